@@ -1,0 +1,77 @@
+//! The one error type of the library.
+
+use std::path::{Path, PathBuf};
+
+/// What went wrong. Every message names its subject (a file, an option, a tensor) and the reason.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused to read or write something.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file concerned.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The input is not audio that can be decoded: unknown, damaged beyond its first packet, or empty.
+    #[error("{}: {reason}", path.display())]
+    Audio {
+        /// The file concerned, or a description in angle brackets for audio that came from memory.
+        path: PathBuf,
+        /// Why it cannot be used.
+        reason: String,
+    },
+    /// A sample is NaN or infinite.
+    #[error("{}: sample {index} is {value}; audio must be finite", path.display())]
+    NonFinite {
+        /// The file concerned, or a description in angle brackets for audio that came from memory.
+        path: PathBuf,
+        /// Zero-based index: of the sample frame in a file, of the sample in a mono buffer.
+        index: u64,
+        /// The offending value.
+        value: f32,
+    },
+    /// A model's graph or metadata cannot be used.
+    #[error("model {name}: {reason}")]
+    Model {
+        /// The model's file or bundled name.
+        name: String,
+        /// Why it cannot be used.
+        reason: String,
+    },
+    /// An argument is outside its documented range.
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// A device, precision, engine or format that this build or machine does not have.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The network failed while running.
+    #[error("engine {engine}: {reason}")]
+    Engine {
+        /// The engine's name.
+        engine: &'static str,
+        /// What it said.
+        reason: String,
+    },
+}
+
+/// Results of this library.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// Wraps an I/O error with the file it concerns.
+    pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Error::Io { path: path.as_ref().to_owned(), source }
+    }
+
+    /// Audio at `path` that cannot be used.
+    pub fn audio(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
+        Error::Audio { path: path.as_ref().to_owned(), reason: reason.into() }
+    }
+
+    /// A model that cannot be used.
+    pub fn model(name: impl Into<String>, reason: impl Into<String>) -> Self {
+        Error::Model { name: name.into(), reason: reason.into() }
+    }
+}

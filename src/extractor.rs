@@ -1,0 +1,1 @@
+//! One recording to embeddings and predictions.

@@ -1,0 +1,19 @@
+//! Music embeddings: what a recording sounds like, as a vector.
+//!
+//! Audio flows through the modules in the order they are listed here: [`audio`] turns a file into mono
+//! samples at the model's rate, [`mel`] into log-mel frames, [`patches`] into overlapping windows of
+//! frames, an [`engine`] runs a [`model`]'s network on batches of them, and [`extractor`] ties it all
+//! together for one recording.
+#![deny(missing_docs)]
+
+mod error;
+
+pub mod audio;
+pub mod engine;
+pub mod extractor;
+pub mod mel;
+pub mod model;
+pub mod npy;
+pub mod patches;
+
+pub use error::{Error, Result};

@@ -1,0 +1,1 @@
+//! Models: metadata, opening, choosing an engine.

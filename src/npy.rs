@@ -1,0 +1,1 @@
+//! NumPy arrays on disk, written row by row.

@@ -1,0 +1,76 @@
+//! What the integration tests share: where fixtures are, how a peer is asked, how a test is skipped.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The repository's root.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the repository").to_owned()
+}
+
+/// A file under `tests/data/`.
+pub fn data(name: &str) -> PathBuf {
+    repository().join("tests/data").join(name)
+}
+
+/// A recording under `examples/audio/`.
+pub fn recording(name: &str) -> PathBuf {
+    repository().join("examples/audio").join(name)
+}
+
+/// The peers' Python, made by `cargo xtask peers`, or `None` where it has not been made.
+pub fn python() -> Option<PathBuf> {
+    let python = repository().join("target/peers/bin/python");
+    python.exists().then_some(python)
+}
+
+/// A command that runs `tests/peers/<script>` with the peers' Python.
+pub fn peer(script: &str) -> Option<Command> {
+    let mut command = Command::new(python()?);
+    command.arg(repository().join("tests/peers").join(script));
+    Some(command)
+}
+
+/// Whether a program is on the path.
+pub fn have(program: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
+/// Runs a command and returns its standard output; panics with its standard error if it fails.
+pub fn output_of(command: &mut Command) -> Vec<u8> {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?} failed with {}:\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
+}
+
+/// Records that a test could not run. With `SLEEVE_TEST_ALL=1` only a missing CUDA device or CPU
+/// feature may skip a test; anything else fails it. Use it through [`skip!`].
+pub fn record_skip(test: &str, reason: &str) {
+    let allowed = reason == "no CUDA device" || reason.starts_with("CPU lacks ");
+    let strict = std::env::var_os("SLEEVE_TEST_ALL").is_some_and(|value| value == "1");
+    assert!(allowed || !strict, "skipped under SLEEVE_TEST_ALL=1: {reason}");
+    eprintln!("skipped: {reason}");
+    // `cargo xtask test` names this file and lists what it finds there.
+    if let Some(path) = std::env::var_os("SLEEVE_TEST_SKIPS") {
+        let line = format!("{test}: {reason}\n");
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        file.and_then(|mut file| file.write_all(line.as_bytes())).expect("the list of skips is writable");
+    }
+}
+
+/// Leaves the test as skipped: `skip!("no CUDA device")`.
+#[macro_export]
+macro_rules! skip {
+    ($($reason:tt)*) => {{
+        let name = std::thread::current().name().unwrap_or("?").to_owned();
+        $crate::record_skip(&format!("{}::{name}", module_path!()), &format!($($reason)*));
+        return;
+    }};
+}
