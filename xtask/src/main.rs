@@ -1,1 +1,46 @@
-fn main() {}
+//! `cargo xtask`: everything about this repository that is not compiling it.
+
+mod bench;
+mod debian;
+mod peers;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  test [FILTER...]    format, lints, documentation, then every test of the workspace beside its peers;
+                      fetches what the tests need by package name into target/, once.
+                      A FILTER runs only the tests whose names contain it (and skips the lints).
+                      SLEEVE_TEST_ALL=1 turns any skip but a missing GPU or CPU feature into a failure.
+  bench [NAME [...]]  benchmarks beside the peers, in the same run; without a name, lists them
+  peers               only fetches what the tests and benchmarks need
+  help                this text
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    let outcome = match command {
+        "test" => test::run(rest),
+        "bench" => bench::run(rest),
+        "peers" => peers::prepare_all().map(|_| ()),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(anyhow::anyhow!("unknown command `{other}`\n\n{HELP}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

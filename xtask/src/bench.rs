@@ -1,0 +1,35 @@
+//! `cargo xtask bench`: the benchmark programs of `benches/`, built for speed, beside their peers.
+
+use anyhow::{Result, bail};
+
+use crate::peers;
+use crate::run::{cargo, checked, repository};
+
+/// Runs the named benchmark with the remaining arguments, or lists what there is.
+pub fn run(arguments: &[String]) -> Result<()> {
+    let known = names()?;
+    let Some((name, rest)) = arguments.split_first() else {
+        println!("cargo xtask bench NAME [--help | options], NAME one of: {}", known.join(", "));
+        return Ok(());
+    };
+    if !known.contains(name) {
+        bail!("unknown benchmark `{name}`; known: {}", known.join(", "));
+    }
+    let path = peers::prepare_all()?;
+    let mut command = cargo();
+    command.args(["run", "--quiet", "--release", "--package", "sleeve-benches", "--bin", name, "--"]);
+    checked(command.args(rest).env("PATH", path))
+}
+
+/// The programs `benches/<name>.rs`.
+fn names() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(repository().join("benches"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}

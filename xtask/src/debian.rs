@@ -1,0 +1,103 @@
+//! Debian packages unpacked under `target/`, without root: nothing on the machine changes.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::run::{checked, have, output, target};
+
+/// Unpacks the packages and whatever they need that the machine lacks; returns a folder of programs for
+/// the PATH. What is already there is used again.
+pub fn fetch(packages: &[&str]) -> Result<PathBuf> {
+    let wanted: BTreeSet<&str> = packages.iter().copied().collect();
+    let wanted: Vec<&str> = wanted.into_iter().collect();
+    let home = target().join("debian");
+    let stamp = home.join("unpacked.txt");
+    let programs = home.join("bin");
+    if fs::read_to_string(&stamp).is_ok_and(|unpacked| unpacked == wanted.join(" ")) {
+        return Ok(programs);
+    }
+    if !have("apt-get") || !have("dpkg") {
+        bail!("apt-get and dpkg are not here");
+    }
+    println!("Debian packages {} -> target/debian", wanted.join(" "));
+    let root = home.join("root");
+    let archives = home.join("archives");
+    for folder in ["lists/partial", "cache/archives/partial", "archives"] {
+        fs::create_dir_all(home.join(folder))?;
+    }
+    output(apt(&home).arg("update")).context("apt-get update")?;
+    let plan = output(apt(&home).args(["--simulate", "--no-install-recommends", "install"]).args(&wanted))?;
+    let names: Vec<&str> =
+        plan.lines().filter_map(|line| line.strip_prefix("Inst ")?.split_whitespace().next()).collect();
+    if names.is_empty() {
+        bail!("apt-get would install nothing for {}", wanted.join(" "));
+    }
+    output(apt(&home).arg("download").args(&names).current_dir(&archives))?;
+    for entry in fs::read_dir(&archives)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "deb") {
+            checked(Command::new("dpkg").arg("-x").arg(&path).arg(&root))?;
+        }
+    }
+    wrap_programs(&root, &programs)?;
+    fs::remove_dir_all(&archives)?;
+    fs::write(stamp, wanted.join(" "))?;
+    Ok(programs)
+}
+
+/// An apt-get that keeps its lists and caches under `home`, so that it needs no rights.
+fn apt(home: &Path) -> Command {
+    let mut command = Command::new("apt-get");
+    command.args(["-qq", "-y", "-o", "Debug::NoLocking=1"]);
+    command.arg("-o").arg(format!("Dir::State::Lists={}", home.join("lists").display()));
+    command.arg("-o").arg(format!("Dir::Cache={}", home.join("cache").display()));
+    command.env("LC_ALL", "C");
+    command
+}
+
+/// Each program gets a script of its name that sets the library path first.
+fn wrap_programs(root: &Path, programs: &Path) -> Result<()> {
+    fs::create_dir_all(programs)?;
+    let mut libraries = Vec::new();
+    for folder in ["usr/lib", "lib"] {
+        library_folders(&root.join(folder), 0, &mut libraries)?;
+    }
+    let libraries: Vec<String> = libraries.iter().map(|folder| folder.display().to_string()).collect();
+    for entry in fs::read_dir(root.join("usr/bin")).context("the packages hold no program")? {
+        let entry = entry?;
+        let script = format!(
+            "#!/bin/sh\nLD_LIBRARY_PATH=\"{}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\" exec \"{}\" \"$@\"\n",
+            libraries.join(":"),
+            entry.path().display()
+        );
+        let path = programs.join(entry.file_name());
+        fs::write(&path, script)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+/// Every folder that holds shared libraries, `/usr/lib/<machine>` and its plain subfolders.
+fn library_folders(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    let mut holds_libraries = false;
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() && !path.is_symlink() {
+            if depth < 2 {
+                library_folders(&path, depth + 1, found)?;
+            }
+        } else if path.to_string_lossy().contains(".so") {
+            holds_libraries = true;
+        }
+    }
+    if holds_libraries {
+        found.push(folder.to_owned());
+    }
+    Ok(())
+}
