@@ -32,6 +32,14 @@ pub enum Error {
         /// The offending value.
         value: f32,
     },
+    /// A file is not a NumPy array, or not one that can be used here.
+    #[error("{}: {reason}", path.display())]
+    Array {
+        /// The file concerned.
+        path: PathBuf,
+        /// Why it cannot be used.
+        reason: String,
+    },
     /// A model's graph or metadata cannot be used.
     #[error("model {name}: {reason}")]
     Model {
@@ -68,6 +76,11 @@ impl Error {
     /// Audio at `path` that cannot be used.
     pub fn audio(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
         Error::Audio { path: path.as_ref().to_owned(), reason: reason.into() }
+    }
+
+    /// An array at `path` that cannot be used.
+    pub fn array(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
+        Error::Array { path: path.as_ref().to_owned(), reason: reason.into() }
     }
 
     /// A model that cannot be used.

@@ -8,6 +8,7 @@
 
 mod error;
 
+pub mod atomic;
 pub mod audio;
 pub mod engine;
 pub mod extractor;

@@ -1,1 +1,0 @@
-//! NumPy arrays on disk, written row by row.

@@ -1,0 +1,13 @@
+//! NumPy arrays on disk: two-dimensional, of single or half precision, written row by row.
+//!
+//! [`NpyWriter`] needs to know neither the number of rows nor to hold them; [`NpyReader`] reads any rows
+//! of a file without the others, [`read_npy`] all of them. `numpy.load(path, mmap_mode="r")` opens the
+//! files in Python.
+
+mod header;
+mod reader;
+mod writer;
+
+pub use header::Dtype;
+pub use reader::{NpyReader, read_npy};
+pub use writer::NpyWriter;
