@@ -1,5 +1,7 @@
 //! What the integration tests share: where fixtures are, how a peer is asked, how a test is skipped.
 
+pub mod plain_mel;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
