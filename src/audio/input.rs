@@ -1,0 +1,89 @@
+//! Where encoded bytes come from: a regular file or memory.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+
+use symphonia::core::io::MediaSource;
+
+use crate::{Error, Result};
+
+/// A seekable run of bytes of known length.
+pub(super) struct Input {
+    bytes: Bytes,
+    len: u64,
+}
+
+enum Bytes {
+    File(File),
+    Memory(Cursor<Arc<[u8]>>),
+}
+
+impl Input {
+    /// Opens a regular file. Anything else is refused before it is opened: opening a pipe without a writer
+    /// would wait for ever, and formats are recognised by seeking.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let metadata = std::fs::metadata(path).map_err(|source| Error::io(path, source))?;
+        if metadata.is_dir() {
+            return Err(Error::audio(path, "is a directory"));
+        }
+        if !metadata.is_file() {
+            return Err(Error::audio(path, "is not a regular file"));
+        }
+        let file = File::open(path).map_err(|source| Error::io(path, source))?;
+        Ok(Self { bytes: Bytes::File(file), len: metadata.len() })
+    }
+
+    pub(super) fn from_bytes(bytes: Arc<[u8]>) -> Self {
+        let len = bytes.len() as u64;
+        Self { bytes: Bytes::Memory(Cursor::new(bytes)), len }
+    }
+
+    /// Length in bytes when it was opened.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Reads until `buffer` is full or the input ends, and returns how many bytes that were.
+    pub(super) fn read_up_to(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.bytes {
+            Bytes::File(file) => file.read(buffer),
+            Bytes::Memory(cursor) => cursor.read(buffer),
+        }
+    }
+}
+
+impl Seek for Input {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        match &mut self.bytes {
+            Bytes::File(file) => file.seek(position),
+            Bytes::Memory(cursor) => cursor.seek(position),
+        }
+    }
+}
+
+impl MediaSource for Input {
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        Some(self.len)
+    }
+}

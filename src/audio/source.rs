@@ -1,0 +1,150 @@
+//! What every decoder looks like from outside: blocks of samples, one after another.
+
+use std::io;
+
+use super::AudioInfo;
+
+/// Something that decodes one recording, block by block.
+pub(super) trait Source: Send {
+    /// What the recording says about itself; `sample_rate` and `channels` hold until the first block.
+    fn info(&self) -> AudioInfo;
+
+    /// Decodes the next block, which is never empty. `false` at the end, and ever after.
+    fn advance(&mut self, warnings: &mut Warnings) -> Decoded<bool>;
+
+    /// The block that the last [`Source::advance`] decoded.
+    fn block(&self) -> Block<'_>;
+}
+
+/// Decoded samples, finite or not, nominally in -1..1.
+#[derive(Clone)]
+pub(super) struct Block<'a> {
+    /// In Hz; it can change from block to block (chained streams).
+    pub rate: u32,
+    /// Number of sample frames.
+    pub frames: usize,
+    pub samples: Samples<'a>,
+}
+
+#[derive(Clone)]
+pub(super) enum Samples<'a> {
+    /// `frames * channels` samples, frame by frame.
+    Interleaved { samples: &'a [f32], channels: usize },
+    /// One plane of `frames` samples per channel.
+    Planar(Vec<&'a [f32]>),
+}
+
+impl Block<'_> {
+    pub(super) fn channels(&self) -> usize {
+        match &self.samples {
+            Samples::Interleaved { channels, .. } => *channels,
+            Samples::Planar(planes) => planes.len(),
+        }
+    }
+
+    /// The first sample frame that holds a NaN or an infinity, and that value.
+    pub(super) fn non_finite(&self) -> Option<(usize, f32)> {
+        match &self.samples {
+            Samples::Interleaved { samples, channels } => {
+                first_non_finite(samples).map(|index| (index / channels, samples[index]))
+            }
+            Samples::Planar(planes) => planes
+                .iter()
+                .filter_map(|plane| first_non_finite(plane).map(|index| (index, plane[index])))
+                .min_by_key(|(index, _)| *index),
+        }
+    }
+
+    /// Appends the samples frame by frame.
+    pub(super) fn interleave(&self, out: &mut Vec<f32>) {
+        match &self.samples {
+            Samples::Interleaved { samples, .. } => out.extend_from_slice(samples),
+            Samples::Planar(planes) => {
+                out.reserve(self.frames * planes.len());
+                for frame in 0..self.frames {
+                    out.extend(planes.iter().map(|plane| plane[frame]));
+                }
+            }
+        }
+    }
+}
+
+/// Index of the first NaN or infinity.
+fn first_non_finite(samples: &[f32]) -> Option<usize> {
+    // Almost every slice is finite: ask that first, without branches, so that it vectorises.
+    let finite = |samples: &[f32]| samples.iter().fold(true, |all, sample| all & sample.is_finite());
+    if finite(samples) {
+        return None;
+    }
+    samples.iter().position(|sample| !sample.is_finite())
+}
+
+/// Results of sources, which do not know what their recording is called.
+pub(super) type Decoded<T> = Result<T, Failure>;
+
+/// Why a source cannot go on.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The operating system failed to read.
+    Io(io::Error),
+    /// The bytes make no sense from here on.
+    Damage(String),
+}
+
+impl Failure {
+    /// Decoders report truncation and nonsense as I/O errors of their own making; only what carries an
+    /// operating system's error number is one.
+    pub(super) fn from_io(error: io::Error) -> Self {
+        if error.raw_os_error().is_some() { Failure::Io(error) } else { Failure::Damage(error.to_string()) }
+    }
+}
+
+/// What a listener should know about a recording that plays all the same.
+#[derive(Default)]
+pub(super) struct Warnings(Vec<String>);
+
+impl Warnings {
+    /// A file damaged in every packet must not fill the memory with complaints.
+    const MOST: usize = 32;
+
+    pub(super) fn push(&mut self, warning: impl Into<String>) {
+        let warning = warning.into();
+        if self.0.len() < Self::MOST && !self.0.contains(&warning) {
+            log::debug!("{warning}");
+            self.0.push(warning);
+        }
+    }
+
+    pub(super) fn as_slice(&self) -> &[String] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_non_finite_frame_is_found_across_channels() {
+        let left = [0.0, 0.1, f32::NAN];
+        let right = [0.0, f32::INFINITY, 0.0];
+        let block = Block { rate: 8000, frames: 3, samples: Samples::Planar(vec![&left, &right]) };
+        assert_eq!(block.non_finite(), Some((1, f32::INFINITY)));
+
+        let mut samples = Vec::new();
+        block.interleave(&mut samples);
+        assert_eq!(samples[..4], [0.0, 0.0, 0.1, f32::INFINITY]);
+        let samples = Samples::Interleaved { samples: &samples, channels: 2 };
+        assert_eq!(Block { rate: 8000, frames: 3, samples }.non_finite(), Some((1, f32::INFINITY)));
+    }
+
+    #[test]
+    fn warnings_neither_repeat_nor_grow_without_end() {
+        let mut warnings = Warnings::default();
+        for index in 0..1000 {
+            warnings.push("the same");
+            warnings.push(format!("number {index}"));
+        }
+        assert_eq!(warnings.as_slice().len(), Warnings::MOST);
+    }
+}

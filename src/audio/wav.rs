@@ -1,0 +1,293 @@
+//! WAV: hound reads the format, the samples are converted here.
+//!
+//! Headers lie: recorders that lost power leave lengths of zero, pipes leave `0xFFFFFFFF`, RF64 keeps the
+//! true length elsewhere. So the chunks are walked here, with the file's real length at hand; hound is shown
+//! the `fmt ` chunk in a header of its own and says what the samples are. What hound declines (ADPCM, A-law,
+//! 64-bit floats, odd headers) goes back to the caller.
+
+use std::io::{Cursor, Read, Seek, SeekFrom};
+
+use hound::SampleFormat;
+
+use super::AudioInfo;
+use super::input::Input;
+use super::source::{Block, Decoded, Failure, Samples, Source, Warnings};
+
+/// Bytes read at a time.
+const CHUNK: usize = 64 * 1024;
+/// A `fmt ` chunk longer than this is not one.
+const LONGEST_FORMAT: u32 = 4096;
+/// A header with more chunks before its samples than this is not one.
+const MOST_CHUNKS: usize = 4096;
+
+/// Uncompressed samples, one after another.
+pub(super) struct Wav {
+    input: Input,
+    encoding: Encoding,
+    rate: u32,
+    channels: usize,
+    /// Bytes of a sample frame, at most 65,535.
+    frame_bytes: usize,
+    /// What the header claims, in sample frames.
+    claimed: Option<u64>,
+    /// Bytes left to play.
+    left: u64,
+    bytes: Vec<u8>,
+    samples: Vec<f32>,
+    /// About lengths, until the first block.
+    notes: Vec<String>,
+}
+
+/// How one little-endian sample is stored.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Encoding {
+    Unsigned8,
+    Signed16,
+    Signed24,
+    Signed32,
+    Float32,
+}
+
+/// Whether the bytes say they are WAV in one of its spellings.
+pub(super) fn sniff(start: &[u8]) -> bool {
+    start.len() >= 12 && matches!(&start[..4], b"RIFF" | b"RF64" | b"BW64") && &start[8..12] == b"WAVE"
+}
+
+/// Opens a WAV file whose samples are plain PCM, or hands the input back with the reason.
+pub(super) fn open(mut input: Input) -> Result<Wav, (Input, Failure)> {
+    match parse(&mut input) {
+        Ok(header) => Ok(Wav::new(input, header)),
+        Err(failure) => Err((input, failure)),
+    }
+}
+
+struct Header {
+    encoding: Encoding,
+    rate: u32,
+    channels: usize,
+    frame_bytes: usize,
+    claimed: Option<u64>,
+    left: u64,
+    notes: Vec<String>,
+}
+
+fn parse(input: &mut Input) -> Decoded<Header> {
+    let damage = |reason: &str| Failure::Damage(format!("WAV: {reason}"));
+    let mut start = [0; 12];
+    input.read_exact(&mut start).map_err(Failure::from_io)?;
+    let riff_len = u32::from_le_bytes([start[4], start[5], start[6], start[7]]);
+    let (mut format, mut long_data) = (None, None);
+    let mut position = 12_u64;
+    for _ in 0..MOST_CHUNKS {
+        let mut head = [0; 8];
+        input.seek(SeekFrom::Start(position)).map_err(Failure::from_io)?;
+        if input.read_up_to(&mut head).map_err(Failure::from_io)? < head.len() {
+            return Err(damage("has no data chunk"));
+        }
+        position += 8;
+        let len = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+        match &head[..4] {
+            b"fmt " if len <= LONGEST_FORMAT => {
+                let mut bytes = vec![0; len as usize];
+                input.read_exact(&mut bytes).map_err(|_| damage("ends in its fmt chunk"))?;
+                format = Some(bytes);
+            }
+            b"fmt " => return Err(damage("has an absurd fmt chunk")),
+            b"ds64" if len >= 16 => {
+                let mut bytes = [0; 16];
+                input.read_exact(&mut bytes).map_err(|_| damage("ends in its ds64 chunk"))?;
+                long_data = Some(u64::from_le_bytes(bytes[8..].try_into().expect("eight bytes")));
+            }
+            b"data" => {
+                let format = format.ok_or_else(|| damage("has no fmt chunk before its data"))?;
+                let there = input.len().saturating_sub(position);
+                let length = Length::of(len, long_data, riff_len, there, input.len());
+                return header(&format, length, there);
+            }
+            _ => {}
+        }
+        // Chunks are padded to even lengths.
+        position += u64::from(len) + u64::from(len & 1);
+    }
+    Err(damage("has no data chunk among its first chunks"))
+}
+
+/// How much of the data chunk there is to play.
+#[derive(Debug, PartialEq)]
+struct Length {
+    claimed: Option<u64>,
+    left: u64,
+    note: Option<String>,
+}
+
+impl Length {
+    fn of(data_len: u32, long_data: Option<u64>, riff_len: u32, there: u64, file_len: u64) -> Self {
+        let claimed = match (data_len, long_data) {
+            (u32::MAX, Some(long)) => long,
+            // A pipe that could not seek back.
+            (u32::MAX, None) => return Length { claimed: None, left: there, note: None },
+            // Nothing written yet, unless the outer length agrees that there is nothing.
+            (0, _) if there > 0 && u64::from(riff_len) + 8 != file_len + (file_len & 1) => {
+                let note = "the header gives no length: played to the end of the file".to_owned();
+                return Length { claimed: None, left: there, note: Some(note) };
+            }
+            (len, _) => u64::from(len),
+        };
+        let note = (claimed > there)
+            .then(|| format!("cut off: the header promises {claimed} bytes of samples, {there} are there"));
+        Length { claimed: Some(claimed), left: claimed.min(there), note }
+    }
+}
+
+fn header(format: &[u8], length: Length, there: u64) -> Decoded<Header> {
+    // hound's reader wants a whole file: this format, and no samples.
+    let mut file = b"RIFF\0\0\0\0WAVEfmt ".to_vec();
+    file.extend((format.len() as u32).to_le_bytes());
+    file.extend(format);
+    file.extend(b"data\0\0\0\0");
+    let spec = hound::WavReader::new(Cursor::new(file))
+        .map_err(|error| Failure::Damage(format!("WAV: {error}")))?
+        .spec();
+    let frame_bytes = usize::from(u16::from_le_bytes([format[12], format[13]]));
+    let channels = usize::from(spec.channels);
+    // The container decides, not the number of valid bits: those are its topmost ones.
+    let encoding = match (spec.sample_format, frame_bytes / channels) {
+        (SampleFormat::Int, 1) => Encoding::Unsigned8,
+        (SampleFormat::Int, 2) => Encoding::Signed16,
+        (SampleFormat::Int, 3) => Encoding::Signed24,
+        (SampleFormat::Int, 4) => Encoding::Signed32,
+        (SampleFormat::Float, 4) => Encoding::Float32,
+        (_, bytes) => return Err(Failure::Damage(format!("WAV: samples of {bytes} bytes are unknown"))),
+    };
+    if frame_bytes % channels != 0 {
+        return Err(Failure::Damage(format!("WAV: {frame_bytes} bytes do not hold {channels} channels")));
+    }
+    let mut notes: Vec<String> = length.note.into_iter().collect();
+    if there > 0 && length.left % frame_bytes as u64 != 0 && notes.is_empty() {
+        notes.push("ends in the middle of a sample".to_owned());
+    }
+    Ok(Header {
+        encoding,
+        rate: spec.sample_rate,
+        channels,
+        frame_bytes,
+        claimed: length.claimed.map(|bytes| bytes / frame_bytes as u64),
+        left: length.left,
+        notes,
+    })
+}
+
+impl Wav {
+    /// `input` stands at the first sample.
+    fn new(input: Input, header: Header) -> Self {
+        let Header { encoding, rate, channels, frame_bytes, claimed, left, notes } = header;
+        Self {
+            input,
+            encoding,
+            rate,
+            channels,
+            frame_bytes,
+            claimed,
+            left,
+            bytes: Vec::new(),
+            samples: Vec::new(),
+            notes,
+        }
+    }
+}
+
+impl Source for Wav {
+    fn info(&self) -> AudioInfo {
+        AudioInfo {
+            format: "WAV".to_owned(),
+            sample_rate: self.rate,
+            channels: self.channels as u16,
+            frames: self.claimed,
+        }
+    }
+
+    fn advance(&mut self, warnings: &mut Warnings) -> Decoded<bool> {
+        self.notes.drain(..).for_each(|note| warnings.push(note));
+        let frames = (CHUNK / self.frame_bytes).max(1);
+        let wanted = self.left.min((frames * self.frame_bytes) as u64) as usize;
+        self.bytes.resize(wanted, 0);
+        let got = self.input.read_up_to(&mut self.bytes).map_err(Failure::from_io)?;
+        if got < wanted {
+            warnings.push("the file became shorter while it was read");
+        }
+        self.left = if got < wanted { 0 } else { self.left - got as u64 };
+        // A last, incomplete frame is nobody's.
+        self.bytes.truncate(got - got % self.frame_bytes);
+        self.samples.clear();
+        self.encoding.decode(&self.bytes, &mut self.samples);
+        Ok(!self.samples.is_empty())
+    }
+
+    fn block(&self) -> Block<'_> {
+        Block {
+            rate: self.rate,
+            frames: self.samples.len() / self.channels,
+            samples: Samples::Interleaved { samples: &self.samples, channels: self.channels },
+        }
+    }
+}
+
+impl Encoding {
+    /// Appends the samples, full scale at 1.0, as ffmpeg (and so Essentia) scales them.
+    fn decode(self, bytes: &[u8], out: &mut Vec<f32>) {
+        match self {
+            Encoding::Unsigned8 => out.extend(bytes.iter().map(|byte| (f32::from(*byte) - 128.0) / 128.0)),
+            Encoding::Signed16 => {
+                let sample = |b: &[u8]| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0;
+                out.extend(bytes.chunks_exact(2).map(sample));
+            }
+            Encoding::Signed24 => {
+                // In the upper three bytes of four, so that the sign is right.
+                let sample =
+                    |b: &[u8]| (i32::from_le_bytes([0, b[0], b[1], b[2]]) as f64 / 2_147_483_648.0) as f32;
+                out.extend(bytes.chunks_exact(3).map(sample));
+            }
+            Encoding::Signed32 => {
+                let sample =
+                    |b: &[u8]| (i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as f64 / 2_147_483_648.0) as f32;
+                out.extend(bytes.chunks_exact(4).map(sample));
+            }
+            Encoding::Float32 => {
+                out.extend(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_scale_is_one() {
+        let decode = |encoding: Encoding, bytes: &[u8]| {
+            let mut out = Vec::new();
+            encoding.decode(bytes, &mut out);
+            out
+        };
+        assert_eq!(decode(Encoding::Unsigned8, &[0, 128, 255]), [-1.0, 0.0, 127.0 / 128.0]);
+        assert_eq!(decode(Encoding::Signed16, &[0, 128, 0, 0, 255, 127]), [-1.0, 0.0, 32_767.0 / 32_768.0]);
+        assert_eq!(decode(Encoding::Signed24, &[0, 0, 128, 1, 0, 0]), [-1.0, 1.0 / 8_388_608.0]);
+        assert_eq!(decode(Encoding::Signed32, &[0, 0, 0, 128, 0, 0, 0, 64]), [-1.0, 0.5]);
+        assert_eq!(decode(Encoding::Float32, &2.5_f32.to_le_bytes()), [2.5]);
+    }
+
+    #[test]
+    fn lengths_that_lie_are_seen_through() {
+        let length = |data, long, riff, there| Length::of(data, long, riff, there, there + 44);
+        assert_eq!(length(100, None, 136, 100).left, 100);
+        assert_eq!(length(100, None, 136, 120), Length { claimed: Some(100), left: 100, note: None });
+        assert!(length(100, None, 136, 60).note.unwrap().contains("cut off"));
+        assert_eq!(length(u32::MAX, None, u32::MAX, 60), Length { claimed: None, left: 60, note: None });
+        assert_eq!(length(u32::MAX, Some(48), u32::MAX, 60).left, 48);
+        assert_eq!(length(u32::MAX, Some(u64::MAX), u32::MAX, 60).left, 60);
+        assert!(length(0, None, 0, 60).note.is_some());
+        // An honest file without samples, and a chunk after them.
+        assert_eq!(length(0, None, 96, 60).left, 0);
+    }
+}
