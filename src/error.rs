@@ -65,7 +65,7 @@ pub enum Error {
 }
 
 /// Results of this library.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// Wraps an I/O error with the file it concerns.

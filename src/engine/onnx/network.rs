@@ -1,0 +1,104 @@
+//! One graph, loaded by rten: weights and execution plan.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueView};
+use rten_tensor::TensorView;
+
+use super::{Graph, operators};
+
+/// Rows a batch where neither the graph nor the caller says.
+pub const DEFAULT_BATCH: usize = 1;
+
+/// A loaded network: weights and plan, shared by every engine made of one model.
+pub struct Network {
+    model: Model,
+    input: NodeId,
+    outputs: Vec<NodeId>,
+    /// Rows a batch; `None` where any number will do.
+    batch: Option<usize>,
+    /// The input's shape without the batch.
+    row_shape: Vec<usize>,
+}
+
+impl Network {
+    /// Loads the network of `bytes`, which `graph` was read from; a row of its input has shape `row_shape`.
+    ///
+    /// # Errors
+    /// Why rten cannot run it, naming operators that it lacks.
+    pub fn load(bytes: &[u8], graph: &Graph, row_shape: Vec<usize>) -> Result<Network, String> {
+        if let Some(unknown) = operators::unknown(&graph.operators) {
+            return Err(format!("the onnx engine does not have the operators {unknown}"));
+        }
+        let options = ModelOptions::with_ops(operators::registry());
+        let model = contained(|| options.load(bytes.to_vec()))?.map_err(|error| error.to_string())?;
+        let node = |name: &str| model.find_node(name).ok_or_else(|| format!("tensor {name} is missing"));
+        let [input] = graph.inputs.as_slice() else {
+            return Err(format!("the graph has {} inputs, not one", graph.inputs.len()));
+        };
+        let outputs: Result<Vec<NodeId>, String> =
+            graph.outputs.iter().map(|output| node(&output.name)).collect();
+        let batch = input.dims.as_ref().and_then(|dims| *dims.first()?);
+        let (input, outputs) = (node(&input.name)?, outputs?);
+        Ok(Network { model, input, outputs, batch, row_shape })
+    }
+
+    /// The rows every batch must have, if the graph says so.
+    pub fn fixed_batch(&self) -> Option<usize> {
+        self.batch
+    }
+
+    /// Runs one batch and returns the values of the outputs at `wanted`, in that order. `wanted` holds no
+    /// index twice.
+    pub fn run(
+        &self,
+        input: &[f32],
+        batch: usize,
+        wanted: &[usize],
+        pool: &Arc<ThreadPool>,
+    ) -> Result<Vec<Vec<f32>>, String> {
+        let shape: Vec<usize> = std::iter::once(batch).chain(self.row_shape.iter().copied()).collect();
+        let input = TensorView::try_from_data(shape.as_slice(), input)
+            .map_err(|error| format!("the input does not fit: {error:?}"))?;
+        let outputs: Vec<NodeId> = wanted.iter().map(|&index| self.outputs[index]).collect();
+        let options = RunOptions::default().with_thread_pool(Some(pool.clone()));
+        let inputs = vec![(self.input, ValueView::FloatTensor(input).into())];
+        let values = contained(|| self.model.run(inputs, &outputs, Some(options)))?;
+        values.map_err(|error| error.to_string())?.into_iter().map(floats).collect()
+    }
+
+    /// Values a row of each output, found by running the network on zeros.
+    ///
+    /// # Errors
+    /// Why it does not run.
+    pub fn measure(&self) -> Result<Vec<usize>, String> {
+        let batch = self.batch.unwrap_or(DEFAULT_BATCH);
+        let pool = Arc::new(ThreadPool::with_num_threads(1));
+        let zeros = vec![0.0; batch * self.row_shape.iter().product::<usize>()];
+        let mut dims = Vec::new();
+        for index in 0..self.outputs.len() {
+            let values = self.run(&zeros, batch, &[index], &pool)?;
+            dims.push(values[0].len() / batch);
+        }
+        Ok(dims)
+    }
+}
+
+/// The values of an output tensor in row-major order.
+fn floats(value: Value) -> Result<Vec<f32>, String> {
+    match value {
+        Value::FloatTensor(tensor) => Ok(tensor.into_data()),
+        other => Err(format!("an output holds {}, not floats", other.dtype())),
+    }
+}
+
+/// The last wall between a damaged network and the host: a panic in the runtime becomes an error. What it
+/// works on is dropped or read-only, so nothing half-changed is seen afterwards.
+fn contained<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        format!("the onnx runtime gave up: {}", text.unwrap_or("for no reason it gave"))
+    })
+}

@@ -1,0 +1,320 @@
+//! A model's metadata, in the JSON schema of the models that Essentia's authors publish.
+//!
+//! The document is kept as it was read, keys this library knows nothing of included, and is written back
+//! as it was; beside it, what the library needs is held ready to use.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::engine::Purpose;
+use crate::{Error, Result};
+
+/// The largest metadata file that is read. Published files are about 20 kB.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// What a JSON file says of a model. Every key may be missing.
+///
+/// With serde it is the document itself, so it can be part of a larger one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Map<String, Value>", into = "Map<String, Value>")]
+pub struct Metadata {
+    document: Map<String, Value>,
+    classes: Vec<String>,
+    inputs: Vec<TensorSchema>,
+    outputs: Vec<TensorSchema>,
+    sample_rate: Option<u32>,
+}
+
+/// One entry of `schema.inputs` or `schema.outputs`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TensorSchema {
+    /// The tensor's name. TensorFlow's `:0` may be there or not.
+    pub name: String,
+    /// The dimensions, with or without the batch in front; `None` for one that is not a positive number.
+    pub shape: Vec<Option<usize>>,
+    /// The operation that makes it, such as `Sigmoid`.
+    pub op: String,
+    /// `output_purpose`.
+    pub purpose: Option<Purpose>,
+    /// What it holds, in words.
+    pub description: String,
+}
+
+/// `inference.embedding_model`: the network whose output a head takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmbeddingModel<'a> {
+    /// The front end, such as `TensorflowPredictEffnetDiscogs`.
+    pub algorithm: &'a str,
+    /// The network's stem, such as `discogs-effnet-bs64-1`.
+    pub model_name: &'a str,
+    /// Where it can be had.
+    pub link: &'a str,
+}
+
+impl Metadata {
+    /// Reads a JSON document.
+    ///
+    /// # Errors
+    /// Where the text is no JSON object, or a key that matters holds something of another kind.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        if text.len() as u64 > MAX_BYTES {
+            return Err(format!("the metadata has {} bytes; at most {MAX_BYTES} are read", text.len()));
+        }
+        // A byte order mark is common in files that have been through other editors.
+        let document = serde_json::from_str(text.trim_start_matches('\u{feff}'));
+        Self::from_document(document.map_err(|error| format!("no JSON object: {error}"))?)
+    }
+
+    /// Takes a document made in code, such as `serde_json::json!({...})` gives.
+    ///
+    /// # Errors
+    /// A key that matters holds something of another kind.
+    pub fn from_document(document: Map<String, Value>) -> Result<Self, String> {
+        let classes = list(document.get("classes"), "classes")?
+            .iter()
+            .enumerate()
+            .map(|(index, class)| match class {
+                Value::String(name) => Ok(name.clone()),
+                other => Err(format!("classes[{index}] is {other}, not a string")),
+            })
+            .collect::<Result<_, _>>()?;
+        let schema = document.get("schema").unwrap_or(&Value::Null);
+        let tensors = |key: &str| -> Result<Vec<TensorSchema>, String> {
+            let tensors = list(schema.get(key), &format!("schema.{key}"))?;
+            Ok(tensors.iter().map(TensorSchema::from_value).collect())
+        };
+        let (inputs, outputs) = (tensors("inputs")?, tensors("outputs")?);
+        let sample_rate = match document.get("inference").and_then(|value| value.get("sample_rate")) {
+            None | Some(Value::Null) => None,
+            Some(value) => {
+                let rate = value.as_f64().or_else(|| value.as_str()?.parse().ok());
+                let rate = rate.filter(|rate| (1.0..=1e6).contains(rate) && rate.fract() == 0.0);
+                Some(rate.ok_or_else(|| format!("inference.sample_rate is {value}, no rate in Hz"))? as u32)
+            }
+        };
+        Ok(Self { classes, inputs, outputs, sample_rate, document })
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// `Io`, or `Model` with the reason.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = super::open::read_capped(path, MAX_BYTES)?;
+        let text = std::str::from_utf8(&bytes);
+        let text = text.map_err(|_| Error::model(path.display().to_string(), "the metadata is not UTF-8"))?;
+        Self::from_json(text).map_err(|reason| Error::model(path.display().to_string(), reason))
+    }
+
+    /// The document as text, indented, with its keys in the order they were read in, and a final newline.
+    pub fn to_json(&self) -> String {
+        let mut text = Vec::new();
+        let indent = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+        let mut writer = serde_json::Serializer::with_formatter(&mut text, indent);
+        self.document.serialize(&mut writer).expect("a JSON document can be written");
+        text.push(b'\n');
+        String::from_utf8(text).expect("JSON is UTF-8")
+    }
+
+    /// Writes the document to a file.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        std::fs::write(path, self.to_json()).map_err(|source| Error::io(path, source))
+    }
+
+    /// The whole document.
+    pub fn document(&self) -> &Map<String, Value> {
+        &self.document
+    }
+
+    /// A text of the top level, such as `name`, `version`, `description`, `author`, `license`; empty where
+    /// it is missing or something else.
+    pub fn text(&self, key: &str) -> &str {
+        text(self.document.get(key))
+    }
+
+    /// `name`, for people.
+    pub fn name(&self) -> &str {
+        self.text("name")
+    }
+
+    /// `classes`, in the order of the predictions.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// `schema.inputs`.
+    pub fn inputs(&self) -> &[TensorSchema] {
+        &self.inputs
+    }
+
+    /// `schema.outputs`.
+    pub fn outputs(&self) -> &[TensorSchema] {
+        &self.outputs
+    }
+
+    /// `inference.sample_rate`, in Hz.
+    pub fn sample_rate(&self) -> Option<u32> {
+        self.sample_rate
+    }
+
+    /// `inference.algorithm`, such as `TensorflowPredictMusiCNN`: the front end and the patching.
+    pub fn algorithm(&self) -> Option<&str> {
+        let name = text(self.document.get("inference")?.get("algorithm"));
+        (!name.is_empty()).then_some(name)
+    }
+
+    /// `inference.embedding_model`: what a head runs on.
+    pub fn embedding_model(&self) -> Option<EmbeddingModel<'_>> {
+        let model = self.document.get("inference")?.get("embedding_model")?.as_object()?;
+        Some(EmbeddingModel {
+            algorithm: text(model.get("algorithm")),
+            model_name: text(model.get("model_name")),
+            link: text(model.get("link")),
+        })
+    }
+}
+
+impl TryFrom<Map<String, Value>> for Metadata {
+    type Error = String;
+
+    fn try_from(document: Map<String, Value>) -> Result<Self, String> {
+        Self::from_document(document)
+    }
+}
+
+impl From<Metadata> for Map<String, Value> {
+    fn from(metadata: Metadata) -> Self {
+        metadata.document
+    }
+}
+
+impl TensorSchema {
+    fn from_value(value: &Value) -> Self {
+        let dimension = |value: &Value| usize::try_from(value.as_u64()?).ok().filter(|&dim| dim > 0);
+        let shape = value.get("shape").and_then(Value::as_array);
+        Self {
+            name: text(value.get("name")).to_owned(),
+            shape: shape.map(|dims| dims.iter().map(dimension).collect()).unwrap_or_default(),
+            op: text(value.get("op")).to_owned(),
+            purpose: match text(value.get("output_purpose")) {
+                "predictions" => Some(Purpose::Predictions),
+                "embeddings" => Some(Purpose::Embeddings),
+                "" => None,
+                _ => Some(Purpose::Other),
+            },
+            description: text(value.get("description")).to_owned(),
+        }
+    }
+
+    /// Values a row: the last dimension.
+    pub fn dim(&self) -> Option<usize> {
+        *self.shape.last()?
+    }
+}
+
+fn text(value: Option<&Value>) -> &str {
+    value.and_then(Value::as_str).unwrap_or_default()
+}
+
+/// An array; empty where it is missing or null.
+fn list<'a>(value: Option<&'a Value>, key: &str) -> Result<&'a [Value], String> {
+    match value {
+        None | Some(Value::Null) => Ok(&[]),
+        Some(Value::Array(values)) => Ok(values),
+        Some(_) => Err(format!("{key} is not a list")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_comes_back_as_it_was() {
+        let text = r#"{
+    "zebra": {
+        "b": [
+            1,
+            2.5,
+            null
+        ],
+        "a": "unknown keys stay"
+    },
+    "name": "n",
+    "classes": [
+        "x",
+        "y"
+    ],
+    "dataset": {
+        "size": 22211
+    },
+    "inference": {
+        "sample_rate": 16000,
+        "algorithm": "TensorflowPredict2D",
+        "embedding_model": {
+            "model_name": "discogs-effnet-bs64-1"
+        }
+    }
+}
+"#;
+        let metadata = Metadata::from_json(text).unwrap();
+        assert_eq!(metadata.to_json(), text);
+        assert_eq!(metadata.name(), "n");
+        assert_eq!(metadata.classes(), ["x", "y"]);
+        assert_eq!(metadata.sample_rate(), Some(16000));
+        assert_eq!(metadata.algorithm(), Some("TensorflowPredict2D"));
+        assert_eq!(metadata.embedding_model().unwrap().model_name, "discogs-effnet-bs64-1");
+        assert_eq!(metadata.embedding_model().unwrap().link, "");
+        let through_serde: Metadata =
+            serde_json::from_value(serde_json::to_value(&metadata).unwrap()).unwrap();
+        assert_eq!(through_serde, metadata);
+    }
+
+    #[test]
+    fn everything_may_be_missing() {
+        let metadata = Metadata::from_json("{}").unwrap();
+        assert_eq!(metadata, Metadata::default());
+        assert_eq!((metadata.name(), metadata.sample_rate(), metadata.algorithm()), ("", None, None));
+        let odd = r#"{"classes": null, "schema": 3, "inference": [], "name": 7}"#;
+        let odd = Metadata::from_json(odd).unwrap();
+        assert_eq!((odd.name(), odd.outputs().len()), ("", 0));
+    }
+
+    #[test]
+    fn shapes_are_read_with_and_without_a_batch() {
+        let text = r#"{"schema": {"outputs": [
+            {"name": "a", "shape": ["batch_size", 400], "output_purpose": "predictions"},
+            {"name": "b", "shape": [1280], "output_purpose": ""}, {"name": "c", "shape": [-1, null]}, 5]}}"#;
+        let metadata = Metadata::from_json(text).unwrap();
+        let dims: Vec<_> = metadata.outputs().iter().map(TensorSchema::dim).collect();
+        assert_eq!(dims, [Some(400), Some(1280), None, None]);
+        let purposes: Vec<_> = metadata.outputs().iter().map(|output| output.purpose).collect();
+        assert_eq!(purposes, [Some(Purpose::Predictions), None, None, None]);
+    }
+
+    #[test]
+    fn what_matters_and_is_wrong_is_named() {
+        for (text, says) in [
+            ("", "no JSON object"),
+            ("[]", "no JSON object"),
+            (r#"{"classes": "rock"}"#, "classes is not a list"),
+            (r#"{"classes": ["rock", 7]}"#, "classes[1] is 7"),
+            (r#"{"schema": {"outputs": {}}}"#, "schema.outputs is not a list"),
+            (r#"{"inference": {"sample_rate": -5}}"#, "inference.sample_rate is -5"),
+            (r#"{"inference": {"sample_rate": 1e300}}"#, "inference.sample_rate"),
+        ] {
+            let reason = Metadata::from_json(text).unwrap_err();
+            assert!(reason.contains(says), "{text}: {reason}");
+        }
+        // Deeper than any real file: refused, not recursed into.
+        assert!(Metadata::from_json(&"[".repeat(1_000_000)).is_err());
+        assert!(Metadata::from_json(&r#"{"a":"#.repeat(100_000)).is_err());
+    }
+}

@@ -1,0 +1,121 @@
+//! From what a user names (a file, a stem, a bundled model) to a model's bytes.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::Model;
+use super::bundled::BUNDLED;
+use super::metadata::Metadata;
+use crate::engine::onnx::MAX_FILE_BYTES;
+use crate::{Error, Result};
+
+/// Opens what `path` names; see [`Model::open`].
+pub fn open(path: &Path) -> Result<Model> {
+    let extension = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
+    match extension.as_deref() {
+        Some("onnx") => return read(path, &path.with_extension("json")),
+        Some("json") => {
+            if !path.is_file() {
+                return Err(missing(path));
+            }
+            let onnx = path.with_extension("onnx");
+            return if onnx.is_file() { read(&onnx, path) } else { Err(no_graph(path)) };
+        }
+        Some("pt" | "pth" | "ts" | "torchscript" | "pb") if path.is_file() => return Err(no_graph(path)),
+        _ => {}
+    }
+    // A stem: the extension is added, not replaced, for stems hold dots (`track-1.5`).
+    let onnx = with_suffix(path, ".onnx");
+    if onnx.is_file() {
+        return read(&onnx, &with_suffix(path, ".json"));
+    }
+    let bare = path.components().count() == 1 && !path.is_file() && !path.is_dir();
+    match path.to_str() {
+        Some(name) if bare && BUNDLED.iter().any(|model| model.name == name) => bundled(name),
+        _ if path.is_file() => {
+            Err(Error::model(path.display().to_string(), "neither an .onnx file nor the .json beside one"))
+        }
+        _ if [".json", ".pt", ".pb"].iter().any(|suffix| with_suffix(path, suffix).is_file()) => {
+            Err(no_graph(path))
+        }
+        _ => Err(missing(path)),
+    }
+}
+
+/// A bundled model by name.
+pub fn bundled(name: &str) -> Result<Model> {
+    match BUNDLED.iter().find(|model| model.name == name) {
+        Some(model) => Model::build(name, model.onnx.into(), Some(model.json)),
+        None => Err(Error::model(name, format!("no such bundled model; {}", known()))),
+    }
+}
+
+/// Reads a graph, and its metadata where there is any.
+fn read(onnx: &Path, json: &Path) -> Result<Model> {
+    let bytes = read_capped(onnx, MAX_FILE_BYTES)?;
+    let name = onnx.file_stem().unwrap_or_default().to_string_lossy();
+    let metadata = if json.is_file() { Some(Metadata::read(json)?) } else { None };
+    Model::assemble(&name, &onnx.display().to_string(), bytes.into(), metadata)
+}
+
+/// A file's bytes, refused before reading if it is larger than `limit`.
+pub fn read_capped(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let file = File::open(path).map_err(|source| Error::io(path, source))?;
+    let metadata = file.metadata().map_err(|source| Error::io(path, source))?;
+    if metadata.is_dir() {
+        return Err(Error::model(path.display().to_string(), "a folder, not a file"));
+    }
+    let mut bytes = Vec::new();
+    // The size that a device or a pipe announces means nothing: read no more than the limit either way.
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|source| Error::io(path, source))?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::model(path.display().to_string(), format!("larger than {} MiB", limit >> 20)));
+    }
+    Ok(bytes)
+}
+
+/// Why a model whose `.onnx` is not there cannot be opened.
+fn no_graph(path: &Path) -> Error {
+    let beside = |extension: &str| {
+        path.extension() == Some(OsStr::new(extension))
+            || path.with_extension(extension).is_file()
+            || with_suffix(path, &format!(".{extension}")).is_file()
+    };
+    let name = path.display();
+    if beside("pb") {
+        Error::model(
+            name.to_string(),
+            "TensorFlow's .pb is not read; use the .onnx that is published beside it",
+        )
+    } else if ["pt", "pth", "ts", "torchscript"].into_iter().any(beside) {
+        Error::Unavailable(format!(
+            "model {name}: TorchScript needs the torch engine, which is not in this build; use an .onnx"
+        ))
+    } else {
+        Error::model(name.to_string(), "there is metadata, but no .onnx beside it")
+    }
+}
+
+fn missing(path: &Path) -> Error {
+    let reason =
+        format!("no such file, nor a stem of .onnx and .json files, nor a bundled model; {}", known());
+    Error::model(path.display().to_string(), reason)
+}
+
+/// A sentence with the bundled models' names.
+fn known() -> String {
+    let names: Vec<&str> = BUNDLED.iter().map(|model| model.name).collect();
+    if names.is_empty() {
+        "this build bundles no model".into()
+    } else {
+        format!("bundled: {}", names.join(", "))
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

@@ -1,0 +1,394 @@
+//! What a network takes and gives, from its graph, with its metadata's help; the graph has the last word.
+
+use crate::engine::onnx::{Graph, Tensor};
+use crate::engine::{InputSpec, OutputSpec, Purpose};
+use crate::model::metadata::{Metadata, TensorSchema};
+
+/// Mel bands of the front end, where neither graph nor metadata says.
+const BANDS: usize = 96;
+
+/// `inference.algorithm`, and the patch and hop, in frames, that it stands for.
+const ALGORITHMS: [(&str, usize, usize); 2] =
+    [("TensorflowPredictEffnetDiscogs", 128, 62), ("TensorflowPredictMusiCNN", 187, 93)];
+
+/// The input of a network and the shape of one row as the graph wants it.
+pub fn input(
+    graph: &Graph,
+    metadata: &Metadata,
+    warnings: &mut Vec<String>,
+) -> Result<(InputSpec, Vec<usize>), String> {
+    let [tensor] = graph.inputs.as_slice() else {
+        let names: Vec<&str> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
+        return Err(format!("the graph has {} inputs ({}); one is needed", names.len(), names.join(", ")));
+    };
+    let schema = metadata.inputs().first();
+    let described = schema.map(|schema| schema.shape.as_slice()).unwrap_or_default();
+    let dims = match &tensor.dims {
+        Some(dims) => dims.clone(),
+        // A shape without the batch has one dimension fewer than the tensor.
+        None if described.len() == 1 || described.len() == 2 && described.iter().all(Option::is_some) => {
+            std::iter::once(None).chain(described.iter().copied()).collect()
+        }
+        None if !described.is_empty() => described.to_vec(),
+        None => return Err(format!("the shape of input {} is not said anywhere", tensor.name)),
+    };
+    // What the graph leaves open, the metadata may say: both shapes are compared from their ends.
+    let said = |from_end: usize| described.len().checked_sub(from_end).and_then(|index| described[index]);
+    let (algorithm_frames, _) = algorithm(metadata).unzip();
+    let rank = dims.len();
+    let (spec, row) = match (rank, dims.as_slice()) {
+        (2, &[_, dim]) => {
+            let dim = dim.or(said(1)).ok_or_else(|| open_dimension(tensor, "width"))?;
+            (InputSpec::Vector { dim }, vec![dim])
+        }
+        (3, &[_, frames, bands]) | (4, &[_, Some(1), frames, bands]) => {
+            let frames = frames.or(said(2)).or(algorithm_frames);
+            let frames = frames.ok_or_else(|| open_dimension(tensor, "number of frames"))?;
+            let bands = bands.or(said(1)).unwrap_or(BANDS);
+            let row = if rank == 3 { vec![frames, bands] } else { vec![1, frames, bands] };
+            (InputSpec::Patch { frames, bands }, row)
+        }
+        (4, &[_, frames, bands, Some(1)]) => {
+            let frames = frames.or(said(3)).or(algorithm_frames);
+            let frames = frames.ok_or_else(|| open_dimension(tensor, "number of frames"))?;
+            let bands = bands.or(said(2)).unwrap_or(BANDS);
+            (InputSpec::Patch { frames, bands }, vec![frames, bands, 1])
+        }
+        _ => {
+            return Err(format!(
+                "input {} has shape {}; a patch is [batch, frames, bands], with a channel of 1 or without, a vector [batch, dim]",
+                tensor.name,
+                shape_text(&dims)
+            ));
+        }
+    };
+    if let Some(schema) = schema {
+        if !same_name(&schema.name, &tensor.name) {
+            warnings.push(format!(
+                "the metadata names the input {}, the graph {}; it is used",
+                schema.name, tensor.name
+            ));
+        }
+        let said: Vec<usize> = described.iter().copied().flatten().filter(|&dim| dim > 1).collect();
+        let wanted: Vec<usize> = row.iter().copied().filter(|&dim| dim > 1).collect();
+        if !said.is_empty() && !said.ends_with(&wanted) {
+            warnings.push(format!(
+                "the metadata gives input {} the shape {}, the graph {}; the graph's is used",
+                schema.name,
+                shape_text(described),
+                shape_text(&dims)
+            ));
+        }
+    }
+    Ok((spec, row))
+}
+
+/// The outputs of a network in the graph's order. An output's width is `None` where neither graph nor
+/// metadata says.
+pub fn outputs(
+    graph: &Graph,
+    metadata: &Metadata,
+    is_head: bool,
+    warnings: &mut Vec<String>,
+) -> Vec<(String, Purpose, Option<usize>)> {
+    let described = matches(&graph.outputs, metadata.outputs(), warnings);
+    for (schema, _) in
+        metadata.outputs().iter().zip(0..).filter(|(_, index)| !described.contains(&Some(*index)))
+    {
+        // Hidden layers that a TensorFlow graph can give are listed, and often left out of the ONNX file.
+        let missing = format!("the metadata lists output {}, which the graph does not have", schema.name);
+        if schema.purpose.is_some() { warnings.push(missing) } else { log::debug!("{missing}") }
+    }
+    let mut outputs = Vec::new();
+    for (tensor, described) in graph.outputs.iter().zip(described) {
+        let schema = described.map(|index| &metadata.outputs()[index]);
+        let declared = row_width(tensor);
+        let said = schema.and_then(TensorSchema::dim);
+        if let (Some(declared), Some(said)) = (declared, said)
+            && declared != said
+        {
+            warnings.push(format!(
+                "the metadata gives output {} {said} values, the graph {declared}; the graph's number is used",
+                tensor.name
+            ));
+        }
+        let purpose = match schema {
+            Some(schema) => schema.purpose.unwrap_or(Purpose::Other),
+            None => purpose_by_name(&tensor.name, graph.outputs.len(), is_head),
+        };
+        outputs.push((tensor.name.clone(), purpose, declared));
+    }
+    outputs
+}
+
+/// The class names, or none where their number is not that of the predictions: a wrong name is worse.
+pub fn classes(metadata: &Metadata, outputs: &[OutputSpec], warnings: &mut Vec<String>) -> Vec<String> {
+    let predictions = outputs.iter().find(|output| output.purpose == Purpose::Predictions);
+    let classes = metadata.classes();
+    match predictions {
+        Some(output) if !classes.is_empty() && output.dim != classes.len() => {
+            warnings.push(format!(
+                "the metadata names {} classes, output {} of the graph has {}; the names are not used",
+                classes.len(),
+                output.name,
+                output.dim
+            ));
+            Vec::new()
+        }
+        _ => classes.to_vec(),
+    }
+}
+
+/// Frames in a patch and from one patch to the next.
+pub fn patching(frames: usize, metadata: &Metadata, warnings: &mut Vec<String>) -> (usize, usize) {
+    match algorithm(metadata) {
+        Some((expected, hop)) if expected == frames => (frames, hop),
+        Some((expected, _)) => {
+            let name = metadata.algorithm().unwrap_or_default();
+            warnings.push(format!(
+                "the metadata's algorithm {name} has patches of {expected} frames, the graph takes {frames}; \
+                 the graph's number is used, with a hop of half a patch"
+            ));
+            (frames, (frames / 2).max(1))
+        }
+        // About half a patch, as both front ends have it.
+        None => (
+            frames,
+            ALGORITHMS.iter().find(|known| known.1 == frames).map_or((frames / 2).max(1), |known| known.2),
+        ),
+    }
+}
+
+fn algorithm(metadata: &Metadata) -> Option<(usize, usize)> {
+    let name = metadata.algorithm()?;
+    ALGORITHMS.iter().find(|known| known.0 == name).map(|&(_, frames, hop)| (frames, hop))
+}
+
+/// For each output of the graph, the index of the metadata's entry for it: by name if possible; else, with a
+/// warning, by a width that only one of the rest on either side has; else by order, if as many are left on
+/// both sides.
+fn matches(tensors: &[Tensor], schemas: &[TensorSchema], warnings: &mut Vec<String>) -> Vec<Option<usize>> {
+    let mut found: Vec<Option<usize>> = vec![None; tensors.len()];
+    let names: [fn(&str, &str) -> bool; 2] = [|a, b| a == b, same_name];
+    for same in names {
+        for (index, tensor) in tensors.iter().enumerate() {
+            let free = |candidate: &usize| !found.contains(&Some(*candidate));
+            let mut candidates = (0..schemas.len()).filter(free);
+            if found[index].is_none() {
+                found[index] = candidates.find(|&candidate| same(&tensor.name, &schemas[candidate].name));
+            }
+        }
+    }
+    let left = |found: &[Option<usize>]| -> (Vec<usize>, Vec<usize>) {
+        let tensors = (0..tensors.len()).filter(|&index| found[index].is_none());
+        (tensors.collect(), (0..schemas.len()).filter(|index| !found.contains(&Some(*index))).collect())
+    };
+    let (loose_tensors, loose_schemas) = left(&found);
+    for &index in &loose_tensors {
+        let width = row_width(&tensors[index]);
+        let as_wide: Vec<usize> =
+            loose_schemas.iter().copied().filter(|&schema| schemas[schema].dim() == width).collect();
+        let rivals = loose_tensors.iter().filter(|&&other| row_width(&tensors[other]) == width).count();
+        if let (Some(_), &[schema], 1) = (width, as_wide.as_slice(), rivals) {
+            found[index] = Some(schema);
+        }
+    }
+    let (still_loose, rest) = left(&found);
+    if still_loose.len() == rest.len() {
+        for (&index, &schema) in still_loose.iter().zip(&rest) {
+            found[index] = Some(schema);
+        }
+    }
+    for &index in &loose_tensors {
+        if let Some(schema) = found[index] {
+            warnings.push(format!(
+                "the metadata names an output {}, the graph {}; they are taken for the same",
+                schemas[schema].name, tensors[index].name
+            ));
+        }
+    }
+    found
+}
+
+/// Whether two names mean one tensor: exporters turn `PartitionedCall:1` into `PartitionedCall_1`, and
+/// TensorFlow's first output may be written with `:0` or without.
+fn same_name(a: &str, b: &str) -> bool {
+    let plain = |name: &str| -> String {
+        let name = name.strip_suffix(":0").unwrap_or(name);
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+    };
+    let (a, b) = (plain(a), plain(b));
+    a == b || a.strip_suffix("_0") == Some(&b) || b.strip_suffix("_0") == Some(&a)
+}
+
+/// What an output without metadata is for.
+fn purpose_by_name(name: &str, outputs: usize, is_head: bool) -> Purpose {
+    let name = name.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    if says(&["embedding"]) {
+        Purpose::Embeddings
+    } else if says(&["prediction", "activation", "sigmoid", "softmax", "logit"]) {
+        Purpose::Predictions
+    } else if outputs > 1 {
+        Purpose::Other
+    } else if is_head {
+        Purpose::Predictions
+    } else {
+        Purpose::Embeddings
+    }
+}
+
+/// Values a row of an output, if the graph declares them all.
+fn row_width(tensor: &Tensor) -> Option<usize> {
+    let (_batch, row) = tensor.dims.as_ref()?.split_first()?;
+    row.iter().try_fold(1usize, |product, dim| product.checked_mul((*dim)?))
+}
+
+fn open_dimension(tensor: &Tensor, what: &str) -> String {
+    format!("the {what} of input {} is said neither by the graph nor by the metadata", tensor.name)
+}
+
+fn shape_text(dims: &[Option<usize>]) -> String {
+    let dims: Vec<String> = dims.iter().map(|dim| dim.map_or("?".into(), |dim| dim.to_string())).collect();
+    format!("[{}]", dims.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor(name: &str, dims: &[usize]) -> Tensor {
+        let dims = dims.iter().map(|&dim| (dim > 0).then_some(dim)).collect();
+        Tensor { name: name.into(), dims: Some(dims) }
+    }
+
+    fn graph(input: Tensor, outputs: Vec<Tensor>) -> Graph {
+        Graph { inputs: vec![input], outputs, operators: Default::default() }
+    }
+
+    fn metadata(document: serde_json::Value) -> Metadata {
+        serde_json::from_value(document).unwrap()
+    }
+
+    #[test]
+    fn every_layout_of_an_input_is_understood() {
+        let spec = |dims: &[usize]| {
+            let graph = graph(tensor("x", dims), Vec::new());
+            input(&graph, &Metadata::default(), &mut Vec::new())
+        };
+        let patch = InputSpec::Patch { frames: 128, bands: 96 };
+        assert_eq!(spec(&[0, 128, 96]), Ok((patch, vec![128, 96])));
+        assert_eq!(spec(&[64, 128, 96]), Ok((patch, vec![128, 96])));
+        assert_eq!(spec(&[0, 1, 128, 96]), Ok((patch, vec![1, 128, 96])));
+        assert_eq!(spec(&[0, 128, 96, 1]), Ok((patch, vec![128, 96, 1])));
+        assert_eq!(spec(&[0, 1280]), Ok((InputSpec::Vector { dim: 1280 }, vec![1280])));
+        assert!(spec(&[0, 0]).unwrap_err().contains("width of input x"));
+        assert!(spec(&[0, 3, 224, 224]).unwrap_err().contains("[?, 3, 224, 224]"));
+        assert!(spec(&[5]).unwrap_err().contains("[5]"));
+    }
+
+    #[test]
+    fn open_dimensions_are_filled_from_the_metadata() {
+        let open = graph(tensor("x", &[0, 0, 0]), Vec::new());
+        let by_algorithm =
+            metadata(serde_json::json!({"inference": {"algorithm": "TensorflowPredictMusiCNN"}}));
+        let (spec, _) = input(&open, &by_algorithm, &mut Vec::new()).unwrap();
+        assert_eq!(spec, InputSpec::Patch { frames: 187, bands: 96 });
+        let by_shape =
+            metadata(serde_json::json!({"schema": {"inputs": [{"name": "x", "shape": [64, 96]}]}}));
+        let (spec, _) = input(&open, &by_shape, &mut Vec::new()).unwrap();
+        assert_eq!(spec, InputSpec::Patch { frames: 64, bands: 96 });
+        assert!(input(&open, &Metadata::default(), &mut Vec::new()).unwrap_err().contains("frames"));
+        let unsaid = graph(Tensor { name: "x".into(), dims: None }, Vec::new());
+        let (spec, _) = input(&unsaid, &by_shape, &mut Vec::new()).unwrap();
+        assert_eq!(spec, InputSpec::Patch { frames: 64, bands: 96 });
+    }
+
+    #[test]
+    fn a_published_file_with_mistakes_is_read_as_its_graph_says() {
+        // As `discogs_*_embeddings`: the JSON swaps nothing, but says 1280 where the graph has 512, and the
+        // exporter renamed the outputs.
+        let graph = graph(
+            tensor("serving_default_melspectrogram", &[64, 128, 96]),
+            vec![tensor("PartitionedCall", &[64, 512]), tensor("PartitionedCall_1", &[64, 1280])],
+        );
+        let metadata = metadata(serde_json::json!({"schema": {
+            "inputs": [{"name": "serving_default_melspectrogram", "shape": [64, 128, 96]}],
+            "outputs": [
+                {"name": "PartitionedCall:0", "shape": [64, 1280], "output_purpose": "predictions"},
+                {"name": "PartitionedCall:1", "shape": [64, 1280], "output_purpose": "embeddings"},
+                {"name": "PartitionedCall:2", "shape": [64, 3], "output_purpose": "predictions"}]}}));
+        let mut warnings = Vec::new();
+        input(&graph, &metadata, &mut warnings).unwrap();
+        assert_eq!(warnings, Vec::<String>::new());
+        let outputs = outputs(&graph, &metadata, false, &mut warnings);
+        assert_eq!(outputs[0], ("PartitionedCall".into(), Purpose::Predictions, Some(512)));
+        assert_eq!(outputs[1], ("PartitionedCall_1".into(), Purpose::Embeddings, Some(1280)));
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[0].contains("PartitionedCall:2"), "{warnings:?}");
+        assert!(warnings[1].contains("1280") && warnings[1].contains("512"), "{warnings:?}");
+    }
+
+    #[test]
+    fn renamed_outputs_are_told_apart_by_width_and_then_by_order() {
+        let outputs_of = |names: &[(&str, usize)]| {
+            let tensors: Vec<Tensor> = names.iter().map(|(name, dim)| tensor(name, &[0, *dim])).collect();
+            let metadata = metadata(serde_json::json!({"schema": {"outputs": [
+                {"name": "activations", "shape": [400], "output_purpose": "predictions"},
+                {"name": "features", "shape": [1280], "output_purpose": "embeddings"}]}}));
+            let mut warnings = Vec::new();
+            let graph = graph(tensor("x", &[0, 128, 96]), tensors);
+            let purposes: Vec<Purpose> =
+                outputs(&graph, &metadata, false, &mut warnings).into_iter().map(|output| output.1).collect();
+            (purposes, warnings)
+        };
+        let (purposes, warnings) = outputs_of(&[("b", 1280), ("a", 400)]);
+        assert_eq!(purposes, [Purpose::Embeddings, Purpose::Predictions]);
+        assert!(warnings.iter().any(|warning| warning.contains("activations") && warning.contains(" a;")));
+        let (purposes, _) = outputs_of(&[("b", 0), ("a", 0)]);
+        assert_eq!(purposes, [Purpose::Predictions, Purpose::Embeddings]);
+        // Three against two: no order to trust.
+        let (purposes, _) = outputs_of(&[("a", 0), ("b", 0), ("c", 0)]);
+        assert_eq!(purposes, [Purpose::Other; 3]);
+    }
+
+    #[test]
+    fn names_of_one_tensor_are_recognised() {
+        for (a, b) in [
+            ("PartitionedCall:1", "PartitionedCall_1"),
+            ("PartitionedCall:0", "PartitionedCall"),
+            ("PartitionedCall_0", "PartitionedCall:0"),
+            ("model/Softmax", "model/Softmax:0"),
+            ("model/Softmax", "model_Softmax"),
+        ] {
+            assert!(same_name(a, b) && same_name(b, a), "{a} {b}");
+        }
+        assert!(!same_name("PartitionedCall:1", "PartitionedCall:0"));
+        assert!(!same_name("PartitionedCall_1", "PartitionedCall"));
+    }
+
+    #[test]
+    fn class_names_must_be_as_many_as_the_predictions() {
+        let outputs = [OutputSpec { name: "p".into(), purpose: Purpose::Predictions, dim: 2 }];
+        let named = |names: &[&str]| metadata(serde_json::json!({ "classes": names }));
+        let mut warnings = Vec::new();
+        assert_eq!(classes(&named(&["a", "b"]), &outputs, &mut warnings), ["a", "b"]);
+        assert!(warnings.is_empty());
+        assert!(classes(&named(&["a", "b", "c"]), &outputs, &mut warnings).is_empty());
+        assert!(warnings[0].contains("3 classes") && warnings[0].contains("has 2"), "{warnings:?}");
+    }
+
+    #[test]
+    fn the_hop_follows_the_algorithm() {
+        let named = |name: &str| metadata(serde_json::json!({"inference": {"algorithm": name}}));
+        let mut warnings = Vec::new();
+        assert_eq!(patching(128, &named("TensorflowPredictEffnetDiscogs"), &mut warnings), (128, 62));
+        assert_eq!(patching(187, &named("TensorflowPredictMusiCNN"), &mut warnings), (187, 93));
+        assert_eq!(patching(187, &Metadata::default(), &mut warnings), (187, 93));
+        assert_eq!(patching(64, &Metadata::default(), &mut warnings), (64, 32));
+        assert_eq!(patching(1, &Metadata::default(), &mut warnings), (1, 1));
+        assert!(warnings.is_empty());
+        assert_eq!(patching(100, &named("TensorflowPredictMusiCNN"), &mut warnings), (100, 50));
+        assert!(warnings[0].contains("187") && warnings[0].contains("100"));
+    }
+}
