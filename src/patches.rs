@@ -1,6 +1,8 @@
 //! Frames to overlapping patches, the unit that networks take.
 
+use std::fmt;
 use std::ops::Range;
+use std::str::FromStr;
 
 use crate::mel::{HOP, SAMPLE_RATE};
 use crate::{Error, Result};
@@ -23,6 +25,27 @@ pub enum LastPatch {
     /// As in Essentia, the last patch starts one hop after the last complete one, so it exists
     /// whenever there is a frame from there on, even if all of those lie in a complete patch too.
     Repeat,
+}
+
+impl FromStr for LastPatch {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "discard" => Ok(Self::Discard),
+            "repeat" => Ok(Self::Repeat),
+            _ => Err(Error::InvalidArgument(format!("unknown last patch `{text}`; known: discard, repeat"))),
+        }
+    }
+}
+
+impl fmt::Display for LastPatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Discard => "discard",
+            Self::Repeat => "repeat",
+        })
+    }
 }
 
 impl Patching {

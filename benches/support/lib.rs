@@ -1,4 +1,9 @@
-//! What the benchmarks share: fair timing, medians, a line of figures.
+//! What the benchmarks share: fair figures, and where things are.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use anyhow::{Context, Result};
 
 /// The median of some measurements.
 ///
@@ -10,4 +15,41 @@ pub fn median(values: &[f64]) -> f64 {
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
     if sorted.len() % 2 == 1 { sorted[middle] } else { 0.5 * (sorted[middle - 1] + sorted[middle]) }
+}
+
+/// The repository's root.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("benches/ lies in the repository").to_owned()
+}
+
+/// A recording under `examples/audio/`.
+pub fn recording(name: &str) -> PathBuf {
+    repository().join("examples/audio").join(name)
+}
+
+/// An example of the library, built for release beside the benchmark by `cargo xtask bench`.
+pub fn example(name: &str) -> PathBuf {
+    let program = std::env::current_exe().expect("the benchmark knows where it is");
+    program.with_file_name("examples").join(name)
+}
+
+/// Runs a command to its end; returns how it ended and the most memory it had, in bytes.
+///
+/// # Errors
+/// When the command cannot be started or waited for.
+pub fn peak_memory(command: &mut Command) -> Result<(ExitStatus, u64)> {
+    use std::os::unix::process::ExitStatusExt;
+    let child = command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    let mut status = 0;
+    // SAFETY: all zeroes is a valid rusage, and both pointers are to live values of ours.
+    let (waited, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        let waited = libc::wait4(child.id() as libc::pid_t, &mut status, 0, &mut usage);
+        (waited, usage)
+    };
+    if waited < 0 {
+        return Err(std::io::Error::last_os_error()).context("cannot wait for the command");
+    }
+    // Linux counts in KiB.
+    Ok((ExitStatus::from_raw(status), usage.ru_maxrss as u64 * 1024))
 }

@@ -5,6 +5,7 @@ pub mod plain_mel;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// The repository's root.
 pub fn repository() -> PathBuf {
@@ -32,6 +33,24 @@ pub fn peer(script: &str) -> Option<Command> {
     let mut command = Command::new(python()?);
     command.arg(repository().join("tests/peers").join(script));
     Some(command)
+}
+
+/// An example of the library, built as the tests are.
+pub fn example(name: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        // Up to date after `cargo test --workspace`; makes `cargo test -p sleeve-tests` enough.
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command.current_dir(repository()).args(["build", "--quiet", "--package", "sleeve", "--examples"]);
+        if !cfg!(debug_assertions) {
+            command.arg("--release");
+        }
+        output_of(&mut command);
+    });
+    let test = std::env::current_exe().expect("the test knows where it is");
+    let profile = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
+    profile.join("examples").join(name)
 }
 
 /// Whether a program is on the path.

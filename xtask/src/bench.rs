@@ -16,6 +16,8 @@ pub fn run(arguments: &[String]) -> Result<()> {
         bail!("unknown benchmark `{name}`; known: {}", known.join(", "));
     }
     let path = peers::prepare_all()?;
+    // Some benchmarks run the command-line tools.
+    checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve", "--examples"]))?;
     let mut command = cargo();
     command.args(["run", "--quiet", "--release", "--package", "sleeve-benches", "--bin", name, "--"]);
     checked(command.args(rest).env("PATH", path))

@@ -1,0 +1,94 @@
+//! Tags and embeddings of audio files, from the command line.
+
+mod args;
+mod formats;
+mod index;
+mod inputs;
+mod summary;
+mod work;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use args::Args;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let level = ["warn", "info", "debug"][usize::from(args.verbose).min(2)];
+    let environment =
+        env_logger::Env::new().filter_or("SLEEVE_LOG", format!("sleeve={level},extract={level}"));
+    env_logger::Builder::from_env(environment).format_timestamp(None).init();
+    match run(&args) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns how many files failed.
+fn run(args: &Args) -> Result<usize> {
+    let (inputs, complaints) = inputs::find(&args.paths, args.shard)?;
+    for complaint in &complaints {
+        eprintln!("warning: {complaint}");
+    }
+    if inputs.is_empty() {
+        match args.shard {
+            Some(_) => return Ok(complaints.len()),
+            None => bail!("no audio files there"),
+        }
+    }
+    let first = work::extractors(args, work::available_threads(args.threads))?;
+    for extractor in &first {
+        log::info!("{}: {}", extractor.model().name(), extractor.engine().describe());
+    }
+    let bar = progress_bar(args, inputs.len());
+    let started = Instant::now();
+    let totals = work::run(args, &inputs, first, &bar)?;
+    bar.finish_and_clear();
+    let elapsed = started.elapsed().as_secs_f64();
+    if !args.quiet && (inputs.len() > 1 || args.output.is_some()) {
+        eprintln!("{}", closing_line(args, &totals, inputs.len(), elapsed));
+    }
+    Ok(totals.failed + complaints.len())
+}
+
+fn closing_line(args: &Args, totals: &work::Totals, inputs: usize, elapsed: f64) -> String {
+    let skipped = inputs - totals.done - totals.failed;
+    let mut line = format!(
+        "{} files, {} of audio in {} ({:.0} x real time)",
+        totals.done,
+        summary::duration(totals.seconds),
+        summary::duration(elapsed),
+        totals.seconds / elapsed.max(1e-9)
+    );
+    if skipped > 0 {
+        line += &format!("; {skipped} were done before");
+    }
+    if totals.failed > 0 {
+        line += &format!("; {} failed", totals.failed);
+    }
+    if let Some(directory) = &args.output {
+        line += &format!("; written to {}", directory.display());
+    }
+    line
+}
+
+/// A bar over files on a terminal, nothing elsewhere.
+fn progress_bar(args: &Args, files: usize) -> ProgressBar {
+    if args.quiet || files < 2 || !std::io::stderr().is_terminal() {
+        return ProgressBar::with_draw_target(Some(files as u64), ProgressDrawTarget::hidden());
+    }
+    let style = ProgressStyle::with_template("{bar:32} {pos}/{len} files, {elapsed} gone, {eta} to go");
+    let bar = ProgressBar::new(files as u64);
+    bar.set_style(style.expect("the template is valid").progress_chars("█▉▊▋▌▍▎▏ "));
+    bar.enable_steady_tick(std::time::Duration::from_millis(250));
+    bar
+}

@@ -1,1 +1,0 @@
-//! One recording to embeddings and predictions.

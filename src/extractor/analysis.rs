@@ -1,0 +1,104 @@
+//! Everything about one recording at once.
+
+use ndarray::{Array1, Array2, ArrayView2, Axis};
+
+use super::{Extractor, OutputInfo, Rows, Sink};
+use crate::Result;
+use crate::engine::Purpose;
+
+/// One output for every patch.
+#[derive(Clone, Debug)]
+pub struct OutputRows {
+    /// What it is.
+    pub info: OutputInfo,
+    /// `[patches, dim]`.
+    pub values: Array2<f32>,
+}
+
+/// What an extractor says about one recording.
+#[derive(Clone, Debug)]
+pub struct Analysis {
+    times: Vec<f64>,
+    outputs: Vec<OutputRows>,
+    warnings: Vec<String>,
+    /// Rows still flat, until `finish`.
+    flat: Vec<Vec<f32>>,
+}
+
+impl Analysis {
+    pub(super) fn collect(extractor: &Extractor) -> Self {
+        let outputs: Vec<OutputRows> = extractor
+            .outputs()
+            .map(|info| OutputRows { info: info.clone(), values: Array2::zeros((0, info.dim)) })
+            .collect();
+        let flat = vec![Vec::new(); outputs.len()];
+        Analysis { times: Vec::new(), outputs, warnings: Vec::new(), flat }
+    }
+
+    pub(super) fn finish(mut self, warnings: Vec<String>) -> Self {
+        let patches = self.times.len();
+        for (output, values) in self.outputs.iter_mut().zip(std::mem::take(&mut self.flat)) {
+            output.values = Array2::from_shape_vec((patches, output.info.dim), values)
+                .expect("every row has the output's dimension");
+        }
+        self.warnings = warnings;
+        self
+    }
+
+    /// The model's embeddings, `[patches, dim]`; `[patches, 0]` if the model has none or they were not asked for.
+    pub fn patches(&self) -> ArrayView2<'_, f32> {
+        match self.find(Purpose::Embeddings) {
+            Some(output) => output.values.view(),
+            None => ArrayView2::from_shape((self.times.len(), 0), &[]).expect("no values, no columns"),
+        }
+    }
+
+    /// The mean of the embeddings over all patches; `None` without a patch.
+    pub fn mean(&self) -> Option<Array1<f32>> {
+        self.patches().mean_axis(Axis(0))
+    }
+
+    /// Where each patch starts, in seconds.
+    pub fn times(&self) -> &[f64] {
+        &self.times
+    }
+
+    /// The predictions, `[patches, classes]`: of the last head if there is one, else of the model itself.
+    pub fn predictions(&self) -> Option<ArrayView2<'_, f32>> {
+        self.find(Purpose::Predictions).map(|output| output.values.view())
+    }
+
+    /// The names of the columns of [`Analysis::predictions`]; empty where the metadata has none.
+    pub fn classes(&self) -> &[String] {
+        self.find(Purpose::Predictions).map_or(&[], |output| &output.info.classes)
+    }
+
+    /// Every output, in the extractor's order.
+    pub fn outputs(&self) -> &[OutputRows] {
+        &self.outputs
+    }
+
+    /// What a user should know about the recording: it was cut short, its header lied.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn find(&self, purpose: Purpose) -> Option<&OutputRows> {
+        let found = |output: &&OutputRows| output.info.purpose == purpose;
+        match purpose {
+            // A head's embeddings are not the recording's; a head's predictions are the ones asked for.
+            Purpose::Embeddings => self.outputs.iter().filter(|output| !output.info.from_head).find(found),
+            _ => self.outputs.iter().rfind(found),
+        }
+    }
+}
+
+impl Sink for Analysis {
+    fn rows(&mut self, rows: &Rows<'_>) -> Result<()> {
+        self.times.extend_from_slice(rows.times);
+        for (flat, values) in self.flat.iter_mut().zip(rows.outputs) {
+            flat.extend(values.iter());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,201 @@
+//! The example `extract`, run as a user runs it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use sleeve_tests::{example, recording};
+
+fn extract(arguments: &[&str]) -> Output {
+    Command::new(example("extract")).args(arguments).output().expect("extract starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("a UTF-8 path")
+}
+
+/// A folder with two short recordings, one of them in a folder of its own.
+fn library() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("deeper")).unwrap();
+    fs::copy(recording("sky.ogg"), folder.path().join("sky.ogg")).unwrap();
+    fs::copy(recording("ground.ogg"), folder.path().join("deeper/ground.OGG")).unwrap();
+    fs::write(folder.path().join("notes.txt"), "not audio").unwrap();
+    folder
+}
+
+fn index(folder: &Path) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(folder.join("index.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_summary_names_the_file_and_its_strongest_tags() {
+    let output = extract(&["--top", "3", path(&recording("sky.ogg"))]);
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(said.contains("sky.ogg") && said.contains("25.6 s") && said.contains("44100 Hz mono"), "{said}");
+    let first = said.lines().find(|line| line.contains("0.6")).expect("the strongest tag is near 0.61");
+    assert!(first.trim_start().starts_with("electronic"), "{said}");
+}
+
+#[test]
+fn a_directory_is_walked_and_every_format_holds_the_same_numbers() {
+    let library = library();
+    let out = tempfile::tempdir().unwrap();
+    for format in ["npy", "json", "csv"] {
+        let target = out.path().join(format);
+        let output = extract(&["--format", format, "--output", path(&target), path(library.path())]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(index(&target)["files"].as_array().unwrap().len(), 2);
+    }
+    let npy = out.path().join("npy");
+    let embeddings: ndarray::Array2<f32> = ndarray_npy::read_npy(npy.join("sky.ogg.embeddings.npy")).unwrap();
+    let tags: ndarray::Array2<f32> =
+        ndarray_npy::read_npy(npy.join("deeper/ground.OGG.predictions.npy")).unwrap();
+    assert_eq!((embeddings.ncols(), tags.ncols()), (200, 50));
+
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(out.path().join("json/deeper/ground.OGG.json")).unwrap()).unwrap();
+    let patches = json["patches"].as_array().unwrap();
+    assert_eq!(patches.len(), tags.nrows());
+    let csv = fs::read_to_string(out.path().join("csv/deeper/ground.OGG.csv")).unwrap();
+    let mut lines = csv.lines();
+    let columns: Vec<&str> = lines.next().unwrap().split(',').collect();
+    assert_eq!(columns.len(), 1 + 200 + 50);
+    let electronic = columns.iter().position(|&column| column == "predictions:electronic").unwrap();
+    let class = json["outputs"]["predictions"]["classes"].as_array().unwrap();
+    let class = class.iter().position(|name| name == "electronic").unwrap();
+    for (row, (line, patch)) in lines.zip(patches).enumerate() {
+        let fields: Vec<f32> = line.split(',').map(|field| field.parse().unwrap()).collect();
+        assert_eq!(fields[0], patch["time"].as_f64().unwrap() as f32);
+        assert_eq!(fields[electronic], tags[[row, class]]);
+        assert_eq!(patch["predictions"][class].as_f64().unwrap() as f32, tags[[row, class]]);
+    }
+}
+
+#[test]
+fn the_mean_is_the_mean_of_the_rows() {
+    let out = tempfile::tempdir().unwrap();
+    let (rows, mean) = (out.path().join("rows"), out.path().join("mean"));
+    for (target, extra) in [(&rows, None), (&mean, Some("--mean"))] {
+        let mut arguments = vec!["--output", path(target)];
+        arguments.extend(extra);
+        let recording = recording("sky.ogg");
+        arguments.push(path(&recording));
+        assert!(extract(&arguments).status.success());
+    }
+    let rows: ndarray::Array2<f32> = ndarray_npy::read_npy(rows.join("sky.ogg.embeddings.npy")).unwrap();
+    let mean: ndarray::Array2<f32> = ndarray_npy::read_npy(mean.join("sky.ogg.embeddings.npy")).unwrap();
+    let expected = rows.mapv(f64::from).mean_axis(ndarray::Axis(0)).unwrap();
+    assert_eq!(mean.dim(), (1, 200));
+    for (&mean, &expected) in mean.iter().zip(&expected) {
+        assert!((f64::from(mean) - expected).abs() <= 1e-6 * expected.abs().max(1.0));
+    }
+}
+
+#[test]
+fn a_file_that_fails_is_named_and_the_rest_goes_on() {
+    let library = library();
+    fs::write(library.path().join("broken.mp3"), b"this is not an MP3 file at all").unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let output = extract(&["--output", path(out.path()), path(library.path()), "nowhere.wav"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("broken.mp3: ") && said.contains("nowhere.wav: "), "{said}");
+    assert_eq!(index(out.path())["files"].as_array().unwrap().len(), 2);
+    let leftovers: Vec<_> = walk(out.path()).into_iter().filter(|name| name.contains("broken")).collect();
+    assert!(leftovers.is_empty(), "{leftovers:?}");
+}
+
+#[test]
+fn a_run_resumes_where_it_was() {
+    let library = library();
+    let out = tempfile::tempdir().unwrap();
+    let run = |extra: &[&str]| {
+        let mut arguments = vec!["--resume", "--output", path(out.path())];
+        arguments.extend(extra);
+        arguments.push(path(library.path()));
+        let output = extract(&arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    assert!(run(&[]).contains("2 files"));
+    assert!(run(&[]).contains("0 files") && run(&[]).contains("2 were done before"));
+    // An output that went missing, and an input that changed, are done again.
+    fs::remove_file(out.path().join("sky.ogg.embeddings.npy")).unwrap();
+    assert!(run(&[]).contains("1 files"));
+    let changed = library.path().join("deeper/ground.OGG");
+    fs::copy(recording("sky.ogg"), &changed).unwrap();
+    assert!(run(&[]).contains("1 files"));
+    // Other settings are another run.
+    assert!(run(&["--mean"]).contains("2 files"));
+}
+
+#[test]
+fn a_killed_run_s_journal_counts() {
+    let library = library();
+    let out = tempfile::tempdir().unwrap();
+    let run = || extract(&["--resume", "--output", path(out.path()), path(library.path())]);
+    assert!(run().status.success());
+    // What a kill leaves: no index, the journal with a torn last line.
+    let index = index(out.path());
+    let mut journal = index["settings"].to_string() + "\n";
+    journal += &(index["files"][0].to_string() + "\n");
+    journal += &index["files"][1].to_string()[..40];
+    fs::remove_file(out.path().join("index.json")).unwrap();
+    fs::write(out.path().join("index.journal"), journal).unwrap();
+    let said = text(&run().stderr);
+    assert!(said.contains("1 files") && said.contains("1 were done before"), "{said}");
+}
+
+#[test]
+fn shards_are_disjoint_and_complete() {
+    let library = library();
+    let out = tempfile::tempdir().unwrap();
+    for shard in ["1/2", "2/2"] {
+        let output = extract(&["--shard", shard, "--output", path(out.path()), path(library.path())]);
+        assert!(text(&output.stderr).contains("1 files"), "{}", text(&output.stderr));
+    }
+    let written = walk(out.path());
+    for name in
+        ["sky.ogg.embeddings.npy", "ground.OGG.embeddings.npy", "index.1-of-2.json", "index.2-of-2.json"]
+    {
+        assert!(written.iter().any(|file| file.ends_with(name)), "{name} in {written:?}");
+    }
+    for wrong in ["0/2", "3/2", "1", "a/b"] {
+        assert!(!extract(&["--shard", wrong, path(library.path())]).status.success(), "{wrong}");
+    }
+}
+
+#[test]
+fn clashing_names_and_missing_engines_are_said_before_anything_runs() {
+    let (a, b) = (library(), library());
+    let (a, b) = (a.path().join("sky.ogg"), b.path().join("sky.ogg"));
+    let out = tempfile::tempdir().unwrap();
+    let output = extract(&["--output", path(out.path()), path(&a), path(&b)]);
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("would both write sky.ogg"), "{}", text(&output.stderr));
+    for (option, value) in [("--device", "cuda"), ("--engine", "torch"), ("--model", "no-such-model")] {
+        let output = extract(&[option, value, path(&a)]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{option}: {said}");
+        assert!(
+            said.starts_with("error: ") && said.contains(value.trim_start_matches("no-")),
+            "{option}: {said}"
+        );
+    }
+}
+
+/// Every file below a folder.
+fn walk(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(walk(&path)) } else { found.push(path.display().to_string()) }
+    }
+    found
+}
