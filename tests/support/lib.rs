@@ -42,7 +42,8 @@ pub fn example(name: &str) -> PathBuf {
         // Up to date after `cargo test --workspace`; makes `cargo test -p sleeve-tests` enough.
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
-        command.current_dir(repository()).args(["build", "--quiet", "--package", "sleeve", "--examples"]);
+        // The same packages as `cargo test --workspace` builds, so that features and thus artefacts agree.
+        command.current_dir(repository()).args(["build", "--quiet", "--workspace", "--examples"]);
         if !cfg!(debug_assertions) {
             command.arg("--release");
         }
