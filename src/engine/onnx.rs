@@ -8,6 +8,7 @@ mod graph;
 mod network;
 mod operators;
 mod protobuf;
+mod repair;
 
 use std::sync::Arc;
 

@@ -7,6 +7,10 @@ use crate::model::metadata::{Metadata, TensorSchema};
 /// Mel bands of the front end, where neither graph nor metadata says.
 const BANDS: usize = 96;
 
+/// Values in one row of an input, and in a batch of them where the graph fixes its size: 20 minutes of mel bands
+/// in one patch would still fit.
+const MAX_ROW: usize = 1 << 24;
+
 /// `inference.algorithm`, and the patch and hop, in frames, that it stands for.
 const ALGORITHMS: [(&str, usize, usize); 2] =
     [("TensorflowPredictEffnetDiscogs", 128, 62), ("TensorflowPredictMusiCNN", 187, 93)];
@@ -62,6 +66,11 @@ pub fn input(
             ));
         }
     };
+    let batch = dims[0].unwrap_or(1);
+    let values = row.iter().try_fold(batch, |product, &dim| product.checked_mul(dim));
+    if row.contains(&0) || values.is_none_or(|values| values > MAX_ROW) {
+        return Err(format!("input {} has the impossible shape {}", tensor.name, shape_text(&dims)));
+    }
     if let Some(schema) = schema {
         if !same_name(&schema.name, &tensor.name) {
             warnings.push(format!(
@@ -241,7 +250,9 @@ fn purpose_by_name(name: &str, outputs: usize, is_head: bool) -> Purpose {
 /// Values a row of an output, if the graph declares them all.
 fn row_width(tensor: &Tensor) -> Option<usize> {
     let (_batch, row) = tensor.dims.as_ref()?.split_first()?;
-    row.iter().try_fold(1usize, |product, dim| product.checked_mul((*dim)?))
+    let width = row.iter().try_fold(1usize, |product, dim| product.checked_mul((*dim)?));
+    // A width that cannot be is as good as none: it is measured instead.
+    width.filter(|&width| width <= MAX_ROW)
 }
 
 fn open_dimension(tensor: &Tensor, what: &str) -> String {

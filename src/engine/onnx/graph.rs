@@ -1,26 +1,36 @@
 //! What an ONNX file declares: its inputs, its outputs, its operators; and the checks that come before
 //! anything of it is loaded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use rten_onnx::onnx::{AttributeProto, DataLocation, ModelProto, TensorProto, ValueInfoProto};
+use rten_onnx::onnx::{AttributeProto, DataLocation, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 
 use super::protobuf;
 
 /// The largest file that is read. The largest embedding networks in use have about 90 million weights.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// Execution is planned by recursion, one level a node, so their number bounds the stack that needs.
+/// Nodes in a graph. The largest audio networks have about 2,000.
 const MAX_NODES: usize = 8192;
 
-/// No kernel, stride, padding or axis is larger; what is larger asks for memory that nobody has.
-const MAX_ATTRIBUTE: i64 = 1 << 16;
+/// Nodes on the longest way through a graph. Execution is planned by recursion, one level a node: twice this
+/// many fit the stack of the engine's threads.
+const MAX_DEPTH: usize = 2048;
 
-/// Values in one constant tensor, and in what one shape-making constant can ask for.
+/// No kernel, stride, dilation or padding is larger; what is larger asks for memory and time that nobody has.
+const MAX_ATTRIBUTE: i64 = 1024;
+
+/// Values in one constant tensor.
 const MAX_ELEMENTS: u64 = 1 << 29;
 
-/// Operators that make a tensor as large as a constant says.
-const SHAPE_TAKERS: [&str; 6] = ["ConstantOfShape", "Expand", "Pad", "Range", "Tile", "Upsample"];
+/// Values in a tensor that is made as large as a constant says.
+const MAX_MADE: u64 = 1 << 24;
+
+/// Operators that make a tensor as large as a constant says; to `Pad`, it says what is added.
+const SHAPE_TAKERS: [&str; 5] = ["ConstantOfShape", "Expand", "Pad", "Range", "Tile"];
+
+/// Attributes that say how large something is.
+const SIZES: [&str; 5] = ["dilations", "kernel_shape", "output_padding", "pads", "strides"];
 
 /// A graph's declared tensor: an input or an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +67,10 @@ impl Graph {
         if graph.node.len() > MAX_NODES {
             return Err(format!("the graph has {} nodes; at most {MAX_NODES} are run", graph.node.len()));
         }
+        check_depth(&graph.node)?;
         let mut operators = BTreeSet::new();
-        let mut shapes = BTreeSet::new();
+        // The constants that say how large a tensor is, and whether it is a padding that they say.
+        let mut shapes = HashMap::new();
         for node in &graph.node {
             let name = node.op_type.as_deref().unwrap_or_default();
             operators.insert(match node.domain.as_deref() {
@@ -66,7 +78,7 @@ impl Graph {
                 Some(domain) => format!("{domain}::{name}"),
             });
             if SHAPE_TAKERS.contains(&name) {
-                shapes.extend(node.input.iter().map(String::as_str));
+                shapes.extend(node.input.iter().map(|input| (input.as_str(), name == "Pad")));
             }
             for attribute in &node.attribute {
                 check_attribute(attribute).map_err(|reason| format!("operator {name}: {reason}"))?;
@@ -74,19 +86,18 @@ impl Graph {
         }
         for tensor in &graph.initializer {
             check_tensor(tensor)?;
-        }
-        let constants = graph.node.iter().filter(|node| node.op_type.as_deref() == Some("Constant"));
-        let constants = constants.filter_map(|node| Some((node.output.first()?.as_str(), node)));
-        for (name, node) in constants.filter(|(name, _)| shapes.contains(name)) {
-            for attribute in &node.attribute {
-                check_shape(name, &attribute.ints)?;
-                attribute.t.as_ref().map_or(Ok(()), |tensor| check_shape(name, &integers(tensor)))?;
+            let name = tensor.name.as_deref().unwrap_or_default();
+            if let Some(&is_padding) = shapes.get(name) {
+                check_shape(name, &integers(tensor), is_padding)?;
             }
         }
-        for tensor in &graph.initializer {
-            let name = tensor.name.as_deref().unwrap_or_default();
-            if shapes.contains(name) {
-                check_shape(name, &integers(tensor))?;
+        for node in graph.node.iter().filter(|node| node.op_type.as_deref() == Some("Constant")) {
+            let name = node.output.first().map(String::as_str).unwrap_or_default();
+            let Some(&is_padding) = shapes.get(name) else { continue };
+            for attribute in &node.attribute {
+                check_shape(name, &attribute.ints, is_padding)?;
+                let tensor = attribute.t.as_ref();
+                tensor.map_or(Ok(()), |tensor| check_shape(name, &integers(tensor), is_padding))?;
             }
         }
         let initialised: BTreeSet<&str> =
@@ -109,6 +120,32 @@ fn declared(value: &ValueInfoProto) -> Tensor {
     Tensor { name: value.name.clone().unwrap_or_default(), dims }
 }
 
+/// Whether every node comes after those it takes its inputs from, none too deep.
+fn check_depth(nodes: &[NodeProto]) -> Result<(), String> {
+    // For each value that a node makes, how many nodes deep it is once its node has been seen; 0 before.
+    let made = nodes.iter().flat_map(|node| &node.output).filter(|name| !name.is_empty());
+    let mut depths: HashMap<&str, usize> = made.map(|name| (name.as_str(), 0)).collect();
+    for node in nodes {
+        let mut depth = 0;
+        for input in &node.input {
+            match depths.get(input.as_str()) {
+                Some(0) => {
+                    return Err(format!("the nodes are not in order: {input} is used before it is made"));
+                }
+                Some(&made) => depth = depth.max(made),
+                None => {}
+            }
+        }
+        if depth == MAX_DEPTH {
+            return Err(format!("the graph is more than {MAX_DEPTH} nodes deep"));
+        }
+        depths.extend(
+            node.output.iter().filter(|name| !name.is_empty()).map(|name| (name.as_str(), depth + 1)),
+        );
+    }
+    Ok(())
+}
+
 fn check_attribute(attribute: &AttributeProto) -> Result<(), String> {
     let name = attribute.name.as_deref().unwrap_or_default();
     if attribute.g.is_some() {
@@ -117,9 +154,7 @@ fn check_attribute(attribute: &AttributeProto) -> Result<(), String> {
     if let Some(tensor) = &attribute.t {
         check_tensor(tensor)?;
     }
-    // `starts`, `ends` and `axes` of old Slice nodes use the largest integer for "to the end".
-    let clipped = ["starts", "ends", "value_int", "value_ints", "to", "axis", "axes"].contains(&name);
-    let too_large = |value: &&i64| !clipped && value.unsigned_abs() > MAX_ATTRIBUTE as u64;
+    let too_large = |value: &&i64| SIZES.contains(&name) && value.unsigned_abs() > MAX_ATTRIBUTE as u64;
     match attribute.ints.iter().chain(&attribute.i).find(too_large) {
         Some(value) => Err(format!("attribute {name} is {value}, beyond {MAX_ATTRIBUTE}")),
         None => Ok(()),
@@ -170,12 +205,13 @@ fn integers(tensor: &TensorProto) -> Vec<i64> {
     }
 }
 
-fn check_shape(name: &str, values: &[i64]) -> Result<(), String> {
-    let size = values.iter().filter(|&&value| value > 0).try_fold(1u64, |product, &value| {
-        product.checked_mul(value.unsigned_abs()).filter(|&product| product <= MAX_ELEMENTS)
-    });
-    match size {
-        Some(_) => Ok(()),
-        None => Err(format!("constant {name} asks for a tensor of shape {values:?}")),
-    }
+fn check_shape(name: &str, values: &[i64], is_padding: bool) -> Result<(), String> {
+    let possible = if is_padding {
+        values.iter().all(|value| value.unsigned_abs() <= MAX_ATTRIBUTE as u64)
+    } else {
+        let mut sizes = values.iter().filter(|&&value| value > 0).map(|value| value.unsigned_abs());
+        let product = sizes.try_fold(1u64, |product, size| product.checked_mul(size));
+        product.is_some_and(|product| product <= MAX_MADE)
+    };
+    if possible { Ok(()) } else { Err(format!("constant {name} asks for a tensor of shape {values:?}")) }
 }

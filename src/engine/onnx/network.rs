@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueView};
 use rten_tensor::TensorView;
 
-use super::{Graph, operators};
+use super::{Graph, operators, repair};
 
 /// Rows a batch where neither the graph nor the caller says.
 pub const DEFAULT_BATCH: usize = 1;
@@ -31,8 +31,12 @@ impl Network {
         if let Some(unknown) = operators::unknown(&graph.operators) {
             return Err(format!("the onnx engine does not have the operators {unknown}"));
         }
-        let options = ModelOptions::with_ops(operators::registry());
-        let model = contained(|| options.load(bytes.to_vec()))?.map_err(|error| error.to_string())?;
+        let bytes = repair::repair(bytes)?;
+        // Loading and running plan by recursion: on threads whose stack is known, not on the host's.
+        let pool = ThreadPool::with_num_threads(1);
+        let load = || ModelOptions::with_ops(operators::registry()).load(bytes.into_owned());
+        let model = contained(|| pool.run(load))?;
+        let model = model.map_err(|error| error.to_string())?;
         let node = |name: &str| model.find_node(name).ok_or_else(|| format!("tensor {name} is missing"));
         let [input] = graph.inputs.as_slice() else {
             return Err(format!("the graph has {} inputs, not one", graph.inputs.len()));
@@ -64,7 +68,7 @@ impl Network {
         let outputs: Vec<NodeId> = wanted.iter().map(|&index| self.outputs[index]).collect();
         let options = RunOptions::default().with_thread_pool(Some(pool.clone()));
         let inputs = vec![(self.input, ValueView::FloatTensor(input).into())];
-        let values = contained(|| self.model.run(inputs, &outputs, Some(options)))?;
+        let values = contained(|| pool.run(|| self.model.run(inputs, &outputs, Some(options))))?;
         values.map_err(|error| error.to_string())?.into_iter().map(floats).collect()
     }
 
