@@ -1,0 +1,25 @@
+//! An ONNX file: an error or a network that runs, never a panic, an endless loop or a fortune in memory.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sleeve::engine::{EngineChoice, EngineOptions};
+use sleeve::model::Model;
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(model) = Model::from_bytes("fuzz", data, None) else { return };
+    for engine in [EngineChoice::Auto, EngineChoice::Onnx] {
+        let options = EngineOptions { engine, threads: 1, ..Default::default() };
+        let Ok(engine) = model.engine(&options) else { continue };
+        let width = engine.input().len();
+        if width > 1 << 16 || engine.outputs().iter().any(|output| output.dim > 1 << 16) {
+            continue;
+        }
+        let rows = 2;
+        let input: Vec<f32> = (0..rows * width).map(|index| (index % 7) as f32 - 3.0).collect();
+        let mut buffers: Vec<Vec<f32>> =
+            engine.outputs().iter().map(|output| vec![0.0; rows * output.dim]).collect();
+        let mut wanted: Vec<(usize, &mut [f32])> =
+            buffers.iter_mut().map(Vec::as_mut_slice).enumerate().collect();
+        let _ = engine.run(&input, rows, &mut wanted);
+    }
+});
