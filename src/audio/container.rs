@@ -1,9 +1,10 @@
 //! Everything but plain WAV: Symphonia takes containers apart and decodes what is in them; Opus packets go to
 //! `opus`.
 
+use std::io::{ErrorKind, Seek, SeekFrom};
 use std::ops::Range;
 
-use symphonia::core::audio::{Audio, GenericAudioBufferRef};
+use symphonia::core::audio::{Audio, Channels, GenericAudioBufferRef};
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::{
     CODEC_ID_AAC, CODEC_ID_ALAC, CODEC_ID_FLAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS,
@@ -14,16 +15,18 @@ use symphonia::core::codecs::audio::{
 };
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::well_known::{FORMAT_ID_ISOMP4, FORMAT_ID_OGG};
+use symphonia::core::formats::well_known::{FORMAT_ID_FLAC, FORMAT_ID_ISOMP4, FORMAT_ID_OGG};
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 
 use super::AudioInfo;
+use super::edit_list::{self, Start};
 use super::input::Input;
 use super::opus;
 use super::source::{Block, Decoded, Failure, Samples, Source, Warnings};
+use super::vorbis;
 
 /// So many packets in a row without any audio end the recording. Ten thousand frames of MP3 are four minutes.
 const MOST_FAILURES: usize = 10_000;
@@ -35,12 +38,12 @@ pub(super) struct Container {
     format: Box<dyn FormatReader>,
     track: Chosen,
     decoder: Decoder,
-    /// Samples of the last packet, where the decoder does not make f32 itself.
-    converted: Vec<Vec<f32>>,
     /// The frames of the last packet that belong to the recording.
     kept: Range<usize>,
     rate: u32,
     written: u64,
+    /// Where the next packet of FLAC should start: its demuxer leaves out damaged frames without a word.
+    expected: Option<i64>,
     /// Packets in a row that gave no audio.
     failures: usize,
     /// Bytes that packets may still hold: no honest container hands out more than the file has.
@@ -65,45 +68,72 @@ enum Trim {
     /// MPEG audio: delay lies before time 0, padding in a known range. Not left to the decoder, which would cut
     /// whatever exceeds the length that the header claims or, without a header, that the bit rate suggests.
     Mpeg { padding: Range<i64> },
-    /// Opus: so many frames from the start are still to be dropped; packets know about their end.
-    Opus { pre_skip: u64 },
+    /// So many frames from the start are still to be dropped (Opus, and MP4 with an edit list); packets know
+    /// about their end.
+    Leading { left: u64 },
 }
 
 enum Decoder {
-    Symphonia(Box<dyn AudioDecoder>),
+    Symphonia(Packets),
     Opus(opus::Decoder),
+    Surround(Box<vorbis::Decoder>),
 }
 
-pub(super) fn open(input: Input) -> Decoded<Container> {
+/// A decoder of Symphonia's, and its last packet where that is not what it is taken for.
+struct Packets {
+    decoder: Box<dyn AudioDecoder>,
+    /// MPEG audio is clipped at full scale, as by every decoder to 16 bits: what lies above is the codec's noise on
+    /// music that was at full scale, and models were trained without it.
+    clip: bool,
+    /// Samples that had to be converted to f32, or clipped.
+    converted: Vec<Vec<f32>>,
+    /// Whether `converted` holds the last packet, or the decoder does.
+    is_converted: bool,
+}
+
+pub(super) fn open(mut input: Input) -> Decoded<Container> {
     let len = input.len();
-    let stream = MediaSourceStream::new(Box::new(input), MediaSourceStreamOptions::default());
-    let format = symphonia::default::get_probe()
-        .probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
-        .map_err(|error| match error {
-            SymphoniaError::Unsupported(reason) if reason.contains("no suitable format") => {
-                Failure::Damage("is not in an audio format that is known here".to_owned())
-            }
-            error => failure(error),
-        })?;
-    let track = Chosen::from(format.as_ref())?;
+    let starts = edit_list::starts(&mut input);
+    let mut again = input.as_stream().map_err(Failure::from_io)?;
+    input.seek(SeekFrom::Start(0)).map_err(Failure::from_io)?;
+    let format = match probe(input) {
+        Ok(format) => format,
+        Err(SymphoniaError::Unsupported(reason)) if reason.contains("no suitable format") => {
+            return Err(Failure::Damage("is not in an audio format that is known here".to_owned()));
+        }
+        // Some demuxers look at the end of a file first, and give up if it is not where the header says. What is
+        // cut off may still play from its beginning.
+        Err(error) => {
+            again.seek(SeekFrom::Start(0)).map_err(Failure::from_io)?;
+            probe(again).map_err(|_| failure(error))?
+        }
+    };
+    let track = Chosen::from(format.as_ref(), &starts)?;
     let decoder = Decoder::new(&track)?;
     let rate = track.params.sample_rate.unwrap_or(0);
     Ok(Container {
         format,
         track,
         decoder,
-        converted: Vec::new(),
         kept: 0..0,
         rate,
         written: 0,
+        expected: None,
         failures: 0,
         budget: len.saturating_add(1 << 16),
         ended: false,
     })
 }
 
+/// Recognises the format by its content.
+fn probe(input: Input) -> symphonia::core::errors::Result<Box<dyn FormatReader>> {
+    let stream = MediaSourceStream::new(Box::new(input), MediaSourceStreamOptions::default());
+    let (format, metadata) = (FormatOptions::default(), MetadataOptions::default());
+    symphonia::default::get_probe().probe(&Hint::new(), stream, format, metadata)
+}
+
 impl Chosen {
-    fn from(format: &dyn FormatReader) -> Decoded<Self> {
+    fn from(format: &dyn FormatReader, starts: &[Start]) -> Decoded<Self> {
         let no_audio = || Failure::Damage("holds no audio track that is known here".to_owned());
         let track = format.default_track(TrackType::Audio).ok_or_else(no_audio)?;
         let Some(CodecParameters::Audio(params)) = &track.codec_params else { return Err(no_audio()) };
@@ -112,20 +142,22 @@ impl Chosen {
         }
         let container = format.format_info().format;
         let big_endian = container == FORMAT_ID_ISOMP4;
-        let trim = Trim::of(track, params, big_endian)?;
-        let frames = match &trim {
-            // Granule positions count the delay too.
-            Trim::Opus { pre_skip } if container == FORMAT_ID_OGG => {
-                track.num_frames.map(|frames| frames.saturating_sub(*pre_skip))
-            }
-            _ => track.num_frames,
-        };
+        let start = starts.iter().find(|start| start.track == track.id);
+        let trim = Trim::of(track, params, big_endian, start)?;
+        // In Ogg and MP4 the delay is counted too.
+        let delay = if let Trim::Leading { left } = &trim { *left } else { 0 };
+        let frames = track.num_frames.map(|frames| frames.saturating_sub(delay));
         Ok(Self { id: track.id, params: params.clone(), big_endian, frames, trim })
     }
 }
 
 impl Trim {
-    fn of(track: &Track, params: &AudioCodecParameters, big_endian: bool) -> Decoded<Self> {
+    fn of(
+        track: &Track,
+        params: &AudioCodecParameters,
+        big_endian: bool,
+        start: Option<&Start>,
+    ) -> Decoded<Self> {
         Ok(match params.codec {
             CODEC_ID_MP1 | CODEC_ID_MP2 | CODEC_ID_MP3 => {
                 let end = track.num_frames.and_then(|frames| i64::try_from(frames).ok());
@@ -137,9 +169,18 @@ impl Trim {
             }
             CODEC_ID_OPUS => {
                 let head = opus_head(params, big_endian)?;
-                Trim::Opus { pre_skip: u64::from(head.pre_skip) }
+                Trim::Leading { left: u64::from(head.pre_skip) }
             }
-            _ => Trim::Decoder,
+            // The decoder of surround sound does not trim.
+            CODEC_ID_VORBIS if surround(params) => Trim::Leading { left: 0 },
+            _ => match (start, track.time_base, params.sample_rate) {
+                (Some(start), Some(base), Some(rate)) => {
+                    let frames = u128::from(start.time) * u128::from(base.numer.get()) * u128::from(rate);
+                    let frames = frames / u128::from(base.denom.get());
+                    Trim::Leading { left: u64::try_from(frames).unwrap_or(u64::MAX) }
+                }
+                _ => Trim::Decoder,
+            },
         })
     }
 
@@ -156,9 +197,9 @@ impl Trim {
                 // Frames after the padding (files pasted together) are kept from the next packet on.
                 clamp(0)..clamp(padding.start).max(clamp(0))
             }
-            Trim::Opus { pre_skip } => {
-                let start = usize::try_from(*pre_skip).unwrap_or(usize::MAX).min(frames);
-                *pre_skip -= start as u64;
+            Trim::Leading { left } => {
+                let start = usize::try_from(*left).unwrap_or(usize::MAX).min(frames);
+                *left -= start as u64;
                 let end = frames.saturating_sub(usize::try_from(packet.trim_end.get()).unwrap_or(usize::MAX));
                 start..end.max(start)
             }
@@ -172,10 +213,19 @@ impl Decoder {
             let head = opus_head(&track.params, track.big_endian)?;
             return opus::Decoder::new(&head).map(Decoder::Opus).map_err(Failure::Damage);
         }
-        let gapless = matches!(track.trim, Trim::Decoder);
-        let options = AudioDecoderOptions::default().gapless(gapless);
+        if track.params.codec == CODEC_ID_VORBIS && surround(&track.params) {
+            let headers = track.params.extra_data.as_deref().unwrap_or_default();
+            return match vorbis::Decoder::new(headers) {
+                Ok(decoder) => Ok(Decoder::Surround(Box::new(decoder))),
+                Err(reason) => Err(Failure::Damage(reason)),
+            };
+        }
+        let options = AudioDecoderOptions::default().gapless(matches!(track.trim, Trim::Decoder));
         match symphonia::default::get_codecs().make_audio_decoder(&track.params, &options) {
-            Ok(decoder) => Ok(Decoder::Symphonia(decoder)),
+            Ok(decoder) => {
+                let clip = matches!(track.trim, Trim::Mpeg { .. });
+                Ok(Decoder::Symphonia(Packets { decoder, clip, converted: Vec::new(), is_converted: false }))
+            }
             Err(SymphoniaError::Unsupported(reason)) => {
                 Err(Failure::Damage(format!("its codec cannot be decoded here ({reason})")))
             }
@@ -184,18 +234,56 @@ impl Decoder {
     }
 
     /// Decodes a packet, and returns its sample rate and number of frames.
-    fn decode(&mut self, packet: &Packet, converted: &mut Vec<Vec<f32>>) -> Result<(u32, usize), String> {
+    fn decode(&mut self, packet: &Packet) -> Result<(u32, usize), String> {
         match self {
             Decoder::Opus(decoder) => decoder.decode(&packet.data).map(|frames| (opus::RATE, frames)),
-            Decoder::Symphonia(decoder) => {
-                let buffer = decoder.decode(packet).map_err(|error| error.to_string())?;
-                if !matches!(buffer, GenericAudioBufferRef::F32(_)) {
-                    buffer.copy_to_vecs_planar(converted);
-                }
-                Ok((buffer.spec().rate(), if buffer.num_planes() == 0 { 0 } else { buffer.frames() }))
+            Decoder::Surround(decoder) => {
+                let frames = decoder.decode(&packet.data)?;
+                Ok((decoder.rate(), frames))
             }
+            Decoder::Symphonia(packets) => packets.decode(packet),
         }
     }
+}
+
+impl Packets {
+    fn decode(&mut self, packet: &Packet) -> Result<(u32, usize), String> {
+        let buffer = self.decoder.decode(packet).map_err(|error| error.to_string())?;
+        self.is_converted = match &buffer {
+            GenericAudioBufferRef::F32(buffer) if self.clip => {
+                let loud =
+                    |plane: &[f32]| plane.iter().fold(false, |loud, sample| loud | (sample.abs() > 1.0));
+                let loud = buffer.iter_planes().any(loud);
+                if loud {
+                    // Not `clamp` on the decoder's own buffer: it is only lent.
+                    buffer.copy_to_vecs_planar(&mut self.converted);
+                    let samples = self.converted.iter_mut().flatten();
+                    samples.for_each(|sample| *sample = sample.clamp(-1.0, 1.0));
+                }
+                loud
+            }
+            GenericAudioBufferRef::F32(_) => false,
+            buffer => {
+                buffer.copy_to_vecs_planar(&mut self.converted);
+                true
+            }
+        };
+        Ok((buffer.spec().rate(), if buffer.num_planes() == 0 { 0 } else { buffer.frames() }))
+    }
+
+    fn planes(&self, kept: Range<usize>) -> Vec<&[f32]> {
+        match self.decoder.last_decoded() {
+            GenericAudioBufferRef::F32(buffer) if !self.is_converted => {
+                buffer.iter_planes().map(|plane| &plane[kept.clone()]).collect()
+            }
+            _ => self.converted.iter().map(|plane| &plane[kept.clone()]).collect(),
+        }
+    }
+}
+
+/// Whether there are more than two channels.
+fn surround(params: &AudioCodecParameters) -> bool {
+    params.channels.as_ref().is_some_and(|channels| channels.count() > 2)
 }
 
 fn opus_head(params: &AudioCodecParameters, big_endian: bool) -> Decoded<opus::Head> {
@@ -205,7 +293,7 @@ fn opus_head(params: &AudioCodecParameters, big_endian: bool) -> Decoded<opus::H
 
 fn failure(error: SymphoniaError) -> Failure {
     match error {
-        SymphoniaError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+        SymphoniaError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
             Failure::Damage("is cut off in its header".to_owned())
         }
         SymphoniaError::IoError(error) => Failure::from_io(error),
@@ -224,7 +312,7 @@ impl Container {
                     self.restart()?;
                     continue;
                 }
-                Err(SymphoniaError::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Err(SymphoniaError::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
                     warnings.push("cut off: the file ends in the middle");
                     return Ok(None);
                 }
@@ -245,8 +333,9 @@ impl Container {
 
     /// A chained stream begins: its tracks are new ones.
     fn restart(&mut self) -> Decoded<()> {
-        self.track = Chosen::from(self.format.as_ref())?;
+        self.track = Chosen::from(self.format.as_ref(), &[])?;
         self.decoder = Decoder::new(&self.track)?;
+        self.expected = None;
         Ok(())
     }
 
@@ -264,6 +353,17 @@ impl Container {
         Ok(())
     }
 
+    /// Says so if frames are missing before this packet.
+    fn note_gap(&mut self, packet: &Packet, warnings: &mut Warnings) {
+        if self.format.format_info().format == FORMAT_ID_FLAC {
+            let start = packet.pts.get();
+            if self.expected.is_some_and(|expected| start > expected) {
+                warnings.push("damaged frames are left out");
+            }
+            self.expected = start.checked_add_unsigned(packet.dur.get());
+        }
+    }
+
     fn end(&mut self, warnings: &mut Warnings) {
         self.ended = true;
         let container = self.format.format_info().format;
@@ -272,11 +372,11 @@ impl Container {
             Trim::Mpeg { padding } => !padding.is_empty(),
             _ => container != FORMAT_ID_OGG,
         };
-        if let Some(claimed) = self.track.frames.filter(|_| reliable) {
-            if claimed > self.written.saturating_add(CLAIM_SLACK) {
-                let written = self.written;
-                warnings.push(format!("cut off: the header promises {claimed} frames, {written} are there"));
-            }
+        if let Some(claimed) = self.track.frames.filter(|_| reliable)
+            && claimed > self.written.saturating_add(CLAIM_SLACK)
+        {
+            let written = self.written;
+            warnings.push(format!("cut off: the header promises {claimed} frames, {written} are there"));
         }
     }
 }
@@ -285,9 +385,7 @@ impl Source for Container {
     fn info(&self) -> AudioInfo {
         let channels = match &self.decoder {
             Decoder::Opus(decoder) => decoder.channels(),
-            Decoder::Symphonia(_) => {
-                self.track.params.channels.as_ref().map_or(0, |channels| channels.count())
-            }
+            _ => self.track.params.channels.as_ref().map_or(0, Channels::count),
         };
         AudioInfo {
             format: format_name(self.track.params.codec, self.format.format_info().short_name),
@@ -303,8 +401,9 @@ impl Source for Container {
                 self.end(warnings);
                 break;
             };
-            match self.decoder.decode(&packet, &mut self.converted) {
+            match self.decoder.decode(&packet) {
                 Ok((rate, frames)) => {
+                    self.note_gap(&packet, warnings);
                     self.kept = self.track.trim.keep(&packet, frames);
                     if !self.kept.is_empty() {
                         self.rate = rate;
@@ -333,12 +432,10 @@ impl Source for Container {
                 let samples = &decoder.samples()[kept.start * channels..kept.end * channels];
                 Samples::Interleaved { samples, channels }
             }
-            Decoder::Symphonia(decoder) => match decoder.last_decoded() {
-                GenericAudioBufferRef::F32(buffer) => {
-                    Samples::Planar(buffer.iter_planes().map(|plane| &plane[kept.clone()]).collect())
-                }
-                _ => Samples::Planar(self.converted.iter().map(|plane| &plane[kept.clone()]).collect()),
-            },
+            Decoder::Surround(decoder) => {
+                Samples::Planar(decoder.planes().iter().map(|plane| &plane[kept.clone()]).collect())
+            }
+            Decoder::Symphonia(packets) => Samples::Planar(packets.planes(kept)),
         };
         Block { rate: self.rate, frames, samples }
     }
@@ -370,7 +467,8 @@ fn format_name(codec: AudioCodecId, container: &str) -> String {
         other => other,
     };
     match container {
-        "mp1" | "mp2" | "mp3" | "flac" | "adts" => codec.to_owned(),
+        "mp1" | "mp2" | "mp3" | "flac" | "aac" => codec.to_owned(),
+        container if codec.starts_with("pcm_") => container.to_owned(),
         container => format!("{codec} in {container}"),
     }
 }

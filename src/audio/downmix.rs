@@ -9,27 +9,32 @@ pub(super) fn downmix(block: &Block<'_>, out: &mut Vec<f32>) {
         Samples::Interleaved { samples, channels } => interleaved(samples, *channels, out),
         Samples::Planar(planes) => match planes.as_slice() {
             [mono] => out.extend_from_slice(mono),
-            [left, right] => out.extend(left.iter().zip(*right).map(|(l, r)| 0.5 * (l + r))),
+            [left, right] => out.extend(left.iter().zip(*right).map(|(l, r)| stereo(*l, *r))),
             planes => {
                 let start = out.len();
                 out.resize(start + block.frames, 0.0);
                 let sums = &mut out[start..];
+                let share = 1.0 / planes.len() as f32;
                 for plane in planes {
-                    sums.iter_mut().zip(*plane).for_each(|(sum, sample)| *sum += sample);
+                    sums.iter_mut().zip(*plane).for_each(|(sum, sample)| *sum += sample * share);
                 }
-                let channels = planes.len() as f32;
-                sums.iter_mut().for_each(|sum| *sum /= channels);
             }
         },
     }
 }
 
+/// `0.5 * (left + right)`, bit for bit, but for sums beyond f32: finite samples stay finite.
+fn stereo(left: f32, right: f32) -> f32 {
+    0.5 * left + 0.5 * right
+}
+
 fn interleaved(samples: &[f32], channels: usize, out: &mut Vec<f32>) {
     match channels {
         1 => out.extend_from_slice(samples),
-        2 => out.extend(samples.chunks_exact(2).map(|frame| 0.5 * (frame[0] + frame[1]))),
+        2 => out.extend(samples.chunks_exact(2).map(|frame| stereo(frame[0], frame[1]))),
         _ => {
-            let mean = |frame: &[f32]| frame.iter().fold(0.0, |sum, sample| sum + sample) / channels as f32;
+            let share = 1.0 / channels as f32;
+            let mean = |frame: &[f32]| frame.iter().fold(0.0, |sum, sample| sum + sample * share);
             out.extend(samples.chunks_exact(channels).map(mean));
         }
     }
@@ -38,6 +43,16 @@ fn interleaved(samples: &[f32], channels: usize, out: &mut Vec<f32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_loudest_samples_do_not_overflow() {
+        let samples = [f32::MAX; 12];
+        for channels in [1, 2, 3, 4, 6] {
+            let mut out = Vec::new();
+            interleaved(&samples, channels, &mut out);
+            assert!(out.iter().all(|sample| sample.is_finite()), "{channels} channels");
+        }
+    }
 
     #[test]
     fn both_layouts_give_the_same_mean() {

@@ -13,6 +13,8 @@ use crate::{Error, Result};
 pub(super) struct Input {
     bytes: Bytes,
     len: u64,
+    /// Whether it owns up to being seekable.
+    seekable: bool,
 }
 
 enum Bytes {
@@ -32,12 +34,25 @@ impl Input {
             return Err(Error::audio(path, "is not a regular file"));
         }
         let file = File::open(path).map_err(|source| Error::io(path, source))?;
-        Ok(Self { bytes: Bytes::File(file), len: metadata.len() })
+        Ok(Self { bytes: Bytes::File(file), len: metadata.len(), seekable: true })
     }
 
     pub(super) fn from_bytes(bytes: Arc<[u8]>) -> Self {
         let len = bytes.len() as u64;
-        Self { bytes: Bytes::Memory(Cursor::new(bytes)), len }
+        Self { bytes: Bytes::Memory(Cursor::new(bytes)), len, seekable: true }
+    }
+
+    /// The same bytes from their start, as a stream that cannot be sought in: then no demuxer looks for the end of a
+    /// file before it plays the beginning. Whichever of the two is used, the other must not be.
+    pub(super) fn as_stream(&self) -> io::Result<Self> {
+        let mut bytes = match &self.bytes {
+            Bytes::File(file) => Bytes::File(file.try_clone()?),
+            Bytes::Memory(cursor) => Bytes::Memory(Cursor::new(Arc::clone(cursor.get_ref()))),
+        };
+        if let Bytes::File(file) = &mut bytes {
+            file.rewind()?;
+        }
+        Ok(Self { bytes, len: self.len, seekable: false })
     }
 
     /// Length in bytes when it was opened.
@@ -80,10 +95,10 @@ impl Seek for Input {
 
 impl MediaSource for Input {
     fn is_seekable(&self) -> bool {
-        true
+        self.seekable
     }
 
     fn byte_len(&self) -> Option<u64> {
-        Some(self.len)
+        self.seekable.then_some(self.len)
     }
 }

@@ -22,12 +22,14 @@
 
 mod container;
 mod downmix;
+mod edit_list;
 mod input;
 mod mono;
 mod opus;
 mod reader;
 mod resample;
 mod source;
+mod vorbis;
 mod wav;
 
 pub use mono::{MonoReader, MonoStream};

@@ -150,7 +150,7 @@ impl MonoStream {
         if self.finished {
             return Err(Error::InvalidArgument("the stream is finished".to_owned()));
         }
-        if samples.len() % self.channels != 0 {
+        if !samples.len().is_multiple_of(self.channels) {
             let (len, channels) = (samples.len(), self.channels);
             return Err(Error::InvalidArgument(format!("{len} samples are no whole frames of {channels}")));
         }

@@ -163,7 +163,7 @@ fn header(format: &[u8], length: Length, there: u64) -> Decoded<Header> {
         return Err(Failure::Damage(format!("WAV: {frame_bytes} bytes do not hold {channels} channels")));
     }
     let mut notes: Vec<String> = length.note.into_iter().collect();
-    if there > 0 && length.left % frame_bytes as u64 != 0 && notes.is_empty() {
+    if there > 0 && !length.left.is_multiple_of(frame_bytes as u64) && notes.is_empty() {
         notes.push("ends in the middle of a sample".to_owned());
     }
     Ok(Header {

@@ -49,8 +49,8 @@ impl Linear {
             // first sample comes a copy of it.
             let offset = position - before;
             let index = offset as usize;
-            let (from, to) = (pending[index], pending[index + 1]);
-            out.push((f64::from(from) + (offset - index as f64) * f64::from(to - from)) as f32);
+            let (from, to) = (f64::from(pending[index]), f64::from(pending[index + 1]));
+            out.push((from + (offset - index as f64) * (to - from)) as f32);
             self.written += 1;
         }
         self.seen += new as u64;
