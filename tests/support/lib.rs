@@ -1,5 +1,6 @@
 //! What the integration tests share: where fixtures are, how a peer is asked, how a test is skipped.
 
+pub mod audio;
 pub mod plain_mel;
 
 use std::io::Write;

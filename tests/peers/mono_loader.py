@@ -1,0 +1,46 @@
+"""Essentia's MonoLoader, as an oracle and as a peer to race.
+
+mono_loader.py convert RATE QUALITY IN OUT [IN OUT ...]
+    Writes each file as mono float32 at RATE. A file that fails leaves no output, and a line on stderr.
+
+mono_loader.py time RATE QUALITY
+    For each path on standard input, loads it and answers with one line: CPU seconds, number of samples;
+    both 0 for a format that it does not know.
+"""
+
+import sys
+import time
+
+import essentia
+
+essentia.log.infoActive = False
+essentia.log.warningActive = False
+
+from essentia.standard import MonoLoader  # noqa: E402
+
+
+def load(path, rate, quality):
+    return MonoLoader(filename=path, sampleRate=rate, resampleQuality=quality)()
+
+
+def main():
+    mode, rate, quality = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+    if mode == "convert":
+        paths = sys.argv[4:]
+        for source, target in zip(paths[::2], paths[1::2]):
+            try:
+                load(source, rate, quality).astype("<f4").tofile(target)
+            except RuntimeError as error:
+                print(f"{source}: {error}", file=sys.stderr)
+    else:
+        for line in sys.stdin:
+            start = time.process_time()
+            try:
+                samples = len(load(line.rstrip("\n"), rate, quality))
+            except RuntimeError:
+                print(0, 0, flush=True)
+                continue
+            print(time.process_time() - start, samples, flush=True)
+
+
+main()
