@@ -5,6 +5,8 @@ use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, Result};
 
+pub mod cpu;
+
 /// The median of some measurements.
 ///
 /// # Panics

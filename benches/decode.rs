@@ -1,0 +1,141 @@
+//! Decoding and resampling beside Essentia's `MonoLoader`, in one run: `cargo run --release -p sleeve-benches --bin decode`.
+//!
+//! Three minutes of real music (the recordings of `examples/audio/`, looped by ffmpeg) as stereo MP3 and as mono and
+//! stereo Vorbis. Both sides take turns, each is measured in CPU time of its whole process, and the median counts.
+//! `MonoLoader` runs at `resampleQuality=4`, which is the same work: decode, downmix, interpolate to 16 kHz.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use sleeve::audio::{AudioReader, MonoReader, Resampler};
+use sleeve_benches::{cpu, median};
+
+const RATE: u32 = 16_000;
+const SECONDS: u32 = 180;
+
+fn main() -> Result<()> {
+    let repetitions: usize = std::env::var("SLEEVE_BENCH_REPETITIONS").map_or(Ok(7), |text| text.parse())?;
+    let folder = tempfile::tempdir()?;
+    let mut peer = Peer::start();
+    if peer.is_none() {
+        println!("no Essentia in target/peers: only our own figures (cargo xtask peers)");
+    }
+    println!("{SECONDS} s of music, median of {repetitions}, x real time of one core\n");
+    println!("{:<16}{:>10}{:>10}{:>10}{:>12}{:>8}", "", "decode", "linear", "sinc", "MonoLoader", "ratio");
+    for (name, path) in fixtures(folder.path())? {
+        let mut times = [const { Vec::new() }; 4];
+        for _ in 0..repetitions {
+            times[0].push(timed(|| decode(&path))?);
+            times[1].push(timed(|| convert(&path, Resampler::Linear))?);
+            times[2].push(timed(|| convert(&path, Resampler::Sinc))?);
+            if let Some(peer) = &mut peer {
+                times[3].extend(peer.load(&path)?);
+            }
+        }
+        let speed = |times: &[f64]| f64::from(SECONDS) / median(times);
+        print!("{name:<16}");
+        times[..3].iter().for_each(|times| print!("{:>10.0}", speed(times)));
+        match times[3].as_slice() {
+            [] => println!(),
+            loader => println!("{:>12.0}{:>8.2}", speed(loader), median(loader) / median(&times[1])),
+        }
+    }
+    Ok(())
+}
+
+/// The recordings, as long as a song and in the formats to be raced.
+fn fixtures(folder: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
+    let audio = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/audio");
+    let make = |name: &'static str, source: &str, file: &str, options: &[&str]| {
+        let path = folder.join(file);
+        let status = Command::new("ffmpeg")
+            .args(["-v", "error", "-y", "-stream_loop", "-1", "-i"])
+            .arg(audio.join(source))
+            .args(["-t", &SECONDS.to_string(), "-ar", "44100"])
+            .args(options)
+            .arg(&path)
+            .status()
+            .context("ffmpeg makes the recordings")?;
+        ensure!(status.success(), "ffmpeg could not make {file}");
+        Ok((name, path))
+    };
+    Ok(vec![
+        make("MP3 stereo", "idle_tune.mp3", "a.mp3", &["-ac", "2", "-c:a", "libmp3lame", "-b:a", "192k"])?,
+        make("Vorbis stereo", "idle_tune.mp3", "b.ogg", &["-ac", "2", "-c:a", "libvorbis", "-q:a", "5"])?,
+        make("Vorbis mono", "ground.ogg", "c.ogg", &["-ac", "1", "-c:a", "libvorbis", "-q:a", "5"])?,
+        make("FLAC stereo", "idle_tune.mp3", "d.flac", &["-ac", "2"])?,
+        make("WAV stereo", "idle_tune.mp3", "e.wav", &["-ac", "2"])?,
+        make("Opus stereo", "idle_tune.mp3", "f.opus", &["-ac", "2", "-ar", "48000", "-c:a", "libopus"])?,
+        make("AAC stereo", "idle_tune.mp3", "g.m4a", &["-ac", "2", "-c:a", "aac", "-b:a", "192k"])?,
+    ])
+}
+
+fn timed(work: impl FnOnce() -> Result<usize>) -> Result<f64> {
+    let start = cpu::process_seconds();
+    let samples = work()?;
+    ensure!(samples > 0, "nothing was decoded");
+    Ok(cpu::process_seconds() - start)
+}
+
+/// Decodes alone, chunk by chunk.
+fn decode(path: &Path) -> Result<usize> {
+    let mut reader = AudioReader::open(path)?;
+    let (mut chunk, mut total) = (Vec::new(), 0);
+    loop {
+        chunk.clear();
+        match reader.read(&mut chunk)? {
+            0 => return Ok(total),
+            frames => total += frames,
+        }
+    }
+}
+
+/// Everything `MonoLoader` does; like it, keeps all samples.
+fn convert(path: &Path, resampler: Resampler) -> Result<usize> {
+    let mut reader = MonoReader::open(path, RATE, resampler)?;
+    let mut samples = Vec::new();
+    while reader.read(&mut samples)? > 0 {}
+    Ok(samples.len())
+}
+
+/// `tests/peers/mono_loader.py`, kept running so that its import is not measured.
+struct Peer {
+    process: Child,
+    question: ChildStdin,
+    answer: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    fn start() -> Option<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut process = Command::new(root.join("target/peers/bin/python"))
+            .arg(root.join("tests/peers/mono_loader.py"))
+            .args(["time", &RATE.to_string(), "4"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .ok()?;
+        let (question, answer) = (process.stdin.take()?, BufReader::new(process.stdout.take()?));
+        Some(Self { process, question, answer })
+    }
+
+    /// CPU seconds of one load; `None` if `MonoLoader` does not know the format.
+    fn load(&mut self, path: &Path) -> Result<Option<f64>> {
+        writeln!(self.question, "{}", path.display())?;
+        let mut line = String::new();
+        self.answer.read_line(&mut line)?;
+        let mut fields = line.split_whitespace();
+        let seconds: f64 = fields.next().context("the peer answers")?.parse()?;
+        Ok((seconds > 0.0).then_some(seconds))
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // Ours, and it has nothing to save.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
