@@ -1,0 +1,30 @@
+//! Any bytes as an audio file: decoded, downmixed and resampled, to an end or to an error.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sleeve::audio::{AudioReader, MonoReader, Resampler};
+
+/// Enough to get through every state of a decoder; a few bytes of FLAC can say a minute of silence.
+const MOST_SAMPLES: usize = 1 << 22;
+
+fuzz_target!(|bytes: &[u8]| {
+    // Panics of decoders are contained by the reader, and libFuzzer's hook would abort before that.
+    std::panic::set_hook(Box::new(|_| {}));
+    let Ok(reader) = AudioReader::from_bytes("fuzz", bytes) else { return };
+    let claimed = reader.info().clone();
+    assert!(claimed.channels > 0 && claimed.sample_rate > 0);
+    let Ok(mut reader) = MonoReader::new(reader, 16_000, Resampler::Linear) else { return };
+    let (mut samples, mut total) = (Vec::new(), 0);
+    while total < MOST_SAMPLES {
+        samples.clear();
+        match reader.read(&mut samples) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => {
+                assert_eq!(count, samples.len());
+                assert!(samples.iter().all(|sample| sample.is_finite()));
+                total += count;
+            }
+        }
+    }
+});
