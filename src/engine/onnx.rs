@@ -1,8 +1,9 @@
 //! Any ONNX graph on the CPU, through rten.
 //!
-//! Every run of the network has one fixed batch shape: the one the graph demands, or one row (or what the
-//! caller set as `batch_size`), with zeros for the rows that are missing. So a row's outputs cannot depend on
-//! how many rows came with it.
+//! Every run of the network has one fixed batch shape: the one the graph demands, or one row, with zeros for
+//! the rows that are missing. So a row's outputs cannot depend on how many rows came with it, nor on the
+//! caller's batch size: that says how many rows are gathered, not what shape they are computed in. (rten
+//! gains nothing from larger shapes, and sums in another order in each.)
 
 mod graph;
 mod network;
@@ -43,7 +44,7 @@ impl OnnxEngine {
         }
         let threads = options.resolved_threads();
         let pool = Arc::new(ThreadPool::with_num_threads(threads));
-        let batch = network.fixed_batch().or(options.batch_size).unwrap_or(DEFAULT_BATCH);
+        let batch = network.fixed_batch().unwrap_or(DEFAULT_BATCH);
         Ok(OnnxEngine { network, input, outputs, batch, threads, pool })
     }
 }

@@ -1,4 +1,4 @@
-//! The model inside the library.
+//! The models inside the library.
 
 /// One bundled model.
 pub struct Bundled {
@@ -14,12 +14,18 @@ pub struct Bundled {
 ///
 /// The default is MusiCNN trained on the Million Song Dataset: of the two MusiCNNs its tags are the ones that
 /// people use of music (Last.fm's: genres, decades, moods), learnt from ten times the tracks, and its file is
-/// the smaller. The other, trained on MagnaTagATune, is a file like any other model.
+/// the smaller. The other's tags, of MagnaTagATune, say more about instruments and voices.
 pub static BUNDLED: &[Bundled] = &[
     #[cfg(feature = "bundled-model")]
     Bundled {
         name: "msd-musicnn-1",
         onnx: include_bytes!("../../models/msd-musicnn-1.onnx"),
         json: include_str!("../../models/msd-musicnn-1.json"),
+    },
+    #[cfg(feature = "bundled-model")]
+    Bundled {
+        name: "mtt-musicnn-1",
+        onnx: include_bytes!("../../models/mtt-musicnn-1.onnx"),
+        json: include_str!("../../models/mtt-musicnn-1.json"),
     },
 ];

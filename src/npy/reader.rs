@@ -92,7 +92,7 @@ impl NpyReader {
         let end = (cols > 0 && values.len().is_multiple_of(cols))
             .then(|| first.checked_add(values.len() / cols))
             .flatten();
-        if !end.is_some_and(|end| end <= self.rows()) {
+        if end.is_none_or(|end| end > self.rows()) {
             return Err(Error::InvalidArgument(format!(
                 "{}: {} values from row {first} on are not rows of an array of {} x {cols}",
                 self.path.display(),
