@@ -82,7 +82,11 @@ pub struct Args {
     #[arg(long, requires = "output")]
     pub resume: bool,
 
-    /// How many tags the summary shows
+    /// Draw one file's mel-spectrogram and its strongest tags over time
+    #[arg(long, value_name = "FILE.png")]
+    pub picture: Option<PathBuf>,
+
+    /// How many tags the summary and the picture show
     #[arg(long, default_value_t = 8, value_name = "N")]
     pub top: usize,
 

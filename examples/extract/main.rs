@@ -4,6 +4,9 @@ mod args;
 mod formats;
 mod index;
 mod inputs;
+mod picture;
+#[path = "../plot/mod.rs"]
+mod plot;
 mod summary;
 mod work;
 
@@ -48,6 +51,9 @@ fn run(args: &Args) -> Result<usize> {
     let first = work::extractors(args, work::available_threads(args.threads))?;
     for extractor in &first {
         log::info!("{}: {}", extractor.model().name(), extractor.engine().describe());
+    }
+    if let Some(picture) = &args.picture {
+        picture::draw(&inputs, &first, args.top, picture)?;
     }
     let bar = progress_bar(args, inputs.len());
     let started = Instant::now();
