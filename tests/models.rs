@@ -265,5 +265,9 @@ fn lengths_that_do_not_fit_are_refused() {
         let error = engine.run(input, rows, &mut [(output, &mut buffer)]).unwrap_err().to_string();
         assert!(error.contains(reason) || error.contains("values"), "{error}");
     }
-    assert!(model.engine(&options(1, Some(0))).is_err());
+    for (threads, batch) in [(1, Some(0)), (1, Some(usize::MAX)), (1, Some(1 << 20)), (1 << 20, None)] {
+        assert!(matches!(model.engine(&options(threads, batch)), Err(sleeve::Error::InvalidArgument(_))));
+    }
+    assert_eq!(model.engine(&options(3, None)).unwrap().batch_size(), 3);
+    assert_eq!(model.engine(&options(3, Some(5))).unwrap().batch_size(), 5);
 }

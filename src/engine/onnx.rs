@@ -1,9 +1,14 @@
 //! Any ONNX graph on the CPU, through rten.
 //!
-//! Every run of the network has one fixed batch shape: the one the graph demands, or one row, with zeros for
-//! the rows that are missing. So a row's outputs cannot depend on how many rows came with it, nor on the
-//! caller's batch size: that says how many rows are gathered, not what shape they are computed in. (rten
-//! gains nothing from larger shapes, and sums in another order in each.)
+//! Every run of the network has one fixed batch shape: the one the graph demands; else one patch, or 16 vectors.
+//! Rows that are missing are zeros. So a row's outputs cannot depend on what came with it, nor on the caller's
+//! batch size: that says how many rows are gathered, not what shape they are computed in (rten sums in another
+//! order in each). Nor do they depend on threads: the tests find the same bits at every position, with every
+//! neighbour, on 1 to 8 threads.
+//!
+//! Several batches run side by side, each on one thread, because that wastes nothing; what is left over is run
+//! by all threads together. rten gains nothing from larger batches of patches (it convolves one after the other),
+//! while a head's weights are read once for all vectors of a batch.
 
 mod graph;
 mod network;
@@ -11,7 +16,8 @@ mod operators;
 mod protobuf;
 mod repair;
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rten::ThreadPool;
 
@@ -21,32 +27,121 @@ pub(crate) use network::{DEFAULT_BATCH, Network};
 use crate::engine::{Engine, EngineOptions, InputSpec, OutputSpec};
 use crate::{Error, Result};
 
+/// Rows a batch of a head, where neither the graph nor the caller says.
+const VECTORS: usize = 16;
+
+/// More threads than any machine this could run on has cores.
+const MAX_THREADS: usize = 1024;
+
+/// Values in one batch: 20 minutes of mel bands, as for one row.
+const MAX_BATCH_VALUES: usize = 1 << 26;
+
 /// A network with the threads to run it.
 pub(crate) struct OnnxEngine {
     network: Arc<Network>,
     input: InputSpec,
     outputs: Vec<OutputSpec>,
+    /// Rows in every run of the network.
     batch: usize,
+    batch_size: usize,
     threads: usize,
-    pool: Arc<ThreadPool>,
+    /// All threads, for one batch.
+    together: Arc<ThreadPool>,
+    /// The same number of threads, each for a batch of its own; started when there is work for them.
+    apart: OnceLock<Vec<Arc<ThreadPool>>>,
 }
 
 impl OnnxEngine {
     /// An engine with its own threads around a shared network.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a batch or a number of threads that cannot be.
     pub fn new(
         network: Arc<Network>,
         input: InputSpec,
         outputs: Vec<OutputSpec>,
         options: &EngineOptions,
     ) -> Result<OnnxEngine> {
-        if options.batch_size == Some(0) {
-            return Err(Error::InvalidArgument("a batch of 0 rows cannot be run".into()));
-        }
         let threads = options.resolved_threads();
-        let pool = Arc::new(ThreadPool::with_num_threads(threads));
-        let batch = network.fixed_batch().unwrap_or(DEFAULT_BATCH);
-        Ok(OnnxEngine { network, input, outputs, batch, threads, pool })
+        if threads > MAX_THREADS {
+            return Err(Error::InvalidArgument(format!("{threads} threads; at most {MAX_THREADS} are used")));
+        }
+        let default = match input {
+            InputSpec::Patch { .. } => DEFAULT_BATCH,
+            InputSpec::Vector { .. } => VECTORS,
+        };
+        let batch = network.fixed_batch().unwrap_or(default);
+        let batch_size = options.batch_size.unwrap_or(match network.fixed_batch() {
+            Some(batch) => batch,
+            None => batch * threads,
+        });
+        for rows in [batch, batch_size] {
+            if rows == 0 || rows.checked_mul(input.len()).is_none_or(|values| values > MAX_BATCH_VALUES) {
+                return Err(Error::InvalidArgument(format!("a batch of {rows} rows cannot be run")));
+            }
+        }
+        let together = Arc::new(ThreadPool::with_num_threads(threads));
+        Ok(OnnxEngine {
+            network,
+            input,
+            outputs,
+            batch,
+            batch_size,
+            threads,
+            together,
+            apart: OnceLock::new(),
+        })
     }
+
+    /// Runs one task on the threads of `pool`. `indices` are the outputs that it wants, ascending.
+    fn run_task(&self, task: Task<'_, '_>, indices: &[usize], pool: &Arc<ThreadPool>) -> Result<(), String> {
+        let full = self.batch * self.input.len();
+        let mut input = Cow::Borrowed(task.input);
+        if input.len() < full {
+            input.to_mut().resize(full, 0.0);
+        }
+        let values = self.network.run(&input, self.batch, indices, pool)?;
+        for (index, buffer) in task.outputs {
+            let OutputSpec { name, dim, .. } = &self.outputs[index];
+            let values = &values[indices.partition_point(|&known| known < index)];
+            if values.len() != self.batch * dim {
+                return Err(format!("output {name} has {} values, not {}", values.len(), self.batch * dim));
+            }
+            buffer.copy_from_slice(&values[..buffer.len()]);
+        }
+        Ok(())
+    }
+
+    /// Runs tasks side by side, each on one thread.
+    fn run_apart(&self, tasks: Vec<Task<'_, '_>>, indices: &[usize]) -> Result<(), String> {
+        let pools = self
+            .apart
+            .get_or_init(|| (0..self.threads).map(|_| Arc::new(ThreadPool::with_num_threads(1))).collect());
+        let tasks = Mutex::new(tasks.into_iter());
+        // Nothing panics while it holds the lock.
+        let next = || tasks.lock().expect("no panic in an iterator").next();
+        let work = |pool: &Arc<ThreadPool>| -> Result<(), String> {
+            while let Some(task) = next() {
+                self.run_task(task, indices, pool)?;
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = pools.iter().map(|pool| scope.spawn(move || work(pool))).collect();
+            let results = workers.into_iter().map(|worker| match worker.join() {
+                Ok(result) => result,
+                Err(_) => Err("a thread of the engine panicked".into()),
+            });
+            // Every worker is waited for, whatever the others found.
+            results.fold(Ok(()), Result::and)
+        })
+    }
+}
+
+/// One batch: its input, which may lack rows at the end, and where its outputs go.
+struct Task<'i, 'o> {
+    input: &'i [f32],
+    outputs: Vec<(usize, &'o mut [f32])>,
 }
 
 impl Engine for OnnxEngine {
@@ -68,7 +163,7 @@ impl Engine for OnnxEngine {
     }
 
     fn batch_size(&self) -> usize {
-        self.batch
+        self.batch_size
     }
 
     fn run(&self, input: &[f32], rows: usize, wanted: &mut [(usize, &mut [f32])]) -> Result<()> {
@@ -80,29 +175,34 @@ impl Engine for OnnxEngine {
         if rows == 0 || indices.is_empty() {
             return Ok(());
         }
-        let mut padded = Vec::new();
-        for first in (0..rows).step_by(self.batch) {
-            let count = self.batch.min(rows - first);
-            let mut batch = &input[first * width..(first + count) * width];
-            if count < self.batch {
-                padded.clear();
-                padded.extend_from_slice(batch);
-                padded.resize(self.batch * width, 0.0);
-                batch = &padded;
-            }
-            let values = self.network.run(batch, self.batch, &indices, &self.pool);
-            let values = values.map_err(|reason| Error::Engine { engine: "onnx", reason })?;
-            for (index, buffer) in wanted.iter_mut() {
-                let dim = self.outputs[*index].dim;
-                let values = &values[indices.partition_point(|known| known < index)];
-                if values.len() != self.batch * dim {
-                    let OutputSpec { name, .. } = &self.outputs[*index];
-                    let reason =
-                        format!("output {name} has {} values, not {}", values.len(), self.batch * dim);
-                    return Err(Error::Engine { engine: "onnx", reason });
-                }
-                buffer[first * dim..(first + count) * dim].copy_from_slice(&values[..count * dim]);
-            }
+        let mut buffers: Vec<_> = wanted
+            .iter_mut()
+            .map(|(index, buffer)| {
+                // An output of no values has no chunks, whatever their size.
+                let values = (self.batch * self.outputs[*index].dim).max(1);
+                (*index, buffer.chunks_mut(values))
+            })
+            .collect();
+        let mut tasks: Vec<Task<'_, '_>> = input
+            .chunks(self.batch * width)
+            .map(|input| Task {
+                input,
+                outputs: buffers
+                    .iter_mut()
+                    .map(|(index, chunks)| (*index, chunks.next().unwrap_or_default()))
+                    .collect(),
+            })
+            .collect();
+        // A vector's work is too small to be handed to another thread.
+        let shared = matches!(self.input, InputSpec::Patch { .. }) && self.threads > 1;
+        let apart = if shared { tasks.len() - tasks.len() % self.threads } else { 0 };
+        let rest = tasks.split_off(apart);
+        let failed = |reason| Error::Engine { engine: "onnx", reason };
+        if apart > 0 {
+            self.run_apart(tasks, &indices).map_err(failed)?;
+        }
+        for task in rest {
+            self.run_task(task, &indices, &self.together).map_err(failed)?;
         }
         Ok(())
     }

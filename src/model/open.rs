@@ -60,16 +60,16 @@ fn read(onnx: &Path, json: &Path) -> Result<Model> {
     Model::assemble(&name, &onnx.display().to_string(), bytes.into(), metadata)
 }
 
-/// A file's bytes, refused before reading if it is larger than `limit`.
+/// A file's bytes, refused if there are more than `limit`.
 pub fn read_capped(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let file = File::open(path).map_err(|source| Error::io(path, source))?;
-    let metadata = file.metadata().map_err(|source| Error::io(path, source))?;
-    if metadata.is_dir() {
-        return Err(Error::model(path.display().to_string(), "a folder, not a file"));
+    let io = |source| Error::io(path, source);
+    // Asked before opening: a pipe would wait for its other end.
+    if !std::fs::metadata(path).map_err(io)?.is_file() {
+        return Err(Error::model(path.display().to_string(), "a folder or a device, not a file"));
     }
     let mut bytes = Vec::new();
-    // The size that a device or a pipe announces means nothing: read no more than the limit either way.
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(|source| Error::io(path, source))?;
+    // The size that the file announces may change; no more than the limit is read either way.
+    File::open(path).map_err(io)?.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > limit {
         return Err(Error::model(path.display().to_string(), format!("larger than {} MiB", limit >> 20)));
     }
