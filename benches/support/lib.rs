@@ -1,4 +1,4 @@
-//! What the benchmarks share: fair figures, and where things are.
+//! What the benchmarks share: fair figures, peers, and where things are.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -6,6 +6,10 @@ use std::process::{Command, ExitStatus};
 use anyhow::{Context, Result};
 
 pub mod cpu;
+mod peer;
+pub mod realfft_mel;
+
+pub use peer::Peer;
 
 /// The median of some measurements.
 ///

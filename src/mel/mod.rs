@@ -10,12 +10,17 @@
 //! 4. `log10(10000 energy + 1)`, so that silence is exactly 0.
 //!
 //! [`MelSpectrogram`] takes a whole signal or single frames, [`MelStream`] takes a signal in pieces;
-//! both give the same bits for the same frame, however it reached them.
+//! both give the same bits for the same frame, however it reached them and on whatever machine: all
+//! arithmetic is IEEE 754's own, in one order, for any instruction set.
 //!
 //! Samples are not checked here: that is the audio boundary's work, once. A NaN or infinite sample
 //! spoils the frames that contain it (their values are then meaningless or NaN) and no other.
 
 mod bank;
+mod fft;
+mod kernel;
+mod lanes;
+mod log;
 mod spectrogram;
 mod stream;
 mod window;

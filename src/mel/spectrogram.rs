@@ -1,41 +1,26 @@
 //! The mel-spectrogram of a signal that is at hand.
 
-use std::sync::Arc;
-
 use ndarray::Array2;
-use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
 
-use super::bank::{Band, bands};
-use super::window::hann;
-use super::{BANDS, BINS, FRAME_SIZE, MelStream, frame_count};
+use super::kernel::Kernel;
+use super::{BANDS, FRAME_SIZE, HOP, frame_count};
 
-/// Computes mel frames; holds the tables and scratch space for it.
+/// Computes mel frames; holds scratch space for it, about 100 kB.
 ///
-/// Making one costs some microseconds; keep it and reuse it. It holds no audio between calls.
+/// Several frames are computed at once, one in each lane of the CPU's vectors, so asking for many frames
+/// is several times faster a frame than asking for one. It holds no audio between calls.
 pub struct MelSpectrogram {
-    window: [f32; FRAME_SIZE],
-    bands: [Band; BANDS],
-    fft: Arc<dyn RealToComplex<f32>>,
-    windowed: Vec<f32>,
-    spectrum: Vec<Complex<f32>>,
-    scratch: Vec<Complex<f32>>,
-    power: [f32; BINS],
+    /// The smallest batch first.
+    kernels: Vec<Kernel>,
+    /// Where a batch is completed that the signal does not fill.
+    samples: Vec<f32>,
+    mel: Vec<f32>,
 }
 
 impl MelSpectrogram {
-    /// Prepares the tables.
+    /// Prepares for the CPU it runs on.
     pub fn new() -> Self {
-        let fft = RealFftPlanner::new().plan_fft_forward(FRAME_SIZE);
-        Self {
-            window: hann(),
-            bands: bands(),
-            windowed: fft.make_input_vec(),
-            spectrum: fft.make_output_vec(),
-            scratch: fft.make_scratch_vec(),
-            fft,
-            power: [0.0; BINS],
-        }
+        Self { kernels: Kernel::for_this_cpu(), samples: Vec::new(), mel: Vec::new() }
     }
 
     /// The 96 bands of one frame of 512 samples.
@@ -45,29 +30,62 @@ impl MelSpectrogram {
     pub fn frame(&mut self, samples: &[f32], mel: &mut [f32]) {
         assert_eq!(samples.len(), FRAME_SIZE, "a frame is {FRAME_SIZE} samples");
         assert_eq!(mel.len(), BANDS, "a mel frame is {BANDS} values");
-        for ((windowed, sample), weight) in self.windowed.iter_mut().zip(samples).zip(&self.window) {
-            *windowed = sample * weight;
-        }
-        self.fft
-            .process_with_scratch(&mut self.windowed, &mut self.spectrum, &mut self.scratch)
-            .expect("the buffers are the plan's own");
-        for (power, value) in self.power.iter_mut().zip(&self.spectrum) {
-            *power = value.norm_sqr();
-        }
-        for (mel, band) in mel.iter_mut().zip(&self.bands) {
-            let bins = &self.power[band.first..][..band.weights.len()];
-            let energy: f32 = bins.iter().zip(&band.weights).map(|(power, weight)| power * weight).sum();
-            *mel = (10000.0 * energy + 1.0).log10();
-        }
+        self.frames(samples, mel);
     }
 
     /// The mel-spectrogram of a whole mono signal at 16 kHz: `[frame_count(samples), 96]`, time-major.
     pub fn compute(&mut self, samples: &[f32]) -> Array2<f32> {
-        let mut stream = MelStream::new();
-        let mut values = Vec::with_capacity(frame_count(samples.len() as u64) as usize * BANDS);
-        stream.push(samples, &mut values);
-        stream.finish(&mut values);
-        Array2::from_shape_vec((values.len() / BANDS, BANDS), values).expect("whole frames")
+        let count = frame_count(samples.len() as u64) as usize;
+        let mut mel = Array2::zeros((count, BANDS));
+        let values = mel.as_slice_mut().expect("a new array is contiguous");
+        if count <= 2 {
+            let mut padded = vec![0.0; (count + 1) * HOP];
+            padded[HOP..][..samples.len()].copy_from_slice(samples);
+            self.frames(&padded[..if count == 0 { 0 } else { padded.len() }], values);
+            return mel;
+        }
+        // The first frame begins before the signal and the last two end after it: they are computed from
+        // copies, all others where the samples lie.
+        let (first, rest) = values.split_at_mut(BANDS);
+        let mut padded = [0.0; 3 * HOP];
+        padded[HOP..2 * HOP].copy_from_slice(&samples[..HOP]);
+        self.frames(&padded[..2 * HOP], first);
+        let inside = count - 3;
+        let (inner, last) = rest.split_at_mut(inside * BANDS);
+        if inside > 0 {
+            self.frames(&samples[..(inside + 1) * HOP], inner);
+        }
+        let tail = &samples[inside * HOP..];
+        padded.fill(0.0);
+        padded[..tail.len()].copy_from_slice(tail);
+        self.frames(&padded, last);
+        mel
+    }
+
+    /// As many frames as `mel` has room for, the first from `samples`' beginning on.
+    pub(super) fn frames(&mut self, mut samples: &[f32], mut mel: &mut [f32]) {
+        while !mel.is_empty() {
+            let frames = mel.len() / BANDS;
+            let largest = self.kernels.len() - 1;
+            let enough = self.kernels.iter().position(|kernel| kernel.batch() >= frames);
+            let kernel = &mut self.kernels[enough.unwrap_or(largest)];
+            let batch = kernel.batch();
+            if batch <= frames {
+                let (now, later) = mel.split_at_mut(batch * BANDS);
+                kernel.run(&samples[..(batch + 1) * HOP], now);
+                samples = &samples[batch * HOP..];
+                mel = later;
+            } else {
+                let present = (frames + 1) * HOP;
+                self.samples.resize((batch + 1) * HOP, 0.0);
+                self.samples[..present].copy_from_slice(&samples[..present]);
+                self.samples[present..].fill(0.0);
+                self.mel.resize(batch * BANDS, 0.0);
+                kernel.run(&self.samples, &mut self.mel);
+                mel.copy_from_slice(&self.mel[..frames * BANDS]);
+                return;
+            }
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! The mel-spectrogram of a signal that arrives in pieces.
 
-use super::{BANDS, FRAME_SIZE, HOP, MelSpectrogram};
+use super::{BANDS, HOP, MelSpectrogram};
+
+/// Samples taken at a time: some batches of frames, little enough for the nearest cache.
+const ROOM: usize = 33 * HOP;
 
 /// Mel frames as soon as their samples are there; the same bits as the whole signal would give.
 ///
@@ -8,7 +11,7 @@ use super::{BANDS, FRAME_SIZE, HOP, MelSpectrogram};
 /// the frame's middle. Memory is constant, whatever the signal's length.
 pub struct MelStream {
     mel: MelSpectrogram,
-    /// The samples that the next frame starts with; never a whole frame between calls.
+    /// The samples from the next frame's start on; less than a frame between calls.
     pending: Vec<f32>,
     /// Samples pushed since the start.
     samples: u64,
@@ -17,21 +20,25 @@ pub struct MelStream {
 impl MelStream {
     /// A stream at the start of a signal.
     pub fn new() -> Self {
-        Self { mel: MelSpectrogram::new(), pending: vec![0.0; HOP], samples: 0 }
+        let mut pending = Vec::with_capacity(ROOM);
+        pending.resize(HOP, 0.0);
+        Self { mel: MelSpectrogram::new(), pending, samples: 0 }
     }
 
     /// Takes the next mono samples at 16 kHz, any number of them, and appends every frame that is
     /// complete now to `frames`, 96 values each.
     pub fn push(&mut self, samples: &[f32], frames: &mut Vec<f32>) {
         self.samples += samples.len() as u64;
-        for hop in samples.chunks(HOP) {
-            self.pending.extend_from_slice(hop);
-            if self.pending.len() >= FRAME_SIZE {
-                let start = frames.len();
-                frames.resize(start + BANDS, 0.0);
-                self.mel.frame(&self.pending[..FRAME_SIZE], &mut frames[start..]);
-                self.pending.drain(..HOP);
-            }
+        let mut rest = samples;
+        while !rest.is_empty() {
+            let (taken, later) = rest.split_at(rest.len().min(self.pending.capacity() - self.pending.len()));
+            self.pending.extend_from_slice(taken);
+            rest = later;
+            let complete = (self.pending.len() / HOP).saturating_sub(1);
+            let start = frames.len();
+            frames.resize(start + complete * BANDS, 0.0);
+            self.mel.frames(&self.pending, &mut frames[start..]);
+            self.pending.drain(..complete * HOP);
         }
     }
 
