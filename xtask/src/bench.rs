@@ -15,7 +15,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if !known.contains(name) {
         bail!("unknown benchmark `{name}`; known: {}", known.join(", "));
     }
-    let path = peers::prepare_all()?;
+    let path = peers::prepare()?;
     // Some benchmarks run the command-line tools.
     checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve", "--examples"]))?;
     let mut command = cargo();

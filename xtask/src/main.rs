@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         "test" => test::run(rest),
         "bench" => bench::run(rest),
-        "peers" => peers::prepare_all().map(|_| ()),
+        "peers" => peers::prepare().map(|_| ()),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

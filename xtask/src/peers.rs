@@ -46,13 +46,6 @@ pub fn prepare() -> Result<OsString> {
     Ok(std::env::join_paths(folders)?)
 }
 
-/// What the tests and the benchmarks need.
-pub fn prepare_all() -> Result<OsString> {
-    let path = prepare()?;
-    environment("bench-peers", &repository().join("benches/peers/requirements.txt"))?;
-    Ok(path)
-}
-
 /// Makes the virtual environment `target/<name>` hold the packages of `requirements`.
 pub fn environment(name: &str, requirements: &Path) -> Result<PathBuf> {
     let folder = target().join(name);
