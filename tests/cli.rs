@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use sleeve_tests::{example, recording};
+use sleeve_tests::{example, output_of, peer, recording, skip};
 
 fn extract(arguments: &[&str]) -> Output {
     Command::new(example("extract")).args(arguments).output().expect("extract starts")
@@ -75,6 +75,31 @@ fn a_directory_is_walked_and_every_format_holds_the_same_numbers() {
         assert_eq!(fields[electronic], tags[[row, class]]);
         assert_eq!(patch["predictions"][class].as_f64().unwrap() as f32, tags[[row, class]]);
     }
+}
+
+#[test]
+fn parquet_is_what_arrow_reads() {
+    let Some(mut reader) = peer("parquet_rows.py") else { skip!("no Python peers: cargo xtask peers") };
+    let out = tempfile::tempdir().unwrap();
+    let recording = recording("sky.ogg");
+    for format in ["npy", "parquet"] {
+        let output = extract(&["--format", format, "--output", path(out.path()), path(&recording)]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    let rows = output_of(reader.arg(out.path().join("sky.ogg.parquet")));
+    let rows: serde_json::Value = serde_json::from_slice(&rows).unwrap();
+    for name in ["embeddings", "predictions"] {
+        let file = out.path().join(format!("sky.ogg.{name}.npy"));
+        let expected: ndarray::Array2<f32> = ndarray_npy::read_npy(file).unwrap();
+        let found = rows[name].as_array().unwrap();
+        assert_eq!(found.len(), expected.nrows());
+        for (found, expected) in found.iter().zip(expected.rows()) {
+            let found: Vec<f32> =
+                found.as_array().unwrap().iter().map(|value| value.as_f64().unwrap() as f32).collect();
+            assert_eq!(found, expected.to_vec(), "{name}");
+        }
+    }
+    assert_eq!(rows["time"].as_array().unwrap().len(), rows["embeddings"].as_array().unwrap().len());
 }
 
 #[test]

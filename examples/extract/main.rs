@@ -87,14 +87,15 @@ fn closing_line(args: &Args, totals: &work::Totals, inputs: usize, elapsed: f64)
     line
 }
 
-/// A bar over files on a terminal, nothing elsewhere.
+/// A bar on a terminal, nothing elsewhere: over files, or over the seconds of a single one.
 fn progress_bar(args: &Args, files: usize) -> ProgressBar {
-    if args.quiet || files < 2 || !std::io::stderr().is_terminal() {
+    if args.quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::with_draw_target(Some(files as u64), ProgressDrawTarget::hidden());
     }
-    let style = ProgressStyle::with_template("{bar:32} {pos}/{len} files, {elapsed} gone, {eta} to go");
-    let bar = ProgressBar::new(files as u64);
-    bar.set_style(style.expect("the template is valid").progress_chars("█▉▊▋▌▍▎▏ "));
+    let unit = if files == 1 { "s of audio" } else { "files" };
+    let template = format!("{{bar:32}} {{pos}}/{{len}} {unit}, {{elapsed}} gone, {{eta}} to go");
+    let style = ProgressStyle::with_template(&template).expect("the template is valid");
+    let bar = ProgressBar::new(files as u64).with_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
     bar.enable_steady_tick(std::time::Duration::from_millis(250));
     bar
 }

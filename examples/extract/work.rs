@@ -167,7 +167,7 @@ impl Shared<'_> {
     fn one(&self, input: &Input, extractors: &[Extractor]) -> Result<Summary> {
         // Taken before reading: a file that changes meanwhile counts as changed.
         let stamp = stamp(&input.path);
-        let mut sinks: Vec<FileSink> = Vec::new();
+        let mut sinks: Vec<FileSink<'_>> = Vec::new();
         for extractor in extractors {
             let writer = match &self.args.output {
                 Some(directory) => {
@@ -176,7 +176,8 @@ impl Shared<'_> {
                 }
                 None => None,
             };
-            sinks.push(FileSink { means: Means::of(extractor), writer });
+            let bar = (self.inputs.len() == 1).then_some(self.bar);
+            sinks.push(FileSink { means: Means::of(extractor), writer, bar });
         }
         let mut lanes: Vec<(&Extractor, &mut dyn Sink)> = extractors
             .iter()
@@ -236,17 +237,26 @@ impl Shared<'_> {
 }
 
 /// Rows to a summary, and to files if there is somewhere to write.
-struct FileSink {
+struct FileSink<'a> {
     means: Means,
     writer: Option<Box<dyn Writer>>,
+    /// Where seconds are shown, when there is only one file.
+    bar: Option<&'a ProgressBar>,
 }
 
-impl Sink for FileSink {
+impl Sink for FileSink<'_> {
     fn rows(&mut self, rows: &Rows<'_>) -> sleeve::Result<()> {
         self.means.rows(rows)?;
         match &mut self.writer {
             Some(writer) => writer.rows(rows),
             None => Ok(()),
+        }
+    }
+
+    fn progress(&mut self, seconds: f64, claimed_total: Option<f64>) {
+        if let (Some(bar), Some(total)) = (self.bar, claimed_total) {
+            bar.set_length(total.ceil() as u64);
+            bar.set_position((seconds as u64).min(total as u64));
         }
     }
 }
