@@ -3,6 +3,7 @@
 //! An engine knows nothing of audio or files. Its input rows are flat: a patch of `frames x bands`
 //! mel values (time-major), or one embedding for a head.
 
+pub mod effnet;
 pub(crate) mod onnx;
 mod options;
 

@@ -1,0 +1,344 @@
+//! One inverted residual block for a group of patches, in three phases with a meeting after each:
+//! the expanded maps behind the depthwise convolution, chunk by chunk; the gate; the projection.
+
+use std::ops::Range;
+
+use super::kernels::Kernels;
+use super::kernels::depthwise::DepthwiseArgs;
+use super::kernels::elementwise::{GateArgs, ScaleWeightsArgs};
+use super::kernels::linear::{Finish, LinearArgs, Place};
+use super::kernels::stem::StemArgs;
+use super::plan::{BlockPlan, Fill, StemPlan};
+use super::team::Team;
+use super::workspace::{CommonPointers, Private};
+
+pub(super) struct BlockPass<'a> {
+    pub block: &'a BlockPlan,
+    pub kernels: &'a Kernels,
+    pub private: &'a mut Private,
+    pub common: CommonPointers,
+    pub team: &'a Team<'a>,
+    /// Patches to do, at most the block's group.
+    pub patches: usize,
+}
+
+impl BlockPass<'_> {
+    /// Runs the block on the maps at `input` (the first block: on the patches at `patch`), to `output`.
+    ///
+    /// # Safety
+    /// The addresses are valid for the block's sizes, the CPU has the kernels' instruction set, and the
+    /// team's members all call this alike.
+    pub unsafe fn run(&mut self, patch: *const f32, input: *const f32, output: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.expand_and_filter(patch, input);
+            self.team.meet();
+            self.gate();
+            self.team.meet();
+            self.project(input, output);
+            self.team.meet();
+        }
+    }
+
+    // ---- expansion and depthwise convolution ----
+
+    unsafe fn expand_and_filter(&mut self, patch: *const f32, input: *const f32) {
+        let block = self.block;
+        if let Fill::Stem(stem) = &block.fill {
+            // SAFETY: `patch` is valid for one patch (the stem's block has a group of 1).
+            unsafe { self.border_patch(stem, patch) };
+        }
+        self.clear_borders();
+        if block.group > 1 {
+            for chunk in self.team.share(block.chunks) {
+                let all = 0..self.patches * block.rows * block.columns;
+                // SAFETY: the scratch holds a chunk of the group's maps.
+                unsafe {
+                    self.fill(chunk, input, all);
+                    for patch in 0..self.patches {
+                        self.clear_sums(patch, 0, chunk);
+                        self.filter(chunk, patch, 0, 0..block.out_rows);
+                    }
+                }
+            }
+            return;
+        }
+        // One patch: units are strips of a chunk, those of one chunk next to each other, so that a strip
+        // begins with the rows that the one before has left in the scratch map.
+        let strips = block.strips.len();
+        let mut filled = 0;
+        let mut current = usize::MAX;
+        for unit in self.team.share(block.chunks * strips) {
+            let (chunk, strip) = (unit / strips, unit % strips);
+            let rows = block.strips[strip].clone();
+            if chunk != current {
+                current = chunk;
+                filled = (rows.start * block.window.stride).saturating_sub(block.window.pads[0]);
+            }
+            // SAFETY: rows and channels are the block's.
+            unsafe {
+                self.clear_sums(0, strip, chunk);
+                for first in rows.clone().step_by(block.step) {
+                    let last = (first + block.step).min(rows.end);
+                    let needed = ((last - 1) * block.window.stride + block.window.kernel)
+                        .saturating_sub(block.window.pads[0])
+                        .min(block.rows);
+                    if needed > filled {
+                        self.fill(chunk, input, filled * block.columns..needed * block.columns);
+                        filled = needed;
+                    }
+                    self.filter(chunk, 0, strip, first..last);
+                }
+            }
+        }
+    }
+
+    /// Copies a patch into the middle of its border of zeros, scaled as the graph says.
+    unsafe fn border_patch(&mut self, stem: &StemPlan, patch: *const f32) {
+        let bordered = self.private.patch.as_mut_slice();
+        bordered.fill(0.0);
+        for row in 0..stem.rows {
+            // SAFETY: the patch has `rows * columns` values.
+            let from = unsafe { std::slice::from_raw_parts(patch.add(row * stem.columns), stem.columns) };
+            let at = (row + stem.window.pads[0]) * stem.bordered_columns + stem.window.pads[1];
+            for (to, from) in bordered[at..at + stem.columns].iter_mut().zip(from) {
+                *to = from * stem.scale + stem.shift;
+            }
+        }
+    }
+
+    /// Zeros around the scratch maps. The inside is written by every chunk, the border by none.
+    fn clear_borders(&mut self) {
+        let block = self.block;
+        let [above, left, ..] = block.window.pads;
+        let row = block.bordered_columns * block.chunk;
+        let scratch = self.private.scratch.as_mut_slice();
+        for map in scratch.chunks_exact_mut(block.bordered() * block.chunk).take(self.patches) {
+            let (top, rest) = map.split_at_mut(above * row);
+            let (middle, bottom) = rest.split_at_mut(block.rows * row);
+            top.fill(0.0);
+            bottom.fill(0.0);
+            for line in middle.chunks_exact_mut(row) {
+                line[..left * block.chunk].fill(0.0);
+                line[(left + block.columns) * block.chunk..].fill(0.0);
+            }
+        }
+    }
+
+    unsafe fn clear_sums(&self, patch: usize, strip: usize, chunk: usize) {
+        let block = self.block;
+        let at = (patch * block.strips.len() + strip) * block.wide + chunk * block.chunk;
+        // SAFETY: the sums hold every patch, strip and channel; no other member has this chunk's strip.
+        unsafe { self.common.sums.add(at).write_bytes(0, block.chunk_channels(chunk)) };
+    }
+
+    /// Computes a chunk's channels of some pixels of the scratch maps.
+    unsafe fn fill(&mut self, chunk: usize, input: *const f32, pixels: Range<usize>) {
+        let block = self.block;
+        let scratch = self.private.scratch.as_mut_ptr();
+        let first = chunk * block.chunk;
+        match &block.fill {
+            // SAFETY: the table leads inside the scratch maps; the kernel's columns are counted from channel
+            // 0, so the address it is given lies `first` floats before the scratch.
+            Fill::Expand(packed, panels) => unsafe {
+                (self.kernels.linear)(&LinearArgs {
+                    input: input.add(pixels.start * block.inputs),
+                    input_stride: block.inputs,
+                    pixels: pixels.len(),
+                    inputs: packed.inputs,
+                    panels: &packed.panels[panels[chunk].clone()],
+                    weights: packed.weights.as_ptr(),
+                    bias: packed.bias.as_ptr(),
+                    output: scratch.wrapping_sub(first),
+                    place: Place::Table(block.table.as_ptr().add(pixels.start)),
+                    finish: Finish::Silu,
+                });
+            },
+            // SAFETY: rows of the stem's result are rows of the scratch map.
+            Fill::Stem(stem) => unsafe {
+                let inside = block.window.pads[0] * block.bordered_columns + block.window.pads[1];
+                (self.kernels.stem)(&StemArgs {
+                    kernel: stem.window.kernel,
+                    stride: stem.window.stride,
+                    vectors: block.chunk_channels(chunk) / self.kernels.lanes,
+                    input: self.private.patch.as_ptr(),
+                    input_row: stem.bordered_columns,
+                    weights: stem.taps.as_ptr().add(first),
+                    weights_tap: stem.channels,
+                    bias: stem.bias.as_ptr().add(first),
+                    output: scratch.add(inside * block.chunk),
+                    output_pixel: block.chunk,
+                    output_row: block.bordered_columns * block.chunk,
+                    columns: block.columns,
+                    first_row: pixels.start / block.columns,
+                    last_row: pixels.end / block.columns,
+                });
+            },
+        }
+    }
+
+    /// The depthwise convolution of a chunk, for some rows of the result.
+    unsafe fn filter(&mut self, chunk: usize, patch: usize, strip: usize, rows: Range<usize>) {
+        let block = self.block;
+        let taps = block.window.kernel * block.window.kernel;
+        let first = chunk * block.chunk;
+        // SAFETY: every address is that of this patch and chunk within its buffer.
+        unsafe {
+            (self.kernels.depthwise)(&DepthwiseArgs {
+                kernel: block.window.kernel,
+                stride: block.window.stride,
+                vectors: block.chunk_channels(chunk) / self.kernels.lanes,
+                input: self.private.scratch.as_ptr().add(patch * block.bordered() * block.chunk),
+                input_pixel: block.chunk,
+                input_row: block.bordered_columns * block.chunk,
+                weights: block.taps.as_ptr().add(chunk * taps * block.chunk),
+                weights_tap: block.chunk,
+                bias: block.bias.as_ptr().add(first),
+                output: self.common.wide.add(patch * block.out_pixels() * block.wide + first),
+                output_pixel: block.wide,
+                columns: block.out_columns,
+                first_row: rows.start,
+                last_row: rows.end,
+                sums: self.common.sums.add((patch * block.strips.len() + strip) * block.wide + first),
+            });
+        }
+    }
+
+    // ---- squeeze-and-excite ----
+
+    unsafe fn gate(&mut self) {
+        let block = self.block;
+        let (means, squeezed) = (self.private.means.as_mut_ptr(), self.private.squeezed.as_mut_ptr());
+        self.mean();
+        // The first layer is small, and every member needs all of it: each does it by itself.
+        // SAFETY: the buffers hold a row for each patch.
+        unsafe {
+            (self.kernels.linear)(&LinearArgs {
+                input: means,
+                input_stride: block.wide,
+                pixels: self.patches,
+                inputs: block.reduce.inputs,
+                panels: &block.reduce.panels,
+                weights: block.reduce.weights.as_ptr(),
+                bias: block.reduce.bias.as_ptr(),
+                output: squeezed,
+                place: Place::Stride(block.reduce.outputs),
+                finish: Finish::Silu,
+            });
+        }
+        let panels = &block.excite.panels[self.team.share(block.excite.panels.len())];
+        let (Some(first), Some(last)) = (panels.first(), panels.last()) else { return };
+        let channels = first.column * self.kernels.lanes..(last.column + last.width) * self.kernels.lanes;
+        // SAFETY: as above; of scales, maps and weights only this member's channels are written.
+        unsafe {
+            (self.kernels.linear)(&LinearArgs {
+                input: squeezed,
+                input_stride: block.reduce.outputs,
+                pixels: self.patches,
+                inputs: block.excite.inputs,
+                panels,
+                weights: block.excite.weights.as_ptr(),
+                bias: block.excite.bias.as_ptr(),
+                output: self.common.scales,
+                place: Place::Stride(block.wide),
+                finish: Finish::Sigmoid,
+            });
+            if block.scales_weights { self.scale_weights(channels) } else { self.scale_maps(channels) }
+        }
+    }
+
+    /// The mean of each channel: strips' sums are added in their order, whoever computed them.
+    fn mean(&mut self) {
+        let block = self.block;
+        let strips = block.strips.len();
+        let inverse = 1.0 / block.out_pixels() as f32;
+        let means = self.private.means.as_mut_slice();
+        for (patch, means) in means.chunks_exact_mut(block.wide).take(self.patches).enumerate() {
+            // SAFETY: the sums were written before the team met, and nobody writes them now.
+            let sums = unsafe {
+                std::slice::from_raw_parts(self.common.sums.add(patch * strips * block.wide), strips * block.wide)
+            };
+            means.copy_from_slice(&sums[..block.wide]);
+            for strip in sums.chunks_exact(block.wide).skip(1) {
+                for (mean, sum) in means.iter_mut().zip(strip) {
+                    *mean += sum;
+                }
+            }
+            means.iter_mut().for_each(|mean| *mean *= inverse);
+        }
+    }
+
+    /// Large maps: the projection's weights of this patch.
+    unsafe fn scale_weights(&self, channels: Range<usize>) {
+        let project = &self.block.project;
+        let lines = channels.start.min(project.inputs)..channels.end.min(project.inputs);
+        for panel in &project.panels {
+            let at = panel.offset + lines.start * panel.width * self.kernels.lanes;
+            // SAFETY: the lines are the panel's.
+            unsafe {
+                (self.kernels.scale_weights)(&ScaleWeightsArgs {
+                    weights: project.weights.as_ptr().add(at),
+                    scaled: self.common.scaled_weights.add(at),
+                    scale: self.common.scales.add(lines.start),
+                    lines: lines.len(),
+                    width: panel.width,
+                });
+            }
+        }
+    }
+
+    /// Small maps: the pixels.
+    unsafe fn scale_maps(&self, channels: Range<usize>) {
+        let block = self.block;
+        for patch in 0..self.patches {
+            // SAFETY: the patch's maps, the channels of this member.
+            unsafe {
+                (self.kernels.gate)(&GateArgs {
+                    map: self.common.wide.add(patch * block.out_pixels() * block.wide + channels.start),
+                    pixel: block.wide,
+                    pixels: block.out_pixels(),
+                    scale: self.common.scales.add(patch * block.wide + channels.start),
+                    vectors: channels.len() / self.kernels.lanes,
+                });
+            }
+        }
+    }
+
+    // ---- projection ----
+
+    unsafe fn project(&self, input: *const f32, output: *mut f32) {
+        let block = self.block;
+        let project = &block.project;
+        let pixels = self.patches * block.out_pixels();
+        // A team splits the panels where there are enough of them (the weights are then read once), else
+        // the pixels.
+        let by_panels = project.panels.len() >= 2 * self.team.size();
+        let (pixels, panels) = if by_panels {
+            (0..pixels, self.team.share(project.panels.len()))
+        } else {
+            (self.team.share(pixels), 0..project.panels.len())
+        };
+        let weights =
+            if block.scales_weights { self.common.scaled_weights.cast_const() } else { project.weights.as_ptr() };
+        // SAFETY: pixels and panels are the block's; the residual is read where it is written, by the same
+        // member, and `input` and `output` are different buffers.
+        unsafe {
+            (self.kernels.linear)(&LinearArgs {
+                input: self.common.wide.add(pixels.start * block.wide),
+                input_stride: block.wide,
+                pixels: pixels.len(),
+                inputs: project.inputs,
+                panels: &project.panels[panels],
+                weights,
+                bias: project.bias.as_ptr(),
+                output: output.add(pixels.start * block.outputs),
+                place: Place::Stride(block.outputs),
+                finish: if block.residual {
+                    Finish::Add(input.add(pixels.start * block.outputs))
+                } else {
+                    Finish::Store
+                },
+            });
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! The engine: networks, kernel sets, and how a batch is shared among threads.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::float_state::FlushDenormals;
+use super::forward::Pass;
+use super::kernels::{self, Kernels};
+use super::network::Weights;
+use super::plan::Plan;
+use super::recognise::{Refusal, recognise};
+use super::team::{Barrier, Pool, Team};
+use super::workspace::Workspace;
+use crate::engine::{Engine, EngineOptions, InputSpec, OutputSpec, Precision};
+use crate::{Error, Result};
+
+/// The instruction sets that there are kernels for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KernelSet {
+    /// Plain Rust, for any CPU.
+    Portable,
+    /// x86-64 with AVX2 and FMA.
+    Avx2,
+    /// x86-64 with AVX-512 (F, DQ, BW, VL).
+    Avx512,
+}
+
+impl KernelSet {
+    /// Every set, the fastest last.
+    pub const ALL: [KernelSet; 3] = [KernelSet::Portable, KernelSet::Avx2, KernelSet::Avx512];
+
+    /// Whether this CPU can run it.
+    pub fn is_available(self) -> bool {
+        self.table().is_some()
+    }
+
+    /// The fastest that this CPU can run.
+    pub fn best() -> Self {
+        Self::ALL.into_iter().rev().find(|set| set.is_available()).unwrap_or(Self::Portable)
+    }
+
+    fn table(self) -> Option<&'static Kernels> {
+        match self {
+            KernelSet::Portable => Some(&kernels::PORTABLE),
+            #[cfg(target_arch = "x86_64")]
+            KernelSet::Avx2 => {
+                let there = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+                there.then_some(&kernels::AVX2)
+            }
+            #[cfg(target_arch = "x86_64")]
+            KernelSet::Avx512 => {
+                let there = is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("fma");
+                there.then_some(&kernels::AVX512)
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for KernelSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            KernelSet::Portable => "portable",
+            KernelSet::Avx2 => "AVX2",
+            KernelSet::Avx512 => "AVX-512",
+        })
+    }
+}
+
+/// An EfficientNet-B0 found in an ONNX file, its constants folded. Engines share it; the weights are packed
+/// once for each kernel set that is used.
+pub struct Network {
+    weights: Weights,
+    input_name: String,
+    plans: [OnceLock<Arc<Plan>>; 3],
+}
+
+impl Network {
+    /// Looks for an EfficientNet-B0 in an ONNX file. The inner error says where the graph departs from
+    /// one: it is then another engine's to run.
+    ///
+    /// # Errors
+    /// `Model` when the bytes are not an ONNX file.
+    pub fn recognise(onnx: &[u8]) -> Result<std::result::Result<Self, String>> {
+        match recognise(onnx) {
+            Ok((weights, input_name)) => Ok(Ok(Self { weights, input_name, plans: Default::default() })),
+            Err(Refusal::Different(why)) => Ok(Err(why)),
+            Err(Refusal::Malformed(why)) => Err(Error::model("<memory>", why)),
+        }
+    }
+
+    /// The name of the graph's input.
+    pub fn input_name(&self) -> &str {
+        &self.input_name
+    }
+
+    /// The shape of one patch.
+    pub fn input(&self) -> InputSpec {
+        InputSpec::Patch { frames: self.weights.rows, bands: self.weights.columns }
+    }
+
+    /// The graph's outputs, in its order. What each is for is guessed from the graph: the pooled features
+    /// are embeddings, activations behind a sigmoid or softmax predictions.
+    pub fn outputs(&self) -> &[OutputSpec] {
+        &self.weights.outputs
+    }
+
+    fn plan(&self, set: KernelSet, kernels: &Kernels) -> Arc<Plan> {
+        let plan = &self.plans[set as usize];
+        Arc::clone(plan.get_or_init(|| Arc::new(Plan::new(&self.weights, kernels))))
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network").field("input", &self.input()).field("outputs", &self.outputs()).finish()
+    }
+}
+
+/// Runs a [`Network`] on the CPU.
+///
+/// With one thread, concurrent calls of `run` proceed side by side, each in a workspace of its own. With
+/// more, the engine has a pool of its own and calls take turns. Once every workspace in use exists, a call
+/// allocates nothing.
+pub struct EffnetEngine {
+    network: Arc<Network>,
+    plan: Arc<Plan>,
+    set: KernelSet,
+    kernels: &'static Kernels,
+    outputs: Vec<OutputSpec>,
+    threads: usize,
+    batch_size: usize,
+    /// Workspaces that no call is using.
+    idle: Mutex<Vec<Workspace>>,
+    crew: Option<Mutex<Crew>>,
+}
+
+/// The threads of an engine of more than one, and their workspaces.
+struct Crew {
+    pool: Pool,
+    workspaces: Vec<Mutex<Workspace>>,
+}
+
+/// Most steps behind the pooling: the flags of those that are needed lie on the stack.
+const MOST_STEPS: usize = 512;
+
+impl EffnetEngine {
+    /// An engine with the fastest kernels that this CPU can run.
+    ///
+    /// # Errors
+    /// `Unavailable` for a precision that this CPU or engine does not have, or when threads cannot be
+    /// started.
+    pub fn new(network: Arc<Network>, options: &EngineOptions) -> Result<Self> {
+        Self::with_kernels(network, options, KernelSet::best())
+    }
+
+    /// An engine with the kernels asked for.
+    ///
+    /// # Errors
+    /// As for [`Self::new`], and `Unavailable` when this CPU cannot run these kernels.
+    pub fn with_kernels(network: Arc<Network>, options: &EngineOptions, set: KernelSet) -> Result<Self> {
+        match options.precision {
+            Precision::Auto | Precision::F32 => {}
+            other => return Err(Error::Unavailable(format!("the effnet engine does not compute in {other}"))),
+        }
+        let kernels =
+            set.table().ok_or_else(|| Error::Unavailable(format!("this CPU has no {set} instructions")))?;
+        let plan = network.plan(set, kernels);
+        let threads = options.resolved_threads().max(1);
+        let crew = if threads > 1 {
+            let pool = Pool::new(threads)
+                .map_err(|error| Error::Unavailable(format!("cannot start {threads} threads: {error}")))?;
+            let workspaces = (0..threads).map(|_| Mutex::new(Workspace::new(&plan))).collect();
+            Some(Mutex::new(Crew { pool, workspaces }))
+        } else {
+            None
+        };
+        let idle = if crew.is_none() { vec![Workspace::new(&plan)] } else { vec![] };
+        Ok(Self {
+            outputs: network.outputs().to_vec(),
+            batch_size: options.batch_size.unwrap_or(64).max(1),
+            network,
+            plan,
+            set,
+            kernels,
+            threads,
+            idle: Mutex::new(idle),
+            crew,
+        })
+    }
+
+    /// The kernels in use.
+    pub fn kernel_set(&self) -> KernelSet {
+        self.set
+    }
+
+    /// Bytes of working memory that each thread has.
+    pub fn workspace_bytes(&self) -> usize {
+        Workspace::new(&self.plan).bytes()
+    }
+
+    fn check(&self, input: &[f32], rows: usize, wanted: &[(usize, &mut [f32])]) -> Result<()> {
+        let needed = rows.checked_mul(self.plan.patch);
+        if needed != Some(input.len()) {
+            return Err(Error::InvalidArgument(format!(
+                "{rows} patches of {} values, but {} values",
+                self.plan.patch,
+                input.len()
+            )));
+        }
+        for (index, buffer) in wanted {
+            let Some(output) = self.outputs.get(*index) else {
+                return Err(Error::InvalidArgument(format!(
+                    "output {index} of a network with {}",
+                    self.outputs.len()
+                )));
+            };
+            if buffer.len() != rows * output.dim {
+                return Err(Error::InvalidArgument(format!(
+                    "room for {} values of output {}, not {rows} x {}",
+                    buffer.len(),
+                    output.name,
+                    output.dim
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs patches `first..last` in one workspace, by one thread or as a member of a team.
+    fn run_range(&self, job: &Job, first: usize, last: usize, workspace: &mut Workspace) {
+        let mut at = first;
+        let passes = (last - first).div_ceil(self.plan.group);
+        for pass in 0..passes {
+            // Equal passes: 9 patches are better done as 5 and 4 than as 8 and 1.
+            let count = (last - at).div_ceil(passes - pass);
+            let common = workspace.common.pointers();
+            let mut pass = Pass {
+                plan: &self.plan,
+                kernels: self.kernels,
+                private: &mut workspace.private,
+                common,
+                team: &Team::alone(),
+            };
+            // SAFETY: the input holds the patches (`check`), the table is one that this CPU can run
+            // (`KernelSet::table`), and the workspace is borrowed exclusively.
+            unsafe {
+                pass.run(job.input.add(at * self.plan.patch), count, job.needed);
+                self.deliver(job, at, 0..count, common.tail);
+            }
+            at += count;
+        }
+    }
+
+    /// Copies a pass's outputs to where the caller wants them.
+    ///
+    /// # Safety
+    /// The tail holds the patches, and no other thread delivers the same ones.
+    unsafe fn deliver(&self, job: &Job, first: usize, patches: std::ops::Range<usize>, tail: *const f32) {
+        for &(index, buffer) in job.wanted {
+            let dim = self.outputs[index].dim;
+            let start = self.plan.tail.starts[self.plan.tail.outputs[index]];
+            for patch in patches.clone() {
+                // SAFETY: `check` found room for every row; rows do not overlap.
+                unsafe {
+                    let from = tail.add(patch * self.plan.tail_stride + start);
+                    std::ptr::copy_nonoverlapping(from, buffer.add((first + patch) * dim), dim);
+                }
+            }
+        }
+    }
+
+    fn run_alone(&self, job: &Job, rows: usize) {
+        let workspace = lock(&self.idle).pop();
+        let mut workspace = workspace.unwrap_or_else(|| Workspace::new(&self.plan));
+        self.run_range(job, 0, rows, &mut workspace);
+        lock(&self.idle).push(workspace);
+    }
+
+    /// Whole patches are split among the threads; what is left over is done by all of them as a team.
+    fn run_crew(&self, job: &Job, rows: usize, crew: &mut Crew) {
+        let Crew { pool, workspaces } = crew;
+        let each = rows / self.threads;
+        let split = each * self.threads;
+        let barrier = Barrier::new(self.threads);
+        // The team works in the first workspace's common memory; its addresses are taken before any
+        // member starts, and no member uses it by itself after the first meeting.
+        let common = lock(&workspaces[0]).common.pointers();
+        pool.run(&|index| {
+            let _state = FlushDenormals::new();
+            let mut workspace = lock(&workspaces[index]);
+            if each > 0 {
+                self.run_range(job, index * each, (index + 1) * each, &mut workspace);
+            }
+            let mut at = split;
+            let team = Team::member(index, &barrier);
+            while at < rows {
+                let count = (rows - at).min(self.plan.group);
+                team.meet();
+                let mut pass = Pass {
+                    plan: &self.plan,
+                    kernels: self.kernels,
+                    private: &mut workspace.private,
+                    common,
+                    team: &team,
+                };
+                // SAFETY: as in `run_range`; members deliver different patches, after the pass's last
+                // meeting, and the next pass begins with a meeting.
+                unsafe {
+                    pass.run(job.input.add(at * self.plan.patch), count, job.needed);
+                    self.deliver(job, at, team.share(count), common.tail);
+                }
+                at += count;
+            }
+        });
+    }
+}
+
+/// What a call asks for, as addresses that threads can share.
+struct Job<'a> {
+    input: *const f32,
+    wanted: &'a [(usize, *mut f32)],
+    needed: &'a [bool],
+}
+
+// SAFETY: the input is only read, and each row of the outputs is written by one thread.
+unsafe impl Sync for Job<'_> {}
+
+/// A panic while a lock was held leaves workspaces in no worse state than garbage, which the next pass
+/// overwrites.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Engine for EffnetEngine {
+    fn name(&self) -> &'static str {
+        "effnet"
+    }
+
+    fn describe(&self) -> String {
+        let threads = if self.threads == 1 { "1 thread".into() } else { format!("{} threads", self.threads) };
+        format!("cpu, {}, f32, {threads}", self.set)
+    }
+
+    fn input(&self) -> InputSpec {
+        self.network.input()
+    }
+
+    fn outputs(&self) -> &[OutputSpec] {
+        &self.outputs
+    }
+
+    fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    fn run(&self, input: &[f32], rows: usize, wanted: &mut [(usize, &mut [f32])]) -> Result<()> {
+        self.check(input, rows, wanted)?;
+        if rows == 0 || wanted.is_empty() {
+            return Ok(());
+        }
+        let mut needed = [false; MOST_STEPS];
+        let needed = &mut needed[..self.plan.tail.steps.len()];
+        self.plan.tail.mark_needed(wanted.iter().map(|(index, _)| *index), needed);
+        // As addresses, without allocating: callers want a handful of outputs.
+        let mut addresses = [(0usize, std::ptr::null_mut::<f32>()); 8];
+        for some in wanted.chunks_mut(addresses.len()) {
+            for ((index, buffer), address) in some.iter_mut().zip(&mut addresses) {
+                *address = (*index, buffer.as_mut_ptr());
+            }
+            let job = Job { input: input.as_ptr(), wanted: &addresses[..some.len()], needed };
+            match &self.crew {
+                Some(crew) => self.run_crew(&job, rows, &mut lock(crew)),
+                None => {
+                    let _state = FlushDenormals::new();
+                    self.run_alone(&job, rows);
+                }
+            }
+        }
+        Ok(())
+    }
+}

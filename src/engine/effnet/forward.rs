@@ -1,0 +1,154 @@
+//! One pass: a group of patches through the network, by one thread or by a team.
+
+use super::block::BlockPass;
+use super::kernels::Kernels;
+use super::kernels::linear::{Finish, LinearArgs, Place};
+use super::plan::Plan;
+use super::tail::Step;
+use super::team::Team;
+use super::workspace::{CommonPointers, Private};
+
+/// Everything a pass needs; the addresses are valid for the plan's sizes.
+pub(super) struct Pass<'a> {
+    pub plan: &'a Plan,
+    pub kernels: &'a Kernels,
+    pub private: &'a mut Private,
+    pub common: CommonPointers,
+    pub team: &'a Team<'a>,
+}
+
+impl Pass<'_> {
+    /// Runs `patches` patches (at most the plan's group), whose values begin at `input`. Afterwards the
+    /// common memory's tail holds the vectors of the steps that `wanted` names and of all before them.
+    ///
+    /// # Safety
+    /// `input` is valid for the patches; the CPU has the kernels' instruction set; every member of the
+    /// team calls this with the same arguments, and nobody else uses the common memory meanwhile.
+    pub unsafe fn run(&mut self, input: *const f32, patches: usize, wanted: &[bool]) {
+        let head_input = self.common.maps[self.plan.segments.len()][0];
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.features(self.plan.segments.len() - 1, input, patches, head_input);
+            self.head(head_input, patches);
+            self.tail(patches, wanted);
+        }
+    }
+
+    /// Takes patches through the segments up to `segment`, in groups of its size, to `output`. Earlier
+    /// segments' groups are smaller: they are gone through again and again to fill a group's input.
+    unsafe fn features(&mut self, segment: usize, input: *const f32, patches: usize, output: *mut f32) {
+        let plan = self.plan;
+        let Some(stage) = plan.segments.get(segment) else { return };
+        let blocks = &plan.blocks[stage.blocks.clone()];
+        let Some(last) = blocks.last() else { return };
+        let output_size = last.out_pixels() * last.outputs;
+        for first in (0..patches).step_by(stage.group) {
+            let count = stage.group.min(patches - first);
+            let [mut from, mut to] = self.common.maps[segment];
+            // SAFETY: the buffers hold a group of the largest map of the segment's blocks.
+            unsafe {
+                let input = input.add(first * plan.patch);
+                if segment > 0 {
+                    self.features(segment - 1, input, count, from);
+                }
+                for (index, block) in blocks.iter().enumerate() {
+                    let is_last = index + 1 == blocks.len();
+                    let output = if is_last { output.add(first * output_size) } else { to };
+                    BlockPass {
+                        block,
+                        kernels: self.kernels,
+                        private: &mut *self.private,
+                        common: self.common,
+                        team: self.team,
+                        patches: count,
+                    }
+                    .run(input, from, output);
+                    std::mem::swap(&mut from, &mut to);
+                }
+            }
+        }
+    }
+
+    /// The last convolution and its mean over the map, a few channels at a time.
+    unsafe fn head(&mut self, input: *const f32, patches: usize) {
+        let plan = self.plan;
+        let pixels = plan.head_pixels;
+        let stride = plan.tail_stride;
+        let scratch = self.private.scratch.as_mut_ptr();
+        let inverse = 1.0 / pixels as f32;
+        for chunk in self.team.share(plan.head_chunks.len()) {
+            let panels = &plan.head.panels[plan.head_chunks[chunk].clone()];
+            let first = panels[0].column * self.kernels.lanes;
+            let channels = panels.iter().map(|panel| panel.width).sum::<usize>() * self.kernels.lanes;
+            // SAFETY: the scratch holds the group's pixels of one chunk; the kernel's columns are counted
+            // from the head's first, so the address it is given lies `first` floats before the scratch.
+            unsafe {
+                (self.kernels.linear)(&LinearArgs {
+                    input,
+                    input_stride: plan.head.inputs.next_multiple_of(self.kernels.lanes),
+                    pixels: patches * pixels,
+                    inputs: plan.head.inputs,
+                    panels,
+                    weights: plan.head.weights.as_ptr(),
+                    bias: plan.head.bias.as_ptr(),
+                    output: scratch.wrapping_sub(first),
+                    place: Place::Stride(channels),
+                    finish: Finish::Silu,
+                });
+                for patch in 0..patches {
+                    let maps = std::slice::from_raw_parts(scratch.add(patch * pixels * channels), pixels * channels);
+                    let kept = channels.min(plan.tail.dims[0] - first);
+                    let means =
+                        std::slice::from_raw_parts_mut(self.common.tail.add(patch * stride + first), kept);
+                    means.fill(0.0);
+                    for pixel in maps.chunks_exact(channels) {
+                        for (mean, value) in means.iter_mut().zip(pixel) {
+                            *mean += value;
+                        }
+                    }
+                    means.iter_mut().for_each(|mean| *mean *= inverse);
+                }
+            }
+        }
+        self.team.meet();
+    }
+
+    /// The steps behind the pooling.
+    unsafe fn tail(&mut self, patches: usize, wanted: &[bool]) {
+        let plan = self.plan;
+        let (starts, stride) = (&plan.tail.starts, plan.tail_stride);
+        let tail = self.common.tail;
+        for (index, step) in plan.tail.steps.iter().enumerate().skip(1).filter(|(index, _)| wanted[*index]) {
+            if let Step::Linear { x, linear } = step {
+                let packed = &plan.tail_linears[*linear];
+                let panels = &packed.panels[self.team.share(packed.panels.len())];
+                // SAFETY: the step's vector lies behind its operand's, filled up to whole vectors.
+                unsafe {
+                    (self.kernels.linear)(&LinearArgs {
+                        input: tail.add(starts[*x]),
+                        input_stride: stride,
+                        pixels: patches,
+                        inputs: packed.inputs,
+                        panels,
+                        weights: packed.weights.as_ptr(),
+                        bias: packed.bias.as_ptr(),
+                        output: tail.add(starts[index]),
+                        place: Place::Stride(stride),
+                        finish: Finish::Store,
+                    });
+                }
+            } else {
+                for patch in self.team.share(patches) {
+                    // SAFETY: a step's vector lies behind those of all earlier steps.
+                    unsafe {
+                        let row = tail.add(patch * stride);
+                        let before = std::slice::from_raw_parts(row, starts[index]);
+                        let out = std::slice::from_raw_parts_mut(row.add(starts[index]), plan.tail.dims[index]);
+                        plan.tail.apply(index, before, out);
+                    }
+                }
+            }
+            self.team.meet();
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Depthwise convolution, SiLU and the sum for the gate, in one pass over a chunk of channels.
+//!
+//! The input is a map with its border of zeros, a chunk of channels wide, fresh from the expansion and so
+//! still in the nearest cache. A few neighbouring pixels of a row are computed together: they share
+//! the kernel's weights, and at stride 1 most of the pixels that they read.
+
+use super::super::simd::Vector;
+
+/// Rows `first_row..last_row` of the result, for `vectors` vectors of channels.
+pub(in super::super) struct DepthwiseArgs {
+    pub kernel: usize,
+    pub stride: usize,
+    pub vectors: usize,
+    /// The bordered map: its pixels are `input_pixel` floats apart, its rows `input_row`.
+    pub input: *const f32,
+    pub input_pixel: usize,
+    pub input_row: usize,
+    /// `[kernel row][kernel column][channel]`, `weights_tap` floats a tap.
+    pub weights: *const f32,
+    pub weights_tap: usize,
+    pub bias: *const f32,
+    /// Pixel 0 of the resulting map; pixels follow each other, `output_pixel` floats apart.
+    pub output: *mut f32,
+    pub output_pixel: usize,
+    pub columns: usize,
+    pub first_row: usize,
+    pub last_row: usize,
+    /// Added to, for each channel: the sum of the results.
+    pub sums: *mut f32,
+}
+
+/// # Safety
+/// The CPU has `V`'s instruction set and every pointer of `args` is valid for what is stated there.
+#[inline(always)]
+pub(super) unsafe fn depthwise<V: Vector>(args: &DepthwiseArgs) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match (args.kernel, args.stride) {
+            (3, 1) => maps::<V, 3, 1>(args),
+            (3, 2) => maps::<V, 3, 2>(args),
+            (5, 1) => maps::<V, 5, 1>(args),
+            _ => maps::<V, 5, 2>(args),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn maps<V: Vector, const K: usize, const S: usize>(args: &DepthwiseArgs) {
+    for vector in 0..args.vectors {
+        let channel = vector * V::LANES;
+        // SAFETY: the channels of this vector are the arguments'.
+        unsafe {
+            let mut sum = V::load(args.sums.add(channel));
+            for row in args.first_row..args.last_row {
+                let mut column = 0;
+                if V::ROW_TILE >= 6 {
+                    while args.columns - column >= 6 {
+                        pixels::<V, K, S, 6>(args, channel, row, column);
+                        column += 6;
+                    }
+                } else {
+                    while args.columns - column >= 4 {
+                        pixels::<V, K, S, 4>(args, channel, row, column);
+                        column += 4;
+                    }
+                }
+                while args.columns - column >= 3 {
+                    pixels::<V, K, S, 3>(args, channel, row, column);
+                    column += 3;
+                }
+                while column < args.columns {
+                    pixels::<V, K, S, 1>(args, channel, row, column);
+                    column += 1;
+                }
+                let output = args.output.add(row * args.columns * args.output_pixel + channel);
+                for column in 0..args.columns {
+                    let at = output.add(column * args.output_pixel);
+                    let value = V::load(at).silu();
+                    value.store(at);
+                    sum = sum.add(value);
+                }
+            }
+            sum.store(args.sums.add(channel));
+        }
+    }
+}
+
+/// `T` neighbouring pixels of a row, before SiLU.
+#[inline(always)]
+unsafe fn pixels<V: Vector, const K: usize, const S: usize, const T: usize>(
+    args: &DepthwiseArgs,
+    channel: usize,
+    row: usize,
+    column: usize,
+) {
+    // SAFETY: the pixels and the taps they read are within the map and its border.
+    unsafe {
+        let bias = V::load(args.bias.add(channel));
+        let mut sums = [bias; T];
+        let input = args.input.add(row * S * args.input_row + column * S * args.input_pixel + channel);
+        let weights = args.weights.add(channel);
+        for y in 0..K {
+            let line = input.add(y * args.input_row);
+            for x in 0..K {
+                let weight = V::load(weights.add((y * K + x) * args.weights_tap));
+                for t in 0..T {
+                    sums[t] = V::load(line.add((t * S + x) * args.input_pixel)).mul_add(weight, sums[t]);
+                }
+            }
+        }
+        let output = args.output.add((row * args.columns + column) * args.output_pixel + channel);
+        for t in 0..T {
+            sums[t].store(output.add(t * args.output_pixel));
+        }
+    }
+}

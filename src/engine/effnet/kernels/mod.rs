@@ -1,0 +1,78 @@
+//! The kernels, one instance for each instruction set.
+//!
+//! A kernel is written once, generic over [`Vector`], in a module of its own. Here each is wrapped, for
+//! each instruction set, in a function that is not generic and carries `#[target_feature]`: inside it the
+//! generic code is inlined and becomes that set's machine code. A [`Kernels`] table holds the wrappers of
+//! one set; the engine picks a table once and knows nothing of instruction sets beyond it.
+
+pub(super) mod depthwise;
+pub(super) mod elementwise;
+pub(super) mod linear;
+pub(super) mod stem;
+
+use super::simd::Vector;
+use super::simd::portable::Portable;
+use depthwise::DepthwiseArgs;
+use elementwise::{GateArgs, ScaleWeightsArgs};
+use linear::LinearArgs;
+use stem::StemArgs;
+
+/// The kernels of one instruction set. Every entry is unsafe: the pointers of its arguments must be
+/// valid for what its module says, and the CPU must have the instruction set.
+pub(super) struct Kernels {
+    pub lanes: usize,
+    pub tile: [usize; 3],
+    pub linear: unsafe fn(&LinearArgs),
+    pub depthwise: unsafe fn(&DepthwiseArgs),
+    pub stem: unsafe fn(&StemArgs),
+    pub gate: unsafe fn(&GateArgs),
+    pub scale_weights: unsafe fn(&ScaleWeightsArgs),
+}
+
+/// One table, whose functions are compiled for the given target features.
+macro_rules! table {
+    ($name:ident, $vector:ty $(, $features:literal)?) => {
+        pub(super) static $name: Kernels = {
+            $(#[target_feature(enable = $features)])?
+            unsafe fn linear(args: &LinearArgs) {
+                // SAFETY: the caller's promise (see `Kernels`) is the kernel's; so below.
+                unsafe { linear::linear::<$vector>(args) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn depthwise(args: &DepthwiseArgs) {
+                // SAFETY: see above.
+                unsafe { depthwise::depthwise::<$vector>(args) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn stem(args: &StemArgs) {
+                // SAFETY: see above.
+                unsafe { stem::stem::<$vector>(args) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn gate(args: &GateArgs) {
+                // SAFETY: see above.
+                unsafe { elementwise::gate::<$vector>(args) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn scale_weights(args: &ScaleWeightsArgs) {
+                // SAFETY: see above.
+                unsafe { elementwise::scale_weights::<$vector>(args) }
+            }
+            Kernels {
+                lanes: <$vector as Vector>::LANES,
+                tile: <$vector as Vector>::TILE,
+                linear,
+                depthwise,
+                stem,
+                gate,
+                scale_weights,
+            }
+        };
+    };
+}
+
+table!(PORTABLE, Portable);
+#[cfg(target_arch = "x86_64")]
+table!(AVX2, super::simd::avx2::Avx2, "avx2,fma");
+#[cfg(target_arch = "x86_64")]
+table!(AVX512, super::simd::avx512::Avx512, "avx512f,avx512dq,avx512bw,avx512vl,fma");

@@ -1,0 +1,20 @@
+//! EfficientNet-B0, fused: the fastest way that this library has of running that one network on a CPU.
+//!
+//! [`Network`] is the network found in an ONNX file, whatever exporter wrote it; [`EffnetEngine`] runs it.
+
+mod block;
+mod buffer;
+mod engine;
+mod float_state;
+mod forward;
+mod kernels;
+mod network;
+mod pack;
+mod plan;
+mod recognise;
+mod simd;
+mod tail;
+mod team;
+mod workspace;
+
+pub use engine::{EffnetEngine, KernelSet, Network};

@@ -1,0 +1,145 @@
+//! Weights in the order in which the kernels read them.
+
+use std::ops::Range;
+
+use super::buffer::Buffer;
+use super::kernels::Kernels;
+use super::network::Linear;
+
+/// A few vectors of output channels whose weights lie together, one line for each input channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Panel {
+    /// Vectors in a line: 1 to 3.
+    pub width: usize,
+    /// The first of them, among the vectors of all output channels.
+    pub column: usize,
+    /// Where the panel begins among the packed weights, in floats.
+    pub offset: usize,
+}
+
+/// A linear layer's weights as panels. Output channels are filled up with zeros to whole vectors.
+pub(super) struct PackedLinear {
+    pub inputs: usize,
+    /// Output channels, filled up.
+    pub outputs: usize,
+    pub panels: Vec<Panel>,
+    pub weights: Buffer,
+    pub bias: Buffer,
+}
+
+impl PackedLinear {
+    /// Packs for panels of at most `width` vectors.
+    pub fn new(linear: &Linear, lanes: usize, width: usize) -> Self {
+        Self::in_chunks(linear, lanes, width, usize::MAX)
+    }
+
+    /// Packs for panels that do not reach over chunks of `chunk` vectors.
+    pub fn in_chunks(linear: &Linear, lanes: usize, width: usize, chunk: usize) -> Self {
+        let vectors = linear.outputs.div_ceil(lanes);
+        let mut panels = Vec::new();
+        let mut column = 0;
+        while column < vectors {
+            for width in widths(chunk.min(vectors - column), width) {
+                panels.push(Panel { width, column, offset: column * lanes * linear.inputs });
+                column += width;
+            }
+        }
+        let outputs = vectors * lanes;
+        let mut packed = Buffer::new(outputs * linear.inputs);
+        let into = packed.as_mut_slice();
+        for panel in &panels {
+            let line = panel.width * lanes;
+            for lane in 0..line {
+                let output = panel.column * lanes + lane;
+                if output >= linear.outputs {
+                    break;
+                }
+                let row = &linear.weights[output * linear.inputs..][..linear.inputs];
+                for (input, &weight) in row.iter().enumerate() {
+                    into[panel.offset + input * line + lane] = weight;
+                }
+            }
+        }
+        let mut bias = Buffer::new(outputs);
+        bias.as_mut_slice()[..linear.outputs].copy_from_slice(&linear.bias);
+        Self { inputs: linear.inputs, outputs, panels, weights: packed, bias }
+    }
+
+    /// For each chunk of `chunk` vectors, its panels.
+    pub fn chunk_panels(&self, chunk: usize) -> Vec<Range<usize>> {
+        let mut chunks: Vec<Range<usize>> = Vec::new();
+        for (index, panel) in self.panels.iter().enumerate() {
+            if panel.column % chunk == 0 {
+                chunks.push(index..index);
+            }
+            if let Some(last) = chunks.last_mut() {
+                last.end = index + 1;
+            }
+        }
+        chunks
+    }
+}
+
+/// Widths of the panels that cover `vectors`, none above `most`, and no lone vector at the end if the
+/// panel before it can share: a narrow panel does few multiplications for each pixel it loads.
+fn widths(vectors: usize, most: usize) -> Vec<usize> {
+    let mut widths = vec![most; vectors / most];
+    match (vectors % most, widths.last_mut()) {
+        (0, _) => {}
+        (1, Some(last)) if most == 3 => {
+            *last = 2;
+            widths.push(2);
+        }
+        (rest, _) => widths.push(rest),
+    }
+    widths
+}
+
+/// The panel width that wastes least on maps of `pixels` pixels: how full the tiles are, times how many
+/// multiplications a tile of that width does for each load.
+pub(super) fn best_width(kernels: &Kernels, pixels: usize) -> usize {
+    let score = |width: usize| {
+        let tile = kernels.tile[width - 1];
+        if tile == 0 {
+            return 0.0;
+        }
+        let full = pixels as f64 / (pixels.div_ceil(tile) * tile) as f64;
+        let intensity = (tile * width) as f64 / (tile + width) as f64;
+        full * (0.9 + 0.02 * intensity)
+    };
+    (1..=3).max_by(|&a, &b| score(a).total_cmp(&score(b))).unwrap_or(1)
+}
+
+/// Taps of a depthwise kernel (or the stem's), `[tap][channel]`, channels filled up with zeros.
+pub(super) fn pack_taps(weights: &[f32], channels: usize, taps: usize, filled: usize) -> Buffer {
+    let mut packed = Buffer::new(taps * filled);
+    let into = packed.as_mut_slice();
+    for channel in 0..channels {
+        for tap in 0..taps {
+            into[tap * filled + channel] = weights[channel * taps + tap];
+        }
+    }
+    packed
+}
+
+/// Values followed by zeros.
+pub(super) fn pack_bias(bias: &[f32], filled: usize) -> Buffer {
+    let mut packed = Buffer::new(filled);
+    packed.as_mut_slice()[..bias.len()].copy_from_slice(bias);
+    packed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::widths;
+
+    #[test]
+    fn panels_cover_all_vectors_without_a_lone_one() {
+        assert_eq!(widths(7, 3), [3, 2, 2]);
+        assert_eq!(widths(5, 3), [3, 2]);
+        assert_eq!(widths(4, 3), [2, 2]);
+        assert_eq!(widths(1, 3), [1]);
+        assert_eq!(widths(5, 2), [2, 2, 1]);
+        assert_eq!(widths(3, 1), [1, 1, 1]);
+    }
+}

@@ -1,0 +1,295 @@
+//! The network made ready for one instruction set: packed weights, and for each block how its work is cut.
+//!
+//! A block's expanded maps are six times its input; whole, they would stream through memory three times.
+//! So the expansion is done a chunk of channels at a time into a small scratch map that the depthwise
+//! convolution reads while it is still in cache, and on large maps a few rows at a time.
+//! Small maps have too few pixels to make use of a weight once it is loaded, so several patches are
+//! taken through those blocks together ([`BlockPlan::group`]).
+
+use std::ops::Range;
+
+use super::buffer::Buffer;
+use super::kernels::Kernels;
+use super::network::{Block, Depthwise, Linear, Stem, Weights, Window};
+use super::pack::{PackedLinear, best_width, pack_bias, pack_taps};
+use super::simd::MOST_LANES;
+use super::tail::Tail;
+
+/// Channels of a chunk: three AVX-512 vectors. A chunk of a 24 x 48 pixel strip then takes 200 kB, and of
+/// the rows in work 20 kB, less than half of the first cache.
+const CHUNK: usize = 48;
+/// Expanded pixels computed before the depthwise kernel follows.
+const PIXELS_IN_WORK: usize = 96;
+/// Pixels that a weight, once loaded, should serve: patches are grouped to reach it.
+const PIXELS_A_WEIGHT: usize = 192;
+/// Most patches in a group.
+pub(super) const MOST_GROUP: usize = 8;
+
+/// How a block's scratch map is filled.
+pub(super) enum Fill {
+    /// From the patch, by the first convolution.
+    Stem(StemPlan),
+    /// From the block's input, by the expansion; for each chunk, its panels.
+    Expand(PackedLinear, Vec<Range<usize>>),
+}
+
+/// What fills a block's scratch map, before packing.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// The stem, on patches of so many rows and columns.
+    Stem(&'a Stem, usize, usize),
+    Expand(&'a Linear),
+}
+
+pub(super) struct StemPlan {
+    pub window: Window,
+    pub scale: f32,
+    pub shift: f32,
+    /// The patch and its border.
+    pub rows: usize,
+    pub columns: usize,
+    pub bordered_rows: usize,
+    pub bordered_columns: usize,
+    pub taps: Buffer,
+    pub bias: Buffer,
+    /// Channels, filled up.
+    pub channels: usize,
+}
+
+pub(super) struct BlockPlan {
+    pub fill: Fill,
+    /// The map that the depthwise convolution reads, its border not counted.
+    pub rows: usize,
+    pub columns: usize,
+    pub out_rows: usize,
+    pub out_columns: usize,
+    pub window: Window,
+    pub bordered_rows: usize,
+    pub bordered_columns: usize,
+    /// Channels of the block's input, of the expanded maps and of the output, filled up.
+    pub inputs: usize,
+    pub wide: usize,
+    pub outputs: usize,
+    /// Channels of a chunk (the last may have fewer), and the distance of the scratch map's pixels.
+    pub chunk: usize,
+    pub chunks: usize,
+    /// Patches taken together.
+    pub group: usize,
+    /// Rows of the output that form a unit of work and of the gate's sums.
+    pub strips: Vec<Range<usize>>,
+    /// Rows of the output computed between two fillings of the scratch map.
+    pub step: usize,
+    /// Where each pixel of the group's maps lies in the scratch map.
+    pub table: Vec<u32>,
+    /// For each chunk, `[tap][chunk]`.
+    pub taps: Buffer,
+    pub bias: Buffer,
+    pub reduce: PackedLinear,
+    pub excite: PackedLinear,
+    pub project: PackedLinear,
+    /// The gate scales the projection's weights, not the pixels.
+    pub scales_weights: bool,
+    pub residual: bool,
+}
+
+/// Blocks that share a group size.
+pub(super) struct Segment {
+    pub blocks: Range<usize>,
+    pub group: usize,
+}
+
+pub(super) struct Plan {
+    pub blocks: Vec<BlockPlan>,
+    pub segments: Vec<Segment>,
+    pub head: PackedLinear,
+    /// Panels of each unit of the head's work.
+    pub head_chunks: Vec<Range<usize>>,
+    /// Pixels of the last map.
+    pub head_pixels: usize,
+    pub tail: Tail,
+    pub tail_linears: Vec<PackedLinear>,
+    /// Floats between two patches' vectors behind the pooling.
+    pub tail_stride: usize,
+    /// Patches taken together at the end: the most a pass handles.
+    pub group: usize,
+    /// Values of a patch.
+    pub patch: usize,
+}
+
+impl Plan {
+    pub fn new(weights: &Weights, kernels: &Kernels) -> Self {
+        let window = weights.stem.window;
+        let (mut rows, mut columns) = window.output(weights.rows, weights.columns);
+        let mut group = 1;
+        let mut blocks = Vec::with_capacity(weights.blocks.len());
+        for block in &weights.blocks {
+            group = group.max((PIXELS_A_WEIGHT / (rows * columns).max(1)).clamp(1, MOST_GROUP));
+            let source = match &block.expand {
+                Some(linear) => Source::Expand(linear),
+                None => Source::Stem(&weights.stem, weights.rows, weights.columns),
+            };
+            let plan = BlockPlan::new(block, source, rows, columns, group, kernels);
+            (rows, columns) = (plan.out_rows, plan.out_columns);
+            blocks.push(plan);
+        }
+        let mut segments: Vec<Segment> = Vec::new();
+        for (index, block) in blocks.iter().enumerate() {
+            match segments.last_mut() {
+                Some(segment) if segment.group == block.group => segment.blocks.end = index + 1,
+                _ => segments.push(Segment { blocks: index..index + 1, group: block.group }),
+            }
+        }
+        let head = PackedLinear::new(&weights.head, kernels.lanes, best_width(kernels, rows * columns));
+        let panels_a_chunk = (CHUNK / (head.panels[0].width * kernels.lanes)).max(1);
+        let head_chunks = ranges(head.panels.len(), panels_a_chunk);
+        let tail_linears =
+            weights.tail.linears.iter().map(|linear| PackedLinear::new(linear, kernels.lanes, 2)).collect();
+        // Steps hold whole vectors of any instruction set, as the packed layers write them.
+        let mut tail = Tail { linears: Vec::new(), ..weights.tail.clone() };
+        let tail_stride = tail.lay_out(MOST_LANES);
+        Self {
+            blocks,
+            segments,
+            head,
+            head_chunks,
+            head_pixels: rows * columns,
+            tail,
+            tail_linears,
+            tail_stride,
+            group,
+            patch: weights.rows * weights.columns,
+        }
+    }
+}
+
+impl BlockPlan {
+    /// The plan of a block whose depthwise convolution reads a map of `rows` x `columns`.
+    pub fn new(
+        block: &Block,
+        source: Source,
+        rows: usize,
+        columns: usize,
+        group: usize,
+        kernels: &Kernels,
+    ) -> Self {
+        let lanes = kernels.lanes;
+        let filled = |channels: usize| channels.next_multiple_of(lanes);
+        let window = block.depthwise.window;
+        let (out_rows, out_columns) = window.output(rows, columns);
+        let channels = block.depthwise.bias.len();
+        let wide = filled(channels);
+        let width = best_width(kernels, rows * columns);
+        let chunk = (CHUNK.next_multiple_of(width * lanes)).min(wide);
+        let chunks = wide.div_ceil(chunk);
+        let fill = match source {
+            Source::Stem(stem, rows, columns) => Fill::Stem(StemPlan::new(stem, rows, columns, lanes)),
+            Source::Expand(linear) => {
+                let packed = PackedLinear::in_chunks(linear, lanes, width, chunk / lanes);
+                let panels = packed.chunk_panels(chunk / lanes);
+                Fill::Expand(packed, panels)
+            }
+        };
+        let inputs = match source {
+            Source::Stem(..) => 0,
+            Source::Expand(linear) => filled(linear.inputs),
+        };
+        let bordered_rows = rows + window.pads[0] + window.pads[2];
+        let bordered_columns = columns + window.pads[1] + window.pads[3];
+        let bordered = bordered_rows * bordered_columns;
+        let inside = window.pads[0] * bordered_columns + window.pads[1];
+        let mut table = Vec::with_capacity(group * rows * columns);
+        for patch in 0..group {
+            for row in 0..rows {
+                for column in 0..columns {
+                    let pixel = patch * bordered + inside + row * bordered_columns + column;
+                    table.push((pixel * chunk) as u32);
+                }
+            }
+        }
+        let is_large = group == 1;
+        let strips = match (is_large, out_rows) {
+            (true, 32..) => 4,
+            (true, 8..) => 2,
+            _ => 1,
+        };
+        let project = PackedLinear::new(&block.project, lanes, best_width(kernels, out_rows * out_columns));
+        Self {
+            fill,
+            rows,
+            columns,
+            out_rows,
+            out_columns,
+            window,
+            bordered_rows,
+            bordered_columns,
+            inputs,
+            wide,
+            outputs: project.outputs,
+            chunk,
+            chunks,
+            group,
+            strips: ranges(out_rows, out_rows.div_ceil(strips)),
+            step: if is_large { (PIXELS_IN_WORK / (columns * window.stride)).max(1) } else { out_rows },
+            table,
+            taps: pack_chunked_taps(&block.depthwise, chunk, chunks),
+            bias: pack_bias(&block.depthwise.bias, chunk * chunks),
+            reduce: PackedLinear::new(&block.gate.reduce, lanes, 2),
+            excite: PackedLinear::new(&block.gate.excite, lanes, 2),
+            scales_weights: group == 1 && out_rows * out_columns > project.outputs,
+            project,
+            residual: block.residual,
+        }
+    }
+
+    /// Pixels of one bordered scratch map.
+    pub fn bordered(&self) -> usize {
+        self.bordered_rows * self.bordered_columns
+    }
+
+    pub fn out_pixels(&self) -> usize {
+        self.out_rows * self.out_columns
+    }
+
+    /// Channels of a chunk that are there.
+    pub fn chunk_channels(&self, chunk: usize) -> usize {
+        self.chunk.min(self.wide - chunk * self.chunk)
+    }
+}
+
+impl StemPlan {
+    fn new(stem: &Stem, rows: usize, columns: usize, lanes: usize) -> Self {
+        let channels = stem.channels.next_multiple_of(lanes);
+        let window = stem.window;
+        Self {
+            window,
+            scale: stem.scale,
+            shift: stem.shift,
+            rows,
+            columns,
+            bordered_rows: rows + window.pads[0] + window.pads[2],
+            bordered_columns: columns + window.pads[1] + window.pads[3],
+            taps: pack_taps(&stem.weights, stem.channels, window.kernel * window.kernel, channels),
+            bias: pack_bias(&stem.bias, channels),
+            channels,
+        }
+    }
+}
+
+fn pack_chunked_taps(depthwise: &Depthwise, chunk: usize, chunks: usize) -> Buffer {
+    let taps = depthwise.window.kernel * depthwise.window.kernel;
+    let all = pack_taps(&depthwise.weights, depthwise.bias.len(), taps, chunk * chunks);
+    let mut packed = all.clone();
+    let (from, into) = (all.as_slice(), packed.as_mut_slice());
+    for c in 0..chunks {
+        for tap in 0..taps {
+            into[(c * taps + tap) * chunk..][..chunk]
+                .copy_from_slice(&from[tap * chunk * chunks + c * chunk..][..chunk]);
+        }
+    }
+    packed
+}
+
+/// `count` things in runs of `run`.
+pub(super) fn ranges(count: usize, run: usize) -> Vec<Range<usize>> {
+    (0..count).step_by(run.max(1)).map(|first| first..(first + run).min(count)).collect()
+}

@@ -1,0 +1,247 @@
+//! Constants of the graph, and the few operations that exporters leave to be done on them.
+
+use std::rc::Rc;
+
+use super::onnx::{RawTensor, element};
+
+/// No constant of an EfficientNet-B0 has more elements (the largest has 0.7 million).
+const MOST_ELEMENTS: usize = 1 << 25;
+
+/// Stands for the batch size, which a graph may leave open, among the integers of a shape.
+pub(super) const BATCH: i64 = i64::MIN + 1;
+
+/// A constant tensor. Cloning shares the values.
+#[derive(Clone, Debug)]
+pub(super) struct Constant {
+    pub dims: Vec<usize>,
+    pub values: Values,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Values {
+    Floats(Rc<[f32]>),
+    Ints(Rc<[i64]>),
+}
+
+impl Constant {
+    pub fn floats(dims: Vec<usize>, values: Vec<f32>) -> Self {
+        Self { dims, values: Values::Floats(values.into()) }
+    }
+
+    pub fn ints(values: Vec<i64>) -> Self {
+        Self { dims: vec![values.len()], values: Values::Ints(values.into()) }
+    }
+
+    /// Reads a stored tensor; half precision is widened.
+    pub fn read(raw: &RawTensor) -> Result<Self, String> {
+        let name = raw.name;
+        if raw.external {
+            return Err(format!("tensor {name} lies in another file"));
+        }
+        let mut dims = Vec::with_capacity(raw.dims.len().min(8));
+        let mut count = 1usize;
+        for &dim in &raw.dims {
+            let dim = usize::try_from(dim).map_err(|_| format!("tensor {name} has a negative dimension"))?;
+            count = count.checked_mul(dim).filter(|&count| count <= MOST_ELEMENTS).ok_or_else(|| {
+                format!("tensor {name} has more elements than any of an EfficientNet-B0")
+            })?;
+            dims.push(dim);
+        }
+        let values = match raw.data_type {
+            element::F32 => Values::Floats(match raw.raw {
+                Some(bytes) => words(bytes, f32::from_le_bytes)?,
+                None => raw.floats.as_slice().into(),
+            }),
+            element::F64 => Values::Floats(match raw.raw {
+                Some(bytes) => words(bytes, |word| f64::from_le_bytes(word) as f32)?,
+                None => raw.floats.as_slice().into(),
+            }),
+            element::F16 => Values::Floats(match raw.raw {
+                Some(bytes) => words(bytes, |word| half::f16::from_le_bytes(word).to_f32())?,
+                // Half precision among the integers: one bit pattern each.
+                None => raw.ints.iter().map(|&bits| half::f16::from_bits(bits as u16).to_f32()).collect(),
+            }),
+            element::I64 => Values::Ints(match raw.raw {
+                Some(bytes) => words(bytes, i64::from_le_bytes)?,
+                None => raw.ints.as_slice().into(),
+            }),
+            element::I32 => Values::Ints(match raw.raw {
+                Some(bytes) => words(bytes, |word| i64::from(i32::from_le_bytes(word)))?,
+                None => raw.ints.as_slice().into(),
+            }),
+            other => return Err(format!("tensor {name} has elements of ONNX type {other}")),
+        };
+        // An empty tensor can only be a missing list; with further dimensions their product, which
+        // strides are made of, would have no bound.
+        if count == 0 && dims.len() > 1 {
+            return Err(format!("tensor {name} is empty"));
+        }
+        let constant = Self { dims, values };
+        if constant.len() != count {
+            return Err(format!("tensor {name} holds {} values, not {count}", constant.len()));
+        }
+        Ok(constant)
+    }
+
+    pub fn len(&self) -> usize {
+        match &self.values {
+            Values::Floats(values) => values.len(),
+            Values::Ints(values) => values.len(),
+        }
+    }
+
+    pub fn as_floats(&self) -> Result<&Rc<[f32]>, String> {
+        match &self.values {
+            Values::Floats(values) => Ok(values),
+            Values::Ints(_) => Err("integers where floats are due".into()),
+        }
+    }
+
+    pub fn as_ints(&self) -> Result<&[i64], String> {
+        match &self.values {
+            Values::Ints(values) => Ok(values),
+            Values::Floats(_) => Err("floats where integers are due".into()),
+        }
+    }
+
+    /// The same values under other dimensions (which must hold as many).
+    pub fn with_dims(&self, dims: Vec<usize>) -> Result<Self, String> {
+        let count = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
+        if count != Some(self.len()) || (self.len() == 0 && dims.len() > 1) {
+            return Err(format!("a constant of {:?} cannot be reshaped to {dims:?}", self.dims));
+        }
+        Ok(Self { dims, values: self.values.clone() })
+    }
+
+    /// ONNX's Reshape: 0 keeps a dimension, -1 is inferred.
+    pub fn reshape(&self, target: &[i64]) -> Result<Self, String> {
+        let wrong = || format!("a constant of {:?} cannot be reshaped to {target:?}", self.dims);
+        let mut dims = Vec::with_capacity(target.len());
+        for (i, &dim) in target.iter().enumerate() {
+            dims.push(match dim {
+                0 => *self.dims.get(i).ok_or_else(wrong)?,
+                -1 => 1,
+                dim => usize::try_from(dim).map_err(|_| wrong())?,
+            });
+        }
+        if let Some(open) = target.iter().position(|&dim| dim == -1) {
+            let known = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
+            let known = known.filter(|&known| known > 0).ok_or_else(wrong)?;
+            dims[open] = self.len() / known;
+        }
+        self.with_dims(dims)
+    }
+
+    /// The constant with its axes in another order.
+    pub fn transpose(&self, order: &[usize]) -> Result<Self, String> {
+        let rank = self.dims.len();
+        let mut seen = vec![false; rank];
+        if order.len() != rank || order.iter().any(|&axis| axis >= rank || std::mem::replace(&mut seen[axis], true)) {
+            return Err(format!("axes {order:?} do not fit a constant of {:?}", self.dims));
+        }
+        let mut strides = vec![1usize; rank];
+        for axis in (1..rank).rev() {
+            strides[axis - 1] = strides[axis] * self.dims[axis];
+        }
+        let dims: Vec<usize> = order.iter().map(|&axis| self.dims[axis]).collect();
+        let strides: Vec<usize> = order.iter().map(|&axis| strides[axis]).collect();
+        let values = match &self.values {
+            Values::Floats(values) => Values::Floats(permuted(values, &dims, &strides)),
+            Values::Ints(values) => Values::Ints(permuted(values, &dims, &strides)),
+        };
+        Ok(Self { dims, values })
+    }
+
+    /// Element by element, with ONNX's broadcasting.
+    pub fn zip(&self, other: &Self, f: impl Fn(f32, f32) -> f32) -> Result<Self, String> {
+        let (a, b) = (self.as_floats()?, other.as_floats()?);
+        if a.is_empty() || b.is_empty() {
+            return Err("arithmetic on an empty constant".into());
+        }
+        let rank = self.dims.len().max(other.dims.len());
+        let padded = |dims: &[usize]| {
+            let mut full = vec![1; rank - dims.len()];
+            full.extend_from_slice(dims);
+            full
+        };
+        let (da, db) = (padded(&self.dims), padded(&other.dims));
+        let mut dims = Vec::with_capacity(rank);
+        let mut count = 1usize;
+        for (&x, &y) in da.iter().zip(&db) {
+            if x != y && x != 1 && y != 1 {
+                return Err(format!("constants of {:?} and {:?} do not combine", self.dims, other.dims));
+            }
+            let dim = if x == 1 { y } else { x };
+            count = count
+                .checked_mul(dim)
+                .filter(|&count| count <= MOST_ELEMENTS)
+                .ok_or("a constant grows beyond any of an EfficientNet-B0")?;
+            dims.push(dim);
+        }
+        let strides = |own: &[usize]| {
+            let mut strides = vec![0; rank];
+            let mut step = 1;
+            for axis in (0..rank).rev() {
+                strides[axis] = if own[axis] == 1 { 0 } else { step };
+                step *= own[axis];
+            }
+            strides
+        };
+        let a = permuted(a, &dims, &strides(&da));
+        let b = permuted(b, &dims, &strides(&db));
+        Ok(Self::floats(dims, a.iter().zip(b.iter()).map(|(&a, &b)| f(a, b)).collect()))
+    }
+
+    pub fn map(&self, f: impl Fn(f32) -> f32) -> Result<Self, String> {
+        Ok(Self::floats(self.dims.clone(), self.as_floats()?.iter().map(|&value| f(value)).collect()))
+    }
+}
+
+fn words<const N: usize, T>(bytes: &[u8], read: impl Fn([u8; N]) -> T) -> Result<Rc<[T]>, String> {
+    let (words, rest) = bytes.as_chunks::<N>();
+    if !rest.is_empty() {
+        return Err("a tensor's data is cut short".into());
+    }
+    Ok(words.iter().map(|&word| read(word)).collect())
+}
+
+/// Values read along `strides`, in the row-major order of `dims`.
+fn permuted<T: Copy>(values: &[T], dims: &[usize], strides: &[usize]) -> Rc<[T]> {
+    let count = dims.iter().product::<usize>();
+    let mut index = vec![0usize; dims.len()];
+    let mut at = 0usize;
+    (0..count)
+        .map(|_| {
+            let value = values[at];
+            for axis in (0..dims.len()).rev() {
+                index[axis] += 1;
+                at += strides[axis];
+                if index[axis] < dims[axis] {
+                    break;
+                }
+                at -= strides[axis] * dims[axis];
+                index[axis] = 0;
+            }
+            value
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transposing_and_broadcasting() {
+        let a = Constant::floats(vec![2, 3], vec![1., 2., 3., 4., 5., 6.]);
+        let t = a.transpose(&[1, 0]).unwrap();
+        assert_eq!((t.dims.as_slice(), &t.as_floats().unwrap()[..]), (&[3, 2][..], &[1., 4., 2., 5., 3., 6.][..]));
+        let row = Constant::floats(vec![3], vec![10., 20., 30.]);
+        let sum = a.zip(&row, |a, b| a + b).unwrap();
+        assert_eq!(&sum.as_floats().unwrap()[..], [11., 22., 33., 14., 25., 36.]);
+        assert!(a.zip(&Constant::floats(vec![2], vec![1., 2.]), |a, _| a).is_err());
+        assert!(a.transpose(&[0, 0]).is_err());
+        assert_eq!(a.reshape(&[-1, 2]).unwrap().dims, [3, 2]);
+        assert!(a.reshape(&[4, -1]).is_err());
+    }
+}

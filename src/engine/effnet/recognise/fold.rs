@@ -1,0 +1,145 @@
+//! Operations on constants alone, done once at load.
+
+use super::constant::{BATCH, Constant, Values};
+use super::onnx::{Node, element};
+use super::view::axis_index;
+
+/// What a node whose inputs are all constant computes.
+pub(super) fn fold(node: &Node, inputs: &[Option<&Constant>]) -> Result<Constant, String> {
+    let input = |position: usize| {
+        inputs.get(position).copied().flatten().ok_or_else(|| format!("its operand {position} is missing"))
+    };
+    let list = |position: usize, name: &str| -> Result<Option<Vec<i64>>, String> {
+        match inputs.get(position).copied().flatten() {
+            Some(constant) => Ok(Some(constant.as_ints()?.to_vec())),
+            None => Ok(node.ints(name).map(<[i64]>::to_vec)),
+        }
+    };
+    match node.op {
+        "Constant" => constant(node),
+        "Identity" => Ok(input(0)?.clone()),
+        "Cast" => cast(input(0)?, node.int("to").unwrap_or(0)),
+        "Shape" => Ok(Constant::ints(input(0)?.dims.iter().map(|&dim| dim as i64).collect())),
+        "Reshape" => input(0)?.reshape(&list(1, "shape")?.ok_or("its shape is not stated")?),
+        "Transpose" => {
+            let rank = input(0)?.dims.len();
+            let order: Vec<usize> = match node.ints("perm") {
+                Some(order) => {
+                    order.iter().map(|&axis| axis_index(axis, rank)).collect::<Result<Vec<usize>, String>>()?
+                }
+                None => (0..rank).rev().collect(),
+            };
+            input(0)?.transpose(&order)
+        }
+        "Unsqueeze" => {
+            let axes = list(1, "axes")?.ok_or("its axes are not stated")?;
+            let rank = input(0)?.dims.len() + axes.len();
+            let mut dims = input(0)?.dims.clone();
+            let mut places =
+                axes.iter().map(|&axis| axis_index(axis, rank)).collect::<Result<Vec<_>, String>>()?;
+            places.sort_unstable();
+            for place in places {
+                if place > dims.len() {
+                    return Err("an unsqueeze that names an axis twice".into());
+                }
+                dims.insert(place, 1);
+            }
+            input(0)?.with_dims(dims)
+        }
+        "Squeeze" => {
+            let own = &input(0)?.dims;
+            let axes = list(1, "axes")?;
+            let mut drop = vec![axes.is_none(); own.len()];
+            for axis in axes.unwrap_or_default() {
+                drop[axis_index(axis, own.len())?] = true;
+            }
+            let kept = own.iter().zip(drop).filter(|&(&dim, drop)| !(drop && dim == 1));
+            input(0)?.with_dims(kept.map(|(&dim, _)| dim).collect())
+        }
+        "Concat" => {
+            let mut all = Vec::new();
+            for position in 0..inputs.len() {
+                all.extend_from_slice(input(position)?.as_ints()?);
+                if all.len() > 64 {
+                    return Err("a list of more than 64 integers".into());
+                }
+            }
+            Ok(Constant::ints(all))
+        }
+        "Gather" => {
+            let (from, at) = (input(0)?.as_ints()?, input(1)?);
+            let values: Result<Vec<i64>, String> =
+                at.as_ints()?.iter().map(|&index| Ok(from[axis_index(index, from.len())?])).collect();
+            let dims = at.dims.clone();
+            Ok(Constant { dims, values: Values::Ints(values?.into()) })
+        }
+        "Slice" => {
+            let from = input(0)?.as_ints()?;
+            let bound = |list: Option<Vec<i64>>, default: i64| -> Result<usize, String> {
+                let [value] = list.unwrap_or_else(|| vec![default])[..] else {
+                    return Err("a slice of several axes of a list".into());
+                };
+                let value = if value < 0 { value.saturating_add(from.len() as i64) } else { value };
+                Ok(value.clamp(0, from.len() as i64) as usize)
+            };
+            if list(4, "steps")?.is_some_and(|steps| steps != [1]) {
+                return Err("a slice with steps".into());
+            }
+            let (start, end) = (bound(list(1, "starts")?, 0)?, bound(list(2, "ends")?, i64::MAX)?);
+            Ok(Constant::ints(from[start..end.max(start)].to_vec()))
+        }
+        "Sqrt" => input(0)?.map(f32::sqrt),
+        "Neg" => input(0)?.map(|value| -value),
+        "Reciprocal" => input(0)?.map(|value| 1.0 / value),
+        "Add" => arithmetic(input(0)?, input(1)?, |a, b| a + b, i64::checked_add),
+        "Sub" => arithmetic(input(0)?, input(1)?, |a, b| a - b, i64::checked_sub),
+        "Mul" => arithmetic(input(0)?, input(1)?, |a, b| a * b, i64::checked_mul),
+        "Div" => arithmetic(input(0)?, input(1)?, |a, b| a / b, i64::checked_div),
+        "Pow" => input(0)?.zip(input(1)?, f32::powf),
+        _ => Err("an operation on constants that is not known".into()),
+    }
+}
+
+fn constant(node: &Node) -> Result<Constant, String> {
+    if let Some(tensor) = node.tensor("value") {
+        return Constant::read(tensor);
+    }
+    if let Some(value) = node.float("value_float") {
+        return Ok(Constant::floats(vec![], vec![value]));
+    }
+    if let Some(values) = node.floats("value_floats") {
+        return Ok(Constant::floats(vec![values.len()], values.to_vec()));
+    }
+    if let Some(value) = node.int("value_int") {
+        return Constant::ints(vec![value]).with_dims(vec![]);
+    }
+    if let Some(values) = node.ints("value_ints") {
+        return Ok(Constant::ints(values.to_vec()));
+    }
+    Err("a constant of an unknown kind".into())
+}
+
+fn cast(input: &Constant, to: i64) -> Result<Constant, String> {
+    match (to, &input.values) {
+        (element::F32, Values::Floats(_)) | (element::I64 | element::I32, Values::Ints(_)) => Ok(input.clone()),
+        (element::F32, Values::Ints(values)) => {
+            Ok(Constant::floats(input.dims.clone(), values.iter().map(|&value| value as f32).collect()))
+        }
+        _ => Err(format!("a cast to ONNX type {to}")),
+    }
+}
+
+fn arithmetic(
+    a: &Constant,
+    b: &Constant,
+    floats: impl Fn(f32, f32) -> f32,
+    ints: impl Fn(i64, i64) -> Option<i64>,
+) -> Result<Constant, String> {
+    let (Values::Ints(x), Values::Ints(y)) = (&a.values, &b.values) else { return a.zip(b, floats) };
+    if x.len() != y.len() || x.contains(&BATCH) || y.contains(&BATCH) {
+        return Err("arithmetic on a shape that the graph leaves open".into());
+    }
+    let values: Option<Vec<i64>> = x.iter().zip(y.iter()).map(|(&x, &y)| ints(x, y)).collect();
+    let values = values.ok_or("integers that overflow")?;
+    Ok(Constant { dims: a.dims.clone(), values: Values::Ints(values.into()) })
+}

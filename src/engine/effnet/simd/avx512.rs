@@ -1,0 +1,71 @@
+//! AVX-512: 32 registers of 16 lanes.
+
+use std::arch::x86_64::*;
+
+use super::{EXP2, MOST_EXPONENT, Vector};
+
+#[derive(Clone, Copy)]
+pub(in super::super) struct Avx512(__m512);
+
+impl Vector for Avx512 {
+    const LANES: usize = 16;
+    const TILE: [usize; 3] = [16, 12, 8];
+    const ROW_TILE: usize = 6;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        // SAFETY: the caller's promise (here and below).
+        Self(unsafe { _mm512_set1_ps(value) })
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm512_loadu_ps(from) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe { _mm512_storeu_ps(to, self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm512_add_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm512_mul_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm512_fmadd_ps(self.0, factor.0, addend.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn sigmoid(self) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let t = _mm512_mul_ps(self.0, _mm512_set1_ps(-std::f32::consts::LOG2_E));
+            // The operand order matters: where t is NaN, `min` gives its second operand.
+            let t = _mm512_min_ps(_mm512_set1_ps(MOST_EXPONENT), t);
+            // t less its nearest integer; `scalef` below rounds down, hence the explicit nearest.
+            let f = _mm512_reduce_ps::<0>(t);
+            let n = _mm512_sub_ps(t, f);
+            let mut p = _mm512_set1_ps(EXP2[0]);
+            for &coefficient in &EXP2[1..] {
+                p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(coefficient));
+            }
+            let d = _mm512_add_ps(_mm512_scalef_ps(p, n), _mm512_set1_ps(1.0));
+            // One Newton step takes the reciprocal from 14 bits to 23.
+            let r = _mm512_rcp14_ps(d);
+            Self(_mm512_mul_ps(r, _mm512_fnmadd_ps(d, r, _mm512_set1_ps(2.0))))
+        }
+    }
+}

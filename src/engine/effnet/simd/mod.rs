@@ -1,0 +1,68 @@
+//! The vector type that the kernels are written against, and its instances.
+//!
+//! Every method is `#[inline(always)]`: a kernel becomes machine code for an instruction set only inside
+//! a function that carries `#[target_feature]` (see [`super::kernels`]). Without that attribute around it,
+//! each method would compile to a call, fifty times slower and without a word of warning.
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx512;
+pub(super) mod portable;
+
+/// A register of `LANES` 32-bit floats, and the tile shapes that its register file holds.
+pub(super) trait Vector: Copy {
+    /// Floats in a register. Never more than [`MOST_LANES`].
+    const LANES: usize;
+    /// Pixels in a register tile of 1, 2 and 3 vectors of output channels; 0 where that width does not
+    /// fit the register file. A tile wants at least 8 sums in flight (4 cycles of latency, 2 units) and
+    /// few loads for each multiplication, but sums that spill to the stack halve the speed.
+    const TILE: [usize; 3];
+    /// Pixels of a row that a depthwise kernel computes at a time.
+    const ROW_TILE: usize;
+
+    /// # Safety
+    /// The instruction set is there (so for every method below).
+    unsafe fn splat(value: f32) -> Self;
+    /// # Safety
+    /// `LANES` floats can be read.
+    unsafe fn load(from: *const f32) -> Self;
+    /// # Safety
+    /// `LANES` floats can be written.
+    unsafe fn store(self, to: *mut f32);
+    /// # Safety
+    /// As for [`Self::splat`].
+    unsafe fn add(self, other: Self) -> Self;
+    /// # Safety
+    /// As for [`Self::splat`].
+    unsafe fn mul(self, other: Self) -> Self;
+    /// `self * factor + addend`, rounded once where the instruction set can.
+    ///
+    /// # Safety
+    /// As for [`Self::splat`].
+    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// `1 / (1 + exp(-x))`, within 3 units in the last place; NaN stays NaN.
+    ///
+    /// # Safety
+    /// As for [`Self::splat`].
+    unsafe fn sigmoid(self) -> Self;
+    /// `x * sigmoid(x)`.
+    ///
+    /// # Safety
+    /// As for [`Self::splat`].
+    #[inline(always)]
+    unsafe fn silu(self) -> Self {
+        // SAFETY: the caller's promise is ours.
+        unsafe { self.mul(self.sigmoid()) }
+    }
+}
+
+/// The widest vector of any instance: buffers are padded and aligned for it.
+pub(super) const MOST_LANES: usize = 16;
+
+/// 2^f on [-0.5, 0.5] is within 1e-7 (relative) of this polynomial (highest power first).
+const EXP2: [f32; 6] = [0.001_326_472_8, 0.009_671_513, 0.055_507_336, 0.240_222_42, 0.693_147, 1.0];
+
+/// Sigmoid is computed from 2^t with t held below this, so that 1 + 2^t has a reciprocal: beyond it the
+/// result is below 1e-37 anyhow.
+const MOST_EXPONENT: f32 = 125.0;

@@ -1,0 +1,83 @@
+//! Plain Rust: four lanes, which compilers turn into one 128-bit register (SSE2, NEON) where there are any.
+
+use super::{EXP2, MOST_EXPONENT, Vector};
+
+#[derive(Clone, Copy)]
+pub(in super::super) struct Portable([f32; 4]);
+
+/// Fused where the target always has the instruction; elsewhere `f32::mul_add` would be a library call.
+#[inline(always)]
+fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
+    if cfg!(target_arch = "aarch64") { a.mul_add(b, c) } else { a * b + c }
+}
+
+impl Portable {
+    #[inline(always)]
+    fn map(self, f: impl Fn(f32) -> f32) -> Self {
+        Self(self.0.map(f))
+    }
+
+    #[inline(always)]
+    fn zip(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        Self(std::array::from_fn(|i| f(self.0[i], other.0[i])))
+    }
+}
+
+impl Vector for Portable {
+    const LANES: usize = 4;
+    const TILE: [usize; 3] = [8, 6, 0];
+    const ROW_TILE: usize = 4;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Self([value; 4])
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller promises that the floats can be read.
+        Self(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller promises that the floats can be written.
+        unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        self.zip(other, |a, b| a * b)
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+        Self(std::array::from_fn(|i| multiply_add(self.0[i], factor.0[i], addend.0[i])))
+    }
+
+    #[inline(always)]
+    unsafe fn sigmoid(self) -> Self {
+        // Adding and subtracting this rounds to the nearest integer; it needs no SSE4.
+        const ROUND: f32 = 12_582_912.0;
+        self.map(|x| {
+            let t = x * -std::f32::consts::LOG2_E;
+            // Comparisons that are false for NaN, which so passes through.
+            let t = if t > MOST_EXPONENT { MOST_EXPONENT } else { t };
+            let t = if t < -MOST_EXPONENT { -MOST_EXPONENT } else { t };
+            let shifted = t + ROUND;
+            let f = t - (shifted - ROUND);
+            let mut p = EXP2[0];
+            for &coefficient in &EXP2[1..] {
+                p = multiply_add(p, f, coefficient);
+            }
+            // The low bits of `shifted` are the integer; as an exponent they scale by its power of two.
+            let e = f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23));
+            1.0 / (1.0 + e)
+        })
+    }
+}

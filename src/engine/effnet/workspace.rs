@@ -1,0 +1,133 @@
+//! The memory that a pass works in, taken once: a call allocates nothing.
+
+use super::buffer::Buffer;
+use super::plan::{Fill, Plan};
+
+/// What one thread needs by itself.
+pub(super) struct Private {
+    /// The patch with its border.
+    pub patch: Buffer,
+    /// The bordered scratch maps of one chunk.
+    pub scratch: Buffer,
+    /// Means of the expanded maps, and what the gate's first layer makes of them, for each patch.
+    pub means: Buffer,
+    pub squeezed: Buffer,
+}
+
+/// What a team shares; a thread by itself uses its own.
+pub(super) struct Common {
+    /// For each segment, its blocks' inputs and outputs in turn; at the end the head's input.
+    pub maps: Vec<[Buffer; 2]>,
+    /// A block's expanded maps behind the depthwise convolution.
+    pub wide: Buffer,
+    /// `[patch][strip][channel]`
+    pub sums: Buffer,
+    /// `[patch][channel]`
+    pub scales: Buffer,
+    pub scaled_weights: Buffer,
+    /// `[patch]`, the vectors of all steps behind the pooling.
+    pub tail: Buffer,
+}
+
+pub(super) struct Workspace {
+    pub private: Private,
+    pub common: Common,
+}
+
+impl Workspace {
+    pub fn new(plan: &Plan) -> Self {
+        let most = |value: &dyn Fn(&super::plan::BlockPlan) -> usize| plan.blocks.iter().map(value).max().unwrap_or(0);
+        let patch = plan
+            .blocks
+            .iter()
+            .map(|block| match &block.fill {
+                Fill::Stem(stem) => stem.bordered_rows * stem.bordered_columns,
+                Fill::Expand(..) => 0,
+            })
+            .max()
+            .unwrap_or(0);
+        let head_chunk = plan
+            .head_chunks
+            .iter()
+            .map(|range| plan.head.panels[range.clone()].iter().map(|panel| panel.width).sum::<usize>())
+            .max()
+            .unwrap_or(0)
+            * super::simd::MOST_LANES;
+        let head_scratch = plan.group * plan.head_pixels * head_chunk;
+        let private = Private {
+            patch: Buffer::new(patch),
+            scratch: Buffer::new(most(&|block| block.group * block.bordered() * block.chunk).max(head_scratch)),
+            means: Buffer::new(most(&|block| block.group * block.wide)),
+            squeezed: Buffer::new(most(&|block| block.group * block.reduce.outputs)),
+        };
+        let mut maps = Vec::with_capacity(plan.segments.len() + 1);
+        for segment in &plan.segments {
+            let blocks = &plan.blocks[segment.blocks.clone()];
+            let size = blocks
+                .iter()
+                .map(|block| block.group * (block.rows * block.columns * block.inputs).max(block.out_pixels() * block.outputs))
+                .max()
+                .unwrap_or(0);
+            maps.push([Buffer::new(size), Buffer::new(size)]);
+        }
+        let last = plan.blocks.last().map_or(0, |block| block.outputs);
+        maps.push([Buffer::new(plan.group * plan.head_pixels * last), Buffer::default()]);
+        let common = Common {
+            maps,
+            wide: Buffer::new(most(&|block| block.group * block.out_pixels() * block.wide)),
+            sums: Buffer::new(most(&|block| block.group * block.strips.len() * block.wide)),
+            scales: Buffer::new(most(&|block| block.group * block.wide)),
+            scaled_weights: Buffer::new(most(&|block| {
+                if block.scales_weights { block.project.weights.len() } else { 0 }
+            })),
+            tail: Buffer::new(plan.group * plan.tail_stride),
+        };
+        Self { private, common }
+    }
+
+    /// Bytes it holds.
+    pub fn bytes(&self) -> usize {
+        let (p, c) = (&self.private, &self.common);
+        let mut floats = [&p.patch, &p.scratch, &p.means, &p.squeezed].iter().map(|buffer| buffer.len()).sum::<usize>();
+        floats += [&c.wide, &c.sums, &c.scales, &c.scaled_weights, &c.tail].iter().map(|buffer| buffer.len()).sum::<usize>();
+        floats += c.maps.iter().flatten().map(Buffer::len).sum::<usize>();
+        floats * size_of::<f32>()
+    }
+}
+
+/// The addresses of a workspace's common memory. Members of a team hold copies of them: each phase
+/// writes disjoint parts and reads only what earlier phases wrote, with a meeting in between.
+#[derive(Clone, Copy)]
+pub(super) struct CommonPointers {
+    pub maps: [[*mut f32; 2]; MOST_SEGMENTS + 1],
+    pub wide: *mut f32,
+    pub sums: *mut f32,
+    pub scales: *mut f32,
+    pub scaled_weights: *mut f32,
+    pub tail: *mut f32,
+}
+
+/// Group sizes only grow, from 1 to [`super::plan::MOST_GROUP`].
+pub(super) const MOST_SEGMENTS: usize = super::plan::MOST_GROUP;
+
+// SAFETY: the addresses are used as their documentation says.
+unsafe impl Send for CommonPointers {}
+// SAFETY: as above.
+unsafe impl Sync for CommonPointers {}
+
+impl Common {
+    pub fn pointers(&mut self) -> CommonPointers {
+        let mut maps = [[std::ptr::null_mut(); 2]; MOST_SEGMENTS + 1];
+        for (pointers, maps) in maps.iter_mut().zip(&mut self.maps) {
+            *pointers = maps.each_mut().map(Buffer::as_mut_ptr);
+        }
+        CommonPointers {
+            maps,
+            wide: self.wide.as_mut_ptr(),
+            sums: self.sums.as_mut_ptr(),
+            scales: self.scales.as_mut_ptr(),
+            scaled_weights: self.scaled_weights.as_mut_ptr(),
+            tail: self.tail.as_mut_ptr(),
+        }
+    }
+}
