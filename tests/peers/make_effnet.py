@@ -1,6 +1,7 @@
 """Writes an EfficientNet-B0 with random weights as ONNX, in the spelling of several exporters.
 
-    make_effnet.py OUT.onnx --style torch|folded|half|tensorflow [--seed N] [--mutate NAME]
+    make_effnet.py OUT.onnx --style torch|folded|half|tensorflow [--seed N] [--patches FILE.npy]
+                   [--mutate NAME]
 
 Every style of one seed computes the same kind of network, spelt as the exporter would:
   torch       batch norm as nodes, symmetric padding, batch size free
@@ -9,6 +10,9 @@ Every style of one seed computes the same kind of network, spelt as the exporter
   tensorflow  rank-3 input, NHWC with transposes, affine normalisation, "same" padding (asymmetric at
               stride 2), batch size fixed to 64, dense layers with batch norm behind the pooling
 `--mutate` makes a graph that is nearly an EfficientNet-B0 (see MUTATIONS).
+`--patches` names float32 patches [n, 128, 96]: the last batch norm's mean and variance are then those of
+the network's features on them, as training would have left them, so that embeddings of different patches
+differ in more than their length.
 Weights, batch-norm means, variances, scales and shifts are all drawn at random, so that swapped
 patches and mistakes of folding show in the outputs.
 """
@@ -17,6 +21,7 @@ import argparse
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 # repeats, kernel, stride, expansion, output channels
@@ -74,7 +79,7 @@ class Builder:
 
     def weights(self, *shape):
         fan_in = int(np.prod(shape[1:]))
-        return (self.random.standard_normal(shape) * np.sqrt(1.7 / fan_in)).astype(np.float32)
+        return (self.random.standard_normal(shape) * np.sqrt(1.4 / fan_in)).astype(np.float32)
 
     def statistics(self, channels):
         """Scale, shift, mean and variance of a batch norm."""
@@ -92,7 +97,7 @@ class Builder:
 
     # -- convolution + batch norm, in the exporter's spelling --
 
-    def conv_norm(self, x, cout, cin, kernel=1, stride=1, depthwise=False, size=None, mutate=None):
+    def conv_norm(self, x, cout, cin, kernel=1, stride=1, depthwise=False, size=None, mutate=None, trained=False):
         style = self.args.style
         shape = (cout, 1 if depthwise else cin, kernel, kernel)
         groups = cout if depthwise else 1
@@ -103,6 +108,9 @@ class Builder:
             dilation = 2
         w = self.weights(*shape)
         scale, shift, mean, var = self.statistics(cout)
+        if trained and self.args.patches:
+            mean, var = self.measured(x, w)
+            shift = shift - np.float32(0.5)
         eps = 1e-3 if style == "tensorflow" else 1e-5
         factor = (scale.astype(np.float64) / np.sqrt(var.astype(np.float64) + eps)).astype(np.float32)
         offset = (shift - mean * factor).astype(np.float32)
@@ -141,6 +149,19 @@ class Builder:
         w = w * factor.reshape(-1, 1, 1, 1)
         return self.node("Conv", [x, self.constant(w), self.constant(offset)], **attributes)
 
+    def measured(self, x, w):
+        """Mean and variance of a 1x1 convolution's channels on the calibration patches."""
+        patches = np.load(self.args.patches)
+        name, shape = self.input
+        if shape[0] == 64:
+            patches = np.resize(patches, (64, FRAMES, BANDS))
+        model = finished(self, [(x, None)], [x])
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        (features,) = session.run([x], {name: patches})
+        z = np.einsum("oi,nihw->onhw", w[:, :, 0, 0].astype(np.float64), features.astype(np.float64))
+        z = z.reshape(len(z), -1)
+        return z.mean(1).astype(np.float32), z.var(1).astype(np.float32)
+
     def silu(self, x):
         return self.node("Mul", [x, self.node("Sigmoid", [x])])
 
@@ -157,7 +178,7 @@ class Builder:
         y = self.silu(y)
         if tensorflow:
             y = self.node("Reshape", [y, self.constant(np.array([64, squeezed, 1, 1], np.int64))])
-        y = self.node("Conv", [y, self.constant(w2 * 2), self.constant(b2.astype(np.float32))], kernel_shape=[1, 1])
+        y = self.node("Conv", [y, self.constant(w2), self.constant(b2.astype(np.float32))], kernel_shape=[1, 1])
         return self.node("Mul", [x, self.node("Sigmoid", [y])])
 
     # -- the network --
@@ -196,7 +217,7 @@ class Builder:
                     previous = x
                 elif here == "residual-elsewhere":
                     previous = None
-        return self.silu(self.conv_norm(x, 1280, cin))
+        return self.silu(self.conv_norm(x, 1280, cin, trained=True))
 
     def dense(self, x, cin, cout):
         w = (self.random.standard_normal((cin, cout)) / np.sqrt(cin)).astype(np.float32)
@@ -229,7 +250,7 @@ def torch_graph(b):
     shift = b.random.normal(0, 0.2, 512).astype(np.float32)
     y = b.node("LayerNormalization", [y, b.constant(gain), b.constant(shift)], axis=-1, epsilon=1e-5)
     projection = b.node("Tanh", [y])
-    return [("melspectrogram", ["batch", FRAMES, BANDS])], [(projection, 512), (embeddings, 1280)]
+    return [(projection, 512), (embeddings, 1280)]
 
 
 def tensorflow_graph(b):
@@ -253,7 +274,27 @@ def tensorflow_graph(b):
     y = b.node("Add", [y, b.constant((shift - mean * factor).reshape(1, -1))])
     y = b.node("Relu", [y])
     predictions = b.node("Sigmoid", [b.dense(y, 512, 400)])
-    return [("serving_default_melspectrogram", [64, FRAMES, BANDS])], [(predictions, 400), (embeddings, 1280)]
+    return [(predictions, 400), (embeddings, 1280)]
+
+
+def finished(b, outputs, names):
+    """The model whose outputs are the tensors `outputs`, of so many values, under the names given."""
+    nodes = list(b.nodes)
+    for (tensor, _), name in zip(outputs, names):
+        if tensor != name:
+            nodes.append(helper.make_node("Identity", [tensor], [name]))
+    name, shape = b.input
+    graph = helper.make_graph(
+        nodes,
+        "effnet",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, dim and [shape[0], dim])
+            for name, (_, dim) in zip(names, outputs)
+        ],
+        b.initialisers,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
 def main():
@@ -261,27 +302,18 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--style", default="torch", choices=["torch", "folded", "half", "tensorflow"])
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--patches")
     parser.add_argument("--mutate", choices=MUTATIONS)
     args = parser.parse_args()
     b = Builder(args)
-    tensorflow = args.style == "tensorflow"
-    inputs, outputs = tensorflow_graph(b) if tensorflow else torch_graph(b)
-    # The graph's outputs carry the names that the exporters give them.
-    names = ["PartitionedCall:0", "PartitionedCall:1"] if tensorflow else ["projections", "embeddings"]
-    for (tensor, _), name in zip(outputs, names):
-        b.nodes.append(helper.make_node("Identity", [tensor], [name]))
-    batch = inputs[0][1][0]
-    graph = helper.make_graph(
-        b.nodes,
-        "effnet",
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs],
-        [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, dim])
-            for name, (_, dim) in zip(names, outputs)
-        ],
-        b.initialisers,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    # Inputs and outputs carry the names and shapes that the exporters give them.
+    if args.style == "tensorflow":
+        b.input = ("serving_default_melspectrogram", [64, FRAMES, BANDS])
+        outputs, names = tensorflow_graph(b), ["PartitionedCall:0", "PartitionedCall:1"]
+    else:
+        b.input = ("melspectrogram", ["batch", FRAMES, BANDS])
+        outputs, names = torch_graph(b), ["projections", "embeddings"]
+    model = finished(b, outputs, names)
     onnx.checker.check_model(model)
     onnx.save(model, args.out)
 

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::clock::Stage;
 use super::kernels::Kernels;
 use super::kernels::depthwise::DepthwiseArgs;
 use super::kernels::elementwise::{GateArgs, ScaleWeightsArgs};
@@ -20,6 +21,8 @@ pub(super) struct BlockPass<'a> {
     pub team: &'a Team<'a>,
     /// Patches to do, at most the block's group.
     pub patches: usize,
+    /// The block's number, for the clock.
+    pub row: usize,
 }
 
 impl BlockPass<'_> {
@@ -33,10 +36,14 @@ impl BlockPass<'_> {
         unsafe {
             self.expand_and_filter(patch, input);
             self.team.meet();
+            let start = self.private.clock.start();
             self.gate();
             self.team.meet();
+            self.private.clock.stop(start, self.row, Stage::Gate);
+            let start = self.private.clock.start();
             self.project(input, output);
             self.team.meet();
+            self.private.clock.stop(start, self.row, Stage::Project);
         }
     }
 
@@ -137,6 +144,7 @@ impl BlockPass<'_> {
         let block = self.block;
         let scratch = self.private.scratch.as_mut_ptr();
         let first = chunk * block.chunk;
+        let start = self.private.clock.start();
         match &block.fill {
             // SAFETY: the table leads inside the scratch maps; the kernel's columns are counted from channel
             // 0, so the address it is given lies `first` floats before the scratch.
@@ -175,6 +183,7 @@ impl BlockPass<'_> {
                 });
             },
         }
+        self.private.clock.stop(start, self.row, Stage::Fill);
     }
 
     /// The depthwise convolution of a chunk, for some rows of the result.
@@ -182,6 +191,7 @@ impl BlockPass<'_> {
         let block = self.block;
         let taps = block.window.kernel * block.window.kernel;
         let first = chunk * block.chunk;
+        let start = self.private.clock.start();
         // SAFETY: every address is that of this patch and chunk within its buffer.
         unsafe {
             (self.kernels.depthwise)(&DepthwiseArgs {
@@ -202,6 +212,7 @@ impl BlockPass<'_> {
                 sums: self.common.sums.add((patch * block.strips.len() + strip) * block.wide + first),
             });
         }
+        self.private.clock.stop(start, self.row, Stage::Depthwise);
     }
 
     // ---- squeeze-and-excite ----

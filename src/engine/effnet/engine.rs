@@ -204,6 +204,30 @@ impl EffnetEngine {
         Workspace::new(&self.plan).bytes()
     }
 
+    /// Runs patches on the calling thread alone and says how many nanoseconds each block spent in each
+    /// [`Stage`]. The last row is the head (as `Fill`) and what follows the pooling (as `Project`).
+    ///
+    /// # Errors
+    /// As for [`Engine::run`].
+    pub fn run_timed(
+        &self,
+        input: &[f32],
+        rows: usize,
+        wanted: &mut [(usize, &mut [f32])],
+    ) -> Result<Vec<[u64; 4]>> {
+        self.check(input, rows, wanted)?;
+        let mut workspace = Workspace::new(&self.plan);
+        workspace.private.clock.nanoseconds = Some(vec![[0; 4]; self.plan.blocks.len() + 1]);
+        let addresses: Vec<(usize, *mut f32)> =
+            wanted.iter_mut().map(|(index, buffer)| (*index, buffer.as_mut_ptr())).collect();
+        let mut needed = vec![false; self.plan.tail.steps.len()];
+        self.plan.tail.mark_needed(addresses.iter().map(|&(index, _)| index), &mut needed);
+        let _state = FlushDenormals::new();
+        let job = Job { input: input.as_ptr(), wanted: &addresses, needed: &needed };
+        self.run_range(&job, 0, rows, &mut workspace);
+        Ok(workspace.private.clock.nanoseconds.take().unwrap_or_default())
+    }
+
     fn check(&self, input: &[f32], rows: usize, wanted: &[(usize, &mut [f32])]) -> Result<()> {
         let needed = rows.checked_mul(self.plan.patch);
         if needed != Some(input.len()) {

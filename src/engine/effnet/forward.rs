@@ -1,6 +1,7 @@
 //! One pass: a group of patches through the network, by one thread or by a team.
 
 use super::block::BlockPass;
+use super::clock::Stage;
 use super::kernels::Kernels;
 use super::kernels::linear::{Finish, LinearArgs, Place};
 use super::plan::Plan;
@@ -29,8 +30,13 @@ impl Pass<'_> {
         // SAFETY: the caller's promise.
         unsafe {
             self.features(self.plan.segments.len() - 1, input, patches, head_input);
+            let row = self.plan.blocks.len();
+            let start = self.private.clock.start();
             self.head(head_input, patches);
+            self.private.clock.stop(start, row, Stage::Fill);
+            let start = self.private.clock.start();
             self.tail(patches, wanted);
+            self.private.clock.stop(start, row, Stage::Project);
         }
     }
 
@@ -61,6 +67,7 @@ impl Pass<'_> {
                         common: self.common,
                         team: self.team,
                         patches: count,
+                        row: stage.blocks.start + index,
                     }
                     .run(input, from, output);
                     std::mem::swap(&mut from, &mut to);

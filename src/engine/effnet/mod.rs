@@ -4,6 +4,7 @@
 
 mod block;
 mod buffer;
+mod clock;
 mod engine;
 mod float_state;
 mod forward;
@@ -17,4 +18,5 @@ mod tail;
 mod team;
 mod workspace;
 
+pub use clock::Stage;
 pub use engine::{EffnetEngine, KernelSet, Network};

@@ -23,7 +23,7 @@ const PIXELS_IN_WORK: usize = 96;
 /// Pixels that a weight, once loaded, should serve: patches are grouped to reach it.
 const PIXELS_A_WEIGHT: usize = 192;
 /// Most patches in a group.
-pub(super) const MOST_GROUP: usize = 8;
+pub(super) const MOST_GROUP: usize = 16;
 
 /// How a block's scratch map is filled.
 pub(super) enum Fill {

@@ -1,6 +1,7 @@
 //! The memory that a pass works in, taken once: a call allocates nothing.
 
 use super::buffer::Buffer;
+use super::clock::Clock;
 use super::plan::{Fill, Plan};
 
 /// What one thread needs by itself.
@@ -12,6 +13,7 @@ pub(super) struct Private {
     /// Means of the expanded maps, and what the gate's first layer makes of them, for each patch.
     pub means: Buffer,
     pub squeezed: Buffer,
+    pub clock: Clock,
 }
 
 /// What a team shares; a thread by itself uses its own.
@@ -59,6 +61,7 @@ impl Workspace {
             scratch: Buffer::new(most(&|block| block.group * block.bordered() * block.chunk).max(head_scratch)),
             means: Buffer::new(most(&|block| block.group * block.wide)),
             squeezed: Buffer::new(most(&|block| block.group * block.reduce.outputs)),
+            clock: Clock::default(),
         };
         let mut maps = Vec::with_capacity(plan.segments.len() + 1);
         for segment in &plan.segments {

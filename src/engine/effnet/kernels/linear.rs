@@ -78,11 +78,19 @@ pub(super) unsafe fn linear<V: Vector>(args: &LinearArgs) {
 macro_rules! cover {
     ($args:ident, $panel:ident, $buffer:ident, $width:literal, [$($pixels:literal),*]) => {{
         let mut pixel = 0;
+        // The first tile of a panel fetches the next panel: each is used once for all pixels, and would
+        // otherwise come from the shared cache while the multipliers wait.
+        const LARGEST: [usize; 3] = [16, 12, 8];
+        if V::TILE[$width - 1] == LARGEST[$width - 1] && $args.pixels >= LARGEST[$width - 1] {
+            // SAFETY: the tile's pixels are within the arguments'.
+            unsafe { tile::<V, { LARGEST[$width - 1] }, $width, true>($args, $panel, pixel, $buffer) };
+            pixel += LARGEST[$width - 1];
+        }
         $(
             if $pixels <= V::TILE[$width - 1] {
                 while $args.pixels - pixel >= $pixels {
                     // SAFETY: the tile's pixels are within the arguments'.
-                    unsafe { tile::<V, $pixels, $width>($args, $panel, pixel, $buffer) };
+                    unsafe { tile::<V, $pixels, $width, false>($args, $panel, pixel, $buffer) };
                     pixel += $pixels;
                 }
             }
@@ -106,7 +114,7 @@ unsafe fn three_vectors<V: Vector>(args: &LinearArgs, panel: &Panel, buffer: &mu
 }
 
 #[inline(always)]
-unsafe fn tile<V: Vector, const P: usize, const C: usize>(
+unsafe fn tile<V: Vector, const P: usize, const C: usize, const PREFETCH: bool>(
     args: &LinearArgs,
     panel: &Panel,
     pixel: usize,
@@ -118,6 +126,7 @@ unsafe fn tile<V: Vector, const P: usize, const C: usize>(
         let first = panel.column * V::LANES;
         let input = args.input.add(pixel * args.input_stride);
         let mut weights = args.weights.add(panel.offset);
+        let ahead = args.inputs * C * V::LANES;
         let mut sums = [[V::splat(0.0); C]; P];
         for c in 0..C {
             let bias = V::load(args.bias.add(first + c * V::LANES));
@@ -134,6 +143,11 @@ unsafe fn tile<V: Vector, const P: usize, const C: usize>(
                 let value = V::splat(*input.add(p * args.input_stride + i));
                 for c in 0..C {
                     sums[p][c] = value.mul_add(line[c], sums[p][c]);
+                }
+            }
+            if PREFETCH {
+                for c in 0..C {
+                    V::prefetch(weights.wrapping_add(ahead + c * V::LANES));
                 }
             }
             weights = weights.add(C * V::LANES);

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{EXP2, MOST_EXPONENT, Vector};
+use super::{EXP2_FROM_HALF, MOST_EXPONENT, Vector};
 
 #[derive(Clone, Copy)]
 pub(in super::super) struct Avx512(__m512);
@@ -49,20 +49,26 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn prefetch(from: *const f32) {
+        // SAFETY: a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn sigmoid(self) -> Self {
         // SAFETY: the caller's promise.
         unsafe {
-            let t = _mm512_mul_ps(self.0, _mm512_set1_ps(-std::f32::consts::LOG2_E));
+            // Half is added so that rounding down, which is all that `scalef` does, rounds to the nearest.
+            let t = _mm512_fmadd_ps(self.0, _mm512_set1_ps(-std::f32::consts::LOG2_E), _mm512_set1_ps(0.5));
             // The operand order matters: where t is NaN, `min` gives its second operand.
             let t = _mm512_min_ps(_mm512_set1_ps(MOST_EXPONENT), t);
-            // t less its nearest integer; `scalef` below rounds down, hence the explicit nearest.
-            let f = _mm512_reduce_ps::<0>(t);
-            let n = _mm512_sub_ps(t, f);
-            let mut p = _mm512_set1_ps(EXP2[0]);
-            for &coefficient in &EXP2[1..] {
+            // t less the integer below it, in [0, 1): the polynomial is that of 2^(f - 0.5).
+            let f = _mm512_reduce_ps::<{ _MM_FROUND_TO_NEG_INF }>(t);
+            let mut p = _mm512_set1_ps(EXP2_FROM_HALF[0]);
+            for &coefficient in &EXP2_FROM_HALF[1..] {
                 p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(coefficient));
             }
-            let d = _mm512_add_ps(_mm512_scalef_ps(p, n), _mm512_set1_ps(1.0));
+            let d = _mm512_add_ps(_mm512_scalef_ps(p, t), _mm512_set1_ps(1.0));
             // One Newton step takes the reciprocal from 14 bits to 23.
             let r = _mm512_rcp14_ps(d);
             Self(_mm512_mul_ps(r, _mm512_fnmadd_ps(d, r, _mm512_set1_ps(2.0))))

@@ -41,6 +41,9 @@ pub(super) trait Vector: Copy {
     /// # Safety
     /// As for [`Self::splat`].
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// Asks for a cache line that will be read soon; any address may be given.
+    #[inline(always)]
+    unsafe fn prefetch(_from: *const f32) {}
     /// `1 / (1 + exp(-x))`, within 3 units in the last place; NaN stays NaN.
     ///
     /// # Safety
@@ -62,6 +65,12 @@ pub(super) const MOST_LANES: usize = 16;
 
 /// 2^f on [-0.5, 0.5] is within 1e-7 (relative) of this polynomial (highest power first).
 const EXP2: [f32; 6] = [0.001_326_472_8, 0.009_671_513, 0.055_507_336, 0.240_222_42, 0.693_147, 1.0];
+
+/// 2^(f - 0.5) on [0, 1), within 2e-7: the same, for an instruction set that takes the fraction above the
+/// next lower integer.
+#[cfg(target_arch = "x86_64")]
+const EXP2_FROM_HALF: [f32; 6] =
+    [0.001_327_647_1, 0.006_356_423_7, 0.039_475_17, 0.169_814_26, 0.490_133_23, 0.707_106_7];
 
 /// Sigmoid is computed from 2^t with t held below this, so that 1 + 2^t has a reciprocal: beyond it the
 /// result is below 1e-37 anyhow.
