@@ -8,10 +8,11 @@ mod shape;
 use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use sha2::{Digest, Sha256};
 
+use crate::engine::effnet::{self, EffnetEngine};
 use crate::engine::onnx::{Graph, MAX_FILE_BYTES, Network, OnnxEngine};
 use crate::engine::{Device, Engine, EngineChoice, EngineOptions, InputSpec, OutputSpec, Precision, Purpose};
 use crate::{Error, Result};
@@ -59,6 +60,8 @@ struct Inner {
     warnings: Vec<String>,
     /// The weights as the onnx engine holds them, once an engine has been made.
     network: Mutex<Option<Arc<Network>>>,
+    /// The graph as the effnet engine holds it, or why it is none of its own, once somebody asked.
+    fused: OnceLock<std::result::Result<Arc<effnet::Network>, String>>,
 }
 
 impl Model {
@@ -158,6 +161,7 @@ impl Model {
             classes,
             warnings,
             network,
+            fused: OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner), hop })
     }
@@ -258,10 +262,15 @@ impl Model {
             )));
         }
         if options.engine != EngineChoice::Onnx {
-            match self.fused(options) {
-                Ok(engine) => return Ok(engine),
-                Err(error) if options.engine == EngineChoice::Effnet => return Err(error),
-                Err(error) => log::debug!("model {}: not on the effnet engine: {error}", self.name()),
+            match self.fused() {
+                Ok(network) => {
+                    let engine = EffnetEngine::new(network, options)?;
+                    return Ok(Arc::new(engine.describe_outputs(self.outputs())?));
+                }
+                Err(reason) if options.engine == EngineChoice::Effnet => {
+                    return Err(Error::model(self.name(), format!("not an EfficientNet-B0: {reason}")));
+                }
+                Err(reason) => log::debug!("model {}: not on the effnet engine: {reason}", self.name()),
             }
         }
         if !matches!(options.precision, Precision::Auto | Precision::F32) {
@@ -275,10 +284,15 @@ impl Model {
         Ok(Arc::new(OnnxEngine::new(network, *input, outputs.clone(), options)?))
     }
 
-    /// The fused engine, if the graph is a network that it knows: the place where it is asked.
-    fn fused(&self, _options: &EngineOptions) -> Result<Arc<dyn Engine>> {
-        let _graph: &[u8] = &self.inner.onnx;
-        Err(Error::Unavailable("the effnet engine is not in this build".into()))
+    /// The network as the effnet engine holds it, or why the graph is not one that it knows.
+    fn fused(&self) -> std::result::Result<Arc<effnet::Network>, String> {
+        let recognised = self.inner.fused.get_or_init(|| match effnet::Network::recognise(&self.inner.onnx) {
+            Ok(Ok(network)) if network.input() == self.inner.input => Ok(Arc::new(network)),
+            Ok(Ok(_)) => Err("its metadata gives its input another shape".into()),
+            Ok(Err(reason)) => Err(reason),
+            Err(error) => Err(error.to_string()),
+        });
+        recognised.clone()
     }
 
     /// The weights as the onnx engine holds them, loaded by whoever asks first.

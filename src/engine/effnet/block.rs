@@ -4,18 +4,22 @@
 use std::ops::Range;
 
 use super::clock::Stage;
-use super::kernels::Kernels;
+use super::kernels::{Bf16Kernels, Kernels};
 use super::kernels::depthwise::DepthwiseArgs;
 use super::kernels::elementwise::{GateArgs, ScaleWeightsArgs};
 use super::kernels::linear::{Finish, LinearArgs, Place};
+use super::kernels::linear_bf16::{FinishBf16, LinearBf16Args, NarrowArgs};
 use super::kernels::stem::StemArgs;
+use super::pack::{Bf16Weights, CHANNELS_A_LINE, Layer, PackedLinear, narrow_stride};
 use super::plan::{BlockPlan, Fill, StemPlan};
 use super::team::Team;
-use super::workspace::{CommonPointers, Private};
+use super::workspace::{CommonPointers, Maps, Private};
 
 pub(super) struct BlockPass<'a> {
     pub block: &'a BlockPlan,
     pub kernels: &'a Kernels,
+    /// For a plan in bfloat16.
+    pub bf16: Option<&'a Bf16Kernels>,
     pub private: &'a mut Private,
     pub common: CommonPointers,
     pub team: &'a Team<'a>,
@@ -31,7 +35,7 @@ impl BlockPass<'_> {
     /// # Safety
     /// The addresses are valid for the block's sizes, the CPU has the kernels' instruction set, and the
     /// team's members all call this alike.
-    pub unsafe fn run(&mut self, patch: *const f32, input: *const f32, output: *mut f32) {
+    pub unsafe fn run(&mut self, patch: *const f32, input: Maps, output: Maps) {
         // SAFETY: the caller's promise.
         unsafe {
             self.expand_and_filter(patch, input);
@@ -49,7 +53,7 @@ impl BlockPass<'_> {
 
     // ---- expansion and depthwise convolution ----
 
-    unsafe fn expand_and_filter(&mut self, patch: *const f32, input: *const f32) {
+    unsafe fn expand_and_filter(&mut self, patch: *const f32, input: Maps) {
         let block = self.block;
         if let Fill::Stem(stem) = &block.fill {
             // SAFETY: `patch` is valid for one patch (the stem's block has a group of 1).
@@ -140,7 +144,7 @@ impl BlockPass<'_> {
     }
 
     /// Computes a chunk's channels of some pixels of the scratch maps.
-    unsafe fn fill(&mut self, chunk: usize, input: *const f32, pixels: Range<usize>) {
+    unsafe fn fill(&mut self, chunk: usize, input: Maps, pixels: Range<usize>) {
         let block = self.block;
         let scratch = self.private.scratch.as_mut_ptr();
         let first = chunk * block.chunk;
@@ -148,9 +152,9 @@ impl BlockPass<'_> {
         match &block.fill {
             // SAFETY: the table leads inside the scratch maps; the kernel's columns are counted from channel
             // 0, so the address it is given lies `first` floats before the scratch.
-            Fill::Expand(packed, panels) => unsafe {
+            Fill::Expand(Layer::F32(packed), panels) => unsafe {
                 (self.kernels.linear)(&LinearArgs {
-                    input: input.add(pixels.start * block.inputs),
+                    input: input.full.add(pixels.start * block.inputs),
                     input_stride: block.inputs,
                     pixels: pixels.len(),
                     inputs: packed.inputs,
@@ -160,6 +164,21 @@ impl BlockPass<'_> {
                     output: scratch.wrapping_sub(first),
                     place: Place::Table(block.table.as_ptr().add(pixels.start)),
                     finish: Finish::Silu,
+                });
+            },
+            // SAFETY: as above.
+            Fill::Expand(Layer::Bf16(weights), lines) => unsafe {
+                let Some(bf16) = self.bf16 else { return };
+                (bf16.linear)(&LinearBf16Args {
+                    input: input.narrow.add(pixels.start * weights.input_stride()),
+                    input_stride: weights.input_stride(),
+                    pixels: pixels.len(),
+                    weights,
+                    first_line: lines[chunk].start,
+                    last_line: lines[chunk].end,
+                    output: scratch.wrapping_sub(first),
+                    place: Place::Table(block.table.as_ptr().add(pixels.start)),
+                    finish: FinishBf16::Silu,
                 });
             },
             // SAFETY: rows of the stem's result are rows of the scratch map.
@@ -254,7 +273,11 @@ impl BlockPass<'_> {
                 place: Place::Stride(block.wide),
                 finish: Finish::Sigmoid,
             });
-            if block.scales_weights { self.scale_weights(channels) } else { self.scale_maps(channels) }
+            match (&block.project, self.bf16) {
+                (Layer::F32(project), _) if block.scales_weights => self.scale_weights(project, channels),
+                (Layer::Bf16(_), Some(bf16)) => self.narrow_maps(bf16, channels),
+                _ => self.scale_maps(channels),
+            }
         }
     }
 
@@ -280,8 +303,7 @@ impl BlockPass<'_> {
     }
 
     /// Large maps: the projection's weights of this patch.
-    unsafe fn scale_weights(&self, channels: Range<usize>) {
-        let project = &self.block.project;
+    unsafe fn scale_weights(&self, project: &PackedLinear, channels: Range<usize>) {
         let lines = channels.start.min(project.inputs)..channels.end.min(project.inputs);
         for panel in &project.panels {
             let at = panel.offset + lines.start * panel.width * self.kernels.lanes;
@@ -315,11 +337,73 @@ impl BlockPass<'_> {
         }
     }
 
+    /// In bfloat16: the pixels, into a copy of that type.
+    unsafe fn narrow_maps(&self, bf16: &Bf16Kernels, channels: Range<usize>) {
+        let block = self.block;
+        let stride = narrow_stride(block.wide);
+        for patch in 0..self.patches {
+            let first = patch * block.out_pixels();
+            // SAFETY: the patch's maps, the channels of this member.
+            unsafe {
+                (bf16.narrow)(&NarrowArgs {
+                    map: self.common.wide.add(first * block.wide + channels.start),
+                    pixel: block.wide,
+                    pixels: block.out_pixels(),
+                    scale: self.common.scales.add(patch * block.wide + channels.start),
+                    vectors: channels.len() / CHANNELS_A_LINE,
+                    narrow: self.common.narrow_wide.add(first * stride + channels.start),
+                    narrow_pixel: stride,
+                    filled: channels.end == block.wide && stride > block.wide,
+                });
+            }
+        }
+    }
+
     // ---- projection ----
 
-    unsafe fn project(&self, input: *const f32, output: *mut f32) {
+    unsafe fn project(&self, input: Maps, output: Maps) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match &self.block.project {
+                Layer::F32(project) => self.project_f32(project, input.full, output.full),
+                Layer::Bf16(project) => self.project_bf16(project, input.full, output),
+            }
+        }
+    }
+
+    unsafe fn project_bf16(&self, project: &Bf16Weights, input: *const f32, output: Maps) {
         let block = self.block;
-        let project = &block.project;
+        let Some(bf16) = self.bf16 else { return };
+        let pixels = self.patches * block.out_pixels();
+        let (pixels, lines) = if project.lines >= 2 * self.team.size() && self.team.size() > 1 {
+            (0..pixels, self.team.share(project.lines))
+        } else {
+            (self.team.share(pixels), 0..project.lines)
+        };
+        let to = output.skip(pixels.start, block.outputs);
+        let residual = input.wrapping_add(pixels.start * block.outputs);
+        // SAFETY: as for f32.
+        unsafe {
+            (bf16.linear)(&LinearBf16Args {
+                input: self.common.narrow_wide.add(pixels.start * project.input_stride()),
+                input_stride: project.input_stride(),
+                pixels: pixels.len(),
+                weights: project,
+                first_line: lines.start,
+                last_line: lines.end,
+                output: to.full,
+                place: Place::Stride(block.outputs),
+                finish: FinishBf16::Project {
+                    residual: if block.residual { residual } else { std::ptr::null() },
+                    narrow: to.narrow,
+                    stride: narrow_stride(block.outputs),
+                },
+            });
+        }
+    }
+
+    unsafe fn project_f32(&self, project: &PackedLinear, input: *const f32, output: *mut f32) {
+        let block = self.block;
         let pixels = self.patches * block.out_pixels();
         // A team splits the panels where there are enough of them (the weights are then read once), else
         // the pixels.

@@ -34,6 +34,13 @@ impl Buffer {
         unsafe { std::slice::from_raw_parts(self.as_ptr(), self.len()) }
     }
 
+    /// The same memory as twice as many 16-bit values.
+    pub fn as_mut_narrow(&mut self) -> &mut [u16] {
+        let length = 2 * self.len();
+        // SAFETY: the lines are `length` 16-bit values without gaps, borrowed as long as the slice.
+        unsafe { std::slice::from_raw_parts_mut(self.as_mut_ptr().cast(), length) }
+    }
+
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
         let length = self.len();
         // SAFETY: the lines are `length` floats without gaps, borrowed as long as the slice.

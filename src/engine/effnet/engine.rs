@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::float_state::FlushDenormals;
 use super::forward::Pass;
-use super::kernels::{self, Kernels};
+use super::kernels::{self, Bf16Kernels, Kernels};
 use super::network::Weights;
 use super::plan::Plan;
 use super::recognise::{Refusal, recognise};
 use super::team::{Barrier, Pool, Team};
+use super::tiles::{self, Tiles};
 use super::workspace::Workspace;
 use crate::engine::{Engine, EngineOptions, InputSpec, OutputSpec, Precision};
 use crate::{Error, Result};
@@ -23,29 +24,56 @@ pub enum KernelSet {
     Avx2,
     /// x86-64 with AVX-512 (F, DQ, BW, VL).
     Avx512,
+    /// AVX-512 with BF16: products of bfloat16.
+    Avx512Bf16,
+    /// The same with AMX's tiles for the products (on Linux, which must be asked for them).
+    AmxBf16,
+}
+
+/// What a set consists of.
+#[derive(Clone, Copy)]
+struct Tables {
+    kernels: &'static Kernels,
+    bf16: Option<&'static Bf16Kernels>,
 }
 
 impl KernelSet {
-    /// Every set, the fastest last.
-    pub const ALL: [KernelSet; 3] = [KernelSet::Portable, KernelSet::Avx2, KernelSet::Avx512];
+    /// Every set; of each precision the fastest last.
+    pub const ALL: [KernelSet; 5] = [
+        KernelSet::Portable,
+        KernelSet::Avx2,
+        KernelSet::Avx512,
+        KernelSet::Avx512Bf16,
+        KernelSet::AmxBf16,
+    ];
 
     /// Whether this CPU can run it.
     pub fn is_available(self) -> bool {
-        self.table().is_some()
+        self.tables().is_some()
     }
 
-    /// The fastest that this CPU can run.
-    pub fn best() -> Self {
-        Self::ALL.into_iter().rev().find(|set| set.is_available()).unwrap_or(Self::Portable)
-    }
-
-    fn table(self) -> Option<&'static Kernels> {
+    /// The precision that it computes in.
+    pub fn precision(self) -> Precision {
         match self {
-            KernelSet::Portable => Some(&kernels::PORTABLE),
+            KernelSet::Portable | KernelSet::Avx2 | KernelSet::Avx512 => Precision::F32,
+            KernelSet::Avx512Bf16 | KernelSet::AmxBf16 => Precision::Bf16,
+        }
+    }
+
+    /// The fastest of a precision ([`Precision::Auto`] is f32) that this CPU can run.
+    pub fn best(precision: Precision) -> Option<Self> {
+        let precision = if precision == Precision::Auto { Precision::F32 } else { precision };
+        Self::ALL.into_iter().rev().find(|set| set.precision() == precision && set.is_available())
+    }
+
+    fn tables(self) -> Option<Tables> {
+        let f32_only = |kernels| Tables { kernels, bf16: None };
+        match self {
+            KernelSet::Portable => Some(f32_only(&kernels::PORTABLE)),
             #[cfg(target_arch = "x86_64")]
             KernelSet::Avx2 => {
                 let there = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-                there.then_some(&kernels::AVX2)
+                there.then_some(f32_only(&kernels::AVX2))
             }
             #[cfg(target_arch = "x86_64")]
             KernelSet::Avx512 => {
@@ -54,7 +82,15 @@ impl KernelSet {
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("fma");
-                there.then_some(&kernels::AVX512)
+                there.then_some(f32_only(&kernels::AVX512))
+            }
+            #[cfg(target_arch = "x86_64")]
+            KernelSet::Avx512Bf16 | KernelSet::AmxBf16 => {
+                let bf16 = if self == KernelSet::AmxBf16 { &kernels::BF16_AMX } else { &kernels::BF16_DOT };
+                let there = KernelSet::Avx512.is_available()
+                    && is_x86_feature_detected!("avx512bf16")
+                    && (!bf16.uses_tiles || tiles::are_available());
+                there.then_some(Tables { kernels: &kernels::AVX512_COARSE, bf16: Some(bf16) })
             }
             #[cfg(not(target_arch = "x86_64"))]
             _ => None,
@@ -68,16 +104,21 @@ impl fmt::Display for KernelSet {
             KernelSet::Portable => "portable",
             KernelSet::Avx2 => "AVX2",
             KernelSet::Avx512 => "AVX-512",
+            KernelSet::Avx512Bf16 => "AVX-512 BF16",
+            KernelSet::AmxBf16 => "AMX",
         })
     }
 }
+
+/// A plan for each f32 set, and one in bfloat16.
+const PLANS: usize = 4;
 
 /// An EfficientNet-B0 found in an ONNX file, its constants folded. Engines share it; the weights are packed
 /// once for each kernel set that is used.
 pub struct Network {
     weights: Weights,
     input_name: String,
-    plans: [OnceLock<Arc<Plan>>; 3],
+    plans: [OnceLock<Arc<Plan>>; PLANS],
 }
 
 impl Network {
@@ -110,9 +151,11 @@ impl Network {
         &self.weights.outputs
     }
 
-    fn plan(&self, set: KernelSet, kernels: &Kernels) -> Arc<Plan> {
-        let plan = &self.plans[set as usize];
-        Arc::clone(plan.get_or_init(|| Arc::new(Plan::new(&self.weights, kernels))))
+    /// The sets in bfloat16 pack alike and share a plan.
+    fn plan(&self, set: KernelSet, tables: Tables) -> Arc<Plan> {
+        let plan = &self.plans[(set as usize).min(PLANS - 1)];
+        let new = || Arc::new(Plan::new(&self.weights, tables.kernels, tables.bf16.is_some()));
+        Arc::clone(plan.get_or_init(new))
     }
 }
 
@@ -131,7 +174,7 @@ pub struct EffnetEngine {
     network: Arc<Network>,
     plan: Arc<Plan>,
     set: KernelSet,
-    kernels: &'static Kernels,
+    tables: Tables,
     outputs: Vec<OutputSpec>,
     threads: usize,
     batch_size: usize,
@@ -156,21 +199,30 @@ impl EffnetEngine {
     /// `Unavailable` for a precision that this CPU or engine does not have, or when threads cannot be
     /// started.
     pub fn new(network: Arc<Network>, options: &EngineOptions) -> Result<Self> {
-        Self::with_kernels(network, options, KernelSet::best())
+        let set = KernelSet::best(options.precision).ok_or_else(|| {
+            Error::Unavailable(match options.precision {
+                Precision::Bf16 => "precision bf16: this CPU has no AVX-512 BF16".into(),
+                other => format!("precision {other}: the effnet engine computes in f32 or bf16"),
+            })
+        })?;
+        Self::with_kernels(network, options, set)
     }
 
-    /// An engine with the kernels asked for.
+    /// An engine with the kernels asked for, whose precision the options must allow.
     ///
     /// # Errors
     /// As for [`Self::new`], and `Unavailable` when this CPU cannot run these kernels.
     pub fn with_kernels(network: Arc<Network>, options: &EngineOptions, set: KernelSet) -> Result<Self> {
-        match options.precision {
-            Precision::Auto | Precision::F32 => {}
-            other => return Err(Error::Unavailable(format!("the effnet engine does not compute in {other}"))),
+        if options.precision != Precision::Auto && options.precision != set.precision() {
+            let (asked, has) = (options.precision, set.precision());
+            return Err(Error::Unavailable(format!("precision {asked}: the {set} kernels compute in {has}")));
         }
-        let kernels =
-            set.table().ok_or_else(|| Error::Unavailable(format!("this CPU has no {set} instructions")))?;
-        let plan = network.plan(set, kernels);
+        if options.batch_size == Some(0) {
+            return Err(Error::InvalidArgument("a batch of 0 patches cannot be run".into()));
+        }
+        let tables =
+            set.tables().ok_or_else(|| Error::Unavailable(format!("this CPU has no {set} instructions")))?;
+        let plan = network.plan(set, tables);
         let threads = options.resolved_threads().max(1);
         let crew = if threads > 1 {
             let pool = Pool::new(threads)
@@ -183,15 +235,32 @@ impl EffnetEngine {
         let idle = if crew.is_none() { vec![Workspace::new(&plan)] } else { vec![] };
         Ok(Self {
             outputs: network.outputs().to_vec(),
-            batch_size: options.batch_size.unwrap_or(64).max(1),
+            batch_size: options.batch_size.unwrap_or(64),
             network,
             plan,
             set,
-            kernels,
+            tables,
             threads,
             idle: Mutex::new(idle),
             crew,
         })
+    }
+
+    /// The same engine, its outputs described as metadata does: names and lengths must be the graph's.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when they are not.
+    pub fn describe_outputs(mut self, outputs: &[OutputSpec]) -> Result<Self> {
+        let same = outputs.len() == self.outputs.len()
+            && outputs.iter().zip(&self.outputs).all(|(a, b)| a.name == b.name && a.dim == b.dim);
+        if !same {
+            return Err(Error::InvalidArgument(format!(
+                "outputs {outputs:?} described, but the graph has {:?}",
+                self.outputs
+            )));
+        }
+        self.outputs = outputs.to_vec();
+        Ok(self)
     }
 
     /// The kernels in use.
@@ -222,10 +291,17 @@ impl EffnetEngine {
             wanted.iter_mut().map(|(index, buffer)| (*index, buffer.as_mut_ptr())).collect();
         let mut needed = vec![false; self.plan.tail.steps.len()];
         self.plan.tail.mark_needed(addresses.iter().map(|&(index, _)| index), &mut needed);
-        let _state = FlushDenormals::new();
+        let _state = self.enter();
         let job = Job { input: input.as_ptr(), wanted: &addresses, needed: &needed };
         self.run_range(&job, 0, rows, &mut workspace);
         Ok(workspace.private.clock.nanoseconds.take().unwrap_or_default())
+    }
+
+    /// Sets up the calling thread; what is returned undoes it.
+    fn enter(&self) -> (FlushDenormals, Option<Tiles>) {
+        let uses_tiles = self.tables.bf16.is_some_and(|bf16| bf16.uses_tiles);
+        // SAFETY: a table that uses tiles was handed out only where they are available.
+        (FlushDenormals::new(), uses_tiles.then(|| unsafe { Tiles::configure() }))
     }
 
     fn check(&self, input: &[f32], rows: usize, wanted: &[(usize, &mut [f32])]) -> Result<()> {
@@ -266,13 +342,14 @@ impl EffnetEngine {
             let common = workspace.common.pointers();
             let mut pass = Pass {
                 plan: &self.plan,
-                kernels: self.kernels,
+                kernels: self.tables.kernels,
+                bf16: self.tables.bf16,
                 private: &mut workspace.private,
                 common,
                 team: &Team::alone(),
             };
             // SAFETY: the input holds the patches (`check`), the table is one that this CPU can run
-            // (`KernelSet::table`), and the workspace is borrowed exclusively.
+            // (`KernelSet::tables`), and the workspace is borrowed exclusively.
             unsafe {
                 pass.run(job.input.add(at * self.plan.patch), count, job.needed);
                 self.deliver(job, at, 0..count, common.tail);
@@ -316,7 +393,7 @@ impl EffnetEngine {
         // member starts, and no member uses it by itself after the first meeting.
         let common = lock(&workspaces[0]).common.pointers();
         pool.run(&|index| {
-            let _state = FlushDenormals::new();
+            let _state = self.enter();
             let mut workspace = lock(&workspaces[index]);
             if each > 0 {
                 self.run_range(job, index * each, (index + 1) * each, &mut workspace);
@@ -328,7 +405,8 @@ impl EffnetEngine {
                 team.meet();
                 let mut pass = Pass {
                     plan: &self.plan,
-                    kernels: self.kernels,
+                    kernels: self.tables.kernels,
+                    bf16: self.tables.bf16,
                     private: &mut workspace.private,
                     common,
                     team: &team,
@@ -368,7 +446,7 @@ impl Engine for EffnetEngine {
 
     fn describe(&self) -> String {
         let threads = if self.threads == 1 { "1 thread".into() } else { format!("{} threads", self.threads) };
-        format!("cpu, {}, f32, {threads}", self.set)
+        format!("cpu, {}, {}, {threads}", self.set, self.set.precision())
     }
 
     fn input(&self) -> InputSpec {
@@ -401,7 +479,7 @@ impl Engine for EffnetEngine {
             match &self.crew {
                 Some(crew) => self.run_crew(&job, rows, &mut lock(crew)),
                 None => {
-                    let _state = FlushDenormals::new();
+                    let _state = self.enter();
                     self.run_alone(&job, rows);
                 }
             }

@@ -2,17 +2,21 @@
 
 use super::block::BlockPass;
 use super::clock::Stage;
-use super::kernels::Kernels;
 use super::kernels::linear::{Finish, LinearArgs, Place};
+use super::kernels::linear_bf16::{FinishBf16, LinearBf16Args};
+use super::kernels::{Bf16Kernels, Kernels};
+use super::pack::Layer;
 use super::plan::Plan;
 use super::tail::Step;
 use super::team::Team;
-use super::workspace::{CommonPointers, Private};
+use super::workspace::{CommonPointers, Maps, Private};
 
 /// Everything a pass needs; the addresses are valid for the plan's sizes.
 pub(super) struct Pass<'a> {
     pub plan: &'a Plan,
     pub kernels: &'a Kernels,
+    /// For a plan in bfloat16.
+    pub bf16: Option<&'a Bf16Kernels>,
     pub private: &'a mut Private,
     pub common: CommonPointers,
     pub team: &'a Team<'a>,
@@ -42,12 +46,11 @@ impl Pass<'_> {
 
     /// Takes patches through the segments up to `segment`, in groups of its size, to `output`. Earlier
     /// segments' groups are smaller: they are gone through again and again to fill a group's input.
-    unsafe fn features(&mut self, segment: usize, input: *const f32, patches: usize, output: *mut f32) {
+    unsafe fn features(&mut self, segment: usize, input: *const f32, patches: usize, output: Maps) {
         let plan = self.plan;
         let Some(stage) = plan.segments.get(segment) else { return };
         let blocks = &plan.blocks[stage.blocks.clone()];
         let Some(last) = blocks.last() else { return };
-        let output_size = last.out_pixels() * last.outputs;
         for first in (0..patches).step_by(stage.group) {
             let count = stage.group.min(patches - first);
             let [mut from, mut to] = self.common.maps[segment];
@@ -59,10 +62,12 @@ impl Pass<'_> {
                 }
                 for (index, block) in blocks.iter().enumerate() {
                     let is_last = index + 1 == blocks.len();
-                    let output = if is_last { output.add(first * output_size) } else { to };
+                    let output =
+                        if is_last { output.skip(first * last.out_pixels(), last.outputs) } else { to };
                     BlockPass {
                         block,
                         kernels: self.kernels,
+                        bf16: self.bf16,
                         private: &mut *self.private,
                         common: self.common,
                         team: self.team,
@@ -77,31 +82,47 @@ impl Pass<'_> {
     }
 
     /// The last convolution and its mean over the map, a few channels at a time.
-    unsafe fn head(&mut self, input: *const f32, patches: usize) {
+    unsafe fn head(&mut self, input: Maps, patches: usize) {
         let plan = self.plan;
         let pixels = plan.head_pixels;
         let stride = plan.tail_stride;
         let scratch = self.private.scratch.as_mut_ptr();
         let inverse = 1.0 / pixels as f32;
         for chunk in self.team.share(plan.head_chunks.len()) {
-            let panels = &plan.head.panels[plan.head_chunks[chunk].clone()];
-            let first = panels[0].column * self.kernels.lanes;
-            let channels = panels.iter().map(|panel| panel.width).sum::<usize>() * self.kernels.lanes;
+            let first = chunk * plan.head_chunk;
+            let channels = plan.head_chunk.min(plan.tail.dims[0].next_multiple_of(self.kernels.lanes) - first);
+            let part = plan.head_chunks[chunk].clone();
             // SAFETY: the scratch holds the group's pixels of one chunk; the kernel's columns are counted
             // from the head's first, so the address it is given lies `first` floats before the scratch.
             unsafe {
-                (self.kernels.linear)(&LinearArgs {
-                    input,
-                    input_stride: plan.head.inputs.next_multiple_of(self.kernels.lanes),
-                    pixels: patches * pixels,
-                    inputs: plan.head.inputs,
-                    panels,
-                    weights: plan.head.weights.as_ptr(),
-                    bias: plan.head.bias.as_ptr(),
-                    output: scratch.wrapping_sub(first),
-                    place: Place::Stride(channels),
-                    finish: Finish::Silu,
-                });
+                match &plan.head {
+                    Layer::F32(packed) => (self.kernels.linear)(&LinearArgs {
+                        input: input.full,
+                        input_stride: plan.head_inputs,
+                        pixels: patches * pixels,
+                        inputs: packed.inputs,
+                        panels: &packed.panels[part],
+                        weights: packed.weights.as_ptr(),
+                        bias: packed.bias.as_ptr(),
+                        output: scratch.wrapping_sub(first),
+                        place: Place::Stride(channels),
+                        finish: Finish::Silu,
+                    }),
+                    Layer::Bf16(weights) => {
+                        let Some(bf16) = self.bf16 else { return };
+                        (bf16.linear)(&LinearBf16Args {
+                            input: input.narrow,
+                            input_stride: weights.input_stride(),
+                            pixels: patches * pixels,
+                            weights,
+                            first_line: part.start,
+                            last_line: part.end,
+                            output: scratch.wrapping_sub(first),
+                            place: Place::Stride(channels),
+                            finish: FinishBf16::Silu,
+                        });
+                    }
+                }
                 for patch in 0..patches {
                     let maps = std::slice::from_raw_parts(scratch.add(patch * pixels * channels), pixels * channels);
                     let kept = channels.min(plan.tail.dims[0] - first);

@@ -16,6 +16,7 @@ mod recognise;
 mod simd;
 mod tail;
 mod team;
+mod tiles;
 mod workspace;
 
 pub use clock::Stage;

@@ -95,6 +95,64 @@ fn widths(vectors: usize, most: usize) -> Vec<usize> {
     widths
 }
 
+/// Output channels in a line of bfloat16 weights.
+pub(super) const CHANNELS_A_LINE: usize = 16;
+/// Input channels that a tile of bfloat16 takes at once.
+const CHANNELS_A_TILE: usize = 32;
+/// Pixels that kernels of whole tiles may read behind the last one.
+pub(super) const SLACK: usize = 32;
+
+/// A linear layer's weights in bfloat16: for each 16 output channels, for each pair of input channels, 16
+/// pairs. Channels are filled up with zeros: outputs to 16, inputs to 32.
+pub(super) struct Bf16Weights {
+    /// Output channels by 16.
+    pub lines: usize,
+    /// Input channels by 32.
+    pub steps: usize,
+    weights: Buffer,
+    pub bias: Buffer,
+}
+
+impl Bf16Weights {
+    pub fn new(linear: &Linear) -> Self {
+        let lines = linear.outputs.div_ceil(CHANNELS_A_LINE);
+        let steps = linear.inputs.div_ceil(CHANNELS_A_TILE);
+        let inputs = steps * CHANNELS_A_TILE;
+        let mut weights = Buffer::new(lines * CHANNELS_A_LINE * inputs / 2);
+        let into = weights.as_mut_narrow();
+        for output in 0..linear.outputs {
+            let (line, lane) = (output / CHANNELS_A_LINE, output % CHANNELS_A_LINE);
+            let row = &linear.weights[output * linear.inputs..][..linear.inputs];
+            for (input, &weight) in row.iter().enumerate() {
+                let at = line * CHANNELS_A_LINE * inputs + input / 2 * 2 * CHANNELS_A_LINE + 2 * lane + input % 2;
+                into[at] = half::bf16::from_f32(weight).to_bits();
+            }
+        }
+        Self { lines, steps, weights, bias: pack_bias(&linear.bias, lines * CHANNELS_A_LINE) }
+    }
+
+    /// Values of a row of input.
+    pub fn input_stride(&self) -> usize {
+        self.steps * CHANNELS_A_TILE
+    }
+
+    /// Where a line of 16 output channels begins.
+    pub fn line(&self, line: usize) -> *const u16 {
+        self.weights.as_ptr().cast::<u16>().wrapping_add(line * CHANNELS_A_LINE * self.input_stride())
+    }
+}
+
+/// Values of a row of bfloat16 pixels of so many channels.
+pub(super) fn narrow_stride(channels: usize) -> usize {
+    channels.next_multiple_of(CHANNELS_A_TILE)
+}
+
+/// A linear layer in the precision of its plan.
+pub(super) enum Layer {
+    F32(PackedLinear),
+    Bf16(Bf16Weights),
+}
+
 /// The panel width that wastes least on maps of `pixels` pixels: how full the tiles are, times how many
 /// multiplications a tile of that width does for each load.
 pub(super) fn best_width(kernels: &Kernels, pixels: usize) -> usize {

@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::buffer::Buffer;
 use super::kernels::Kernels;
 use super::network::{Block, Depthwise, Linear, Stem, Weights, Window};
-use super::pack::{PackedLinear, best_width, pack_bias, pack_taps};
+use super::pack::{Bf16Weights, CHANNELS_A_LINE, Layer, PackedLinear, best_width, pack_bias, pack_taps};
 use super::simd::MOST_LANES;
 use super::tail::Tail;
 
@@ -29,8 +29,8 @@ pub(super) const MOST_GROUP: usize = 16;
 pub(super) enum Fill {
     /// From the patch, by the first convolution.
     Stem(StemPlan),
-    /// From the block's input, by the expansion; for each chunk, its panels.
-    Expand(PackedLinear, Vec<Range<usize>>),
+    /// From the block's input, by the expansion; for each chunk, its panels (in bfloat16: its lines).
+    Expand(Layer, Vec<Range<usize>>),
 }
 
 /// What fills a block's scratch map, before packing.
@@ -86,7 +86,7 @@ pub(super) struct BlockPlan {
     pub bias: Buffer,
     pub reduce: PackedLinear,
     pub excite: PackedLinear,
-    pub project: PackedLinear,
+    pub project: Layer,
     /// The gate scales the projection's weights, not the pixels.
     pub scales_weights: bool,
     pub residual: bool,
@@ -101,8 +101,11 @@ pub(super) struct Segment {
 pub(super) struct Plan {
     pub blocks: Vec<BlockPlan>,
     pub segments: Vec<Segment>,
-    pub head: PackedLinear,
-    /// Panels of each unit of the head's work.
+    pub head: Layer,
+    /// Channels of the head's input, filled up.
+    pub head_inputs: usize,
+    /// Channels of a unit of the head's work, and its panels (lines).
+    pub head_chunk: usize,
     pub head_chunks: Vec<Range<usize>>,
     /// Pixels of the last map.
     pub head_pixels: usize,
@@ -117,7 +120,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub fn new(weights: &Weights, kernels: &Kernels) -> Self {
+    /// The plan for a table of kernels; in bfloat16, the products of 1x1 convolutions are of that type.
+    pub fn new(weights: &Weights, kernels: &Kernels, is_bf16: bool) -> Self {
         let window = weights.stem.window;
         let (mut rows, mut columns) = window.output(weights.rows, weights.columns);
         let mut group = 1;
@@ -128,7 +132,7 @@ impl Plan {
                 Some(linear) => Source::Expand(linear),
                 None => Source::Stem(&weights.stem, weights.rows, weights.columns),
             };
-            let plan = BlockPlan::new(block, source, rows, columns, group, kernels);
+            let plan = BlockPlan::new(block, source, (rows, columns), group, kernels, is_bf16);
             (rows, columns) = (plan.out_rows, plan.out_columns);
             blocks.push(plan);
         }
@@ -139,9 +143,9 @@ impl Plan {
                 _ => segments.push(Segment { blocks: index..index + 1, group: block.group }),
             }
         }
-        let head = PackedLinear::new(&weights.head, kernels.lanes, best_width(kernels, rows * columns));
-        let panels_a_chunk = (CHUNK / (head.panels[0].width * kernels.lanes)).max(1);
-        let head_chunks = ranges(head.panels.len(), panels_a_chunk);
+        let width = best_width(kernels, rows * columns);
+        let head_chunk = CHUNK.next_multiple_of(width * kernels.lanes);
+        let (head, head_chunks) = in_chunks(&weights.head, kernels, width, head_chunk, is_bf16);
         let tail_linears =
             weights.tail.linears.iter().map(|linear| PackedLinear::new(linear, kernels.lanes, 2)).collect();
         // Steps hold whole vectors of any instruction set, as the packed layers write them.
@@ -151,6 +155,8 @@ impl Plan {
             blocks,
             segments,
             head,
+            head_inputs: weights.head.inputs.next_multiple_of(kernels.lanes),
+            head_chunk,
             head_chunks,
             head_pixels: rows * columns,
             tail,
@@ -167,10 +173,10 @@ impl BlockPlan {
     pub fn new(
         block: &Block,
         source: Source,
-        rows: usize,
-        columns: usize,
+        (rows, columns): (usize, usize),
         group: usize,
         kernels: &Kernels,
+        is_bf16: bool,
     ) -> Self {
         let lanes = kernels.lanes;
         let filled = |channels: usize| channels.next_multiple_of(lanes);
@@ -184,9 +190,8 @@ impl BlockPlan {
         let fill = match source {
             Source::Stem(stem, rows, columns) => Fill::Stem(StemPlan::new(stem, rows, columns, lanes)),
             Source::Expand(linear) => {
-                let packed = PackedLinear::in_chunks(linear, lanes, width, chunk / lanes);
-                let panels = packed.chunk_panels(chunk / lanes);
-                Fill::Expand(packed, panels)
+                let (layer, parts) = in_chunks(linear, kernels, width, chunk, is_bf16);
+                Fill::Expand(layer, parts)
             }
         };
         let inputs = match source {
@@ -212,7 +217,13 @@ impl BlockPlan {
             (true, 8..) => 2,
             _ => 1,
         };
-        let project = PackedLinear::new(&block.project, lanes, best_width(kernels, out_rows * out_columns));
+        let project = if is_bf16 {
+            Layer::Bf16(Bf16Weights::new(&block.project))
+        } else {
+            let width = best_width(kernels, out_rows * out_columns);
+            Layer::F32(PackedLinear::new(&block.project, lanes, width))
+        };
+        let outputs = filled(block.project.outputs);
         Self {
             fill,
             rows,
@@ -224,7 +235,7 @@ impl BlockPlan {
             bordered_columns,
             inputs,
             wide,
-            outputs: project.outputs,
+            outputs,
             chunk,
             chunks,
             group,
@@ -235,7 +246,7 @@ impl BlockPlan {
             bias: pack_bias(&block.depthwise.bias, chunk * chunks),
             reduce: PackedLinear::new(&block.gate.reduce, lanes, 2),
             excite: PackedLinear::new(&block.gate.excite, lanes, 2),
-            scales_weights: group == 1 && out_rows * out_columns > project.outputs,
+            scales_weights: !is_bf16 && group == 1 && out_rows * out_columns > outputs,
             project,
             residual: block.residual,
         }
@@ -287,6 +298,24 @@ fn pack_chunked_taps(depthwise: &Depthwise, chunk: usize, chunks: usize) -> Buff
         }
     }
     packed
+}
+
+/// A layer whose outputs are wanted in chunks of channels, and each chunk's panels or lines.
+fn in_chunks(
+    linear: &Linear,
+    kernels: &Kernels,
+    width: usize,
+    chunk: usize,
+    is_bf16: bool,
+) -> (Layer, Vec<Range<usize>>) {
+    if is_bf16 {
+        let weights = Bf16Weights::new(linear);
+        let lines = ranges(weights.lines, chunk / CHANNELS_A_LINE);
+        return (Layer::Bf16(weights), lines);
+    }
+    let packed = PackedLinear::in_chunks(linear, kernels.lanes, width, chunk / kernels.lanes);
+    let panels = packed.chunk_panels(chunk / kernels.lanes);
+    (Layer::F32(packed), panels)
 }
 
 /// `count` things in runs of `run`.

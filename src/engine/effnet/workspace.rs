@@ -2,6 +2,7 @@
 
 use super::buffer::Buffer;
 use super::clock::Clock;
+use super::pack::{Layer, SLACK, narrow_stride};
 use super::plan::{Fill, Plan};
 
 /// What one thread needs by itself.
@@ -20,6 +21,9 @@ pub(super) struct Private {
 pub(super) struct Common {
     /// For each segment, its blocks' inputs and outputs in turn; at the end the head's input.
     pub maps: Vec<[Buffer; 2]>,
+    /// In bfloat16: the same, and the gated maps.
+    pub narrow_maps: Vec<[Buffer; 2]>,
+    pub narrow_wide: Buffer,
     /// A block's expanded maps behind the depthwise convolution.
     pub wide: Buffer,
     /// `[patch][strip][channel]`
@@ -48,14 +52,7 @@ impl Workspace {
             })
             .max()
             .unwrap_or(0);
-        let head_chunk = plan
-            .head_chunks
-            .iter()
-            .map(|range| plan.head.panels[range.clone()].iter().map(|panel| panel.width).sum::<usize>())
-            .max()
-            .unwrap_or(0)
-            * super::simd::MOST_LANES;
-        let head_scratch = plan.group * plan.head_pixels * head_chunk;
+        let head_scratch = plan.group * plan.head_pixels * plan.head_chunk;
         let private = Private {
             patch: Buffer::new(patch),
             scratch: Buffer::new(most(&|block| block.group * block.bordered() * block.chunk).max(head_scratch)),
@@ -73,15 +70,39 @@ impl Workspace {
                 .unwrap_or(0);
             maps.push([Buffer::new(size), Buffer::new(size)]);
         }
+        let is_bf16 = matches!(plan.head, Layer::Bf16(_));
+        // Half a float a value, and rows that whole tiles may read behind the last.
+        let narrow = |pixels: usize, channels: usize| (pixels + SLACK) * narrow_stride(channels) / 2;
+        let mut narrow_maps = Vec::with_capacity(plan.segments.len() + 1);
+        for segment in plan.segments.iter().filter(|_| is_bf16) {
+            let blocks = &plan.blocks[segment.blocks.clone()];
+            let size = blocks.iter().map(|block| {
+                narrow(block.group * block.rows * block.columns, block.inputs)
+                    .max(narrow(block.group * block.out_pixels(), block.outputs))
+            });
+            let size = size.max().unwrap_or(0);
+            narrow_maps.push([Buffer::new(size), Buffer::new(size)]);
+        }
+        if is_bf16 {
+            let size = narrow(plan.group * plan.head_pixels, plan.head_inputs);
+            narrow_maps.push([Buffer::new(size), Buffer::default()]);
+        }
         let last = plan.blocks.last().map_or(0, |block| block.outputs);
         maps.push([Buffer::new(plan.group * plan.head_pixels * last), Buffer::default()]);
         let common = Common {
             maps,
+            narrow_maps,
+            narrow_wide: Buffer::new(most(&|block| {
+                if is_bf16 { narrow(block.group * block.out_pixels(), block.wide) } else { 0 }
+            })),
             wide: Buffer::new(most(&|block| block.group * block.out_pixels() * block.wide)),
             sums: Buffer::new(most(&|block| block.group * block.strips.len() * block.wide)),
             scales: Buffer::new(most(&|block| block.group * block.wide)),
             scaled_weights: Buffer::new(most(&|block| {
-                if block.scales_weights { block.project.weights.len() } else { 0 }
+                match &block.project {
+                    Layer::F32(packed) if block.scales_weights => packed.weights.len(),
+                    _ => 0,
+                }
             })),
             tail: Buffer::new(plan.group * plan.tail_stride),
         };
@@ -93,7 +114,8 @@ impl Workspace {
         let (p, c) = (&self.private, &self.common);
         let mut floats = [&p.patch, &p.scratch, &p.means, &p.squeezed].iter().map(|buffer| buffer.len()).sum::<usize>();
         floats += [&c.wide, &c.sums, &c.scales, &c.scaled_weights, &c.tail].iter().map(|buffer| buffer.len()).sum::<usize>();
-        floats += c.maps.iter().flatten().map(Buffer::len).sum::<usize>();
+        floats += c.narrow_wide.len();
+        floats += c.maps.iter().chain(&c.narrow_maps).flatten().map(Buffer::len).sum::<usize>();
         floats * size_of::<f32>()
     }
 }
@@ -102,12 +124,32 @@ impl Workspace {
 /// writes disjoint parts and reads only what earlier phases wrote, with a meeting in between.
 #[derive(Clone, Copy)]
 pub(super) struct CommonPointers {
-    pub maps: [[*mut f32; 2]; MOST_SEGMENTS + 1],
+    pub maps: [[Maps; 2]; MOST_SEGMENTS + 1],
+    pub narrow_wide: *mut u16,
     pub wide: *mut f32,
     pub sums: *mut f32,
     pub scales: *mut f32,
     pub scaled_weights: *mut f32,
     pub tail: *mut f32,
+}
+
+/// The addresses of maps, and in bfloat16 of their rounded copy.
+#[derive(Clone, Copy)]
+pub(super) struct Maps {
+    pub full: *mut f32,
+    pub narrow: *mut u16,
+}
+
+impl Maps {
+    const NONE: Self = Self { full: std::ptr::null_mut(), narrow: std::ptr::null_mut() };
+
+    /// The address so many pixels of so many channels on.
+    pub fn skip(self, pixels: usize, channels: usize) -> Self {
+        Self {
+            full: self.full.wrapping_add(pixels * channels),
+            narrow: self.narrow.wrapping_add(pixels * narrow_stride(channels)),
+        }
+    }
 }
 
 /// Group sizes only grow, from 1 to [`super::plan::MOST_GROUP`].
@@ -120,12 +162,20 @@ unsafe impl Sync for CommonPointers {}
 
 impl Common {
     pub fn pointers(&mut self) -> CommonPointers {
-        let mut maps = [[std::ptr::null_mut(); 2]; MOST_SEGMENTS + 1];
-        for (pointers, maps) in maps.iter_mut().zip(&mut self.maps) {
-            *pointers = maps.each_mut().map(Buffer::as_mut_ptr);
+        let mut maps = [[Maps::NONE; 2]; MOST_SEGMENTS + 1];
+        for (pointers, buffers) in maps.iter_mut().zip(&mut self.maps) {
+            for (pointers, buffer) in pointers.iter_mut().zip(buffers) {
+                pointers.full = buffer.as_mut_ptr();
+            }
+        }
+        for (pointers, buffers) in maps.iter_mut().zip(&mut self.narrow_maps) {
+            for (pointers, buffer) in pointers.iter_mut().zip(buffers) {
+                pointers.narrow = buffer.as_mut_ptr().cast();
+            }
         }
         CommonPointers {
             maps,
+            narrow_wide: self.narrow_wide.as_mut_ptr().cast(),
             wide: self.wide.as_mut_ptr(),
             sums: self.sums.as_mut_ptr(),
             scales: self.scales.as_mut_ptr(),

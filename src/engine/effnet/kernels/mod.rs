@@ -8,13 +8,17 @@
 pub(super) mod depthwise;
 pub(super) mod elementwise;
 pub(super) mod linear;
+pub(super) mod linear_bf16;
 pub(super) mod stem;
+#[cfg(target_arch = "x86_64")]
+mod x86_bf16;
 
 use super::simd::Vector;
 use super::simd::portable::Portable;
 use depthwise::DepthwiseArgs;
 use elementwise::{GateArgs, ScaleWeightsArgs};
 use linear::LinearArgs;
+use linear_bf16::{LinearBf16Args, NarrowArgs};
 use stem::StemArgs;
 
 /// The kernels of one instruction set. Every entry is unsafe: the pointers of its arguments must be
@@ -76,3 +80,22 @@ table!(PORTABLE, Portable);
 table!(AVX2, super::simd::avx2::Avx2, "avx2,fma");
 #[cfg(target_arch = "x86_64")]
 table!(AVX512, super::simd::avx512::Avx512, "avx512f,avx512dq,avx512bw,avx512vl,fma");
+
+// What bfloat16 networks run between their products: f32, with a coarser SiLU.
+#[cfg(target_arch = "x86_64")]
+table!(AVX512_COARSE, super::simd::avx512::Avx512Fast, "avx512f,avx512dq,avx512bw,avx512vl,fma");
+
+/// The kernels with bfloat16 products, unsafe as those of [`Kernels`].
+pub(super) struct Bf16Kernels {
+    pub linear: unsafe fn(&LinearBf16Args),
+    pub narrow: unsafe fn(&NarrowArgs),
+    /// They use AMX's tile registers.
+    pub uses_tiles: bool,
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) static BF16_DOT: Bf16Kernels =
+    Bf16Kernels { linear: x86_bf16::dot, narrow: x86_bf16::narrow, uses_tiles: false };
+#[cfg(target_arch = "x86_64")]
+pub(super) static BF16_AMX: Bf16Kernels =
+    Bf16Kernels { linear: x86_bf16::amx, narrow: x86_bf16::narrow, uses_tiles: true };

@@ -1,0 +1,62 @@
+//! AMX's tile registers: whether a process may use them, and setting a thread's up.
+
+/// Asks the operating system, once, for the tile registers. Without AMX the answer is no.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(super) fn are_available() -> bool {
+    use std::arch::x86_64::__cpuid_count;
+    use std::sync::OnceLock;
+    static AVAILABLE: OnceLock<bool> = OnceLock::new();
+    *AVAILABLE.get_or_init(|| {
+        // Leaf 7: AMX-BF16 and AMX-TILE. Leaf 1: the system saves extended state at all.
+        const AMX: u32 = 1 << 22 | 1 << 24;
+        const OSXSAVE: u32 = 1 << 27;
+        let has_tiles = __cpuid_count(1, 0).ecx & OSXSAVE != 0
+            && __cpuid_count(0, 0).eax >= 7
+            && __cpuid_count(7, 0).edx & AMX == AMX;
+        // Linux hands out the 8 kB of tile state only to processes that ask (ARCH_REQ_XCOMP_PERM).
+        const REQUEST: libc::c_int = 0x1023;
+        const TILE_DATA: libc::c_ulong = 18;
+        // SAFETY: the call takes two numbers and changes only what this process may use.
+        has_tiles && unsafe { libc::syscall(libc::SYS_arch_prctl, REQUEST, TILE_DATA) } == 0
+    })
+}
+
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+pub(super) fn are_available() -> bool {
+    false
+}
+
+/// A thread's tiles as the kernels want them: eight of 16 rows of 64 bytes. Released when dropped.
+pub(super) struct Tiles(());
+
+impl Tiles {
+    /// # Safety
+    /// [`are_available`].
+    #[cfg(target_arch = "x86_64")]
+    pub unsafe fn configure() -> Self {
+        #[repr(align(64))]
+        struct Configuration([u8; 64]);
+        let mut configuration = Configuration([0; 64]);
+        configuration.0[0] = 1; // The only palette there is.
+        for tile in 0..8 {
+            configuration.0[16 + 2 * tile] = 64;
+            configuration.0[48 + tile] = 16;
+        }
+        // SAFETY: the CPU has the instruction (the caller's promise), and the 64 bytes are a configuration.
+        unsafe { std::arch::asm!("ldtilecfg [{}]", in(reg) configuration.0.as_ptr(), options(nostack, readonly)) };
+        Self(())
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    pub unsafe fn configure() -> Self {
+        Self(())
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Drop for Tiles {
+    fn drop(&mut self) {
+        // SAFETY: tiles exist, or this value would not.
+        unsafe { std::arch::asm!("tilerelease", options(nostack, nomem)) };
+    }
+}

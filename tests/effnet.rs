@@ -1,0 +1,434 @@
+//! The fused EfficientNet-B0 engine against onnxruntime, and what it promises about batches, threads, NaN and
+//! graphs that are not its own.
+//!
+//! The graphs come from `peers/make_effnet.py`, which spells one kind of network as several exporters would.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use ndarray::{Array2, Array3, Axis, s};
+use ndarray_npy::{read_npy, write_npy};
+use sleeve::engine::effnet::{EffnetEngine, KernelSet, Network};
+use sleeve::engine::{Engine, EngineChoice, EngineOptions, Precision, Purpose};
+use sleeve::model::Model;
+use sleeve_tests::{data, output_of, peer, repository, skip};
+
+const FRAMES: usize = 128;
+const BANDS: usize = 96;
+const PATCH: usize = FRAMES * BANDS;
+/// Rows of the batches that are compared: below, at and above the sizes at which groups change.
+const BATCHES: [usize; 7] = [1, 2, 3, 7, 8, 64, 65];
+
+/// The styles of `make_effnet.py` with a seed each.
+const GRAPHS: [(&str, u32); 6] =
+    [("torch", 1), ("folded", 1), ("folded", 2), ("half", 3), ("tensorflow", 4), ("tensorflow", 5)];
+
+fn folder() -> PathBuf {
+    let folder = repository().join("target/effnet-tests");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Every patch of the golden mel-spectrograms, half overlapping, and a few of noise.
+fn golden_patches() -> Array3<f32> {
+    let mut rows: Vec<f32> = Vec::new();
+    for name in ["chords", "impulses", "music1", "music2", "noise", "speech", "sweep"] {
+        let mel: Array2<f32> = read_npy(data(&format!("golden/{name}.mel.npy"))).unwrap();
+        assert_eq!(mel.len_of(Axis(1)), BANDS);
+        for first in (0..mel.len_of(Axis(0)).saturating_sub(FRAMES - 1)).step_by(62) {
+            rows.extend(mel.slice(s![first..first + FRAMES, ..]).iter());
+        }
+    }
+    let mut random = Random(7);
+    for level in [0.5f32, 1.0, 2.0] {
+        rows.extend((0..PATCH).map(|_| (random.unit() * level + 0.5 * level).max(0.0)));
+    }
+    Array3::from_shape_vec((rows.len() / PATCH, FRAMES, BANDS), rows).unwrap()
+}
+
+/// A small generator, so that every run sees the same numbers.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    /// In -1..1.
+    fn unit(&mut self) -> f32 {
+        self.next() as f32 / (1u64 << 30) as f32 - 1.0
+    }
+}
+
+/// The golden patches as a file, for calibration and for onnxruntime.
+fn golden_file() -> &'static Path {
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let path = folder().join("golden.npy");
+        write_npy(&path, &golden_patches()).unwrap();
+        path
+    })
+}
+
+/// The graph of a style and seed; `None` without the peers.
+fn graph(style: &str, seed: u32, mutation: Option<&str>) -> Option<PathBuf> {
+    static MADE: OnceLock<Mutex<HashMap<String, PathBuf>>> = OnceLock::new();
+    let name = format!("{style}-{seed}-{}.onnx", mutation.unwrap_or("whole"));
+    let mut made = MADE.get_or_init(Mutex::default).lock().unwrap();
+    if let Some(path) = made.get(&name) {
+        return Some(path.clone());
+    }
+    let path = folder().join(&name);
+    let mut command = peer("make_effnet.py")?;
+    command.arg(&path).args(["--style", style, "--seed", &seed.to_string()]);
+    match mutation {
+        Some(mutation) => command.args(["--mutate", mutation]),
+        None => command.arg("--patches").arg(golden_file()),
+    };
+    output_of(&mut command);
+    made.insert(name, path.clone());
+    Some(path)
+}
+
+/// onnxruntime's outputs for the patches in a file.
+fn expected(graph: &Path, patches: &Path) -> Option<Vec<Array2<f32>>> {
+    let stem = format!("{}-{}-", graph.file_stem()?.display(), patches.file_stem()?.display());
+    let prefix = folder().join(stem);
+    let mut command = peer("run_onnx.py")?;
+    output_of(command.arg(graph).arg(patches).arg(&prefix));
+    Some((0..2).map(|i| read_npy(format!("{}{i}.npy", prefix.display())).unwrap()).collect())
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
+    let square = |x: f64| x * x;
+    let error: f64 = found.iter().zip(expected).map(|(&a, &b)| square(f64::from(a) - f64::from(b))).sum();
+    (error / expected.iter().map(|&b| square(f64::from(b))).sum::<f64>()).sqrt()
+}
+
+/// Rows for comparisons: patches whose embeddings differ (every cosine below 0.9), over and over.
+struct Case {
+    network: Arc<Network>,
+    patches: Vec<f32>,
+    /// The graph's outputs for them, from onnxruntime.
+    expected: Vec<Array2<f32>>,
+}
+
+fn case(style: &str, seed: u32) -> Option<Case> {
+    let graph = graph(style, seed, None)?;
+    let golden = golden_patches();
+    let outputs = expected(&graph, golden_file())?;
+    let mut distinct: Vec<usize> = Vec::new();
+    let row = |i: usize| outputs[1].row(i).to_vec();
+    for i in 0..golden.len_of(Axis(0)) {
+        if distinct.iter().all(|&other| cosine(&row(i), &row(other)) < 0.9) {
+            distinct.push(i);
+        }
+    }
+    // Otherwise swapped patches and mistakes of folding would hide in the tolerance.
+    assert!(distinct.len() >= 10, "{style} {seed}: only {} patches with embeddings of their own", distinct.len());
+    let order: Vec<usize> = (0..65).map(|i| distinct[i * 7 % distinct.len()]).collect();
+    let bytes = std::fs::read(&graph).unwrap();
+    let network = Network::recognise(&bytes).unwrap().unwrap_or_else(|why| panic!("{style} {seed}: {why}"));
+    Some(Case {
+        network: Arc::new(network),
+        patches: golden.select(Axis(0), &order).into_raw_vec_and_offset().0,
+        expected: outputs.iter().map(|output| output.select(Axis(0), &order)).collect(),
+    })
+}
+
+fn engine(network: &Arc<Network>, set: KernelSet, threads: usize) -> EffnetEngine {
+    let options = EngineOptions { threads, ..Default::default() };
+    EffnetEngine::with_kernels(network.clone(), &options, set).unwrap()
+}
+
+/// The sets of a precision that this CPU can run.
+fn available(precision: Precision) -> impl Iterator<Item = KernelSet> {
+    KernelSet::ALL.into_iter().filter(move |set| set.precision() == precision && set.is_available())
+}
+
+/// Both outputs of a batch.
+fn run(engine: &EffnetEngine, patches: &[f32]) -> [Vec<f32>; 2] {
+    let rows = patches.len() / PATCH;
+    let mut first = vec![0.0; rows * engine.outputs()[0].dim];
+    let mut second = vec![0.0; rows * engine.outputs()[1].dim];
+    engine.run(patches, rows, &mut [(0, &mut first), (1, &mut second)]).unwrap();
+    [first, second]
+}
+
+#[test]
+fn outputs_are_those_of_onnxruntime() {
+    for (style, seed) in GRAPHS {
+        let Some(case) = case(style, seed) else { skip!("no peers; run `cargo xtask peers`") };
+        for set in available(Precision::F32) {
+            for threads in [1, 2] {
+                let engine = engine(&case.network, set, threads);
+                let (mut worst_error, mut worst_cosine) = (0.0f64, 1.0f64);
+                for rows in BATCHES {
+                    let found = run(&engine, &case.patches[..rows * PATCH]);
+                    for (found, expected) in found.iter().zip(&case.expected) {
+                        let dim = expected.len_of(Axis(1));
+                        for (found, expected) in found.chunks_exact(dim).zip(expected.rows()) {
+                            let expected = expected.to_vec();
+                            worst_error = worst_error.max(relative_error(found, &expected));
+                            worst_cosine = worst_cosine.min(cosine(found, &expected));
+                        }
+                    }
+                }
+                println!("{style} {seed}, {set}, {threads} threads: error {worst_error:.1e}, cosine {worst_cosine:.9}");
+                assert!(worst_error <= 1e-5, "{style} {seed}, {set}: relative error {worst_error:e}");
+                assert!(worst_cosine >= 0.999_999, "{style} {seed}, {set}: cosine {worst_cosine}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bf16_stays_close() {
+    for (style, seed) in [("folded", 2), ("half", 3), ("tensorflow", 4)] {
+        let Some(case) = case(style, seed) else { skip!("no peers; run `cargo xtask peers`") };
+        if KernelSet::best(Precision::Bf16).is_none() {
+            skip!("CPU lacks AVX-512 BF16");
+        }
+        for set in available(Precision::Bf16) {
+            let engine = engine(&case.network, set, 1);
+            let mut worst = 1.0f64;
+            for rows in BATCHES {
+                let found = run(&engine, &case.patches[..rows * PATCH]);
+                for (found, expected) in found.iter().zip(&case.expected) {
+                    let dim = expected.len_of(Axis(1));
+                    for (found, expected) in found.chunks_exact(dim).zip(expected.rows()) {
+                        worst = worst.min(cosine(found, &expected.to_vec()));
+                    }
+                }
+            }
+            println!("{style} {seed}, {set}: cosine {worst:.6}");
+            assert!(worst >= 0.9995, "{style} {seed}, {set}: cosine {worst}");
+        }
+    }
+}
+
+/// Every kernel set that this CPU can run.
+fn every_kind(network: &Arc<Network>, threads: usize) -> Vec<EffnetEngine> {
+    let sets = KernelSet::ALL.into_iter().filter(|set| set.is_available());
+    sets.map(|set| engine(network, set, threads)).collect()
+}
+
+/// The fastest set in f32.
+fn best() -> KernelSet {
+    KernelSet::best(Precision::Auto).unwrap()
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn a_patch_has_the_same_bits_in_any_company() {
+    let Some(case) = case("folded", 1) else { skip!("no peers; run `cargo xtask peers`") };
+    for (index, alone) in every_kind(&case.network, 1).iter().enumerate() {
+        let singles: Vec<[Vec<f32>; 2]> =
+            case.patches.chunks_exact(PATCH).take(19).map(|patch| run(alone, patch)).collect();
+        for threads in [1, 2, 3] {
+            let engine = &every_kind(&case.network, threads)[index];
+            let mut random = Random(threads as u64);
+            for rows in [1, 2, 3, 5, 7, 8, 13, 17, 19] {
+                let order: Vec<usize> = (0..rows).map(|_| random.next() as usize % singles.len()).collect();
+                let batch: Vec<f32> =
+                    order.iter().flat_map(|&i| &case.patches[i * PATCH..(i + 1) * PATCH]).copied().collect();
+                let found = run(engine, &batch);
+                for output in 0..2 {
+                    let dim = engine.outputs()[output].dim;
+                    for (row, &i) in found[output].chunks_exact(dim).zip(&order) {
+                        let name = engine.describe();
+                        assert_eq!(bits(row), bits(&singles[i][output]), "{name}, batch of {rows}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn engines_can_be_used_from_several_threads_at_once() {
+    let Some(case) = case("folded", 1) else { skip!("no peers; run `cargo xtask peers`") };
+    for threads in [1, 2] {
+        let engine = engine(&case.network, best(), threads);
+        let expected = run(&engine, &case.patches[..8 * PATCH]);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..3 {
+                        assert_eq!(run(&engine, &case.patches[..8 * PATCH]), expected);
+                    }
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn nan_stays_in_its_row() {
+    let Some(case) = case("torch", 1) else { skip!("no peers; run `cargo xtask peers`") };
+    for engine in every_kind(&case.network, 1) {
+        let mut patches = case.patches[..3 * PATCH].to_vec();
+        let clean = run(&engine, &patches);
+        patches[PATCH + 5000] = f32::NAN;
+        let found = run(&engine, &patches);
+        for (found, clean) in found.iter().zip(&clean) {
+            let dim = found.len() / 3;
+            assert!(found[dim..2 * dim].iter().all(|value| value.is_nan()), "{}", engine.describe());
+            assert_eq!(bits(&found[..dim]), bits(&clean[..dim]));
+            assert_eq!(bits(&found[2 * dim..]), bits(&clean[2 * dim..]));
+        }
+    }
+}
+
+#[test]
+fn denormals_and_silence_are_ordinary_input() {
+    let Some(case) = case("torch", 1) else { skip!("no peers; run `cargo xtask peers`") };
+    for engine in every_kind(&case.network, 2) {
+        let silence = run(&engine, &[0.0; PATCH]);
+        let denormal = run(&engine, &[1e-40; PATCH]);
+        assert!(silence[1].iter().all(|value| value.is_finite()));
+        assert_eq!(bits(&silence[1]), bits(&denormal[1]), "{}", engine.describe());
+        // The caller's own arithmetic still knows them.
+        assert!(std::hint::black_box(f32::MIN_POSITIVE) * 0.5 > 0.0);
+    }
+}
+
+#[test]
+fn outputs_are_asked_for_one_by_one() {
+    let Some(case) = case("tensorflow", 4) else { skip!("no peers; run `cargo xtask peers`") };
+    let engine = engine(&case.network, best(), 1);
+    let names: Vec<&str> = engine.outputs().iter().map(|output| output.name.as_str()).collect();
+    assert_eq!(names, ["PartitionedCall:0", "PartitionedCall:1"]);
+    assert_eq!(engine.outputs()[0].purpose, Purpose::Predictions);
+    assert_eq!(engine.outputs()[1].purpose, Purpose::Embeddings);
+    let [predictions, embeddings] = run(&engine, &case.patches[..2 * PATCH]);
+    let mut alone = vec![0.0; 2 * 1280];
+    engine.run(&case.patches[..2 * PATCH], 2, &mut [(1, &mut alone)]).unwrap();
+    assert_eq!(alone, embeddings);
+    let (mut a, mut b) = (vec![0.0; 2 * 1280], vec![0.0; 2 * 400]);
+    engine.run(&case.patches[..2 * PATCH], 2, &mut [(1, &mut a), (0, &mut b)]).unwrap();
+    assert_eq!((a, b), (embeddings, predictions));
+    engine.run(&[], 0, &mut []).unwrap();
+}
+
+#[test]
+fn wrong_arguments_are_errors() {
+    let Some(case) = case("folded", 1) else { skip!("no peers; run `cargo xtask peers`") };
+    let engine = engine(&case.network, best(), 1);
+    let patch = &case.patches[..PATCH];
+    let mut room = vec![0.0; 1280];
+    assert!(engine.run(&patch[1..], 1, &mut [(1, &mut room)]).is_err());
+    assert!(engine.run(patch, 2, &mut [(1, &mut room)]).is_err());
+    assert!(engine.run(patch, usize::MAX, &mut [(1, &mut room)]).is_err());
+    assert!(engine.run(patch, 1, &mut [(2, &mut room)]).is_err());
+    assert!(engine.run(patch, 1, &mut [(1, &mut room[1..])]).is_err());
+    let options = EngineOptions { precision: Precision::Fp16, ..Default::default() };
+    assert!(EffnetEngine::new(case.network.clone(), &options).is_err());
+}
+
+#[test]
+fn models_run_on_it_by_default() {
+    for (style, seed) in [("half", 3), ("tensorflow", 4)] {
+        let Some(case) = case(style, seed) else { skip!("no peers; run `cargo xtask peers`") };
+        let bytes = std::fs::read(graph(style, seed, None).unwrap()).unwrap();
+        let model = Model::from_bytes(style, bytes, None).unwrap();
+        let options = EngineOptions { threads: 1, ..Default::default() };
+        let engine = model.engine(&options).unwrap();
+        assert_eq!(engine.name(), "effnet");
+        assert_eq!(engine.outputs(), model.outputs());
+        let mut found = vec![0.0; 1280];
+        engine.run(&case.patches[..PATCH], 1, &mut [(1, &mut found)]).unwrap();
+        assert!(relative_error(&found, &case.expected[1].row(0).to_vec()) < 1e-5);
+        // The other engine agrees: the graph means the same to both.
+        let other = model.engine(&EngineOptions { engine: EngineChoice::Onnx, ..options }).unwrap();
+        assert_eq!(other.name(), "onnx");
+        let mut plain = vec![0.0; 1280];
+        other.run(&case.patches[..PATCH], 1, &mut [(1, &mut plain)]).unwrap();
+        assert!(relative_error(&found, &plain) < 1e-4, "{}", relative_error(&found, &plain));
+    }
+}
+
+/// Mutations of `make_effnet.py`, and words of the reason for which each is refused.
+const NEAR_MISSES: [(&str, &str); 11] = [
+    ("width", "channels"),
+    ("kernel", "kernel"),
+    ("missing-block", "block 6.1"),
+    ("grouped", "groups"),
+    ("relu", "SiLU"),
+    ("no-residual", "not added"),
+    ("residual-elsewhere", "not its input"),
+    ("no-gate", "squeeze-and-excite"),
+    ("dilated", "dilated"),
+    ("max-pool", "GlobalMaxPool"),
+    ("padding-value", "border of 1"),
+];
+
+#[test]
+fn near_misses_are_refused_with_a_reason() {
+    for (mutation, words) in NEAR_MISSES {
+        let Some(path) = graph("folded", 9, Some(mutation)) else { skip!("no peers; run `cargo xtask peers`") };
+        let bytes = std::fs::read(&path).unwrap();
+        match Network::recognise(&bytes).unwrap() {
+            Ok(_) => panic!("{mutation} passes for an EfficientNet-B0"),
+            Err(why) => {
+                println!("{mutation}: {why}");
+                assert!(why.contains(words), "{mutation}: {why}");
+            }
+        }
+        if mutation == "width" {
+            let model = Model::from_bytes("near miss", bytes, None).unwrap();
+            assert_eq!(model.engine(&EngineOptions::default()).unwrap().name(), "onnx");
+            let forced = EngineOptions { engine: EngineChoice::Effnet, ..Default::default() };
+            let error = model.engine(&forced).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains("not an EfficientNet-B0") && error.contains(words), "{error}");
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn damaged_files_never_panic() {
+    let Some(path) = graph("half", 3, None) else { skip!("no peers; run `cargo xtask peers`") };
+    let bytes = std::fs::read(path).unwrap();
+    assert!(Network::recognise(b"").is_err());
+    assert!(Network::recognise(b"not a model at all").is_err());
+    let mut random = Random(3);
+    for i in 0..60 {
+        let end = if i < 30 { random.next() as usize % 4096 } else { random.next() as usize % bytes.len() };
+        // Cut short, it may still be a message, but never this network.
+        assert!(!matches!(Network::recognise(&bytes[..end]), Ok(Ok(_))), "cut to {end} bytes");
+    }
+    // Structure lies mostly at the front; weights in between hold no lengths.
+    let mut damaged = bytes.clone();
+    for _ in 0..150 {
+        let places: Vec<usize> = (0..3).map(|_| random.next() as usize % (1 << 15)).collect();
+        for &place in &places {
+            damaged[place] = random.next() as u8;
+        }
+        let _ = Network::recognise(&damaged);
+        for &place in &places {
+            damaged[place] = bytes[place];
+        }
+    }
+}
+
+#[test]
+fn workspaces_and_opening_are_small() {
+    let Some(path) = graph("half", 3, None) else { skip!("no peers; run `cargo xtask peers`") };
+    let bytes = std::fs::read(path).unwrap();
+    let network = Arc::new(Network::recognise(&bytes).unwrap().unwrap());
+    for engine in every_kind(&network, 1) {
+        let workspace = engine.workspace_bytes();
+        assert!(workspace < 24 << 20, "{}: {workspace} bytes", engine.describe());
+    }
+}
