@@ -1,0 +1,99 @@
+//! `sleeve-train discogs`.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::discogs::{Options, Progress, ingest};
+use crate::error::{Error, Result};
+
+/// Turns dumps of Discogs into Parquet tables.
+///
+/// Discogs publishes its whole catalogue every month (section 2.1 of the paper): releases with their
+/// artists, labels, genres, styles, dates and tracklists, and the masters that group the versions of a
+/// release. Each dump is read as a stream, in memory that does not depend on its size. A damaged
+/// record is named with its position and id, counted and skipped; a file that ends too early is an
+/// error, and leaves no table.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Dumps of releases, masters, artists or labels, in any order: .xml, .xml.gz, or - for standard
+    /// input. What they hold is told by their content.
+    #[arg(required = true, value_name = "DUMP")]
+    dumps: Vec<PathBuf>,
+    /// Folder for the tables; tables of the same name are replaced.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Parsing threads [default: as many as there are cores, at most 16].
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let mut options = Options::default();
+    if let Some(threads) = arguments.threads {
+        if threads == 0 {
+            return Err(Error::InvalidArgument("--threads must be at least 1".into()));
+        }
+        options.threads = threads;
+    }
+    for dump in &arguments.dumps {
+        let progress = Progress::default();
+        let size = std::fs::metadata(dump).ok().filter(|data| data.is_file()).map(|data| data.len());
+        let bar = progress_bar(size, &dump.display().to_string());
+        let start = Instant::now();
+        let report = std::thread::scope(|scope| {
+            let (done, ticks) = std::sync::mpsc::channel::<()>();
+            let (progress_shown, bar_shown) = (progress.clone(), bar.clone());
+            scope.spawn(move || {
+                while ticks.recv_timeout(Duration::from_millis(200))
+                    == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+                {
+                    bar_shown.set_position(progress_shown.bytes());
+                }
+            });
+            let report = ingest(dump, &arguments.out, &options, &progress, &mut |damaged| {
+                let id = damaged.id.map_or_else(|| "without id".into(), |id| format!("id {id}"));
+                let text = format!(
+                    "{}: skipped the record at byte {} ({id}): {}",
+                    dump.display(),
+                    damaged.offset,
+                    damaged.reason
+                );
+                bar.suspend(|| eprintln!("{text}"));
+            });
+            drop(done);
+            report
+        })?;
+        bar.finish_and_clear();
+        let seconds = start.elapsed().as_secs_f64();
+        println!(
+            "{}: {} {} ({} damaged), {:.1} MB of XML in {seconds:.1} s, {:.0} MB/s",
+            dump.display(),
+            report.records,
+            report.kind.root(),
+            report.damaged,
+            report.bytes as f64 / 1e6,
+            report.bytes as f64 / 1e6 / seconds,
+        );
+        for (table, rows) in report.tables {
+            println!("  {table}.parquet: {rows} rows");
+        }
+    }
+    Ok(())
+}
+
+/// A bar over bytes; without a known size, a counter. Hidden where standard error is no terminal.
+pub fn progress_bar(size: Option<u64>, what: &str) -> ProgressBar {
+    let bar = match size {
+        Some(size) => ProgressBar::new(size).with_style(
+            ProgressStyle::with_template("{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+                .expect("a valid template"),
+        ),
+        None => ProgressBar::new_spinner().with_style(
+            ProgressStyle::with_template("{msg} {spinner} {bytes} {bytes_per_sec}")
+                .expect("a valid template"),
+        ),
+    };
+    bar.with_message(what.to_owned())
+}

@@ -1,0 +1,44 @@
+//! The command line of `sleeve-train`: nothing but translation between arguments and the library.
+
+mod discogs;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Result;
+
+/// From public editorial metadata and a folder of recordings to the data sets that music embeddings
+/// are learnt from.
+///
+/// The method is that of Alonso-Jiménez, Serra and Bogdanov, "Music Representation Learning Based on
+/// Editorial Metadata from Discogs" (ISMIR 2022): two recordings belong together when what is printed
+/// on their sleeves says so, by the same release, artist or label (section 2). The commands follow
+/// each other: `discogs` and `scan` make tables of a dump and of a collection, `match` joins them,
+/// `split` sets validation and test apart, `pairs` draws who is learnt with whom, `stats` counts.
+/// Every table is Parquet, which DuckDB, Polars and pandas open; TABLES.md describes the columns.
+#[derive(Parser)]
+#[command(name = "sleeve-train", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Discogs(discogs::Arguments),
+}
+
+/// Runs the program: 0 on success, 1 on failure, 2 on wrong arguments.
+pub fn main() -> ExitCode {
+    let result: Result<()> = match Arguments::parse().command {
+        Command::Discogs(arguments) => discogs::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

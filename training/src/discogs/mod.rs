@@ -1,0 +1,355 @@
+//! A Discogs dump -> Parquet tables.
+//!
+//! One thread reads, decompresses and cuts the stream into chunks of whole records; the others parse
+//! them into columns; the calling thread puts the results back in order and writes them. A fixed
+//! number of chunks goes round, so that memory depends neither on the dump nor on how far one thread
+//! is ahead of another.
+
+mod artist;
+mod credit;
+mod label;
+mod master;
+mod release;
+mod source;
+mod split;
+pub mod tables;
+mod values;
+mod xml;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+
+use arrow_array::RecordBatch;
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+
+pub use artist::{Artist, OtherName, Relation};
+pub use credit::{Credit, is_no_label, is_nobody, is_nobodys_name};
+pub use label::Label;
+pub use master::Master;
+pub use release::{Entry, Release, ReleaseLabel, Track};
+pub use source::{Progress, open};
+pub use split::Kind;
+pub use values::{Date, duration};
+pub use xml::Damage;
+
+use crate::error::{Error, Result};
+use crate::table::{Table, TableWriter};
+use split::{Boundaries, Splitter};
+use xml::{Tag, Xml};
+
+/// How a dump is read.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Parsing threads; the reading thread and the writing one come on top.
+    pub threads: usize,
+    /// Size of a chunk in bytes of XML.
+    pub chunk: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        // More than sixteen parse faster than any one thread decompresses.
+        let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get()).min(16);
+        Options { threads, chunk: 1 << 20 }
+    }
+}
+
+/// A record that was skipped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// Where it starts, in bytes of the uncompressed dump.
+    pub offset: u64,
+    /// Its id, as far as one can be made out.
+    pub id: Option<i64>,
+    /// Why.
+    pub reason: Damage,
+}
+
+/// What reading a dump came to.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Kind of the dump.
+    pub kind: Kind,
+    /// Records that were read.
+    pub records: u64,
+    /// Records that were skipped.
+    pub damaged: u64,
+    /// Size of the uncompressed records in bytes.
+    pub bytes: u64,
+    /// Tables written, and their rows.
+    pub tables: Vec<(&'static str, u64)>,
+}
+
+/// One kind of record and the tables that it fills.
+trait Records: Send {
+    const KIND: Kind;
+    const TABLES: &'static [&'static Table];
+    type Record<'a>: Default;
+
+    fn new() -> Self;
+    /// Reads one record in place of what `record` held.
+    fn read<'a>(record: &mut Self::Record<'a>, xml: &mut Xml<'a>, tag: &Tag<'a>) -> Result<(), Damage>;
+    fn push(&mut self, record: &Self::Record<'_>);
+    /// The rows so far, a batch for each of `TABLES`.
+    fn finish(&mut self) -> Vec<RecordBatch>;
+}
+
+/// Reads the dump in `input` (`-` is standard input), of whatever kind it is, and writes its tables
+/// into the folder `out`, where they appear together at the end or not at all. `damaged` is told of
+/// every record that is skipped, in order.
+///
+/// # Errors
+/// If the input cannot be read, is no dump, or ends too early, or a table cannot be written.
+pub fn ingest(
+    input: &Path,
+    out: &Path,
+    options: &Options,
+    progress: &Progress,
+    damaged: &mut dyn FnMut(&Damaged),
+) -> Result<Report> {
+    let (stream, _) = open(input, progress)?;
+    let splitter = Splitter::new(stream, input, options.chunk)?;
+    match splitter.kind() {
+        Kind::Releases => run::<release::ReleaseTables>(splitter, out, options, damaged),
+        Kind::Masters => run::<master::MasterTables>(splitter, out, options, damaged),
+        Kind::Artists => run::<artist::ArtistTables>(splitter, out, options, damaged),
+        Kind::Labels => run::<label::LabelTables>(splitter, out, options, damaged),
+    }
+}
+
+/// Chunk number `number`, whose first byte is at `offset`.
+struct Chunk {
+    number: u64,
+    offset: u64,
+    text: Vec<u8>,
+}
+
+/// What came of a chunk.
+#[derive(Default)]
+struct Parsed {
+    records: u64,
+    bytes: u64,
+    damaged: Vec<Damaged>,
+    batches: Vec<RecordBatch>,
+    /// The chunk's buffer, to be used again.
+    buffer: Vec<u8>,
+}
+
+fn run<T: Records>(
+    mut splitter: Splitter<impl Read + Send>,
+    out: &Path,
+    options: &Options,
+    damaged: &mut dyn FnMut(&Damaged),
+) -> Result<Report> {
+    let threads = options.threads.max(1);
+    let mut writers = Vec::new();
+    for table in T::TABLES {
+        writers.push(TableWriter::create(&table.path(out), table)?);
+    }
+    let mut report = Report { kind: T::KIND, records: 0, damaged: 0, bytes: 0, tables: Vec::new() };
+
+    std::thread::scope(|scope| {
+        // The buffers bound the memory: whoever holds none waits.
+        let buffers = 2 * threads + 2;
+        let (free, used_again) = bounded(buffers);
+        (0..buffers).for_each(|_| free.send(Vec::new()).expect("the channel holds all buffers"));
+        let (chunks, to_parse) = bounded::<Chunk>(buffers);
+        let (results, parsed) = unbounded::<Result<(u64, Parsed)>>();
+
+        let failures = results.clone();
+        scope.spawn(move || {
+            if let Err(error) = read_chunks(&mut splitter, &used_again, &chunks) {
+                // The receiver is gone only when the writer has failed already.
+                let _ = failures.send(Err(error));
+            }
+        });
+        for _ in 0..threads {
+            let (to_parse, results) = (to_parse.clone(), results.clone());
+            scope.spawn(move || {
+                let boundaries = Boundaries::of(T::KIND);
+                let mut tables = T::new();
+                for chunk in to_parse {
+                    let number = chunk.number;
+                    let parsed = parse_chunk(&boundaries, &mut tables, chunk);
+                    if results.send(Ok((number, parsed))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop((to_parse, results));
+
+        let mut waiting = BTreeMap::new();
+        let mut next = 0;
+        for result in parsed {
+            let (number, parsed) = result?;
+            waiting.insert(number, parsed);
+            while let Some(parsed) = waiting.remove(&next) {
+                next += 1;
+                for (writer, batch) in writers.iter_mut().zip(&parsed.batches) {
+                    if batch.num_rows() > 0 {
+                        writer.write(batch)?;
+                    }
+                }
+                report.records += parsed.records;
+                report.bytes += parsed.bytes;
+                report.damaged += parsed.damaged.len() as u64;
+                parsed.damaged.iter().for_each(&mut *damaged);
+                // The reader has left when it has seen the end.
+                let _ = free.send(parsed.buffer);
+            }
+        }
+        Ok(())
+    })?;
+
+    let mut finished = Vec::new();
+    for (table, writer) in T::TABLES.iter().zip(writers) {
+        report.tables.push((table.name, writer.rows()));
+        finished.push(writer.finish()?);
+    }
+    for table in finished {
+        table.persist()?;
+    }
+    Ok(report)
+}
+
+/// Hands out the chunks of a stream in order, each in a buffer that is free.
+fn read_chunks(
+    splitter: &mut Splitter<impl Read>,
+    free: &Receiver<Vec<u8>>,
+    chunks: &Sender<Chunk>,
+) -> Result<()> {
+    let mut number = 0;
+    while let Ok(mut text) = free.recv() {
+        let Some(offset) = splitter.next_chunk(&mut text)? else { return Ok(()) };
+        if chunks.send(Chunk { number, offset, text }).is_err() {
+            return Ok(());
+        }
+        number += 1;
+    }
+    Ok(())
+}
+
+fn parse_chunk<T: Records>(boundaries: &Boundaries, tables: &mut T, chunk: Chunk) -> Parsed {
+    let mut parsed = Parsed { bytes: chunk.text.len() as u64, ..Parsed::default() };
+    let mut record = T::Record::default();
+    each_record(boundaries, &chunk.text, |start, text| {
+        let outcome = parse_records::<T>(text, &mut record, |record| {
+            tables.push(record);
+            parsed.records += 1;
+        });
+        if let Err(reason) = outcome {
+            parsed.damaged.push(Damaged {
+                offset: chunk.offset + start as u64,
+                id: probable_id(T::KIND, text),
+                reason,
+            });
+        }
+    });
+    drop(record);
+    parsed.batches = tables.finish();
+    parsed.buffer = chunk.text;
+    parsed
+}
+
+/// Calls `each` with the position and text of every record, up to the beginning of the next one.
+fn each_record<'a>(boundaries: &Boundaries, chunk: &'a [u8], mut each: impl FnMut(usize, &'a [u8])) {
+    let mut start = 0;
+    while start < chunk.len() {
+        let end = boundaries.next(chunk, start).unwrap_or(chunk.len());
+        each(start, &chunk[start..end]);
+        start = end;
+    }
+}
+
+/// Reads the record in `text`, and others that follow it on the same line.
+fn parse_records<'a, T: Records>(
+    text: &'a [u8],
+    record: &mut T::Record<'a>,
+    mut push: impl FnMut(&T::Record<'a>),
+) -> Result<(), Damage> {
+    let mut text = std::str::from_utf8(text).map_err(|_| Damage::Encoding)?.trim_start();
+    while !text.is_empty() {
+        let mut xml = Xml::fast(text);
+        if parse_record::<T>(&mut xml, record).is_err() {
+            xml = Xml::plain(text);
+            parse_record::<T>(&mut xml, record)?;
+        }
+        push(record);
+        text = text[text.len() - xml.remaining()..].trim_start();
+    }
+    Ok(())
+}
+
+/// Reads the one record that `xml` begins with.
+fn parse_record<'a, T: Records>(xml: &mut Xml<'a>, record: &mut T::Record<'a>) -> Result<(), Damage> {
+    match xml.root()? {
+        Some(tag) if tag.name() == T::KIND.record() => T::read(record, xml, &tag),
+        other => Err(Damage::Stray(other.map_or_else(String::new, |tag| tag.name().to_owned()))),
+    }
+}
+
+/// The id that a damaged record seems to have.
+fn probable_id(kind: Kind, text: &[u8]) -> Option<i64> {
+    let mark: &[u8] = match kind {
+        Kind::Releases | Kind::Masters => b" id=\"",
+        Kind::Artists | Kind::Labels => b"<id>",
+    };
+    let at = memchr::memmem::find(text, mark)? + mark.len();
+    let digits: Vec<u8> = text[at..].iter().copied().take(18).take_while(u8::is_ascii_digit).collect();
+    std::str::from_utf8(&digits).ok()?.parse().ok()
+}
+
+/// Reads the `name` children of `parent` as words.
+fn words<'a>(
+    xml: &mut Xml<'a>,
+    parent: &Tag<'a>,
+    name: &str,
+    into: &mut Vec<Cow<'a, str>>,
+) -> Result<(), Damage> {
+    while let Some(tag) = xml.child_of(parent)? {
+        if tag.name() == name {
+            let word = xml.cell(&tag)?;
+            if !word.is_empty() {
+                into.push(word);
+            }
+        } else {
+            xml.skip(&tag)?;
+        }
+    }
+    Ok(())
+}
+
+/// Calls `each` with every release in `text`, the whole of an uncompressed dump: for tools and
+/// tests that want records, not tables. A damaged record is an `Err`.
+///
+/// # Errors
+/// If `text` is not a dump of releases, or is cut off; nothing has been called for by then.
+pub fn for_each_release<'a>(
+    text: &'a [u8],
+    mut each: impl FnMut(Result<&Release<'a>, Damage>),
+) -> Result<()> {
+    let path = Path::new("<memory>");
+    let mut splitter = Splitter::new(text, path, text.len().max(1))?;
+    if splitter.kind() != Kind::Releases {
+        return Err(Error::format(path, format!("a dump of {}, not of releases", splitter.kind().root())));
+    }
+    let boundaries = Boundaries::of(Kind::Releases);
+    let Some(offset) = splitter.next_chunk(&mut Vec::new())? else { return Ok(()) };
+    let text = &text[offset as usize..];
+    let end = memchr::memmem::rfind(text, b"</release>").map_or(text.len(), |at| at + 10);
+    let mut record = Release::default();
+    each_record(&boundaries, &text[..end], |_, text| {
+        if let Err(damage) =
+            parse_records::<release::ReleaseTables>(text, &mut record, |record| each(Ok(record)))
+        {
+            each(Err(damage));
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

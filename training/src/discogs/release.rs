@@ -1,0 +1,343 @@
+//! Releases: what was put on sale, by whom, on which label, with which tracks.
+
+use std::borrow::Cow;
+
+use arrow_array::RecordBatch;
+
+use super::credit::{Credit, read_credits};
+use super::split::Kind;
+use super::tables::{
+    RELEASE_ARTISTS, RELEASE_GENRES, RELEASE_LABELS, RELEASE_STYLES, RELEASES, TRACK_ARTISTS, TRACKS,
+};
+use super::values::{Date, duration};
+use super::xml::{Damage, Tag, Xml, clean, number};
+use super::{Records, words};
+use crate::table::{Builder, Cell, Table};
+
+/// What an entry of a tracklist is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Entry {
+    /// A track.
+    #[default]
+    Track,
+    /// A line between tracks, with neither position nor duration.
+    Heading,
+    /// A track whose parts are listed under it.
+    Index,
+    /// A part of an index track.
+    Part,
+}
+
+impl Entry {
+    /// The word in the tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Entry::Track => "track",
+            Entry::Heading => "heading",
+            Entry::Index => "index",
+            Entry::Part => "part",
+        }
+    }
+}
+
+/// One entry of a tracklist. Its number is its place in document order, parents before their parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Track<'a> {
+    /// What it is.
+    pub entry: Entry,
+    /// Number of the index track that this is a part of, from 1.
+    pub parent: Option<i32>,
+    /// Position as printed ("A1", "1-05"), perhaps empty.
+    pub position: Cow<'a, str>,
+    /// Its title.
+    pub title: Cow<'a, str>,
+    /// Duration in seconds, where given and readable.
+    pub duration: Option<i32>,
+    /// Artists of its own, which replace the release's.
+    pub artists: Vec<Credit<'a>>,
+}
+
+/// One label of a release.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReleaseLabel {
+    /// Discogs' label id, 0 where the dump has none.
+    pub label: i64,
+    /// The label's name.
+    pub name: String,
+    /// Catalogue number.
+    pub catalogue: String,
+}
+
+/// One release.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Release<'a> {
+    /// Discogs' release id.
+    pub id: i64,
+    /// "Accepted" and so on; absent since 2026.
+    pub status: Option<String>,
+    /// Title.
+    pub title: Cow<'a, str>,
+    /// Main artists.
+    pub artists: Vec<Credit<'a>>,
+    /// Labels, once for each catalogue number.
+    pub labels: Vec<ReleaseLabel>,
+    /// Genres.
+    pub genres: Vec<Cow<'a, str>>,
+    /// Styles.
+    pub styles: Vec<Cow<'a, str>>,
+    /// Country or region, perhaps empty.
+    pub country: Cow<'a, str>,
+    /// Date as printed, perhaps empty.
+    pub released: Cow<'a, str>,
+    /// How sure Discogs' editors are.
+    pub quality: Cow<'a, str>,
+    /// The master that this is a version of.
+    pub master: Option<i64>,
+    /// Whether this is its master's main release; unknown where the dump does not say.
+    pub is_main: Option<bool>,
+    /// The tracklist, flattened in document order.
+    pub tracks: Vec<Track<'a>>,
+}
+
+impl<'a> Release<'a> {
+    pub(super) fn read(&mut self, xml: &mut Xml<'a>, record: &Tag<'a>) -> Result<(), Damage> {
+        let mut id = None;
+        record.attributes(|name, value| match name {
+            "id" => id = Some(number("release id", &value)),
+            "status" => self.status = Some(value.into_owned()),
+            _ => {}
+        })?;
+        self.id = id.ok_or(Damage::Missing("id attribute"))??;
+        while let Some(tag) = xml.child_of(record)? {
+            match tag.name() {
+                "artists" => read_credits(xml, &tag, |credit| self.artists.push(credit))?,
+                "title" => self.title = xml.cell(&tag)?,
+                "labels" => self.read_labels(xml, &tag)?,
+                "genres" => words(xml, &tag, "genre", &mut self.genres)?,
+                "styles" => words(xml, &tag, "style", &mut self.styles)?,
+                "country" => self.country = xml.cell(&tag)?,
+                "released" => self.released = xml.cell(&tag)?,
+                "data_quality" => self.quality = xml.cell(&tag)?,
+                "master_id" => self.read_master(xml, &tag)?,
+                "tracklist" => self.read_tracks(xml, &tag, None)?,
+                _ => xml.skip(&tag)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn read_labels(&mut self, xml: &mut Xml<'a>, parent: &Tag<'a>) -> Result<(), Damage> {
+        while let Some(tag) = xml.child_of(parent)? {
+            if tag.name() == "label" {
+                let mut label = ReleaseLabel::default();
+                let mut id = Ok(0);
+                tag.attributes(|name, value| match name {
+                    "id" if !value.trim().is_empty() => id = number("label id", &value),
+                    "name" => label.name = clean(value).into_owned(),
+                    "catno" => label.catalogue = clean(value).into_owned(),
+                    _ => {}
+                })?;
+                label.label = id?;
+                self.labels.push(label);
+            }
+            xml.skip(&tag)?;
+        }
+        Ok(())
+    }
+
+    fn read_master(&mut self, xml: &mut Xml<'a>, tag: &Tag<'a>) -> Result<(), Damage> {
+        let mut is_main = None;
+        tag.attributes(|name, value| {
+            if name == "is_main_release" {
+                is_main = match value.trim() {
+                    "true" | "1" => Some(true),
+                    "false" | "0" => Some(false),
+                    _ => None,
+                };
+            }
+        })?;
+        let text = xml.text(tag)?;
+        let master = if text.trim().is_empty() { 0 } else { number("master_id", &text)? };
+        // 0 says "none", as the missing element does.
+        if master != 0 {
+            self.master = Some(master);
+            self.is_main = is_main;
+        }
+        Ok(())
+    }
+
+    fn read_tracks(
+        &mut self,
+        xml: &mut Xml<'a>,
+        list: &Tag<'a>,
+        parent: Option<usize>,
+    ) -> Result<(), Damage> {
+        while let Some(tag) = xml.child_of(list)? {
+            if tag.name() != "track" {
+                xml.skip(&tag)?;
+                continue;
+            }
+            let at = self.tracks.len();
+            let parent_number = parent.map(|at| at as i32 + 1);
+            self.tracks.push(Track { parent: parent_number, ..Track::default() });
+            let mut timed = false;
+            while let Some(part) = xml.child_of(&tag)? {
+                match part.name() {
+                    "position" => self.tracks[at].position = xml.cell(&part)?,
+                    "title" => self.tracks[at].title = xml.cell(&part)?,
+                    "duration" => {
+                        let text = xml.text(&part)?;
+                        timed = !text.trim().is_empty();
+                        self.tracks[at].duration = duration(&text);
+                    }
+                    "artists" => {
+                        let artists = &mut self.tracks[at].artists;
+                        read_credits(xml, &part, |credit| artists.push(credit))?;
+                    }
+                    // Parts of parts do not exist; if they did, they would be parts of the same index.
+                    "sub_tracks" => {
+                        self.tracks[at].entry = Entry::Index;
+                        self.read_tracks(xml, &part, parent.or(Some(at)))?;
+                    }
+                    _ => xml.skip(&part)?,
+                }
+            }
+            let track = &mut self.tracks[at];
+            if track.parent.is_some() {
+                track.entry = Entry::Part;
+            } else if track.entry == Entry::Track && track.position.is_empty() && !timed {
+                track.entry = Entry::Heading;
+            }
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self) {
+        let Release { artists, labels, genres, styles, tracks, .. } = std::mem::take(self);
+        *self = Release { artists, labels, genres, styles, tracks, ..Release::default() };
+        self.artists.clear();
+        self.labels.clear();
+        self.genres.clear();
+        self.styles.clear();
+        self.tracks.clear();
+    }
+}
+
+/// The tables that releases fill.
+pub(super) struct ReleaseTables {
+    releases: Builder,
+    artists: Builder,
+    labels: Builder,
+    genres: Builder,
+    styles: Builder,
+    tracks: Builder,
+    track_artists: Builder,
+}
+
+impl Records for ReleaseTables {
+    const KIND: Kind = Kind::Releases;
+    const TABLES: &'static [&'static Table] = &[
+        &RELEASES,
+        &RELEASE_ARTISTS,
+        &RELEASE_LABELS,
+        &RELEASE_GENRES,
+        &RELEASE_STYLES,
+        &TRACKS,
+        &TRACK_ARTISTS,
+    ];
+    type Record<'a> = Release<'a>;
+
+    fn new() -> Self {
+        ReleaseTables {
+            releases: Builder::new(&RELEASES),
+            artists: Builder::new(&RELEASE_ARTISTS),
+            labels: Builder::new(&RELEASE_LABELS),
+            genres: Builder::new(&RELEASE_GENRES),
+            styles: Builder::new(&RELEASE_STYLES),
+            tracks: Builder::new(&TRACKS),
+            track_artists: Builder::new(&TRACK_ARTISTS),
+        }
+    }
+
+    fn read<'a>(record: &mut Release<'a>, xml: &mut Xml<'a>, tag: &Tag<'a>) -> Result<(), Damage> {
+        record.clear();
+        record.read(xml, tag)
+    }
+
+    fn push(&mut self, release: &Release<'_>) {
+        let id = release.id;
+        let date = Date::read(&release.released);
+        self.releases.push([
+            Cell::Id(id),
+            Cell::Text(&release.title),
+            Cell::Text(&release.country),
+            Cell::Text(&release.released),
+            Cell::Int(date.year),
+            Cell::Int(date.month),
+            Cell::Int(date.day),
+            Cell::MaybeId(release.master),
+            Cell::Flag(release.is_main),
+            Cell::MaybeText(release.status.as_deref()),
+            Cell::Text(&release.quality),
+        ]);
+        for (at, credit) in (1..).zip(&release.artists) {
+            self.artists.push([
+                Cell::Id(id),
+                Cell::Int(Some(at)),
+                Cell::Id(credit.artist),
+                Cell::Text(&credit.name),
+                Cell::Text(&credit.printed),
+                Cell::Text(&credit.join),
+            ]);
+        }
+        for (at, label) in (1..).zip(&release.labels) {
+            self.labels.push([
+                Cell::Id(id),
+                Cell::Int(Some(at)),
+                Cell::Id(label.label),
+                Cell::Text(&label.name),
+                Cell::Text(&label.catalogue),
+            ]);
+        }
+        for genre in &release.genres {
+            self.genres.push([Cell::Id(id), Cell::Text(genre)]);
+        }
+        for style in &release.styles {
+            self.styles.push([Cell::Id(id), Cell::Text(style)]);
+        }
+        for (at, track) in (1..).zip(&release.tracks) {
+            self.tracks.push([
+                Cell::Id(id),
+                Cell::Int(Some(at)),
+                Cell::Int(track.parent),
+                Cell::Text(track.entry.word()),
+                Cell::Text(&track.position),
+                Cell::Text(&track.title),
+                Cell::Int(track.duration),
+            ]);
+            for (place, credit) in (1..).zip(&track.artists) {
+                self.track_artists.push([
+                    Cell::Id(id),
+                    Cell::Int(Some(at)),
+                    Cell::Int(Some(place)),
+                    Cell::Id(credit.artist),
+                    Cell::Text(&credit.name),
+                    Cell::Text(&credit.printed),
+                    Cell::Text(&credit.join),
+                ]);
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Vec<RecordBatch> {
+        vec![
+            self.releases.finish(),
+            self.artists.finish(),
+            self.labels.finish(),
+            self.genres.finish(),
+            self.styles.finish(),
+            self.tracks.finish(),
+            self.track_artists.finish(),
+        ]
+    }
+}

@@ -1,0 +1,309 @@
+//! Cuts a dump into chunks of whole records.
+//!
+//! A record begins at a line start and `<` cannot occur raw inside text, so a line feed followed by
+//! the record's opening tag is a boundary without parsing anything. What is found here is handed to
+//! the parsing threads; this module does as little as it can, for it runs on the thread that
+//! decompresses.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use memchr::memmem::{Finder, FinderRev};
+
+use crate::error::{Error, Result};
+
+/// The four kinds of dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// `<release id="...">` records.
+    Releases,
+    /// `<master id="...">` records.
+    Masters,
+    /// `<artist><id>` records.
+    Artists,
+    /// `<label><id>` records.
+    Labels,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Kind; 4] = [Kind::Releases, Kind::Masters, Kind::Artists, Kind::Labels];
+
+    /// The element that holds one record.
+    pub fn record(self) -> &'static str {
+        match self {
+            Kind::Releases => "release",
+            Kind::Masters => "master",
+            Kind::Artists => "artist",
+            Kind::Labels => "label",
+        }
+    }
+
+    /// The element around all records.
+    pub fn root(self) -> &'static str {
+        match self {
+            Kind::Releases => "releases",
+            Kind::Masters => "masters",
+            Kind::Artists => "artists",
+            Kind::Labels => "labels",
+        }
+    }
+}
+
+/// No real record comes near this; what does is not a dump, and must not fill the memory.
+const LONGEST_RECORD: usize = 64 << 20;
+
+/// Where the records of one kind start.
+#[derive(Clone)]
+pub(super) struct Boundaries {
+    forward: Finder<'static>,
+    backward: FinderRev<'static>,
+    length: usize,
+}
+
+impl Boundaries {
+    pub(super) fn of(kind: Kind) -> Self {
+        let needle = format!("\n<{}", kind.record());
+        Boundaries {
+            forward: Finder::new(&needle).into_owned(),
+            backward: FinderRev::new(&needle).into_owned(),
+            length: needle.len(),
+        }
+    }
+
+    /// Whether the match at `at` is the record's tag and not that of a longer name (`<releases>`).
+    fn holds(&self, text: &[u8], at: usize) -> bool {
+        matches!(text.get(at + self.length), Some(b' ' | b'>' | b'/' | b'\t' | b'\r' | b'\n'))
+    }
+
+    /// Position of the `<` that opens the next record after `from`.
+    pub(super) fn next(&self, text: &[u8], from: usize) -> Option<usize> {
+        let mut from = from;
+        loop {
+            let at = from + self.forward.find(text.get(from..)?)?;
+            if self.holds(text, at) {
+                return Some(at + 1);
+            }
+            from = at + 1;
+        }
+    }
+
+    /// Position of the `<` that opens the last record, unless that is the first byte.
+    fn last(&self, text: &[u8]) -> Option<usize> {
+        let mut end = text.len();
+        loop {
+            let at = self.backward.rfind(&text[..end])?;
+            if self.holds(text, at) {
+                return Some(at + 1);
+            }
+            end = at + self.length - 1;
+        }
+    }
+}
+
+/// Reads chunks of whole records from a stream.
+pub(super) struct Splitter<R> {
+    source: R,
+    path: PathBuf,
+    kind: Kind,
+    rooted: bool,
+    boundaries: Boundaries,
+    /// The beginning of the next chunk.
+    carry: Vec<u8>,
+    /// Offset of `carry` in the uncompressed stream.
+    offset: u64,
+    chunk: usize,
+    ended: bool,
+    finished: bool,
+}
+
+impl<R: Read> Splitter<R> {
+    /// Reads as far as the first record, which tells the kind.
+    pub(super) fn new(mut source: R, path: &Path, chunk: usize) -> Result<Self> {
+        let mut head = Vec::new();
+        let mut wanted = chunk.clamp(1, 4096);
+        let (kind, rooted, start, ended) = loop {
+            let ended = fill(&mut source, &mut head, wanted, path)?;
+            if let Some((kind, rooted, start)) = first_tag(&head) {
+                break (kind, rooted, start, ended);
+            }
+            if ended || head.len() >= 1 << 20 {
+                let reason = if head.is_empty() {
+                    "empty: neither a Discogs dump nor a part of one"
+                } else {
+                    "not a Discogs dump: it does not begin with <releases>, <masters>, <artists> or <labels>"
+                };
+                return Err(Error::format(path, reason));
+            }
+            wanted *= 4;
+        };
+        head.drain(..start);
+        Ok(Splitter {
+            source,
+            path: path.to_owned(),
+            kind,
+            rooted,
+            boundaries: Boundaries::of(kind),
+            carry: head,
+            offset: start as u64,
+            chunk,
+            ended,
+            finished: false,
+        })
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Fills `buffer` with the next whole records; returns the offset of its first byte in the
+    /// uncompressed stream, or `None` after the last record.
+    ///
+    /// # Errors
+    /// When the stream cannot be read, or ends before the closing tag of the dump.
+    pub(super) fn next_chunk(&mut self, buffer: &mut Vec<u8>) -> Result<Option<u64>> {
+        if self.finished {
+            return Ok(None);
+        }
+        buffer.clear();
+        std::mem::swap(buffer, &mut self.carry);
+        let offset = self.offset;
+        let mut wanted = self.chunk;
+        loop {
+            if !self.ended {
+                self.ended = fill(&mut self.source, buffer, wanted, &self.path)?;
+            }
+            if self.ended {
+                let end = self.end_of_records(buffer)?;
+                buffer.truncate(end);
+                self.finished = true;
+                return Ok((!buffer.trim_ascii().is_empty()).then_some(offset));
+            }
+            if let Some(at) = self.boundaries.last(buffer) {
+                self.carry.extend_from_slice(&buffer[at..]);
+                buffer.truncate(at);
+                self.offset += at as u64;
+                return Ok(Some(offset));
+            }
+            if buffer.len() >= LONGEST_RECORD {
+                let reason = format!("the record at byte {offset} is longer than {LONGEST_RECORD} bytes");
+                return Err(Error::format(&self.path, reason));
+            }
+            wanted = buffer.len() * 2;
+        }
+    }
+
+    /// Length of the last chunk without the dump's closing tag, which must be there: what lacks it
+    /// was cut off.
+    fn end_of_records(&self, tail: &[u8]) -> Result<usize> {
+        let text = tail.trim_ascii_end();
+        let closing = format!("</{}>", if self.rooted { self.kind.root() } else { self.kind.record() });
+        if !text.ends_with(closing.as_bytes()) {
+            let at = self.offset + tail.len() as u64;
+            return Err(Error::format(
+                &self.path,
+                format!("truncated: it ends at byte {at} without {closing}"),
+            ));
+        }
+        Ok(if self.rooted { text.len() - closing.len() } else { text.len() })
+    }
+}
+
+/// Reads until `buffer` holds `wanted` bytes; returns whether the stream ended.
+fn fill(source: &mut impl Read, buffer: &mut Vec<u8>, wanted: usize, path: &Path) -> Result<bool> {
+    let missing = wanted.saturating_sub(buffer.len());
+    if missing == 0 {
+        return Ok(false);
+    }
+    buffer.reserve(missing);
+    let read = source.take(missing as u64).read_to_end(buffer).map_err(|error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => {
+            Error::format(path, "truncated: the gzip stream ends in its middle")
+        }
+        _ => Error::io(path, error),
+    })?;
+    Ok(read < missing)
+}
+
+/// Kind of the dump whose head is given, whether it has a root element, and where its first record
+/// (or what follows the root's opening tag) starts.
+fn first_tag(head: &[u8]) -> Option<(Kind, bool, usize)> {
+    let mut at = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    loop {
+        at += head[at..].iter().position(|byte| !byte.is_ascii_whitespace())?;
+        let rest = &head[at..];
+        // `<?xml ...?>`, comments and a document type may come first.
+        if !rest.starts_with(b"<?") && !rest.starts_with(b"<!") {
+            break;
+        }
+        at += 1 + memchr::memchr(b'>', rest)?;
+    }
+    let rest = &head[at..];
+    let end = memchr::memchr(b'>', rest)?;
+    let name = rest.get(1..end)?.split(|byte| byte.is_ascii_whitespace()).next()?;
+    if rest[0] != b'<' {
+        return None;
+    }
+    for kind in Kind::ALL {
+        if name == kind.root().as_bytes() {
+            // Past the white space, so that every chunk begins with a record.
+            let after = at + end + 1;
+            let skipped = head[after..].iter().position(|byte| !byte.is_ascii_whitespace())?;
+            return Some((kind, true, after + skipped));
+        }
+        if name == kind.record().as_bytes() {
+            return Some((kind, false, at));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunks(text: &str, chunk: usize) -> Result<Vec<(u64, String)>> {
+        let mut splitter = Splitter::new(text.as_bytes(), Path::new("dump.xml"), chunk)?;
+        let mut found = Vec::new();
+        let mut buffer = Vec::new();
+        while let Some(offset) = splitter.next_chunk(&mut buffer)? {
+            found.push((offset, String::from_utf8(buffer.clone()).unwrap()));
+        }
+        Ok(found)
+    }
+
+    #[test]
+    fn chunks_of_any_size_join_to_the_records() {
+        let record = |id: u32| format!("<release id=\"{id}\"><notes>a\nb</notes></release>\n");
+        let body: String = (1..=9).map(record).collect();
+        let text = format!("<releases>\n{body}</releases>\n");
+        for chunk in 1..text.len() + 2 {
+            let found = chunks(&text, chunk).unwrap();
+            for (offset, part) in &found {
+                assert!(part.starts_with("<release id="), "{part}");
+                assert!(text[*offset as usize..].starts_with(part.as_str()));
+            }
+            assert_eq!(found.iter().map(|(_, part)| part.as_str()).collect::<String>(), body);
+        }
+    }
+
+    #[test]
+    fn a_root_is_not_a_record_and_may_be_missing() {
+        assert_eq!(chunks("<labels>\n</labels>", 64).unwrap(), vec![]);
+        let bare = "<label><id>1</id></label>\n<label><id>2</id></label>";
+        let joined =
+            |text: &str| chunks(text, 4).unwrap().into_iter().map(|(_, part)| part).collect::<String>();
+        assert_eq!(joined(bare), bare);
+        let text = format!("<?xml version=\"1.0\"?>\n<labels>\n{bare}\n</labels>");
+        assert_eq!(joined(&text), format!("{bare}\n"));
+    }
+
+    #[test]
+    fn truncation_and_other_files_are_told_apart() {
+        let error = |text: &str| chunks(text, 16).unwrap_err().to_string();
+        assert!(error("<releases>\n<release id=\"1\"></release>\n").contains("truncated"));
+        assert!(error("<releases>\n<release id=\"1\"><title>Ha").contains("truncated"));
+        assert!(error("<html><body/></html>").contains("not a Discogs dump"));
+        assert!(error("").contains("empty"));
+    }
+}

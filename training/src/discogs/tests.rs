@@ -1,0 +1,197 @@
+//! The real samples, read the fast way and the plain way, and what dumps may hold besides.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn sample(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/discogs").join(name)
+}
+
+fn unpacked(name: &str) -> Vec<u8> {
+    let (mut stream, _) = open(&sample(name), &Progress::default()).unwrap();
+    let mut text = Vec::new();
+    stream.read_to_end(&mut text).unwrap();
+    text
+}
+
+/// Reads the records of a line the fast way or the plain way.
+fn read_as<T: Records>(text: &str, plain: bool) -> (u64, Vec<RecordBatch>) {
+    let mut tables = T::new();
+    let mut rest = text.trim();
+    let mut count = 0;
+    while !rest.is_empty() {
+        let mut record = T::Record::default();
+        let mut xml = if plain { Xml::plain(rest) } else { Xml::fast(rest) };
+        parse_record::<T>(&mut xml, &mut record).unwrap();
+        tables.push(&record);
+        rest = rest[rest.len() - xml.remaining()..].trim();
+        count += 1;
+    }
+    (count, tables.finish())
+}
+
+/// Every real record must go the fast way, and give the same as the plain way.
+fn assert_same<T: Records>(text: &[u8]) -> u64 {
+    let text = std::str::from_utf8(text).unwrap();
+    let fast = read_as::<T>(text, false);
+    assert_eq!(fast, read_as::<T>(text, true));
+    fast.0
+}
+
+#[test]
+fn the_fast_way_reads_what_the_plain_way_reads() {
+    fn all<T: Records>(name: &str) {
+        let text = unpacked(name);
+        let mut splitter = Splitter::new(&text[..], Path::new(name), 1 << 16).unwrap();
+        let boundaries = Boundaries::of(splitter.kind());
+        let mut buffer = Vec::new();
+        let mut count = 0;
+        while splitter.next_chunk(&mut buffer).unwrap().is_some() {
+            each_record(&boundaries, &buffer, |_, text| count += assert_same::<T>(text));
+        }
+        assert_eq!(count, 1000, "{name}");
+    }
+    all::<release::ReleaseTables>("discogs_20200806_releases.xml.gz");
+    all::<master::MasterTables>("discogs_20200806_masters.xml.gz");
+    all::<artist::ArtistTables>("discogs_20200806_artists.xml.gz");
+    all::<label::LabelTables>("discogs_20200806_labels.xml.gz");
+}
+
+fn tables_of(text: &str, folder: &Path) -> (Report, Vec<Damaged>) {
+    let path = folder.join("dump.xml");
+    std::fs::write(&path, text).unwrap();
+    let mut damaged = Vec::new();
+    let options = Options { threads: 2, chunk: 256 };
+    let mut note = |one: &Damaged| damaged.push(one.clone());
+    let report = ingest(&path, &folder.join("out"), &options, &Progress::default(), &mut note).unwrap();
+    (report, damaged)
+}
+
+#[test]
+fn damaged_records_are_named_and_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = |id: u32| format!("<release id=\"{id}\"><title>t{id}</title></release>\n");
+    let bad = [
+        "<release id=\"7\"><title>unclosed</release>\n",
+        "<release><title>no id</title></release>\n",
+        "<release id=\"x8\"><title>no number</title></release>\n",
+        "<release id=\"9\"><tracklist><track><title>half",
+        "<release id=\"10\"><artists><artist><id>one</id></artist></artists></release>\n",
+        "<release id=\"11\"></release> and more\n",
+    ];
+    let mut text = "<releases>\n".to_owned();
+    let mut offsets = Vec::new();
+    for (at, bad) in bad.iter().enumerate() {
+        text.push_str(&good(100 + at as u32));
+        offsets.push(text.len() as u64);
+        text.push_str(bad);
+        if !bad.ends_with('\n') {
+            text.push('\n');
+        }
+    }
+    text.push_str(&good(200));
+    text.push_str("</releases>");
+    let (report, damaged) = tables_of(&text, folder.path());
+    assert_eq!(damaged.iter().map(|one| one.offset).collect::<Vec<_>>(), offsets);
+    let ids: Vec<_> = damaged.iter().map(|one| one.id).collect();
+    assert_eq!(ids, [Some(7), None, None, Some(9), Some(10), Some(11)]);
+    // The last of the bad ones is whole; it is what follows it that is not.
+    assert_eq!((report.records, report.damaged), (8, 6));
+    assert_eq!(report.tables[0], ("releases", 8));
+}
+
+#[test]
+fn a_truncated_dump_leaves_no_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let packed = std::fs::read(sample("discogs_20200806_releases.xml.gz")).unwrap();
+    let text = unpacked("discogs_20200806_releases.xml.gz");
+    for (name, bytes) in [("a.xml.gz", &packed[..packed.len() / 2]), ("b.xml", &text[..text.len() / 3])] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let out = folder.path().join("out");
+        let error = ingest(&path, &out, &Options::default(), &Progress::default(), &mut |_| ()).unwrap_err();
+        assert!(error.to_string().contains("truncated"), "{error}");
+        assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0, "{name}");
+    }
+}
+
+#[test]
+fn records_of_every_age_are_read() {
+    // Since December 2024 there are no images, since 2026 no status; series and other elements may
+    // appear; 0 and an empty element both mean that there is no master.
+    let text = concat!(
+        "<releases>\n",
+        "<release id=\"1\"><artists><artist><id>194</id><name>Various</name></artist></artists>",
+        "<title>New &amp; old&#13;\nlines</title><labels><label name=\"\" catno=\"\" id=\"212\"/>",
+        "<label name=\"A &amp; B\" catno=\"none\"/></labels><series><series name=\"S\" catno=\"\" id=\"3\"/></series>",
+        "<genres><genre>Non-Music</genre></genres><released></released><master_id>0</master_id>",
+        "<tracklist><track><position/><title>Side</title><duration/></track>",
+        "<track><position>A</position><title>Suite</title><duration/><sub_tracks>",
+        "<track><position>A.a</position><title>I</title><duration>1:00</duration></track>",
+        "<track><position></position><title>II</title><duration></duration>",
+        "<artists><artist><id>5</id><name>X (2)</name><anv>Xx</anv><join>&amp;</join></artist></artists></track>",
+        "</sub_tracks></track></tracklist></release>\n",
+        "<release id=\"2\" status=\"Accepted\"><images/><title/>",
+        "<master_id is_main_release=\"true\">9</master_id><tracklist/></release>\n</releases>\n",
+    );
+    let mut releases = Vec::new();
+    for_each_release(text.as_bytes(), |release| releases.push(format!("{:?}", release.unwrap()))).unwrap();
+    let mut found = Vec::new();
+    for_each_release(text.as_bytes(), |release| {
+        let release = release.unwrap();
+        let track = |track: &Track| (track.entry, track.parent, track.duration, track.artists.len());
+        found.push((release.master, release.is_main, release.tracks.iter().map(track).collect::<Vec<_>>()));
+    })
+    .unwrap();
+    assert_eq!(
+        found,
+        [
+            (
+                None,
+                None,
+                vec![
+                    (Entry::Heading, None, None, 0),
+                    (Entry::Index, None, None, 0),
+                    (Entry::Part, Some(2), Some(60), 0),
+                    (Entry::Part, Some(2), None, 1)
+                ]
+            ),
+            (Some(9), Some(true), vec![]),
+        ]
+    );
+    assert!(releases[0].contains("New & old lines") && releases[0].contains("A & B"), "{}", releases[0]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// Bytes are changed and cut out in real records: no panic, and both ways agree unless the damage
+    /// lies inside what the fast way does not look at.
+    #[test]
+    fn no_damage_panics(seed in 0usize..1000, at in 0.0f64..1.0, byte in any::<u8>(), cut in 0usize..40) {
+        static TEXT: std::sync::LazyLock<Vec<u8>> =
+            std::sync::LazyLock::new(|| unpacked("discogs_20200806_releases.xml.gz"));
+        let boundaries = Boundaries::of(Kind::Releases);
+        let mut records = BTreeMap::new();
+        each_record(&boundaries, &TEXT[11..TEXT.len() - 11], |at, text| { records.insert(at, text); });
+        let text = records.values().nth(seed).unwrap();
+        let at = (at * text.len() as f64) as usize;
+        let mut damaged = text.to_vec();
+        damaged[at] = byte;
+        damaged.drain(at..(at + cut).min(text.len()));
+        let Ok(damaged) = std::str::from_utf8(&damaged) else { return Ok(()) };
+        let mut fast = Release::default();
+        let mut xml = Xml::fast(damaged);
+        if parse_record::<release::ReleaseTables>(&mut xml, &mut fast).is_ok() {
+            let mut plain = Release::default();
+            let mut xml = Xml::plain(damaged);
+            if parse_record::<release::ReleaseTables>(&mut xml, &mut plain).is_ok() {
+                prop_assert_eq!(fast, plain);
+            }
+        }
+    }
+}
