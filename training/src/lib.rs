@@ -2,7 +2,9 @@
 //! recordings to the data sets that the models learn from, after Alonso-Jiménez, Serra and Bogdanov,
 //! "Music Representation Learning Based on Editorial Metadata from Discogs" (ISMIR 2022).
 //!
-//! In the order in which data flows: [`discogs`] turns a dump into tables.
+//! In the order in which data flows: [`discogs`] and [`scan`] make tables of a dump and of a collection,
+//! [`matching`] joins them, [`splits`] sets validation and test apart, [`pairs`] draws which tracks are
+//! learnt together, and [`stats`] counts. Each reads the tables of the one before and nothing else.
 
 #![deny(missing_docs)]
 
@@ -10,6 +12,12 @@ pub mod atomic;
 pub mod cli;
 pub mod discogs;
 mod error;
+pub mod links;
+pub mod matching;
+pub mod pairs;
+pub mod scan;
+pub mod splits;
+pub mod stats;
 pub mod table;
 
 pub use error::{Error, Result};

@@ -1,6 +1,11 @@
 //! The command line of `sleeve-train`: nothing but translation between arguments and the library.
 
 mod discogs;
+mod matching;
+mod pairs;
+mod scan;
+mod split;
+mod stats;
 
 use std::process::ExitCode;
 
@@ -27,12 +32,22 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Discogs(discogs::Arguments),
+    Scan(scan::Arguments),
+    Match(matching::Arguments),
+    Split(split::Arguments),
+    Pairs(pairs::Arguments),
+    Stats(stats::Arguments),
 }
 
 /// Runs the program: 0 on success, 1 on failure, 2 on wrong arguments.
 pub fn main() -> ExitCode {
     let result: Result<()> = match Arguments::parse().command {
         Command::Discogs(arguments) => discogs::run(&arguments),
+        Command::Scan(arguments) => scan::run(&arguments),
+        Command::Match(arguments) => matching::run(&arguments),
+        Command::Split(arguments) => split::run(&arguments),
+        Command::Pairs(arguments) => pairs::run(&arguments),
+        Command::Stats(arguments) => stats::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

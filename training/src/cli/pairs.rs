@@ -1,0 +1,63 @@
+//! `sleeve-train pairs`.
+
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+use crate::pairs::tables::{Split, write_pairs};
+use crate::pairs::{Association, Order};
+
+/// Draws pairs of tracks that models learn to place side by side.
+///
+/// All tracks of a part start in a pool; each in turn draws one partner among those left that meet the
+/// condition, and both leave (section 2.2 of the paper). `track`: the track itself. `release`: a release in
+/// common. `artist`: an artist in common and no release. `label`: a label in common and no artist. Partners
+/// are drawn uniformly, however many releases, artists or labels they share; training, validation and test
+/// draw separately; the same seed gives the same pairs. Files of the same content are never a pair.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Folder of the data set, made by `split`; gets pairs_<association>_<part>.parquet.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Which association; may be repeated. Without it, all four.
+    #[arg(long = "association", value_enum, value_name = "NAME")]
+    associations: Vec<Association>,
+    /// Take anchors in rounds of one track an artist, instead of uniformly over all tracks.
+    #[arg(long, value_enum, value_name = "BY")]
+    balanced: Option<Balance>,
+    /// With --balanced, at most so many rounds: so many anchors an artist.
+    #[arg(long, value_name = "N", requires = "balanced")]
+    rounds: Option<u32>,
+    /// Recordings that are never a pair: a tab-separated file with a header, two paths a line.
+    #[arg(long, value_name = "FILE.tsv")]
+    never: Option<PathBuf>,
+    /// Seed of the random draws.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Balance {
+    Artist,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let mut associations = arguments.associations.clone();
+    associations.dedup();
+    if associations.is_empty() {
+        associations = Association::ALL.to_vec();
+    }
+    let order = match arguments.balanced {
+        None => Order::Uniform,
+        Some(Balance::Artist) if arguments.rounds == Some(0) => {
+            return Err(Error::InvalidArgument("--rounds must be at least 1".into()));
+        }
+        Some(Balance::Artist) => Order::ByArtist { rounds: arguments.rounds },
+    };
+    let split = Split::read(&arguments.folder, arguments.never.as_deref())?;
+    for (association, part, count) in
+        write_pairs(&split, &associations, order, arguments.seed, &arguments.folder)?
+    {
+        println!("{:<8} {:<10} {count} pairs", association.name(), part.name());
+    }
+    Ok(())
+}

@@ -1,0 +1,21 @@
+//! `sleeve-train stats`.
+
+use std::path::PathBuf;
+
+use crate::error::Result;
+
+/// Counts a data set and prints it beside the paper's.
+///
+/// The columns of Table 1 (section 3): pairs of each association, and how many distinct tracks, releases,
+/// artists and labels are in them.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Folder of the data set, made by `split` and `pairs`.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    println!("{}", crate::stats::stats(&arguments.folder)?);
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! The table of matched tracks, which everything after reads.
+
+use crate::table::Type::{Float, Ids, Int, Ints, Text, Word, Words};
+use crate::table::{Table, column, optional};
+
+/// One row a track of the collection that was found in the dump.
+pub static MATCHED: Table = Table {
+    name: "matched",
+    row: "a track of the collection that was found in the dump, with what is printed on all its sleeves",
+    columns: &[
+        column("path", Text, "path inside the collection"),
+        column("sha256", Text, "SHA-256 of the file"),
+        optional("duration_s", Float, "duration of the file in seconds"),
+        column("how", Word, "`id` (by a Discogs id in its tags) or `text` (by artist, title and duration)"),
+        column("releases", Ids, "releases that hold the track"),
+        column("versions", Ids, "other versions of those releases' masters"),
+        column("masters", Ids, "masters of those releases"),
+        column("artists", Ids, "artists of the track over all those releases; nobody (Various) left out"),
+        column("labels", Ids, "labels of all those releases and versions; Not On Label left out"),
+        column("styles", Words, "styles of all those releases and versions"),
+        column("genres", Words, "genres of all those releases and versions"),
+        column("years", Ints, "years of all those releases and versions"),
+    ],
+};
+
+/// One row a style of a linked release, so that a style's releases can be counted exactly.
+pub static LINKED_STYLES: Table = Table {
+    name: "linked_styles",
+    row: "a style of a release that a matched track is linked to",
+    columns: &[
+        column("release_id", crate::table::Type::Id, "Discogs' id of the release"),
+        column("style", Word, "one of its styles"),
+    ],
+};
+
+/// One row a track that was not found.
+pub static UNMATCHED: Table = Table {
+    name: "unmatched",
+    row: "a track of the collection that was not found in the dump",
+    columns: &[
+        column("path", Text, "path inside the collection"),
+        column(
+            "reason",
+            Word,
+            "`no tags`, `not found`, `other duration`, or `ambiguous` (several artists of that name)",
+        ),
+        optional("track_number", Int, "track number tag"),
+    ],
+};

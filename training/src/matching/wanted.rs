@@ -1,0 +1,149 @@
+//! What the collection asks of the dump: its tracks, findable by id and by what their tags say.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+
+use arrow_array::Array;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::names::{artist_key, is_common_title, main_artist, title_key};
+use crate::discogs::is_nobodys_name;
+use crate::error::Result;
+use crate::scan::COLLECTION;
+use crate::table::TableReader;
+
+/// A track of the collection.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Path inside the collection.
+    pub path: String,
+    /// Hash of the file.
+    pub sha256: String,
+    /// Duration in seconds.
+    pub duration: Option<f32>,
+    /// Key of the title, empty without one.
+    pub title: String,
+    /// Whether that title needs a duration beside it.
+    pub common: bool,
+    /// Key of the album's title, empty without one.
+    pub album: String,
+    /// Number of the track on its medium.
+    pub track_number: Option<i32>,
+    /// Discogs' ids of its artists, from the tags.
+    pub artists: Vec<i64>,
+    /// Whether artist and title are known.
+    pub has_text: bool,
+    /// Whether the tags hold a release or a master id.
+    pub has_id: bool,
+}
+
+/// The collection, indexed.
+#[derive(Default)]
+pub struct Index {
+    /// Its tracks, in the order of the table.
+    pub tracks: Vec<Wanted>,
+    /// Hash of artist and title -> tracks.
+    by_text: FxHashMap<u64, Vec<u32>>,
+    /// Hashes of titles: most tracks of a dump are done with after a look at this.
+    titles: FxHashSet<u64>,
+    /// Release id -> tracks tagged with it.
+    pub by_release: FxHashMap<i64, Vec<u32>>,
+    /// Master id -> tracks tagged with it and with no release.
+    pub by_master: FxHashMap<i64, Vec<u32>>,
+}
+
+impl Index {
+    /// Reads a table that `scan` has written.
+    pub fn read(collection: &Path) -> Result<Self> {
+        let columns = [
+            "path",
+            "sha256",
+            "duration_s",
+            "title",
+            "artists",
+            "album",
+            "album_artist",
+            "track_number",
+            "discogs_releases",
+            "discogs_masters",
+            "discogs_artists",
+        ];
+        let mut index = Index::default();
+        for rows in TableReader::open(collection, &COLLECTION, &columns)? {
+            let rows = rows?;
+            for row in 0..rows.len() {
+                let text = |name| rows.texts(name).is_valid(row).then(|| rows.texts(name).value(row));
+                let (durations, numbers) = (rows.floats("duration_s"), rows.ints("track_number"));
+                let mut names: Vec<&str> = rows.word_list("artists", row).collect();
+                if names.is_empty() {
+                    names.extend(text("album_artist"));
+                }
+                let title = text("title").map(title_key).unwrap_or_default();
+                let track = Wanted {
+                    path: rows.texts("path").value(row).to_owned(),
+                    sha256: rows.texts("sha256").value(row).to_owned(),
+                    duration: durations.is_valid(row).then(|| durations.value(row)),
+                    common: is_common_title(&title),
+                    title,
+                    album: text("album").map(title_key).unwrap_or_default(),
+                    track_number: numbers.is_valid(row).then(|| numbers.value(row)),
+                    artists: rows.id_list("discogs_artists", row).to_vec(),
+                    has_text: false,
+                    has_id: false,
+                };
+                let (releases, masters) =
+                    (rows.id_list("discogs_releases", row), rows.id_list("discogs_masters", row));
+                index.insert(track, &names, releases, masters);
+            }
+        }
+        Ok(index)
+    }
+
+    fn insert(&mut self, mut track: Wanted, names: &[&str], releases: &[i64], masters: &[i64]) {
+        let number = u32::try_from(self.tracks.len()).expect("fewer than four thousand million tracks");
+        track.has_id = !releases.is_empty() || !masters.is_empty();
+        for &release in releases {
+            self.by_release.entry(release).or_default().push(number);
+        }
+        if releases.is_empty() {
+            masters.iter().for_each(|&master| self.by_master.entry(master).or_default().push(number));
+        }
+        if !track.title.is_empty() {
+            let mut keys: Vec<String> = Vec::new();
+            for name in names.iter().filter(|name| !is_nobodys_name(name)) {
+                keys.push(artist_key(name));
+                keys.push(artist_key(main_artist(name)));
+            }
+            if names.len() > 1 {
+                keys.push(artist_key(&names.join(" & ")));
+            }
+            keys.sort_unstable();
+            keys.dedup();
+            track.has_text = !keys.is_empty();
+            if track.has_text {
+                self.titles.insert(hash(&track.title));
+            }
+            for key in keys {
+                self.by_text.entry(hash(&(&key, &track.title))).or_default().push(number);
+            }
+        }
+        self.tracks.push(track);
+    }
+
+    /// Whether any track has this title.
+    pub fn has_title(&self, title: &str) -> bool {
+        self.titles.contains(&hash(title))
+    }
+
+    /// Tracks by the artist and title of these keys.
+    pub fn by_text(&self, artist: &str, title: &str) -> &[u32] {
+        self.by_text.get(&hash(&(artist, title))).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn hash<T: Hash + ?Sized>(value: &T) -> u64 {
+    // Not the map's own hash: two keys that meet here would be taken for the same.
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,100 @@
+//! The pool algorithm.
+
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::pool::{Never, Pool};
+use super::{Association, Sleeves};
+use crate::links::Links;
+
+/// In which order tracks have their attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Random over all tracks, as in the paper.
+    #[default]
+    Uniform,
+    /// Balanced by artist: in rounds, each of which offers one track of every artist that has any left,
+    /// in random order; at most so many rounds. The tracks of prolific artists no longer come first.
+    ByArtist {
+        /// Most tracks that one artist offers as anchors.
+        rounds: Option<u32>,
+    },
+}
+
+/// Draws the pairs of one association over all tracks of `sleeves`: anchor and positive by number. The
+/// same arguments give the same pairs.
+pub fn generate(
+    association: Association,
+    sleeves: &Sleeves,
+    never: &Never,
+    order: Order,
+    seed: u64,
+) -> Vec<(u32, u32)> {
+    // Associations do not share a random sequence.
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed ^ ((association as u64 + 1) << 56));
+    let anchors = anchors(sleeves, order, &mut random);
+    let Some(condition) = association.condition(sleeves, never) else {
+        return anchors.into_iter().map(|track| (track, track)).collect();
+    };
+    let mut pool = Pool::new(condition);
+    for track in 0..sleeves.tracks() as u32 {
+        if !association.eligible(sleeves, track) {
+            pool.remove(track);
+        }
+    }
+    let mut pairs = Vec::new();
+    for anchor in anchors {
+        if !pool.holds(anchor) {
+            continue;
+        }
+        if let Some(positive) = pool.draw(anchor, &mut random) {
+            pool.remove(anchor);
+            pool.remove(positive);
+            pairs.push((anchor, positive));
+        }
+    }
+    pairs
+}
+
+fn anchors(sleeves: &Sleeves, order: Order, random: &mut impl Rng) -> Vec<u32> {
+    let mut tracks: Vec<u32> = (0..sleeves.tracks() as u32).collect();
+    tracks.shuffle(random);
+    match order {
+        Order::Uniform => tracks,
+        Order::ByArtist { rounds } => in_rounds(&tracks, &sleeves.artists, rounds, random),
+    }
+}
+
+/// Rounds over the artists; a track of several artists is offered by whichever comes first.
+fn in_rounds(tracks: &[u32], artists: &Links, rounds: Option<u32>, random: &mut impl Rng) -> Vec<u32> {
+    let mut of_artist: Vec<Vec<u32>> = vec![Vec::new(); artists.distinct()];
+    let mut nobodys = Vec::new();
+    for &track in tracks {
+        if artists.of(track).is_empty() {
+            nobodys.push(track);
+        }
+        artists.of(track).iter().for_each(|&artist| of_artist[artist as usize].push(track));
+    }
+    let mut offered = vec![false; artists.tracks()];
+    let mut waiting: Vec<u32> = (0..artists.distinct() as u32).collect();
+    let mut anchors = Vec::with_capacity(tracks.len());
+    let mut round = 0;
+    while !waiting.is_empty() && rounds.is_none_or(|rounds| round < rounds) {
+        waiting.shuffle(random);
+        waiting.retain(|&artist| {
+            let own = &mut of_artist[artist as usize];
+            while let Some(track) = own.pop() {
+                if !std::mem::replace(&mut offered[track as usize], true) {
+                    anchors.push(track);
+                    return true;
+                }
+            }
+            false
+        });
+        round += 1;
+    }
+    // Nobody's tracks have releases, and may have their attempt after everybody else's.
+    anchors.extend(nobodys);
+    anchors
+}

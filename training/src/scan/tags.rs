@@ -1,0 +1,213 @@
+//! What one music file says about itself.
+
+use std::fs::File;
+use std::io::{BufReader, Seek};
+use std::path::Path;
+
+use lofty::ape::ApeTag;
+use lofty::config::{ParseOptions, ParsingMode};
+use lofty::file::{AudioFile, FileType, TaggedFile, TaggedFileExt};
+use lofty::id3::v2::{Frame, Id3v2Tag};
+use lofty::mp4::{AtomData, AtomIdent, Ilst};
+use lofty::ogg::tag::VorbisComments;
+use lofty::probe::Probe;
+use lofty::tag::ItemKey;
+
+use super::ids::DiscogsIds;
+use crate::discogs::Date;
+
+/// Tags and audio properties of one file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tags {
+    /// Container and codec, as one word: `mp3`, `flac`, `vorbis` ...
+    pub format: &'static str,
+    /// Duration in seconds.
+    pub duration: Option<f32>,
+    /// Samples a second.
+    pub sample_rate: Option<i32>,
+    /// Channels.
+    pub channels: Option<i32>,
+    /// Title of the track.
+    pub title: Option<String>,
+    /// Artists, one entry for each tag.
+    pub artists: Vec<String>,
+    /// Title of the release.
+    pub album: Option<String>,
+    /// Artist of the release.
+    pub album_artist: Option<String>,
+    /// Label.
+    pub label: Option<String>,
+    /// Year of the release.
+    pub year: Option<i32>,
+    /// Number of the track on its medium.
+    pub track_number: Option<i32>,
+    /// Discogs ids.
+    pub discogs: DiscogsIds,
+}
+
+/// Reads the tags of `path`.
+///
+/// # Errors
+/// The reason, in words, why the file cannot be read as audio.
+pub fn read(path: &Path) -> Result<Tags, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let mut reader = BufReader::with_capacity(1 << 16, file);
+    let probe = Probe::new(&mut reader).guess_file_type().map_err(|error| error.to_string())?;
+    let kind = probe
+        .file_type()
+        .or_else(|| FileType::from_path(path))
+        .ok_or("neither its content nor its name is that of an audio format")?;
+    reader.rewind().map_err(|error| error.to_string())?;
+    // Covers are the largest part of many tags and say nothing here.
+    let options = ParseOptions::new().read_cover_art(false).parsing_mode(ParsingMode::Relaxed);
+    let mut ids = DiscogsIds::default();
+    let (format, file) = open(kind, &mut reader, options, &mut ids)?;
+    let mut tags = from_tagged(&file);
+    tags.format = format;
+    tags.discogs = ids;
+    Ok(tags)
+}
+
+/// Reads the file as what it is, for lofty's common view of tags leaves out the names it does not
+/// know, and among those are Discogs' ids.
+fn open(
+    kind: FileType,
+    reader: &mut BufReader<File>,
+    options: ParseOptions,
+    ids: &mut DiscogsIds,
+) -> Result<(&'static str, TaggedFile), String> {
+    macro_rules! read_as {
+        ($kind:ty, $name:literal, |$file:ident| $collect:expr) => {{
+            let $file = <$kind>::read_from(reader, options).map_err(|error| error.to_string())?;
+            $collect;
+            Ok(($name, $file.into()))
+        }};
+    }
+    match kind {
+        FileType::Mpeg => read_as!(lofty::mpeg::MpegFile, "mp3", |file| {
+            file.id3v2().into_iter().for_each(|tag| from_id3(tag, ids));
+            file.ape().into_iter().for_each(|tag| from_ape(tag, ids));
+        }),
+        FileType::Aac => read_as!(lofty::aac::AacFile, "aac", |file| {
+            file.id3v2().into_iter().for_each(|tag| from_id3(tag, ids));
+        }),
+        FileType::Flac => read_as!(lofty::flac::FlacFile, "flac", |file| {
+            file.vorbis_comments().into_iter().for_each(|tag| from_comments(tag, ids));
+            file.id3v2().into_iter().for_each(|tag| from_id3(tag, ids));
+        }),
+        FileType::Vorbis => {
+            read_as!(lofty::ogg::VorbisFile, "vorbis", |file| from_comments(file.vorbis_comments(), ids))
+        }
+        FileType::Opus => {
+            read_as!(lofty::ogg::OpusFile, "opus", |file| from_comments(file.vorbis_comments(), ids))
+        }
+        FileType::Speex => {
+            read_as!(lofty::ogg::SpeexFile, "speex", |file| from_comments(file.vorbis_comments(), ids))
+        }
+        FileType::Mp4 => read_as!(lofty::mp4::Mp4File, "mp4", |file| {
+            file.ilst().into_iter().for_each(|tag| from_ilst(tag, ids));
+        }),
+        FileType::Wav => read_as!(lofty::iff::wav::WavFile, "wav", |file| {
+            file.id3v2().into_iter().for_each(|tag| from_id3(tag, ids));
+        }),
+        FileType::Aiff => read_as!(lofty::iff::aiff::AiffFile, "aiff", |file| {
+            file.id3v2().into_iter().for_each(|tag| from_id3(tag, ids));
+        }),
+        FileType::Ape => read_as!(lofty::ape::ApeFile, "ape", |file| {
+            file.ape().into_iter().for_each(|tag| from_ape(tag, ids));
+            file.id3v2().into_iter().for_each(|tag| from_id3(tag, ids));
+        }),
+        FileType::WavPack => read_as!(lofty::wavpack::WavPackFile, "wavpack", |file| {
+            file.ape().into_iter().for_each(|tag| from_ape(tag, ids));
+        }),
+        FileType::Mpc => read_as!(lofty::musepack::MpcFile, "musepack", |file| {
+            file.ape().into_iter().for_each(|tag| from_ape(tag, ids));
+            file.id3v2().into_iter().for_each(|tag| from_id3(tag, ids));
+        }),
+        other => Err(format!("{other:?} is not a format that is read here")),
+    }
+}
+
+fn from_id3(tag: &Id3v2Tag, ids: &mut DiscogsIds) {
+    for frame in tag {
+        match frame {
+            Frame::UserText(frame) => ids.note(&frame.description, &frame.content),
+            Frame::UserUrl(frame) => ids.note(&frame.description, &frame.content),
+            Frame::Url(frame) => ids.note("URL", frame.url()),
+            Frame::Comment(frame) => ids.note("COMMENT", &frame.content),
+            _ => {}
+        }
+    }
+}
+
+fn from_comments(tag: &VorbisComments, ids: &mut DiscogsIds) {
+    tag.items().for_each(|(key, value)| ids.note(key, value));
+}
+
+fn from_ape(tag: &ApeTag, ids: &mut DiscogsIds) {
+    for item in tag {
+        for value in item.text_values().into_iter().flatten() {
+            ids.note(item.key(), value);
+        }
+    }
+}
+
+fn from_ilst(tag: &Ilst, ids: &mut DiscogsIds) {
+    for atom in tag {
+        let key = match atom.ident() {
+            AtomIdent::Freeform { name, .. } => name.as_ref(),
+            AtomIdent::Fourcc(_) => "",
+        };
+        for data in atom.data() {
+            if let AtomData::UTF8(value) | AtomData::UTF16(value) = data {
+                ids.note(key, value);
+            }
+        }
+    }
+}
+
+/// The common view: everything but Discogs' ids.
+fn from_tagged(file: &TaggedFile) -> Tags {
+    let properties = file.properties();
+    let seconds = properties.duration().as_secs_f32();
+    let mut tags = Tags {
+        duration: (seconds > 0.0).then_some(seconds),
+        sample_rate: properties.sample_rate().and_then(|rate| i32::try_from(rate).ok()),
+        channels: properties.channels().map(i32::from),
+        ..Tags::default()
+    };
+    // The format's own kind of tag first: what it says is not asked of the others.
+    let own = file.primary_tag_type();
+    let (first, rest): (Vec<_>, Vec<_>) = file.tags().iter().partition(|tag| tag.tag_type() == own);
+    for tag in first.into_iter().chain(rest) {
+        let one = |keys: &[ItemKey]| {
+            let text = keys.iter().find_map(|&key| tag.get_string(key).map(str::trim));
+            text.filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        fill(&mut tags.title, || one(&[ItemKey::TrackTitle]));
+        fill(&mut tags.album, || one(&[ItemKey::AlbumTitle]));
+        fill(&mut tags.album_artist, || one(&[ItemKey::AlbumArtist]));
+        fill(&mut tags.label, || one(&[ItemKey::Label, ItemKey::Publisher]));
+        fill(&mut tags.year, || {
+            let text = one(&[ItemKey::RecordingDate, ItemKey::Year, ItemKey::ReleaseDate])?;
+            Date::read(text.get(..4)?).year
+        });
+        fill(&mut tags.track_number, || one(&[ItemKey::TrackNumber])?.split('/').next()?.parse().ok());
+        if tags.artists.is_empty() {
+            // ARTISTS, where a tagger wrote it, has each name by itself.
+            for key in [ItemKey::TrackArtists, ItemKey::TrackArtist] {
+                if tags.artists.is_empty() {
+                    let names = tag.get_strings(key).flat_map(|text| text.split('\0')).map(str::trim);
+                    tags.artists = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+                }
+            }
+        }
+    }
+    tags
+}
+
+fn fill<T>(slot: &mut Option<T>, value: impl FnOnce() -> Option<T>) {
+    if slot.is_none() {
+        *slot = value();
+    }
+}
