@@ -1,13 +1,16 @@
 //! Reading a Discogs dump beside its peers, in one run: disco-quick (which only walks the records of
 //! the same file), and decompression alone. `--records N` sets the size (200,000 unless given).
 
+#[path = "../tests/support/mod.rs"]
+mod support;
+
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{BufWriter, Read, Write};
+use std::path::Path;
 use std::time::Instant;
 
 use disco_quick::DiscogsReader;
-use sleeve_training::discogs::{Options, Progress, ingest, open};
+use sleeve_training::discogs::{Progress, open};
 
 fn main() {
     let records = option("--records").unwrap_or(200_000);
@@ -43,7 +46,7 @@ fn main() {
         "ratio to decompression alone  {:.2} x (wanted: at most 1.3)",
         packed_tables.wall / unpacking.wall
     );
-    if let Some(peak) = peak_memory() {
+    if let Some(peak) = support::peak_memory() {
         println!("peak memory of all the above  {:.0} MB (wanted: at most 400)", mega(peak));
     }
 }
@@ -55,11 +58,7 @@ fn option(name: &str) -> Option<u64> {
 
 /// The 1,000 real releases over and over, each with an id of its own.
 fn repeat_releases(path: &Path, records: u64) -> u64 {
-    let sample =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/discogs/discogs_20200806_releases.xml.gz");
-    let mut text = String::new();
-    let (mut stream, _) = open(&sample, &Progress::default()).expect("the sample");
-    stream.read_to_string(&mut text).expect("the sample");
+    let text = support::real_releases();
     let body = text.trim_end().strip_prefix("<releases>\n").expect("a root");
     let body = body.strip_suffix("</releases>").expect("a root").trim_end();
     // What follows the id of every record.
@@ -93,9 +92,7 @@ fn walk_with_disco_quick(path: &Path) -> u64 {
 }
 
 fn read_dump(path: &Path, folder: &Path) -> u64 {
-    let out: PathBuf = folder.join("tables");
-    let mut damaged = |one: &_| panic!("{one:?}");
-    ingest(path, &out, &Options::default(), &Progress::default(), &mut damaged).expect("a dump").records
+    support::tables_of(path, &folder.join("tables")).records
 }
 
 fn unpack(path: &Path) -> u64 {
@@ -144,11 +141,4 @@ fn size(path: &Path) -> u64 {
 
 fn mega(bytes: u64) -> f64 {
     bytes as f64 / 1e6
-}
-
-/// The most memory that this process has held, where the system tells.
-fn peak_memory() -> Option<u64> {
-    let status = std::io::read_to_string(BufReader::new(File::open("/proc/self/status").ok()?)).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
 }

@@ -5,11 +5,13 @@
 //! In the order in which data flows: [`discogs`] and [`scan`] make tables of a dump and of a collection,
 //! [`matching`] joins them, [`splits`] sets validation and test apart, [`pairs`] draws which tracks are
 //! learnt together, and [`stats`] counts. Each reads the tables of the one before and nothing else.
+//! [`corpus`] fetches a real collection to try it all on.
 
 #![deny(missing_docs)]
 
 pub mod atomic;
 pub mod cli;
+pub mod corpus;
 pub mod discogs;
 mod error;
 pub mod links;

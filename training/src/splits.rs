@@ -84,7 +84,8 @@ pub static STYLES: Table = Table {
 /// How a data set is split.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many styles are chosen, by their number of tracks.
+    /// How many styles are chosen, by their number of tracks; with 0, every track is kept, whatever its
+    /// styles.
     pub styles: usize,
     /// Tracks for validation.
     pub validation: usize,
@@ -111,6 +112,8 @@ pub struct Report {
     pub without_style: u64,
     /// Tracks whose artists are in different parts, dropped.
     pub torn: u64,
+    /// Tracks of the last artists taken into validation and test beyond the size wanted, dropped.
+    pub surplus: u64,
     /// Tracks of each part.
     pub tracks: [u64; 3],
     /// Styles with fewer releases in validation than wanted.
@@ -143,10 +146,10 @@ pub fn split(folder: &Path, options: &Options) -> Result<Report> {
         without_style: data.tracks.iter().filter(|track| track.is_none()).count() as u64,
         ..Report::default()
     };
-    let parts = Division::new(&data, options).divide(options);
-    report.torn =
-        parts.iter().zip(&data.tracks).filter(|(part, track)| part.is_none() && track.is_some()).count()
-            as u64;
+    let (parts, surplus) = Division::new(&data, options).divide(options);
+    report.surplus = surplus as u64;
+    let dropped = |(part, track): &(&Option<Part>, &Option<Track>)| part.is_none() && track.is_some();
+    report.torn = parts.iter().zip(&data.tracks).filter(dropped).count() as u64 - report.surplus;
     for part in parts.iter().flatten() {
         report.tracks[*part as usize] += 1;
     }
@@ -190,8 +193,13 @@ impl Data {
         }
         let mut styles: Vec<(String, u64)> = counts.into_iter().collect();
         styles.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        styles.truncate(options.styles.min(usize::from(u16::MAX)));
-        if styles.is_empty() {
+        let keep_all = options.styles == 0;
+        styles.truncate(if keep_all {
+            usize::from(u16::MAX)
+        } else {
+            options.styles.min(usize::from(u16::MAX))
+        });
+        if styles.is_empty() && !keep_all {
             return Err(Error::format(&path, "no matched track has a style"));
         }
         let numbers: FxHashMap<&str, u16> =
@@ -210,7 +218,8 @@ impl Data {
         for rows in TableReader::open(&path, &MATCHED, &["releases", "versions", "artists", "styles"])? {
             let rows = rows?;
             for row in 0..rows.len() {
-                let chosen = rows.word_list("styles", row).any(|style| numbers.contains_key(style));
+                let chosen =
+                    keep_all || rows.word_list("styles", row).any(|style| numbers.contains_key(style));
                 tracks.push(chosen.then(|| Track {
                     releases: [rows.id_list("releases", row), rows.id_list("versions", row)].concat(),
                     artists: rows.id_list("artists", row).to_vec(),
@@ -269,8 +278,8 @@ impl<'a> Division<'a> {
         Division { data, units_of, tracks_of, part_of: vec![None; count], random }
     }
 
-    /// The part of every track; `None` for what is dropped.
-    fn divide(mut self, options: &Options) -> Vec<Option<Part>> {
+    /// The part of every track, `None` for what is dropped, and how many were dropped to keep to the sizes.
+    fn divide(mut self, options: &Options) -> (Vec<Option<Part>>, usize) {
         let mut pools = [
             Filling::new(Part::Validation, options.validation, self.data.styles.len()),
             Filling::new(Part::Test, options.test, self.data.styles.len()),
@@ -285,12 +294,32 @@ impl<'a> Division<'a> {
                 self.assign(unit, &mut pools[at]);
             }
         }
+        let surplus = self.top_up(&mut pools);
         self.part_of.iter_mut().filter(|part| part.is_none()).for_each(|part| *part = Some(Part::Train));
         let part = |units: &Vec<u32>| {
             let first = self.part_of[*units.first()? as usize];
             units.iter().all(|&unit| self.part_of[unit as usize] == first).then_some(first).flatten()
         };
-        self.units_of.iter().map(part).collect()
+        let mut parts: Vec<Option<Part>> = self.units_of.iter().map(part).collect();
+        surplus.iter().for_each(|&track| parts[track as usize] = None);
+        (parts, surplus.len())
+    }
+
+    /// Fills what no whole unit fits into: takes the smallest that is too large, and returns its tracks
+    /// that are too many.
+    fn top_up(&mut self, pools: &mut [Filling; 2]) -> Vec<u32> {
+        let mut surplus = Vec::new();
+        for pool in pools {
+            let missing = pool.missing();
+            let left = self.unassigned().into_iter().map(|unit| (self.gained(unit, pool.part).count(), unit));
+            // One that would lose more than it gives stays in training.
+            let smallest = left.filter(|&(gained, _)| gained > missing && gained <= missing * 20).min();
+            if let (1.., Some((_, unit))) = (missing, smallest) {
+                surplus.extend(self.gained(unit, pool.part).skip(missing));
+                self.assign(unit, pool);
+            }
+        }
+        surplus
     }
 
     fn unassigned(&self) -> Vec<u32> {
@@ -372,7 +401,7 @@ impl Filling {
     }
 
     fn missing(&self) -> usize {
-        self.size - self.tracks
+        self.size.saturating_sub(self.tracks)
     }
 }
 
@@ -502,13 +531,13 @@ mod tests {
             (0..6000).map(|at| if at % 10 == 0 { vec![at / 3, at / 3 + 1] } else { vec![at / 3] }).collect();
         let data = data(&artists, 20);
         let options = Options { styles: 20, validation: 500, test: 700, releases: 20, seed: 1 };
-        let parts = Division::new(&data, &options).divide(&options);
+        let (parts, surplus) = Division::new(&data, &options).divide(&options);
         let count = |part| parts.iter().filter(|of| **of == Some(part)).count();
         assert_eq!((count(Part::Validation), count(Part::Test)), (500, 700));
-        assert!(parts.iter().filter(|part| part.is_none()).count() < 120, "torn");
+        assert!(parts.iter().filter(|part| part.is_none()).count() - surplus < 120, "torn");
         let releases = data.count_releases(&parts);
         assert!(releases[1].iter().chain(&releases[2]).all(|&count| count >= 20), "{releases:?}");
-        assert_eq!(parts, Division::new(&data, &options).divide(&options), "by seed");
+        assert_eq!(parts, Division::new(&data, &options).divide(&options).0, "by seed");
     }
 
     proptest! {
@@ -521,7 +550,7 @@ mod tests {
         ) {
             let data = data(&artists, 5);
             let options = Options { styles: 5, validation, test, releases: 3, seed };
-            let parts = Division::new(&data, &options).divide(&options);
+            let (parts, surplus) = Division::new(&data, &options).divide(&options);
             let mut part_of: FxHashMap<i64, Part> = FxHashMap::default();
             let mut torn = 0;
             for (track, part) in data.tracks.iter().flatten().zip(&parts) {
@@ -533,7 +562,7 @@ mod tests {
             let count = |part| parts.iter().filter(|of| **of == Some(part)).count();
             prop_assert!(count(Part::Validation) <= validation && count(Part::Test) <= test);
             // Only tracks of several artists can be torn.
-            prop_assert!(torn <= data.tracks.iter().flatten().filter(|track| track.artists.len() > 1).count());
+            prop_assert!(torn - surplus <= data.tracks.iter().flatten().filter(|track| track.artists.len() > 1).count());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The command line of `sleeve-train`: nothing but translation between arguments and the library.
 
+mod corpus;
 mod discogs;
 mod matching;
 mod pairs;
@@ -20,7 +21,8 @@ use crate::error::Result;
 /// Editorial Metadata from Discogs" (ISMIR 2022): two recordings belong together when what is printed
 /// on their sleeves says so, by the same release, artist or label (section 2). The commands follow
 /// each other: `discogs` and `scan` make tables of a dump and of a collection, `match` joins them,
-/// `split` sets validation and test apart, `pairs` draws who is learnt with whom, `stats` counts.
+/// `split` sets validation and test apart, `pairs` draws who is learnt with whom, `stats` counts;
+/// `corpus` fetches a collection to try it on.
 /// Every table is Parquet, which DuckDB, Polars and pandas open; TABLES.md describes the columns.
 #[derive(Parser)]
 #[command(name = "sleeve-train", version, max_term_width = 100)]
@@ -37,6 +39,7 @@ enum Command {
     Split(split::Arguments),
     Pairs(pairs::Arguments),
     Stats(stats::Arguments),
+    Corpus(corpus::Arguments),
 }
 
 /// Runs the program: 0 on success, 1 on failure, 2 on wrong arguments.
@@ -48,6 +51,7 @@ pub fn main() -> ExitCode {
         Command::Split(arguments) => split::run(&arguments),
         Command::Pairs(arguments) => pairs::run(&arguments),
         Command::Stats(arguments) => stats::run(&arguments),
+        Command::Corpus(arguments) => corpus::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

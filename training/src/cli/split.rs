@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::splits::{Options, split};
 
 /// Sets validation and test apart from training, with no artist in common.
@@ -16,7 +16,7 @@ pub struct Arguments {
     /// Folder of the data set, made by `match`; gets split.parquet and styles.parquet.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Styles to keep, the most frequent ones.
+    /// Styles to keep, the most frequent ones; 0 keeps every track, whatever its styles.
     #[arg(long, value_name = "N", default_value_t = Options::default().styles)]
     styles: usize,
     /// Tracks for validation.
@@ -35,9 +35,6 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let &Arguments { ref folder, styles, validation, test, releases, seed } = arguments;
-    if styles == 0 {
-        return Err(Error::InvalidArgument("--styles must be at least 1".into()));
-    }
     let report = split(folder, &Options { styles, validation, test, releases, seed })?;
     let [train, in_validation, in_test] = report.tracks;
     println!(
@@ -45,8 +42,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         report.styles
     );
     println!(
-        "dropped: {} tracks without such a style, {} with artists in different parts",
-        report.without_style, report.torn
+        "dropped: {} tracks without such a style, {} with artists in different parts, {} to keep to the sizes",
+        report.without_style, report.torn, report.surplus
     );
     for (part, wanted, got) in [("validation", validation, in_validation), ("test", test, in_test)] {
         if got < wanted as u64 {

@@ -1,6 +1,7 @@
 //! A folder of music -> a table of its tracks.
 
 mod ids;
+mod listed;
 mod tags;
 
 use std::collections::VecDeque;
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
 pub use ids::DiscogsIds;
+pub use listed::Listed;
 pub use tags::{Tags, read as read_tags};
 
 use crate::atomic::AtomicFile;
@@ -90,13 +92,19 @@ pub struct Report {
     pub unreadable: Vec<(String, String)>,
 }
 
-/// Scans `folder` and writes the table `out`, and beside it `<out>.unreadable.tsv` with the files that
+/// Scans `folder`, with what a list in `ids` knows of its files ([`Listed`]), and writes the table `out`, and beside it `<out>.unreadable.tsv` with the files that
 /// could not be read. What the old `out`, if any, says of files whose size and time have not changed is
 /// taken over. `progress` is told of files done and files in all.
 ///
 /// # Errors
 /// If the folder cannot be read or the table cannot be written; never because of a single file.
-pub fn scan(folder: &Path, out: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Report> {
+pub fn scan(
+    folder: &Path,
+    ids: Option<&Path>,
+    out: &Path,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Report> {
+    let listed = ids.map(Listed::read).transpose()?.unwrap_or_default();
     let mut report = Report::default();
     let files = list(folder, &mut report)?;
     let mut old = OldRows::open(out)?;
@@ -115,7 +123,8 @@ pub fn scan(folder: &Path, out: &Path, mut progress: impl FnMut(u64, u64)) -> Re
             .collect();
         for (file, (unchanged, row)) in batch.iter().zip(rows) {
             match row {
-                Ok(row) => {
+                Ok(mut row) => {
+                    listed.add_to(&mut row);
                     row.push(&mut builder);
                     report.tracks += 1;
                     report.unchanged += u64::from(unchanged);

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod perturbed;
+pub mod scale;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -26,4 +27,35 @@ pub fn real_releases() -> String {
 pub fn tables_of(dump: &Path, out: &Path) -> Report {
     let mut damaged = |one: &_| panic!("{one:?}");
     ingest(dump, out, &Options::default(), &Progress::default(), &mut damaged).expect("a dump")
+}
+
+/// The most memory that this process has held, in bytes, where the system tells.
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+}
+
+/// Begins a new peak, where the system allows it; says whether it did.
+pub fn reset_peak_memory() -> bool {
+    std::fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
+/// Whether a program is on the path.
+pub fn have(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// Records that a test could not run. With `SLEEVE_TEST_ALL=1` that fails; the file that
+/// `SLEEVE_TEST_SKIPS` names lists what was skipped.
+pub fn skip(test: &str, reason: &str) {
+    use std::io::Write;
+    let strict = std::env::var_os("SLEEVE_TEST_ALL").is_some_and(|value| value == "1");
+    assert!(!strict, "skipped under SLEEVE_TEST_ALL=1: {reason}");
+    eprintln!("skipped: {reason}");
+    if let Some(path) = std::env::var_os("SLEEVE_TEST_SKIPS") {
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        file.and_then(|mut file| writeln!(file, "{test}: {reason}")).expect("the list of skips is writable");
+    }
 }
