@@ -196,3 +196,81 @@ fn error(path: &Path, failure: Failure) -> Error {
         Failure::Damage(reason) => Error::audio(path, reason),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::Samples;
+    use super::*;
+
+    /// Plays a few blocks of mono, then does what it was told.
+    struct Fake {
+        blocks: usize,
+        rates: [u32; 2],
+        then: fn() -> Decoded<bool>,
+        samples: Vec<f32>,
+    }
+
+    impl Source for Fake {
+        fn info(&self) -> AudioInfo {
+            AudioInfo { format: "fake".to_owned(), sample_rate: self.rates[0], channels: 1, frames: None }
+        }
+
+        fn advance(&mut self, _: &mut Warnings) -> Decoded<bool> {
+            if self.blocks == 0 {
+                return (self.then)();
+            }
+            self.blocks -= 1;
+            Ok(true)
+        }
+
+        fn block(&self) -> Block<'_> {
+            let rate = self.rates[usize::from(self.blocks == 0)];
+            let samples = Samples::Interleaved { samples: &self.samples, channels: 1 };
+            Block { rate, frames: self.samples.len(), samples }
+        }
+    }
+
+    fn reader(blocks: usize, rates: [u32; 2], then: fn() -> Decoded<bool>) -> AudioReader {
+        let source = Fake { blocks, rates, then, samples: vec![0.5; 10] };
+        AudioReader {
+            path: PathBuf::from("<fake>"),
+            info: source.info(),
+            source: Some(Box::new(source)),
+            warnings: Warnings::default(),
+            frames: 0,
+            waiting: false,
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_the_recording_and_nothing_else() {
+        let mut played = reader(3, [8000; 2], || panic!("index {} of {}", 9, 3));
+        let mut samples = Vec::new();
+        while played.read(&mut samples).unwrap() > 0 {}
+        assert_eq!(samples.len(), 30);
+        assert!(played.warnings()[0].contains("index 9 of 3"), "{:?}", played.warnings());
+
+        let error = reader(0, [8000; 2], || panic!("at once")).read(&mut samples).unwrap_err();
+        assert_eq!(error.to_string(), "<fake>: the decoder failed (at once)");
+    }
+
+    #[test]
+    fn a_failing_disk_is_no_damage() {
+        let mut samples = Vec::new();
+        let mut reader = reader(1, [8000; 2], || Err(Failure::from_io(std::io::Error::from_raw_os_error(5))));
+        assert_eq!(reader.read(&mut samples).unwrap(), 10);
+        assert!(matches!(reader.read(&mut samples), Err(Error::Io { .. })));
+        assert_eq!(reader.read(&mut samples).unwrap(), 0, "nothing more after an error");
+    }
+
+    #[test]
+    fn a_change_of_rate_is_said() {
+        let mut reader = reader(2, [8000, 11_025], || Ok(false));
+        let mut samples = Vec::new();
+        reader.read(&mut samples).unwrap();
+        assert_eq!(reader.info().sample_rate, 8000);
+        reader.read(&mut samples).unwrap();
+        assert_eq!(reader.info().sample_rate, 11_025);
+        assert!(reader.warnings()[0].contains("after 10 frames"), "{:?}", reader.warnings());
+    }
+}
