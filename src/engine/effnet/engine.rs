@@ -66,6 +66,36 @@ impl KernelSet {
         Self::ALL.into_iter().rev().find(|set| set.precision() == precision && set.is_available())
     }
 
+    /// SiLU as this set's kernels compute it: what a stem of no weights makes of its bias.
+    #[cfg(test)]
+    pub(super) fn silu(self, x: f32) -> f32 {
+        use super::kernels::stem::StemArgs;
+        let mut bias = super::buffer::Buffer::new(16);
+        bias.as_mut_slice().fill(x);
+        let mut out = super::buffer::Buffer::new(16);
+        let zeros = super::buffer::Buffer::new(16 * 9);
+        let kernels = self.tables().expect("an available set").kernels;
+        let args = StemArgs {
+            kernel: 3,
+            stride: 1,
+            vectors: 1,
+            input: zeros.as_ptr(),
+            input_row: 3,
+            weights: zeros.as_ptr(),
+            weights_tap: 16,
+            bias: bias.as_ptr(),
+            output: out.as_mut_ptr(),
+            output_pixel: 16,
+            output_row: 16,
+            columns: 1,
+            first_row: 0,
+            last_row: 1,
+        };
+        // SAFETY: the set is available, and every buffer holds what one pixel needs.
+        unsafe { (kernels.stem)(&args) };
+        out.as_slice()[0]
+    }
+
     fn tables(self) -> Option<Tables> {
         let f32_only = |kernels| Tables { kernels, bf16: None };
         match self {
@@ -133,6 +163,11 @@ impl Network {
             Err(Refusal::Different(why)) => Ok(Err(why)),
             Err(Refusal::Malformed(why)) => Err(Error::model("<memory>", why)),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn from_weights(weights: Weights) -> Self {
+        Self { weights, input_name: "input".into(), plans: Default::default() }
     }
 
     /// The name of the graph's input.

@@ -13,9 +13,13 @@ mod network;
 mod pack;
 mod plan;
 mod recognise;
+#[cfg(test)]
+mod reference;
 mod simd;
 mod tail;
 mod team;
+#[cfg(test)]
+mod tests;
 mod tiles;
 mod workspace;
 

@@ -51,7 +51,18 @@ unsafe fn maps<V: Vector, const K: usize, const S: usize>(args: &DepthwiseArgs) 
         // SAFETY: the channels of this vector are the arguments'.
         unsafe {
             let mut sum = V::load(args.sums.add(channel));
-            for row in args.first_row..args.last_row {
+            let mut row = args.first_row;
+            // Maps three pixels wide: two rows at a time, for enough sums in flight.
+            if args.columns == 3 {
+                while args.last_row - row >= 2 {
+                    two_rows::<V, K, S>(args, channel, row);
+                    for row in [row, row + 1] {
+                        sum = activate::<V>(args, channel, row, sum);
+                    }
+                    row += 2;
+                }
+            }
+            for row in row..args.last_row {
                 let mut column = 0;
                 if V::ROW_TILE >= 6 {
                     while args.columns - column >= 6 {
@@ -72,15 +83,54 @@ unsafe fn maps<V: Vector, const K: usize, const S: usize>(args: &DepthwiseArgs) 
                     pixels::<V, K, S, 1>(args, channel, row, column);
                     column += 1;
                 }
-                let output = args.output.add(row * args.columns * args.output_pixel + channel);
-                for column in 0..args.columns {
-                    let at = output.add(column * args.output_pixel);
-                    let value = V::load(at).silu();
-                    value.store(at);
-                    sum = sum.add(value);
-                }
+                sum = activate::<V>(args, channel, row, sum);
             }
             sum.store(args.sums.add(channel));
+        }
+    }
+}
+
+/// SiLU of a row, added up.
+#[inline(always)]
+unsafe fn activate<V: Vector>(args: &DepthwiseArgs, channel: usize, row: usize, mut sum: V) -> V {
+    // SAFETY: the row is the arguments'.
+    unsafe {
+        let output = args.output.add(row * args.columns * args.output_pixel + channel);
+        for column in 0..args.columns {
+            let at = output.add(column * args.output_pixel);
+            let value = V::load(at).silu();
+            value.store(at);
+            sum = sum.add(value);
+        }
+        sum
+    }
+}
+
+/// Two rows of three pixels, before SiLU.
+#[inline(always)]
+unsafe fn two_rows<V: Vector, const K: usize, const S: usize>(args: &DepthwiseArgs, channel: usize, row: usize) {
+    // SAFETY: as for `pixels`.
+    unsafe {
+        let bias = V::load(args.bias.add(channel));
+        let mut sums = [[bias; 3]; 2];
+        let input = args.input.add(row * S * args.input_row + channel);
+        let weights = args.weights.add(channel);
+        for y in 0..K {
+            for x in 0..K {
+                let weight = V::load(weights.add((y * K + x) * args.weights_tap));
+                for r in 0..2 {
+                    let line = input.add((r * S + y) * args.input_row);
+                    for t in 0..3 {
+                        sums[r][t] = V::load(line.add((t * S + x) * args.input_pixel)).mul_add(weight, sums[r][t]);
+                    }
+                }
+            }
+        }
+        let output = args.output.add(row * 3 * args.output_pixel + channel);
+        for r in 0..2 {
+            for t in 0..3 {
+                sums[r][t].store(output.add((r * 3 + t) * args.output_pixel));
+            }
         }
     }
 }

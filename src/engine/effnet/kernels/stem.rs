@@ -5,6 +5,7 @@ use super::super::simd::Vector;
 
 /// Rows `first_row..last_row` of the result.
 pub(in super::super) struct StemArgs {
+    /// 3 or 5.
     pub kernel: usize,
     pub stride: usize,
     pub vectors: usize,
@@ -28,17 +29,28 @@ pub(in super::super) struct StemArgs {
 /// The CPU has `V`'s instruction set and every pointer of `args` is valid for what is stated there.
 #[inline(always)]
 pub(super) unsafe fn stem<V: Vector>(args: &StemArgs) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match args.kernel {
+            3 => rows::<V, 3>(args),
+            _ => rows::<V, 5>(args),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn rows<V: Vector, const K: usize>(args: &StemArgs) {
     for row in args.first_row..args.last_row {
         for vector in 0..args.vectors {
             // SAFETY: the caller's promise.
             unsafe {
                 let mut column = 0;
                 while args.columns - column >= 6 {
-                    pixels::<V, 6>(args, vector * V::LANES, row, column);
+                    pixels::<V, K, 6>(args, vector * V::LANES, row, column);
                     column += 6;
                 }
                 while column < args.columns {
-                    pixels::<V, 1>(args, vector * V::LANES, row, column);
+                    pixels::<V, K, 1>(args, vector * V::LANES, row, column);
                     column += 1;
                 }
             }
@@ -47,15 +59,15 @@ pub(super) unsafe fn stem<V: Vector>(args: &StemArgs) {
 }
 
 #[inline(always)]
-unsafe fn pixels<V: Vector, const T: usize>(args: &StemArgs, channel: usize, row: usize, column: usize) {
+unsafe fn pixels<V: Vector, const K: usize, const T: usize>(args: &StemArgs, channel: usize, row: usize, column: usize) {
     // SAFETY: the pixels and the taps they read are within the map and its border.
     unsafe {
         let mut sums = [V::load(args.bias.add(channel)); T];
         let input = args.input.add(row * args.stride * args.input_row + column * args.stride);
         let weights = args.weights.add(channel);
-        for y in 0..args.kernel {
-            for x in 0..args.kernel {
-                let weight = V::load(weights.add((y * args.kernel + x) * args.weights_tap));
+        for y in 0..K {
+            for x in 0..K {
+                let weight = V::load(weights.add((y * K + x) * args.weights_tap));
                 for t in 0..T {
                     let value = V::splat(*input.add(y * args.input_row + t * args.stride + x));
                     sums[t] = value.mul_add(weight, sums[t]);

@@ -11,7 +11,7 @@ pub(super) struct Malformed(pub &'static str);
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'a> {
     Varint(u64),
-    Fixed64([u8; 8]),
+    Fixed64,
     Fixed32([u8; 4]),
     Bytes(&'a [u8]),
 }
@@ -34,7 +34,10 @@ impl<'a> Fields<'a> {
         let key = varint(&mut self.rest)?;
         let value = match key & 7 {
             0 => Value::Varint(varint(&mut self.rest)?),
-            1 => Value::Fixed64(self.array()?),
+            1 => {
+                self.take(8)?;
+                Value::Fixed64
+            }
             2 => {
                 let length = varint(&mut self.rest)?;
                 let length = usize::try_from(length).map_err(|_| Malformed("a length beyond memory"))?;
