@@ -224,7 +224,8 @@ fn what_this_build_lacks_is_said() {
     };
     let of = |engine| EngineOptions { engine, ..Default::default() };
     assert!(refused(of(EngineChoice::Torch)).contains("torch"));
-    assert!(refused(of(EngineChoice::Effnet)).contains("effnet"));
+    let other = model.engine(&of(EngineChoice::Effnet)).err().unwrap().to_string();
+    assert!(other.contains("not an EfficientNet-B0"), "{other}");
     let cuda = EngineOptions { device: Device::Cuda(vec![1]), ..Default::default() };
     assert!(refused(cuda).contains("cuda:1"));
     for precision in [Precision::Bf16, Precision::Fp16] {

@@ -16,6 +16,10 @@ pub fn run(arguments: &[String]) -> Result<()> {
         bail!("unknown benchmark `{name}`; known: {}", known.join(", "));
     }
     let path = peers::prepare()?;
+    if name == "effnet" {
+        // Its peers are large, so only who asks for them gets them.
+        peers::environment("bench-peers", &repository().join("benches/peers/requirements.txt"))?;
+    }
     // Some benchmarks run the command-line tools.
     checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve", "--examples"]))?;
     let mut command = cargo();
