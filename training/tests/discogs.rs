@@ -78,7 +78,8 @@ fn releases_parse_to_exact_counts() {
         .iter()
         .map(|rows| rows.ints("year").len() - rows.ints("year").null_count())
         .sum();
-    assert_eq!(years, 882);
+    // 882 begin with four digits, but one of them is 0000.
+    assert_eq!(years, 881);
     let first = &rows_of(out, &TRACKS, &["title"])[0];
     assert_eq!(first.texts("title").value(0), "Östermalm");
 }

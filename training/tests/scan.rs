@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use arrow_array::Array;
 use lofty::config::{ParseOptions, WriteOptions};
 use lofty::file::AudioFile;
 use lofty::id3::v2::Id3v2Tag;

@@ -194,10 +194,10 @@ impl<'a> Release<'a> {
                         let artists = &mut self.tracks[at].artists;
                         read_credits(xml, &part, |credit| artists.push(credit))?;
                     }
-                    // Parts of parts do not exist; if they did, they would be parts of the same index.
-                    "sub_tracks" => {
+                    // Parts of parts do not exist, and must not nest as deep as a damaged file likes.
+                    "sub_tracks" if parent.is_none() => {
                         self.tracks[at].entry = Entry::Index;
-                        self.read_tracks(xml, &part, parent.or(Some(at)))?;
+                        self.read_tracks(xml, &part, Some(at))?;
                     }
                     _ => xml.skip(&part)?,
                 }
