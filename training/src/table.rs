@@ -162,7 +162,10 @@ impl TableWriter {
             }
             if matches!(column.holds, Type::Id | Type::Int | Type::Ids | Type::Ints) {
                 // Ids come in ascending order: their differences take next to nothing.
-                properties = properties.set_column_encoding(name, Encoding::DELTA_BINARY_PACKED);
+                // Compressing them once more gains nothing.
+                properties = properties
+                    .set_column_encoding(name.clone(), Encoding::DELTA_BINARY_PACKED)
+                    .set_column_compression(name, Compression::UNCOMPRESSED);
             }
         }
         let file = AtomicFile::create(path)?;

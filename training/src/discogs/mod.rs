@@ -36,7 +36,7 @@ pub use xml::Damage;
 
 use crate::error::{Error, Result};
 use crate::table::{Table, TableWriter};
-use split::{Boundaries, Splitter};
+use split::{Boundaries, Buffer, Splitter};
 use xml::{Tag, Xml};
 
 /// How a dump is read.
@@ -123,7 +123,7 @@ pub fn ingest(
 struct Chunk {
     number: u64,
     offset: u64,
-    text: Vec<u8>,
+    text: Buffer,
 }
 
 /// What came of a chunk.
@@ -134,7 +134,7 @@ struct Parsed {
     damaged: Vec<Damaged>,
     batches: Vec<RecordBatch>,
     /// The chunk's buffer, to be used again.
-    buffer: Vec<u8>,
+    buffer: Buffer,
 }
 
 fn run<T: Records>(
@@ -154,7 +154,7 @@ fn run<T: Records>(
         // The buffers bound the memory: whoever holds none waits.
         let buffers = 2 * threads + 2;
         let (free, used_again) = bounded(buffers);
-        (0..buffers).for_each(|_| free.send(Vec::new()).expect("the channel holds all buffers"));
+        (0..buffers).for_each(|_| free.send(Buffer::default()).expect("the channel holds all buffers"));
         let (chunks, to_parse) = bounded::<Chunk>(buffers);
         let (results, parsed) = unbounded::<Result<(u64, Parsed)>>();
 
@@ -218,7 +218,7 @@ fn run<T: Records>(
 /// Hands out the chunks of a stream in order, each in a buffer that is free.
 fn read_chunks(
     splitter: &mut Splitter<impl Read>,
-    free: &Receiver<Vec<u8>>,
+    free: &Receiver<Buffer>,
     chunks: &Sender<Chunk>,
 ) -> Result<()> {
     let mut number = 0;
@@ -233,9 +233,9 @@ fn read_chunks(
 }
 
 fn parse_chunk<T: Records>(boundaries: &Boundaries, tables: &mut T, chunk: Chunk) -> Parsed {
-    let mut parsed = Parsed { bytes: chunk.text.len() as u64, ..Parsed::default() };
+    let mut parsed = Parsed { bytes: chunk.text.as_slice().len() as u64, ..Parsed::default() };
     let mut record = T::Record::default();
-    each_record(boundaries, &chunk.text, |start, text| {
+    each_record(boundaries, chunk.text.as_slice(), |start, text| {
         let outcome = parse_records::<T>(text, &mut record, |record| {
             tables.push(record);
             parsed.records += 1;
@@ -337,7 +337,7 @@ pub fn for_each_release<'a>(
         return Err(Error::format(path, format!("a dump of {}, not of releases", splitter.kind().root())));
     }
     let boundaries = Boundaries::of(Kind::Releases);
-    let Some(offset) = splitter.next_chunk(&mut Vec::new())? else { return Ok(()) };
+    let Some(offset) = splitter.next_chunk(&mut Buffer::default())? else { return Ok(()) };
     let text = &text[offset as usize..];
     let end = memchr::memmem::rfind(text, b"</release>").map_or(text.len(), |at| at + 10);
     let mut record = Release::default();

@@ -48,10 +48,10 @@ fn the_fast_way_reads_what_the_plain_way_reads() {
         let text = unpacked(name);
         let mut splitter = Splitter::new(&text[..], Path::new(name), 1 << 16).unwrap();
         let boundaries = Boundaries::of(splitter.kind());
-        let mut buffer = Vec::new();
+        let mut buffer = Buffer::default();
         let mut count = 0;
         while splitter.next_chunk(&mut buffer).unwrap().is_some() {
-            each_record(&boundaries, &buffer, |_, text| count += assert_same::<T>(text));
+            each_record(&boundaries, buffer.as_slice(), |_, text| count += assert_same::<T>(text));
         }
         assert_eq!(count, 1000, "{name}");
     }
