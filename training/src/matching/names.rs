@@ -139,13 +139,11 @@ fn drop_edition(words: &mut Vec<String>) {
     let remastered = words.iter().any(|word| word.starts_with("remaster"));
     if remastered {
         words.retain(|word| {
-            !word.starts_with("remaster")
-                && !matches!(
-                    word.as_str(),
-                    "digital" | "digitally" | "version" | "edition" | "anniversary" | "album"
-                )
-                && !word.bytes().all(|byte| byte.is_ascii_digit())
-                && !(word.ends_with("th") && word.as_bytes()[0].is_ascii_digit())
+            let about_it = ["digital", "digitally", "version", "edition", "anniversary", "album"]
+                .contains(&word.as_str());
+            let year = word.bytes().all(|byte| byte.is_ascii_digit());
+            let ordinal = word.ends_with("th") && word.as_bytes()[0].is_ascii_digit();
+            !(word.starts_with("remaster") || about_it || year || ordinal)
         });
     }
     let all: Vec<&str> = words.iter().map(String::as_str).collect();

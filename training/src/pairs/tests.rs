@@ -72,7 +72,7 @@ fn partners_are_uniform_however_many_links_they_share() {
         let partners: Vec<u32> = (0..9).filter(|&other| condition.holds(0, other)).collect();
         assert!(partners.len() >= 3, "{association:?}");
         let mut pool = Pool::new(condition);
-        let mut counts = vec![0.0; 9];
+        let mut counts = [0.0; 9];
         let draws = 60_000;
         for _ in 0..draws {
             counts[pool.draw(0, &mut random).unwrap() as usize] += 1.0;
