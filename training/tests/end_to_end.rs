@@ -48,17 +48,18 @@ fn from_packages_to_pairs() {
     let dataset = tempfile::tempdir().unwrap();
     let out = |name: &str| dataset.path().join(name).to_str().unwrap().to_owned();
     run(&["discogs", &at("releases.xml.gz"), "--out", &out("tables")]);
-    let scanned = run(&["scan", &at("audio"), "--ids", &at("ids.tsv"), "--out", &out("collection.parquet")]);
+    let scanned = run(&["scan", &at("audio"), "--out", &out("collection.parquet")]);
     assert!(scanned.contains("23 tracks (0 unchanged), 0 unreadable"), "{scanned}");
-    let matched =
-        run(&["match", &out("collection.parquet"), "--discogs", &out("tables"), "--out", &out("set")]);
+    let (tables, set) = (out("tables"), out("set"));
+    let (collection, ids) = (out("collection.parquet"), at("ids.tsv"));
+    let matched = run(&["match", &collection, "--ids", &ids, "--discogs", &tables, "--out", &set]);
     assert!(matched.contains("23 of 23 tracks matched: 23 by id"), "{matched}");
     let split =
         ["split", &out("set"), "--styles", "0", "--validation", "2", "--test", "1", "--releases", "1"];
     run(&split);
-    let set = dataset.path().join("set");
+    let set = Path::new(&set);
     let read = |columns: &[&str]| {
-        let mut all = TableReader::open(&SPLIT.path(&set), &SPLIT, columns).unwrap();
+        let mut all = TableReader::open(&SPLIT.path(set), &SPLIT, columns).unwrap();
         all.next().unwrap().unwrap()
     };
     let table = read(&["path", "part", "artists", "releases", "labels"]);
@@ -73,13 +74,13 @@ fn from_packages_to_pairs() {
 
     let pairs = ["pairs", &out("set"), "--never", &at("never.tsv"), "--seed", "7"];
     let drawn = run(&pairs);
-    let split = Split::read(&set, Some(Path::new(&at("never.tsv")))).unwrap();
+    let split = Split::read(set, Some(Path::new(&at("never.tsv")))).unwrap();
     let near = near_duplicates();
     let mut files = BTreeMap::new();
     for association in Association::ALL {
         let mut total = 0;
         for part in Part::ALL {
-            let file = path(&set, association, part);
+            let file = path(set, association, part);
             files.insert(file.clone(), std::fs::read(&file).unwrap());
             for rows in TableReader::open(&file, &PAIRS, &["anchor", "positive"]).unwrap() {
                 let rows = rows.unwrap();

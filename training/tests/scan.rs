@@ -68,7 +68,7 @@ fn tags_durations_ids_and_hashes() {
     let music = folder.path().join("music");
     collection(&music);
     let out = folder.path().join("collection.parquet");
-    let report = scan(&music, None, &out, |_, _| ()).unwrap();
+    let report = scan(&music, &out, |_, _| ()).unwrap();
     assert_eq!((report.tracks, report.unchanged, report.unreadable.len()), (3, 0, 2), "{report:?}");
     let listed = std::fs::read_to_string(folder.path().join("collection.parquet.unreadable.tsv")).unwrap();
     assert!(listed.contains("broken.flac\t") && listed.contains("empty.ogg\t"), "{listed}");
@@ -100,7 +100,7 @@ fn only_what_changed_is_read_again() {
     let music = folder.path().join("music");
     collection(&music);
     let out = folder.path().join("collection.parquet");
-    let again = || -> Report { scan(&music, None, &out, |_, _| ()).unwrap() };
+    let again = || -> Report { scan(&music, &out, |_, _| ()).unwrap() };
     again();
     let first = std::fs::read(&out).unwrap();
     assert_eq!(again().unchanged, 3);
@@ -111,11 +111,4 @@ fn only_what_changed_is_read_again() {
     let report = again();
     assert_eq!((report.tracks, report.unchanged), (3, 1));
     assert_eq!(rows(&out).texts("title").value(2), rows(&out).texts("title").value(0), "the new tags");
-
-    // A list knows more than the tags.
-    let ids = folder.path().join("ids.tsv");
-    std::fs::write(&ids, "path\tdiscogs_release\ttrack_number\ttitle\nb.mp3\t77\t5\tListed\n").unwrap();
-    scan(&music, Some(&ids), &out, |_, _| ()).unwrap();
-    let rows = rows(&out);
-    assert_eq!((rows.id_list("discogs_releases", 1), rows.texts("title").value(1)), (&[77][..], "Listed"));
 }

@@ -15,8 +15,8 @@ use crate::error::Result;
 ///
 ///   sleeve-train corpus debian --out C
 ///   sleeve-train discogs C/releases.xml.gz --out C/tables
-///   sleeve-train scan C/audio --ids C/ids.tsv --out C/collection.parquet
-///   sleeve-train match C/collection.parquet --discogs C/tables --out C/dataset
+///   sleeve-train scan C/audio --out C/collection.parquet
+///   sleeve-train match C/collection.parquet --ids C/ids.tsv --discogs C/tables --out C/dataset
 ///   sleeve-train split C/dataset --styles 0 --validation 4 --test 4 --releases 1
 ///   sleeve-train pairs C/dataset --never C/never.tsv
 ///   sleeve-train stats C/dataset

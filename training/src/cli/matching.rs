@@ -23,6 +23,10 @@ pub struct Arguments {
     /// Folder of tables made by `discogs`.
     #[arg(long, value_name = "DIR")]
     discogs: PathBuf,
+    /// A list that knows more than the tags: tab-separated, with a header `path discogs_release
+    /// track_number title`.
+    #[arg(long, value_name = "FILE.tsv")]
+    ids: Option<PathBuf>,
     /// Folder of the data set; gets matched.parquet, linked_styles.parquet and unmatched.parquet.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -33,7 +37,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         ProgressStyle::with_template("match [{bar:30}] {pos}/{len} releases {per_sec} {eta}")
             .expect("a valid template"),
     );
-    let report = match_collection(&arguments.collection, &arguments.discogs, &arguments.out, |done, all| {
+    let Arguments { collection, discogs, ids, out } = arguments;
+    let report = match_collection(collection, ids.as_deref(), discogs, out, |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     })?;

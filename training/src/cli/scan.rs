@@ -18,10 +18,6 @@ pub struct Arguments {
     /// Folder of audio files, walked to its depths.
     #[arg(value_name = "MUSIC_DIR")]
     folder: PathBuf,
-    /// A list that knows more than the tags: tab-separated, with a header `path discogs_release
-    /// track_number title`.
-    #[arg(long, value_name = "FILE.tsv")]
-    ids: Option<PathBuf>,
     /// Where the table goes; if it exists it is brought up to date.
     #[arg(long, value_name = "FILE.parquet")]
     out: PathBuf,
@@ -32,7 +28,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         ProgressStyle::with_template("scan [{bar:30}] {pos}/{len} files {per_sec} {eta}")
             .expect("a valid template"),
     );
-    let report = scan(&arguments.folder, arguments.ids.as_deref(), &arguments.out, |done, all| {
+    let report = scan(&arguments.folder, &arguments.out, |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     })?;

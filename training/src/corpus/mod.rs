@@ -30,7 +30,7 @@ pub struct Report {
 
 /// Fetches the packages of a subset and writes into the folder `out`:
 /// `audio/` (the recordings as packaged), `releases.xml.gz` (the catalogue in Discogs' schema), `ids.tsv`
-/// (release, number and title of every file, for `scan --ids`), `never.tsv` (near-duplicates, for
+/// (release, number and title of every file, for `match --ids`), `never.tsv` (near-duplicates, for
 /// `pairs --never`), `licences.tsv` (licence of every file) and, where there are any, `skipped.tsv`.
 /// What is there already is not fetched again. `progress` is told of packages done, in all, and the next.
 ///

@@ -6,6 +6,7 @@
 
 mod dump;
 mod hits;
+mod listed;
 pub mod names;
 pub mod tables;
 mod wanted;
@@ -21,6 +22,7 @@ use crate::discogs::{is_no_label, is_nobody};
 use crate::error::Result;
 use crate::table::{Builder, Cell, TableReader, TableWriter};
 use hits::{Found, Hit, Miss};
+pub use listed::{Entry, Listed};
 use tables::{LINKED_STYLES, MATCHED, UNMATCHED};
 use wanted::Index;
 
@@ -41,18 +43,20 @@ pub struct Report {
     pub missed: Vec<(&'static str, u64)>,
 }
 
-/// Matches the table `collection` to the tables of a dump in `discogs`, and writes the tables `matched`,
+/// Matches the table `collection`, with what a list in `ids` knows of its files ([`Listed`]), to the tables of a dump in `discogs`, and writes the tables `matched`,
 /// `linked_styles` and `unmatched` into the folder `out`. `progress` is told of releases done and in all.
 ///
 /// # Errors
 /// If a table cannot be read or written, or the dump's tables do not belong together.
 pub fn match_collection(
     collection: &Path,
+    ids: Option<&Path>,
     discogs: &Path,
     out: &Path,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Report> {
-    let index = Index::read(collection)?;
+    let listed = ids.map(Listed::read).transpose()?.unwrap_or_default();
+    let index = Index::read(collection, &listed)?;
     let mut found = vec![Found::default(); index.tracks.len()];
     let mut done = 0;
     dump::for_each_release(discogs, |release, count| {

@@ -6,6 +6,7 @@ use std::path::Path;
 use arrow_array::Array;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::listed::Listed;
 use super::names::{artist_key, is_common_title, main_artist, title_key};
 use crate::discogs::is_nobodys_name;
 use crate::error::Result;
@@ -53,8 +54,8 @@ pub struct Index {
 }
 
 impl Index {
-    /// Reads a table that `scan` has written.
-    pub fn read(collection: &Path) -> Result<Self> {
+    /// Reads a table that `scan` has written. What `listed` says of a file goes before its tags.
+    pub fn read(collection: &Path, listed: &Listed) -> Result<Self> {
         let columns = [
             "path",
             "sha256",
@@ -78,21 +79,29 @@ impl Index {
                 if names.is_empty() {
                     names.extend(text("album_artist"));
                 }
-                let title = text("title").map(title_key).unwrap_or_default();
+                let path = rows.texts("path").value(row);
+                let entry = listed.get(path);
+                let title = entry.and_then(|entry| entry.title.as_deref()).or(text("title"));
+                let title = title.map(title_key).unwrap_or_default();
+                let tagged_number = numbers.is_valid(row).then(|| numbers.value(row));
                 let track = Wanted {
-                    path: rows.texts("path").value(row).to_owned(),
+                    path: path.to_owned(),
                     sha256: rows.texts("sha256").value(row).to_owned(),
                     duration: durations.is_valid(row).then(|| durations.value(row)),
                     common: is_common_title(&title),
                     title,
                     album: text("album").map(title_key).unwrap_or_default(),
-                    track_number: numbers.is_valid(row).then(|| numbers.value(row)),
+                    track_number: entry.and_then(|entry| entry.number).or(tagged_number),
                     artists: rows.id_list("discogs_artists", row).to_vec(),
                     has_text: false,
                     has_id: false,
                 };
-                let (releases, masters) =
-                    (rows.id_list("discogs_releases", row), rows.id_list("discogs_masters", row));
+                let release = entry.and_then(|entry| entry.release);
+                let releases = match &release {
+                    Some(release) => std::slice::from_ref(release),
+                    None => rows.id_list("discogs_releases", row),
+                };
+                let masters = rows.id_list("discogs_masters", row);
                 index.insert(track, &names, releases, masters);
             }
         }

@@ -1,7 +1,6 @@
 //! A folder of music -> a table of its tracks.
 
 mod ids;
-mod listed;
 mod tags;
 
 use std::collections::VecDeque;
@@ -15,7 +14,6 @@ use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
 pub use ids::DiscogsIds;
-pub use listed::Listed;
 pub use tags::{Tags, read as read_tags};
 
 use crate::atomic::AtomicFile;
@@ -92,19 +90,13 @@ pub struct Report {
     pub unreadable: Vec<(String, String)>,
 }
 
-/// Scans `folder`, with what a list in `ids` knows of its files ([`Listed`]), and writes the table `out`, and beside it `<out>.unreadable.tsv` with the files that
+/// Scans `folder` and writes the table `out`, and beside it `<out>.unreadable.tsv` with the files that
 /// could not be read. What the old `out`, if any, says of files whose size and time have not changed is
 /// taken over. `progress` is told of files done and files in all.
 ///
 /// # Errors
 /// If the folder cannot be read or the table cannot be written; never because of a single file.
-pub fn scan(
-    folder: &Path,
-    ids: Option<&Path>,
-    out: &Path,
-    mut progress: impl FnMut(u64, u64),
-) -> Result<Report> {
-    let listed = ids.map(Listed::read).transpose()?.unwrap_or_default();
+pub fn scan(folder: &Path, out: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Report> {
     let mut report = Report::default();
     let files = list(folder, &mut report)?;
     let mut old = OldRows::open(out)?;
@@ -123,8 +115,7 @@ pub fn scan(
             .collect();
         for (file, (unchanged, row)) in batch.iter().zip(rows) {
             match row {
-                Ok(mut row) => {
-                    listed.add_to(&mut row);
+                Ok(row) => {
                     row.push(&mut builder);
                     report.tracks += 1;
                     report.unchanged += u64::from(unchanged);

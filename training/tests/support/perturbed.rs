@@ -119,7 +119,7 @@ pub fn measure(folder: &Path, seed: u64) -> Scores {
     let collection = folder.join("collection.parquet");
     write_collection(&collection, &files);
     let out = folder.join("dataset");
-    match_collection(&collection, &dump, &out, |_, _| ()).expect("a match");
+    match_collection(&collection, None, &dump, &out, |_, _| ()).expect("a match");
 
     let mut scores = vec![Score::default(); KINDS.len() + DECOYS.len()];
     files.iter().for_each(|(kind, ..)| scores[*kind].files += 1);
