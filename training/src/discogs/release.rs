@@ -59,13 +59,13 @@ pub struct Track<'a> {
 
 /// One label of a release.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReleaseLabel {
+pub struct ReleaseLabel<'a> {
     /// Discogs' label id, 0 where the dump has none.
     pub label: i64,
     /// The label's name.
-    pub name: String,
+    pub name: Cow<'a, str>,
     /// Catalogue number.
-    pub catalogue: String,
+    pub catalogue: Cow<'a, str>,
 }
 
 /// One release.
@@ -74,13 +74,13 @@ pub struct Release<'a> {
     /// Discogs' release id.
     pub id: i64,
     /// "Accepted" and so on; absent since 2026.
-    pub status: Option<String>,
+    pub status: Option<Cow<'a, str>>,
     /// Title.
     pub title: Cow<'a, str>,
     /// Main artists.
     pub artists: Vec<Credit<'a>>,
     /// Labels, once for each catalogue number.
-    pub labels: Vec<ReleaseLabel>,
+    pub labels: Vec<ReleaseLabel<'a>>,
     /// Genres.
     pub genres: Vec<Cow<'a, str>>,
     /// Styles.
@@ -104,7 +104,7 @@ impl<'a> Release<'a> {
         let mut id = None;
         record.attributes(|name, value| match name {
             "id" => id = Some(number("release id", &value)),
-            "status" => self.status = Some(value.into_owned()),
+            "status" => self.status = Some(value),
             _ => {}
         })?;
         self.id = id.ok_or(Damage::Missing("id attribute"))??;
@@ -133,8 +133,8 @@ impl<'a> Release<'a> {
                 let mut id = Ok(0);
                 tag.attributes(|name, value| match name {
                     "id" if !value.trim().is_empty() => id = number("label id", &value),
-                    "name" => label.name = clean(value).into_owned(),
-                    "catno" => label.catalogue = clean(value).into_owned(),
+                    "name" => label.name = clean(value),
+                    "catno" => label.catalogue = clean(value),
                     _ => {}
                 })?;
                 label.label = id?;

@@ -67,10 +67,16 @@ impl<'a> Tag<'a> {
     }
 
     /// Calls `each` with every attribute's name and value.
-    pub fn attributes(&self, mut each: impl FnMut(&str, Cow<'_, str>)) -> Result<(), Damage> {
+    pub fn attributes(&self, mut each: impl FnMut(&str, Cow<'a, str>)) -> Result<(), Damage> {
+        let damage = |error: &dyn std::fmt::Display| Damage::Xml(error.to_string());
         for attribute in Attributes::new(self.markup, self.name as usize).with_checks(false) {
-            let attribute = attribute.map_err(|error| Damage::Xml(error.to_string()))?;
-            let value = unescape(&attribute.value).map_err(|error| Damage::Xml(error.to_string()))?;
+            let attribute = attribute.map_err(|error| damage(&error))?;
+            let value = match attribute.value {
+                Cow::Borrowed(value) => unescape(value).map_err(|error| damage(&error))?,
+                Cow::Owned(value) => {
+                    Cow::Owned(unescape(&value).map_err(|error| damage(&error))?.into_owned())
+                }
+            };
             each(attribute.key.into_inner(), value);
         }
         Ok(())
