@@ -167,7 +167,8 @@ impl Bench {
             Who::Rten => {
                 let model = Model::from_bytes("bench", std::fs::read(&self.model)?, None)?;
                 let batch_size = Some(case.batch);
-                let options = EngineOptions { engine: EngineChoice::Onnx, batch_size, ..options(case.threads) };
+                let options =
+                    EngineOptions { engine: EngineChoice::Onnx, batch_size, ..options(case.threads) };
                 Contender::Shared(model.engine(&options)?)
             }
             Who::Peer(engine) => {
@@ -201,7 +202,10 @@ impl Bench {
             let gflops = FLOPS / (ms * 1e-3) / 1e9;
             let share = 100.0 * gflops / (peak * case.threads as f64);
             let times_ours = ms / medians[0];
-            println!("  {:22} {ms:7.3} ms/patch  {gflops:6.1} GFLOP/s  {share:4.0} % of peak  {times_ours:5.2} x", name(*who));
+            println!(
+                "  {:22} {ms:7.3} ms/patch  {gflops:6.1} GFLOP/s  {share:4.0} % of peak  {times_ours:5.2} x",
+                name(*who)
+            );
         }
         for &(ours, theirs, most) in &case.goals {
             let ratio = medians[ours] / medians[theirs];
@@ -256,7 +260,8 @@ impl Bench {
         let output = command.output().context("valgrind is not installed")?;
         let text = String::from_utf8_lossy(&output.stderr);
         let line = text.lines().find(|line| line.contains("Collected :"));
-        let number = line.and_then(|line| line.rsplit(' ').next()).with_context(|| text.clone().into_owned())?;
+        let number =
+            line.and_then(|line| line.rsplit(' ').next()).with_context(|| text.clone().into_owned())?;
         Ok(number.parse()?)
     }
 }

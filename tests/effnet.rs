@@ -133,7 +133,11 @@ fn case(style: &str, seed: u32) -> Option<Case> {
         }
     }
     // Otherwise swapped patches and mistakes of folding would hide in the tolerance.
-    assert!(distinct.len() >= 10, "{style} {seed}: only {} patches with embeddings of their own", distinct.len());
+    assert!(
+        distinct.len() >= 10,
+        "{style} {seed}: only {} patches with embeddings of their own",
+        distinct.len()
+    );
     let order: Vec<usize> = (0..65).map(|i| distinct[i * 7 % distinct.len()]).collect();
     let bytes = std::fs::read(&graph).unwrap();
     let network = Network::recognise(&bytes).unwrap().unwrap_or_else(|why| panic!("{style} {seed}: {why}"));
@@ -184,7 +188,9 @@ fn outputs_are_those_of_onnxruntime() {
                         }
                     }
                 }
-                println!("{style} {seed}, {set}, {threads} threads: error {worst_error:.1e}, cosine {worst_cosine:.9}");
+                println!(
+                    "{style} {seed}, {set}, {threads} threads: error {worst_error:.1e}, cosine {worst_cosine:.9}"
+                );
                 assert!(worst_error <= 1e-5, "{style} {seed}, {set}: relative error {worst_error:e}");
                 assert!(worst_cosine >= 0.999_999, "{style} {seed}, {set}: cosine {worst_cosine}");
             }
@@ -379,7 +385,9 @@ const NEAR_MISSES: [(&str, &str); 11] = [
 #[test]
 fn near_misses_are_refused_with_a_reason() {
     for (mutation, words) in NEAR_MISSES {
-        let Some(path) = graph("folded", 9, Some(mutation)) else { skip!("no peers; run `cargo xtask peers`") };
+        let Some(path) = graph("folded", 9, Some(mutation)) else {
+            skip!("no peers; run `cargo xtask peers`")
+        };
         let bytes = std::fs::read(&path).unwrap();
         match Network::recognise(&bytes).unwrap() {
             Ok(_) => panic!("{mutation} passes for an EfficientNet-B0"),

@@ -286,12 +286,13 @@ impl Model {
 
     /// The network as the effnet engine holds it, or why the graph is not one that it knows.
     fn fused(&self) -> std::result::Result<Arc<effnet::Network>, String> {
-        let recognised = self.inner.fused.get_or_init(|| match effnet::Network::recognise(&self.inner.onnx) {
-            Ok(Ok(network)) if network.input() == self.inner.input => Ok(Arc::new(network)),
-            Ok(Ok(_)) => Err("its metadata gives its input another shape".into()),
-            Ok(Err(reason)) => Err(reason),
-            Err(error) => Err(error.to_string()),
-        });
+        let recognised =
+            self.inner.fused.get_or_init(|| match effnet::Network::recognise(&self.inner.onnx) {
+                Ok(Ok(network)) if network.input() == self.inner.input => Ok(Arc::new(network)),
+                Ok(Ok(_)) => Err("its metadata gives its input another shape".into()),
+                Ok(Err(reason)) => Err(reason),
+                Err(error) => Err(error.to_string()),
+            });
         recognised.clone()
     }
 

@@ -4,12 +4,12 @@
 use std::ops::Range;
 
 use super::clock::Stage;
-use super::kernels::{Bf16Kernels, Kernels};
 use super::kernels::depthwise::DepthwiseArgs;
 use super::kernels::elementwise::{GateArgs, ScaleWeightsArgs};
 use super::kernels::linear::{Finish, LinearArgs, Place};
 use super::kernels::linear_bf16::{FinishBf16, LinearBf16Args, NarrowArgs};
 use super::kernels::stem::StemArgs;
+use super::kernels::{Bf16Kernels, Kernels};
 use super::pack::{Bf16Weights, CHANNELS_A_LINE, Layer, PackedLinear, narrow_stride};
 use super::plan::{BlockPlan, Fill, StemPlan};
 use super::team::Team;
@@ -290,7 +290,10 @@ impl BlockPass<'_> {
         for (patch, means) in means.chunks_exact_mut(block.wide).take(self.patches).enumerate() {
             // SAFETY: the sums were written before the team met, and nobody writes them now.
             let sums = unsafe {
-                std::slice::from_raw_parts(self.common.sums.add(patch * strips * block.wide), strips * block.wide)
+                std::slice::from_raw_parts(
+                    self.common.sums.add(patch * strips * block.wide),
+                    strips * block.wide,
+                )
             };
             means.copy_from_slice(&sums[..block.wide]);
             for strip in sums.chunks_exact(block.wide).skip(1) {
@@ -413,8 +416,11 @@ impl BlockPass<'_> {
         } else {
             (self.team.share(pixels), 0..project.panels.len())
         };
-        let weights =
-            if block.scales_weights { self.common.scaled_weights.cast_const() } else { project.weights.as_ptr() };
+        let weights = if block.scales_weights {
+            self.common.scaled_weights.cast_const()
+        } else {
+            project.weights.as_ptr()
+        };
         // SAFETY: pixels and panels are the block's; the residual is read where it is written, by the same
         // member, and `input` and `output` are different buffers.
         unsafe {

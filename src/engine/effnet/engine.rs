@@ -39,13 +39,8 @@ struct Tables {
 
 impl KernelSet {
     /// Every set; of each precision the fastest last.
-    pub const ALL: [KernelSet; 5] = [
-        KernelSet::Portable,
-        KernelSet::Avx2,
-        KernelSet::Avx512,
-        KernelSet::Avx512Bf16,
-        KernelSet::AmxBf16,
-    ];
+    pub const ALL: [KernelSet; 5] =
+        [KernelSet::Portable, KernelSet::Avx2, KernelSet::Avx512, KernelSet::Avx512Bf16, KernelSet::AmxBf16];
 
     /// Whether this CPU can run it.
     pub fn is_available(self) -> bool {

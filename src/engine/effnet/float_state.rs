@@ -44,7 +44,9 @@ fn read() -> u32 {
 #[cfg(target_arch = "x86_64")]
 fn write(state: u32) {
     // SAFETY: the value is one that `read` returned, or has only defined bits.
-    unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const state, options(nostack, preserves_flags, readonly)) };
+    unsafe {
+        std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const state, options(nostack, preserves_flags, readonly))
+    };
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]

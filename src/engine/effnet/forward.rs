@@ -90,7 +90,8 @@ impl Pass<'_> {
         let inverse = 1.0 / pixels as f32;
         for chunk in self.team.share(plan.head_chunks.len()) {
             let first = chunk * plan.head_chunk;
-            let channels = plan.head_chunk.min(plan.tail.dims[0].next_multiple_of(self.kernels.lanes) - first);
+            let channels =
+                plan.head_chunk.min(plan.tail.dims[0].next_multiple_of(self.kernels.lanes) - first);
             let part = plan.head_chunks[chunk].clone();
             // SAFETY: the scratch holds the group's pixels of one chunk; the kernel's columns are counted
             // from the head's first, so the address it is given lies `first` floats before the scratch.
@@ -124,7 +125,8 @@ impl Pass<'_> {
                     }
                 }
                 for patch in 0..patches {
-                    let maps = std::slice::from_raw_parts(scratch.add(patch * pixels * channels), pixels * channels);
+                    let maps =
+                        std::slice::from_raw_parts(scratch.add(patch * pixels * channels), pixels * channels);
                     let kept = channels.min(plan.tail.dims[0] - first);
                     let means =
                         std::slice::from_raw_parts_mut(self.common.tail.add(patch * stride + first), kept);
@@ -171,7 +173,8 @@ impl Pass<'_> {
                     unsafe {
                         let row = tail.add(patch * stride);
                         let before = std::slice::from_raw_parts(row, starts[index]);
-                        let out = std::slice::from_raw_parts_mut(row.add(starts[index]), plan.tail.dims[index]);
+                        let out =
+                            std::slice::from_raw_parts_mut(row.add(starts[index]), plan.tail.dims[index]);
                         plan.tail.apply(index, before, out);
                     }
                 }

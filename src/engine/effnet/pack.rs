@@ -124,7 +124,8 @@ impl Bf16Weights {
             let (line, lane) = (output / CHANNELS_A_LINE, output % CHANNELS_A_LINE);
             let row = &linear.weights[output * linear.inputs..][..linear.inputs];
             for (input, &weight) in row.iter().enumerate() {
-                let at = line * CHANNELS_A_LINE * inputs + input / 2 * 2 * CHANNELS_A_LINE + 2 * lane + input % 2;
+                let at =
+                    line * CHANNELS_A_LINE * inputs + input / 2 * 2 * CHANNELS_A_LINE + 2 * lane + input % 2;
                 into[at] = half::bf16::from_f32(weight).to_bits();
             }
         }

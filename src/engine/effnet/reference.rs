@@ -134,8 +134,7 @@ fn block(block: &Block, x: &Map) -> Map {
 
 /// The pooled features of one patch.
 pub(super) fn pooled(weights: &Weights, patch: &[f32]) -> Vec<f32> {
-    let patch =
-        Map { rows: weights.rows, columns: weights.columns, channels: 1, values: patch.to_vec() };
+    let patch = Map { rows: weights.rows, columns: weights.columns, channels: 1, values: patch.to_vec() };
     let mut x = stem(&weights.stem, &patch);
     for part in &weights.blocks {
         x = block(part, &x);

@@ -14,15 +14,27 @@ pub(crate) enum Step {
     /// The mean of the last convolution over the map.
     Pooled,
     /// A dense layer: `linear` is an index into [`Tail::linears`].
-    Linear { x: Slot, linear: usize },
-    Affine { x: Slot, scale: Vec<f32>, shift: Vec<f32> },
+    Linear {
+        x: Slot,
+        linear: usize,
+    },
+    Affine {
+        x: Slot,
+        scale: Vec<f32>,
+        shift: Vec<f32>,
+    },
     Map(Activation, Slot),
     /// Element by element; an operand of one value is repeated.
     Binary(Arithmetic, Slot, Slot),
     Softmax(Slot),
     /// The mean of a vector, one value.
     Mean(Slot),
-    LayerNorm { x: Slot, scale: Vec<f32>, shift: Vec<f32>, epsilon: f32 },
+    LayerNorm {
+        x: Slot,
+        scale: Vec<f32>,
+        shift: Vec<f32>,
+        epsilon: f32,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +115,9 @@ impl Tail {
         match &self.steps[index] {
             Step::Pooled | Step::Linear { .. } => {}
             Step::Affine { x, scale, shift } => {
-                for (out, (x, (scale, shift))) in out.iter_mut().zip(get(*x).iter().zip(scale.iter().zip(shift))) {
+                for (out, (x, (scale, shift))) in
+                    out.iter_mut().zip(get(*x).iter().zip(scale.iter().zip(shift)))
+                {
                     *out = x * scale + shift;
                 }
             }
@@ -122,7 +136,8 @@ impl Tail {
             Step::Softmax(x) => {
                 let x = get(*x);
                 // NaN must come through: f32::max would drop it.
-                let top = x.iter().fold(f32::NEG_INFINITY, |top, &x| if x > top || x.is_nan() { x } else { top });
+                let top =
+                    x.iter().fold(f32::NEG_INFINITY, |top, &x| if x > top || x.is_nan() { x } else { top });
                 for (out, &x) in out.iter_mut().zip(x) {
                     *out = (x - top).exp();
                 }

@@ -39,7 +39,12 @@ pub(super) struct Barrier {
 
 impl Barrier {
     pub fn new(size: usize) -> Self {
-        Self { size, arrived: AtomicUsize::new(0), round: AtomicUsize::new(0), broken: AtomicBool::new(false) }
+        Self {
+            size,
+            arrived: AtomicUsize::new(0),
+            round: AtomicUsize::new(0),
+            broken: AtomicBool::new(false),
+        }
     }
 
     fn wait(&self) {

@@ -28,7 +28,12 @@ impl Random {
 
     fn linear(&mut self, inputs: usize, outputs: usize) -> Linear {
         let scale = (3.0 / inputs as f32).sqrt();
-        Linear { inputs, outputs, weights: self.values(inputs * outputs, scale), bias: self.values(outputs, 0.3) }
+        Linear {
+            inputs,
+            outputs,
+            weights: self.values(inputs * outputs, scale),
+            bias: self.values(outputs, 0.3),
+        }
     }
 
     fn window(&mut self, kernel: usize, stride: usize) -> Window {
@@ -80,7 +85,8 @@ impl Random {
         let inputs = blocks.last().map_or(0, |block| block.project.outputs);
         let outputs = self.range(1, 150);
         let head = self.linear(inputs, outputs);
-        let tail = Tail { steps: vec![Step::Pooled], dims: vec![outputs], outputs: vec![0], ..Tail::default() };
+        let tail =
+            Tail { steps: vec![Step::Pooled], dims: vec![outputs], outputs: vec![0], ..Tail::default() };
         let spec = OutputSpec { name: "pooled".into(), purpose: Purpose::Embeddings, dim: outputs };
         Weights { rows, columns, stem, blocks, head, tail, outputs: vec![spec] }
     }

@@ -43,7 +43,9 @@ impl Tiles {
             configuration.0[48 + tile] = 16;
         }
         // SAFETY: the CPU has the instruction (the caller's promise), and the 64 bytes are a configuration.
-        unsafe { std::arch::asm!("ldtilecfg [{}]", in(reg) configuration.0.as_ptr(), options(nostack, readonly)) };
+        unsafe {
+            std::arch::asm!("ldtilecfg [{}]", in(reg) configuration.0.as_ptr(), options(nostack, readonly))
+        };
         Self(())
     }
 

@@ -42,7 +42,9 @@ pub(super) struct Workspace {
 
 impl Workspace {
     pub fn new(plan: &Plan) -> Self {
-        let most = |value: &dyn Fn(&super::plan::BlockPlan) -> usize| plan.blocks.iter().map(value).max().unwrap_or(0);
+        let most = |value: &dyn Fn(&super::plan::BlockPlan) -> usize| {
+            plan.blocks.iter().map(value).max().unwrap_or(0)
+        };
         let patch = plan
             .blocks
             .iter()
@@ -55,7 +57,9 @@ impl Workspace {
         let head_scratch = plan.group * plan.head_pixels * plan.head_chunk;
         let private = Private {
             patch: Buffer::new(patch),
-            scratch: Buffer::new(most(&|block| block.group * block.bordered() * block.chunk).max(head_scratch)),
+            scratch: Buffer::new(
+                most(&|block| block.group * block.bordered() * block.chunk).max(head_scratch),
+            ),
             means: Buffer::new(most(&|block| block.group * block.wide)),
             squeezed: Buffer::new(most(&|block| block.group * block.reduce.outputs)),
             clock: Clock::default(),
@@ -65,7 +69,10 @@ impl Workspace {
             let blocks = &plan.blocks[segment.blocks.clone()];
             let size = blocks
                 .iter()
-                .map(|block| block.group * (block.rows * block.columns * block.inputs).max(block.out_pixels() * block.outputs))
+                .map(|block| {
+                    block.group
+                        * (block.rows * block.columns * block.inputs).max(block.out_pixels() * block.outputs)
+                })
                 .max()
                 .unwrap_or(0);
             maps.push([Buffer::new(size), Buffer::new(size)]);
@@ -98,11 +105,9 @@ impl Workspace {
             wide: Buffer::new(most(&|block| block.group * block.out_pixels() * block.wide)),
             sums: Buffer::new(most(&|block| block.group * block.strips.len() * block.wide)),
             scales: Buffer::new(most(&|block| block.group * block.wide)),
-            scaled_weights: Buffer::new(most(&|block| {
-                match &block.project {
-                    Layer::F32(packed) if block.scales_weights => packed.weights.len(),
-                    _ => 0,
-                }
+            scaled_weights: Buffer::new(most(&|block| match &block.project {
+                Layer::F32(packed) if block.scales_weights => packed.weights.len(),
+                _ => 0,
             })),
             tail: Buffer::new(plan.group * plan.tail_stride),
         };
@@ -112,8 +117,12 @@ impl Workspace {
     /// Bytes it holds.
     pub fn bytes(&self) -> usize {
         let (p, c) = (&self.private, &self.common);
-        let mut floats = [&p.patch, &p.scratch, &p.means, &p.squeezed].iter().map(|buffer| buffer.len()).sum::<usize>();
-        floats += [&c.wide, &c.sums, &c.scales, &c.scaled_weights, &c.tail].iter().map(|buffer| buffer.len()).sum::<usize>();
+        let mut floats =
+            [&p.patch, &p.scratch, &p.means, &p.squeezed].iter().map(|buffer| buffer.len()).sum::<usize>();
+        floats += [&c.wide, &c.sums, &c.scales, &c.scaled_weights, &c.tail]
+            .iter()
+            .map(|buffer| buffer.len())
+            .sum::<usize>();
         floats += c.narrow_wide.len();
         floats += c.maps.iter().chain(&c.narrow_maps).flatten().map(Buffer::len).sum::<usize>();
         floats * size_of::<f32>()

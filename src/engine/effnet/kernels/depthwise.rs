@@ -108,7 +108,11 @@ unsafe fn activate<V: Vector>(args: &DepthwiseArgs, channel: usize, row: usize, 
 
 /// Two rows of three pixels, before SiLU.
 #[inline(always)]
-unsafe fn two_rows<V: Vector, const K: usize, const S: usize>(args: &DepthwiseArgs, channel: usize, row: usize) {
+unsafe fn two_rows<V: Vector, const K: usize, const S: usize>(
+    args: &DepthwiseArgs,
+    channel: usize,
+    row: usize,
+) {
     // SAFETY: as for `pixels`.
     unsafe {
         let bias = V::load(args.bias.add(channel));
@@ -121,7 +125,8 @@ unsafe fn two_rows<V: Vector, const K: usize, const S: usize>(args: &DepthwiseAr
                 for r in 0..2 {
                     let line = input.add((r * S + y) * args.input_row);
                     for t in 0..3 {
-                        sums[r][t] = V::load(line.add((t * S + x) * args.input_pixel)).mul_add(weight, sums[r][t]);
+                        sums[r][t] =
+                            V::load(line.add((t * S + x) * args.input_pixel)).mul_add(weight, sums[r][t]);
                     }
                 }
             }

@@ -32,7 +32,11 @@ pub(in super::super) enum FinishBf16 {
     Silu,
     /// Adds the values at `residual` (of the output's strides; may be null), and writes the result a second
     /// time as bfloat16, rows `stride` values apart.
-    Project { residual: *const f32, narrow: *mut u16, stride: usize },
+    Project {
+        residual: *const f32,
+        narrow: *mut u16,
+        stride: usize,
+    },
 }
 
 /// `narrow[pixel][channel] = map[pixel][channel] * scale[channel]`, rounded to bfloat16.

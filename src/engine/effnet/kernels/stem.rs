@@ -59,7 +59,12 @@ unsafe fn rows<V: Vector, const K: usize>(args: &StemArgs) {
 }
 
 #[inline(always)]
-unsafe fn pixels<V: Vector, const K: usize, const T: usize>(args: &StemArgs, channel: usize, row: usize, column: usize) {
+unsafe fn pixels<V: Vector, const K: usize, const T: usize>(
+    args: &StemArgs,
+    channel: usize,
+    row: usize,
+    column: usize,
+) {
     // SAFETY: the pixels and the taps they read are within the map and its border.
     unsafe {
         let mut sums = [V::load(args.bias.add(channel)); T];

@@ -209,7 +209,8 @@ unsafe fn finish(args: &LinearBf16Args, pixel: usize, rows: usize, line: usize, 
                         value.store_bf16(narrow);
                         // A tile takes 32 channels: what follows the last must be zero, not what an
                         // earlier block left there.
-                        if channel + 2 * CHANNELS_A_LINE == stride && line + column + 1 == args.weights.lines {
+                        if channel + 2 * CHANNELS_A_LINE == stride && line + column + 1 == args.weights.lines
+                        {
                             Avx512Fast::splat(0.0).store_bf16(narrow.add(CHANNELS_A_LINE));
                         }
                     }

@@ -15,14 +15,14 @@ const MOST_STEPS: usize = 256;
 /// The steps to every output, the outputs' descriptions, and the pooled features they all begin at.
 pub(super) fn tail(arena: &Arena, outputs: &[TracedOutput]) -> Result<(Tail, Vec<OutputSpec>, Id), String> {
     let pooled = pooled_features(arena, outputs)?;
-    let mut tail = Tail { steps: vec![Step::Pooled], dims: vec![arena.size(pooled).channels], ..Tail::default() };
+    let mut tail =
+        Tail { steps: vec![Step::Pooled], dims: vec![arena.size(pooled).channels], ..Tail::default() };
     let mut slots = HashMap::from([(pooled, 0)]);
     let mut specs = Vec::new();
     for output in outputs {
         let slot = place(arena, output.id, &mut tail, &mut slots)?;
         tail.outputs.push(slot);
-        let is_activation =
-            matches!(tail.steps[slot], Step::Map(Activation::Sigmoid, _) | Step::Softmax(_));
+        let is_activation = matches!(tail.steps[slot], Step::Map(Activation::Sigmoid, _) | Step::Softmax(_));
         specs.push(OutputSpec {
             name: output.name.clone(),
             purpose: purpose(slot == 0, is_activation),
@@ -46,7 +46,9 @@ fn pooled_features(arena: &Arena, outputs: &[TracedOutput]) -> Result<Id, String
                 Some(other) if other != id => return Err("outputs of two poolings".into()),
                 _ => {}
             },
-            Expression::Input | Expression::Pad { .. } => return Err("an output that is not behind a pooling".into()),
+            Expression::Input | Expression::Pad { .. } => {
+                return Err("an output that is not behind a pooling".into());
+            }
             expression => open.extend(operands(expression)),
         }
     }
@@ -56,7 +58,9 @@ fn pooled_features(arena: &Arena, outputs: &[TracedOutput]) -> Result<Id, String
 fn operands(expression: &Expression) -> Vec<Id> {
     match expression {
         Expression::Input => vec![],
-        Expression::Affine { x, .. } | Expression::Pad { x, .. } | Expression::LayerNorm { x, .. } => vec![*x],
+        Expression::Affine { x, .. } | Expression::Pad { x, .. } | Expression::LayerNorm { x, .. } => {
+            vec![*x]
+        }
         Expression::Conv(conv) => vec![conv.x],
         Expression::Pool(x) | Expression::Function(_, x) | Expression::Mean(x) => vec![*x],
         Expression::Binary(_, a, b) => vec![*a, *b],

@@ -42,9 +42,10 @@ impl Constant {
         let mut count = 1usize;
         for &dim in &raw.dims {
             let dim = usize::try_from(dim).map_err(|_| format!("tensor {name} has a negative dimension"))?;
-            count = count.checked_mul(dim).filter(|&count| count <= MOST_ELEMENTS).ok_or_else(|| {
-                format!("tensor {name} has more elements than any of an EfficientNet-B0")
-            })?;
+            count = count
+                .checked_mul(dim)
+                .filter(|&count| count <= MOST_ELEMENTS)
+                .ok_or_else(|| format!("tensor {name} has more elements than any of an EfficientNet-B0"))?;
             dims.push(dim);
         }
         let values = match raw.data_type {
@@ -136,7 +137,9 @@ impl Constant {
     pub fn transpose(&self, order: &[usize]) -> Result<Self, String> {
         let rank = self.dims.len();
         let mut seen = vec![false; rank];
-        if order.len() != rank || order.iter().any(|&axis| axis >= rank || std::mem::replace(&mut seen[axis], true)) {
+        if order.len() != rank
+            || order.iter().any(|&axis| axis >= rank || std::mem::replace(&mut seen[axis], true))
+        {
             return Err(format!("axes {order:?} do not fit a constant of {:?}", self.dims));
         }
         let mut strides = vec![1usize; rank];
@@ -235,7 +238,10 @@ mod tests {
     fn transposing_and_broadcasting() {
         let a = Constant::floats(vec![2, 3], vec![1., 2., 3., 4., 5., 6.]);
         let t = a.transpose(&[1, 0]).unwrap();
-        assert_eq!((t.dims.as_slice(), &t.as_floats().unwrap()[..]), (&[3, 2][..], &[1., 4., 2., 5., 3., 6.][..]));
+        assert_eq!(
+            (t.dims.as_slice(), &t.as_floats().unwrap()[..]),
+            (&[3, 2][..], &[1., 4., 2., 5., 3., 6.][..])
+        );
         let row = Constant::floats(vec![3], vec![10., 20., 30.]);
         let sum = a.zip(&row, |a, b| a + b).unwrap();
         assert_eq!(&sum.as_floats().unwrap()[..], [11., 22., 33., 14., 25., 36.]);

@@ -69,8 +69,15 @@ pub(super) enum Expression {
     /// The patch, as one channel.
     Input,
     /// Each channel times a constant plus a constant.
-    Affine { x: Id, scale: Rc<[f32]>, shift: Rc<[f32]> },
-    Pad { x: Id, pads: Pads },
+    Affine {
+        x: Id,
+        scale: Rc<[f32]>,
+        shift: Rc<[f32]>,
+    },
+    Pad {
+        x: Id,
+        pads: Pads,
+    },
     Conv(Conv),
     /// The mean of each channel over the map.
     Pool(Id),
@@ -79,7 +86,12 @@ pub(super) enum Expression {
     Binary(Operation, Id, Id),
     /// The mean over the channels of a vector.
     Mean(Id),
-    LayerNorm { x: Id, scale: Rc<[f32]>, shift: Rc<[f32]>, epsilon: f32 },
+    LayerNorm {
+        x: Id,
+        scale: Rc<[f32]>,
+        shift: Rc<[f32]>,
+        epsilon: f32,
+    },
 }
 
 /// Expressions; equal ones (but for convolutions) are kept once.
@@ -155,7 +167,13 @@ impl Arena {
         Ok(self.push(Expression::Mean(x), Size { channels: 1, ..size }))
     }
 
-    pub fn layer_norm(&mut self, x: Id, scale: Rc<[f32]>, shift: Rc<[f32]>, epsilon: f32) -> Result<Id, String> {
+    pub fn layer_norm(
+        &mut self,
+        x: Id,
+        scale: Rc<[f32]>,
+        shift: Rc<[f32]>,
+        epsilon: f32,
+    ) -> Result<Id, String> {
         let size = self.size(x);
         if !size.is_vector() || scale.len() != size.channels || shift.len() != size.channels {
             return Err("a layer norm over something else than the channels of a vector".into());
@@ -194,7 +212,10 @@ impl Arena {
         let compose = |own_scale: &[f32], own_shift: &[f32]| -> (Rc<[f32]>, Rc<[f32]>) {
             let scales = own_scale.iter().zip(&scale).map(|(a, b)| a * b).collect();
             let shifts = own_shift.iter().zip(scale.iter().zip(&shift));
-            (scales, shifts.map(|(a, (s, t))| (f64::from(*a) * f64::from(*s) + f64::from(*t)) as f32).collect())
+            (
+                scales,
+                shifts.map(|(a, (s, t))| (f64::from(*a) * f64::from(*s) + f64::from(*t)) as f32).collect(),
+            )
         };
         let folded = match self.get(x) {
             Expression::Conv(conv) => {
@@ -251,7 +272,8 @@ impl Arena {
     fn fold_input_affine(&self, conv: &mut Conv) {
         let Expression::Affine { x, scale, shift } = self.get(conv.x) else { return };
         let bordered = conv.pads != [0; 4];
-        if matches!(self.get(*x), Expression::Input) || (bordered && shift.iter().any(|&value| value != 0.0)) {
+        if matches!(self.get(*x), Expression::Input) || (bordered && shift.iter().any(|&value| value != 0.0))
+        {
             return;
         }
         let outputs = conv.scale.len();

@@ -24,9 +24,10 @@ pub(super) fn fold(node: &Node, inputs: &[Option<&Constant>]) -> Result<Constant
         "Transpose" => {
             let rank = input(0)?.dims.len();
             let order: Vec<usize> = match node.ints("perm") {
-                Some(order) => {
-                    order.iter().map(|&axis| axis_index(axis, rank)).collect::<Result<Vec<usize>, String>>()?
-                }
+                Some(order) => order
+                    .iter()
+                    .map(|&axis| axis_index(axis, rank))
+                    .collect::<Result<Vec<usize>, String>>()?,
                 None => (0..rank).rev().collect(),
             };
             input(0)?.transpose(&order)
@@ -121,7 +122,9 @@ fn constant(node: &Node) -> Result<Constant, String> {
 
 fn cast(input: &Constant, to: i64) -> Result<Constant, String> {
     match (to, &input.values) {
-        (element::F32, Values::Floats(_)) | (element::I64 | element::I32, Values::Ints(_)) => Ok(input.clone()),
+        (element::F32, Values::Floats(_)) | (element::I64 | element::I32, Values::Ints(_)) => {
+            Ok(input.clone())
+        }
         (element::F32, Values::Ints(values)) => {
             Ok(Constant::floats(input.dims.clone(), values.iter().map(|&value| value as f32).collect()))
         }

@@ -30,7 +30,9 @@ impl Trace<'_> {
         let pair = |name: &str, default: usize| -> Result<[usize; 2], String> {
             match node.ints(name) {
                 None => Ok([default; 2]),
-                Some(&[a, b]) if (1..=16).contains(&a) && (1..=16).contains(&b) => Ok([a as usize, b as usize]),
+                Some(&[a, b]) if (1..=16).contains(&a) && (1..=16).contains(&b) => {
+                    Ok([a as usize, b as usize])
+                }
                 Some(other) => Err(format!("{name} of {other:?}")),
             }
         };
@@ -69,7 +71,9 @@ impl Trace<'_> {
 
     /// `x * weights`, where `x` has its channels last and `weights` is `[inputs, outputs]`.
     pub(super) fn matmul(&mut self, weights: &Constant, id: Id, view: View) -> Result<Value, String> {
-        let [_, outputs] = weights.dims[..] else { return Err("a product with something else than a matrix".into()) };
+        let [_, outputs] = weights.dims[..] else {
+            return Err("a product with something else than a matrix".into());
+        };
         self.product(&weights.transpose(&[1, 0])?, vec![0.0; outputs], id, view)
     }
 
@@ -108,7 +112,13 @@ impl Trace<'_> {
     }
 
     /// A product with weights `[outputs, inputs]`.
-    fn product(&mut self, weights: &Constant, shift: Vec<f32>, id: Id, mut view: View) -> Result<Value, String> {
+    fn product(
+        &mut self,
+        weights: &Constant,
+        shift: Vec<f32>,
+        id: Id,
+        mut view: View,
+    ) -> Result<Value, String> {
         let [outputs, inputs] = weights.dims[..] else { return Err("a product with no matrix".into()) };
         if view.0.last() != Some(&Axis::Channel) {
             return Err("a product over another axis than the channels".into());

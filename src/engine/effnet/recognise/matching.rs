@@ -31,8 +31,8 @@ pub(super) fn features(arena: &Arena, pooled: Id) -> Result<Features, String> {
                 inputs: if first { stage_inputs } else { outputs },
                 outputs,
             };
-            let (block, input) =
-                block(arena, x, &expected).map_err(|why| format!("block {}.{}: {why}", stage + 1, repeat + 1))?;
+            let (block, input) = block(arena, x, &expected)
+                .map_err(|why| format!("block {}.{}: {why}", stage + 1, repeat + 1))?;
             blocks.push(block);
             x = input;
         }
@@ -123,7 +123,10 @@ fn squeeze_and_excite(arena: &Arena, gate: Id, map: Id) -> Result<Gate, String> 
         Expression::Pool(x) if x == map => {}
         _ => return Err("its gate does not begin with the mean of what it gates".into()),
     }
-    let gate = Gate { reduce: linear(reduce, "its gate's first layer")?, excite: linear(excite, "its gate's second layer")? };
+    let gate = Gate {
+        reduce: linear(reduce, "its gate's first layer")?,
+        excite: linear(excite, "its gate's second layer")?,
+    };
     if gate.reduce.outputs > 1024 {
         return Err(format!("its gate is {} channels wide", gate.reduce.outputs));
     }
@@ -141,7 +144,9 @@ fn stem(arena: &Arena, id: Id) -> Result<Stem, String> {
     check_pads(conv)?;
     let (scale, shift) = match arena.get(conv.x) {
         Expression::Input => (1.0, 0.0),
-        Expression::Affine { x, scale, shift } if matches!(arena.get(*x), Expression::Input) => (scale[0], shift[0]),
+        Expression::Affine { x, scale, shift } if matches!(arena.get(*x), Expression::Input) => {
+            (scale[0], shift[0])
+        }
         _ => return Err("stem: its input is not the network's".into()),
     };
     Ok(Stem {
@@ -192,7 +197,11 @@ pub(super) fn linear(conv: &Conv, what: &str) -> Result<Linear, String> {
 
 fn depthwise_weights(conv: &Conv) -> Result<(Window, Vec<f32>, Vec<f32>), String> {
     if conv.inputs_per_group != 1 || conv.groups != conv.scale.len() {
-        return Err(format!("{} groups in its depthwise convolution of {} channels", conv.groups, conv.scale.len()));
+        return Err(format!(
+            "{} groups in its depthwise convolution of {} channels",
+            conv.groups,
+            conv.scale.len()
+        ));
     }
     let [kernel, columns] = conv.kernel;
     if kernel != columns || conv.stride[0] != conv.stride[1] {
@@ -207,7 +216,9 @@ fn check_pads(conv: &Conv) -> Result<(), String> {
     let fits = |pad: usize, kernel: usize| pad < kernel;
     let [above, left, below, right] = conv.pads;
     let [rows, columns] = conv.kernel;
-    if [above, below].iter().all(|&pad| fits(pad, rows)) && [left, right].iter().all(|&pad| fits(pad, columns)) {
+    if [above, below].iter().all(|&pad| fits(pad, rows))
+        && [left, right].iter().all(|&pad| fits(pad, columns))
+    {
         return Ok(());
     }
     Err(format!("a border of {:?} around a kernel of {:?}", conv.pads, conv.kernel))

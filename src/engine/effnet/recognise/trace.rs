@@ -46,7 +46,9 @@ pub(super) fn trace<'a>(graph: &'a Graph<'a>) -> Result<(Trace<'a>, Vec<TracedOu
             Some(Value::Tensor { id, view }) if view.is_rows() => {
                 outputs.push(TracedOutput { name: output.name.to_owned(), id: *id });
             }
-            Some(Value::Tensor { .. }) => return Err(format!("output {} is not a vector a patch", output.name)),
+            Some(Value::Tensor { .. }) => {
+                return Err(format!("output {} is not a vector a patch", output.name));
+            }
             Some(Value::Constant(_)) => return Err(format!("output {} is constant", output.name)),
             None => return Err(format!("output {} is never computed", output.name)),
         }
@@ -190,8 +192,7 @@ impl<'a> Trace<'a> {
                     return Err("a layer norm over another axis than the channels".into());
                 }
                 let scale = floats(inputs, 1)?;
-                let shift =
-                    if inputs.len() > 2 { floats(inputs, 2)? } else { vec![0.0; scale.len()] };
+                let shift = if inputs.len() > 2 { floats(inputs, 2)? } else { vec![0.0; scale.len()] };
                 let epsilon = node.float("epsilon").unwrap_or(1e-5);
                 keep(self.arena.layer_norm(id, scale.into(), shift.into(), epsilon)?)
             }
@@ -304,9 +305,12 @@ impl<'a> Trace<'a> {
         }
         let fits = constant.dims.len() <= view.rank()
             && values.len() == channels
-            && constant.dims.iter().rev().zip(view.0.iter().rev()).all(|(&dim, &axis)| {
-                dim == if axis == Axis::Channel { channels } else { 1 }
-            });
+            && constant
+                .dims
+                .iter()
+                .rev()
+                .zip(view.0.iter().rev())
+                .all(|(&dim, &axis)| dim == if axis == Axis::Channel { channels } else { 1 });
         if !fits {
             return Err(format!("a constant of {:?} on axes {:?}", constant.dims, view.0));
         }
@@ -332,7 +336,9 @@ impl<'a> Trace<'a> {
             && starts.iter().all(|&start| start == 0)
             && ends.iter().zip(&axes).all(|(&end, &axis)| {
                 axis_index(axis, dims.len()).is_ok_and(|axis| {
-                    end == dims[axis] || (dims[axis] != BATCH && end >= dims[axis]) || end >= i64::from(i32::MAX)
+                    end == dims[axis]
+                        || (dims[axis] != BATCH && end >= dims[axis])
+                        || end >= i64::from(i32::MAX)
                 })
             });
         if whole { Ok(Value::Tensor { id, view }) } else { Err("a slice that leaves something out".into()) }
@@ -369,7 +375,13 @@ impl<'a> Trace<'a> {
         Ok(Value::Tensor { id: self.arena.pad(id, border)?, view })
     }
 
-    fn batch_norm(&mut self, node: &Node, inputs: &[Option<Value>], id: Id, view: View) -> Result<Value, String> {
+    fn batch_norm(
+        &mut self,
+        node: &Node,
+        inputs: &[Option<Value>],
+        id: Id,
+        view: View,
+    ) -> Result<Value, String> {
         let size = self.arena.size(id);
         if view.0.get(1).is_none_or(|&axis| axis != Axis::Channel) || node.int("training_mode") == Some(1) {
             return Err("a batch norm over another axis than the channels, or in training".into());
@@ -392,7 +404,13 @@ impl<'a> Trace<'a> {
         Ok(Value::Tensor { id: self.arena.affine(id, &factors, &offsets)?, view })
     }
 
-    fn reduce_mean(&mut self, node: &Node, inputs: &[Option<Value>], id: Id, view: View) -> Result<Value, String> {
+    fn reduce_mean(
+        &mut self,
+        node: &Node,
+        inputs: &[Option<Value>],
+        id: Id,
+        view: View,
+    ) -> Result<Value, String> {
         let axes = optional_ints(node, inputs, "axes")?.ok_or("a mean over everything")?;
         let mut over = Vec::new();
         let mut left = view.clone();
@@ -416,7 +434,9 @@ impl<'a> Trace<'a> {
             .collect();
         let id = match over[..] {
             [Axis::Channel] => self.arena.mean(id)?,
-            _ if over.len() == essential_map.len() && essential_map.iter().all(|axis| over.contains(axis)) => {
+            _ if over.len() == essential_map.len()
+                && essential_map.iter().all(|axis| over.contains(axis)) =>
+            {
                 self.arena.pool(id)
             }
             _ => return Err(format!("a mean over {over:?}")),

@@ -137,7 +137,8 @@ impl View {
         let open_is_axis = open == 1 && named.count() < dims.iter().filter(|&&dim| dim != 1).count();
         for (i, &dim) in target.iter().enumerate() {
             let dim = if dim == 0 { own.get(i).copied().unwrap_or(1) } else { dim };
-            let matches = at < axes.len() && (dims[at] == dim || (dim == -1 && (open_is_axis || dims[at] == 1)));
+            let matches =
+                at < axes.len() && (dims[at] == dim || (dim == -1 && (open_is_axis || dims[at] == 1)));
             if matches {
                 result.push(axes[at]);
                 at += 1;
