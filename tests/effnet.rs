@@ -367,6 +367,28 @@ fn models_run_on_it_by_default() {
     }
 }
 
+/// Keras' own network through tf2onnx: needs TensorFlow, in `target/keras` with
+/// `peers/requirements-keras.txt`, and so runs only when asked for (`-- --ignored`).
+#[test]
+#[ignore = "needs TensorFlow: install tests/peers/requirements-keras.txt in target/keras"]
+fn keras_as_tf2onnx_converts_it() {
+    let path = folder().join("keras.onnx");
+    let mut command = std::process::Command::new(repository().join("target/keras/bin/python"));
+    output_of(command.arg(repository().join("tests/peers/keras_effnet.py")).arg(&path));
+    let network = Network::recognise(&std::fs::read(&path).unwrap()).unwrap().unwrap();
+    let network = Arc::new(network);
+    let Some(outputs) = expected(&path, golden_file()) else { skip!("no peers; run `cargo xtask peers`") };
+    let patches = golden_patches().into_raw_vec_and_offset().0;
+    for set in available(Precision::F32) {
+        let found = run(&engine(&network, set, 1), &patches);
+        for (found, expected) in found.iter().zip(&outputs) {
+            let error = relative_error(found, expected.as_slice().unwrap());
+            println!("{set}: {error:.1e}");
+            assert!(error <= 1e-5, "{set}: {error:e}");
+        }
+    }
+}
+
 /// Mutations of `make_effnet.py`, and words of the reason for which each is refused.
 const NEAR_MISSES: [(&str, &str); 11] = [
     ("width", "channels"),

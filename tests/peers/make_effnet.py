@@ -188,7 +188,7 @@ class Builder:
         size = list(size)
         x = self.silu(self.conv_norm(x, 32, 1, 3, 2, size=size))
         size = [(s + 1) // 2 for s in size]
-        cin, previous = 32, None
+        cin, earlier = 32, None
         for stage, (repeats, kernel, stride, expansion, cout) in enumerate(STAGES):
             if mutate == "width" and stage == 4:
                 cout = 128
@@ -197,7 +197,9 @@ class Builder:
             if mutate == "missing-block" and stage == 5:
                 repeats -= 1
             for i in range(repeats):
-                here = mutate if (stage, i) == (3, 1) else None
+                here = mutate if (stage, i) == (3, 2) else None
+                if (stage, i) == (3, 1):
+                    earlier = x
                 s = stride if i == 0 else 1
                 source, y, wide = x, x, cin * expansion
                 if expansion != 1:
@@ -210,13 +212,8 @@ class Builder:
                     y = self.gate(y, wide, max(1, cin // 4))
                 y = self.conv_norm(y, cout, wide)
                 if s == 1 and cin == cout and here != "no-residual":
-                    y = self.node("Add", [y, previous if here == "residual-elsewhere" else source])
+                    y = self.node("Add", [y, earlier if here == "residual-elsewhere" else source])
                 x, cin = y, cout
-                previous = source if cin == cout else None
-                if stage == 3 and i == 0:
-                    previous = x
-                elif here == "residual-elsewhere":
-                    previous = None
         return self.silu(self.conv_norm(x, 1280, cin, trained=True))
 
     def dense(self, x, cin, cout):

@@ -151,6 +151,8 @@ impl Pool {
                 .spawn(move || shared.work(index))?;
             pool.workers.push(worker);
         }
+        // A thread allocates while it starts: afterwards, `run` allocates nothing.
+        pool.run(&|_| {});
         Ok(pool)
     }
 

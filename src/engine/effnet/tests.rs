@@ -42,10 +42,10 @@ impl Random {
 
     /// A block; with a residual only where its shapes allow one.
     fn block(&mut self, inputs: usize, expands: bool) -> Block {
-        let kernel = if self.next() % 2 == 0 { 3 } else { 5 };
+        let kernel = if self.next().is_multiple_of(2) { 3 } else { 5 };
         let stride = self.range(1, 2);
         let mut window = self.window(kernel, stride);
-        let keeps = expands && stride == 1 && self.next() % 2 == 0;
+        let keeps = expands && stride == 1 && self.next().is_multiple_of(2);
         if keeps {
             window.pads = [kernel / 2; 4];
         }
@@ -135,6 +135,6 @@ fn silu_is_exact_enough_everywhere() {
             assert!(set.silu(x).is_nan(), "{set}");
         }
         assert_eq!(set.silu(0.0), 0.0);
-        assert!(set.silu(-1e30).abs() < 1e-5 && set.silu(1e30) == 1e30, "{set}");
+        assert!(set.silu(-1e30).abs() < 1e-5 && (set.silu(1e30) - 1e30).abs() <= most * 1e30, "{set}");
     }
 }

@@ -5,6 +5,9 @@
 //! generic code is inlined and becomes that set's machine code. A [`Kernels`] table holds the wrappers of
 //! one set; the engine picks a table once and knows nothing of instruction sets beyond it.
 
+// Loops over tiles run over indices: of pixels, taps and vectors at once, which iterators would hide.
+#![allow(clippy::needless_range_loop)]
+
 pub(super) mod depthwise;
 pub(super) mod elementwise;
 pub(super) mod linear;

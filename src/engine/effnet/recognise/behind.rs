@@ -9,6 +9,8 @@ use crate::engine::OutputSpec;
 use crate::engine::effnet::network::purpose;
 use crate::engine::effnet::tail::{Activation, Arithmetic, Slot, Step, Tail};
 
+/// More values than any classifier has.
+const MOST_VALUES: usize = 1 << 16;
 /// More steps than any classifier has.
 const MOST_STEPS: usize = 256;
 
@@ -84,6 +86,9 @@ fn place(arena: &Arena, wanted: Id, tail: &mut Tail, slots: &mut HashMap<Id, Slo
         }
         if tail.steps.len() >= MOST_STEPS {
             return Err("too many steps behind the pooling".into());
+        }
+        if arena.size(id).channels > MOST_VALUES {
+            return Err(format!("{} values a patch behind the pooling", arena.size(id).channels));
         }
         let step = step(expression, tail, slots)?;
         slots.insert(id, tail.steps.len());

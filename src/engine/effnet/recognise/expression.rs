@@ -247,7 +247,7 @@ impl Arena {
         }
         if conv.groups == 0
             || conv.inputs_per_group.checked_mul(conv.groups) != Some(size.channels)
-            || outputs % conv.groups != 0
+            || !outputs.is_multiple_of(conv.groups)
         {
             return Err(format!(
                 "a convolution of {} groups of {} channels on {} channels",
@@ -279,7 +279,10 @@ impl Arena {
         let outputs = conv.scale.len();
         let taps = conv.kernel[0] * conv.kernel[1];
         let per_output = conv.inputs_per_group * taps;
-        if conv.groups == 0 || outputs % conv.groups != 0 || per_output * outputs != conv.weights.len() {
+        if conv.groups == 0
+            || !outputs.is_multiple_of(conv.groups)
+            || per_output * outputs != conv.weights.len()
+        {
             return; // Refused with its reason where the shape is checked.
         }
         let outputs_per_group = outputs / conv.groups;

@@ -63,12 +63,15 @@ pub(super) trait Vector: Copy {
 /// The widest vector of any instance: buffers are padded and aligned for it.
 pub(super) const MOST_LANES: usize = 16;
 
+// The polynomials' coefficients come close to ln 2 and the root of a half, and are neither.
 /// 2^f on [-0.5, 0.5] is within 1e-7 (relative) of this polynomial (highest power first).
+#[allow(clippy::approx_constant)]
 const EXP2: [f32; 6] = [0.001_326_472_8, 0.009_671_513, 0.055_507_336, 0.240_222_42, 0.693_147, 1.0];
 
 /// 2^(f - 0.5) on [0, 1), within 2e-7: the same, for an instruction set that takes the fraction above the
 /// next lower integer.
 #[cfg(target_arch = "x86_64")]
+#[allow(clippy::approx_constant)]
 const EXP2_FROM_HALF: [f32; 6] =
     [0.001_327_647_1, 0.006_356_423_7, 0.039_475_17, 0.169_814_26, 0.490_133_23, 0.707_106_7];
 
