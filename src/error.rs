@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused to read or write something.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {reason}", path.display())]
     Io {
         /// The file concerned.
         path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
+        /// What the operating system said. It is part of the message, and so not its `source` too.
+        reason: std::io::Error,
     },
     /// The input is not audio that can be decoded: unknown, damaged beyond its first packet, or empty.
     #[error("{}: {reason}", path.display())]
@@ -69,8 +69,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// Wraps an I/O error with the file it concerns.
-    pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
-        Error::Io { path: path.as_ref().to_owned(), source }
+    pub fn io(path: impl AsRef<Path>, reason: std::io::Error) -> Self {
+        Error::Io { path: path.as_ref().to_owned(), reason }
     }
 
     /// Audio at `path` that cannot be used.
