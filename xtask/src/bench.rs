@@ -15,6 +15,10 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if !known.contains(name) {
         bail!("unknown benchmark `{name}`; known: {}", known.join(", "));
     }
+    if TRAINING.contains(&name.as_str()) {
+        let bench = ["bench", "--package", "sleeve-training", "--bench", name, "--"];
+        return checked(cargo().args(bench).args(rest));
+    }
     let path = peers::prepare()?;
     if name == "effnet" {
         // Its peers are large, so only who asks for them gets them.
@@ -27,9 +31,12 @@ pub fn run(arguments: &[String]) -> Result<()> {
     checked(command.args(rest).env("PATH", path))
 }
 
-/// The programs `benches/<name>.rs`.
+/// The benchmarks of the training crate, which stand beside what they measure.
+const TRAINING: [&str; 2] = ["discogs", "training_data"];
+
+/// The programs `benches/<name>.rs`, and those of the training crate.
 fn names() -> Result<Vec<String>> {
-    let mut names = Vec::new();
+    let mut names: Vec<String> = TRAINING.map(str::to_owned).into();
     for entry in std::fs::read_dir(repository().join("benches"))? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "rs") {

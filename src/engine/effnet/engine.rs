@@ -304,7 +304,7 @@ impl EffnetEngine {
     }
 
     /// Runs patches on the calling thread alone and says how many nanoseconds each block spent in each
-    /// [`Stage`]. The last row is the head (as `Fill`) and what follows the pooling (as `Project`).
+    /// stage. The last row is the head (as `Fill`) and what follows the pooling (as `Project`).
     ///
     /// # Errors
     /// As for [`Engine::run`].
