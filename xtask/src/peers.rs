@@ -14,8 +14,6 @@ use crate::run::{checked, have, repository, target};
 /// Debian's programs that the tests call, and the package each comes in.
 const PROGRAMS: &[(&str, &str)] = &[
     ("ffmpeg", "ffmpeg"),
-    ("flac", "flac"),
-    ("lame", "lame"),
     ("oggenc", "vorbis-tools"),
     ("opusenc", "opus-tools"),
     ("opusdec", "opus-tools"),
