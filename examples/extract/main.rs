@@ -18,7 +18,7 @@ use anyhow::{Result, bail};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use args::Args;
+use args::{Args, Format};
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -38,6 +38,9 @@ fn main() -> ExitCode {
 
 /// Returns how many files failed.
 fn run(args: &Args) -> Result<usize> {
+    if args.format == Format::Parquet && !cfg!(feature = "parquet") {
+        bail!("this build cannot write Parquet: build with --features parquet");
+    }
     let (inputs, complaints) = inputs::find(&args.paths, args.shard)?;
     for complaint in &complaints {
         eprintln!("warning: {complaint}");

@@ -32,7 +32,7 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    env_logger::Builder::from_env(env_logger::Env::new().filter_or("SLEEVE_LOG", "warn"))
+    env_logger::Builder::from_env(env_logger::Env::new().filter_or("SLEEVE_LOG", "sleeve=warn,mel=warn"))
         .format_timestamp(None)
         .init();
     match run(&args) {

@@ -12,12 +12,8 @@ use crate::debian;
 use crate::run::{checked, have, repository, target};
 
 /// Debian's programs that the tests call, and the package each comes in.
-const PROGRAMS: &[(&str, &str)] = &[
-    ("ffmpeg", "ffmpeg"),
-    ("oggenc", "vorbis-tools"),
-    ("opusenc", "opus-tools"),
-    ("opusdec", "opus-tools"),
-];
+const PROGRAMS: &[(&str, &str)] =
+    &[("ffmpeg", "ffmpeg"), ("oggenc", "vorbis-tools"), ("opusenc", "opus-tools"), ("opusdec", "opus-tools")];
 
 /// What the tests need; returns the PATH to run them with.
 pub fn prepare() -> Result<OsString> {
