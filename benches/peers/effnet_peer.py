@@ -32,7 +32,7 @@ def onnxruntime_int8(path, patches):
             return None if batch is None else {"melspectrogram": batch}
 
     prepared = path.replace(".onnx", ".prepared.onnx")
-    quant_pre_process(path, prepared)
+    quant_pre_process(path, prepared, skip_symbolic_shape=True)
     quantize_static(
         prepared,
         out,

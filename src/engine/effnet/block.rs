@@ -1,4 +1,4 @@
-//! One inverted residual block for a group of patches, in three phases with a meeting after each:
+//! One inverted residual block for a group of patches, in three phases of its team:
 //! the expanded maps behind the depthwise convolution, chunk by chunk; the gate; the projection.
 
 use std::ops::Range;
@@ -10,10 +10,13 @@ use super::kernels::linear::{Finish, LinearArgs, Place};
 use super::kernels::linear_bf16::{FinishBf16, LinearBf16Args, NarrowArgs};
 use super::kernels::stem::StemArgs;
 use super::kernels::{Bf16Kernels, Kernels};
-use super::pack::{Bf16Weights, CHANNELS_A_LINE, Layer, PackedLinear, narrow_stride};
+use super::pack::{CHANNELS_A_LINE, Layer, PackedLinear, Panel, narrow_stride};
 use super::plan::{BlockPlan, Fill, StemPlan};
 use super::team::Team;
 use super::workspace::{CommonPointers, Maps, Private};
+
+/// Pixels of a projection that a member of a team claims together: whole tiles of every instruction set.
+const PIXELS_A_UNIT: usize = 48;
 
 pub(super) struct BlockPass<'a> {
     pub block: &'a BlockPlan,
@@ -39,14 +42,11 @@ impl BlockPass<'_> {
         // SAFETY: the caller's promise.
         unsafe {
             self.expand_and_filter(patch, input);
-            self.team.meet();
             let start = self.private.clock.start();
             self.gate();
-            self.team.meet();
             self.private.clock.stop(start, self.row, Stage::Gate);
             let start = self.private.clock.start();
             self.project(input, output);
-            self.team.meet();
             self.private.clock.stop(start, self.row, Stage::Project);
         }
     }
@@ -55,32 +55,48 @@ impl BlockPass<'_> {
 
     unsafe fn expand_and_filter(&mut self, patch: *const f32, input: Maps) {
         let block = self.block;
-        if let Fill::Stem(stem) = &block.fill {
-            // SAFETY: `patch` is valid for one patch (the stem's block has a group of 1).
-            unsafe { self.border_patch(stem, patch) };
-        }
-        self.clear_borders();
-        if block.group > 1 {
-            for chunk in self.team.share(block.chunks) {
-                let all = 0..self.patches * block.rows * block.columns;
-                // SAFETY: the scratch holds a chunk of the group's maps.
-                unsafe {
-                    self.fill(chunk, input, all);
-                    for patch in 0..self.patches {
-                        self.clear_sums(patch, 0, chunk);
-                        self.filter(chunk, patch, 0, 0..block.out_rows);
+        // A small map's unit is a chunk of the whole group; a large one's a strip of a chunk of one patch.
+        let strips = if block.group > 1 { 1 } else { block.strips.len() };
+        let mut is_prepared = false;
+        self.team.each(block.chunks * strips, |units| {
+            // SAFETY: units are the block's; `patch` is valid for one patch (the stem's block has a group of 1).
+            unsafe {
+                if !std::mem::replace(&mut is_prepared, true) {
+                    self.clear_borders();
+                    if let Fill::Stem(stem) = &block.fill {
+                        self.border_patch(stem, patch);
                     }
                 }
+                if block.group > 1 {
+                    units.for_each(|chunk| self.chunk_of_group(chunk, input));
+                } else {
+                    self.strips(units, input);
+                }
             }
-            return;
+        });
+    }
+
+    /// One chunk of small maps, of all patches.
+    unsafe fn chunk_of_group(&mut self, chunk: usize, input: Maps) {
+        let block = self.block;
+        // SAFETY: the scratch holds a chunk of the group's maps.
+        unsafe {
+            self.fill(chunk, input, 0..self.patches * block.rows * block.columns);
+            for patch in 0..self.patches {
+                self.clear_sums(patch, 0, chunk);
+                self.filter(chunk, patch, 0, 0..block.out_rows);
+            }
         }
-        // One patch: units are strips of a chunk, those of one chunk next to each other, so that a strip
-        // begins with the rows that the one before has left in the scratch map.
-        let strips = block.strips.len();
+    }
+
+    /// Strips of one patch's large map. Those of one chunk are next to each other, so that a strip begins
+    /// with the rows that the one before has left in the scratch map.
+    unsafe fn strips(&mut self, units: Range<usize>, input: Maps) {
+        let block = self.block;
         let mut filled = 0;
         let mut current = usize::MAX;
-        for unit in self.team.share(block.chunks * strips) {
-            let (chunk, strip) = (unit / strips, unit % strips);
+        for unit in units {
+            let (chunk, strip) = (unit / block.strips.len(), unit % block.strips.len());
             let rows = block.strips[strip].clone();
             if chunk != current {
                 current = chunk;
@@ -238,31 +254,50 @@ impl BlockPass<'_> {
 
     unsafe fn gate(&mut self) {
         let block = self.block;
-        let (means, squeezed) = (self.private.means.as_mut_ptr(), self.private.squeezed.as_mut_ptr());
+        let mut is_squeezed = false;
+        self.team.each(block.excite.panels.len(), |panels| {
+            // SAFETY: of scales, maps and weights only this unit's channels are written.
+            unsafe {
+                // The first layer is small, and every member needs all of it: each does it by itself, once
+                // it holds a unit, so that the sums cannot change meanwhile.
+                if !std::mem::replace(&mut is_squeezed, true) {
+                    self.squeeze();
+                }
+                self.excite(&block.excite.panels[panels]);
+            }
+        });
+    }
+
+    /// The gate's first layer, on the means.
+    unsafe fn squeeze(&mut self) {
+        let block = self.block;
         self.mean();
-        // The first layer is small, and every member needs all of it: each does it by itself.
         // SAFETY: the buffers hold a row for each patch.
         unsafe {
             (self.kernels.linear)(&LinearArgs {
-                input: means,
+                input: self.private.means.as_ptr(),
                 input_stride: block.wide,
                 pixels: self.patches,
                 inputs: block.reduce.inputs,
                 panels: &block.reduce.panels,
                 weights: block.reduce.weights.as_ptr(),
                 bias: block.reduce.bias.as_ptr(),
-                output: squeezed,
+                output: self.private.squeezed.as_mut_ptr(),
                 place: Place::Stride(block.reduce.outputs),
                 finish: Finish::Silu,
             });
         }
-        let panels = &block.excite.panels[self.team.share(block.excite.panels.len())];
+    }
+
+    /// The second layer for some panels' channels, and what it gates.
+    unsafe fn excite(&self, panels: &[Panel]) {
+        let block = self.block;
         let (Some(first), Some(last)) = (panels.first(), panels.last()) else { return };
         let channels = first.column * self.kernels.lanes..(last.column + last.width) * self.kernels.lanes;
-        // SAFETY: as above; of scales, maps and weights only this member's channels are written.
+        // SAFETY: the buffers hold a row for each patch.
         unsafe {
             (self.kernels.linear)(&LinearArgs {
-                input: squeezed,
+                input: self.private.squeezed.as_ptr(),
                 input_stride: block.reduce.outputs,
                 pixels: self.patches,
                 inputs: block.excite.inputs,
@@ -365,81 +400,69 @@ impl BlockPass<'_> {
     // ---- projection ----
 
     unsafe fn project(&self, input: Maps, output: Maps) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match &self.block.project {
-                Layer::F32(project) => self.project_f32(project, input.full, output.full),
-                Layer::Bf16(project) => self.project_bf16(project, input.full, output),
-            }
-        }
-    }
-
-    unsafe fn project_bf16(&self, project: &Bf16Weights, input: *const f32, output: Maps) {
-        let block = self.block;
-        let Some(bf16) = self.bf16 else { return };
-        let pixels = self.patches * block.out_pixels();
-        let (pixels, lines) = if project.lines >= 2 * self.team.size() && self.team.size() > 1 {
-            (0..pixels, self.team.share(project.lines))
-        } else {
-            (self.team.share(pixels), 0..project.lines)
+        let pixels = self.patches * self.block.out_pixels();
+        let columns = match &self.block.project {
+            Layer::F32(project) => project.panels.len(),
+            Layer::Bf16(project) => project.lines,
         };
-        let to = output.skip(pixels.start, block.outputs);
-        let residual = input.wrapping_add(pixels.start * block.outputs);
-        // SAFETY: as for f32.
-        unsafe {
-            (bf16.linear)(&LinearBf16Args {
-                input: self.common.narrow_wide.add(pixels.start * project.input_stride()),
-                input_stride: project.input_stride(),
-                pixels: pixels.len(),
-                weights: project,
-                first_line: lines.start,
-                last_line: lines.end,
-                output: to.full,
-                place: Place::Stride(block.outputs),
-                finish: FinishBf16::Project {
-                    residual: if block.residual { residual } else { std::ptr::null() },
-                    narrow: to.narrow,
-                    stride: narrow_stride(block.outputs),
-                },
+        // A team splits the output channels where there are enough of them (the weights are then read once),
+        // else the pixels.
+        if columns >= 2 * self.team.size() {
+            // SAFETY: the caller's promise, for all pixels and some channels.
+            self.team
+                .each(columns, |columns| unsafe { self.project_part(0..pixels, columns, input, output) });
+        } else {
+            self.team.each(pixels.div_ceil(PIXELS_A_UNIT), |units| {
+                let part = units.start * PIXELS_A_UNIT..(units.end * PIXELS_A_UNIT).min(pixels);
+                // SAFETY: as above, for some pixels and all channels.
+                unsafe { self.project_part(part, 0..columns, input, output) };
             });
         }
     }
 
-    unsafe fn project_f32(&self, project: &PackedLinear, input: *const f32, output: *mut f32) {
+    /// Some pixels and some columns: panels, or in bfloat16 lines.
+    unsafe fn project_part(&self, pixels: Range<usize>, columns: Range<usize>, input: Maps, output: Maps) {
         let block = self.block;
-        let pixels = self.patches * block.out_pixels();
-        // A team splits the panels where there are enough of them (the weights are then read once), else
-        // the pixels.
-        let by_panels = project.panels.len() >= 2 * self.team.size();
-        let (pixels, panels) = if by_panels {
-            (0..pixels, self.team.share(project.panels.len()))
-        } else {
-            (self.team.share(pixels), 0..project.panels.len())
-        };
-        let weights = if block.scales_weights {
-            self.common.scaled_weights.cast_const()
-        } else {
-            project.weights.as_ptr()
-        };
-        // SAFETY: pixels and panels are the block's; the residual is read where it is written, by the same
+        let place = Place::Stride(block.outputs);
+        let to = output.skip(pixels.start, block.outputs);
+        let residual = input.full.wrapping_add(pixels.start * block.outputs).cast_const();
+        // SAFETY: pixels and columns are the block's; the residual is read where it is written, by the same
         // member, and `input` and `output` are different buffers.
         unsafe {
-            (self.kernels.linear)(&LinearArgs {
-                input: self.common.wide.add(pixels.start * block.wide),
-                input_stride: block.wide,
-                pixels: pixels.len(),
-                inputs: project.inputs,
-                panels: &project.panels[panels],
-                weights,
-                bias: project.bias.as_ptr(),
-                output: output.add(pixels.start * block.outputs),
-                place: Place::Stride(block.outputs),
-                finish: if block.residual {
-                    Finish::Add(input.add(pixels.start * block.outputs))
-                } else {
-                    Finish::Store
-                },
-            });
+            match (&block.project, self.bf16) {
+                (Layer::F32(project), _) => (self.kernels.linear)(&LinearArgs {
+                    input: self.common.wide.add(pixels.start * block.wide),
+                    input_stride: block.wide,
+                    pixels: pixels.len(),
+                    inputs: project.inputs,
+                    panels: &project.panels[columns],
+                    weights: if block.scales_weights {
+                        self.common.scaled_weights
+                    } else {
+                        project.weights.as_ptr()
+                    },
+                    bias: project.bias.as_ptr(),
+                    output: to.full,
+                    place,
+                    finish: if block.residual { Finish::Add(residual) } else { Finish::Store },
+                }),
+                (Layer::Bf16(project), Some(bf16)) => (bf16.linear)(&LinearBf16Args {
+                    input: self.common.narrow_wide.add(pixels.start * project.input_stride()),
+                    input_stride: project.input_stride(),
+                    pixels: pixels.len(),
+                    weights: project,
+                    first_line: columns.start,
+                    last_line: columns.end,
+                    output: to.full,
+                    place,
+                    finish: FinishBf16::Project {
+                        residual: if block.residual { residual } else { std::ptr::null() },
+                        narrow: to.narrow,
+                        stride: narrow_stride(block.outputs),
+                    },
+                }),
+                (Layer::Bf16(_), None) => {}
+            }
         }
     }
 }

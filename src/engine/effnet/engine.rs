@@ -5,135 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::float_state::FlushDenormals;
 use super::forward::Pass;
-use super::kernels::{self, Bf16Kernels, Kernels};
+use super::kernel_set::{KernelSet, Tables};
 use super::network::Weights;
 use super::plan::Plan;
 use super::recognise::{Refusal, recognise};
-use super::team::{Barrier, Pool, Team};
-use super::tiles::{self, Tiles};
+use super::team::{Phases, Pool, Team};
+use super::tiles::Tiles;
 use super::workspace::Workspace;
 use crate::engine::{Engine, EngineOptions, InputSpec, OutputSpec, Precision};
 use crate::{Error, Result};
-
-/// The instruction sets that there are kernels for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KernelSet {
-    /// Plain Rust, for any CPU.
-    Portable,
-    /// x86-64 with AVX2 and FMA.
-    Avx2,
-    /// x86-64 with AVX-512 (F, DQ, BW, VL).
-    Avx512,
-    /// AVX-512 with BF16: products of bfloat16.
-    Avx512Bf16,
-    /// The same with AMX's tiles for the products (on Linux, which must be asked for them).
-    AmxBf16,
-}
-
-/// What a set consists of.
-#[derive(Clone, Copy)]
-struct Tables {
-    kernels: &'static Kernels,
-    bf16: Option<&'static Bf16Kernels>,
-}
-
-impl KernelSet {
-    /// Every set; of each precision the fastest last.
-    pub const ALL: [KernelSet; 5] =
-        [KernelSet::Portable, KernelSet::Avx2, KernelSet::Avx512, KernelSet::Avx512Bf16, KernelSet::AmxBf16];
-
-    /// Whether this CPU can run it.
-    pub fn is_available(self) -> bool {
-        self.tables().is_some()
-    }
-
-    /// The precision that it computes in.
-    pub fn precision(self) -> Precision {
-        match self {
-            KernelSet::Portable | KernelSet::Avx2 | KernelSet::Avx512 => Precision::F32,
-            KernelSet::Avx512Bf16 | KernelSet::AmxBf16 => Precision::Bf16,
-        }
-    }
-
-    /// The fastest of a precision ([`Precision::Auto`] is f32) that this CPU can run.
-    pub fn best(precision: Precision) -> Option<Self> {
-        let precision = if precision == Precision::Auto { Precision::F32 } else { precision };
-        Self::ALL.into_iter().rev().find(|set| set.precision() == precision && set.is_available())
-    }
-
-    /// SiLU as this set's kernels compute it: what a stem of no weights makes of its bias.
-    #[cfg(test)]
-    pub(super) fn silu(self, x: f32) -> f32 {
-        use super::kernels::stem::StemArgs;
-        let mut bias = super::buffer::Buffer::new(16);
-        bias.as_mut_slice().fill(x);
-        let mut out = super::buffer::Buffer::new(16);
-        let zeros = super::buffer::Buffer::new(16 * 9);
-        let kernels = self.tables().expect("an available set").kernels;
-        let args = StemArgs {
-            kernel: 3,
-            stride: 1,
-            vectors: 1,
-            input: zeros.as_ptr(),
-            input_row: 3,
-            weights: zeros.as_ptr(),
-            weights_tap: 16,
-            bias: bias.as_ptr(),
-            output: out.as_mut_ptr(),
-            output_pixel: 16,
-            output_row: 16,
-            columns: 1,
-            first_row: 0,
-            last_row: 1,
-        };
-        // SAFETY: the set is available, and every buffer holds what one pixel needs.
-        unsafe { (kernels.stem)(&args) };
-        out.as_slice()[0]
-    }
-
-    fn tables(self) -> Option<Tables> {
-        let f32_only = |kernels| Tables { kernels, bf16: None };
-        match self {
-            KernelSet::Portable => Some(f32_only(&kernels::PORTABLE)),
-            #[cfg(target_arch = "x86_64")]
-            KernelSet::Avx2 => {
-                let there = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-                there.then_some(f32_only(&kernels::AVX2))
-            }
-            #[cfg(target_arch = "x86_64")]
-            KernelSet::Avx512 => {
-                let there = is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512dq")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("avx512vl")
-                    && is_x86_feature_detected!("fma");
-                there.then_some(f32_only(&kernels::AVX512))
-            }
-            #[cfg(target_arch = "x86_64")]
-            KernelSet::Avx512Bf16 | KernelSet::AmxBf16 => {
-                let bf16 = if self == KernelSet::AmxBf16 { &kernels::BF16_AMX } else { &kernels::BF16_DOT };
-                let there = KernelSet::Avx512.is_available()
-                    && is_x86_feature_detected!("avx512bf16")
-                    && (!bf16.uses_tiles || tiles::are_available());
-                there.then_some(Tables { kernels: &kernels::AVX512_COARSE, bf16: Some(bf16) })
-            }
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for KernelSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            KernelSet::Portable => "portable",
-            KernelSet::Avx2 => "AVX2",
-            KernelSet::Avx512 => "AVX-512",
-            KernelSet::Avx512Bf16 => "AVX-512 BF16",
-            KernelSet::AmxBf16 => "AMX",
-        })
-    }
-}
 
 /// A plan for each f32 set, and one in bfloat16.
 const PLANS: usize = 4;
@@ -216,6 +96,7 @@ pub struct EffnetEngine {
 /// The threads of an engine of more than one, and their workspaces.
 struct Crew {
     pool: Pool,
+    phases: Phases,
     workspaces: Vec<Mutex<Workspace>>,
 }
 
@@ -258,7 +139,8 @@ impl EffnetEngine {
             let pool = Pool::new(threads)
                 .map_err(|error| Error::Unavailable(format!("cannot start {threads} threads: {error}")))?;
             let workspaces = (0..threads).map(|_| Mutex::new(Workspace::new(&plan))).collect();
-            Some(Mutex::new(Crew { pool, workspaces }))
+            let phases = Phases::new(plan.phases());
+            Some(Mutex::new(Crew { pool, phases, workspaces }))
         } else {
             None
         };
@@ -415,41 +297,49 @@ impl EffnetEngine {
 
     /// Whole patches are split among the threads; what is left over is done by all of them as a team.
     fn run_crew(&self, job: &Job, rows: usize, crew: &mut Crew) {
-        let Crew { pool, workspaces } = crew;
+        let Crew { pool, phases, workspaces } = crew;
         let each = rows / self.threads;
         let split = each * self.threads;
-        let barrier = Barrier::new(self.threads);
-        // The team works in the first workspace's common memory; its addresses are taken before any
-        // member starts, and no member uses it by itself after the first meeting.
-        let common = lock(&workspaces[0]).common.pointers();
-        pool.run(&|index| {
-            let _state = self.enter();
-            let mut workspace = lock(&workspaces[index]);
-            if each > 0 {
-                self.run_range(job, index * each, (index + 1) * each, &mut workspace);
-            }
-            let mut at = split;
-            let team = Team::member(index, &barrier);
-            while at < rows {
-                let count = (rows - at).min(self.plan.group);
-                team.meet();
+        if split > 0 {
+            let passes = self.threads * each.div_ceil(self.plan.group);
+            phases.reset();
+            let phases = &*phases;
+            pool.run(&|index| {
+                let _state = self.enter();
+                let mut workspace = lock(&workspaces[index]);
+                Team::member(self.threads, phases).each_alone(passes, |pass| {
+                    let (first, last) = (pass.start * split / passes, pass.end * split / passes);
+                    self.run_range(job, first, last, &mut workspace);
+                });
+            });
+        }
+        // Fewer patches than threads are left.
+        for first in (split..rows).step_by(self.plan.group) {
+            let count = (rows - first).min(self.plan.group);
+            phases.reset();
+            let phases = &*phases;
+            // The team works in the first workspace's common memory.
+            let common = lock(&workspaces[0]).common.pointers();
+            pool.run(&|index| {
+                let _state = self.enter();
+                let mut workspace = lock(&workspaces[index]);
                 let mut pass = Pass {
                     plan: &self.plan,
                     kernels: self.tables.kernels,
                     bf16: self.tables.bf16,
                     private: &mut workspace.private,
                     common,
-                    team: &team,
+                    team: &Team::member(self.threads, phases),
                 };
-                // SAFETY: as in `run_range`; members deliver different patches, after the pass's last
-                // meeting, and the next pass begins with a meeting.
+                // SAFETY: as in `run_range`; only the calling thread delivers, when all phases are over.
                 unsafe {
-                    pass.run(job.input.add(at * self.plan.patch), count, job.needed);
-                    self.deliver(job, at, team.share(count), common.tail);
+                    pass.run(job.input.add(first * self.plan.patch), count, job.needed);
+                    if index == 0 {
+                        self.deliver(job, first, 0..count, common.tail);
+                    }
                 }
-                at += count;
-            }
-        });
+            });
+        }
     }
 }
 

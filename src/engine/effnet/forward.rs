@@ -88,7 +88,7 @@ impl Pass<'_> {
         let stride = plan.tail_stride;
         let scratch = self.private.scratch.as_mut_ptr();
         let inverse = 1.0 / pixels as f32;
-        for chunk in self.team.share(plan.head_chunks.len()) {
+        let unit = |chunk: usize| {
             let first = chunk * plan.head_chunk;
             let channels =
                 plan.head_chunk.min(plan.tail.dims[0].next_multiple_of(self.kernels.lanes) - first);
@@ -139,8 +139,8 @@ impl Pass<'_> {
                     means.iter_mut().for_each(|mean| *mean *= inverse);
                 }
             }
-        }
-        self.team.meet();
+        };
+        self.team.each(plan.head_chunks.len(), |chunks| chunks.for_each(unit));
     }
 
     /// The steps behind the pooling.
@@ -151,35 +151,35 @@ impl Pass<'_> {
         for (index, step) in plan.tail.steps.iter().enumerate().skip(1).filter(|(index, _)| wanted[*index]) {
             if let Step::Linear { x, linear } = step {
                 let packed = &plan.tail_linears[*linear];
-                let panels = &packed.panels[self.team.share(packed.panels.len())];
                 // SAFETY: the step's vector lies behind its operand's, filled up to whole vectors.
-                unsafe {
+                self.team.each(packed.panels.len(), |panels| unsafe {
                     (self.kernels.linear)(&LinearArgs {
                         input: tail.add(starts[*x]),
                         input_stride: stride,
                         pixels: patches,
                         inputs: packed.inputs,
-                        panels,
+                        panels: &packed.panels[panels],
                         weights: packed.weights.as_ptr(),
                         bias: packed.bias.as_ptr(),
                         output: tail.add(starts[index]),
                         place: Place::Stride(stride),
                         finish: Finish::Store,
                     });
-                }
+                });
             } else {
-                for patch in self.team.share(patches) {
-                    // SAFETY: a step's vector lies behind those of all earlier steps.
-                    unsafe {
-                        let row = tail.add(patch * stride);
-                        let before = std::slice::from_raw_parts(row, starts[index]);
-                        let out =
-                            std::slice::from_raw_parts_mut(row.add(starts[index]), plan.tail.dims[index]);
-                        plan.tail.apply(index, before, out);
+                self.team.each(patches, |patches| {
+                    for patch in patches {
+                        // SAFETY: a step's vector lies behind those of all earlier steps.
+                        unsafe {
+                            let row = tail.add(patch * stride);
+                            let before = std::slice::from_raw_parts(row, starts[index]);
+                            let out = row.add(starts[index]);
+                            let out = std::slice::from_raw_parts_mut(out, plan.tail.dims[index]);
+                            plan.tail.apply(index, before, out);
+                        }
                     }
-                }
+                });
             }
-            self.team.meet();
         }
     }
 }

@@ -8,6 +8,7 @@ mod clock;
 mod engine;
 mod float_state;
 mod forward;
+mod kernel_set;
 mod kernels;
 mod network;
 mod pack;
@@ -24,4 +25,5 @@ mod tiles;
 mod workspace;
 
 pub use clock::Stage;
-pub use engine::{EffnetEngine, KernelSet, Network};
+pub use engine::{EffnetEngine, Network};
+pub use kernel_set::KernelSet;

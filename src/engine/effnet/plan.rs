@@ -168,6 +168,22 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Most phases of a team's pass: three for each block and each of its groups, the head, and the steps
+    /// behind it. Groups of one segment do not divide those of the next, hence the sum over segments.
+    pub fn phases(&self) -> usize {
+        let mut passes = 1;
+        let mut phases = 1 + self.tail.steps.len();
+        for segment in self.segments.iter().rev() {
+            let next = self.segments.iter().find(|other| other.blocks.start == segment.blocks.end);
+            let group = next.map_or(self.group, |next| next.group);
+            passes *= group.div_ceil(segment.group);
+            phases += 3 * segment.blocks.len() * passes;
+        }
+        phases
+    }
+}
+
 impl BlockPlan {
     /// The plan of a block whose depthwise convolution reads a map of `rows` x `columns`.
     pub fn new(

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::engine::{EffnetEngine, KernelSet, Network};
+use super::engine::{EffnetEngine, Network};
+use super::kernel_set::KernelSet;
 use super::network::{Block, Depthwise, Gate, Linear, Stem, Weights, Window};
 use super::reference;
 use super::tail::{Step, Tail};

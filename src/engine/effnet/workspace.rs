@@ -130,7 +130,7 @@ impl Workspace {
 }
 
 /// The addresses of a workspace's common memory. Members of a team hold copies of them: each phase
-/// writes disjoint parts and reads only what earlier phases wrote, with a meeting in between.
+/// writes disjoint parts and reads only what earlier phases wrote, phase by phase.
 #[derive(Clone, Copy)]
 pub(super) struct CommonPointers {
     pub maps: [[Maps; 2]; MOST_SEGMENTS + 1],
