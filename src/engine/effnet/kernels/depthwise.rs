@@ -55,10 +55,7 @@ unsafe fn maps<V: Vector, const K: usize, const S: usize>(args: &DepthwiseArgs) 
             // Maps three pixels wide: two rows at a time, for enough sums in flight.
             if args.columns == 3 {
                 while args.last_row - row >= 2 {
-                    two_rows::<V, K, S>(args, channel, row);
-                    for row in [row, row + 1] {
-                        sum = activate::<V>(args, channel, row, sum);
-                    }
+                    sum = two_rows::<V, K, S>(args, channel, row, sum);
                     row += 2;
                 }
             }
@@ -66,53 +63,37 @@ unsafe fn maps<V: Vector, const K: usize, const S: usize>(args: &DepthwiseArgs) 
                 let mut column = 0;
                 if V::ROW_TILE >= 6 {
                     while args.columns - column >= 6 {
-                        pixels::<V, K, S, 6>(args, channel, row, column);
+                        sum = pixels::<V, K, S, 6>(args, channel, row, column, sum);
                         column += 6;
                     }
                 } else {
                     while args.columns - column >= 4 {
-                        pixels::<V, K, S, 4>(args, channel, row, column);
+                        sum = pixels::<V, K, S, 4>(args, channel, row, column, sum);
                         column += 4;
                     }
                 }
                 while args.columns - column >= 3 {
-                    pixels::<V, K, S, 3>(args, channel, row, column);
+                    sum = pixels::<V, K, S, 3>(args, channel, row, column, sum);
                     column += 3;
                 }
                 while column < args.columns {
-                    pixels::<V, K, S, 1>(args, channel, row, column);
+                    sum = pixels::<V, K, S, 1>(args, channel, row, column, sum);
                     column += 1;
                 }
-                sum = activate::<V>(args, channel, row, sum);
             }
             sum.store(args.sums.add(channel));
         }
     }
 }
 
-/// SiLU of a row, added up.
-#[inline(always)]
-unsafe fn activate<V: Vector>(args: &DepthwiseArgs, channel: usize, row: usize, mut sum: V) -> V {
-    // SAFETY: the row is the arguments'.
-    unsafe {
-        let output = args.output.add(row * args.columns * args.output_pixel + channel);
-        for column in 0..args.columns {
-            let at = output.add(column * args.output_pixel);
-            let value = V::load(at).silu();
-            value.store(at);
-            sum = sum.add(value);
-        }
-        sum
-    }
-}
-
-/// Two rows of three pixels, before SiLU.
+/// Two rows of three pixels.
 #[inline(always)]
 unsafe fn two_rows<V: Vector, const K: usize, const S: usize>(
     args: &DepthwiseArgs,
     channel: usize,
     row: usize,
-) {
+    mut sum: V,
+) -> V {
     // SAFETY: as for `pixels`.
     unsafe {
         let bias = V::load(args.bias.add(channel));
@@ -134,20 +115,25 @@ unsafe fn two_rows<V: Vector, const K: usize, const S: usize>(
         let output = args.output.add(row * 3 * args.output_pixel + channel);
         for r in 0..2 {
             for t in 0..3 {
-                sums[r][t].store(output.add((r * 3 + t) * args.output_pixel));
+                let value = sums[r][t].silu();
+                value.store(output.add((r * 3 + t) * args.output_pixel));
+                sum = sum.add(value);
             }
         }
+        sum
     }
 }
 
-/// `T` neighbouring pixels of a row, before SiLU.
+/// `T` neighbouring pixels of a row. Unlike the product of a linear layer, theirs is no loop once unrolled:
+/// SiLU can follow in the registers.
 #[inline(always)]
 unsafe fn pixels<V: Vector, const K: usize, const S: usize, const T: usize>(
     args: &DepthwiseArgs,
     channel: usize,
     row: usize,
     column: usize,
-) {
+    mut sum: V,
+) -> V {
     // SAFETY: the pixels and the taps they read are within the map and its border.
     unsafe {
         let bias = V::load(args.bias.add(channel));
@@ -165,7 +151,10 @@ unsafe fn pixels<V: Vector, const K: usize, const S: usize, const T: usize>(
         }
         let output = args.output.add((row * args.columns + column) * args.output_pixel + channel);
         for t in 0..T {
-            sums[t].store(output.add(t * args.output_pixel));
+            let value = sums[t].silu();
+            value.store(output.add(t * args.output_pixel));
+            sum = sum.add(value);
         }
+        sum
     }
 }
