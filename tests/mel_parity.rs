@@ -11,6 +11,10 @@ use sleeve_tests::{data, output_of, peer, plain_mel, skip};
 /// How far a band may be from Essentia's.
 const TOLERANCE: f32 = 5e-5;
 
+/// The hardest signal there is: a loud pure tone leaves quiet bands to the rounding of a single-precision
+/// transform, and Essentia's own is 5.02e-5 away from double precision here. What it adds is not ours to match.
+const FULL_SCALE_SWEEP: &str = "full_scale_sweep";
+
 fn wav(path: &Path) -> Vec<f32> {
     let mut reader = hound::WavReader::open(path).unwrap();
     assert_eq!((reader.spec().sample_rate, reader.spec().channels), (16_000, 1));
@@ -82,7 +86,8 @@ fn signals(seed: u64) -> Vec<(&'static str, Vec<f32>)> {
         ("one_sample", vec![1.0]),
         ("one_hop", noise.take(256, 0.5)),
         ("one_more_than_a_hop", noise.take(257, 0.5)),
-        ("sweep", sweep(48000, 20.0, 7990.0, 0.99)),
+        ("drawn_sweep", sweep(16000, 20.0 + 400.0 * f64::from(noise.next().abs()), 7000.0, 0.5)),
+        (FULL_SCALE_SWEEP, sweep(48000, 20.0, 7990.0, 0.99)),
         ("quiet_sweep", sweep(16000, 50.0, 7000.0, 0.01)),
         ("highest_frequency", (0..4000).map(|n| if n % 2 == 0 { 1.0 } else { -1.0 }).collect()),
         ("square", square),
@@ -118,14 +123,13 @@ fn freshly_drawn_signals_beside_essentia() {
     for (name, samples) in &signals {
         let ours = mel.compute(samples);
         let theirs = read_npy(folder.path().join(name).with_extension("npy")).unwrap();
-        // A loud pure tone leaves quiet bands to the rounding of a single-precision transform, and
-        // Essentia's own alone can reach the tolerance there. What it adds is not ours to match.
         let rounding = worst(&theirs, &plain(samples));
         let distance = worst(&ours, &theirs);
         println!(
-            "{name}: largest difference {distance:.1e}, Essentia's from double precision {rounding:.1e}"
+            "{name}: largest difference {distance:.2e}, Essentia's from double precision {rounding:.2e}"
         );
-        assert!(distance <= TOLERANCE.max(2.0 * rounding), "{name} of seed {seed}: {distance}");
+        let allowed = if *name == FULL_SCALE_SWEEP { TOLERANCE.max(1.2 * rounding) } else { TOLERANCE };
+        assert!(distance <= allowed, "{name} of seed {seed}: {distance}");
     }
 }
 
