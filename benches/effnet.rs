@@ -1,7 +1,9 @@
 //! The fused EfficientNet-B0 engine beside onnxruntime, OpenVINO and rten, in one interleaved run.
 //!
 //! Every contender of a case is asked for one batch in turn, round after round, so that whatever else the
-//! machine does falls on all alike (a batch of one patch runs three times, and the last counts); medians of the rounds are compared. Options:
+//! machine does falls on all alike; medians of the rounds are compared. A turn of a batch of one patch is ten
+//! runs in a row, of which the last five count: the first ones find the caches full of the others' weights and
+//! threads that the system has not yet spread over the cores. Options:
 //!
 //! - `--rounds N`: rounds of each case (default 15)
 //! - `--cpu`: compare processor time instead of wall clock (for a machine with other work; one thread only)
@@ -25,6 +27,9 @@ use sleeve_benches::{median, repository};
 const PATCH: usize = 128 * 96;
 /// Multiply-adds of one patch, twice.
 const FLOPS: f64 = 2.0 * 92.9e6;
+/// Runs of one patch in a turn that are not counted, and those that are.
+const WARM_UP: usize = 5;
+const COUNTED: usize = 5;
 /// The index of the embeddings among the graph's outputs.
 const EMBEDDINGS: usize = 1;
 
@@ -195,12 +200,13 @@ impl Bench {
                 }
                 // The contender before may have threads that spin for a while when they are done.
                 std::thread::sleep(Duration::from_millis(20));
-                // One patch finds the caches full of the others' weights: two runs that are not counted first.
-                if case.batch == 1 {
-                    contender.time(&self.patches, 1, self.uses_cpu_time)?;
-                    contender.time(&self.patches, 1, self.uses_cpu_time)?;
+                let (warm_up, counted) = if case.batch == 1 { (WARM_UP, COUNTED) } else { (0, 1) };
+                for run in 0..warm_up + counted {
+                    let time = contender.time(&self.patches, case.batch, self.uses_cpu_time)?;
+                    if run >= warm_up {
+                        times[index].push(time);
+                    }
                 }
-                times[index].push(contender.time(&self.patches, case.batch, self.uses_cpu_time)?);
             }
         }
         let medians: Vec<f64> = times.iter().map(|times| median(times) * 1e3 / case.batch as f64).collect();

@@ -15,8 +15,12 @@ use super::plan::{BlockPlan, Fill, StemPlan};
 use super::team::Team;
 use super::workspace::{CommonPointers, Maps, Private};
 
-/// Pixels of a projection that a member of a team claims together: whole tiles of every instruction set.
-const PIXELS_A_UNIT: usize = 48;
+/// Pixels of a projection that a member of a team claims together, at least: whole tiles of every instruction
+/// set's wide panels.
+const PIXELS_A_UNIT: usize = 24;
+/// Units of a projection for each member of a team, where there are enough: so few that each is worth the
+/// claim, so many that none waits long for the last.
+const UNITS_A_MEMBER: usize = 3;
 
 pub(super) struct BlockPass<'a> {
     pub block: &'a BlockPlan,
@@ -405,19 +409,34 @@ impl BlockPass<'_> {
             Layer::F32(project) => project.panels.len(),
             Layer::Bf16(project) => project.lines,
         };
-        // A team splits the output channels where there are enough of them (the weights are then read once),
-        // else the pixels.
-        if columns >= 2 * self.team.size() {
-            // SAFETY: the caller's promise, for all pixels and some channels.
-            self.team
-                .each(columns, |columns| unsafe { self.project_part(0..pixels, columns, input, output) });
+        // A team splits the output channels (each member then reads its own weights alone), and the pixels too
+        // where the channels alone would leave members idle. Parts of one column are next to each other.
+        let parts = if columns >= UNITS_A_MEMBER * self.team.size() {
+            1
         } else {
-            self.team.each(pixels.div_ceil(PIXELS_A_UNIT), |units| {
-                let part = units.start * PIXELS_A_UNIT..(units.end * PIXELS_A_UNIT).min(pixels);
-                // SAFETY: as above, for some pixels and all channels.
-                unsafe { self.project_part(part, 0..columns, input, output) };
-            });
-        }
+            let wanted = (UNITS_A_MEMBER * self.team.size()).div_ceil(columns);
+            wanted.min(pixels.div_ceil(PIXELS_A_UNIT))
+        };
+        let run = pixels.div_ceil(parts).next_multiple_of(PIXELS_A_UNIT);
+        let parts = pixels.div_ceil(run);
+        let part = |index: usize| index * run..((index + 1) * run).min(pixels);
+        self.team.each(columns * parts, |units| {
+            let mut at = units.start;
+            while at < units.end {
+                let (column, first) = (at / parts, at % parts);
+                let whole = (units.end - at) / parts;
+                // SAFETY: the caller's promise, for some pixels and some channels.
+                unsafe {
+                    if first == 0 && whole > 0 {
+                        self.project_part(0..pixels, column..column + whole, input, output);
+                        at += whole * parts;
+                    } else {
+                        self.project_part(part(first), column..column + 1, input, output);
+                        at += 1;
+                    }
+                }
+            }
+        });
     }
 
     /// Some pixels and some columns: panels, or in bfloat16 lines.
