@@ -10,6 +10,7 @@ mod error;
 
 pub mod atomic;
 pub mod audio;
+mod capi;
 pub mod engine;
 pub mod extractor;
 pub mod mel;

@@ -3,12 +3,14 @@
 //! An engine knows nothing of audio or files. Its input rows are flat: a patch of `frames x bands`
 //! mel values (time-major), or one embedding for a head.
 
+mod device;
 pub mod effnet;
 pub(crate) mod onnx;
 mod options;
 
 use crate::Result;
 
+pub use device::{DeviceInfo, devices};
 pub use options::{Device, EngineChoice, EngineOptions, Precision};
 
 /// What one output tensor is for (`output_purpose` in Essentia's metadata).

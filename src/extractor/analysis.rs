@@ -18,6 +18,7 @@ pub struct OutputRows {
 /// What an extractor says about one recording.
 #[derive(Clone, Debug)]
 pub struct Analysis {
+    rows: usize,
     times: Vec<f64>,
     outputs: Vec<OutputRows>,
     warnings: Vec<String>,
@@ -32,24 +33,39 @@ impl Analysis {
             .map(|info| OutputRows { info: info.clone(), values: Array2::zeros((0, info.dim)) })
             .collect();
         let flat = vec![Vec::new(); outputs.len()];
-        Analysis { times: Vec::new(), outputs, warnings: Vec::new(), flat }
+        Analysis { rows: 0, times: Vec::new(), outputs, warnings: Vec::new(), flat }
+    }
+
+    /// Rows that belong to no recording.
+    pub(super) fn of_rows(rows: usize, outputs: Vec<OutputRows>) -> Self {
+        Analysis { rows, times: Vec::new(), outputs, warnings: Vec::new(), flat: Vec::new() }
     }
 
     pub(super) fn finish(mut self, warnings: Vec<String>) -> Self {
-        let patches = self.times.len();
+        self.rows = self.times.len();
         for (output, values) in self.outputs.iter_mut().zip(std::mem::take(&mut self.flat)) {
-            output.values = Array2::from_shape_vec((patches, output.info.dim), values)
+            output.values = Array2::from_shape_vec((self.rows, output.info.dim), values)
                 .expect("every row has the output's dimension");
         }
         self.warnings = warnings;
         self
     }
 
+    /// The number of patches (rows).
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there is no patch: the recording was shorter than one.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
     /// The model's embeddings, `[patches, dim]`; `[patches, 0]` if the model has none or they were not asked for.
     pub fn patches(&self) -> ArrayView2<'_, f32> {
         match self.find(Purpose::Embeddings) {
             Some(output) => output.values.view(),
-            None => ArrayView2::from_shape((self.times.len(), 0), &[]).expect("no values, no columns"),
+            None => ArrayView2::from_shape((self.rows, 0), &[]).expect("no values, no columns"),
         }
     }
 
@@ -58,7 +74,7 @@ impl Analysis {
         self.patches().mean_axis(Axis(0))
     }
 
-    /// Where each patch starts, in seconds.
+    /// Where each patch starts, in seconds; nothing for rows that a [`Predictor`](super::Predictor) gave.
     pub fn times(&self) -> &[f64] {
         &self.times
     }
@@ -83,13 +99,20 @@ impl Analysis {
         &self.warnings
     }
 
-    fn find(&self, purpose: Purpose) -> Option<&OutputRows> {
-        let found = |output: &&OutputRows| output.info.purpose == purpose;
+    /// The position in [`Analysis::outputs`] of what [`Analysis::patches`] or [`Analysis::predictions`] gives.
+    pub fn index_of(&self, purpose: Purpose) -> Option<usize> {
+        let is_it = |output: &OutputRows| output.info.purpose == purpose;
         match purpose {
             // A head's embeddings are not the recording's; a head's predictions are the ones asked for.
-            Purpose::Embeddings => self.outputs.iter().filter(|output| !output.info.from_head).find(found),
-            _ => self.outputs.iter().rfind(found),
+            Purpose::Embeddings => {
+                self.outputs.iter().position(|output| !output.info.from_head && is_it(output))
+            }
+            _ => self.outputs.iter().rposition(is_it),
         }
+    }
+
+    fn find(&self, purpose: Purpose) -> Option<&OutputRows> {
+        self.index_of(purpose).map(|index| &self.outputs[index])
     }
 }
 

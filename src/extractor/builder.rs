@@ -175,7 +175,7 @@ fn model_patching(model: &Model) -> Result<Patching> {
 }
 
 /// The outputs that were named, or those with a known purpose, or all.
-fn wanted_outputs(model: &Model, names: &[String]) -> Result<Vec<usize>> {
+pub(super) fn wanted_outputs(model: &Model, names: &[String]) -> Result<Vec<usize>> {
     let outputs = model.outputs();
     if names.is_empty() {
         let known: Vec<usize> =
@@ -225,7 +225,7 @@ fn feeding_output(model: &Model, head: &Model) -> Result<usize> {
     }
 }
 
-fn describe(model: &Model, index: usize, from_head: bool) -> OutputInfo {
+pub(super) fn describe(model: &Model, index: usize, from_head: bool) -> OutputInfo {
     let output = &model.outputs()[index];
     let named = output.purpose == Purpose::Predictions && model.classes().len() == output.dim;
     OutputInfo {

@@ -51,6 +51,13 @@ impl<'e> Lane<'e> {
         Ok(())
     }
 
+    /// Takes one patch as it is, in place of frames.
+    pub(super) fn patch(&mut self, patch: &[f32], sink: &mut dyn Sink) -> Result<()> {
+        self.batch.extend_from_slice(patch);
+        self.rows += 1;
+        if self.rows == self.extractor.batch_size { self.run_batch(sink) } else { Ok(()) }
+    }
+
     /// Ends the recording; returns the number of patches it had.
     pub(super) fn finish(&mut self, sink: &mut dyn Sink) -> Result<u64> {
         if let Some(patch) = self.patcher.finish(self.extractor.last_patch) {

@@ -7,11 +7,14 @@
 mod analysis;
 mod builder;
 mod lane;
+mod predictor;
 mod run;
 mod sink;
 
 use std::path::Path;
 use std::sync::Arc;
+
+use ndarray::ArrayView3;
 
 use crate::Result;
 use crate::audio::Resampler;
@@ -21,6 +24,7 @@ use crate::patches::{LastPatch, Patching};
 
 pub use analysis::{Analysis, OutputRows};
 pub use builder::ExtractorBuilder;
+pub use predictor::Predictor;
 pub use run::{Summary, run_file_together};
 pub use sink::{Rows, Sink};
 
@@ -132,8 +136,28 @@ impl Extractor {
     /// `NonFinite` with the index of the first NaN or infinite sample; `InvalidArgument` for a sample rate
     /// out of range; `Engine` when the network fails.
     pub fn extract_samples(&self, samples: &[f32], sample_rate: u32) -> Result<Analysis> {
+        self.extract_interleaved(samples, 1, sample_rate)
+    }
+
+    /// Analyses interleaved samples of `channels` channels, which are averaged.
+    ///
+    /// # Errors
+    /// As [`Extractor::extract_samples`], and `InvalidArgument` if there is no channel or `samples` is no whole
+    /// number of frames.
+    pub fn extract_interleaved(&self, samples: &[f32], channels: u16, sample_rate: u32) -> Result<Analysis> {
         let mut analysis = Analysis::collect(self);
-        run::samples(self, samples, sample_rate, &mut analysis)?;
+        run::samples(self, samples, channels, sample_rate, &mut analysis)?;
+        Ok(analysis.finish(Vec::new()))
+    }
+
+    /// Runs the model on mel patches that the caller has: `[patches, frames, bands]`, of the model's frames and
+    /// bands. Times are those of consecutive patches.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the shape is not the model's; `Engine` when the network fails.
+    pub fn extract_patches(&self, patches: ArrayView3<'_, f32>) -> Result<Analysis> {
+        let mut analysis = Analysis::collect(self);
+        run::patches(self, patches, &mut analysis)?;
         Ok(analysis.finish(Vec::new()))
     }
 

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use ndarray::ArrayView3;
+
 use super::lane::Lane;
 use super::{Extractor, Sink};
 use crate::audio::{AudioInfo, MonoReader, MonoStream};
-use crate::mel::MelStream;
+use crate::mel::{BANDS, MelStream};
 use crate::{Error, Result};
 
 /// What a run was over.
@@ -70,19 +72,21 @@ pub fn run_file_together(
     })
 }
 
-/// Mono samples from memory through one extractor.
+/// Interleaved samples from memory through one extractor.
 pub(super) fn samples(
     extractor: &Extractor,
     samples: &[f32],
+    channels: u16,
     sample_rate: u32,
     sink: &mut dyn Sink,
 ) -> Result<()> {
-    let mut converter = MonoStream::new(sample_rate, 1, extractor.model.sample_rate(), extractor.resampler)?;
+    let mut converter =
+        MonoStream::new(sample_rate, channels, extractor.model.sample_rate(), extractor.resampler)?;
     let extractors: &mut [(&Extractor, &mut dyn Sink)] = &mut [(extractor, sink)];
     let mut front = FrontEnd::new(extractors);
     let mut converted = Vec::new();
     // A second at a time: the resampled copy of a long recording never exists as a whole.
-    for chunk in samples.chunks(sample_rate.max(1) as usize) {
+    for chunk in samples.chunks(sample_rate.max(1) as usize * usize::from(channels.max(1))) {
         converted.clear();
         converter.push(chunk, &mut converted)?;
         front.push(&converted, extractors)?;
@@ -91,6 +95,28 @@ pub(super) fn samples(
     converter.finish(&mut converted)?;
     front.push(&converted, extractors)?;
     front.finish(extractors).map(|_| ())
+}
+
+/// Mel patches from memory through one extractor.
+pub(super) fn patches(
+    extractor: &Extractor,
+    patches: ArrayView3<'_, f32>,
+    sink: &mut dyn Sink,
+) -> Result<()> {
+    let (_, frames, bands) = patches.dim();
+    let expected = (extractor.patching.frames(), BANDS);
+    if (frames, bands) != expected {
+        let (name, (wanted_frames, wanted_bands)) = (extractor.model.name(), expected);
+        return Err(Error::InvalidArgument(format!(
+            "{name} takes patches of {wanted_frames} frames of {wanted_bands} bands, not {frames} of {bands}"
+        )));
+    }
+    let mut lane = Lane::new(extractor);
+    for patch in patches.outer_iter() {
+        let contiguous = patch.as_standard_layout();
+        lane.patch(contiguous.as_slice().expect("the standard layout is contiguous"), sink)?;
+    }
+    lane.finish(sink).map(|_| ())
 }
 
 /// The mel-spectrogram that the lanes share.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod debian;
+mod header;
 mod peers;
 mod run;
 mod test;
@@ -17,6 +18,7 @@ cargo xtask <command>
                       SLEEVE_TEST_ALL=1 turns any skip but a missing GPU or CPU feature into a failure.
   bench [NAME [...]]  benchmarks beside the peers, in the same run; without a name, lists them
   peers               only fetches what the tests and benchmarks need
+  header [--check]    writes include/sleeve/sleeve.h from src/capi/
   help                this text
 ";
 
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         "test" => test::run(rest),
         "bench" => bench::run(rest),
+        "header" => header::run(rest),
         "peers" => peers::prepare().map(|_| ()),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -40,6 +40,14 @@ pub fn prepare() -> Result<OsString> {
     Ok(std::env::join_paths(folders)?)
 }
 
+/// TensorFlow, whose converted networks a test runs: an environment of its own, for it is large.
+pub fn keras() -> Result<()> {
+    match environment("keras", &repository().join("tests/peers/requirements-keras.txt")) {
+        Ok(_) => Ok(()),
+        Err(error) => complain("Keras and tf2onnx", &error, "apt-get install python3-venv, and a network"),
+    }
+}
+
 /// Makes the virtual environment `target/<name>` hold the packages of `requirements`.
 pub fn environment(name: &str, requirements: &Path) -> Result<PathBuf> {
     let folder = target().join(name);

@@ -25,6 +25,7 @@ pub fn run(filters: &[String]) -> Result<()> {
     }
     step("peers");
     let path = peers::prepare()?;
+    peers::keras()?;
 
     step("tests");
     let skips = target().join("test-skips.txt");

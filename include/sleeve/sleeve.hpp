@@ -1,0 +1,514 @@
+// sleeve.hpp: sleeve.h for C++17 and later. Header only, over the C ABI; needs nothing but the standard library.
+//
+//     auto extractor = sleeve::Extractor(sleeve::Model::bundled());
+//     auto analysis = extractor.run_file("song.mp3");
+//     for (float value : analysis.embeddings().row(0)) ...
+//
+// Every function that can fail comes twice: `open` throws sleeve::Error, `try_open` returns a [[nodiscard]]
+// sleeve::Result, which holds the value or the error. Types own what they hold and are moved, not copied; views
+// (Span, Matrix, std::string_view) point into the object that gave them and live no longer than it. A moved-from
+// object can only be assigned to or destroyed; using it is an error (NULL_POINTER), not a crash.
+//
+// Threads: const member functions may be called by several threads at once, others by one at a time.
+
+#ifndef SLEEVE_SLEEVE_HPP
+#define SLEEVE_SLEEVE_HPP
+
+#include <sleeve/sleeve.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace sleeve {
+
+// ---- errors ----
+
+// Why a call failed: what() is the message, which names the file or option concerned and the reason.
+class Error : public std::runtime_error {
+public:
+    Error(sleeve_status status, const std::string &message) : std::runtime_error(message), status_(status) {}
+
+    sleeve_status status() const noexcept { return status_; }
+
+    // The error of the call that this thread has just made.
+    static Error last(sleeve_status status) {
+        std::string message(sleeve_last_error(nullptr, 0) + 1, '\0');
+        const std::size_t length = sleeve_last_error(message.data(), message.size());
+        message.resize(length < message.size() ? length : message.size() - 1);
+        if (message.empty()) message = sleeve_status_name(status);
+        return Error(status, message);
+    }
+
+private:
+    sleeve_status status_;
+};
+
+// A value or the reason that there is none.
+template <typename T>
+class [[nodiscard]] Result {
+public:
+    Result(T value) : content_(std::in_place_index<0>, std::move(value)) {}
+    Result(Error error) : content_(std::in_place_index<1>, std::move(error)) {}
+
+    bool has_value() const noexcept { return content_.index() == 0; }
+    explicit operator bool() const noexcept { return has_value(); }
+
+    // The value; throws the error if there is none.
+    T &value() & {
+        if (!has_value()) throw error();
+        return std::get<0>(content_);
+    }
+    const T &value() const & {
+        if (!has_value()) throw error();
+        return std::get<0>(content_);
+    }
+    T value() && {
+        if (!has_value()) throw error();
+        return std::move(std::get<0>(content_));
+    }
+    T &operator*() & { return value(); }
+    T *operator->() { return &value(); }
+
+    // The error; only where there is no value (std::bad_variant_access otherwise).
+    const Error &error() const { return std::get<1>(content_); }
+
+private:
+    std::variant<T, Error> content_;
+};
+
+// What a call that gives nothing ended in.
+template <>
+class [[nodiscard]] Result<void> {
+public:
+    Result() = default;
+    Result(Error error) : error_(std::make_unique<Error>(std::move(error))) {}
+
+    bool has_value() const noexcept { return !error_; }
+    explicit operator bool() const noexcept { return has_value(); }
+    void value() const {
+        if (error_) throw *error_;
+    }
+    // The error; only where there is one.
+    const Error &error() const { return *error_; }
+
+private:
+    std::unique_ptr<Error> error_;
+};
+
+// ---- views ----
+
+// Some elements in a row, owned by somebody else; made from anything with data() and size().
+template <typename T>
+class Span {
+public:
+    constexpr Span() noexcept = default;
+    constexpr Span(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
+    template <typename Container,
+              typename = std::enable_if_t<
+                  !std::is_same_v<std::decay_t<Container>, Span> &&
+                  std::is_convertible_v<decltype(std::declval<Container &>().data()), T *> &&
+                  std::is_convertible_v<decltype(std::declval<Container &>().size()), std::size_t>>>
+    constexpr Span(Container &&container) : data_(container.data()), size_(container.size()) {}
+
+    constexpr T *data() const noexcept { return data_; }
+    constexpr std::size_t size() const noexcept { return size_; }
+    constexpr bool empty() const noexcept { return size_ == 0; }
+    constexpr T *begin() const noexcept { return data_; }
+    constexpr T *end() const noexcept { return data_ + size_; }
+    constexpr T &operator[](std::size_t index) const noexcept { return data_[index]; }
+
+private:
+    T *data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+// Rows of `columns()` values each, one behind the other, owned by somebody else.
+class Matrix {
+public:
+    constexpr Matrix() noexcept = default;
+    constexpr Matrix(const float *data, std::size_t rows, std::size_t columns) noexcept
+        : data_(data), rows_(rows), columns_(columns) {}
+
+    constexpr const float *data() const noexcept { return data_; }
+    constexpr std::size_t rows() const noexcept { return rows_; }
+    constexpr std::size_t columns() const noexcept { return columns_; }
+    constexpr bool empty() const noexcept { return rows_ == 0 || columns_ == 0; }
+    constexpr Span<const float> row(std::size_t index) const noexcept {
+        return {data_ + index * columns_, columns_};
+    }
+
+private:
+    const float *data_ = nullptr;
+    std::size_t rows_ = 0;
+    std::size_t columns_ = 0;
+};
+
+namespace detail {
+
+template <auto Function>
+struct Free {
+    template <typename T>
+    void operator()(T *handle) const noexcept {
+        Function(handle);
+    }
+};
+
+template <typename T, auto Function>
+using Handle = std::unique_ptr<T, Free<Function>>;
+
+inline Result<void> check(sleeve_status status) {
+    if (status == SLEEVE_STATUS_OK) return {};
+    return Error::last(status);
+}
+
+// Elements must have an address even when there are none: NULL is refused.
+template <typename T>
+const T *address(Span<const T> span) noexcept {
+    static const T none{};
+    return span.data() == nullptr && span.empty() ? &none : span.data();
+}
+
+inline std::string_view view(const char *text) noexcept { return text == nullptr ? std::string_view() : text; }
+
+}  // namespace detail
+
+// ---- the library and the machine ----
+
+inline std::string_view version() noexcept { return sleeve_version(); }
+
+inline std::vector<std::string> devices() {
+    std::vector<std::string> names;
+    for (std::size_t index = 0; index < sleeve_device_count(); ++index) {
+        std::string name(sleeve_device_name(index, nullptr, 0) + 1, '\0');
+        name.resize(sleeve_device_name(index, name.data(), name.size()));
+        names.push_back(std::move(name));
+    }
+    return names;
+}
+
+// ---- models ----
+
+// A network with its metadata.
+class Model {
+public:
+    // An `.onnx` file, the `.json` beside it, their common stem, or a bundled model's name.
+    static Result<Model> try_open(const std::string &file) {
+        sleeve_model *model = nullptr;
+        return made(sleeve_model_open(file.c_str(), &model), model);
+    }
+    static Model open(const std::string &file) { return try_open(file).value(); }
+
+    // A model inside the library.
+    static Result<Model> try_bundled(const std::string &name) {
+        sleeve_model *model = nullptr;
+        return made(sleeve_model_bundled(name.c_str(), &model), model);
+    }
+    static Model bundled(const std::string &name) { return try_bundled(name).value(); }
+
+    // The default model inside the library.
+    static Result<Model> try_bundled() {
+        sleeve_model *model = nullptr;
+        return made(sleeve_model_bundled(nullptr, &model), model);
+    }
+    static Model bundled() { return try_bundled().value(); }
+
+    // The bytes of an `.onnx` file and the text of its metadata; both are copied.
+    static Result<Model> try_from_memory(Span<const std::uint8_t> onnx, std::string_view json = {}) {
+        sleeve_model *model = nullptr;
+        return made(
+            sleeve_model_from_memory(detail::address(onnx), onnx.size(), json.data(), json.size(), &model), model);
+    }
+    static Model from_memory(Span<const std::uint8_t> onnx, std::string_view json = {}) {
+        return try_from_memory(onnx, json).value();
+    }
+
+    std::string_view name() const noexcept { return detail::view(sleeve_model_name(get())); }
+    std::string_view sha256() const noexcept { return detail::view(sleeve_model_sha256(get())); }
+    std::string_view json() const noexcept { return detail::view(sleeve_model_json(get())); }
+    std::uint32_t sample_rate() const noexcept { return sleeve_model_sample_rate(get()); }
+    bool is_head() const noexcept { return sleeve_model_is_head(get()); }
+
+    const sleeve_model *get() const noexcept { return handle_.get(); }
+
+private:
+    explicit Model(sleeve_model *model) noexcept : handle_(model) {}
+    static Result<Model> made(sleeve_status status, sleeve_model *model) {
+        if (status != SLEEVE_STATUS_OK) return Error::last(status);
+        return Model(model);
+    }
+    detail::Handle<sleeve_model, sleeve_model_free> handle_;
+};
+
+// ---- options ----
+
+// How an extractor is to run; see the setters of sleeve.h for the values. Setters throw, and can be chained.
+class Options {
+public:
+    Options() {
+        sleeve_options *options = nullptr;
+        detail::check(sleeve_options_new(&options)).value();
+        handle_.reset(options);
+    }
+
+    Options &engine(const std::string &engine) {
+        return set(sleeve_options_set_engine(handle_.get(), engine.c_str()));
+    }
+    Options &device(const std::string &device) {
+        return set(sleeve_options_set_device(handle_.get(), device.c_str()));
+    }
+    Options &precision(const std::string &precision) {
+        return set(sleeve_options_set_precision(handle_.get(), precision.c_str()));
+    }
+    Options &resampler(const std::string &resampler) {
+        return set(sleeve_options_set_resampler(handle_.get(), resampler.c_str()));
+    }
+    Options &last_patch(const std::string &last_patch) {
+        return set(sleeve_options_set_last_patch(handle_.get(), last_patch.c_str()));
+    }
+    Options &threads(std::size_t threads) { return set(sleeve_options_set_threads(handle_.get(), threads)); }
+    Options &batch_size(std::size_t patches) {
+        return set(sleeve_options_set_batch_size(handle_.get(), patches));
+    }
+    Options &patch_hop(std::size_t frames) { return set(sleeve_options_set_patch_hop(handle_.get(), frames)); }
+    Options &output(const std::string &output) {
+        return set(sleeve_options_add_output(handle_.get(), output.c_str()));
+    }
+    Options &head(const Model &head) { return set(sleeve_options_add_head(handle_.get(), head.get())); }
+
+    const sleeve_options *get() const noexcept { return handle_.get(); }
+
+private:
+    Options &set(sleeve_status status) {
+        detail::check(status).value();
+        return *this;
+    }
+    detail::Handle<sleeve_options, sleeve_options_free> handle_;
+};
+
+// ---- analyses ----
+
+// What an extractor says about one recording. Outputs that are not there are empty.
+class Analysis {
+public:
+    // Takes over a handle.
+    explicit Analysis(sleeve_analysis *analysis) noexcept : handle_(analysis) {}
+
+    std::size_t patches() const noexcept { return sleeve_analysis_patch_count(get()); }
+
+    // Where each patch starts, in seconds.
+    Span<const double> times() const noexcept {
+        const double *times = sleeve_analysis_times(get());
+        return {times, times == nullptr ? 0 : patches()};
+    }
+
+    // [patches, values]
+    Matrix embeddings() const noexcept {
+        const float *values = nullptr;
+        std::size_t dim = 0;
+        if (sleeve_analysis_embeddings(get(), &values, &dim) != SLEEVE_STATUS_OK) return {};
+        return {values, patches(), dim};
+    }
+
+    // [patches, classes]
+    Matrix predictions() const noexcept {
+        const float *values = nullptr;
+        std::size_t dim = 0;
+        if (sleeve_analysis_predictions(get(), &values, &dim) != SLEEVE_STATUS_OK) return {};
+        return {values, patches(), dim};
+    }
+
+    // An output by its index in the extractor's order.
+    Matrix output(std::size_t index) const noexcept {
+        const float *values = nullptr;
+        std::size_t dim = 0;
+        if (sleeve_analysis_output(get(), index, &values, &dim) != SLEEVE_STATUS_OK) return {};
+        return {values, patches(), dim};
+    }
+
+    // The mean over all patches of an output; empty without a patch.
+    std::vector<float> mean(std::size_t index) const {
+        std::vector<float> mean(output(index).columns());
+        if (mean.empty() || sleeve_analysis_mean(get(), index, mean.data(), mean.size()) != SLEEVE_STATUS_OK)
+            return {};
+        return mean;
+    }
+
+    // The name of a column of predictions(); empty where it has none.
+    std::string_view class_name(std::size_t index) const noexcept {
+        return detail::view(sleeve_analysis_class_name(get(), index));
+    }
+
+    // What a user should know about the recording.
+    std::vector<std::string> warnings() const {
+        std::vector<std::string> warnings;
+        while (const char *warning = sleeve_analysis_warning(get(), warnings.size())) warnings.emplace_back(warning);
+        return warnings;
+    }
+
+    const sleeve_analysis *get() const noexcept { return handle_.get(); }
+
+private:
+    detail::Handle<sleeve_analysis, sleeve_analysis_free> handle_;
+};
+
+// ---- extractors ----
+
+// One output of an extractor.
+struct Output {
+    std::string model;
+    std::string tensor;
+    sleeve_purpose purpose;
+    std::size_t dim;
+    std::vector<std::string> classes;
+};
+
+// A model ready to run.
+class Extractor {
+public:
+    explicit Extractor(const Model &model) : Extractor(try_new(model).value()) {}
+    Extractor(const Model &model, const Options &options) : Extractor(try_new(model, options).value()) {}
+
+    static Result<Extractor> try_new(const Model &model) { return made(model, nullptr); }
+    static Result<Extractor> try_new(const Model &model, const Options &options) {
+        return made(model, options.get());
+    }
+
+    // The engine that was chosen, for people.
+    std::string_view engine() const noexcept { return detail::view(sleeve_extractor_engine(get())); }
+
+    std::vector<std::string> warnings() const {
+        std::vector<std::string> warnings;
+        while (const char *warning = sleeve_extractor_warning(get(), warnings.size()))
+            warnings.emplace_back(warning);
+        return warnings;
+    }
+
+    // What a row holds, in order.
+    std::vector<Output> outputs() const {
+        std::vector<Output> outputs;
+        for (std::size_t index = 0; index < sleeve_extractor_output_count(get()); ++index) {
+            Output output{};
+            if (sleeve_extractor_output(get(), index, &output.purpose, &output.dim) != SLEEVE_STATUS_OK) break;
+            output.model = detail::view(sleeve_extractor_output_model(get(), index));
+            output.tensor = detail::view(sleeve_extractor_output_tensor(get(), index));
+            while (const char *name = sleeve_extractor_class_name(get(), index, output.classes.size()))
+                output.classes.emplace_back(name);
+            outputs.push_back(std::move(output));
+        }
+        return outputs;
+    }
+
+    // One audio file.
+    Result<Analysis> try_run_file(const std::string &file) const {
+        sleeve_analysis *analysis = nullptr;
+        return analysed(sleeve_extractor_run_file(get(), file.c_str(), &analysis), analysis);
+    }
+    Analysis run_file(const std::string &file) const { return try_run_file(file).value(); }
+
+    // Interleaved samples; a rest that does not fill a frame is refused.
+    Result<Analysis> try_run_samples(Span<const float> samples, std::uint32_t channels,
+                                     std::uint32_t sample_rate) const {
+        if (channels == 0 || samples.size() % channels != 0)
+            return Error(SLEEVE_STATUS_INVALID_ARGUMENT, "the samples are no whole number of frames");
+        sleeve_analysis *analysis = nullptr;
+        return analysed(sleeve_extractor_run_samples(get(), detail::address(samples), samples.size() / channels,
+                                                     channels, sample_rate, &analysis),
+                        analysis);
+    }
+    Analysis run_samples(Span<const float> samples, std::uint32_t channels, std::uint32_t sample_rate) const {
+        return try_run_samples(samples, channels, sample_rate).value();
+    }
+
+    // Mel patches, [patches, frames, bands].
+    Result<Analysis> try_run_patches(Span<const float> values, std::size_t patches, std::size_t frames,
+                                     std::size_t bands) const {
+        sleeve_analysis *analysis = nullptr;
+        if (!holds(values.size(), patches, frames, bands))
+            return Error(SLEEVE_STATUS_INVALID_ARGUMENT, "the values are not patches * frames * bands");
+        return analysed(
+            sleeve_extractor_run_patches(get(), detail::address(values), patches, frames, bands, &analysis),
+            analysis);
+    }
+    Analysis run_patches(Span<const float> values, std::size_t patches, std::size_t frames,
+                         std::size_t bands) const {
+        return try_run_patches(values, patches, frames, bands).value();
+    }
+
+    // A head alone: embeddings, [rows, dim].
+    Result<Analysis> try_run_embeddings(Span<const float> values, std::size_t rows, std::size_t dim) const {
+        sleeve_analysis *analysis = nullptr;
+        if (!holds(values.size(), rows, dim, 1))
+            return Error(SLEEVE_STATUS_INVALID_ARGUMENT, "the values are not rows * dim");
+        return analysed(sleeve_extractor_run_embeddings(get(), detail::address(values), rows, dim, &analysis),
+                        analysis);
+    }
+    Analysis run_embeddings(Span<const float> values, std::size_t rows, std::size_t dim) const {
+        return try_run_embeddings(values, rows, dim).value();
+    }
+
+    const sleeve_extractor *get() const noexcept { return handle_.get(); }
+
+private:
+    explicit Extractor(sleeve_extractor *extractor) noexcept : handle_(extractor) {}
+    static Result<Extractor> made(const Model &model, const sleeve_options *options) {
+        sleeve_extractor *extractor = nullptr;
+        const sleeve_status status = sleeve_extractor_new(model.get(), options, &extractor);
+        if (status != SLEEVE_STATUS_OK) return Error::last(status);
+        return Extractor(extractor);
+    }
+    static Result<Analysis> analysed(sleeve_status status, sleeve_analysis *analysis) {
+        if (status != SLEEVE_STATUS_OK) return Error::last(status);
+        return Analysis(analysis);
+    }
+    // Whether `size` is the product, which may not fit a size.
+    static bool holds(std::size_t size, std::size_t a, std::size_t b, std::size_t c) noexcept {
+        if (a == 0 || b == 0 || c == 0) return size == 0;
+        return size % c == 0 && size / c % b == 0 && size / c / b == a;
+    }
+    detail::Handle<sleeve_extractor, sleeve_extractor_free> handle_;
+};
+
+// ---- the mel-spectrogram by itself ----
+
+// The MusiCNN front end: 16 kHz mono in, log-mel frames out.
+class Mel {
+public:
+    Mel() {
+        sleeve_mel *mel = nullptr;
+        detail::check(sleeve_mel_new(&mel)).value();
+        handle_.reset(mel);
+    }
+
+    // SLEEVE_MEL_FRAME_SIZE samples to SLEEVE_MEL_BANDS values.
+    void frame(Span<const float> samples, Span<float> bands) {
+        if (samples.size() != SLEEVE_MEL_FRAME_SIZE || bands.size() != SLEEVE_MEL_BANDS)
+            throw Error(SLEEVE_STATUS_INVALID_ARGUMENT, "a frame is 512 samples and 96 bands");
+        detail::check(sleeve_mel_frame(handle_.get(), samples.data(), bands.data())).value();
+    }
+
+    // Every frame of a signal, SLEEVE_MEL_BANDS values each.
+    std::vector<float> compute(Span<const float> samples) {
+        std::size_t frames = static_cast<std::size_t>(sleeve_mel_frame_count(samples.size()));
+        std::vector<float> values(frames * SLEEVE_MEL_BANDS + 1);  // never without an address
+        detail::check(sleeve_mel_compute(handle_.get(), detail::address(samples), samples.size(), values.data(), frames,
+                                         &frames))
+            .value();
+        values.resize(frames * SLEEVE_MEL_BANDS);
+        return values;
+    }
+
+private:
+    detail::Handle<sleeve_mel, sleeve_mel_free> handle_;
+};
+
+}  // namespace sleeve
+
+#endif  // SLEEVE_SLEEVE_HPP
