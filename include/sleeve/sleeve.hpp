@@ -240,7 +240,8 @@ public:
 
 private:
     explicit Model(sleeve_model *model) noexcept : handle_(model) {}
-    static Result<Model> made(sleeve_status status, sleeve_model *model) {
+    // By reference: arguments may be evaluated in any order, and the call sets it.
+    static Result<Model> made(sleeve_status status, sleeve_model *const &model) {
         if (status != SLEEVE_STATUS_OK) return Error::last(status);
         return Model(model);
     }
@@ -464,7 +465,8 @@ private:
         if (status != SLEEVE_STATUS_OK) return Error::last(status);
         return Extractor(extractor);
     }
-    static Result<Analysis> analysed(sleeve_status status, sleeve_analysis *analysis) {
+    // By reference: arguments may be evaluated in any order, and the call sets it.
+    static Result<Analysis> analysed(sleeve_status status, sleeve_analysis *const &analysis) {
         if (status != SLEEVE_STATUS_OK) return Error::last(status);
         return Analysis(analysis);
     }

@@ -144,8 +144,12 @@ pub(super) unsafe fn free<T>(handle: *mut T) {
 /// # Safety
 /// `out` is NULL or may be written to.
 pub(super) unsafe fn give<T>(out: *mut *mut T, name: &str, object: T) -> Result<(), Failure> {
-    // SAFETY: the caller's promise.
-    unsafe { set(out, name, Box::into_raw(Box::new(object))) }
+    if out.is_null() {
+        return Err(Failure::null(name));
+    }
+    // SAFETY: not NULL, and by the caller's promise writable.
+    unsafe { out.write(Box::into_raw(Box::new(object))) };
+    Ok(())
 }
 
 /// Sets an out-parameter.

@@ -1,6 +1,7 @@
 //! What the integration tests share: where fixtures are, how a peer is asked, how a test is skipped.
 
 pub mod audio;
+pub mod native;
 pub mod plain_mel;
 
 use std::io::Write;

@@ -1,0 +1,271 @@
+/* Every function with NULL for every pointer in turn, and with lengths and numbers that make no sense:
+ * hostile ONNX HEAD. What has no status must answer 0 or NULL. A test sees to it that every function of the header
+ * is named here. */
+#include "check.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+static uint8_t *contents(const char *file, size_t *size) {
+    FILE *stream = fopen(file, "rb");
+    CHECK(stream != NULL && fseek(stream, 0, SEEK_END) == 0);
+    *size = (size_t)ftell(stream);
+    rewind(stream);
+    uint8_t *bytes = malloc(*size);
+    CHECK(bytes != NULL && fread(bytes, 1, *size, stream) == *size);
+    fclose(stream);
+    return bytes;
+}
+
+/* Nothing but an address: never written to, since the calls fail. */
+static void *const nowhere = (void *)(uintptr_t)16;
+
+static void models(const char *onnx) {
+    sleeve_model *model = nowhere;
+    NULL_POINTER(sleeve_model_open(NULL, &model));
+    NULL_POINTER(sleeve_model_open(onnx, NULL));
+    NULL_POINTER(sleeve_model_bundled(NULL, NULL));
+    NULL_POINTER(sleeve_model_bundled("msd-musicnn-1", NULL));
+    EXPECT(SLEEVE_STATUS_MODEL, sleeve_model_bundled("", &model));
+    INVALID(sleeve_model_bundled("\xc3\x28", &model));
+    EXPECT(SLEEVE_STATUS_MODEL, sleeve_model_open("", &model));
+    EXPECT(SLEEVE_STATUS_MODEL, sleeve_model_open("/", &model));
+    EXPECT(SLEEVE_STATUS_MODEL, sleeve_model_open("/nowhere", &model));
+    CHECK(sleeve_bundled_name((size_t)-1) == NULL);
+
+    size_t size;
+    uint8_t *bytes = contents(onnx, &size);
+    NULL_POINTER(sleeve_model_from_memory(NULL, size, NULL, 0, &model));
+    NULL_POINTER(sleeve_model_from_memory(NULL, 0, NULL, 0, &model));
+    NULL_POINTER(sleeve_model_from_memory(bytes, size, NULL, 1, &model));
+    NULL_POINTER(sleeve_model_from_memory(bytes, size, NULL, 0, NULL));
+    INVALID(sleeve_model_from_memory(bytes, (size_t)-1, NULL, 0, &model));
+    INVALID(sleeve_model_from_memory(bytes, size, "{}", (size_t)-1, &model));
+    INVALID(sleeve_model_from_memory(bytes, size, "\xff", 1, &model));
+    EXPECT(SLEEVE_STATUS_MODEL, sleeve_model_from_memory(bytes, size, "{", 1, &model));
+    EXPECT(SLEEVE_STATUS_MODEL, sleeve_model_from_memory(bytes, 0, NULL, 0, &model));
+    /* Cut short at every power of two, and damaged here and there: an error or a model, never worse. */
+    for (size_t cut = 1; cut < size; cut *= 2) {
+        model = NULL;
+        if (sleeve_model_from_memory(bytes, cut, NULL, 0, &model) == SLEEVE_STATUS_OK) sleeve_model_free(model);
+    }
+    unsigned state = 7;
+    for (int round = 0; round < 30; ++round) {
+        size_t at[8];
+        uint8_t was[8];
+        for (int i = 0; i < 8; ++i) {
+            state = state * 1664525u + 1013904223u;
+            at[i] = (i < 4 ? state >> 16 : state) % (i < 4 ? (size < 4096 ? size : 4096) : size);
+            was[i] = bytes[at[i]];
+            bytes[at[i]] = (uint8_t)(state >> 8);
+        }
+        model = NULL;
+        const sleeve_status status = sleeve_model_from_memory(bytes, size, NULL, 0, &model);
+        CHECK(status == SLEEVE_STATUS_OK || status == SLEEVE_STATUS_MODEL);
+        sleeve_model_free(model);
+        for (int i = 8; i-- > 0;) bytes[at[i]] = was[i];
+    }
+    free(bytes);
+
+    CHECK(sleeve_model_name(NULL) == NULL);
+    CHECK(sleeve_model_sha256(NULL) == NULL);
+    CHECK(sleeve_model_json(NULL) == NULL);
+    CHECK(sleeve_model_sample_rate(NULL) == 0);
+    CHECK(!sleeve_model_is_head(NULL));
+    sleeve_model_free(NULL);
+    OK(sleeve_model_bundled(NULL, &model));
+    size_t n;
+    NULL_POINTER(sleeve_model_input(NULL, &n, &n));
+    NULL_POINTER(sleeve_model_input(model, NULL, &n));
+    NULL_POINTER(sleeve_model_input(model, &n, NULL));
+    sleeve_model_free(model);
+}
+
+static void options(const sleeve_model *head) {
+    NULL_POINTER(sleeve_options_new(NULL));
+    sleeve_options *options;
+    OK(sleeve_options_new(&options));
+    NULL_POINTER(sleeve_options_set_engine(NULL, "auto"));
+    NULL_POINTER(sleeve_options_set_engine(options, NULL));
+    NULL_POINTER(sleeve_options_set_device(NULL, "auto"));
+    NULL_POINTER(sleeve_options_set_device(options, NULL));
+    NULL_POINTER(sleeve_options_set_precision(NULL, "auto"));
+    NULL_POINTER(sleeve_options_set_precision(options, NULL));
+    NULL_POINTER(sleeve_options_set_resampler(NULL, "linear"));
+    NULL_POINTER(sleeve_options_set_resampler(options, NULL));
+    NULL_POINTER(sleeve_options_set_last_patch(NULL, "repeat"));
+    NULL_POINTER(sleeve_options_set_last_patch(options, NULL));
+    NULL_POINTER(sleeve_options_set_threads(NULL, 1));
+    NULL_POINTER(sleeve_options_set_batch_size(NULL, 1));
+    NULL_POINTER(sleeve_options_set_patch_hop(NULL, 1));
+    NULL_POINTER(sleeve_options_add_output(NULL, "embeddings"));
+    NULL_POINTER(sleeve_options_add_output(options, NULL));
+    NULL_POINTER(sleeve_options_add_head(NULL, head));
+    NULL_POINTER(sleeve_options_add_head(options, NULL));
+    sleeve_options_free(options);
+    sleeve_options_free(NULL);
+}
+
+static void extractors(const sleeve_model *model, const sleeve_model *head) {
+    sleeve_extractor *extractor;
+    NULL_POINTER(sleeve_extractor_new(NULL, NULL, &extractor));
+    NULL_POINTER(sleeve_extractor_new(model, NULL, NULL));
+    OK(sleeve_extractor_new(model, NULL, &extractor));
+    sleeve_extractor *alone;
+    OK(sleeve_extractor_new(head, NULL, &alone));
+    CHECK(sleeve_extractor_engine(NULL) == NULL);
+    CHECK(sleeve_extractor_warning(NULL, 0) == NULL);
+    CHECK(sleeve_extractor_warning(extractor, (size_t)-1) == NULL);
+    CHECK(sleeve_extractor_output_count(NULL) == 0);
+    CHECK(sleeve_extractor_output_model(NULL, 0) == NULL);
+    CHECK(sleeve_extractor_output_model(extractor, (size_t)-1) == NULL);
+    CHECK(sleeve_extractor_output_tensor(NULL, 0) == NULL);
+    CHECK(sleeve_extractor_output_tensor(extractor, (size_t)-1) == NULL);
+    CHECK(sleeve_extractor_class_name(NULL, 0, 0) == NULL);
+    CHECK(sleeve_extractor_class_name(extractor, (size_t)-1, 0) == NULL);
+    CHECK(sleeve_extractor_class_name(extractor, 0, (size_t)-1) == NULL);
+    sleeve_purpose purpose;
+    size_t dim;
+    NULL_POINTER(sleeve_extractor_output(NULL, 0, &purpose, &dim));
+    NULL_POINTER(sleeve_extractor_output(extractor, 0, NULL, &dim));
+    NULL_POINTER(sleeve_extractor_output(extractor, 0, &purpose, NULL));
+    EXPECT(SLEEVE_STATUS_NOT_FOUND, sleeve_extractor_output(extractor, (size_t)-1, &purpose, &dim));
+
+    sleeve_analysis *analysis = nowhere;
+    NULL_POINTER(sleeve_extractor_run_file(NULL, "a", &analysis));
+    NULL_POINTER(sleeve_extractor_run_file(extractor, NULL, &analysis));
+    NULL_POINTER(sleeve_extractor_run_file(extractor, "a", NULL));
+    EXPECT(SLEEVE_STATUS_IO, sleeve_extractor_run_file(extractor, "", &analysis));
+
+    static float samples[64000];
+    const size_t count = sizeof samples / sizeof *samples;
+    NULL_POINTER(sleeve_extractor_run_samples(NULL, samples, count, 1, 16000, &analysis));
+    NULL_POINTER(sleeve_extractor_run_samples(extractor, NULL, count, 1, 16000, &analysis));
+    NULL_POINTER(sleeve_extractor_run_samples(extractor, NULL, 0, 1, 16000, &analysis));
+    NULL_POINTER(sleeve_extractor_run_samples(extractor, samples, count, 1, 16000, NULL));
+    INVALID(sleeve_extractor_run_samples(extractor, samples, count, 0, 16000, &analysis));
+    INVALID(sleeve_extractor_run_samples(extractor, samples, count, 65536, 16000, &analysis));
+    INVALID(sleeve_extractor_run_samples(extractor, samples, count, (uint32_t)-1, 16000, &analysis));
+    INVALID(sleeve_extractor_run_samples(extractor, samples, (size_t)-1, 1, 16000, &analysis));
+    INVALID(sleeve_extractor_run_samples(extractor, samples, (size_t)-1, 2, 16000, &analysis));
+    INVALID(sleeve_extractor_run_samples(extractor, samples, (size_t)-1 / 4, 1, 16000, &analysis));
+    const uint32_t rates[] = {0, 1, 999, 768001, 1u << 31, (uint32_t)-1};
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; ++i)
+        INVALID(sleeve_extractor_run_samples(extractor, samples, count, 1, rates[i], &analysis));
+    INVALID(sleeve_extractor_run_samples(extractor, (const float *)((const char *)samples + 1), 10, 1, 16000,
+                                         &analysis));
+    const float bad[] = {NAN, INFINITY, -INFINITY};
+    for (size_t i = 0; i < 3; ++i) {
+        samples[1000 + i] = bad[i];
+        EXPECT(SLEEVE_STATUS_NON_FINITE, sleeve_extractor_run_samples(extractor, samples, count, 1, 44100, &analysis));
+        char message[128], index[8];
+        sleeve_last_error(message, sizeof message);
+        snprintf(index, sizeof index, "%d", (int)(1000 + i));
+        CHECK(strstr(message, index) != NULL);
+        samples[1000 + i] = 0;
+    }
+    /* Nothing at all is a recording without a patch; so is the end of the loudest noise. */
+    OK(sleeve_extractor_run_samples(extractor, samples, 0, 1, 44100, &analysis));
+    CHECK(sleeve_analysis_patch_count(analysis) == 0);
+    sleeve_analysis_free(analysis);
+    for (size_t i = 0; i < count; ++i) samples[i] = i % 2 ? 3e38f : -3e38f;
+    if (sleeve_extractor_run_samples(extractor, samples, count / 2, 2, 768000, &analysis) == SLEEVE_STATUS_OK)
+        sleeve_analysis_free(analysis);
+
+    analysis = nowhere;
+    NULL_POINTER(sleeve_extractor_run_patches(NULL, samples, 1, 187, 96, &analysis));
+    NULL_POINTER(sleeve_extractor_run_patches(extractor, NULL, 1, 187, 96, &analysis));
+    NULL_POINTER(sleeve_extractor_run_patches(extractor, samples, 1, 187, 96, NULL));
+    INVALID(sleeve_extractor_run_patches(extractor, samples, (size_t)-1, 187, 96, &analysis));
+    INVALID(sleeve_extractor_run_patches(extractor, samples, (size_t)1 << 40, (size_t)1 << 40, 96, &analysis));
+    INVALID(sleeve_extractor_run_patches(extractor, samples, 1, 0, 96, &analysis));
+    INVALID(sleeve_extractor_run_patches(alone, samples, 1, 187, 96, &analysis));
+    NULL_POINTER(sleeve_extractor_run_embeddings(NULL, samples, 1, 200, &analysis));
+    NULL_POINTER(sleeve_extractor_run_embeddings(alone, NULL, 1, 200, &analysis));
+    NULL_POINTER(sleeve_extractor_run_embeddings(alone, samples, 1, 200, NULL));
+    INVALID(sleeve_extractor_run_embeddings(alone, samples, (size_t)-1, 200, &analysis));
+    INVALID(sleeve_extractor_run_embeddings(alone, samples, 1, 0, &analysis));
+    CHECK(analysis == nowhere);
+    OK(sleeve_extractor_run_embeddings(alone, samples, 0, 200, &analysis));
+
+    const float *values;
+    NULL_POINTER(sleeve_analysis_output(NULL, 0, &values, &dim));
+    NULL_POINTER(sleeve_analysis_output(analysis, 0, NULL, &dim));
+    NULL_POINTER(sleeve_analysis_output(analysis, 0, &values, NULL));
+    EXPECT(SLEEVE_STATUS_NOT_FOUND, sleeve_analysis_output(analysis, (size_t)-1, &values, &dim));
+    NULL_POINTER(sleeve_analysis_embeddings(NULL, &values, &dim));
+    NULL_POINTER(sleeve_analysis_embeddings(analysis, NULL, &dim));
+    NULL_POINTER(sleeve_analysis_embeddings(analysis, &values, NULL));
+    NULL_POINTER(sleeve_analysis_predictions(NULL, &values, &dim));
+    NULL_POINTER(sleeve_analysis_predictions(analysis, NULL, &dim));
+    NULL_POINTER(sleeve_analysis_predictions(analysis, &values, NULL));
+    float mean[4];
+    NULL_POINTER(sleeve_analysis_mean(NULL, 0, mean, 4));
+    NULL_POINTER(sleeve_analysis_mean(analysis, 0, NULL, 4));
+    EXPECT(SLEEVE_STATUS_NOT_FOUND, sleeve_analysis_mean(analysis, (size_t)-1, mean, 4));
+    INVALID(sleeve_analysis_mean(analysis, 0, mean, (size_t)-1));
+    CHECK(sleeve_analysis_patch_count(NULL) == 0);
+    CHECK(sleeve_analysis_times(NULL) == NULL);
+    CHECK(sleeve_analysis_class_name(NULL, 0) == NULL);
+    CHECK(sleeve_analysis_class_name(analysis, (size_t)-1) == NULL);
+    CHECK(sleeve_analysis_warning(NULL, 0) == NULL);
+    CHECK(sleeve_analysis_warning(analysis, (size_t)-1) == NULL);
+    sleeve_analysis_free(analysis);
+    sleeve_analysis_free(NULL);
+    sleeve_extractor_free(alone);
+    sleeve_extractor_free(extractor);
+    sleeve_extractor_free(NULL);
+}
+
+static void mel(void) {
+    static float samples[2 * SLEEVE_MEL_FRAME_SIZE], values[8 * SLEEVE_MEL_BANDS];
+    sleeve_mel *mel;
+    size_t frames;
+    NULL_POINTER(sleeve_mel_new(NULL));
+    OK(sleeve_mel_new(&mel));
+    NULL_POINTER(sleeve_mel_frame(NULL, samples, values));
+    NULL_POINTER(sleeve_mel_frame(mel, NULL, values));
+    NULL_POINTER(sleeve_mel_frame(mel, samples, NULL));
+    NULL_POINTER(sleeve_mel_compute(NULL, samples, 512, values, 8, &frames));
+    NULL_POINTER(sleeve_mel_compute(mel, NULL, 512, values, 8, &frames));
+    NULL_POINTER(sleeve_mel_compute(mel, samples, 512, NULL, 8, &frames));
+    NULL_POINTER(sleeve_mel_compute(mel, samples, 512, values, 8, NULL));
+    INVALID(sleeve_mel_compute(mel, samples, 512, values, 0, &frames));
+    INVALID(sleeve_mel_compute(mel, samples, (size_t)-1, values, (size_t)-1, &frames));
+    OK(sleeve_mel_compute(mel, samples, 0, values, 8, &frames));
+    CHECK(frames == sleeve_mel_frame_count(0));
+    samples[3] = NAN;
+    samples[4] = INFINITY;
+    OK(sleeve_mel_frame(mel, samples, values));
+    (void)sleeve_mel_frame_count((uint64_t)-1);
+    sleeve_mel_free(mel);
+    sleeve_mel_free(NULL);
+}
+
+int main(int argc, char **argv) {
+    CHECK(argc == 3);
+    (void)sleeve_version();
+    (void)sleeve_abi_version();
+    CHECK(sleeve_status_name(1 << 30) != NULL);
+    CHECK(sleeve_last_error(NULL, 100) == 0);
+    char byte = 'x';
+    CHECK(sleeve_last_error(&byte, 0) == 0 && byte == 'x');
+    CHECK(sleeve_last_error(&byte, 1) == 0 && byte == '\0');
+    CHECK(sleeve_device_count() > 0);
+    CHECK(sleeve_device_name((size_t)-1, NULL, 100) == 0);
+    CHECK(sleeve_device_description((size_t)-1, NULL, 100) == 0);
+    OK(sleeve_set_log_callback(NULL, NULL, 99));
+
+    sleeve_model *model, *head;
+    OK(sleeve_model_bundled(NULL, &model));
+    OK(sleeve_model_open(argv[2], &head));
+    models(argv[1]);
+    options(head);
+    extractors(model, head);
+    mel();
+    sleeve_model_free(head);
+    sleeve_model_free(model);
+    printf("hostile: ok\n");
+    return 0;
+}

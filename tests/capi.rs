@@ -1,0 +1,173 @@
+//! The C ABI from C and C++: the programs of `tests/c/`, as they are, under valgrind, and under the sanitizers; the
+//! header, and the record of the ABI.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sleeve_tests::native::{self, Linking};
+use sleeve_tests::{data, have, output_of, peer, recording, repository, skip};
+
+fn header() -> String {
+    fs::read_to_string(repository().join("include/sleeve/sleeve.h")).unwrap()
+}
+
+/// The functions that the header declares: a name and an opening bracket where a declaration begins.
+fn declared(header: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for line in header.lines().filter(|line| !line.starts_with("//") && !line.starts_with(" *")) {
+        if let Some(at) = line.find("sleeve_").filter(|_| line.contains('(') && !line.contains("typedef")) {
+            let before_bracket = &line[at..line.find('(').unwrap().max(at)];
+            let name = before_bracket.rsplit([' ', '*']).next().unwrap_or_default();
+            if name.starts_with("sleeve_") {
+                names.insert(name.to_owned());
+            }
+        }
+    }
+    names
+}
+
+/// An EfficientNet-B0 and a head behind MusiCNN's 200 values.
+fn models() -> Option<(PathBuf, PathBuf)> {
+    let folder = native::folder();
+    let effnet = folder.join("effnet.onnx");
+    if !effnet.exists() {
+        let partial = folder.join(format!("effnet.{}.onnx", std::process::id()));
+        output_of(peer("make_effnet.py")?.arg(&partial).args(["--style", "folded"]));
+        fs::rename(partial, &effnet).unwrap();
+    }
+    let head = folder.join("head.onnx");
+    if !head.exists() {
+        let partial = folder.join(format!("head.{}.onnx", std::process::id()));
+        output_of(peer("make_head.py")?.arg(&partial).args(["200", "7"]));
+        fs::rename(partial, &head).unwrap();
+    }
+    Some((effnet, head))
+}
+
+#[test]
+fn the_header_is_up_to_date() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    output_of(Command::new(cargo).current_dir(repository()).args(["xtask", "header", "--check"]));
+    assert!(header().contains(&format!("#define SLEEVE_VERSION \"{}\"", env!("CARGO_PKG_VERSION"))));
+    let cmake = fs::read_to_string(repository().join("bindings/cmake/sleeve-config-version.cmake")).unwrap();
+    assert!(cmake.contains(&format!("set(PACKAGE_VERSION \"{}\")", env!("CARGO_PKG_VERSION"))));
+    // The number in the library's name is the ABI version.
+    let manifest = fs::read_to_string(repository().join("Cargo.toml")).unwrap();
+    let abi =
+        header().lines().find_map(|line| line.strip_prefix("#define SLEEVE_ABI_VERSION ").map(str::to_owned));
+    assert!(manifest.contains(&format!("version = \"{}.0.0\"\nversion_suffix_components = 1", abi.unwrap())));
+}
+
+#[test]
+fn every_function_is_in_the_hostile_test() {
+    let hostile = fs::read_to_string(repository().join("tests/c/hostile.c")).unwrap();
+    let names = declared(&header());
+    assert!(names.len() > 50, "{names:?}");
+    let missing: Vec<_> = names.iter().filter(|name| !hostile.contains(&format!("{name}("))).collect();
+    assert!(missing.is_empty(), "not in tests/c/hostile.c: {missing:?}");
+}
+
+#[test]
+fn the_library_exports_the_header_s_functions_and_needs_the_c_library_alone() {
+    let library = native::library();
+    let symbols =
+        String::from_utf8(output_of(Command::new("nm").args(["-D", "--defined-only"]).arg(&library)))
+            .unwrap();
+    let exported: BTreeSet<String> =
+        symbols.lines().filter_map(|line| line.split_whitespace().nth(2)).map(str::to_owned).collect();
+    assert_eq!(exported, declared(&header()));
+    let dynamic = String::from_utf8(output_of(Command::new("readelf").arg("-d").arg(&library))).unwrap();
+    let named = |tag: &str| -> BTreeSet<&str> {
+        let lines = dynamic.lines().filter(|line| line.contains(tag));
+        lines.filter_map(|line| Some(line.split_once('[')?.1.trim_end_matches(']'))).collect()
+    };
+    let allowed = ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "libpthread.so.0", "libdl.so.2"];
+    for needed in named("(NEEDED)") {
+        assert!(allowed.contains(&needed) || needed.starts_with("ld-linux"), "needs {needed}");
+    }
+    assert_eq!(named("(SONAME)"), BTreeSet::from(["libsleeve.so.1"]));
+}
+
+#[test]
+fn headers_compile_without_a_warning_twice_over() {
+    let mut tried = 0;
+    for (compiler, standards) in [
+        ("gcc", &["c11", "c17"][..]),
+        ("clang", &["c11"]),
+        ("g++", &["c++17", "c++20"]),
+        ("clang++", &["c++17", "c++20"]),
+    ] {
+        if !have(compiler) {
+            continue;
+        }
+        for standard in standards {
+            let cpp = standard.starts_with("c++");
+            let (header, extension) = if cpp { ("sleeve.hpp", "cpp") } else { ("sleeve.h", "c") };
+            // Included twice, in two translation units.
+            let source = format!("#include <sleeve/{header}>\n#include <sleeve/{header}>\n");
+            let folder = native::folder().join(format!("headers-{compiler}-{standard}"));
+            fs::create_dir_all(&folder).unwrap();
+            let (one, two) =
+                (folder.join(format!("one.{extension}")), folder.join(format!("two.{extension}")));
+            fs::write(&one, format!("{source}int main(void) {{ return (int)sleeve_abi_version() - 1; }}\n"))
+                .unwrap();
+            fs::write(&two, format!("{source}extern int other;\nint other = SLEEVE_STATUS_OK;\n")).unwrap();
+            let program = folder.join("program");
+            let mut command = Command::new(compiler);
+            command
+                .arg(format!("-std={standard}"))
+                .args(native::WARNINGS)
+                .arg("-pedantic-errors")
+                .args([&one, &two]);
+            native::link(&mut command, Linking::Shared);
+            output_of(command.arg("-o").arg(&program));
+            output_of(&mut Command::new(&program));
+            tried += 1;
+        }
+    }
+    assert!(tried >= 4, "gcc and g++ at least");
+}
+
+/// Builds and runs a program of `tests/c/` in every manner that this machine has.
+fn in_every_manner(source: &str, arguments: &[&Path]) {
+    let source = repository().join("tests/c").join(source);
+    let run = |program: &Path| output_of(Command::new(program).args(arguments));
+    for linking in [Linking::Shared, Linking::Static] {
+        run(&native::build(&source, linking, &[]));
+    }
+    let sanitized = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
+    run(&native::build(&source, Linking::Shared, &sanitized));
+    let program = native::build(&source, Linking::Shared, &["-g"]);
+    native::valgrind(&program, arguments);
+}
+
+#[test]
+fn c_programs_use_all_of_it() {
+    let Some((effnet, head)) = models() else { skip!("no peers; run `cargo xtask peers`") };
+    in_every_manner("api.c", &[&data("golden/music1.wav"), &head, &effnet]);
+}
+
+#[test]
+fn c_programs_cannot_crash_it() {
+    let Some((effnet, head)) = models() else { skip!("no peers; run `cargo xtask peers`") };
+    in_every_manner("hostile.c", &[&effnet, &head]);
+}
+
+#[test]
+fn examples_in_c_and_cpp_print_tags() {
+    for source in ["c/extract.c", "cpp/extract.cpp"] {
+        let source = repository().join("examples").join(source);
+        let program = native::build(&source, Linking::Shared, &[]);
+        let output =
+            Command::new(&program).arg(recording("ground.ogg")).arg("/nowhere.mp3").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("patches, embeddings of 200 values"), "{output:?}");
+        assert_eq!(text.lines().count(), 6, "{output:?}");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere.mp3"), "{output:?}");
+        let usage = Command::new(&program).arg("--help").output().unwrap();
+        assert_eq!(usage.status.code(), Some(2));
+    }
+}

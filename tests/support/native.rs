@@ -1,0 +1,107 @@
+//! C and C++ programs against the library: compiled, linked either way, run under valgrind.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::{have, output_of, repository};
+
+/// What every compiler must have nothing to say about.
+pub const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+
+/// How a program takes the library in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linking {
+    /// `libsleeve.so`, found at run time where it was built.
+    Shared,
+    /// `libsleeve.a`.
+    Static,
+}
+
+/// Where programs and what they read are made.
+pub fn folder() -> PathBuf {
+    let folder = repository().join("target/native-tests");
+    std::fs::create_dir_all(&folder).expect("target/ is writable");
+    folder
+}
+
+/// `libsleeve.so`, built as the tests are; `libsleeve.a` lies beside it.
+pub fn library() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        // The same packages as `cargo test --workspace` builds, so that features and thus artefacts agree.
+        command.current_dir(repository()).args(["build", "--quiet", "--workspace", "--lib"]);
+        if !cfg!(debug_assertions) {
+            command.arg("--release");
+        }
+        output_of(&mut command);
+    });
+    let test = std::env::current_exe().expect("the test knows where it is");
+    let profile = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
+    profile.join("libsleeve.so")
+}
+
+/// Adds headers and library to a compiler's command.
+pub fn link(command: &mut Command, linking: Linking) {
+    let library = library();
+    let folder = library.parent().expect("the library lies in a folder");
+    command.arg("-I").arg(repository().join("include"));
+    match linking {
+        Linking::Shared => {
+            command.arg("-L").arg(folder).arg("-lsleeve");
+            command.arg(format!("-Wl,-rpath,{}", soname_folder(&library).display()));
+        }
+        Linking::Static => {
+            command.arg(folder.join("libsleeve.a")).args(["-lpthread", "-ldl", "-lm", "-lgcc_s"]);
+        }
+    }
+}
+
+/// A folder where the library has the name that programs ask for at run time.
+fn soname_folder(library: &Path) -> PathBuf {
+    let folder = folder().join(if cfg!(debug_assertions) { "lib-debug" } else { "lib-release" });
+    std::fs::create_dir_all(&folder).expect("target/ is writable");
+    let link = folder.join("libsleeve.so.1");
+    if std::fs::read_link(&link).ok().as_deref() != Some(library) {
+        let partial =
+            folder.join(format!("partial-{}-{:?}", std::process::id(), std::thread::current().id()));
+        std::os::unix::fs::symlink(library, &partial).expect("target/ is writable");
+        std::fs::rename(partial, link).expect("target/ is writable");
+    }
+    folder
+}
+
+/// Compiles one C or C++ source, all warnings being errors; returns the program.
+pub fn build(source: &Path, linking: Linking, flags: &[&str]) -> PathBuf {
+    let is_cpp = source.extension() == Some(OsStr::new("cpp"));
+    let stem = source.file_stem().unwrap_or_default().to_string_lossy();
+    let manner: String = flags.concat().chars().filter(char::is_ascii_alphanumeric).collect();
+    let language = if is_cpp { "cpp" } else { "c" };
+    let program = folder().join(format!("{stem}-{language}-{linking:?}-{manner}-{}", std::process::id()));
+    let mut command = Command::new(if is_cpp { "g++" } else { "gcc" });
+    command.arg(if is_cpp { "-std=c++17" } else { "-std=c11" }).args(WARNINGS).arg("-O1").args(flags);
+    command.arg("-I").arg(repository().join("tests/c")).arg(source).arg("-o").arg(&program);
+    link(&mut command, linking);
+    if !is_cpp {
+        command.arg("-lm");
+    }
+    output_of(&mut command);
+    program
+}
+
+/// Runs a program under valgrind: no error, nothing lost.
+pub fn valgrind(program: &Path, arguments: &[&Path]) {
+    assert!(have("valgrind"), "valgrind is not on the path");
+    let mut command = Command::new("valgrind");
+    command.args([
+        "--quiet",
+        "--error-exitcode=99",
+        "--leak-check=full",
+        "--show-leak-kinds=definite,indirect",
+    ]);
+    command.args(["--errors-for-leak-kinds=definite,indirect", "--num-callers=30"]);
+    output_of(command.arg(program).args(arguments));
+}
