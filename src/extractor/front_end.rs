@@ -33,12 +33,17 @@ impl FrontEnd {
         Ok(())
     }
 
-    /// Ends the recording; returns the number of patches each lane had.
-    pub(super) fn finish(&mut self, sinks: &mut [&mut dyn Sink]) -> Result<Vec<u64>> {
+    /// Ends the recording.
+    pub(super) fn finish(&mut self, sinks: &mut [&mut dyn Sink]) -> Result<()> {
         self.frames.clear();
         self.mel.finish(&mut self.frames);
         self.feed(sinks)?;
-        self.lanes.iter_mut().zip(sinks).map(|(lane, sink)| lane.finish(*sink)).collect()
+        self.lanes.iter_mut().zip(sinks).try_for_each(|(lane, sink)| lane.finish(*sink))
+    }
+
+    /// Patches whose rows each lane has given.
+    pub(super) fn given(&self) -> Vec<u64> {
+        self.lanes.iter().map(Lane::given).collect()
     }
 
     /// Forgets the recording so far.

@@ -51,14 +51,18 @@ impl Lane {
         Ok(())
     }
 
-    /// Ends the recording; returns the number of patches it had.
-    pub(super) fn finish(&mut self, sink: &mut dyn Sink) -> Result<u64> {
+    /// Ends the recording.
+    pub(super) fn finish(&mut self, sink: &mut dyn Sink) -> Result<()> {
         if let Some(patch) = self.patcher.finish(self.extractor.last_patch) {
             self.batch.extend_from_slice(patch);
             self.rows += 1;
         }
-        self.run_batch(sink)?;
-        Ok(self.given)
+        self.run_batch(sink)
+    }
+
+    /// Patches whose rows the sink has had.
+    pub(super) fn given(&self) -> u64 {
+        self.given
     }
 
     /// Forgets the recording so far.

@@ -39,7 +39,7 @@ impl Pipeline {
         self.mono.finish(&mut self.samples)?;
         let sinks: &mut [&mut dyn Sink] = &mut [sink];
         self.front.push(&self.samples, sinks)?;
-        self.front.finish(sinks).map(|_| ())
+        self.front.finish(sinks)
     }
 
     /// Forgets the recording so far; the next one passes through the same memory.

@@ -61,11 +61,11 @@ pub fn run_file_together(
             sink.progress(heard as f64 / f64::from(rate), total);
         }
     }
-    let patches = front.finish(&mut sinks)?;
+    front.finish(&mut sinks)?;
     Ok(Summary {
         audio,
         seconds: heard as f64 / f64::from(rate),
-        patches,
+        patches: front.given(),
         warnings: reader.warnings().to_vec(),
     })
 }

@@ -58,6 +58,8 @@ mod options;
 mod puller;
 mod pusher;
 mod queue;
+#[cfg(test)]
+mod queue_tests;
 mod single;
 
 use crate::extractor::{Extractor, Pipeline};

@@ -57,7 +57,7 @@ impl Pusher {
     /// Samples that are NaN or infinite are taken: it is the puller that refuses them.
     ///
     /// # Errors
-    /// `PartialFrame`, `Finished` or `Closed`; then nothing is taken.
+    /// `PartialFrame`, `Closed` or `Finished`; then nothing is taken.
     pub fn push(&mut self, samples: &[f32]) -> Result<usize, PushError> {
         self.take(samples, |sample| sample)
     }
@@ -74,11 +74,11 @@ impl Pusher {
         if !samples.len().is_multiple_of(self.channels) {
             return Err(PushError::PartialFrame { samples: samples.len(), channels: self.channels });
         }
-        if self.finished {
-            return Err(PushError::Finished);
-        }
         if self.writer.reader_gone() {
             return Err(PushError::Closed);
+        }
+        if self.finished {
+            return Err(PushError::Finished);
         }
         // Room is whole frames too: the capacity is, and the puller takes nothing else.
         let taken = samples.len().min(self.writer.room());

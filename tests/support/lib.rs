@@ -2,6 +2,8 @@
 
 pub mod audio;
 pub mod plain_mel;
+pub mod rows;
+pub mod small_model;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
