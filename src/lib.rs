@@ -2,8 +2,8 @@
 //!
 //! Audio flows through the modules in the order they are listed here: [`audio`] turns a file into mono
 //! samples at the model's rate, [`mel`] into log-mel frames, [`patches`] into overlapping windows of
-//! frames, an [`engine`] runs a [`model`]'s network on batches of them, and [`extractor`] ties it all
-//! together for one recording.
+//! frames, an [`engine`] runs a [`model`]'s network on batches of them, [`extractor`] ties it all
+//! together for one recording, and [`stream`] does so while the recording is being made.
 #![deny(missing_docs)]
 
 mod error;
@@ -17,5 +17,6 @@ pub mod mel;
 pub mod model;
 pub mod npy;
 pub mod patches;
+pub mod stream;
 
 pub use error::{Error, Result};

@@ -7,7 +7,7 @@
 // Every function that can fail comes twice: `open` throws sleeve::Error, `try_open` returns a [[nodiscard]]
 // sleeve::Result, which holds the value or the error. Types own what they hold and are moved, not copied; views
 // (Span, Matrix, std::string_view) point into the object that gave them and live no longer than it. A moved-from
-// object can only be assigned to or destroyed; using it is an error (NULL_POINTER), not a crash.
+// object can only be assigned to or destroyed; using it is an error (NULL_POINTER) or an empty answer, not a crash.
 //
 // Threads: const member functions may be called by several threads at once, others by one at a time.
 
@@ -476,6 +476,110 @@ private:
         return size % c == 0 && size / c % b == 0 && size / c / b == a;
     }
     detail::Handle<sleeve_extractor, sleeve_extractor_free> handle_;
+};
+
+// ---- streams ----
+
+// What became of a push.
+struct [[nodiscard]] Pushed {
+    std::size_t taken;      // frames; fewer than given when the queue is full
+    sleeve_status status;   // OK, WOULD_BLOCK, CLOSED, or an error
+};
+
+// The end of a stream that audio goes in at: for one thread, which may be a real-time one. No member throws.
+class Pusher {
+public:
+    // Takes over a handle of `channels` channels.
+    Pusher(sleeve_pusher *pusher, std::uint32_t channels) noexcept : handle_(pusher), channels_(channels) {}
+
+    // Interleaved samples; a rest that does not fill a frame is left.
+    Pushed push(Span<const float> samples) noexcept {
+        Pushed pushed{0, SLEEVE_STATUS_OK};
+        pushed.status = sleeve_pusher_push(handle_.get(), detail::address(samples), samples.size() / channels_,
+                                           &pushed.taken);
+        return pushed;
+    }
+    Pushed push(Span<const std::int16_t> samples) noexcept {
+        Pushed pushed{0, SLEEVE_STATUS_OK};
+        pushed.status = sleeve_pusher_push_i16(handle_.get(), detail::address(samples),
+                                               samples.size() / channels_, &pushed.taken);
+        return pushed;
+    }
+
+    // Frames that a push would take now.
+    std::size_t room() const noexcept { return sleeve_pusher_room(handle_.get()); }
+    // Marks the end of the recording.
+    sleeve_status finish() noexcept { return sleeve_pusher_finish(handle_.get()); }
+    // Begins the next recording; one that was not finished is abandoned.
+    sleeve_status reset() noexcept { return sleeve_pusher_reset(handle_.get()); }
+
+private:
+    detail::Handle<sleeve_pusher, sleeve_pusher_free> handle_;
+    std::size_t channels_;
+};
+
+// What a pull found.
+enum class Pulled {
+    Row,        // the next row
+    Waiting,    // everything pushed so far is heard
+    Finished,   // the recording is over
+    Abandoned,  // the pusher began another one
+    Closed,     // the pusher has gone before the end
+};
+
+// The end of a stream that results come out at: for one thread, which does the work.
+class Puller {
+public:
+    // Takes over a handle.
+    explicit Puller(sleeve_puller *puller) noexcept : handle_(puller) {}
+
+    // Moves on to the next row.
+    Result<Pulled> try_pull() {
+        const sleeve_status status = sleeve_puller_pull(handle_.get());
+        switch (status) {
+        case SLEEVE_STATUS_OK: return Pulled::Row;
+        case SLEEVE_STATUS_WOULD_BLOCK: return Pulled::Waiting;
+        case SLEEVE_STATUS_FINISHED: return Pulled::Finished;
+        case SLEEVE_STATUS_CANCELLED: return Pulled::Abandoned;
+        case SLEEVE_STATUS_CLOSED: return Pulled::Closed;
+        default: return Error::last(status);
+        }
+    }
+    Pulled pull() { return try_pull().value(); }
+
+    // Of the row: its patch's index and start in seconds, and its outputs, valid until the next pull.
+    std::uint64_t index() const noexcept { return sleeve_puller_index(handle_.get()); }
+    double time() const noexcept { return sleeve_puller_time(handle_.get()); }
+    Span<const float> output(std::size_t index) const noexcept {
+        const float *values = nullptr;
+        std::size_t dim = 0;
+        if (sleeve_puller_output(handle_.get(), index, &values, &dim) != SLEEVE_STATUS_OK) return {};
+        return {values, dim};
+    }
+
+private:
+    detail::Handle<sleeve_puller, sleeve_puller_free> handle_;
+};
+
+// Both ends of a stream, to be moved to their threads.
+struct Stream {
+    Pusher pusher;
+    Puller puller;
+
+    // `capacity` is in frames; 0 is ten seconds.
+    static Result<Stream> try_open(const Extractor &extractor, std::uint32_t sample_rate, std::uint32_t channels,
+                                   std::size_t capacity = 0) {
+        sleeve_pusher *pusher = nullptr;
+        sleeve_puller *puller = nullptr;
+        const sleeve_status status =
+            sleeve_stream_new(extractor.get(), sample_rate, channels, capacity, &pusher, &puller);
+        if (status != SLEEVE_STATUS_OK) return Error::last(status);
+        return Stream{Pusher(pusher, channels), Puller(puller)};
+    }
+    static Stream open(const Extractor &extractor, std::uint32_t sample_rate, std::uint32_t channels,
+                       std::size_t capacity = 0) {
+        return try_open(extractor, sample_rate, channels, capacity).value();
+    }
 };
 
 // ---- the mel-spectrogram by itself ----

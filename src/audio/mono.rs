@@ -177,6 +177,14 @@ impl MonoStream {
         }
         self.converter.finish(out)
     }
+
+    /// Forgets the signal so far, finished or not; the next [`push`](Self::push) starts a new one, in the memory of the
+    /// old.
+    pub fn reset(&mut self) {
+        self.converter.reset();
+        self.frames = 0;
+        self.finished = false;
+    }
 }
 
 impl fmt::Debug for MonoStream {

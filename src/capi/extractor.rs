@@ -1,7 +1,6 @@
 //! Extractors: a model ready to turn recordings into rows.
 
 use std::ffi::{CString, c_char};
-use std::sync::Arc;
 
 use ndarray::{ArrayView2, ArrayView3};
 
@@ -23,7 +22,7 @@ pub struct sleeve_extractor {
 }
 
 pub(super) enum Kind {
-    Audio(Arc<Extractor>),
+    Audio(Extractor),
     Head(Predictor),
 }
 
@@ -72,7 +71,7 @@ impl sleeve_extractor {
     }
 
     /// The extractor of a model that takes audio.
-    pub(super) fn audio(&self) -> Result<&Arc<Extractor>, Failure> {
+    pub(super) fn audio(&self) -> Result<&Extractor, Failure> {
         match &self.kind {
             Kind::Audio(extractor) => Ok(extractor),
             Kind::Head(predictor) => Err(Failure::invalid(format!(
@@ -104,7 +103,7 @@ pub unsafe extern "C" fn sleeve_extractor_new(
         let kind = if model.is_head() {
             Kind::Head(options.predictor(model)?)
         } else {
-            Kind::Audio(Arc::new(options.extractor(model).build()?))
+            Kind::Audio(options.extractor(model).build()?)
         };
         // SAFETY: the ABI's rules for out-parameters.
         unsafe { give(extractor, "extractor", sleeve_extractor::new(kind)) }

@@ -7,8 +7,8 @@ use crate::Result;
 use crate::patches::Patcher;
 
 /// What one extractor holds while a recording passes through it: at most one batch.
-pub(super) struct Lane<'e> {
-    extractor: &'e Extractor,
+pub(super) struct Lane {
+    extractor: Extractor,
     patcher: Patcher,
     /// The patches of the batch so far, flat.
     batch: Vec<f32>,
@@ -20,14 +20,14 @@ pub(super) struct Lane<'e> {
     times: Vec<f64>,
 }
 
-impl<'e> Lane<'e> {
-    pub(super) fn new(extractor: &'e Extractor) -> Self {
+impl Lane {
+    pub(super) fn new(extractor: &Extractor) -> Self {
         let room = |engine: &dyn crate::engine::Engine, computed: &[usize]| -> Vec<Vec<f32>> {
             let dims = computed.iter().map(|&index| engine.outputs()[index].dim);
             dims.map(|dim| vec![0.0; dim * extractor.batch_size]).collect()
         };
         Lane {
-            extractor,
+            extractor: extractor.clone(),
             patcher: Patcher::new(extractor.patching, crate::mel::BANDS),
             batch: Vec::with_capacity(extractor.batch_size * extractor.engine.input().len()),
             rows: 0,
@@ -58,18 +58,31 @@ impl<'e> Lane<'e> {
         if self.rows == self.extractor.batch_size { self.run_batch(sink) } else { Ok(()) }
     }
 
-    /// Ends the recording; returns the number of patches it had.
-    pub(super) fn finish(&mut self, sink: &mut dyn Sink) -> Result<u64> {
+    /// Ends the recording.
+    pub(super) fn finish(&mut self, sink: &mut dyn Sink) -> Result<()> {
         if let Some(patch) = self.patcher.finish(self.extractor.last_patch) {
             self.batch.extend_from_slice(patch);
             self.rows += 1;
         }
-        self.run_batch(sink)?;
-        Ok(self.given)
+        self.run_batch(sink)
     }
 
-    fn run_batch(&mut self, sink: &mut dyn Sink) -> Result<()> {
-        let (extractor, rows) = (self.extractor, self.rows);
+    /// Patches whose rows the sink has had.
+    pub(super) fn given(&self) -> u64 {
+        self.given
+    }
+
+    /// Forgets the recording so far.
+    pub(super) fn reset(&mut self) {
+        self.patcher.reset();
+        self.batch.clear();
+        self.rows = 0;
+        self.given = 0;
+    }
+
+    /// Runs the patches gathered so far, whether they fill a batch or not.
+    pub(super) fn run_batch(&mut self, sink: &mut dyn Sink) -> Result<()> {
+        let (extractor, rows) = (&self.extractor, self.rows);
         if rows == 0 {
             return Ok(());
         }

@@ -6,7 +6,9 @@
 
 mod analysis;
 mod builder;
+mod front_end;
 mod lane;
+mod pipeline;
 mod predictor;
 mod run;
 mod sink;
@@ -24,6 +26,7 @@ use crate::patches::{LastPatch, Patching};
 
 pub use analysis::{Analysis, OutputRows};
 pub use builder::ExtractorBuilder;
+pub(crate) use pipeline::Pipeline;
 pub use predictor::Predictor;
 pub use run::{Summary, run_file_together};
 pub use sink::{Rows, Sink};
@@ -45,15 +48,17 @@ pub struct OutputInfo {
     pub from_head: bool,
 }
 
-/// A model ready to turn recordings into rows. It may be used from several threads at once.
+/// A model ready to turn recordings into rows. It may be used from several threads at once; clones are cheap and
+/// share the networks with their threads.
+#[derive(Clone)]
 pub struct Extractor {
     model: Model,
     engine: Arc<dyn Engine>,
     /// Which of the engine's outputs are computed; those that feed heads come along even if not wanted.
     computed: Vec<usize>,
-    heads: Vec<Head>,
+    heads: Arc<[Head]>,
     /// What is given to the caller, in order, and where each is found.
-    outputs: Vec<(OutputInfo, Source)>,
+    outputs: Arc<[(OutputInfo, Source)]>,
     patching: Patching,
     last_patch: LastPatch,
     resampler: Resampler,

@@ -1,13 +1,14 @@
-//! A whole recording through the front end into one or more lanes.
+//! A whole recording from beginning to end.
 
 use std::path::Path;
 
 use ndarray::ArrayView3;
 
+use super::front_end::FrontEnd;
 use super::lane::Lane;
-use super::{Extractor, Sink};
-use crate::audio::{AudioInfo, MonoReader, MonoStream};
-use crate::mel::{BANDS, MelStream};
+use super::{Extractor, Pipeline, Sink};
+use crate::audio::{AudioInfo, MonoReader};
+use crate::mel::BANDS;
 use crate::{Error, Result};
 
 /// What a run was over.
@@ -48,7 +49,8 @@ pub fn run_file_together(
     let mut reader = MonoReader::open(path, rate, resampler)?;
     let audio = reader.info().clone();
     let total = audio.frames.map(|frames| frames as f64 / f64::from(audio.sample_rate));
-    let mut front = FrontEnd::new(extractors);
+    let mut front = FrontEnd::new(extractors.iter().map(|(extractor, _)| *extractor));
+    let mut sinks: Vec<&mut dyn Sink> = extractors.iter_mut().map(|(_, sink)| &mut **sink as _).collect();
     let mut samples = Vec::new();
     let mut heard = 0_u64;
     loop {
@@ -58,16 +60,16 @@ pub fn run_file_together(
             break;
         }
         heard += count as u64;
-        front.push(&samples, extractors)?;
-        for (_, sink) in extractors.iter_mut() {
+        front.push(&samples, &mut sinks)?;
+        for sink in &mut sinks {
             sink.progress(heard as f64 / f64::from(rate), total);
         }
     }
-    let patches = front.finish(extractors)?;
+    front.finish(&mut sinks)?;
     Ok(Summary {
         audio,
         seconds: heard as f64 / f64::from(rate),
-        patches,
+        patches: front.given(),
         warnings: reader.warnings().to_vec(),
     })
 }
@@ -80,21 +82,12 @@ pub(super) fn samples(
     sample_rate: u32,
     sink: &mut dyn Sink,
 ) -> Result<()> {
-    let mut converter =
-        MonoStream::new(sample_rate, channels, extractor.model.sample_rate(), extractor.resampler)?;
-    let extractors: &mut [(&Extractor, &mut dyn Sink)] = &mut [(extractor, sink)];
-    let mut front = FrontEnd::new(extractors);
-    let mut converted = Vec::new();
+    let mut pipeline = Pipeline::new(extractor, sample_rate, channels)?;
     // A second at a time: the resampled copy of a long recording never exists as a whole.
     for chunk in samples.chunks(sample_rate.max(1) as usize * usize::from(channels.max(1))) {
-        converted.clear();
-        converter.push(chunk, &mut converted)?;
-        front.push(&converted, extractors)?;
+        pipeline.push(chunk, sink)?;
     }
-    converted.clear();
-    converter.finish(&mut converted)?;
-    front.push(&converted, extractors)?;
-    front.finish(extractors).map(|_| ())
+    pipeline.finish(sink)
 }
 
 /// Mel patches from memory through one extractor.
@@ -116,39 +109,5 @@ pub(super) fn patches(
         let contiguous = patch.as_standard_layout();
         lane.patch(contiguous.as_slice().expect("the standard layout is contiguous"), sink)?;
     }
-    lane.finish(sink).map(|_| ())
-}
-
-/// The mel-spectrogram that the lanes share.
-struct FrontEnd<'e> {
-    mel: MelStream,
-    frames: Vec<f32>,
-    lanes: Vec<Lane<'e>>,
-}
-
-impl<'e> FrontEnd<'e> {
-    fn new(extractors: &[(&'e Extractor, &mut dyn Sink)]) -> Self {
-        let lanes = extractors.iter().map(|(extractor, _)| Lane::new(extractor)).collect();
-        FrontEnd { mel: MelStream::new(), frames: Vec::new(), lanes }
-    }
-
-    fn push(&mut self, samples: &[f32], extractors: &mut [(&Extractor, &mut dyn Sink)]) -> Result<()> {
-        self.frames.clear();
-        self.mel.push(samples, &mut self.frames);
-        self.feed(extractors)
-    }
-
-    fn finish(mut self, extractors: &mut [(&Extractor, &mut dyn Sink)]) -> Result<Vec<u64>> {
-        self.frames.clear();
-        self.mel.finish(&mut self.frames);
-        self.feed(extractors)?;
-        self.lanes.iter_mut().zip(extractors).map(|(lane, (_, sink))| lane.finish(*sink)).collect()
-    }
-
-    fn feed(&mut self, extractors: &mut [(&Extractor, &mut dyn Sink)]) -> Result<()> {
-        for (lane, (_, sink)) in self.lanes.iter_mut().zip(extractors) {
-            lane.frames(&self.frames, *sink)?;
-        }
-        Ok(())
-    }
+    lane.finish(sink)
 }

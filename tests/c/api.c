@@ -104,6 +104,39 @@ static void samples_and_patches(const sleeve_extractor *extractor, const sleeve_
     sleeve_analysis_free(from_patches);
     free(spectrogram);
 
+    /* The same again from a stream, in blocks of 17 frames. */
+    sleeve_pusher *pusher;
+    sleeve_puller *puller;
+    OK(sleeve_stream_new(extractor, rate, 1, 0, &pusher, &puller));
+    size_t pushed = 0, rows = 0;
+    bool is_over = false;
+    while (!is_over) {
+        size_t block = count - pushed < 17 ? count - pushed : 17, taken;
+        if (block > 0) {
+            OK(sleeve_pusher_push(pusher, samples + pushed, block, &taken));
+            CHECK(taken == block);
+            if ((pushed += taken) == count) OK(sleeve_pusher_finish(pusher));
+        }
+        sleeve_status status;
+        while ((status = sleeve_puller_pull(puller)) == SLEEVE_STATUS_OK) {
+            CHECK(sleeve_puller_index(puller) == rows);
+            CHECK(sleeve_puller_time(puller) == times[rows]);
+            bool found = false;
+            for (size_t i = 0; i < sleeve_extractor_output_count(extractor); ++i) {
+                size_t width;
+                OK(sleeve_puller_output(puller, i, &other, &width));
+                found |= width == dim && memcmp(other, values + rows * dim, dim * sizeof *values) == 0;
+            }
+            CHECK(found);
+            ++rows;
+        }
+        is_over = status == SLEEVE_STATUS_FINISHED;
+        if (!is_over) EXPECT(SLEEVE_STATUS_WOULD_BLOCK, status);
+    }
+    CHECK(rows == patches);
+    sleeve_puller_free(puller);
+    sleeve_pusher_free(pusher);
+
     /* Means. */
     size_t output = 0, width;
     sleeve_purpose purpose;

@@ -107,6 +107,8 @@ static void options(const sleeve_model *head) {
     sleeve_options_free(NULL);
 }
 
+static void streams(const sleeve_extractor *extractor, const sleeve_extractor *alone);
+
 static void extractors(const sleeve_model *model, const sleeve_model *head) {
     sleeve_extractor *extractor;
     NULL_POINTER(sleeve_extractor_new(NULL, NULL, &extractor));
@@ -173,6 +175,7 @@ static void extractors(const sleeve_model *model, const sleeve_model *head) {
     if (sleeve_extractor_run_samples(extractor, samples, count / 2, 2, 768000, &analysis) == SLEEVE_STATUS_OK)
         sleeve_analysis_free(analysis);
 
+    streams(extractor, alone);
     analysis = nowhere;
     NULL_POINTER(sleeve_extractor_run_patches(NULL, samples, 1, 187, 96, &analysis));
     NULL_POINTER(sleeve_extractor_run_patches(extractor, NULL, 1, 187, 96, &analysis));
@@ -216,6 +219,84 @@ static void extractors(const sleeve_model *model, const sleeve_model *head) {
     sleeve_extractor_free(alone);
     sleeve_extractor_free(extractor);
     sleeve_extractor_free(NULL);
+}
+
+static void streams(const sleeve_extractor *extractor, const sleeve_extractor *alone) {
+    sleeve_pusher *pusher = nowhere;
+    sleeve_puller *puller = nowhere;
+    NULL_POINTER(sleeve_stream_new(NULL, 44100, 2, 0, &pusher, &puller));
+    NULL_POINTER(sleeve_stream_new(extractor, 44100, 2, 0, NULL, &puller));
+    NULL_POINTER(sleeve_stream_new(extractor, 44100, 2, 0, &pusher, NULL));
+    const uint32_t rates[] = {0, 1, 999, 768001, 1u << 31, (uint32_t)-1};
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; ++i)
+        INVALID(sleeve_stream_new(extractor, rates[i], 2, 0, &pusher, &puller));
+    INVALID(sleeve_stream_new(extractor, 44100, 0, 0, &pusher, &puller));
+    INVALID(sleeve_stream_new(extractor, 44100, 65536, 0, &pusher, &puller));
+    INVALID(sleeve_stream_new(extractor, 44100, 2, (size_t)-1, &pusher, &puller));
+    INVALID(sleeve_stream_new(extractor, 44100, 2, (size_t)1 << 60, &pusher, &puller));
+    INVALID(sleeve_stream_new(alone, 44100, 2, 0, &pusher, &puller));
+    CHECK(pusher == nowhere && puller == nowhere);
+
+    static float samples[2000];
+    static int16_t words[2000];
+    size_t taken, dim;
+    const float *values;
+    OK(sleeve_stream_new(extractor, 8000, 2, 500, &pusher, &puller));
+    NULL_POINTER(sleeve_pusher_push(NULL, samples, 10, &taken));
+    NULL_POINTER(sleeve_pusher_push(pusher, NULL, 10, &taken));
+    NULL_POINTER(sleeve_pusher_push(pusher, samples, 10, NULL));
+    NULL_POINTER(sleeve_pusher_push_i16(NULL, words, 10, &taken));
+    NULL_POINTER(sleeve_pusher_push_i16(pusher, NULL, 10, &taken));
+    NULL_POINTER(sleeve_pusher_push_i16(pusher, words, 10, NULL));
+    INVALID(sleeve_pusher_push(pusher, samples, (size_t)-1, &taken));
+    INVALID(sleeve_pusher_push(pusher, samples, (size_t)-1 / 4, &taken));
+    INVALID(sleeve_pusher_push_i16(pusher, words, (size_t)-1, &taken));
+    CHECK(sleeve_pusher_room(NULL) == 0);
+    NULL_POINTER(sleeve_pusher_finish(NULL));
+    NULL_POINTER(sleeve_pusher_reset(NULL));
+    NULL_POINTER(sleeve_puller_pull(NULL));
+    NULL_POINTER(sleeve_puller_output(NULL, 0, &values, &dim));
+    NULL_POINTER(sleeve_puller_output(puller, 0, NULL, &dim));
+    NULL_POINTER(sleeve_puller_output(puller, 0, &values, NULL));
+    EXPECT(SLEEVE_STATUS_NOT_FOUND, sleeve_puller_output(puller, 0, &values, &dim));
+    CHECK(sleeve_puller_index(NULL) == 0 && sleeve_puller_index(puller) == 0);
+    CHECK(sleeve_puller_time(NULL) == 0 && sleeve_puller_time(puller) == 0);
+
+    /* A full queue takes what fits; nothing is nothing. */
+    OK(sleeve_pusher_push(pusher, samples, 0, &taken));
+    CHECK(taken == 0);
+    EXPECT(SLEEVE_STATUS_WOULD_BLOCK, sleeve_pusher_push(pusher, samples, 1000, &taken));
+    CHECK(taken >= 500 && taken < 1000 && sleeve_pusher_room(pusher) == 0);
+    EXPECT(SLEEVE_STATUS_WOULD_BLOCK, sleeve_puller_pull(puller));
+    CHECK(sleeve_pusher_room(pusher) >= 500);
+    /* What is not finite is the puller's error until the stream is reset. */
+    samples[21] = NAN;
+    OK(sleeve_pusher_push(pusher, samples, 100, &taken));
+    EXPECT(SLEEVE_STATUS_NON_FINITE, sleeve_puller_pull(puller));
+    EXPECT(SLEEVE_STATUS_NON_FINITE, sleeve_puller_pull(puller));
+    OK(sleeve_pusher_reset(pusher));
+    EXPECT(SLEEVE_STATUS_WOULD_BLOCK, sleeve_puller_pull(puller));
+    OK(sleeve_pusher_finish(pusher));
+    OK(sleeve_pusher_finish(pusher));
+    INVALID(sleeve_pusher_push(pusher, samples, 1, &taken));
+    EXPECT(SLEEVE_STATUS_FINISHED, sleeve_puller_pull(puller));
+    EXPECT(SLEEVE_STATUS_FINISHED, sleeve_puller_pull(puller));
+    OK(sleeve_pusher_reset(pusher));
+    OK(sleeve_pusher_push_i16(pusher, words, 10, &taken));
+    OK(sleeve_pusher_reset(pusher));
+    EXPECT(SLEEVE_STATUS_CANCELLED, sleeve_puller_pull(puller));
+    /* Either end may go first. */
+    OK(sleeve_pusher_push_i16(pusher, words, 10, &taken));
+    sleeve_pusher_free(pusher);
+    EXPECT(SLEEVE_STATUS_CLOSED, sleeve_puller_pull(puller));
+    sleeve_puller_free(puller);
+    OK(sleeve_stream_new(extractor, 8000, 2, 500, &pusher, &puller));
+    sleeve_puller_free(puller);
+    EXPECT(SLEEVE_STATUS_CLOSED, sleeve_pusher_push(pusher, samples, 1, &taken));
+    EXPECT(SLEEVE_STATUS_CLOSED, sleeve_pusher_reset(pusher));
+    sleeve_pusher_free(pusher);
+    sleeve_pusher_free(NULL);
+    sleeve_puller_free(NULL);
 }
 
 static void mel(void) {

@@ -3,6 +3,8 @@
 pub mod audio;
 pub mod native;
 pub mod plain_mel;
+pub mod rows;
+pub mod small_model;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

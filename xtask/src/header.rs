@@ -9,8 +9,19 @@ use cbindgen::{Builder, Config, DocumentationStyle, Language, Style};
 use crate::run::repository;
 
 /// The files of `src/capi/`, in the order in which a reader meets their objects.
-const FILES: [&str; 10] =
-    ["version", "status", "error", "log", "device", "model", "options", "analysis", "extractor", "mel"];
+const FILES: [&str; 11] = [
+    "version",
+    "status",
+    "error",
+    "log",
+    "device",
+    "model",
+    "options",
+    "analysis",
+    "extractor",
+    "stream",
+    "mel",
+];
 
 /// Writes the header, or with `--check` says whether the committed one is what would be written.
 pub fn run(arguments: &[String]) -> Result<()> {

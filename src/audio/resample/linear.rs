@@ -17,9 +17,18 @@ pub(super) struct Linear {
 
 impl Linear {
     pub(super) fn new(input_rate: u32, target_rate: u32, pending: &mut Vec<f32>) -> Self {
+        let mut linear =
+            Self { ratio: f64::from(target_rate as f32 / input_rate as f32), written: 0, seen: 0 };
+        linear.reset(pending);
+        linear
+    }
+
+    /// Back to the start of a signal.
+    pub(super) fn reset(&mut self, pending: &mut Vec<f32>) {
+        pending.clear();
         // A sample before the first: replaced by the first one as soon as that is known.
         pending.push(0.0);
-        Self { ratio: f64::from(target_rate as f32 / input_rate as f32), written: 0, seen: 0 }
+        (self.written, self.seen) = (0, 0);
     }
 
     /// Where output `k` lies, in input samples.

@@ -111,6 +111,16 @@ impl Converter {
         }
         Ok(())
     }
+
+    /// Forgets the signal so far; what was allocated for it serves the next one.
+    pub(super) fn reset(&mut self) {
+        self.pending.clear();
+        match &mut self.method {
+            Method::Same => {}
+            Method::Linear(linear) => linear.reset(&mut self.pending),
+            Method::Sinc(sinc) => sinc.reset(),
+        }
+    }
 }
 
 #[cfg(test)]

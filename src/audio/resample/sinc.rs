@@ -48,6 +48,13 @@ impl Sinc {
         Ok(Self { fft, block_in, block_out, delay, seen: 0, written: 0, rates: (input_rate, target_rate) })
     }
 
+    /// Back to the start of a signal.
+    pub(super) fn reset(&mut self) {
+        self.fft.reset();
+        self.delay = self.fft.output_delay();
+        (self.seen, self.written) = (0, 0);
+    }
+
     pub(super) fn run(&mut self, pending: &mut Vec<f32>, out: &mut Vec<f32>) -> Result<()> {
         let mut done = 0;
         while pending.len() - done >= self.block_in {

@@ -1,0 +1,140 @@
+//! The end of a stream that audio goes in at.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+
+use super::queue::{Event, Writer};
+use crate::Error;
+
+/// Takes samples, for one thread, which may be a real-time one.
+///
+/// No call waits, takes a lock, allocates memory or enters the operating system, errors included: each is a bounded
+/// number of plain loads and stores (atomic, never a loop that retries), and for `push` a move a sample. All heavy work
+/// is the [`Puller`](super::Puller)'s. Only dropping whichever of the two handles goes last frees memory.
+///
+/// Dropped without [`finish`](Self::finish), it abandons the recording.
+pub struct Pusher {
+    writer: Writer,
+    channels: usize,
+    /// Whether anything was pushed since the recording began.
+    begun: bool,
+    finished: bool,
+    /// For one thread at a time.
+    not_sync: PhantomData<Cell<()>>,
+}
+
+/// Why samples or an event were not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PushError {
+    /// Nobody will hear any more: the puller was dropped.
+    #[error("the stream is closed: its puller is gone")]
+    Closed,
+    /// The recording was finished; [`Pusher::reset`] begins the next one.
+    #[error("the recording is finished: reset the stream to push the next one")]
+    Finished,
+    /// The slice is no whole number of frames.
+    #[error("{samples} samples are no whole frames of {channels} channels")]
+    PartialFrame {
+        /// Samples in the slice.
+        samples: usize,
+        /// Channels of the stream.
+        channels: usize,
+    },
+    /// As many recordings as the queue can tell apart are waiting for the puller.
+    #[error("{} recordings or more wait for the puller; reset the stream later", super::MOST_RECORDINGS)]
+    Busy,
+}
+
+impl Pusher {
+    pub(super) fn new(writer: Writer, channels: u16) -> Self {
+        Pusher { writer, channels: channels.into(), begun: false, finished: false, not_sync: PhantomData }
+    }
+
+    /// Takes as many whole frames of interleaved samples, full scale being 1, as the queue has room for, and returns how
+    /// many: fewer than given when it is full. The caller pushes the rest again later, or decides what to leave out.
+    ///
+    /// Samples that are NaN or infinite are taken: it is the puller that refuses them.
+    ///
+    /// # Errors
+    /// `PartialFrame`, `Closed` or `Finished`; then nothing is taken.
+    pub fn push(&mut self, samples: &[f32]) -> Result<usize, PushError> {
+        self.take(samples, |sample| sample)
+    }
+
+    /// The same for 16-bit samples, of which full scale is 32,768.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_i16(&mut self, samples: &[i16]) -> Result<usize, PushError> {
+        self.take(samples, |sample| f32::from(sample) / 32_768.0)
+    }
+
+    fn take<T: Copy>(&mut self, samples: &[T], value: impl Fn(T) -> f32) -> Result<usize, PushError> {
+        if !samples.len().is_multiple_of(self.channels) {
+            return Err(PushError::PartialFrame { samples: samples.len(), channels: self.channels });
+        }
+        if self.writer.reader_gone() {
+            return Err(PushError::Closed);
+        }
+        if self.finished {
+            return Err(PushError::Finished);
+        }
+        // Room is whole frames too: the capacity is, and the puller takes nothing else.
+        let taken = samples.len().min(self.writer.room());
+        self.writer.write(&samples[..taken], value);
+        self.begun |= taken > 0;
+        Ok(taken / self.channels)
+    }
+
+    pub(super) fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Frames that a push would take now; more later, as the puller goes on.
+    pub fn room(&self) -> usize {
+        self.writer.room() / self.channels
+    }
+
+    /// Marks the end of the recording, even when the queue is full. The puller hears all of it, then says
+    /// [`Ended`](super::State::Ended). A second call changes nothing.
+    pub fn finish(&mut self) {
+        // There is room for this mark: `reset` leaves it.
+        if !self.finished {
+            self.finished = true;
+            self.writer.mark(Event::Finish);
+        }
+    }
+
+    /// Begins the next recording. One that was finished is still heard to its end first; one that was not is abandoned:
+    /// its results not yet pulled are discarded, and the puller says [`Abandoned`](super::State::Abandoned) when it gets
+    /// there. Nothing happens if nothing was pushed since the last reset.
+    ///
+    /// # Errors
+    /// `Closed`; `Busy` if some 64 recordings wait to be heard, then nothing has changed.
+    pub fn reset(&mut self) -> Result<(), PushError> {
+        if self.writer.reader_gone() {
+            return Err(PushError::Closed);
+        }
+        if !self.begun && !self.finished {
+            return Ok(());
+        }
+        // One for this event, one for the end of the recording that begins.
+        if self.writer.room_for_marks() < 2 {
+            return Err(PushError::Busy);
+        }
+        self.writer.mark(Event::Reset);
+        self.begun = false;
+        self.finished = false;
+        Ok(())
+    }
+}
+
+impl From<PushError> for Error {
+    fn from(error: PushError) -> Self {
+        match error {
+            PushError::Closed | PushError::Busy => Error::Unavailable(error.to_string()),
+            PushError::Finished | PushError::PartialFrame { .. } => Error::InvalidArgument(error.to_string()),
+        }
+    }
+}

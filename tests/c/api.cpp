@@ -1,0 +1,182 @@
+// The C++ API as a host uses it: api HEAD RECORDING. What C's test shows of the library is not shown again: this is
+// about ownership, views, results and exceptions.
+#include <sleeve/sleeve.hpp>
+
+#include "check.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+// Types own their handles: moved, never copied.
+static_assert(!std::is_copy_constructible_v<sleeve::Model> && std::is_nothrow_move_constructible_v<sleeve::Model>);
+static_assert(!std::is_copy_constructible_v<sleeve::Options> && std::is_move_assignable_v<sleeve::Options>);
+static_assert(!std::is_copy_constructible_v<sleeve::Extractor> && std::is_move_assignable_v<sleeve::Extractor>);
+static_assert(!std::is_copy_constructible_v<sleeve::Analysis> && std::is_move_assignable_v<sleeve::Analysis>);
+static_assert(!std::is_copy_constructible_v<sleeve::Pusher> && !std::is_copy_constructible_v<sleeve::Puller>);
+static_assert(std::is_nothrow_move_constructible_v<sleeve::Stream>);
+
+namespace {
+
+template <typename Function>
+sleeve_status thrown(Function function) {
+    try {
+        function();
+    } catch (const sleeve::Error &error) {
+        CHECK(!std::string(error.what()).empty());
+        return error.status();
+    }
+    return SLEEVE_STATUS_OK;
+}
+
+void results() {
+    auto missing = sleeve::Model::try_bundled("no-such-model");
+    CHECK(!missing && !missing.has_value());
+    CHECK(missing.error().status() == SLEEVE_STATUS_MODEL);
+    CHECK(std::string(missing.error().what()).find("no-such-model") != std::string::npos);
+    CHECK(thrown([] { (void)sleeve::Model::bundled("no-such-model"); }) == SLEEVE_STATUS_MODEL);
+    CHECK(thrown([&] { (void)missing.value(); }) == SLEEVE_STATUS_MODEL);
+    CHECK(thrown([] { sleeve::Options().device("gpu"); }) == SLEEVE_STATUS_INVALID_ARGUMENT);
+    auto there = sleeve::Model::try_bundled();
+    CHECK(there && there->name() == "msd-musicnn-1");
+    sleeve::Model taken = std::move(there).value();
+    CHECK(taken.sha256().size() == 64 && taken.sample_rate() == 16000 && !taken.is_head());
+    // Moved from: empty answers and errors, nothing worse.
+    sleeve::Model moved = std::move(taken);
+    CHECK(taken.name().empty() && taken.get() == nullptr);
+    CHECK(thrown([&] { sleeve::Extractor extractor(taken); }) == SLEEVE_STATUS_NULL_POINTER);
+    taken = std::move(moved);
+    CHECK(taken.json().front() == '{');
+    const std::array<std::uint8_t, 3> bytes{1, 2, 3};
+    CHECK(sleeve::Model::try_from_memory(bytes).error().status() == SLEEVE_STATUS_MODEL);
+    CHECK(sleeve::Model::try_from_memory({}).error().status() == SLEEVE_STATUS_MODEL);
+}
+
+void analyses(const sleeve::Extractor &extractor, const std::string &recording) {
+    sleeve::Analysis analysis = extractor.run_file(recording);
+    const sleeve::Matrix predictions = analysis.predictions();
+    CHECK(predictions.rows() == analysis.patches() && predictions.rows() > 0 && predictions.columns() == 50);
+    CHECK(analysis.embeddings().columns() == 200);
+    CHECK(analysis.times().size() == analysis.patches());
+    CHECK(!analysis.class_name(0).empty() && analysis.class_name(50).empty());
+    CHECK(analysis.warnings().empty());
+    const std::vector<sleeve::Output> outputs = extractor.outputs();
+    for (std::size_t index = 0; index < outputs.size(); ++index) {
+        const sleeve::Matrix output = analysis.output(index);
+        CHECK(output.columns() == outputs[index].dim);
+        const std::vector<float> mean = analysis.mean(index);
+        double first = 0;
+        for (std::size_t row = 0; row < output.rows(); ++row) first += static_cast<double>(output.row(row)[0]);
+        CHECK(std::fabs(first / static_cast<double>(output.rows()) - static_cast<double>(mean[0])) < 1e-5);
+    }
+    CHECK(analysis.output(99).empty() && analysis.mean(99).empty());
+    // A view is no copy.
+    CHECK(analysis.predictions().data() == predictions.data());
+    sleeve::Analysis moved = std::move(analysis);
+    CHECK(moved.predictions().data() == predictions.data());
+    CHECK(analysis.patches() == 0 && analysis.predictions().empty() && analysis.times().empty());
+    CHECK(extractor.try_run_file("/nowhere.mp3").error().status() == SLEEVE_STATUS_IO);
+
+    const std::vector<float> silence(48000);
+    CHECK(extractor.run_samples({silence.data(), 0}, 2, 16000).patches() == 0);
+    CHECK(extractor.run_samples({}, 2, 16000).patches() == 0);
+    CHECK(thrown([&] { (void)extractor.run_samples({silence.data(), 3}, 2, 16000); }) ==
+          SLEEVE_STATUS_INVALID_ARGUMENT);
+    CHECK(thrown([&] { (void)extractor.run_patches(silence, 2, 187, 96); }) == SLEEVE_STATUS_INVALID_ARGUMENT);
+    CHECK(extractor.run_patches({silence.data(), 2 * 187 * 96}, 2, 187, 96).patches() == 2);
+    CHECK(thrown([&] { (void)extractor.run_embeddings({silence.data(), 200}, 1, 200); }) ==
+          SLEEVE_STATUS_INVALID_ARGUMENT);
+}
+
+void heads(const std::string &file) {
+    const sleeve::Extractor alone(sleeve::Model::open(file));
+    const std::vector<float> embeddings(3 * 200, 0.5f);
+    CHECK(alone.run_embeddings(embeddings, 3, 200).predictions().rows() == 3);
+    CHECK(thrown([&] { (void)alone.run_embeddings(embeddings, 4, 200); }) == SLEEVE_STATUS_INVALID_ARGUMENT);
+    sleeve::Options options;
+    options.head(sleeve::Model::open(file)).threads(1).last_patch("repeat");
+    const sleeve::Extractor chained(sleeve::Model::bundled(), options);
+    CHECK(chained.outputs().back().model != chained.outputs().front().model);
+    CHECK(chained.warnings().empty() || !chained.warnings().front().empty());
+    const std::vector<float> tone(16000, 0.25f);
+    CHECK(chained.run_samples(tone, 1, 16000).patches() >= 1);
+}
+
+void streams(const sleeve::Extractor &extractor) {
+    std::vector<float> samples(2 * 44100 * 6);
+    for (std::size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<float>(i * 37 % 1000) / 1000.0f - 0.5f;
+    const sleeve::Analysis offline = extractor.run_samples(samples, 2, 44100);
+    sleeve::Stream stream = sleeve::Stream::open(extractor, 44100, 2, 4096);
+    std::thread pushing([&samples, pusher = std::move(stream.pusher)]() mutable {
+        sleeve::Span<const float> rest(samples);
+        while (!rest.empty()) {
+            const sleeve::Pushed pushed = pusher.push({rest.data(), std::min<std::size_t>(rest.size(), 128)});
+            CHECK(pushed.status == SLEEVE_STATUS_OK || pushed.status == SLEEVE_STATUS_WOULD_BLOCK);
+            if (pushed.taken == 0) std::this_thread::yield();
+            rest = {rest.data() + 2 * pushed.taken, rest.size() - 2 * pushed.taken};
+        }
+        CHECK(pusher.finish() == SLEEVE_STATUS_OK);
+        // The pusher goes here; what it finished is heard all the same.
+    });
+    std::size_t rows = 0;
+    for (auto pulled = stream.puller.pull(); pulled != sleeve::Pulled::Finished; pulled = stream.puller.pull()) {
+        CHECK(pulled == sleeve::Pulled::Row || pulled == sleeve::Pulled::Waiting);
+        if (pulled == sleeve::Pulled::Waiting) {
+            std::this_thread::yield();
+            continue;
+        }
+        CHECK(stream.puller.index() == rows && stream.puller.time() == offline.times()[rows]);
+        const sleeve::Span<const float> row = stream.puller.output(0);
+        for (std::size_t i = 0; i < row.size(); ++i) CHECK(row[i] == offline.output(0).row(rows)[i]);
+        ++rows;
+    }
+    pushing.join();
+    CHECK(rows == offline.patches() && rows > 0);
+    CHECK(stream.puller.output(99).empty());
+    CHECK(thrown([&] { (void)sleeve::Stream::open(extractor, 0, 2); }) == SLEEVE_STATUS_INVALID_ARGUMENT);
+}
+
+// One extractor, several threads: the same bits for all.
+void sharing(const sleeve::Extractor &extractor) {
+    std::vector<float> samples(16000 * 4);
+    for (std::size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<float>(i * 61 % 997) / 997.0f - 0.5f;
+    const sleeve::Analysis expected = extractor.run_samples(samples, 1, 16000);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i)
+        threads.emplace_back([&] {
+            for (int round = 0; round < 2; ++round) {
+                const sleeve::Analysis found = extractor.run_samples(samples, 1, 16000);
+                for (std::size_t v = 0; v < expected.output(0).columns(); ++v)
+                    CHECK(found.output(0).row(0)[v] == expected.output(0).row(0)[v]);
+                CHECK(!extractor.try_run_file("/nowhere").has_value());
+            }
+        });
+    for (std::thread &thread : threads) thread.join();
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+    CHECK(argc == 3);
+    CHECK(sleeve::version() == SLEEVE_VERSION);
+    CHECK(sleeve::devices().at(0) == "cpu");
+    results();
+    const sleeve::Extractor extractor(sleeve::Model::bundled());
+    CHECK(!extractor.engine().empty());
+    analyses(extractor, argv[2]);
+    heads(argv[1]);
+    streams(extractor);
+    sharing(extractor);
+    sleeve::Mel mel;
+    const std::vector<float> tone(1000, 0.5f);
+    CHECK(mel.compute(tone).size() == sleeve_mel_frame_count(1000) * SLEEVE_MEL_BANDS);
+    std::vector<float> bands(SLEEVE_MEL_BANDS);
+    mel.frame({tone.data(), SLEEVE_MEL_FRAME_SIZE}, bands);
+    CHECK(thrown([&] { mel.frame(tone, bands); }) == SLEEVE_STATUS_INVALID_ARGUMENT);
+    std::printf("api: ok\n");
+    return 0;
+}

@@ -1,0 +1,205 @@
+//! What `cargo cinstall` puts under a prefix: found, linked and run by C and C++ programs through pkg-config and CMake,
+//! shared and static.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use sleeve_tests::{have, native, output_of, recording, repository, skip};
+
+/// An empty prefix, installed into once; `None` where there is no cargo-c.
+fn prefix() -> Option<&'static Path> {
+    static PREFIX: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let install = || {
+        let tool = repository().join("target/cargo-c/bin/cargo-cinstall");
+        if !tool.exists() {
+            return None;
+        }
+        let prefix = native::folder().join("prefix");
+        let _ = fs::remove_dir_all(&prefix);
+        // Of a profile that compiles fast: this is about what lies where, and how it links.
+        let mut command = Command::new(tool);
+        command.current_dir(repository()).args(["cinstall", "--quiet", "--locked", "--profile", "dev"]);
+        for setting in ["opt-level=1", "debug=false", "package.\"*\".opt-level=1"] {
+            command.arg("--config").arg(format!("profile.dev.{setting}"));
+        }
+        command.arg("--target-dir").arg(repository().join("target/cinstall"));
+        output_of(command.arg("--prefix").arg(&prefix));
+        Some(prefix)
+    };
+    PREFIX.get_or_init(install).as_deref()
+}
+
+/// The folder of the libraries under the prefix.
+fn libraries(prefix: &Path) -> PathBuf {
+    let folders = [prefix.join("lib/x86_64-linux-gnu"), prefix.join("lib64"), prefix.join("lib")];
+    let multiarch = fs::read_dir(prefix.join("lib")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let found = multiarch.chain(folders).find(|folder| folder.join("libsleeve.so").exists());
+    found.expect("cinstall installs libsleeve.so")
+}
+
+fn pkg_config(prefix: &Path, arguments: &[&str]) -> Vec<String> {
+    let mut command = Command::new("pkg-config");
+    command.env("PKG_CONFIG_PATH", libraries(prefix).join("pkgconfig")).args(arguments).arg("sleeve");
+    let words = String::from_utf8(output_of(&mut command)).unwrap();
+    words.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Runs one of the examples as it was built.
+fn try_out(name: &str, program: &Path, libraries: &Path) {
+    let mut command = Command::new(program);
+    command.env("LD_LIBRARY_PATH", libraries);
+    if name == "live" {
+        // Ten seconds of stereo noise.
+        let file = native::folder().join(format!("noise-{}.pcm", std::process::id()));
+        let bytes: Vec<u8> = (0..10 * 44_100 * 4_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        fs::write(&file, bytes).unwrap();
+        command.args(["44100", "2"]).stdin(fs::File::open(&file).unwrap());
+        let text = String::from_utf8(output_of(&mut command)).unwrap();
+        assert!(text.contains(" s  "), "{text}");
+        fs::remove_file(file).unwrap();
+        return;
+    }
+    let text = String::from_utf8(output_of(command.arg(recording("ground.ogg")).arg(recording("sky.ogg")))).unwrap();
+    if name == "batch" {
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.lines().all(|line| line.split(',').count() == 201), "{text}");
+    } else {
+        assert_eq!(text.matches("embeddings of 200 values").count(), 2, "{text}");
+    }
+}
+
+const EXAMPLES: [(&str, &str); 4] =
+    [("extract", "c/extract.c"), ("batch", "c/batch.c"), ("extract", "cpp/extract.cpp"), ("live", "cpp/live.cpp")];
+
+#[test]
+fn pkg_config_links_either_library() {
+    let Some(prefix) = prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
+    if !have("pkg-config") {
+        skip!("no pkg-config");
+    }
+    let folder = native::folder().join("pkg-config");
+    fs::create_dir_all(&folder).unwrap();
+    assert_eq!(pkg_config(prefix, &["--modversion"]), [env!("CARGO_PKG_VERSION")]);
+    for (name, source) in EXAMPLES {
+        let source = repository().join("examples").join(source);
+        let is_cpp = source.extension().is_some_and(|extension| extension == "cpp");
+        for is_static in [false, true] {
+            let program = folder.join(format!("{name}-{is_cpp}-{is_static}"));
+            let mut command = Command::new(if is_cpp { "g++" } else { "gcc" });
+            command.arg(if is_cpp { "-std=c++17" } else { "-std=c11" }).args(native::WARNINGS).arg(&source);
+            if is_cpp {
+                command.arg("-pthread");
+            }
+            if is_static {
+                // The linker takes the archive where it is named.
+                command.args(pkg_config(prefix, &["--cflags"])).arg(libraries(prefix).join("libsleeve.a"));
+                let private = pkg_config(prefix, &["--static", "--libs-only-l"]);
+                command.args(private.iter().filter(|word| *word != "-lsleeve"));
+            } else {
+                command.args(pkg_config(prefix, &["--cflags", "--libs"]));
+            }
+            output_of(command.arg("-o").arg(&program));
+            try_out(name, &program, &libraries(prefix));
+        }
+    }
+}
+
+#[test]
+fn cmake_finds_the_package() {
+    let Some(prefix) = prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
+    if !have("cmake") {
+        skip!("no cmake");
+    }
+    for is_static in ["OFF", "ON"] {
+        let build = native::folder().join(format!("cmake-{is_static}"));
+        let _ = fs::remove_dir_all(&build);
+        let mut configure = Command::new("cmake");
+        configure.arg("-S").arg(repository().join("tests/cmake")).arg("-B").arg(&build);
+        configure.arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.display()));
+        configure.arg(format!("-DSLEEVE_USE_STATIC_LIBS={is_static}"));
+        configure.arg(format!("-DEXAMPLES={}", repository().join("examples").display()));
+        output_of(&mut configure);
+        output_of(Command::new("cmake").arg("--build").arg(&build));
+        for (name, source) in EXAMPLES {
+            let program = build.join(source.replace(['/', '.'], "-"));
+            try_out(name, &program, &libraries(prefix));
+        }
+    }
+    // Another series of versions is refused.
+    let build = native::folder().join("cmake-refused");
+    let _ = fs::remove_dir_all(&build);
+    let mut configure = Command::new("cmake");
+    configure.arg("-S").arg(repository().join("tests/cmake")).arg("-B").arg(&build).arg("-DWANTED=9.0");
+    let output = configure.arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.display())).output().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("sleeve"), "{output:?}");
+}
+
+#[test]
+fn the_installed_library_is_small_and_bears_its_name() {
+    let Some(prefix) = prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
+    let library = libraries(prefix).join("libsleeve.so");
+    let real = fs::canonicalize(&library).unwrap();
+    assert_eq!(real.file_name().unwrap(), "libsleeve.so.1.0.0");
+    assert!(libraries(prefix).join("libsleeve.so.1").exists());
+    assert!(libraries(prefix).join("libsleeve.a").exists());
+    for header in ["sleeve.h", "sleeve.hpp"] {
+        let installed = fs::read(prefix.join("include/sleeve").join(header)).unwrap();
+        assert_eq!(installed, fs::read(repository().join("include/sleeve").join(header)).unwrap());
+    }
+    let dynamic = String::from_utf8(output_of(Command::new("readelf").arg("-d").arg(&real))).unwrap();
+    assert!(dynamic.contains("Library soname: [libsleeve.so.1]"), "{dynamic}");
+    let stripped = native::folder().join("stripped.so");
+    output_of(Command::new("strip").arg("-o").arg(&stripped).arg(&real));
+    let bytes = fs::metadata(stripped).unwrap().len();
+    println!("libsleeve.so, stripped: {:.1} MB", bytes as f64 / 1e6);
+    assert!(bytes < 20_000_000, "{bytes} bytes");
+}
+
+/// All that a host needs is the prefix.
+#[test]
+fn thirty_lines_of_cpp_print_tags() {
+    let Some(prefix) = prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
+    let outside = tempfile::tempdir().unwrap();
+    let source = r#"
+#include <sleeve/sleeve.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+int main(int argc, char **argv) {
+    if (argc != 2) return 2;
+    try {
+        const sleeve::Extractor extractor(sleeve::Model::bundled());
+        const sleeve::Analysis analysis = extractor.run_file(argv[1]);
+        const sleeve::Matrix tags = analysis.predictions();
+        std::vector<std::pair<float, std::string>> order;
+        for (std::size_t i = 0; i < tags.columns(); ++i) {
+            float sum = 0;
+            for (std::size_t row = 0; row < tags.rows(); ++row) sum += tags.row(row)[i];
+            order.emplace_back(sum / static_cast<float>(tags.rows()), analysis.class_name(i));
+        }
+        std::sort(order.rbegin(), order.rend());
+        for (std::size_t i = 0; i < 5; ++i) std::printf("%.3f %s\n", order[i].first, order[i].second.c_str());
+    } catch (const sleeve::Error &error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        return 1;
+    }
+}
+"#;
+    assert!(source.lines().count() <= 31);
+    fs::write(outside.path().join("tags.cpp"), source).unwrap();
+    let mut command = Command::new("g++");
+    command.current_dir(outside.path()).env_clear().env("PATH", "/usr/bin:/bin");
+    command.args(["-std=c++17", "-Wall", "-Wextra", "-Werror", "tags.cpp", "-o", "tags", "-I"]);
+    command.arg(prefix.join("include")).arg("-L").arg(libraries(prefix)).arg("-lsleeve");
+    output_of(command.arg(format!("-Wl,-rpath,{}", libraries(prefix).display())));
+    let mut tags = Command::new(outside.path().join("tags"));
+    let text = output_of(tags.current_dir(outside.path()).env_clear().arg(recording("ground.ogg")));
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.lines().count() == 5 && text.contains("electronic"), "{text}");
+}

@@ -1,0 +1,85 @@
+//! A model small enough to run thousands of times in a test: a few sums of a patch's mel values behind tanh.
+
+use rten_onnx::onnx::{
+    DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
+};
+use sleeve::model::Model;
+
+/// Frames in one of its patches.
+pub const FRAMES: usize = 9;
+/// Values of its embeddings, and of its predictions.
+pub const DIMS: [usize; 2] = [6, 4];
+
+/// Patches of 9 frames to embeddings and predictions, each of a patch's values counting for each.
+pub fn model() -> Model {
+    let nodes = vec![
+        node("Flatten", &["melspectrogram"], "flat"),
+        node("MatMul", &["flat", "w0"], "sums"),
+        node("Tanh", &["sums"], "embeddings"),
+        node("MatMul", &["embeddings", "w1"], "logits"),
+        node("Sigmoid", &["logits"], "predictions"),
+    ];
+    let weights = vec![weights("w0", FRAMES * 96, DIMS[0], 0.02), weights("w1", DIMS[0], DIMS[1], 1.0)];
+    let outputs = [("embeddings", DIMS[0]), ("predictions", DIMS[1])];
+    build("small", nodes, weights, ("melspectrogram", &[FRAMES, 96]), &outputs)
+}
+
+/// A head behind its embeddings, with three predictions.
+pub fn head() -> Model {
+    let nodes = vec![node("MatMul", &["x", "w"], "logits"), node("Sigmoid", &["logits"], "predictions")];
+    build("small-head", nodes, vec![weights("w", DIMS[0], 3, 2.0)], ("x", &[DIMS[0]]), &[("predictions", 3)])
+}
+
+fn build(
+    name: &str,
+    node: Vec<NodeProto>,
+    initializer: Vec<TensorProto>,
+    input: (&str, &[usize]),
+    outputs: &[(&str, usize)],
+) -> Model {
+    let output = outputs.iter().map(|&(name, dim)| value(name, &[dim])).collect();
+    let input = vec![value(input.0, input.1)];
+    let graph = GraphProto { node, initializer, input, output, value_info: Vec::new() };
+    let model = ModelProto {
+        ir_version: Some(8),
+        graph: Some(graph),
+        opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(17) }],
+        ..Default::default()
+    };
+    let bytes = model.write_buf().expect("the graph can be written");
+    Model::from_bytes(name, bytes, None).expect("the graph can be read")
+}
+
+fn value(name: &str, dims: &[usize]) -> ValueInfoProto {
+    let batch = Dimension { dim_param: Some("n".into()), dim_value: None };
+    let rest = dims.iter().map(|&dim| Dimension { dim_value: Some(dim as i64), dim_param: None });
+    let shape = TensorShapeProto { dim: std::iter::once(batch).chain(rest).collect() };
+    let tensor = TypeProtoTensor { elem_type: Some(DataType::FLOAT), shape: Some(shape) };
+    ValueInfoProto {
+        name: Some(name.into()),
+        r#type: Some(TypeProto { tensor_type: Some(tensor), sequence: None }),
+    }
+}
+
+fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
+    NodeProto {
+        op_type: Some(op.into()),
+        input: inputs.iter().map(|&input| input.into()).collect(),
+        output: vec![output.into()],
+        ..Default::default()
+    }
+}
+
+/// A matrix of numbers that are all different, of both signs, at most `scale`.
+fn weights(name: &str, rows: usize, columns: usize, scale: f32) -> TensorProto {
+    let value = |index: usize| scale * (index as f32 * 0.7 + 0.3).sin();
+    let raw: Vec<u8> = (0..rows * columns).flat_map(|index| value(index).to_le_bytes()).collect();
+    TensorProto {
+        name: Some(name.into()),
+        dims: vec![rows as i64, columns as i64],
+        data_type: Some(DataType::FLOAT),
+        raw_data: Some(raw.into()),
+        ..Default::default()
+    }
+}
