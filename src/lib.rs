@@ -3,13 +3,14 @@
 //! Audio flows through the modules in the order they are listed here: [`audio`] turns a file into mono
 //! samples at the model's rate, [`mel`] into log-mel frames, [`patches`] into overlapping windows of
 //! frames, an [`engine`] runs a [`model`]'s network on batches of them, and [`extractor`] ties it all
-//! together for one recording.
+//! together for one recording. [`batch`] takes many recordings through one extractor.
 #![deny(missing_docs)]
 
 mod error;
 
 pub mod atomic;
 pub mod audio;
+pub mod batch;
 pub mod engine;
 pub mod extractor;
 pub mod mel;

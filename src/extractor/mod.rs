@@ -9,6 +9,7 @@ mod builder;
 mod lane;
 mod run;
 mod sink;
+mod values;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +23,9 @@ use crate::patches::{LastPatch, Patching};
 pub use analysis::{Analysis, OutputRows};
 pub use builder::ExtractorBuilder;
 pub use run::{Summary, run_file_together};
+pub(crate) use run::shared_front;
 pub use sink::{Rows, Sink};
+pub(crate) use values::Values;
 
 /// One stream of rows that an extractor gives: an output of its model, or of a head behind it.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +44,9 @@ pub struct OutputInfo {
     pub from_head: bool,
 }
 
-/// A model ready to turn recordings into rows. It may be used from several threads at once.
+/// A model ready to turn recordings into rows. It may be used from several threads at once; clones share its
+/// networks.
+#[derive(Clone)]
 pub struct Extractor {
     model: Model,
     engine: Arc<dyn Engine>,
@@ -58,6 +63,7 @@ pub struct Extractor {
 }
 
 /// A network behind the model: one of its computed outputs in, outputs out.
+#[derive(Clone)]
 struct Head {
     model: Model,
     engine: Arc<dyn Engine>,
@@ -111,6 +117,16 @@ impl Extractor {
         self.resampler
     }
 
+    /// What becomes of the frames after the last complete patch.
+    pub fn last_patch(&self) -> LastPatch {
+        self.last_patch
+    }
+
+    /// Patches a batch.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
     /// What a user should know about how the model was read or the engine chosen.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -143,5 +159,24 @@ impl Extractor {
     /// As [`Extractor::extract_file`], and whatever the sink returns, which ends the run.
     pub fn run_file(&self, path: impl AsRef<Path>, sink: &mut dyn Sink) -> Result<Summary> {
         run_file_together(&mut [(self, sink)], path)
+    }
+
+    /// The same for callers that run batches on several threads of their own: the same bits, with the engines of
+    /// [`Engine::concurrent`]. Also whether the model has one; if not, batches take turns.
+    pub(crate) fn concurrent(&self) -> (Self, bool) {
+        // Heads have one thread already.
+        let mut sibling = self.clone();
+        let Some(engine) = self.engine.concurrent() else { return (sibling, false) };
+        if self.batch_size == self.engine.batch_size() {
+            sibling.batch_size = engine.batch_size();
+        }
+        sibling.engine = engine;
+        (sibling, true)
+    }
+
+    /// The same front end with another engine behind it.
+    #[cfg(test)]
+    pub(crate) fn with_engine(&self, engine: Arc<dyn Engine>) -> Self {
+        Extractor { batch_size: engine.batch_size(), engine, ..self.clone() }
     }
 }
