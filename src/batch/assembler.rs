@@ -1,5 +1,6 @@
 //! Patches of many recordings to full batches.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::Receiver;
@@ -83,9 +84,33 @@ impl Batch {
     }
 }
 
+/// Patches in all the batches that go round.
+#[derive(Default)]
+pub(super) struct Gauge {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Gauge {
+    fn add(&self) {
+        let now = self.now.fetch_add(1, Ordering::AcqRel) + 1;
+        self.most.fetch_max(now, Ordering::AcqRel);
+    }
+
+    pub fn remove(&self, patches: usize) {
+        self.now.fetch_sub(patches, Ordering::AcqRel);
+    }
+
+    /// The most there were at a time.
+    pub fn most(&self) -> usize {
+        self.most.load(Ordering::Acquire)
+    }
+}
+
 /// Gathers one extractor's batches.
-pub(super) struct Assembler {
+pub(super) struct Assembler<'r> {
     size: usize,
+    gauge: &'r Gauge,
     /// Empty batches. It is closed when nobody wants results any more.
     free: Receiver<Batch>,
     filling: Mutex<Filling>,
@@ -111,9 +136,9 @@ impl Filling {
     }
 }
 
-impl Assembler {
-    pub fn new(size: usize, free: Receiver<Batch>) -> Self {
-        Assembler { size, free, filling: Mutex::default() }
+impl<'r> Assembler<'r> {
+    pub fn new(size: usize, gauge: &'r Gauge, free: Receiver<Batch>) -> Self {
+        Assembler { size, gauge, free, filling: Mutex::default() }
     }
 
     /// Adds one patch and returns the batch if it is full now. Waits for an empty batch if one is needed.
@@ -128,6 +153,8 @@ impl Assembler {
         }
         let batch = filling.batch.as_mut().expect("there is one now");
         batch.push(recording, index, patch);
+        // Before anybody else can take the batch.
+        self.gauge.add();
         Ok(if batch.rows == self.size { filling.take() } else { None })
     }
 
@@ -166,7 +193,8 @@ mod tests {
         for _ in 0..2 {
             empty.send(Batch::new(0)).unwrap();
         }
-        let assembler = Assembler::new(8, free);
+        let gauge = Gauge::default();
+        let assembler = Assembler::new(8, &gauge, free);
         for (recording, index) in [(4, 7), (5, 0), (5, 1), (5, 2), (6, 0)] {
             assert!(assembler.add(recording, index, &[recording as f32, index as f32]).unwrap().is_none());
         }
@@ -182,6 +210,7 @@ mod tests {
         assert_eq!((rest.number, rest.rows), (1, 2));
         assert_eq!(rest.segments, [segment(5, 2, 1), segment(6, 0, 1)]);
         assert!(assembler.flush().is_none() && assembler.part(2).is_none());
+        assert_eq!(gauge.most(), 5);
         drop(empty);
         assert!(matches!(assembler.add(9, 0, &[0., 0.]), Err(Error::Cancelled)));
     }

@@ -100,7 +100,7 @@ impl<'r, 'a, I: Iterator<Item = Input<'a>>> Caller<'r, 'a, I> {
                 self.tell();
             }
         }
-        self.totals.most_patches = self.shared.most_patches.load(Ordering::Acquire);
+        self.totals.most_patches = self.shared.gauge.most();
         self.totals
     }
 
@@ -158,7 +158,7 @@ impl<'r, 'a, I: Iterator<Item = Input<'a>>> Caller<'r, 'a, I> {
             }
             start += segment.rows;
         }
-        self.shared.patches.fetch_sub(batch.rows, Ordering::AcqRel);
+        self.shared.gauge.remove(batch.rows);
         batch.clear();
         let _ = self.lanes[batch.lane].empty.send(batch);
     }

@@ -67,7 +67,7 @@ use crate::audio::Resampler;
 use crate::extractor::{Extractor, shared_front};
 use crate::{Error, Result};
 
-use assembler::{Assembler, Batch};
+use assembler::{Assembler, Batch, Gauge};
 use caller::Caller;
 use worker::Worker;
 
@@ -163,8 +163,7 @@ impl BatchExtractor {
             stop: AtomicBool::new(false),
             decoding: AtomicUsize::new(0),
             heard: AtomicU64::new(0),
-            patches: AtomicUsize::new(0),
-            most_patches: AtomicUsize::new(0),
+            gauge: Gauge::default(),
         };
         // Bounded by what goes round: batches, and two messages for each recording handed out.
         let (events, news) = unbounded();
@@ -177,7 +176,7 @@ impl BatchExtractor {
             for _ in 0..lane.batches {
                 empty.send(Batch::new(index)).expect("room for each");
             }
-            assemblers.push(Assembler::new(lane.extractor.batch_size(), free));
+            assemblers.push(Assembler::new(lane.extractor.batch_size(), &shared.gauge, free));
             returns.push(empty);
         }
         std::thread::scope(|scope| {
@@ -234,7 +233,5 @@ struct Shared<'r> {
     decoding: AtomicUsize,
     /// Samples heard, at the model's rate.
     heard: AtomicU64,
-    /// Patches in batches that go round, now and at most.
-    patches: AtomicUsize,
-    most_patches: AtomicUsize,
+    gauge: Gauge,
 }

@@ -39,7 +39,7 @@ pub(super) enum Event {
 pub(super) struct Worker<'r, 'a> {
     pub shared: &'r Shared<'r>,
     /// One for each extractor.
-    pub assemblers: &'r [Assembler],
+    pub assemblers: &'r [Assembler<'r>],
     pub jobs: Receiver<Job<'a>>,
     /// Full batches for workers that have nothing else to do.
     pub offers: Sender<Batch>,
@@ -177,10 +177,7 @@ impl Worker<'_, '_> {
     }
 
     fn submit(&self, lane: usize, recording: usize, index: u64, patch: &[f32]) -> Result<()> {
-        let full = self.assemblers[lane].add(recording, index, patch)?;
-        let patches = self.shared.patches.fetch_add(1, Ordering::AcqRel) + 1;
-        self.shared.most_patches.fetch_max(patches, Ordering::AcqRel);
-        if let Some(batch) = full {
+        if let Some(batch) = self.assemblers[lane].add(recording, index, patch)? {
             self.dispatch(batch);
         }
         Ok(())
