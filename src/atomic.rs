@@ -8,6 +8,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{Error, Result};
 
+/// How temporary names end: `.NAME.PROCESS-NUMBER.tmp`.
+const ENDING: &str = ".tmp";
+
+/// The name that a file would have got, if `temporary` is the name under which an [`AtomicFile`] writes it. A process
+/// that is killed leaves such files behind; whether one is left or being written by somebody else, its name does not
+/// tell.
+pub fn name_of_temporary(temporary: &str) -> Option<&str> {
+    let (name, unique) = temporary.strip_prefix('.')?.strip_suffix(ENDING)?.rsplit_once('.')?;
+    let (process, number) = unique.split_once('-')?;
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (!name.is_empty() && digits(process) && digits(number)).then_some(name)
+}
+
 /// A file being written under a temporary name beside its own, which it takes on
 /// [`commit`](Self::commit). Dropped before that, it leaves nothing behind and a file of that name that
 /// was there before stays as it was.
@@ -37,7 +50,7 @@ impl AtomicFile {
         let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
         let mut hidden = OsString::from(".");
         hidden.push(name);
-        hidden.push(format!(".{}-{unique}.tmp", std::process::id()));
+        hidden.push(format!(".{}-{unique}{ENDING}", std::process::id()));
         let temporary = path.with_file_name(hidden);
         // A leftover of a killed process with our id is ours to replace.
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary);
@@ -116,6 +129,18 @@ mod tests {
         drop(abandoned);
         assert_eq!(fs::read(&path).unwrap(), b"{}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn temporary_names_are_recognised() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = AtomicFile::create(folder.path().join("a.mp3.embeddings.npy")).unwrap();
+        let temporary = file.temporary.file_name().unwrap().to_str().unwrap();
+        assert_eq!(name_of_temporary(temporary), Some("a.mp3.embeddings.npy"));
+        for other in [".a.npy.1-.tmp", ".a.npy.tmp", "a.npy.1-2.tmp", ".a.npy.1-2", ".a.x-2.tmp", "..1-2.tmp"]
+        {
+            assert_eq!(name_of_temporary(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -54,6 +54,9 @@ pub enum Error {
     /// A device, precision, engine or format that this build or machine does not have.
     #[error("{0}")]
     Unavailable(String),
+    /// The caller asked for it to stop before it was done.
+    #[error("cancelled")]
+    Cancelled,
     /// The network failed while running.
     #[error("engine {engine}: {reason}")]
     Engine {

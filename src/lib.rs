@@ -3,13 +3,15 @@
 //! Audio flows through the modules in the order they are listed here: [`audio`] turns a file into mono
 //! samples at the model's rate, [`mel`] into log-mel frames, [`patches`] into overlapping windows of
 //! frames, an [`engine`] runs a [`model`]'s network on batches of them, [`extractor`] ties it all
-//! together for one recording, and [`stream`] does so while the recording is being made.
+//! together for one recording, [`stream`] does so while the recording is being made, and [`batch`] takes many
+//! recordings through one extractor.
 #![deny(missing_docs)]
 
 mod error;
 
 pub mod atomic;
 pub mod audio;
+pub mod batch;
 mod capi;
 pub mod engine;
 pub mod extractor;

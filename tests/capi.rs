@@ -130,7 +130,7 @@ fn headers_compile_without_a_warning_twice_over() {
     assert!(tried >= 4, "gcc and g++ at least");
 }
 
-/// Builds and runs a program of `tests/c/` in every manner that this machine has.
+/// Builds and runs a program of `tests/c/` in every manner.
 fn in_every_manner(source: &str, arguments: &[&Path]) {
     let source = repository().join("tests/c").join(source);
     let run = |program: &Path| output_of(Command::new(program).args(arguments));
@@ -147,6 +147,12 @@ fn in_every_manner(source: &str, arguments: &[&Path]) {
 fn c_programs_use_all_of_it() {
     let Some((effnet, head)) = models() else { skip!("no peers; run `cargo xtask peers`") };
     in_every_manner("api.c", &[&data("golden/music1.wav"), &head, &effnet]);
+}
+
+#[test]
+fn cpp_programs_use_all_of_it() {
+    let Some((_, head)) = models() else { skip!("no peers; run `cargo xtask peers`") };
+    in_every_manner("api.cpp", &[&head, &data("golden/music1.wav")]);
 }
 
 #[test]

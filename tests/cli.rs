@@ -215,6 +215,114 @@ fn clashing_names_and_missing_engines_are_said_before_anything_runs() {
     }
 }
 
+#[test]
+fn an_interrupted_run_leaves_whole_files_alone_and_resumes() {
+    let library = tempfile::tempdir().unwrap();
+    for index in 0..150 {
+        fs::copy(recording("sky.ogg"), library.path().join(format!("{index:03}.ogg"))).unwrap();
+    }
+    let (out, whole) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let arguments = ["--threads", "2", "--output", path(out.path()), path(library.path())];
+    let mut command = Command::new(example("extract"));
+    let child = command.args(arguments).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    // A header and some finished files.
+    let journal = out.path().join("index.journal");
+    let lines = || fs::read_to_string(&journal).map_or(0, |text| text.lines().count());
+    while lines() < 4 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    output_of(Command::new("kill").args(["-INT", &child.id().to_string()]));
+    let output = child.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("interrupted after") && said.contains("--resume"), "{said}");
+
+    let names = |folder: &Path| {
+        let mut names: Vec<String> = walk(folder).iter().map(|file| file.replace(path(folder), "")).collect();
+        names.sort();
+        names
+    };
+    let index_now = index(out.path());
+    let entries = index_now["files"].as_array().unwrap();
+    assert!((3..150).contains(&entries.len()), "{} files", entries.len());
+    let mut expected = vec!["/index.json".to_owned()];
+    for file in entries.iter().flat_map(|entry| entry["files"].as_array().unwrap()) {
+        expected.push(format!("/{}", file.as_str().unwrap()));
+    }
+    expected.sort();
+    assert_eq!(names(out.path()), expected);
+
+    let done = entries.len();
+    let mut arguments = arguments.to_vec();
+    arguments.push("--resume");
+    let said = text(&extract(&arguments).stderr);
+    assert!(said.contains(&format!("{} files", 150 - done)), "{said}");
+    assert!(said.contains(&format!("{done} were done before")), "{said}");
+    assert_eq!(names(out.path()).len(), 1 + 2 * 150);
+    // What was written before and after is what one run writes.
+    assert!(
+        extract(&["--output", path(whole.path()), path(&library.path().join("000.ogg"))]).status.success()
+    );
+    let expected = fs::read(whole.path().join("000.ogg.embeddings.npy")).unwrap();
+    for name in ["000.ogg", "149.ogg"] {
+        assert!(fs::read(out.path().join(format!("{name}.embeddings.npy"))).unwrap() == expected, "{name}");
+    }
+}
+
+#[test]
+fn resuming_removes_what_a_killed_run_left_of_its_own() {
+    let library = library();
+    let out = tempfile::tempdir().unwrap();
+    fs::create_dir(out.path().join("deeper")).unwrap();
+    let left = [
+        ".sky.ogg.embeddings.npy.123-0.tmp",
+        ".sky.ogg.predictions.npy.123-1.tmp",
+        "deeper/.ground.OGG.embeddings.npy.4-17.tmp",
+        ".index.journal.123-3.tmp",
+    ];
+    let others = [
+        // Of other inputs, other formats, other shards, and no temporary names at all.
+        ".earth.ogg.embeddings.npy.123-0.tmp",
+        ".sky.ogg.embeddings.npy.tmp",
+        ".sky.ogg.csv.123-0.tmp",
+        ".index.2-of-3.journal.123-0.tmp",
+        "sky.ogg.embeddings.npy.123-0.tmp",
+        "deeper/.sky.ogg.embeddings.npy.123-0.tmp",
+    ];
+    for name in left.iter().chain(&others) {
+        fs::write(out.path().join(name), "half").unwrap();
+    }
+    let run = |extra: &[&str]| {
+        let mut arguments = vec!["--output", path(out.path()), path(library.path())];
+        arguments.extend(extra);
+        assert!(extract(&arguments).status.success());
+    };
+    let there = |name: &&str| out.path().join(name).exists();
+    run(&[]);
+    assert!(left.iter().all(there) && others.iter().all(there));
+    run(&["--resume"]);
+    assert!(!left.iter().any(there) && others.iter().all(there));
+}
+
+#[test]
+fn several_models_share_one_decoding() {
+    let library = library();
+    let (out, alone) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let both = ["--model", "msd-musicnn-1", "--model", "mtt-musicnn-1"];
+    let run = |models: &[&str], target: &Path| {
+        let mut arguments = models.to_vec();
+        arguments.extend(["--output", path(target), path(library.path())]);
+        assert!(extract(&arguments).status.success());
+    };
+    run(&both, out.path());
+    run(&both[2..], alone.path());
+    let expected = fs::read(alone.path().join("deeper/ground.OGG.predictions.npy")).unwrap();
+    assert!(
+        fs::read(out.path().join("deeper/ground.OGG.mtt-musicnn-1.predictions.npy")).unwrap() == expected
+    );
+    assert_eq!(walk(out.path()).len(), 1 + 2 * 2 * 2);
+}
+
 /// Every file below a folder.
 fn walk(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();

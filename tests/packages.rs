@@ -34,7 +34,8 @@ fn prefix() -> Option<&'static Path> {
 /// The folder of the libraries under the prefix.
 fn libraries(prefix: &Path) -> PathBuf {
     let folders = [prefix.join("lib/x86_64-linux-gnu"), prefix.join("lib64"), prefix.join("lib")];
-    let multiarch = fs::read_dir(prefix.join("lib")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let multiarch =
+        fs::read_dir(prefix.join("lib")).into_iter().flatten().flatten().map(|entry| entry.path());
     let found = multiarch.chain(folders).find(|folder| folder.join("libsleeve.so").exists());
     found.expect("cinstall installs libsleeve.so")
 }
@@ -53,7 +54,8 @@ fn try_out(name: &str, program: &Path, libraries: &Path) {
     if name == "live" {
         // Ten seconds of stereo noise.
         let file = native::folder().join(format!("noise-{}.pcm", std::process::id()));
-        let bytes: Vec<u8> = (0..10 * 44_100 * 4_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let bytes: Vec<u8> =
+            (0..10 * 44_100 * 4_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         fs::write(&file, bytes).unwrap();
         command.args(["44100", "2"]).stdin(fs::File::open(&file).unwrap());
         let text = String::from_utf8(output_of(&mut command)).unwrap();
@@ -61,7 +63,8 @@ fn try_out(name: &str, program: &Path, libraries: &Path) {
         fs::remove_file(file).unwrap();
         return;
     }
-    let text = String::from_utf8(output_of(command.arg(recording("ground.ogg")).arg(recording("sky.ogg")))).unwrap();
+    let text =
+        String::from_utf8(output_of(command.arg(recording("ground.ogg")).arg(recording("sky.ogg")))).unwrap();
     if name == "batch" {
         assert_eq!(text.lines().count(), 2, "{text}");
         assert!(text.lines().all(|line| line.split(',').count() == 201), "{text}");
@@ -70,8 +73,12 @@ fn try_out(name: &str, program: &Path, libraries: &Path) {
     }
 }
 
-const EXAMPLES: [(&str, &str); 4] =
-    [("extract", "c/extract.c"), ("batch", "c/batch.c"), ("extract", "cpp/extract.cpp"), ("live", "cpp/live.cpp")];
+const EXAMPLES: [(&str, &str); 4] = [
+    ("extract", "c/extract.c"),
+    ("batch", "c/batch.c"),
+    ("extract", "cpp/extract.cpp"),
+    ("live", "cpp/live.cpp"),
+];
 
 #[test]
 fn pkg_config_links_either_library() {

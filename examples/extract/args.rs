@@ -78,7 +78,8 @@ pub struct Args {
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
 
-    /// Skip files that DIR's index shows done with the same settings and unchanged since
+    /// Skip files that DIR's index shows done with the same settings and unchanged since, and remove what a killed
+    /// run left of this one's outputs
     #[arg(long, requires = "output")]
     pub resume: bool,
 

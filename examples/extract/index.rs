@@ -129,6 +129,11 @@ impl Index {
         Ok(Index { directory: directory.to_owned(), path, journal_path, journal, settings, done })
     }
 
+    /// The files that this run gives their names besides its outputs.
+    pub fn files(&self) -> [&Path; 2] {
+        [&self.path, &self.journal_path]
+    }
+
     /// Whether the index shows `source` done, unchanged since, with its files still there.
     pub fn is_done(&self, source: &Path) -> bool {
         let Some(entry) = self.done.get(source) else { return false };

@@ -4,6 +4,8 @@ mod args;
 mod formats;
 mod index;
 mod inputs;
+mod interrupt;
+mod leftovers;
 mod picture;
 #[path = "../plot/mod.rs"]
 mod plot;
@@ -27,8 +29,7 @@ fn main() -> ExitCode {
         env_logger::Env::new().filter_or("SLEEVE_LOG", format!("sleeve={level},extract={level}"));
     env_logger::Builder::from_env(environment).format_timestamp(None).init();
     match run(&args) {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -36,8 +37,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns how many files failed.
-fn run(args: &Args) -> Result<usize> {
+fn run(args: &Args) -> Result<ExitCode> {
     if args.format == Format::Parquet && !cfg!(feature = "parquet") {
         bail!("this build cannot write Parquet: build with --features parquet");
     }
@@ -47,30 +47,39 @@ fn run(args: &Args) -> Result<usize> {
     }
     if inputs.is_empty() {
         match args.shard {
-            Some(_) => return Ok(complaints.len()),
+            Some(_) => return Ok(code(complaints.len())),
             None => bail!("no audio files there"),
         }
     }
-    let first = work::extractors(args, work::available_threads(args.threads))?;
-    for extractor in &first {
+    let extractors = work::extractors(args)?;
+    for extractor in &extractors {
         log::info!("{}: {}", extractor.model().name(), extractor.engine().describe());
     }
     if let Some(picture) = &args.picture {
-        picture::draw(&inputs, &first, args.top, picture)?;
+        picture::draw(&inputs, &extractors, args.top, picture)?;
     }
     let bar = progress_bar(args, inputs.len());
     let started = Instant::now();
-    let totals = work::run(args, &inputs, first, &bar)?;
+    let totals = work::run(args, &inputs, &extractors, &bar)?;
     bar.finish_and_clear();
     let elapsed = started.elapsed().as_secs_f64();
     if !args.quiet && (inputs.len() > 1 || args.output.is_some()) {
-        eprintln!("{}", closing_line(args, &totals, inputs.len(), elapsed));
+        eprintln!("{}", closing_line(args, &totals, elapsed));
     }
-    Ok(totals.failed + complaints.len())
+    if totals.interrupted {
+        let how = if args.output.is_some() { "; --resume goes on from there" } else { "" };
+        eprintln!("interrupted after {} of {} files{how}", totals.done + totals.skipped, inputs.len());
+        return Ok(ExitCode::from(interrupt::CODE));
+    }
+    Ok(code(totals.failed + complaints.len()))
 }
 
-fn closing_line(args: &Args, totals: &work::Totals, inputs: usize, elapsed: f64) -> String {
-    let skipped = inputs - totals.done - totals.failed;
+/// Whether anything failed.
+fn code(failures: usize) -> ExitCode {
+    if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn closing_line(args: &Args, totals: &work::Totals, elapsed: f64) -> String {
     let mut line = format!(
         "{} files, {} of audio in {} ({:.0} x real time)",
         totals.done,
@@ -78,8 +87,8 @@ fn closing_line(args: &Args, totals: &work::Totals, inputs: usize, elapsed: f64)
         summary::duration(elapsed),
         totals.seconds / elapsed.max(1e-9)
     );
-    if skipped > 0 {
-        line += &format!("; {skipped} were done before");
+    if totals.skipped > 0 {
+        line += &format!("; {} were done before", totals.skipped);
     }
     if totals.failed > 0 {
         line += &format!("; {} failed", totals.failed);

@@ -1,12 +1,16 @@
-//! Files in parallel: each worker has its own extractors and takes the next file when it is free.
+//! Files in parallel, through one batch extractor, and what becomes of each.
 
-use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
-use sleeve::extractor::{Extractor, Rows, Sink, Summary, run_file_together};
+use sleeve::audio::AudioInfo;
+use sleeve::batch::{self, BatchExtractor, BatchOptions, BatchSink, Progress};
+use sleeve::extractor::{Extractor, Rows, Sink, Summary};
 use sleeve::model::Model;
 
 use crate::args::Args;
@@ -14,18 +18,25 @@ use crate::formats::{self, Target, Writer};
 use crate::index::{Entry, Index, ModelSettings, Settings, stamp};
 use crate::inputs::Input;
 use crate::summary::{self, Means};
+use crate::{interrupt, leftovers};
 
 /// What a run came to.
 #[derive(Default)]
 pub struct Totals {
     pub done: usize,
     pub failed: usize,
+    /// Files that were done before.
+    pub skipped: usize,
     /// Seconds of audio heard.
     pub seconds: f64,
+    /// Whether it was stopped before its end.
+    pub interrupted: bool,
 }
 
-/// One extractor a model, each with the given number of threads.
-pub fn extractors(args: &Args, threads: usize) -> Result<Vec<Extractor>> {
+/// One extractor a model. On a CPU the batch extractor's workers bring the threads.
+pub fn extractors(args: &Args) -> Result<Vec<Extractor>> {
+    // A picture is drawn of one file alone, before the batch.
+    let threads = if args.picture.is_some() { args.threads } else { 1 };
     let heads: Vec<Model> = args.heads.iter().map(Model::open).collect::<Result<_, _>>()?;
     let mut names: Vec<&str> = args.models.iter().map(String::as_str).collect();
     if names.is_empty() {
@@ -89,107 +100,125 @@ pub fn settings(args: &Args, extractors: &[Extractor]) -> Settings {
 }
 
 /// Analyses every input. A file that fails is named with its reason and the rest goes on.
-pub fn run(args: &Args, inputs: &[Input], first: Vec<Extractor>, bar: &ProgressBar) -> Result<Totals> {
-    let threads = available_threads(args.threads);
-    let workers = threads.min(inputs.len()).max(1);
-    let each = (threads / workers).max(1);
+pub fn run(args: &Args, inputs: &[Input], extractors: &[Extractor], bar: &ProgressBar) -> Result<Totals> {
     let index = match &args.output {
-        Some(directory) => Some(Index::open(directory, settings(args, &first), args.shard)?),
+        Some(directory) => Some(Index::open(directory, settings(args, extractors), args.shard)?),
         None => None,
     };
-    let shared = Shared {
-        args,
-        inputs,
-        bar,
-        next: AtomicUsize::new(0),
-        index: Mutex::new(index),
-        totals: Mutex::default(),
-    };
-    let mut sets = Vec::new();
-    // The extractors made to check the command line serve the first worker, unless it gets more threads.
-    for worker in 0..workers {
-        sets.push(if worker > 0 || each != threads { extractors(args, each)? } else { Vec::new() });
+    if let Some(directory) = args.output.as_ref().filter(|_| args.resume) {
+        let outputs = |input: &Input| -> Vec<PathBuf> {
+            let target = |extractor| {
+                Target::new(directory, &input.name, extractor, extractors.len() > 1).files(args.format)
+            };
+            extractors.iter().flat_map(target).collect()
+        };
+        let others = index.as_ref().map(|index| index.files().to_vec()).unwrap_or_default();
+        leftovers::sweep(directory, inputs, outputs, &others);
     }
-    if sets.first().is_some_and(Vec::is_empty) {
-        sets[0] = first;
-    }
-    std::thread::scope(|scope| {
-        for set in &sets {
-            scope.spawn(|| shared.work(set));
+    let everything = extractors.iter().collect::<Vec<_>>();
+    let options = BatchOptions { workers: args.threads, ..BatchOptions::default() };
+    let batch = BatchExtractor::together(&everything, &options)?;
+    let state = RefCell::new(State { index, taken: HashMap::new(), totals: Totals::default() });
+    let todo = inputs.iter().filter(|input| {
+        let mut state = state.borrow_mut();
+        let skips = args.resume && state.index.as_ref().is_some_and(|index| index.is_done(&input.path));
+        if skips {
+            state.totals.skipped += 1;
+            bar.inc(1);
         }
+        !skips
     });
-    if let Some(index) = shared.index.into_inner().expect("no worker panicked") {
+    let todo = todo.enumerate().map(|(recording, input)| {
+        // Before it is read: a file that changes meanwhile counts as changed.
+        let taken = Taken { input, stamp: stamp(&input.path), sinks: Vec::new(), error: None };
+        state.borrow_mut().taken.insert(recording, taken);
+        batch::Input::file(&input.path)
+    });
+    let mut sink =
+        Files { args, extractors, bar, single: inputs.len() == 1, state: &state, stop: interrupt::watch()? };
+    let totals = batch.run(todo, &mut sink)?;
+    let stopped = sink.stop.load(Ordering::Acquire);
+    let State { index, totals: mut ours, .. } = state.into_inner();
+    if let Some(index) = index {
         index.finish()?;
     }
-    Ok(shared.totals.into_inner().expect("no worker panicked"))
+    // A signal after the last file stops nothing.
+    ours.interrupted = stopped && ours.done + ours.failed + ours.skipped < inputs.len();
+    debug_assert!(ours.done + ours.failed == totals.done + totals.failed);
+    Ok(ours)
 }
 
-/// The threads to use, 0 meaning every core this process may use.
-pub fn available_threads(asked: usize) -> usize {
-    if asked > 0 { asked } else { std::thread::available_parallelism().map_or(1, usize::from) }
+/// What the inputs and the sink both need.
+struct State<'a> {
+    index: Option<Index>,
+    /// Recordings on their way, by number.
+    taken: HashMap<usize, Taken<'a>>,
+    totals: Totals,
 }
 
-struct Shared<'a> {
+/// A file on its way.
+struct Taken<'a> {
+    input: &'a Input,
+    stamp: Option<(u64, u64)>,
+    /// One for each extractor, opened with the first row: only files that have one are held open.
+    sinks: Vec<FileSink>,
+    /// Why rows could not be taken.
+    error: Option<anyhow::Error>,
+}
+
+/// One extractor's rows to a summary, and to files if there is somewhere to write.
+struct FileSink {
+    means: Means,
+    writer: Option<Box<dyn Writer>>,
+}
+
+/// Writes what comes of every file.
+struct Files<'a> {
     args: &'a Args,
-    inputs: &'a [Input],
+    extractors: &'a [Extractor],
     bar: &'a ProgressBar,
-    next: AtomicUsize,
-    index: Mutex<Option<Index>>,
-    totals: Mutex<Totals>,
+    /// One file alone: its seconds are shown.
+    single: bool,
+    state: &'a RefCell<State<'a>>,
+    stop: Arc<AtomicBool>,
 }
 
-impl Shared<'_> {
-    fn work(&self, extractors: &[Extractor]) {
-        while let Some(input) = self.inputs.get(self.next.fetch_add(1, Ordering::Relaxed)) {
-            let outcome =
-                if self.skips(&input.path) { Ok(None) } else { self.one(input, extractors).map(Some) };
-            let mut totals = self.totals.lock().expect("no worker panicked");
-            match outcome {
-                Ok(Some(summary)) => {
-                    totals.done += 1;
-                    totals.seconds += summary.seconds;
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    totals.failed += 1;
-                    self.bar.suspend(|| eprintln!("error: {error:#}"));
-                }
-            }
-            self.bar.inc(1);
+impl Files<'_> {
+    fn open(&self, taken: &mut Taken<'_>) -> Result<()> {
+        if !taken.sinks.is_empty() {
+            return Ok(());
         }
-    }
-
-    fn skips(&self, source: &Path) -> bool {
-        let index = self.index.lock().expect("no worker panicked");
-        self.args.resume && index.as_ref().is_some_and(|index| index.is_done(source))
-    }
-
-    fn one(&self, input: &Input, extractors: &[Extractor]) -> Result<Summary> {
-        // Taken before reading: a file that changes meanwhile counts as changed.
-        let stamp = stamp(&input.path);
-        let mut sinks: Vec<FileSink<'_>> = Vec::new();
-        for extractor in extractors {
+        for extractor in self.extractors {
             let writer = match &self.args.output {
                 Some(directory) => {
-                    let target = Target::new(directory, &input.name, extractor, extractors.len() > 1);
+                    let several = self.extractors.len() > 1;
+                    let target = Target::new(directory, &taken.input.name, extractor, several);
                     Some(formats::writer(self.args.format, self.args.mean, target)?)
                 }
                 None => None,
             };
-            let bar = (self.inputs.len() == 1).then_some(self.bar);
-            sinks.push(FileSink { means: Means::of(extractor), writer, bar });
+            taken.sinks.push(FileSink { means: Means::of(extractor), writer });
         }
-        let mut lanes: Vec<(&Extractor, &mut dyn Sink)> = extractors
-            .iter()
-            .zip(&mut sinks)
-            .map(|(extractor, sink)| (extractor, sink as &mut dyn Sink))
-            .collect();
-        let summary = run_file_together(&mut lanes, &input.path)?;
-        drop(lanes);
+        Ok(())
+    }
 
-        let mut text = summary::heading(&input.path.display().to_string(), &summary) + "\n";
+    fn take(&self, taken: &mut Taken<'_>, extractor: usize, rows: &Rows<'_>) -> Result<()> {
+        self.open(taken)?;
+        let sink = &mut taken.sinks[extractor];
+        sink.means.rows(rows)?;
+        if let Some(writer) = &mut sink.writer {
+            writer.rows(rows)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a whole file's outputs their names, and says what there is to say.
+    fn finish(&self, mut taken: Taken<'_>, summary: &Summary, index: Option<&mut Index>) -> Result<()> {
+        self.open(&mut taken)?;
+        let Taken { input, stamp, sinks, .. } = taken;
+        let mut text = summary::heading(&input.path.display().to_string(), summary) + "\n";
         let mut files = Vec::new();
-        for (extractor, sink) in extractors.iter().zip(sinks) {
+        for (extractor, sink) in self.extractors.iter().zip(sinks) {
             text += &sink.means.describe(self.args.top, extractor);
             if let Some(writer) = sink.writer {
                 files.extend(writer.finish()?);
@@ -203,19 +232,18 @@ impl Shared<'_> {
                 println!("{text}");
             }
         });
-        self.note(input, &summary, files, stamp)?;
-        Ok(summary)
+        self.note(input, summary, files, stamp, index)
     }
 
     fn note(
         &self,
         input: &Input,
         summary: &Summary,
-        files: Vec<std::path::PathBuf>,
+        files: Vec<PathBuf>,
         stamp: Option<(u64, u64)>,
+        index: Option<&mut Index>,
     ) -> Result<()> {
-        let mut index = self.index.lock().expect("no worker panicked");
-        let (Some(index), Some(directory)) = (index.as_mut(), &self.args.output) else { return Ok(()) };
+        let (Some(index), Some(directory)) = (index, &self.args.output) else { return Ok(()) };
         let (bytes, modified) = stamp.context("the file vanished while it was read")?;
         let files = files
             .into_iter()
@@ -236,27 +264,54 @@ impl Shared<'_> {
     }
 }
 
-/// Rows to a summary, and to files if there is somewhere to write.
-struct FileSink<'a> {
-    means: Means,
-    writer: Option<Box<dyn Writer>>,
-    /// Where seconds are shown, when there is only one file.
-    bar: Option<&'a ProgressBar>,
-}
+impl BatchSink for Files<'_> {
+    fn rows(&mut self, recording: usize, extractor: usize, rows: &Rows<'_>) -> sleeve::Result<()> {
+        let mut state = self.state.borrow_mut();
+        let taken = state.taken.get_mut(&recording).expect("taken from the inputs");
+        self.take(taken, extractor, rows).map_err(|error| {
+            taken.error = Some(error);
+            sleeve::Error::Cancelled
+        })
+    }
 
-impl Sink for FileSink<'_> {
-    fn rows(&mut self, rows: &Rows<'_>) -> sleeve::Result<()> {
-        self.means.rows(rows)?;
-        match &mut self.writer {
-            Some(writer) => writer.rows(rows),
-            None => Ok(()),
+    fn done(&mut self, recording: usize, outcome: sleeve::Result<Summary>) {
+        let State { index, taken, totals } = &mut *self.state.borrow_mut();
+        let mut taken = taken.remove(&recording).expect("taken from the inputs");
+        let outcome = match (taken.error.take(), outcome) {
+            (Some(error), _) => Err(error),
+            // What there is of it goes with its writers.
+            (None, Err(sleeve::Error::Cancelled)) => return,
+            (None, Err(error)) => Err(error.into()),
+            (None, Ok(summary)) => self.finish(taken, &summary, index.as_mut()).map(|()| summary),
+        };
+        match outcome {
+            Ok(summary) => {
+                totals.done += 1;
+                totals.seconds += summary.seconds;
+            }
+            Err(error) => {
+                totals.failed += 1;
+                self.bar.suspend(|| eprintln!("error: {error:#}"));
+            }
+        }
+        if !self.single {
+            self.bar.inc(1);
         }
     }
 
-    fn progress(&mut self, seconds: f64, claimed_total: Option<f64>) {
-        if let (Some(bar), Some(total)) = (self.bar, claimed_total) {
-            bar.set_length(total.ceil() as u64);
-            bar.set_position((seconds as u64).min(total as u64));
+    fn started(&mut self, _recording: usize, audio: &AudioInfo) {
+        if let (true, Some(frames)) = (self.single, audio.frames) {
+            self.bar.set_length((frames as f64 / f64::from(audio.sample_rate)).ceil() as u64);
         }
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        if self.single {
+            self.bar.set_position((progress.seconds as u64).min(self.bar.length().unwrap_or(u64::MAX)));
+        }
+    }
+
+    fn cancelled(&mut self) -> bool {
+        self.stop.load(Ordering::Acquire)
     }
 }

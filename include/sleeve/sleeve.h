@@ -164,6 +164,20 @@ typedef void (*sleeve_log_callback)(void *user_data,
                                     const char *target,
                                     const char *message);
 
+// Receives what became of one recording, once for each, in whatever order they are done: its index among the paths, and
+// either OK and its analysis, or the status and the reason (CANCELLED for those that were under way when the work was
+// stopped). The analysis belongs to the callback, which frees it; `message` is valid during the call only, and empty
+// with OK.
+typedef void (*sleeve_batch_result_callback)(void *user_data,
+                                             size_t index,
+                                             sleeve_status status,
+                                             const char *message,
+                                             sleeve_analysis *analysis);
+
+// Hears how far the work is, about ten times a second: recordings that are whole, those that failed, and seconds of
+// audio decoded so far. It answers whether to go on; false ends the work within the time of a batch.
+typedef bool (*sleeve_batch_progress_callback)(void *user_data, size_t done, size_t failed, double seconds);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -518,6 +532,24 @@ sleeve_status sleeve_puller_output(const sleeve_puller *puller,
 
 // Frees a puller: pushes end in CLOSED from then on. NULL is allowed.
 void sleeve_puller_free(sleeve_puller *puller);
+
+// Analyses `count` files on `workers` threads (0: every core the process may use): patches of many recordings go through
+// the network in full batches, in memory that grows neither with the number nor, but for its rows, with the length of the
+// recordings. Results are the same bits as those of `sleeve_extractor_run_file`.
+//
+// Callbacks are called on the calling thread, one at a time; `progress` may be NULL. A file that fails is its own
+// result's, and does not end the work. `done`, which is also set with CANCELLED, is the number of files analysed.
+//
+// CANCELLED when `progress` answered false. Errors: INVALID_ARGUMENT for a head's extractor or more than 1024 workers;
+// UNAVAILABLE if threads cannot be started.
+sleeve_status sleeve_batch_run(const sleeve_extractor *extractor,
+                               const char *const *paths,
+                               size_t count,
+                               size_t workers,
+                               sleeve_batch_result_callback result,
+                               sleeve_batch_progress_callback progress,
+                               void *user_data,
+                               size_t *done);
 
 // Makes a front end.
 sleeve_status sleeve_mel_new(sleeve_mel **mel);

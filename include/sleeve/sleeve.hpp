@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -581,6 +582,63 @@ struct Stream {
         return try_open(extractor, sample_rate, channels, capacity).value();
     }
 };
+
+// ---- many recordings at once ----
+
+// What a batch came to.
+struct BatchTotals {
+    std::size_t done;  // files analysed
+    bool cancelled;    // on_progress answered false
+};
+
+// Analyses files in full batches on `workers` threads (0: every core the process may use).
+// `on_result(std::size_t index, Result<Analysis> analysis)` is called once for each file, as they are done;
+// `on_progress(std::size_t done, std::size_t failed, double seconds) -> bool` about ten times a second, false stopping the
+// work. Both on the calling thread; what they throw stops the work and is thrown again from here.
+template <typename OnResult, typename OnProgress>
+BatchTotals run_batch(const Extractor &extractor, Span<const std::string> files, OnResult &&on_result,
+                      OnProgress &&on_progress, std::size_t workers = 0) {
+    struct Calls {
+        std::remove_reference_t<OnResult> &on_result;
+        std::remove_reference_t<OnProgress> &on_progress;
+        std::exception_ptr thrown;
+    } calls{on_result, on_progress, nullptr};
+    std::vector<const char *> paths(files.size() + 1);  // never without an address
+    for (std::size_t i = 0; i < files.size(); ++i) paths[i] = files[i].c_str();
+    // No exception may pass through the library.
+    const auto result = [](void *user_data, std::size_t index, sleeve_status status, const char *message,
+                           sleeve_analysis *handle) {
+        Calls &to = *static_cast<Calls *>(user_data);
+        Analysis analysis(handle);
+        if (to.thrown) return;
+        try {
+            if (status == SLEEVE_STATUS_OK) {
+                to.on_result(index, Result<Analysis>(std::move(analysis)));
+            } else {
+                to.on_result(index, Result<Analysis>(Error(status, message)));
+            }
+        } catch (...) {
+            to.thrown = std::current_exception();
+        }
+    };
+    const auto progress = [](void *user_data, std::size_t done, std::size_t failed, double seconds) -> bool {
+        Calls &to = *static_cast<Calls *>(user_data);
+        if (to.thrown) return false;
+        try {
+            return to.on_progress(done, failed, seconds);
+        } catch (...) {
+            to.thrown = std::current_exception();
+            return false;
+        }
+    };
+    BatchTotals totals{0, false};
+    const sleeve_status status = sleeve_batch_run(extractor.get(), paths.data(), files.size(), workers, result,
+                                                  progress, &calls, &totals.done);
+    if (calls.thrown) std::rethrow_exception(calls.thrown);
+    totals.cancelled = status == SLEEVE_STATUS_CANCELLED;
+    if (!totals.cancelled) detail::check(status).value();
+    return totals;
+}
 
 // ---- the mel-spectrogram by itself ----
 

@@ -45,6 +45,7 @@ pub(super) fn status_of(error: &Error) -> sleeve_status {
         Error::Array { .. } | Error::InvalidArgument(_) => sleeve_status::SLEEVE_STATUS_INVALID_ARGUMENT,
         Error::Unavailable(_) => sleeve_status::SLEEVE_STATUS_UNAVAILABLE,
         Error::Engine { .. } => sleeve_status::SLEEVE_STATUS_ENGINE,
+        Error::Cancelled => sleeve_status::SLEEVE_STATUS_CANCELLED,
     }
 }
 

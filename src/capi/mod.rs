@@ -11,6 +11,7 @@
 mod boundary;
 
 mod analysis;
+mod batch;
 mod device;
 mod error;
 mod extractor;
@@ -19,4 +20,5 @@ mod mel;
 mod model;
 mod options;
 mod status;
+mod stream;
 mod version;

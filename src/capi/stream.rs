@@ -5,7 +5,7 @@ use super::extractor::sleeve_extractor;
 use super::model::require_out;
 use super::status::sleeve_status;
 use crate::extractor::{Rows, Sink};
-use crate::stream::{Capacity, PushError, Puller, Pusher, State, Stream, StreamOptions};
+use crate::stream::{Capacity, Puller, PushError, Pusher, State, Stream, StreamOptions};
 
 /// The end of a stream that audio goes in at. For one thread, which may be a real-time one: no call of a pusher waits,
 /// takes a lock, allocates memory or enters the operating system, but that which frees it.

@@ -8,6 +8,8 @@ pub mod effnet;
 pub(crate) mod onnx;
 mod options;
 
+use std::sync::Arc;
+
 use crate::Result;
 
 pub use device::{DeviceInfo, devices};
@@ -92,4 +94,11 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// `InvalidArgument` when a length or an index does not fit; `Engine` when the network fails.
     fn run(&self, input: &[f32], rows: usize, wanted: &mut [(usize, &mut [f32])]) -> Result<()>;
+
+    /// The same network for callers with threads of their own: an engine that computes a call on one thread, so that
+    /// calls from several threads proceed side by side. It gives the same bits and shares the weights. `None` where
+    /// calls take turns whatever one does, as on a GPU.
+    fn concurrent(&self) -> Option<Arc<dyn Engine>> {
+        None
+    }
 }

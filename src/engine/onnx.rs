@@ -45,8 +45,9 @@ pub(crate) struct OnnxEngine {
     batch: usize,
     batch_size: usize,
     threads: usize,
-    /// All threads, for one batch.
-    together: Arc<ThreadPool>,
+    /// All threads, for one batch. Calls on an engine of one thread do not share it: each takes one of these that no
+    /// other call is using.
+    together: Mutex<Vec<Arc<ThreadPool>>>,
     /// The same number of threads, each for a batch of its own; started when there is work for them.
     apart: OnceLock<Vec<Arc<ThreadPool>>>,
 }
@@ -80,7 +81,7 @@ impl OnnxEngine {
                 return Err(Error::InvalidArgument(format!("a batch of {rows} rows cannot be run")));
             }
         }
-        let together = Arc::new(ThreadPool::with_num_threads(threads));
+        let together = Mutex::new(vec![Arc::new(ThreadPool::with_num_threads(threads))]);
         Ok(OnnxEngine {
             network,
             input,
@@ -110,6 +111,22 @@ impl OnnxEngine {
             buffer.copy_from_slice(&values[..buffer.len()]);
         }
         Ok(())
+    }
+
+    /// Runs tasks one after the other, each on all threads.
+    fn run_together(&self, tasks: Vec<Task<'_, '_>>, indices: &[usize]) -> Result<(), String> {
+        if tasks.is_empty() {
+            return Ok(());
+        }
+        // Nothing panics while it holds the lock.
+        let pools = || self.together.lock().expect("no panic in a list");
+        let pool = if self.threads > 1 { pools().first().cloned() } else { pools().pop() };
+        let pool = pool.unwrap_or_else(|| Arc::new(ThreadPool::with_num_threads(self.threads)));
+        let result = tasks.into_iter().try_for_each(|task| self.run_task(task, indices, &pool));
+        if self.threads == 1 {
+            pools().push(pool);
+        }
+        result
     }
 
     /// Runs tasks side by side, each on one thread.
@@ -201,10 +218,14 @@ impl Engine for OnnxEngine {
         if apart > 0 {
             self.run_apart(tasks, &indices).map_err(failed)?;
         }
-        for task in rest {
-            self.run_task(task, &indices, &self.together).map_err(failed)?;
-        }
-        Ok(())
+        self.run_together(rest, &indices).map_err(failed)
+    }
+
+    fn concurrent(&self) -> Option<Arc<dyn Engine>> {
+        let asked = (self.batch_size != self.batch * self.threads).then_some(self.batch_size);
+        let options = EngineOptions { threads: 1, batch_size: asked, ..EngineOptions::default() };
+        let engine = OnnxEngine::new(Arc::clone(&self.network), self.input, self.outputs.clone(), &options);
+        Some(Arc::new(engine.ok()?))
     }
 }
 

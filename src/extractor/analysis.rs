@@ -27,7 +27,7 @@ pub struct Analysis {
 }
 
 impl Analysis {
-    pub(super) fn collect(extractor: &Extractor) -> Self {
+    pub(crate) fn collect(extractor: &Extractor) -> Self {
         let outputs: Vec<OutputRows> = extractor
             .outputs()
             .map(|info| OutputRows { info: info.clone(), values: Array2::zeros((0, info.dim)) })
@@ -41,7 +41,7 @@ impl Analysis {
         Analysis { rows, times: Vec::new(), outputs, warnings: Vec::new(), flat: Vec::new() }
     }
 
-    pub(super) fn finish(mut self, warnings: Vec<String>) -> Self {
+    pub(crate) fn finish(mut self, warnings: Vec<String>) -> Self {
         self.rows = self.times.len();
         for (output, values) in self.outputs.iter_mut().zip(std::mem::take(&mut self.flat)) {
             output.values = Array2::from_shape_vec((self.rows, output.info.dim), values)

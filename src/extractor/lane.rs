@@ -1,8 +1,7 @@
 //! Mel frames in, rows out: one extractor's share of a run.
 
-use ndarray::ArrayView2;
-
-use super::{Extractor, Rows, Sink, Source};
+use super::values::Values;
+use super::{Extractor, Rows, Sink};
 use crate::Result;
 use crate::patches::Patcher;
 
@@ -15,25 +14,19 @@ pub(super) struct Lane {
     rows: usize,
     /// Patches whose rows the sink has had.
     given: u64,
-    model_values: Vec<Vec<f32>>,
-    head_values: Vec<Vec<Vec<f32>>>,
+    values: Values,
     times: Vec<f64>,
 }
 
 impl Lane {
     pub(super) fn new(extractor: &Extractor) -> Self {
-        let room = |engine: &dyn crate::engine::Engine, computed: &[usize]| -> Vec<Vec<f32>> {
-            let dims = computed.iter().map(|&index| engine.outputs()[index].dim);
-            dims.map(|dim| vec![0.0; dim * extractor.batch_size]).collect()
-        };
         Lane {
             extractor: extractor.clone(),
             patcher: Patcher::new(extractor.patching, crate::mel::BANDS),
             batch: Vec::with_capacity(extractor.batch_size * extractor.engine.input().len()),
             rows: 0,
             given: 0,
-            model_values: room(&*extractor.engine, &extractor.computed),
-            head_values: extractor.heads.iter().map(|head| room(&*head.engine, &head.computed)).collect(),
+            values: Values::default(),
             times: Vec::new(),
         }
     }
@@ -86,46 +79,14 @@ impl Lane {
         if rows == 0 {
             return Ok(());
         }
-        run(&*extractor.engine, &self.batch, rows, &extractor.computed, &mut self.model_values)?;
-        for (head, values) in extractor.heads.iter().zip(&mut self.head_values) {
-            let dim = head.engine.input().len();
-            let input = &self.model_values[head.reads][..rows * dim];
-            run(&*head.engine, input, rows, &head.computed, values)?;
-        }
+        self.values.compute(extractor, &self.batch, rows)?;
         self.times.clear();
         self.times.extend((self.given..self.given + rows as u64).map(|patch| extractor.patching.time(patch)));
-        let outputs: Vec<ArrayView2<'_, f32>> = extractor
-            .outputs
-            .iter()
-            .map(|(info, source)| {
-                let values = match *source {
-                    Source::Model(position) => &self.model_values[position],
-                    Source::Head(head, position) => &self.head_values[head][position],
-                };
-                ArrayView2::from_shape((rows, info.dim), &values[..rows * info.dim])
-                    .expect("buffers have room for a batch")
-            })
-            .collect();
+        let outputs = self.values.views(extractor, 0..rows);
         sink.rows(&Rows { first: self.given, times: &self.times, outputs: &outputs })?;
         self.given += rows as u64;
         self.rows = 0;
         self.batch.clear();
         Ok(())
     }
-}
-
-/// Runs one engine on `rows` rows into buffers that have room for them.
-fn run(
-    engine: &dyn crate::engine::Engine,
-    input: &[f32],
-    rows: usize,
-    computed: &[usize],
-    values: &mut [Vec<f32>],
-) -> Result<()> {
-    let mut wanted: Vec<(usize, &mut [f32])> = computed
-        .iter()
-        .zip(values)
-        .map(|(&index, buffer)| (index, &mut buffer[..rows * engine.outputs()[index].dim]))
-        .collect();
-    engine.run(input, rows, &mut wanted)
 }

@@ -12,6 +12,7 @@ mod pipeline;
 mod predictor;
 mod run;
 mod sink;
+mod values;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,8 +29,10 @@ pub use analysis::{Analysis, OutputRows};
 pub use builder::ExtractorBuilder;
 pub(crate) use pipeline::Pipeline;
 pub use predictor::Predictor;
+pub(crate) use run::shared_front;
 pub use run::{Summary, run_file_together};
 pub use sink::{Rows, Sink};
+pub(crate) use values::Values;
 
 /// One stream of rows that an extractor gives: an output of its model, or of a head behind it.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +70,7 @@ pub struct Extractor {
 }
 
 /// A network behind the model: one of its computed outputs in, outputs out.
+#[derive(Clone)]
 struct Head {
     model: Model,
     engine: Arc<dyn Engine>,
@@ -118,6 +122,16 @@ impl Extractor {
     /// How audio at other rates is brought to the model's.
     pub fn resampler(&self) -> Resampler {
         self.resampler
+    }
+
+    /// What becomes of the frames after the last complete patch.
+    pub fn last_patch(&self) -> LastPatch {
+        self.last_patch
+    }
+
+    /// Patches a batch.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
     }
 
     /// What a user should know about how the model was read or the engine chosen.
@@ -172,5 +186,24 @@ impl Extractor {
     /// As [`Extractor::extract_file`], and whatever the sink returns, which ends the run.
     pub fn run_file(&self, path: impl AsRef<Path>, sink: &mut dyn Sink) -> Result<Summary> {
         run_file_together(&mut [(self, sink)], path)
+    }
+
+    /// The same for callers that run batches on several threads of their own: the same bits, with the engines of
+    /// [`Engine::concurrent`]. Also whether the model has one; if not, batches take turns.
+    pub(crate) fn concurrent(&self) -> (Self, bool) {
+        // Heads have one thread already.
+        let mut sibling = self.clone();
+        let Some(engine) = self.engine.concurrent() else { return (sibling, false) };
+        if self.batch_size == self.engine.batch_size() {
+            sibling.batch_size = engine.batch_size();
+        }
+        sibling.engine = engine;
+        (sibling, true)
+    }
+
+    /// The same front end with another engine behind it.
+    #[cfg(test)]
+    pub(crate) fn with_engine(&self, engine: Arc<dyn Engine>) -> Self {
+        Extractor { batch_size: engine.batch_size(), engine, ..self.clone() }
     }
 }

@@ -7,7 +7,7 @@ use ndarray::ArrayView3;
 use super::front_end::FrontEnd;
 use super::lane::Lane;
 use super::{Extractor, Pipeline, Sink};
-use crate::audio::{AudioInfo, MonoReader};
+use crate::audio::{AudioInfo, MonoReader, Resampler};
 use crate::mel::BANDS;
 use crate::{Error, Result};
 
@@ -24,6 +24,27 @@ pub struct Summary {
     pub warnings: Vec<String>,
 }
 
+/// The sample rate and the resampler that all of the extractors expect.
+///
+/// # Errors
+/// `InvalidArgument` if there is no extractor, or two differ.
+pub(crate) fn shared_front<'e>(
+    mut extractors: impl Iterator<Item = &'e Extractor>,
+) -> Result<(u32, Resampler)> {
+    let Some(first) = extractors.next() else {
+        return Err(Error::InvalidArgument("no extractor to run".into()));
+    };
+    let (rate, resampler) = (first.model.sample_rate(), first.resampler);
+    match extractors.find(|other| (other.model.sample_rate(), other.resampler) != (rate, resampler)) {
+        None => Ok((rate, resampler)),
+        Some(other) => Err(Error::InvalidArgument(format!(
+            "{} and {} differ in sample rate or resampler and cannot share one decoding",
+            first.model.name(),
+            other.model.name()
+        ))),
+    }
+}
+
 /// Decodes one file once and gives each extractor's rows to its sink.
 ///
 /// # Errors
@@ -33,19 +54,7 @@ pub fn run_file_together(
     path: impl AsRef<Path>,
 ) -> Result<Summary> {
     let path = path.as_ref();
-    let Some((first, _)) = extractors.first() else {
-        return Err(Error::InvalidArgument("no extractor to run".into()));
-    };
-    let (rate, resampler) = (first.model.sample_rate(), first.resampler);
-    if let Some((other, _)) =
-        extractors.iter().find(|(other, _)| (other.model.sample_rate(), other.resampler) != (rate, resampler))
-    {
-        return Err(Error::InvalidArgument(format!(
-            "{} and {} differ in sample rate or resampler and cannot share one decoding",
-            first.model.name(),
-            other.model.name()
-        )));
-    }
+    let (rate, resampler) = shared_front(extractors.iter().map(|(extractor, _)| *extractor))?;
     let mut reader = MonoReader::open(path, rate, resampler)?;
     let audio = reader.info().clone();
     let total = audio.frames.map(|frames| frames as f64 / f64::from(audio.sample_rate));

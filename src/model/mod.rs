@@ -1,6 +1,7 @@
 //! Models: a graph and its metadata, opened together; from a model, an engine.
 
 mod bundled;
+mod load_once;
 mod metadata;
 mod open;
 mod shape;
@@ -8,7 +9,7 @@ mod shape;
 use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
@@ -16,6 +17,12 @@ use crate::engine::effnet::{self, EffnetEngine};
 use crate::engine::onnx::{Graph, MAX_FILE_BYTES, Network, OnnxEngine};
 use crate::engine::{Device, Engine, EngineChoice, EngineOptions, InputSpec, OutputSpec, Precision, Purpose};
 use crate::{Error, Result};
+use load_once::LoadOnce;
+
+/// What `load_once` is built of; a test puts loom's in their place.
+mod sync {
+    pub(super) use std::sync::{Arc, Mutex, PoisonError};
+}
 
 pub use metadata::{EmbeddingModel, Metadata, TensorSchema};
 
@@ -59,7 +66,7 @@ struct Inner {
     classes: Vec<String>,
     warnings: Vec<String>,
     /// The weights as the onnx engine holds them, once an engine has been made.
-    network: Mutex<Option<Arc<Network>>>,
+    network: LoadOnce<Network>,
     /// The graph as the effnet engine holds it, or why it is none of its own, once somebody asked.
     fused: OnceLock<std::result::Result<Arc<effnet::Network>, String>>,
 }
@@ -123,16 +130,14 @@ impl Model {
         let (input, row_shape) = shape::input(&graph, &metadata, &mut warnings).map_err(error)?;
         let is_head = matches!(input, InputSpec::Vector { .. });
         let described = shape::outputs(&graph, &metadata, is_head, &mut warnings);
-        let mut network = None;
+        let network = LoadOnce::new();
         let mut outputs = Vec::new();
         // Where the graph leaves a width open, only running it tells.
         let measured = if described.iter().all(|(_, _, dim)| dim.is_some()) {
             None
         } else {
-            let loaded = Network::load(&onnx, &graph, row_shape.clone()).map_err(error)?;
-            let measured = loaded.measure().map_err(error)?;
-            network = Some(Arc::new(loaded));
-            Some(measured)
+            let loaded = network.get(|| Network::load(&onnx, &graph, row_shape.clone()).map_err(error))?;
+            Some(loaded.measure().map_err(error)?)
         };
         for (index, (name, purpose, dim)) in described.into_iter().enumerate() {
             let dim = dim.or_else(|| Some(measured.as_ref()?[index])).unwrap_or_default();
@@ -147,7 +152,6 @@ impl Model {
             log::warn!("model {name}: {warning}");
         }
         let sha256 = Sha256::digest(&onnx).iter().map(|byte| format!("{byte:02x}")).collect();
-        let network = Mutex::new(network);
         let name = name.to_owned();
         let inner = Inner {
             name,
@@ -299,15 +303,9 @@ impl Model {
     /// The weights as the onnx engine holds them, loaded by whoever asks first.
     fn network(&self) -> Result<Arc<Network>> {
         let Inner { name, onnx, graph, row_shape, network, .. } = &*self.inner;
-        // A panic while loading is contained and leaves `None`, so a poisoned lock holds nothing wrong.
-        let mut network = network.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(network) = &*network {
-            return Ok(network.clone());
-        }
-        let loaded = Network::load(onnx, graph, row_shape.clone());
-        let loaded = Arc::new(loaded.map_err(|reason| Error::model(name, reason))?);
-        *network = Some(loaded.clone());
-        Ok(loaded)
+        network.get(|| {
+            Network::load(onnx, graph, row_shape.clone()).map_err(|reason| Error::model(name, reason))
+        })
     }
 }
 

@@ -140,6 +140,40 @@ void streams(const sleeve::Extractor &extractor) {
     CHECK(thrown([&] { (void)sleeve::Stream::open(extractor, 0, 2); }) == SLEEVE_STATUS_INVALID_ARGUMENT);
 }
 
+void batches(const sleeve::Extractor &extractor, const std::string &recording) {
+    const std::vector<std::string> files{recording, "/nowhere.mp3", recording};
+    const sleeve::Analysis alone = extractor.run_file(recording);
+    std::vector<int> seen(files.size());
+    auto goes_on = [](std::size_t, std::size_t, double seconds) { return seconds >= 0; };
+    const sleeve::BatchTotals totals = sleeve::run_batch(
+        extractor, files,
+        [&](std::size_t index, sleeve::Result<sleeve::Analysis> analysis) {
+            ++seen.at(index);
+            CHECK(analysis.has_value() == (index != 1));
+            if (!analysis) {
+                CHECK(analysis.error().status() == SLEEVE_STATUS_IO);
+                return;
+            }
+            CHECK(analysis->patches() == alone.patches());
+            for (std::size_t i = 0; i < alone.patches() * alone.output(0).columns(); ++i)
+                CHECK(analysis->output(0).data()[i] == alone.output(0).data()[i]);
+        },
+        goes_on, 2);
+    CHECK(totals.done == 2 && !totals.cancelled);
+    for (int count : seen) CHECK(count == 1);
+    // What a callback throws comes out here.
+    bool caught = false;
+    try {
+        (void)sleeve::run_batch(extractor, files, [](std::size_t, auto) { throw 42; }, goes_on);
+    } catch (int number) {
+        caught = number == 42;
+    }
+    CHECK(caught);
+    auto stops = [](std::size_t, std::size_t, double) { return false; };
+    CHECK(sleeve::run_batch(extractor, files, [](std::size_t, auto) {}, stops).cancelled);
+    CHECK(sleeve::run_batch(extractor, {}, [](std::size_t, auto) {}, goes_on).done == 0);
+}
+
 // One extractor, several threads: the same bits for all.
 void sharing(const sleeve::Extractor &extractor) {
     std::vector<float> samples(16000 * 4);
@@ -170,6 +204,7 @@ int main(int argc, char **argv) {
     analyses(extractor, argv[2]);
     heads(argv[1]);
     streams(extractor);
+    batches(extractor, argv[2]);
     sharing(extractor);
     sleeve::Mel mel;
     const std::vector<float> tone(1000, 0.5f);

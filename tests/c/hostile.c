@@ -108,6 +108,7 @@ static void options(const sleeve_model *head) {
 }
 
 static void streams(const sleeve_extractor *extractor, const sleeve_extractor *alone);
+static void batches(const sleeve_extractor *extractor, const sleeve_extractor *alone);
 
 static void extractors(const sleeve_model *model, const sleeve_model *head) {
     sleeve_extractor *extractor;
@@ -176,6 +177,7 @@ static void extractors(const sleeve_model *model, const sleeve_model *head) {
         sleeve_analysis_free(analysis);
 
     streams(extractor, alone);
+    batches(extractor, alone);
     analysis = nowhere;
     NULL_POINTER(sleeve_extractor_run_patches(NULL, samples, 1, 187, 96, &analysis));
     NULL_POINTER(sleeve_extractor_run_patches(extractor, NULL, 1, 187, 96, &analysis));
@@ -297,6 +299,33 @@ static void streams(const sleeve_extractor *extractor, const sleeve_extractor *a
     sleeve_pusher_free(pusher);
     sleeve_pusher_free(NULL);
     sleeve_puller_free(NULL);
+}
+
+static void on_result(void *user_data, size_t index, sleeve_status status, const char *message,
+                      sleeve_analysis *analysis) {
+    CHECK(index == 0 && status != SLEEVE_STATUS_OK && message[0] != '\0' && analysis == NULL);
+    ++*(int *)user_data;
+}
+
+static void batches(const sleeve_extractor *extractor, const sleeve_extractor *alone) {
+    const char *const paths[] = {"/nowhere.wav"};
+    const char *const none[] = {NULL};
+    int results = 0;
+    size_t done = 99;
+    NULL_POINTER(sleeve_batch_run(NULL, paths, 1, 1, on_result, NULL, &results, &done));
+    NULL_POINTER(sleeve_batch_run(extractor, NULL, 1, 1, on_result, NULL, &results, &done));
+    NULL_POINTER(sleeve_batch_run(extractor, NULL, 0, 1, on_result, NULL, &results, &done));
+    NULL_POINTER(sleeve_batch_run(extractor, none, 1, 1, on_result, NULL, &results, &done));
+    NULL_POINTER(sleeve_batch_run(extractor, paths, 1, 1, NULL, NULL, &results, &done));
+    NULL_POINTER(sleeve_batch_run(extractor, paths, 1, 1, on_result, NULL, &results, NULL));
+    INVALID(sleeve_batch_run(extractor, paths, (size_t)-1, 1, on_result, NULL, &results, &done));
+    INVALID(sleeve_batch_run(extractor, paths, 1, (size_t)-1, on_result, NULL, &results, &done));
+    INVALID(sleeve_batch_run(alone, paths, 1, 1, on_result, NULL, &results, &done));
+    CHECK(results == 0 && done == 99);
+    OK(sleeve_batch_run(extractor, paths, 0, 1, on_result, NULL, &results, &done));
+    CHECK(results == 0 && done == 0);
+    OK(sleeve_batch_run(extractor, paths, 1, 1, on_result, NULL, &results, &done));
+    CHECK(results == 1 && done == 0);
 }
 
 static void mel(void) {

@@ -9,7 +9,7 @@ use cbindgen::{Builder, Config, DocumentationStyle, Language, Style};
 use crate::run::repository;
 
 /// The files of `src/capi/`, in the order in which a reader meets their objects.
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "version",
     "status",
     "error",
@@ -20,6 +20,7 @@ const FILES: [&str; 11] = [
     "analysis",
     "extractor",
     "stream",
+    "batch",
     "mel",
 ];
 

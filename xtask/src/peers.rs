@@ -9,11 +9,18 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::debian;
-use crate::run::{checked, have, repository, target};
+use crate::run::{cargo, checked, have, repository, target};
 
-/// Debian's programs that the tests call, and the package each comes in.
-const PROGRAMS: &[(&str, &str)] =
-    &[("ffmpeg", "ffmpeg"), ("oggenc", "vorbis-tools"), ("opusenc", "opus-tools"), ("opusdec", "opus-tools")];
+/// Debian's programs that the tests call and that work from any folder, and the package each comes in.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("ffmpeg", "ffmpeg"),
+    ("oggenc", "vorbis-tools"),
+    ("opusenc", "opus-tools"),
+    ("opusdec", "opus-tools"),
+    ("cmake", "cmake"),
+    ("abidw", "abigail-tools"),
+    ("abidiff", "abigail-tools"),
+];
 
 /// What the tests need; returns the PATH to run them with.
 pub fn prepare() -> Result<OsString> {
@@ -39,6 +46,36 @@ pub fn prepare() -> Result<OsString> {
     folders.extend(std::env::split_paths(&path));
     Ok(std::env::join_paths(folders)?)
 }
+
+/// cargo-c, which installs the library as C projects expect it: `target/cargo-c/bin`.
+pub fn cargo_c() -> Result<()> {
+    let root = target().join("cargo-c");
+    let stamp = root.join("version.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|version| version == CARGO_C) {
+        return Ok(());
+    }
+    println!("cargo-c {CARGO_C} -> target/cargo-c");
+    // Not optimised: it runs once or twice, and compiles in a third of the time.
+    let mut install = cargo();
+    install.args(["install", "--quiet", "--locked", "--debug", "--force", "cargo-c", "--version", CARGO_C]);
+    install.args(["--config", "profile.dev.debug=false"]).arg("--root").arg(&root);
+    // Kept apart, and gone afterwards: half a gigabyte.
+    let build = root.join("build");
+    install.arg("--target-dir").arg(&build);
+    let has_openssl = Command::new("pkg-config").args(["--exists", "openssl"]).status();
+    if !has_openssl.is_ok_and(|status| status.success()) {
+        install.args(["--features", "vendored-openssl"]);
+    }
+    let installed = checked(&mut install);
+    let _ = fs::remove_dir_all(build);
+    match installed {
+        Ok(()) => Ok(fs::write(stamp, CARGO_C)?),
+        Err(error) => complain("cargo-c", &error, "a network"),
+    }
+}
+
+/// The version of cargo-c that this toolchain compiles.
+const CARGO_C: &str = "0.10.24+cargo-0.98.0";
 
 /// TensorFlow, whose converted networks a test runs: an environment of its own, for it is large.
 pub fn keras() -> Result<()> {

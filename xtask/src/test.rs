@@ -26,6 +26,7 @@ pub fn run(filters: &[String]) -> Result<()> {
     step("peers");
     let path = peers::prepare()?;
     peers::keras()?;
+    peers::cargo_c()?;
 
     step("tests");
     let skips = target().join("test-skips.txt");

@@ -53,6 +53,16 @@ impl Target {
         self.stem.with_file_name(name)
     }
 
+    /// Every file that a writer of this format gives its name.
+    pub fn files(&self, format: Format) -> Vec<PathBuf> {
+        match format {
+            Format::Npy => self.labels().iter().map(|label| self.file(&format!("{label}.npy"))).collect(),
+            Format::Json => vec![self.file("json")],
+            Format::Csv => vec![self.file("csv")],
+            Format::Parquet => vec![self.file("parquet")],
+        }
+    }
+
     /// A short, unique name for each output: its purpose, a head's name before it, or else its tensor's.
     fn labels(&self) -> Vec<String> {
         let mut labels: Vec<String> = Vec::new();

@@ -406,4 +406,18 @@ impl Engine for EffnetEngine {
         }
         Ok(())
     }
+
+    fn concurrent(&self) -> Option<Arc<dyn Engine>> {
+        Some(Arc::new(Self {
+            network: Arc::clone(&self.network),
+            plan: Arc::clone(&self.plan),
+            set: self.set,
+            tables: self.tables,
+            outputs: self.outputs.clone(),
+            threads: 1,
+            batch_size: self.batch_size,
+            idle: Mutex::default(),
+            crew: None,
+        }))
+    }
 }

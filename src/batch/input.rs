@@ -1,0 +1,104 @@
+//! What a batch is made of, and how each is heard.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use crate::Result;
+use crate::audio::{AudioInfo, MonoReader, MonoStream, Resampler};
+
+/// One recording to be analysed.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// An audio file.
+    File(PathBuf),
+    /// Samples in memory, which are kept until the recording is decoded.
+    Samples {
+        /// Sample frames of interleaved channels, full scale being 1.
+        samples: Cow<'a, [f32]>,
+        /// How many channels; 1 for mono.
+        channels: u16,
+        /// Sample frames a second.
+        sample_rate: u32,
+    },
+    /// Something that panics when it is decoded.
+    #[cfg(test)]
+    Panic,
+}
+
+impl<'a> Input<'a> {
+    /// An audio file.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Input::File(path.into())
+    }
+
+    /// Mono samples, borrowed or owned, full scale being 1.
+    pub fn mono(samples: impl Into<Cow<'a, [f32]>>, sample_rate: u32) -> Self {
+        Input::Samples { samples: samples.into(), channels: 1, sample_rate }
+    }
+}
+
+/// A recording being read as mono at the model's rate.
+pub(super) enum Recording<'i> {
+    File(Box<MonoReader>),
+    Samples {
+        rest: &'i [f32],
+        /// Samples a second, of all channels.
+        second: usize,
+        info: AudioInfo,
+        stream: MonoStream,
+        finished: bool,
+    },
+}
+
+impl<'i> Recording<'i> {
+    pub fn open(input: &'i Input<'_>, rate: u32, resampler: Resampler) -> Result<Self> {
+        Ok(match input {
+            Input::File(path) => Recording::File(Box::new(MonoReader::open(path, rate, resampler)?)),
+            Input::Samples { samples, channels, sample_rate } => {
+                let stream = MonoStream::new(*sample_rate, *channels, rate, resampler)?;
+                let info = AudioInfo {
+                    format: "samples".to_owned(),
+                    sample_rate: *sample_rate,
+                    channels: *channels,
+                    frames: Some((samples.len() / usize::from(*channels)) as u64),
+                };
+                let second = *sample_rate as usize * usize::from(*channels);
+                Recording::Samples { rest: samples, second, info, stream, finished: false }
+            }
+            #[cfg(test)]
+            Input::Panic => panic!("deliberate"),
+        })
+    }
+
+    pub fn info(&self) -> &AudioInfo {
+        match self {
+            Recording::File(reader) => reader.info(),
+            Recording::Samples { info, .. } => info,
+        }
+    }
+
+    pub fn warnings(&self) -> Vec<String> {
+        match self {
+            Recording::File(reader) => reader.warnings().to_vec(),
+            Recording::Samples { .. } => Vec::new(),
+        }
+    }
+
+    /// Appends some more mono samples, at most about a second of them; `false` at the end.
+    pub fn read(&mut self, out: &mut Vec<f32>) -> Result<bool> {
+        match self {
+            Recording::File(reader) => Ok(reader.read(out)? > 0),
+            Recording::Samples { finished: true, .. } => Ok(false),
+            Recording::Samples { rest, second, stream, finished, .. } => {
+                let (chunk, later) = rest.split_at(rest.len().min(*second));
+                stream.push(chunk, out)?;
+                *rest = later;
+                if later.is_empty() {
+                    *finished = true;
+                    stream.finish(out)?;
+                }
+                Ok(true)
+            }
+        }
+    }
+}
