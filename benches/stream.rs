@@ -72,8 +72,7 @@ fn run(name: &str, options: &Options) -> Result<()> {
     let completing = completing_blocks(&samples, extractor.patching())?;
     ensure!(!completing.is_empty(), "{} s hold no patch of this model", options.seconds);
 
-    let (mut pusher, mut puller) =
-        Stream::open(&extractor, &StreamOptions::new(RATE, CHANNELS as u16))?;
+    let (mut pusher, mut puller) = Stream::open(&extractor, &StreamOptions::new(RATE, CHANNELS as u16))?;
     // The first run of a network is slower: memory, threads.
     let mut nothing = |_: &Rows<'_>| Ok(());
     pusher.push(&samples[..CHANNELS * (5 * RATE as usize).min(samples.len() / CHANNELS)])?;
@@ -132,8 +131,11 @@ fn run(name: &str, options: &Options) -> Result<()> {
         micros(GOAL),
     );
     ensure!(rows.len() == completing.len(), "{} rows for {} patches", rows.len(), completing.len());
-    let mut waits: Vec<Duration> =
-        rows.iter().zip(&completing).map(|(row, &block)| row.saturating_duration_since(pushes[block].1)).collect();
+    let mut waits: Vec<Duration> = rows
+        .iter()
+        .zip(&completing)
+        .map(|(row, &block)| row.saturating_duration_since(pushes[block].1))
+        .collect();
     waits.sort();
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     println!(

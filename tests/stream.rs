@@ -534,7 +534,8 @@ fn draw(state: &mut u64, end: usize) -> usize {
 fn two_threads_and_a_tight_queue_lose_nothing_and_mix_nothing() {
     let extractor = small(3, LastPatch::Repeat, Resampler::Linear, 4);
     // Even ones are finished, odd ones abandoned.
-    let recordings: Vec<Vec<f32>> = (0..60).map(|index| music(8_000, 2, 0.02 * f64::from(index % 13))).collect();
+    let recordings: Vec<Vec<f32>> =
+        (0..60).map(|index| music(8_000, 2, 0.02 * f64::from(index % 13))).collect();
     let (mut pusher, mut puller) = open(&extractor, 8_000, 2, 97);
     let expected: Vec<RowBits> =
         recordings.iter().map(|samples| offline(&extractor, samples, 8_000, 2)).collect();

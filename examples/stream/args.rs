@@ -8,8 +8,9 @@ use sleeve::patches::LastPatch;
 
 /// Tags of audio while it plays: raw samples from standard input, or a file as if it were heard.
 ///
-/// A line whenever the strongest tags change: where the patch starts, and the tags. For example, from a microphone:
-/// arecord -q -t raw -f S16_LE -r 44100 -c 2 | stream --rate 44100 --channels 2
+/// A line whenever the strongest tags change: where the patch starts, and the tags.
+///
+/// From a microphone: arecord -q -t raw -f S16_LE -r 44100 -c 2 | stream --rate 44100 --channels 2
 #[derive(Parser, Debug)]
 #[command(name = "stream", version, max_term_width = 100)]
 pub struct Args {

@@ -17,7 +17,8 @@ pub(crate) struct Pipeline {
 impl Pipeline {
     /// At the start of a recording of interleaved `channels` at `sample_rate` Hz.
     pub(crate) fn new(extractor: &Extractor, sample_rate: u32, channels: u16) -> Result<Self> {
-        let mono = MonoStream::new(sample_rate, channels, extractor.model.sample_rate(), extractor.resampler)?;
+        let mono =
+            MonoStream::new(sample_rate, channels, extractor.model.sample_rate(), extractor.resampler)?;
         Ok(Pipeline { mono, samples: Vec::new(), front: FrontEnd::new([extractor]) })
     }
 
