@@ -89,7 +89,7 @@ fn what_cannot_be_heard_is_an_error_that_says_why() {
         (&["-f", "f32", "-c", "2"], bytes_of(&samples), "sample 3500 is NaN"),
         (&["--rate", "0"], Vec::new(), "0 Hz"),
         (&["--channels", "0"], Vec::new(), "channel"),
-        (&["--capacity", "-1"], Vec::new(), "queue"),
+        (&["--capacity=-1"], Vec::new(), "queue"),
         (&["no-such-file.mp3"], Vec::new(), "no-such-file.mp3"),
     ];
     for (arguments, input, reason) in cases {

@@ -42,15 +42,9 @@ fn run(args: &Args) -> Result<()> {
     let (pusher, puller) = Stream::open(&extractor, &options)?;
     let mut lines = Lines::new(&extractor, args.top, args.all);
     let audio = std::thread::Builder::new().name("audio".into()).spawn(move || source.push(pusher))?;
-    let heard = pull_all(puller, &mut lines);
-    // A thread that waits for standard input would keep a failed puller's error from being seen.
-    if heard.is_ok() || audio.is_finished() {
-        let pushed = audio.join().expect("the audio thread does not panic");
-        // A puller that failed closed the stream: its own error says more.
-        heard.and(pushed)?;
-    } else {
-        heard?;
-    }
+    // If this fails, the audio thread may be waiting for standard input: nobody waits for it then.
+    pull_all(puller, &mut lines)?;
+    audio.join().expect("the audio thread does not panic")?;
     if lines.patches() == 0 {
         let seconds = extractor.patching().duration();
         eprintln!("no complete patch of {seconds:.1} s; --last-patch repeat makes one of what there is");

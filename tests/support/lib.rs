@@ -4,6 +4,7 @@ pub mod audio;
 pub mod plain_mel;
 pub mod rows;
 pub mod small_model;
+pub mod streams;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
