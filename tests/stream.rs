@@ -109,8 +109,12 @@ proptest! {
         let mut stream = Stream::new(&extractor, &options).unwrap();
         for _ in 0..2 {
             let mut rows = RowBits::default();
-            for piece in samples.chunks(5_000 * width) {
-                stream.push(piece, &mut rows).unwrap();
+            let size = 5_000 * width;
+            for (floats, integers) in samples.chunks(size).zip(integers.chunks(size)) {
+                match as_integers {
+                    true => stream.push_i16(integers, &mut rows).unwrap(),
+                    false => stream.push(floats, &mut rows).unwrap(),
+                }
             }
             stream.finish(&mut rows).unwrap();
             stream.finish(&mut rows).unwrap();

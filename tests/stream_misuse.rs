@@ -51,6 +51,10 @@ fn a_bad_sample_is_refused_with_its_frame_after_all_that_came_before() {
         pusher.reset().unwrap();
         let rows = whole(&mut pusher, &mut puller, &good, 2);
         assert_eq!(rows, offline(&extractor, &good, 44_100, 2));
+        // Frames count from the start of their own recording.
+        pusher.reset().unwrap();
+        pusher.push(&[0.0, 0.0, 0.5, value]).unwrap();
+        assert!(matches!(failure(&mut puller, &mut RowBits::default()), Error::NonFinite { index: 1, .. }));
     }
 }
 
