@@ -223,12 +223,12 @@ fn two_threads_and_a_tight_queue_lose_nothing_and_mix_nothing() {
     // Even ones are finished, odd ones abandoned.
     let recordings: Vec<Vec<f32>> =
         (0..60).map(|index| music(8_000, 2, 0.02 * f64::from(index % 13))).collect();
-    let (mut pusher, mut puller) = open(&extractor, 8_000, 2, 97);
+    let (mut pusher, puller) = open(&extractor, 8_000, 2, 97);
     let expected: Vec<RowBits> =
         recordings.iter().map(|samples| offline(&extractor, samples, 8_000, 2)).collect();
-    std::thread::scope(|scope| {
-        let recordings = &recordings;
-        // The pusher goes with its thread, so that a panic there ends the test.
+    let (recordings, expected) = (&recordings, &expected);
+    // Each handle goes with its thread, so that a panic there ends the other one too.
+    std::thread::scope(move |scope| {
         scope.spawn(move || {
             let mut state = 1;
             for (index, samples) in recordings.iter().enumerate() {
@@ -249,6 +249,7 @@ fn two_threads_and_a_tight_queue_lose_nothing_and_mix_nothing() {
                 }
             }
         });
+        let mut puller = puller;
         for (index, expected) in expected.iter().enumerate() {
             let mut rows = RowBits::default();
             let state = loop {
