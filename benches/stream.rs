@@ -179,7 +179,7 @@ fn noise(frames: usize) -> Vec<f32> {
 /// A random EfficientNet-B0, made once.
 fn effnet() -> Result<PathBuf> {
     let folder = repository().join("target/effnet-bench");
-    let model = folder.join("stream.onnx");
+    let model = folder.join("random-effnet-b0.onnx");
     if !model.exists() {
         std::fs::create_dir_all(&folder)?;
         let python = repository().join("target/peers/bin/python");
