@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::stream::PushError;
+
 /// What went wrong. Every message names its subject (a file, an option, a tensor) and the reason.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -65,6 +67,9 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+    /// A stream does not take what is pushed.
+    #[error(transparent)]
+    Push(#[from] PushError),
 }
 
 /// Results of this library.

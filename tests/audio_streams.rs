@@ -89,3 +89,26 @@ fn bad_pushes_are_refused_with_their_place() {
     assert!(MonoStream::new(44_100, 0, 16_000, Resampler::Linear).is_err());
     assert!(MonoStream::new(44_100, 1, 0, Resampler::Sinc).is_err());
 }
+
+#[test]
+fn a_reset_stream_is_as_good_as_a_new_one() {
+    let samples = music(44_100, 2, 0.4);
+    for resampler in [Resampler::Linear, Resampler::Sinc] {
+        let fresh = push(&samples, 44_100, 2, resampler, &[1_000]);
+        let mut stream = MonoStream::new(44_100, 2, 16_000, resampler).unwrap();
+        for finish in [false, true] {
+            stream.push(&samples[..9_000], &mut Vec::new()).unwrap();
+            if finish {
+                stream.finish(&mut Vec::new()).unwrap();
+            }
+            stream.reset();
+            let mut out = Vec::new();
+            stream.push(&samples, &mut out).unwrap();
+            stream.finish(&mut out).unwrap();
+            assert_eq!(out.iter().map(|sample| sample.to_bits()).collect::<Vec<u32>>(), fresh, "{resampler}");
+            stream.reset();
+            let wrong = stream.push(&[0.0, f32::NAN], &mut Vec::new());
+            assert!(matches!(wrong, Err(Error::NonFinite { index: 0, .. })), "frames count from 0 again");
+        }
+    }
+}

@@ -1,12 +1,9 @@
-//! Streams: the bits of the offline extractor however audio is cut, pushed and pulled; recordings one after another;
-//! two real threads; and everything a caller can do wrong.
+//! Streams: the bits of the offline extractor however audio is cut, pushed and pulled, on one thread and on two.
 
 use std::marker::PhantomData;
 use std::path::Path;
-use std::sync::OnceLock;
 
 use proptest::prelude::*;
-use sleeve::Error;
 use sleeve::audio::{MonoStream, Resampler};
 use sleeve::extractor::{Extractor, Rows};
 use sleeve::model::Model;
@@ -14,78 +11,8 @@ use sleeve::patches::LastPatch;
 use sleeve::stream::{Capacity, Pulled, Puller, PushError, Pusher, State, Stream, StreamOptions};
 use sleeve_tests::audio::music;
 use sleeve_tests::rows::RowBits;
-use sleeve_tests::small_model;
-
-/// The small model with its head behind it.
-fn small(hop: usize, last_patch: LastPatch, resampler: Resampler, batch_size: usize) -> Extractor {
-    static MODELS: OnceLock<(Model, Model)> = OnceLock::new();
-    let (model, head) = MODELS.get_or_init(|| (small_model::model(), small_model::head())).clone();
-    let builder = Extractor::builder(model).head(head).threads(1).patch_hop(hop);
-    builder.last_patch(last_patch).resampler(resampler).batch_size(batch_size).build().unwrap()
-}
-
-fn plain() -> Extractor {
-    small(4, LastPatch::Repeat, Resampler::Linear, 8)
-}
-
-fn open(extractor: &Extractor, rate: u32, channels: u16, frames: usize) -> (Pusher, Puller) {
-    let options = StreamOptions::new(rate, channels).capacity(Capacity::Frames(frames));
-    Stream::open(extractor, &options).unwrap()
-}
-
-/// The mean of the channels at the signal's own rate.
-fn downmixed(samples: &[f32], rate: u32, channels: u16) -> Vec<f32> {
-    let mut mono = Vec::new();
-    let mut stream = MonoStream::new(rate, channels, rate, Resampler::Linear).unwrap();
-    stream.push(samples, &mut mono).unwrap();
-    mono
-}
-
-/// What the offline extractor makes of interleaved samples.
-fn offline(extractor: &Extractor, samples: &[f32], rate: u32, channels: u16) -> RowBits {
-    RowBits::of(&extractor.extract_samples(&downmixed(samples, rate, channels), rate).unwrap())
-}
-
-/// Pulls until there is nothing to do.
-fn drain(puller: &mut Puller, rows: &mut RowBits) -> State {
-    loop {
-        let before = rows.len() as u64;
-        let Pulled { rows: given, state } = puller.pull(rows).unwrap();
-        assert_eq!(rows.len() as u64 - before, given);
-        if state != State::More {
-            return state;
-        }
-        assert!(given > 0, "more only after rows");
-    }
-}
-
-/// Pushes all of it, pulling whenever the queue is full.
-fn push_all(pusher: &mut Pusher, puller: &mut Puller, samples: &[f32], channels: u16, rows: &mut RowBits) {
-    let mut rest = samples;
-    while !rest.is_empty() {
-        rest = &rest[pusher.push(rest).unwrap() * usize::from(channels)..];
-        drain(puller, rows);
-    }
-}
-
-fn whole(pusher: &mut Pusher, puller: &mut Puller, samples: &[f32], channels: u16) -> RowBits {
-    let mut rows = RowBits::default();
-    push_all(pusher, puller, samples, channels, &mut rows);
-    pusher.finish();
-    assert_eq!(drain(puller, &mut rows), State::Ended);
-    rows
-}
-
-/// The error of the next pull that fails.
-fn failure(puller: &mut Puller, rows: &mut RowBits) -> Error {
-    loop {
-        match puller.pull(rows) {
-            Ok(Pulled { state: State::More, .. }) => {}
-            Ok(pulled) => panic!("{pulled:?}"),
-            Err(error) => return error,
-        }
-    }
-}
+use sleeve_tests::streams::{drain, offline, open, plain, small, whole};
+use sleeve_tests::{output_of, peer, repository, skip, small_model};
 
 fn write_wav(path: &Path, rate: u32, channels: u16, samples: &[f32], integers: Option<&[i16]>) {
     let (bits_per_sample, sample_format) = match integers {
@@ -182,8 +109,12 @@ proptest! {
         let mut stream = Stream::new(&extractor, &options).unwrap();
         for _ in 0..2 {
             let mut rows = RowBits::default();
-            for piece in samples.chunks(5_000 * width) {
-                stream.push(piece, &mut rows).unwrap();
+            let size = 5_000 * width;
+            for (floats, integers) in samples.chunks(size).zip(integers.chunks(size)) {
+                match as_integers {
+                    true => stream.push_i16(integers, &mut rows).unwrap(),
+                    false => stream.push(floats, &mut rows).unwrap(),
+                }
             }
             stream.finish(&mut rows).unwrap();
             stream.finish(&mut rows).unwrap();
@@ -221,6 +152,32 @@ fn the_bundled_model_gives_the_bits_of_the_whole_recording() {
 }
 
 #[test]
+fn the_fused_engine_gives_the_bits_of_the_whole_recording() {
+    let folder = repository().join("target/effnet-tests");
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("stream.onnx");
+    let Some(mut command) = peer("make_effnet.py") else { skip!("no peers; run `cargo xtask peers`") };
+    output_of(command.arg(&path).args(["--style", "folded", "--seed", "9"]));
+    let extractor = Extractor::builder(Model::open(&path).unwrap()).threads(2).build().unwrap();
+    assert_eq!(extractor.engine().name(), "effnet");
+    let samples = music(44_100, 1, 9.0);
+    let expected = offline(&extractor, &samples, 44_100, 1);
+    assert!(expected.len() > 6, "{} patches", expected.len());
+    let (mut pusher, mut puller) = open(&extractor, 44_100, 1, 44_100 * 5);
+    // Patch by patch as they are complete, then as many together as the queue holds.
+    let mut rows = RowBits::default();
+    for chunk in samples.chunks(4_410) {
+        pusher.push(chunk).unwrap();
+        drain(&mut puller, &mut rows);
+    }
+    pusher.finish();
+    assert_eq!(drain(&mut puller, &mut rows), State::Ended);
+    assert_eq!(rows, expected);
+    pusher.reset().unwrap();
+    assert_eq!(whole(&mut pusher, &mut puller, &samples, 1), expected);
+}
+
+#[test]
 fn a_patch_comes_with_its_last_sample() {
     let extractor = small(4, LastPatch::Discard, Resampler::Linear, 8);
     let (mut pusher, mut puller) = open(&extractor, 16_000, 1, 16_000);
@@ -254,276 +211,6 @@ fn queued_patches_come_in_batches_of_the_extractor_s_size() {
     assert_eq!(batches, [vec![4; 13], vec![2]].concat());
 }
 
-#[test]
-fn recordings_wait_in_the_queue_one_behind_the_other() {
-    let extractor = plain();
-    let (mut pusher, mut puller) = open(&extractor, 22_050, 2, 100_000);
-    let recordings: Vec<Vec<f32>> =
-        [0.4, 0.0, 0.01, 0.6].map(|seconds| music(22_050, 2, seconds)).into_iter().collect();
-    for samples in &recordings {
-        pusher.push(samples).unwrap();
-        pusher.finish();
-        pusher.finish();
-        assert_eq!(pusher.push(&[0.0; 2]), Err(PushError::Finished));
-        assert_eq!(pusher.push_i16(&[]), Err(PushError::Finished));
-        pusher.reset().unwrap();
-        // Nothing to abandon.
-        pusher.reset().unwrap();
-    }
-    for samples in &recordings {
-        let mut rows = RowBits::default();
-        assert_eq!(drain(&mut puller, &mut rows), State::Ended);
-        assert_eq!(rows, offline(&extractor, samples, 22_050, 2));
-    }
-    let mut rows = RowBits::default();
-    assert_eq!(drain(&mut puller, &mut rows), State::Waiting);
-    pusher.finish();
-    for _ in 0..3 {
-        assert_eq!(drain(&mut puller, &mut rows), State::Ended, "until the next begins");
-    }
-    pusher.reset().unwrap();
-    assert_eq!(drain(&mut puller, &mut rows), State::Waiting);
-    assert!(rows.is_empty());
-}
-
-#[test]
-fn an_abandoned_recording_gives_nothing_more_and_spoils_nothing() {
-    let extractor = plain();
-    let (mut pusher, mut puller) = open(&extractor, 44_100, 1, 50_000);
-    let (first, second) = (music(44_100, 1, 0.9), music(44_100, 1, 0.5));
-    let mut rows = RowBits::default();
-    // Some of it was heard; what is in the queue, whole patches of it, is not.
-    pusher.push(&first[..20_000]).unwrap();
-    drain(&mut puller, &mut rows);
-    let heard = rows.len();
-    assert!(heard > 0);
-    pusher.push(&first[20_000..]).unwrap();
-    pusher.reset().unwrap();
-    assert_eq!(drain(&mut puller, &mut rows), State::Abandoned);
-    assert_eq!(rows.len(), heard);
-    assert_eq!(drain(&mut puller, &mut rows), State::Waiting);
-    assert_eq!(whole(&mut pusher, &mut puller, &second, 1), offline(&extractor, &second, 44_100, 1));
-    // A finished recording before it is heard all the same.
-    pusher.reset().unwrap();
-    pusher.push(&second).unwrap();
-    pusher.finish();
-    pusher.reset().unwrap();
-    pusher.push(&first[..9]).unwrap();
-    pusher.reset().unwrap();
-    rows = RowBits::default();
-    assert_eq!(drain(&mut puller, &mut rows), State::Ended);
-    assert_eq!(rows, offline(&extractor, &second, 44_100, 1));
-    assert_eq!(drain(&mut puller, &mut rows), State::Abandoned);
-    assert_eq!(drain(&mut puller, &mut rows), State::Waiting);
-    assert_eq!(pusher.room(), 50_000);
-}
-
-#[test]
-fn a_full_queue_still_takes_an_end_or_a_reset() {
-    let extractor = plain();
-    let (mut pusher, mut puller) = open(&extractor, 16_000, 2, 10);
-    assert_eq!(pusher.push(&[0.5; 2 * 25]).unwrap(), 10);
-    assert_eq!(pusher.push(&[0.5; 2]).unwrap(), 0);
-    assert_eq!(pusher.room(), 0);
-    pusher.finish();
-    pusher.reset().unwrap();
-    assert_eq!(pusher.push(&[0.5; 2]).unwrap(), 0, "still full");
-    let mut rows = RowBits::default();
-    assert_eq!(drain(&mut puller, &mut rows), State::Ended);
-    assert_eq!(rows, offline(&extractor, &[0.5; 20], 16_000, 2));
-    assert_eq!(pusher.push(&[0.5; 2 * 11]).unwrap(), 10);
-    pusher.reset().unwrap();
-    assert_eq!(drain(&mut puller, &mut rows), State::Abandoned);
-    assert_eq!(pusher.room(), 10);
-}
-
-#[test]
-fn endless_recordings_that_nobody_hears_are_refused_and_none_is_lost() {
-    let extractor = plain();
-    let (mut pusher, mut puller) = open(&extractor, 16_000, 1, 1_000);
-    let mut finished = 0;
-    loop {
-        pusher.push(&[0.1; 3]).unwrap();
-        pusher.finish();
-        finished += 1;
-        match pusher.reset() {
-            Ok(()) => {}
-            Err(error) => break assert_eq!(error, PushError::Busy),
-        }
-    }
-    assert_eq!(finished, 64);
-    for attempt in 0..finished {
-        assert_eq!(drain(&mut puller, &mut RowBits::default()), State::Ended, "{attempt}");
-    }
-    pusher.reset().unwrap();
-    assert_eq!(drain(&mut puller, &mut RowBits::default()), State::Waiting);
-}
-
-#[test]
-fn a_bad_sample_is_refused_with_its_frame_after_all_that_came_before() {
-    let extractor = small(4, LastPatch::Discard, Resampler::Linear, 8);
-    let good = music(44_100, 2, 1.0);
-    for (value, chunk) in [(f32::NAN, 30_000), (f32::INFINITY, 64), (f32::NEG_INFINITY, 1)] {
-        let (mut pusher, mut puller) = open(&extractor, 44_100, 2, 30_000);
-        let mut bad = good.clone();
-        bad[2 * 20_123 + 1] = value;
-        bad[2 * 20_500] = f32::NAN;
-        let mut rows = RowBits::default();
-        for samples in bad.chunks(2 * chunk).take(20_123 / chunk) {
-            pusher.push(samples).unwrap();
-            drain(&mut puller, &mut rows);
-        }
-        let pushed = 20_123 / chunk * chunk;
-        pusher.push(&bad[2 * pushed..2 * 30_000.min(bad.len() / 2)]).unwrap();
-        for _ in 0..3 {
-            match failure(&mut puller, &mut rows) {
-                Error::NonFinite { index: 20_123, value: found, .. } => {
-                    assert_eq!(found.to_bits(), value.to_bits());
-                }
-                other => panic!("{other}"),
-            }
-        }
-        let text = failure(&mut puller, &mut rows).to_string();
-        let of_mono = downmixed(&good[..2 * 20_123], 44_100, 2);
-        let mut mono = [of_mono.clone(), vec![value]].concat();
-        let offline_text = extractor.extract_samples(&mono, 44_100).err().unwrap().to_string();
-        assert_eq!(text, offline_text);
-        // Everything that is complete before it, however it was pushed: patches that need no later sample.
-        mono.pop();
-        let expected = RowBits::of(&extractor.extract_samples(&mono, 44_100).unwrap());
-        assert!(expected.starts_with(&rows));
-        assert!(rows.len() + 1 >= expected.len() && !rows.is_empty(), "{} of {}", rows.len(), expected.len());
-        // What follows is discarded, so the pusher is never stuck; the next recording is as good as any.
-        assert_eq!(pusher.room(), 30_000);
-        pusher.push(&good[..2_000]).unwrap();
-        pusher.finish();
-        assert!(matches!(puller.pull(&mut rows), Err(Error::NonFinite { index: 20_123, .. })));
-        pusher.reset().unwrap();
-        let rows = whole(&mut pusher, &mut puller, &good, 2);
-        assert_eq!(rows, offline(&extractor, &good, 44_100, 2));
-    }
-}
-
-#[test]
-fn a_sink_s_error_or_panic_loses_the_recording_and_no_other() {
-    let extractor = plain();
-    let samples = music(16_000, 1, 0.5);
-    let expected = offline(&extractor, &samples, 16_000, 1);
-    let (mut pusher, mut puller) = open(&extractor, 16_000, 1, 8_000);
-    pusher.push(&samples).unwrap();
-    let mut enough = |_: &Rows<'_>| Err(Error::Unavailable("enough".into()));
-    assert!(matches!(puller.pull(&mut enough), Err(Error::Unavailable(reason)) if reason == "enough"));
-    let again = puller.pull(&mut RowBits::default()).unwrap_err();
-    assert!(again.to_string().contains("enough"), "{again}");
-    pusher.reset().unwrap();
-    pusher.push(&samples).unwrap();
-    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        puller.pull(&mut |_: &Rows<'_>| panic!("in a sink")).map(|_| ())
-    }));
-    assert!(panicked.is_err());
-    let again = puller.pull(&mut RowBits::default()).unwrap_err();
-    assert!(again.to_string().contains("panicked"), "{again}");
-    pusher.reset().unwrap();
-    assert_eq!(whole(&mut pusher, &mut puller, &samples, 1), expected);
-}
-
-#[test]
-fn either_handle_may_go_first() {
-    let extractor = plain();
-    let samples = music(16_000, 1, 0.5);
-    let mut rows = RowBits::default();
-
-    // The pusher in the middle of a recording: abandoned, for ever.
-    let (mut pusher, mut puller) = open(&extractor, 16_000, 1, 8_000);
-    pusher.push(&samples).unwrap();
-    drop(pusher);
-    for _ in 0..3 {
-        assert_eq!(drain(&mut puller, &mut rows), State::Abandoned);
-    }
-    assert!(rows.is_empty());
-
-    // The pusher before anything, and at the end.
-    let (pusher, mut puller) = open(&extractor, 16_000, 1, 8_000);
-    drop(pusher);
-    assert_eq!(drain(&mut puller, &mut rows), State::Abandoned);
-    let (mut pusher, mut puller) = open(&extractor, 16_000, 1, 8_000);
-    pusher.push(&samples).unwrap();
-    pusher.finish();
-    drop(pusher);
-    for _ in 0..3 {
-        assert_eq!(drain(&mut puller, &mut rows), State::Ended);
-    }
-    assert_eq!(rows, offline(&extractor, &samples, 16_000, 1));
-
-    // The puller, with room left and without.
-    for pushed in [0, 100, 8_000] {
-        let (mut pusher, puller) = open(&extractor, 16_000, 1, 8_000);
-        pusher.push(&samples[..pushed]).unwrap();
-        drop(puller);
-        assert_eq!(pusher.push(&samples), Err(PushError::Closed));
-        assert_eq!(pusher.push_i16(&[]), Err(PushError::Closed));
-        assert_eq!(pusher.reset(), Err(PushError::Closed));
-        pusher.finish();
-        pusher.finish();
-    }
-}
-
-#[test]
-fn options_that_cannot_be_are_refused() {
-    let refusal = |options: StreamOptions| match Stream::open(&plain(), &options) {
-        Err(Error::InvalidArgument(reason)) => reason,
-        Err(other) => panic!("{options:?}: {other}"),
-        Ok(_) => panic!("{options:?} was accepted"),
-    };
-    for rate in [0, 1, 999, 768_001, 1 << 31, u32::MAX] {
-        assert!(refusal(StreamOptions::new(rate, 2)).contains(&format!("{rate} Hz")));
-    }
-    assert!(refusal(StreamOptions::new(48_000, 0)).contains("channel"));
-    let capacities = [
-        Capacity::Frames(0),
-        Capacity::Frames(1 << 28),
-        Capacity::Frames(usize::MAX),
-        Capacity::Seconds(0.0),
-        Capacity::Seconds(-1.0),
-        Capacity::Seconds(1e9),
-        Capacity::Seconds(f64::INFINITY),
-        Capacity::Seconds(f64::NAN),
-    ];
-    for capacity in capacities {
-        assert!(refusal(StreamOptions::new(48_000, 2).capacity(capacity)).contains("queue"), "{capacity:?}");
-    }
-    assert!(refusal(StreamOptions::new(48_000, u16::MAX)).contains("queue"), "10 s of 65,535 channels");
-    // The smallest, and the widest.
-    let options = StreamOptions::new(48_000, 2).capacity(Capacity::Seconds(1e-9));
-    assert_eq!(Stream::open(&plain(), &options).unwrap().0.room(), 1);
-    let (mut pusher, mut puller) = open(&plain(), 768_000, u16::MAX, 3);
-    assert_eq!(pusher.push(&vec![0.25; 4 * usize::from(u16::MAX)]).unwrap(), 3);
-    pusher.finish();
-    let mut rows = RowBits::default();
-    assert_eq!(drain(&mut puller, &mut rows), State::Ended);
-    assert_eq!(rows.len(), 1);
-}
-
-#[test]
-fn slices_of_no_whole_frames_are_refused_whole() {
-    let (mut pusher, mut puller) = open(&plain(), 48_000, 3, 100);
-    for samples in [1, 2, 4, 299, 3_001] {
-        let error = PushError::PartialFrame { samples, channels: 3 };
-        assert_eq!(pusher.push(&vec![0.0; samples]), Err(error));
-        assert_eq!(pusher.push_i16(&vec![0; samples]), Err(error));
-        assert!(error.to_string().contains(&format!("{samples} samples")));
-        assert!(matches!(Error::from(error), Error::InvalidArgument(_)));
-    }
-    assert_eq!(pusher.room(), 100);
-    assert_eq!(pusher.push(&[]), Ok(0));
-    assert_eq!(pusher.push_i16(&[]), Ok(0));
-    let mut rows = RowBits::default();
-    assert_eq!(drain(&mut puller, &mut rows), State::Waiting);
-    pusher.finish();
-    assert_eq!(drain(&mut puller, &mut rows), State::Ended);
-    assert!(rows.is_empty(), "an empty recording has no rows");
-}
-
 /// A number below `end` that depends on `state`.
 fn draw(state: &mut u64, end: usize) -> usize {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -536,12 +223,12 @@ fn two_threads_and_a_tight_queue_lose_nothing_and_mix_nothing() {
     // Even ones are finished, odd ones abandoned.
     let recordings: Vec<Vec<f32>> =
         (0..60).map(|index| music(8_000, 2, 0.02 * f64::from(index % 13))).collect();
-    let (mut pusher, mut puller) = open(&extractor, 8_000, 2, 97);
+    let (mut pusher, puller) = open(&extractor, 8_000, 2, 97);
     let expected: Vec<RowBits> =
         recordings.iter().map(|samples| offline(&extractor, samples, 8_000, 2)).collect();
-    std::thread::scope(|scope| {
-        let recordings = &recordings;
-        // The pusher goes with its thread, so that a panic there ends the test.
+    let (recordings, expected) = (&recordings, &expected);
+    // Each handle goes with its thread, so that a panic there ends the other one too.
+    std::thread::scope(move |scope| {
         scope.spawn(move || {
             let mut state = 1;
             for (index, samples) in recordings.iter().enumerate() {
@@ -562,6 +249,7 @@ fn two_threads_and_a_tight_queue_lose_nothing_and_mix_nothing() {
                 }
             }
         });
+        let mut puller = puller;
         for (index, expected) in expected.iter().enumerate() {
             let mut rows = RowBits::default();
             let state = loop {

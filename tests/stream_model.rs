@@ -1,8 +1,10 @@
 //! The queue between a pusher and a puller under loom, which runs every order in which two threads' loads and stores
 //! can take effect, the stale values that unordered loads may see included.
 //!
-//! The queue's source is compiled here a second time, with loom's atomics in place of the standard ones. Sizes are tiny
-//! and so is the reader's patience: what a queue of two samples does in every order, one of a million does.
+//! The queue's source is compiled here a second time, with loom's atomics in place of the standard ones. Its slots are
+//! plain memory here, which loom watches: that one thread touches a slot while the other may is an error, even where
+//! loom could not make it read a wrong value. Sizes are tiny: what a queue of two samples does in every order, one of a
+//! million does.
 
 use std::collections::VecDeque;
 
@@ -13,7 +15,34 @@ mod queue;
 /// What `queue` names through its parent.
 mod atomics {
     pub(super) use loom::sync::Arc;
-    pub(super) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+    pub(super) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+    pub(super) type SampleSlot = Slot<u32>;
+    pub(super) type MarkSlot = Slot<u64>;
+
+    /// An atomic's face on memory that two threads must not touch at a time.
+    pub(super) struct Slot<T>(loom::cell::UnsafeCell<T>);
+
+    // SAFETY: loom fails the test before two threads touch the value at a time.
+    unsafe impl<T: Send> Sync for Slot<T> {}
+
+    impl<T: Copy> Slot<T> {
+        pub(super) fn new(value: T) -> Self {
+            Slot(loom::cell::UnsafeCell::new(value))
+        }
+
+        pub(super) fn load(&self, order: Ordering) -> T {
+            assert_eq!(order, Ordering::Relaxed, "slots put nothing in order");
+            // SAFETY: the pointer is valid, and loom has seen to it that nobody writes.
+            self.0.with(|value| unsafe { *value })
+        }
+
+        pub(super) fn store(&self, value: T, order: Ordering) {
+            assert_eq!(order, Ordering::Relaxed, "slots put nothing in order");
+            // SAFETY: the pointer is valid, and loom has seen to it that nobody else reads or writes.
+            self.0.with_mut(|slot| unsafe { *slot = value });
+        }
+    }
 }
 
 use queue::{Event, Reader, View, Writer};

@@ -45,6 +45,9 @@ pub(super) fn status_of(error: &Error) -> sleeve_status {
         Error::Array { .. } | Error::InvalidArgument(_) => sleeve_status::SLEEVE_STATUS_INVALID_ARGUMENT,
         Error::Unavailable(_) => sleeve_status::SLEEVE_STATUS_UNAVAILABLE,
         Error::Engine { .. } => sleeve_status::SLEEVE_STATUS_ENGINE,
+        Error::Push(crate::stream::PushError::Closed) => sleeve_status::SLEEVE_STATUS_CLOSED,
+        Error::Push(crate::stream::PushError::Busy) => sleeve_status::SLEEVE_STATUS_WOULD_BLOCK,
+        Error::Push(_) => sleeve_status::SLEEVE_STATUS_INVALID_ARGUMENT,
         Error::Cancelled => sleeve_status::SLEEVE_STATUS_CANCELLED,
     }
 }

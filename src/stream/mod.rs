@@ -73,7 +73,9 @@ pub use single::Stream;
 /// The atomics that the queue is built of.
 mod atomics {
     pub(super) use std::sync::Arc;
-    pub(super) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+    pub(super) use std::sync::atomic::{
+        AtomicBool, AtomicU32 as SampleSlot, AtomicU64, AtomicU64 as MarkSlot, Ordering,
+    };
 }
 
 /// Recordings that may wait in a queue, finished and begun.

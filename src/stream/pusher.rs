@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 
 use super::queue::{Event, Writer};
-use crate::Error;
 
 /// Takes samples, for one thread, which may be a real-time one.
 ///
@@ -127,14 +126,5 @@ impl Pusher {
         self.begun = false;
         self.finished = false;
         Ok(())
-    }
-}
-
-impl From<PushError> for Error {
-    fn from(error: PushError) -> Self {
-        match error {
-            PushError::Closed | PushError::Busy => Error::Unavailable(error.to_string()),
-            PushError::Finished | PushError::PartialFrame { .. } => Error::InvalidArgument(error.to_string()),
-        }
     }
 }

@@ -11,11 +11,11 @@
 //! the slots and the reader loads with `Acquire` before, and `read` and `heeded` the other way around.
 //!
 //! This file names its atomics through its parent: the library gives it the standard ones, the model in
-//! `tests/stream_model.rs` loom's.
+//! `tests/stream_model.rs` loom's, with slots that must never be touched by both threads at a time.
 
 use std::collections::TryReserveError;
 
-use super::atomics::{Arc, AtomicBool, AtomicU32, AtomicU64, Ordering};
+use super::atomics::{Arc, AtomicBool, AtomicU64, MarkSlot, Ordering, SampleSlot};
 
 /// What happens between two samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +27,9 @@ pub(super) enum Event {
 }
 
 struct Shared {
-    samples: Box<[AtomicU32]>,
+    samples: Box<[SampleSlot]>,
     /// `2 * position`, plus 1 for a reset.
-    marks: Box<[AtomicU64]>,
+    marks: Box<[MarkSlot]>,
     writer: Line<WriterSide>,
     reader: Line<ReaderSide>,
 }
@@ -78,12 +78,12 @@ pub(super) fn queue(samples: usize, marks: usize) -> Result<(Writer, Reader), Tr
     let mut slots = Vec::new();
     slots.try_reserve_exact(samples)?;
     // Not zero: memory that is written here has its pages, and a real-time thread does not have to wait for them.
-    slots.extend((0..samples).map(|_| AtomicU32::new(f32::NAN.to_bits())));
+    slots.extend((0..samples).map(|_| SampleSlot::new(f32::NAN.to_bits())));
     let number = || AtomicU64::new(0);
     let flag = || AtomicBool::new(false);
     let shared = Arc::new(Shared {
         samples: slots.into_boxed_slice(),
-        marks: (0..marks).map(|_| number()).collect(),
+        marks: (0..marks).map(|_| MarkSlot::new(0)).collect(),
         writer: Line(WriterSide { written: number(), marked: number(), gone: flag() }),
         reader: Line(ReaderSide { read: number(), heeded: number(), gone: flag() }),
     });

@@ -55,8 +55,8 @@ impl Stream {
     /// Takes whole frames of interleaved samples, any number, and gives the rows they complete.
     ///
     /// # Errors
-    /// `InvalidArgument` for a part of a frame, or after [`finish`](Self::finish), and nothing is taken; else as
-    /// [`Puller::pull`], and the recording is lost: [`reset`](Self::reset) begins the next one.
+    /// `Push` for a part of a frame, or after [`finish`](Self::finish), and nothing is taken; else as [`Puller::pull`],
+    /// and the recording is lost: [`reset`](Self::reset) begins the next one.
     pub fn push(&mut self, samples: &[f32], sink: &mut dyn Sink) -> Result<()> {
         self.pass(samples, Pusher::push, sink)
     }

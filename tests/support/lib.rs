@@ -5,6 +5,7 @@ pub mod native;
 pub mod plain_mel;
 pub mod rows;
 pub mod small_model;
+pub mod streams;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

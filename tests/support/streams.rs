@@ -1,0 +1,93 @@
+//! Streams, opened and driven as the tests of streams need them.
+
+use std::sync::OnceLock;
+
+use sleeve::Error;
+use sleeve::audio::{MonoStream, Resampler};
+use sleeve::extractor::Extractor;
+use sleeve::model::Model;
+use sleeve::patches::LastPatch;
+use sleeve::stream::{Capacity, Pulled, Puller, Pusher, State, Stream, StreamOptions};
+
+use crate::rows::RowBits;
+use crate::small_model;
+
+/// The small model with its head behind it.
+pub fn small(hop: usize, last_patch: LastPatch, resampler: Resampler, batch_size: usize) -> Extractor {
+    static MODELS: OnceLock<(Model, Model)> = OnceLock::new();
+    let (model, head) = MODELS.get_or_init(|| (small_model::model(), small_model::head())).clone();
+    let builder = Extractor::builder(model).head(head).threads(1).patch_hop(hop);
+    builder.last_patch(last_patch).resampler(resampler).batch_size(batch_size).build().unwrap()
+}
+
+/// The same, with patches that follow closely and a last one.
+pub fn plain() -> Extractor {
+    small(4, LastPatch::Repeat, Resampler::Linear, 8)
+}
+
+/// A stream whose queue holds `frames` frames.
+pub fn open(extractor: &Extractor, rate: u32, channels: u16, frames: usize) -> (Pusher, Puller) {
+    let options = StreamOptions::new(rate, channels).capacity(Capacity::Frames(frames));
+    Stream::open(extractor, &options).unwrap()
+}
+
+/// The mean of the channels at the signal's own rate.
+pub fn downmixed(samples: &[f32], rate: u32, channels: u16) -> Vec<f32> {
+    let mut mono = Vec::new();
+    let mut stream = MonoStream::new(rate, channels, rate, Resampler::Linear).unwrap();
+    stream.push(samples, &mut mono).unwrap();
+    mono
+}
+
+/// What the offline extractor makes of interleaved samples.
+pub fn offline(extractor: &Extractor, samples: &[f32], rate: u32, channels: u16) -> RowBits {
+    RowBits::of(&extractor.extract_samples(&downmixed(samples, rate, channels), rate).unwrap())
+}
+
+/// Pulls until there is nothing to do.
+pub fn drain(puller: &mut Puller, rows: &mut RowBits) -> State {
+    loop {
+        let before = rows.len() as u64;
+        let Pulled { rows: given, state } = puller.pull(rows).unwrap();
+        assert_eq!(rows.len() as u64 - before, given);
+        if state != State::More {
+            return state;
+        }
+        assert!(given > 0, "more only after rows");
+    }
+}
+
+/// Pushes all of it, pulling whenever the queue is full.
+pub fn push_all(
+    pusher: &mut Pusher,
+    puller: &mut Puller,
+    samples: &[f32],
+    channels: u16,
+    rows: &mut RowBits,
+) {
+    let mut rest = samples;
+    while !rest.is_empty() {
+        rest = &rest[pusher.push(rest).unwrap() * usize::from(channels)..];
+        drain(puller, rows);
+    }
+}
+
+/// A whole recording through the queue, finished.
+pub fn whole(pusher: &mut Pusher, puller: &mut Puller, samples: &[f32], channels: u16) -> RowBits {
+    let mut rows = RowBits::default();
+    push_all(pusher, puller, samples, channels, &mut rows);
+    pusher.finish();
+    assert_eq!(drain(puller, &mut rows), State::Ended);
+    rows
+}
+
+/// The error of the next pull that fails.
+pub fn failure(puller: &mut Puller, rows: &mut RowBits) -> Error {
+    loop {
+        match puller.pull(rows) {
+            Ok(Pulled { state: State::More, .. }) => {}
+            Ok(pulled) => panic!("{pulled:?}"),
+            Err(error) => return error,
+        }
+    }
+}
