@@ -1,6 +1,6 @@
 //! Files that appear whole or not at all.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -35,9 +35,8 @@ impl AtomicFile {
         // Several writers of one file, in this process and others, must not share a temporary name.
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let mut hidden = OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{}-{unique}.tmp", std::process::id()));
+        let mut hidden = prefix(name);
+        hidden.push(format!("{}-{unique}.tmp", std::process::id()));
         let temporary = path.with_file_name(hidden);
         // A leftover of a killed process with our id is ours to replace.
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary);
@@ -68,6 +67,52 @@ impl AtomicFile {
 
     fn writer(&mut self) -> &mut BufWriter<File> {
         self.writer.as_mut().expect("present until commit or drop")
+    }
+}
+
+/// What the temporary names of the file `name` begin with.
+fn prefix(name: &OsStr) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(name);
+    prefix.push(".");
+    prefix
+}
+
+/// Removes the temporary files that killed processes of this machine have left of the file `path`, and
+/// returns how many there were. Those of processes that still run stay, and so does what cannot be removed.
+pub fn sweep(path: impl AsRef<Path>) -> usize {
+    let path = path.as_ref();
+    let Some(name) = path.file_name() else { return 0 };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let prefix = prefix(name);
+    let mut swept = 0;
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let found = entry.file_name();
+        let own = found.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
+        let own = own.and_then(|rest| std::str::from_utf8(rest).ok()?.strip_suffix(".tmp")?.split_once('-'));
+        let Some((process, unique)) = own else { continue };
+        if let (Ok(process), Ok(_)) = (process.parse(), unique.parse::<u64>())
+            && has_ended(process)
+            && fs::remove_file(entry.path()).is_ok()
+        {
+            swept += 1;
+        }
+    }
+    swept
+}
+
+/// Whether no process has this id; `false` where the system does not tell.
+fn has_ended(process: i32) -> bool {
+    #[cfg(unix)]
+    {
+        // SAFETY: signal 0 reaches nobody; only whether it could is looked at.
+        let reachable = unsafe { libc::kill(process, 0) } == 0;
+        process > 0 && !reachable && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = process;
+        false
     }
 }
 
@@ -116,6 +161,29 @@ mod tests {
         drop(abandoned);
         assert_eq!(fs::read(&path).unwrap(), b"{}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn leftovers_of_killed_processes_are_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        // A process that has ended and whose id is not yet given to another.
+        let mut process = std::process::Command::new("true").spawn().unwrap();
+        let ended = process.id();
+        process.wait().unwrap();
+        let leftover = folder.path().join(format!(".a.parquet.{ended}-3.tmp"));
+        let others = [".a.parquet.tmp", ".b.parquet.1-1.tmp", ".a.parquet.x-1.tmp", "a.parquet"];
+        for name in others {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        fs::write(&leftover, "half").unwrap();
+        let running = AtomicFile::create(&path).unwrap();
+        assert_eq!(sweep(&path), 1);
+        assert!(!leftover.exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), others.len() + 1);
+        running.commit().unwrap();
+        assert_eq!(sweep(folder.path().join("no/such")), 0);
     }
 
     #[test]

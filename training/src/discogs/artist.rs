@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use super::Records;
 use super::split::Kind;
 use super::tables::{ARTIST_NAMES, ARTISTS};
-use super::xml::{Damage, Tag, Xml, number, name};
+use super::xml::{Damage, Tag, Xml, name, number};
 use crate::table::{Builder, Cell, Table};
 
 /// What another name is to an artist.
@@ -81,7 +81,12 @@ impl<'a> Artist<'a> {
         Ok(())
     }
 
-    fn read_names(&mut self, xml: &mut Xml<'a, '_>, parent: &Tag<'a>, relation: Relation) -> Result<(), Damage> {
+    fn read_names(
+        &mut self,
+        xml: &mut Xml<'a, '_>,
+        parent: &Tag<'a>,
+        relation: Relation,
+    ) -> Result<(), Damage> {
         while let Some(tag) = xml.child_of(parent)? {
             if tag.name() != name::NAME {
                 // Members come with an <id> before each <name id="...">.

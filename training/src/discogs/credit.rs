@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::xml::{Damage, Tag, Xml, number, name};
+use super::xml::{Damage, Tag, Xml, name, number};
 
 /// One artist as credited on a release, a master or a track.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

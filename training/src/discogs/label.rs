@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use super::Records;
 use super::split::Kind;
 use super::tables::LABELS;
-use super::xml::{Damage, Tag, Xml, number, name};
+use super::xml::{Damage, Tag, Xml, name, number};
 use crate::table::{Builder, Cell, Table};
 
 /// One label.

@@ -44,25 +44,24 @@ impl Marks {
     /// Marks `text` in place of what was marked before. It must not be longer than `LONGEST`.
     pub(super) fn mark(&mut self, text: &[u8], boundaries: &Boundaries) {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx")
+        if is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("bmi1")
             && is_x86_feature_detected!("popcnt")
         {
             // SAFETY: the processor has what the function is compiled for.
-            return unsafe { self.mark_with_bmi(text, boundaries) };
+            return unsafe { self.mark_with_avx2(text, boundaries) };
         }
-        self.mark_anywhere(text, boundaries);
+        self.mark_with(text, boundaries, classes);
     }
 
-    /// The same for processors that find and clear the lowest bit in one instruction each.
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx,bmi1,popcnt")]
-    fn mark_with_bmi(&mut self, text: &[u8], boundaries: &Boundaries) {
-        self.mark_anywhere(text, boundaries);
+    #[target_feature(enable = "avx2,bmi1,popcnt")]
+    fn mark_with_avx2(&mut self, text: &[u8], boundaries: &Boundaries) {
+        self.mark_with(text, boundaries, |block| classes_with_avx2(block));
     }
 
     #[inline(always)]
-    fn mark_anywhere(&mut self, text: &[u8], boundaries: &Boundaries) {
+    fn mark_with(&mut self, text: &[u8], boundaries: &Boundaries, classes: impl Fn(&[u8; 64]) -> (u64, u64)) {
         assert!(text.len() <= Self::LONGEST);
         self.count = 0;
         self.starts.clear();
@@ -70,25 +69,24 @@ impl Marks {
         let (blocks, rest) = text.as_chunks::<64>();
         let mut before = 0;
         for (number, block) in blocks.iter().enumerate() {
-            before = self.mark_block(text, number * 64, block, before, boundaries);
+            before = self.mark_block(text, number * 64, classes(block), before, boundaries);
         }
         let mut last = [b' '; 64];
         last[..rest.len()].copy_from_slice(rest);
-        self.mark_block(text, blocks.len() * 64, &last, before, boundaries);
+        self.mark_block(text, blocks.len() * 64, classes(&last), before, boundaries);
     }
 
-    /// Marks one block, which starts at `base`; `before` tells in its lowest bit whether the byte before
+    /// Marks one block, which starts at `base` and whose bytes are classified; `before` tells in its lowest bit whether the byte before
     /// it is marked and no tag, and so does what is returned for the next block.
     #[inline(always)]
     fn mark_block(
         &mut self,
         text: &[u8],
         base: usize,
-        block: &[u8; 64],
+        (tags, others): (u64, u64),
         before: u64,
         boundaries: &Boundaries,
     ) -> u64 {
-        let (tags, others) = classes(block);
         let all = tags | others;
         let mut after_line = tags & (others << 1 | before);
         while after_line != 0 {
@@ -143,6 +141,30 @@ fn classes(block: &[u8; 64]) -> (u64, u64) {
     (tags, others)
 }
 
+/// The same in half as many steps.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+fn classes_with_avx2(block: &[u8; 64]) -> (u64, u64) {
+    use std::arch::x86_64::*;
+    let splat = |byte: u8| _mm256_set1_epi8(byte as i8);
+    let (tag, control) = (splat(b'<'), splat(b' ' - 1));
+    let (quote, same) = (splat(b'"'), splat(!(b'"' ^ b'&')));
+    let (mut tags, mut others) = (0, 0);
+    for (part, bytes) in block.as_chunks::<32>().0.iter().enumerate() {
+        // SAFETY: the array is as long as the register, and need not be aligned.
+        let bytes = unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) };
+        let other = _mm256_or_si256(
+            _mm256_cmpeq_epi8(_mm256_and_si256(bytes, same), quote),
+            _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, control), bytes),
+        );
+        let mask = |equal: __m256i| u64::from(_mm256_movemask_epi8(equal) as u32);
+        tags |= mask(_mm256_cmpeq_epi8(bytes, tag)) << (32 * part);
+        others |= mask(other) << (32 * part);
+    }
+    (tags, others)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::split::Kind;
@@ -161,7 +183,7 @@ mod tests {
                 .filter(|&at| matches!(text[at as usize], b'<' | b'&' | b'"' | 0..b' '))
                 .collect();
             assert_eq!(marks.positions[..marks.count], plain);
-            marks.mark_anywhere(text, &boundaries);
+            marks.mark_with(text, &boundaries, classes);
             assert_eq!(marks.positions[..marks.count], plain);
             let mut starts = vec![0];
             while let Some(at) = boundaries.next(text, starts[starts.len() - 1]) {

@@ -8,7 +8,7 @@ use super::credit::{Credit, read_credits};
 use super::split::Kind;
 use super::tables::{MASTER_ARTISTS, MASTER_GENRES, MASTER_STYLES, MASTERS};
 use super::values::Date;
-use super::xml::{Damage, Tag, Xml, number, name};
+use super::xml::{Damage, Tag, Xml, name, number};
 use super::{Records, words};
 use crate::table::{Builder, Cell, Table};
 

@@ -70,7 +70,7 @@ pub struct Damaged {
 }
 
 /// What reading a dump came to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Kind of the dump.
     pub kind: Kind,
@@ -80,8 +80,17 @@ pub struct Report {
     pub damaged: u64,
     /// Size of the uncompressed records in bytes.
     pub bytes: u64,
-    /// Tables written, and their rows.
+    /// The tables, and their rows.
     pub tables: Vec<(&'static str, u64)>,
+}
+
+impl Report {
+    fn add(&mut self, parsed: &Parsed, damaged: &mut dyn FnMut(&Damaged)) {
+        self.records += parsed.records;
+        self.bytes += parsed.bytes;
+        self.damaged += parsed.damaged.len() as u64;
+        parsed.damaged.iter().for_each(damaged);
+    }
 }
 
 /// One kind of record and the tables that it fills.
@@ -196,15 +205,12 @@ fn run<T: Records>(
                         writer.write(batch)?;
                     }
                 }
-                report.records += parsed.records;
-                report.bytes += parsed.bytes;
-                report.damaged += parsed.damaged.len() as u64;
-                parsed.damaged.iter().for_each(&mut *damaged);
+                report.add(&parsed, damaged);
                 // The reader has left when it has seen the end.
                 let _ = free.send(parsed.buffer);
             }
         }
-        Ok(())
+        Ok::<(), Error>(())
     })?;
 
     let mut finished = Vec::new();
@@ -362,6 +368,44 @@ fn words<'a>(
         }
     }
     Ok(())
+}
+
+/// Reads the dump in `stream`, uncompressed and of whatever kind, and only counts: what [`ingest`] would
+/// write, without writing it, on one thread and with `chunk` bytes at a time. `name` is for errors.
+///
+/// # Errors
+/// If the stream cannot be read, is no dump, or ends too early.
+pub fn survey(
+    stream: impl Read,
+    name: &Path,
+    chunk: usize,
+    damaged: &mut dyn FnMut(&Damaged),
+) -> Result<Report> {
+    fn count<T: Records>(
+        mut splitter: Splitter<impl Read>,
+        damaged: &mut dyn FnMut(&Damaged),
+    ) -> Result<Report> {
+        let (boundaries, mut marks, mut tables) = (Boundaries::of(T::KIND), Marks::default(), T::new());
+        let rows = T::TABLES.iter().map(|table| (table.name, 0)).collect();
+        let mut report = Report { kind: T::KIND, records: 0, damaged: 0, bytes: 0, tables: rows };
+        let mut text = Buffer::default();
+        while let Some(offset) = splitter.next_chunk(&mut text)? {
+            let parsed = parse_chunk(&boundaries, &mut marks, &mut tables, Chunk { number: 0, offset, text });
+            report.add(&parsed, damaged);
+            for ((_, rows), batch) in report.tables.iter_mut().zip(&parsed.batches) {
+                *rows += batch.num_rows() as u64;
+            }
+            text = parsed.buffer;
+        }
+        Ok(report)
+    }
+    let splitter = Splitter::new(stream, name, chunk)?;
+    match splitter.kind() {
+        Kind::Releases => count::<release::ReleaseTables>(splitter, damaged),
+        Kind::Masters => count::<master::MasterTables>(splitter, damaged),
+        Kind::Artists => count::<artist::ArtistTables>(splitter, damaged),
+        Kind::Labels => count::<label::LabelTables>(splitter, damaged),
+    }
 }
 
 /// Calls `each` with every release in `text`, the whole of an uncompressed dump: for tools and

@@ -10,7 +10,7 @@ use super::tables::{
     RELEASE_ARTISTS, RELEASE_GENRES, RELEASE_LABELS, RELEASE_STYLES, RELEASES, TRACK_ARTISTS, TRACKS,
 };
 use super::values::{Date, duration};
-use super::xml::{Damage, Tag, Xml, clean, number, name};
+use super::xml::{Damage, Tag, Xml, clean, name, number};
 use super::{Records, words};
 use crate::table::{Builder, Cell, Table};
 
@@ -187,8 +187,8 @@ impl<'a> Release<'a> {
                     name::TITLE => self.tracks[at].title = xml.cell(&part)?,
                     name::DURATION => {
                         let text = xml.text(&part)?;
-                        timed = !text.trim().is_empty();
                         self.tracks[at].duration = duration(&text);
+                        timed = self.tracks[at].duration.is_some() || !text.trim().is_empty();
                     }
                     name::ARTISTS => {
                         let artists = &mut self.tracks[at].artists;

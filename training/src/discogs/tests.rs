@@ -1,6 +1,5 @@
 //! The real samples, read the fast way and the plain way, and what dumps may hold besides.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
@@ -92,6 +91,12 @@ fn damaged_records_are_named_and_skipped() {
         "<release id=\"9\"><tracklist><track><title>half",
         "<release id=\"10\"><artists><artist><id>one</id></artist></artists></release>\n",
         "<release id=\"11\"></release> and more\n",
+        // Damage in what is not read.
+        "<release id=\"12\"><notes>a <b>bold</i> word</notes></release>\n",
+        "<release id=\"13\"><images><image uri=\"\"/></image></images></release>\n",
+        "<release id=\"14\"><videos><video><title>t</titel></video></videos></release>\n",
+        "<release id=\"15\"><companies><company><id>1</id></companies></release>\n",
+        "<release id=\"16\"><notes>R&B; &nope;</notes></release>\n",
     ];
     let mut text = "<releases>\n".to_owned();
     let mut offsets = Vec::new();
@@ -108,10 +113,12 @@ fn damaged_records_are_named_and_skipped() {
     let (report, damaged) = tables_of(&text, folder.path());
     assert_eq!(damaged.iter().map(|one| one.offset).collect::<Vec<_>>(), offsets);
     let ids: Vec<_> = damaged.iter().map(|one| one.id).collect();
-    assert_eq!(ids, [Some(7), None, None, Some(9), Some(10), Some(11)]);
+    let ids_of_skipped = [12, 13, 14, 15, 16].map(Some);
+    assert_eq!(ids[..6], [Some(7), None, None, Some(9), Some(10), Some(11)]);
+    assert_eq!(ids[6..], ids_of_skipped);
     // The last of the bad ones is whole; it is what follows it that is not.
-    assert_eq!((report.records, report.damaged), (8, 6));
-    assert_eq!(report.tables[0], ("releases", 8));
+    assert_eq!((report.records, report.damaged), (13, 11));
+    assert_eq!(report.tables[0], ("releases", 13));
 }
 
 #[test]
@@ -176,3 +183,72 @@ fn records_of_every_age_are_read() {
     assert!(releases[0].contains("New & old lines") && releases[0].contains("A & B"), "{}", releases[0]);
 }
 
+#[test]
+#[cfg(unix)]
+fn a_new_run_sweeps_what_a_killed_one_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut killed = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let out = folder.path().join("out");
+    std::fs::create_dir(&out).unwrap();
+    std::fs::write(out.join(format!(".tracks.parquet.{}-5.tmp", killed.id())), "half").unwrap();
+    let (report, _) = tables_of("<releases>\n<release id=\"1\"/>\n</releases>", folder.path());
+    let mut names: Vec<_> =
+        std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    let mut tables: Vec<std::ffi::OsString> =
+        report.tables.iter().map(|(name, _)| format!("{name}.parquet").into()).collect();
+    tables.sort();
+    assert_eq!(names, tables);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    /// Bytes are changed, put in and cut out in one of three real records: nothing panics, the records
+    /// beside it are read as before, chunks of any size tell the same, and what the fast way reads is
+    /// what the plain way reads.
+    #[test]
+    fn damage_stays_in_its_record(
+        seed in 1usize..999,
+        at in 0.0f64..1.0,
+        put in proptest::collection::vec(
+            prop_oneof![any::<u8>(), proptest::sample::select(b"<>/&;\"' \n=a".to_vec())], 0..4),
+        cut in prop_oneof![0usize..4, 0usize..400],
+        chunk in 1usize..9000,
+    ) {
+        static TEXT: std::sync::LazyLock<Vec<u8>> =
+            std::sync::LazyLock::new(|| unpacked("discogs_20200806_releases.xml.gz"));
+        static RECORDS: std::sync::LazyLock<Vec<&str>> =
+            std::sync::LazyLock::new(|| records::<release::ReleaseTables>(&TEXT));
+        let [before, text, after] = [-1, 0, 1].map(|step| RECORDS[seed.wrapping_add_signed(step)].trim_end());
+        // The tag that begins the record stays: without it, it is a part of the one before.
+        let intact = "<release ".len();
+        let at = intact + (at * (text.len() - intact) as f64) as usize;
+        let mut damaged = text.as_bytes().to_vec();
+        damaged.splice(at..(at + cut).min(text.len()), put);
+        let mut dump = format!("<releases>\n{before}\n").into_bytes();
+        dump.extend_from_slice(&damaged);
+        dump.extend_from_slice(format!("\n{after}\n</releases>\n").as_bytes());
+
+        let mut read = Vec::new();
+        for_each_release(&dump, |record| read.extend(record.ok().cloned())).unwrap();
+        prop_assert_eq!(&read[0], &read_as::<release::ReleaseTables>(before, true).unwrap().0);
+        prop_assert_eq!(&read[read.len() - 1], &read_as::<release::ReleaseTables>(after, true).unwrap().0);
+
+        let survey = |chunk| {
+            let mut damaged = Vec::new();
+            let mut note = |one: &Damaged| damaged.push(one.clone());
+            survey(&dump[..], Path::new("dump"), chunk, &mut note).map(|report| (report, damaged)).unwrap()
+        };
+        let whole = survey(1 << 20);
+        prop_assert_eq!(whole.0.records, read.len() as u64);
+        prop_assert_eq!(&whole, &survey(chunk));
+
+        let Ok(text) = std::str::from_utf8(&damaged) else { return Ok(()) };
+        if let Ok(fast) = read_as::<release::ReleaseTables>(text, false) {
+            prop_assert_eq!(Ok(fast), read_as::<release::ReleaseTables>(text, true));
+        }
+    }
+}

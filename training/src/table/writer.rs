@@ -9,7 +9,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use super::{Table, Type};
-use crate::atomic::AtomicFile;
+use crate::atomic::{self, AtomicFile};
 use crate::error::{Error, Result};
 
 /// Rows of a row group. Row groups are held in memory, encoded, until they are full.
@@ -26,7 +26,7 @@ impl TableWriter {
     /// Starts the file `path` of `table`.
     pub fn create(path: &Path, table: &Table) -> Result<Self> {
         let mut properties = WriterProperties::builder()
-            .set_compression(Compression::SNAPPY)
+            .set_compression(Compression::UNCOMPRESSED)
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_max_row_group_row_count(Some(ROW_GROUP))
             .set_created_by(concat!("sleeve-train ", env!("CARGO_PKG_VERSION")).to_owned());
@@ -51,7 +51,7 @@ impl TableWriter {
                     .set_column_compression(name, Compression::UNCOMPRESSED);
             }
         }
-        let file = AtomicFile::create(path)?;
+        let file = atomic::create(path)?;
         let writer = ArrowWriter::try_new(file, table.schema(), Some(properties.build()))
             .map_err(|error| Error::format(path, error))?;
         Ok(TableWriter { path: path.to_owned(), writer, rows: 0 })
@@ -81,7 +81,7 @@ pub struct Finished(AtomicFile);
 impl Finished {
     /// Gives the file its name.
     pub fn persist(self) -> Result<()> {
-        self.0.persist()
+        Ok(self.0.commit()?)
     }
 }
 

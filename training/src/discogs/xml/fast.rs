@@ -8,9 +8,6 @@ use wide::u8x16;
 use super::{Damage, Name, Tag, clean};
 use crate::discogs::marks::Extent;
 
-/// Elements in what is skipped nest four deep at most.
-const DEEPEST: usize = 16;
-
 /// A cursor over the marks of one record.
 pub struct Fast<'a, 'm> {
     /// The text up to the record's end; positions count from its beginning.
@@ -59,6 +56,9 @@ impl<'a, 'm> Fast<'a, 'm> {
                 }
                 return self.opening_tag(at).map(Some);
             }
+            if byte == b'&' {
+                pass_reference(&self.bytes()[at + 1..])?;
+            }
         }
     }
 
@@ -100,40 +100,47 @@ impl<'a, 'm> Fast<'a, 'm> {
     /// Passes over the rest of `tag`, in which every tag must have its counterpart and every reference
     /// be known.
     pub(super) fn skip(&mut self, tag: &Tag<'a>) -> Result<(), Damage> {
-        let mut open = [(tag.name, tag.length as usize); DEEPEST];
-        let mut innermost = 0;
+        let bytes = self.bytes();
+        if let &[at, ..] = self.marks.as_slice()
+            && self.close(at as usize, tag.name, tag.length as usize).is_ok()
+        {
+            // Plain text is all that it holds.
+            self.marks.next();
+            return Ok(());
+        }
+        let mut open = Vec::new();
+        let (mut name, mut length) = (tag.name, tag.length as usize);
         loop {
-            match self.next_mark()? {
-                (at, b'<') if self.bytes().get(at + 1) == Some(&b'/') => {
-                    let (name, length) = open[innermost];
-                    self.close(at, name, length)?;
-                    if innermost == 0 {
-                        return Ok(());
-                    }
-                    innermost -= 1;
+            let (at, byte) = self.next_mark()?;
+            match byte {
+                b'<' => {}
+                b'&' => {
+                    pass_reference(&bytes[at + 1..])?;
+                    continue;
                 }
-                (at, b'<') => {
-                    let (name, length, empty) = self.pass_tag(at)?;
-                    if !empty && !self.pass_closing(name, length) {
-                        innermost += 1;
-                        *open.get_mut(innermost).ok_or(Damage::Unclosed)? = (name, length);
-                    }
+                _ => continue,
+            }
+            if bytes.get(at + 1) == Some(&b'/') {
+                self.close(at, name, length)?;
+                match open.pop() {
+                    Some(outer) => (name, length) = outer,
+                    None => return Ok(()),
                 }
-                (at, b'&') => pass_reference(&self.bytes()[at + 1..])?,
-                _ => {}
+                continue;
+            }
+            let (inner_name, inner_length, empty) = self.pass_tag(at)?;
+            if empty {
+                continue;
+            }
+            if let &[end, ..] = self.marks.as_slice()
+                && self.close(end as usize, inner_name, inner_length).is_ok()
+            {
+                self.marks.next();
+            } else {
+                open.push((name, length));
+                (name, length) = (inner_name, inner_length);
             }
         }
-    }
-
-    /// Passes over plain text and the closing tag of an element, if that is all that follows.
-    #[inline(always)]
-    fn pass_closing(&mut self, name: Name, length: usize) -> bool {
-        let Some(&at) = self.marks.as_slice().first() else { return false };
-        let closes = self.bytes()[at as usize] == b'<' && self.close(at as usize, name, length).is_ok();
-        if closes {
-            self.marks.next();
-        }
-        closes
     }
 
     /// Reads the opening tag at `at`.
@@ -193,7 +200,8 @@ impl<'a, 'm> Fast<'a, 'm> {
                     }
                 }
                 (b'=', Some(b'\'')) => {
-                    let end = quote + 1 + memchr::memchr(b'\'', &bytes[quote + 1..]).ok_or(Damage::Unclosed)?;
+                    let end =
+                        quote + 1 + memchr::memchr(b'\'', &bytes[quote + 1..]).ok_or(Damage::Unclosed)?;
                     while self.marks.as_slice().first().is_some_and(|&mark| (mark as usize) < end) {
                         self.pass_mark()?;
                     }
@@ -222,7 +230,8 @@ impl<'a, 'm> Fast<'a, 'm> {
         let bytes = self.bytes();
         let end = at + 2 + length;
         let found = Name(u128::from_le_bytes(sixteen(bytes, at + 2)) & KEEP[length % 32]);
-        if bytes.get(end) != Some(&b'>') || bytes[at + 1] != b'/' || found != name {
+        // A closing tag alone can have all three; whether `at` is a tag's beginning is seen last.
+        if found != name || bytes.get(end) != Some(&b'>') || bytes[at..at + 2] != *b"</" {
             return Err(Damage::Unclosed);
         }
         self.at = end + 1;

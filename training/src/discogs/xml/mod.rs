@@ -280,4 +280,3 @@ pub(super) fn clean(text: Cow<'_, str>) -> Cow<'_, str> {
         Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
     }
 }
-
