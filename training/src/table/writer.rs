@@ -26,7 +26,7 @@ impl TableWriter {
     /// Starts the file `path` of `table`.
     pub fn create(path: &Path, table: &Table) -> Result<Self> {
         let mut properties = WriterProperties::builder()
-            .set_compression(Compression::UNCOMPRESSED)
+            .set_compression(Compression::SNAPPY)
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_max_row_group_row_count(Some(ROW_GROUP))
             .set_created_by(concat!("sleeve-train ", env!("CARGO_PKG_VERSION")).to_owned());
