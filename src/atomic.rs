@@ -38,9 +38,16 @@ impl AtomicFile {
         let mut hidden = prefix(name);
         hidden.push(format!("{}-{unique}.tmp", std::process::id()));
         let temporary = path.with_file_name(hidden);
-        // A leftover of a killed process with our id is ours to replace.
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary);
-        let file = file.map_err(|error| Error::io(path, error))?;
+        let file = loop {
+            // A leftover of a killed process with our id is ours to replace.
+            let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary);
+            let file = file.map_err(|error| Error::io(path, error))?;
+            // The lock tells `sweep` that somebody is writing. Where files cannot be locked it removes
+            // nothing; what it has removed before the lock was held is made anew.
+            if file.try_lock().is_err() || temporary.exists() {
+                break file;
+            }
+        };
         Ok(Self { writer: Some(BufWriter::with_capacity(1 << 16, file)), temporary, path: path.to_owned() })
     }
 
@@ -78,8 +85,8 @@ fn prefix(name: &OsStr) -> OsString {
     prefix
 }
 
-/// Removes the temporary files that killed processes of this machine have left of the file `path`, and
-/// returns how many there were. Those of processes that still run stay, and so does what cannot be removed.
+/// Removes the temporary files that killed processes have left of the file `path`, and returns how many
+/// there were. Those that are being written stay, and so does what cannot be removed.
 pub fn sweep(path: impl AsRef<Path>) -> usize {
     let path = path.as_ref();
     let Some(name) = path.file_name() else { return 0 };
@@ -91,29 +98,16 @@ pub fn sweep(path: impl AsRef<Path>) -> usize {
         let own = found.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
         let own = own.and_then(|rest| std::str::from_utf8(rest).ok()?.strip_suffix(".tmp")?.split_once('-'));
         let Some((process, unique)) = own else { continue };
-        if let (Ok(process), Ok(_)) = (process.parse(), unique.parse::<u64>())
-            && has_ended(process)
-            && fs::remove_file(entry.path()).is_ok()
-        {
+        if process.parse::<u32>().is_err() || unique.parse::<u64>().is_err() {
+            continue;
+        }
+        // Whoever writes holds a lock, which ends with the process however that ends.
+        let file = OpenOptions::new().write(true).open(entry.path());
+        if file.is_ok_and(|file| file.try_lock().is_ok() && fs::remove_file(entry.path()).is_ok()) {
             swept += 1;
         }
     }
     swept
-}
-
-/// Whether no process has this id; `false` where the system does not tell.
-fn has_ended(process: i32) -> bool {
-    #[cfg(unix)]
-    {
-        // SAFETY: signal 0 reaches nobody; only whether it could is looked at.
-        let reachable = unsafe { libc::kill(process, 0) } == 0;
-        process > 0 && !reachable && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = process;
-        false
-    }
 }
 
 impl Write for AtomicFile {
@@ -164,25 +158,22 @@ mod tests {
     }
 
     #[test]
-    #[cfg(unix)]
     fn leftovers_of_killed_processes_are_swept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
-        // A process that has ended and whose id is not yet given to another.
-        let mut process = std::process::Command::new("true").spawn().unwrap();
-        let ended = process.id();
-        process.wait().unwrap();
-        let leftover = folder.path().join(format!(".a.parquet.{ended}-3.tmp"));
+        let leftover = folder.path().join(".a.parquet.77-3.tmp");
         let others = [".a.parquet.tmp", ".b.parquet.1-1.tmp", ".a.parquet.x-1.tmp", "a.parquet"];
         for name in others {
             fs::write(folder.path().join(name), "x").unwrap();
         }
         fs::write(&leftover, "half").unwrap();
-        let running = AtomicFile::create(&path).unwrap();
+        let mut writing = AtomicFile::create(&path).unwrap();
         assert_eq!(sweep(&path), 1);
         assert!(!leftover.exists());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), others.len() + 1);
-        running.commit().unwrap();
+        writing.write_all(b"whole").unwrap();
+        writing.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
         assert_eq!(sweep(folder.path().join("no/such")), 0);
     }
 

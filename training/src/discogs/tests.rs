@@ -184,15 +184,11 @@ fn records_of_every_age_are_read() {
 }
 
 #[test]
-#[cfg(unix)]
 fn a_new_run_sweeps_what_a_killed_one_left() {
     let folder = tempfile::tempdir().unwrap();
-    let mut killed = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-    killed.kill().unwrap();
-    killed.wait().unwrap();
     let out = folder.path().join("out");
     std::fs::create_dir(&out).unwrap();
-    std::fs::write(out.join(format!(".tracks.parquet.{}-5.tmp", killed.id())), "half").unwrap();
+    std::fs::write(out.join(".tracks.parquet.77-5.tmp"), "half").unwrap();
     let (report, _) = tables_of("<releases>\n<release id=\"1\"/>\n</releases>", folder.path());
     let mut names: Vec<_> =
         std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
