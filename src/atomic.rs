@@ -1,6 +1,6 @@
 //! Files that appear whole or not at all.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -48,13 +48,19 @@ impl AtomicFile {
         // Several writers of one file, in this process and others, must not share a temporary name.
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let mut hidden = OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{}-{unique}{ENDING}", std::process::id()));
+        let mut hidden = prefix(name);
+        hidden.push(format!("{}-{unique}{ENDING}", std::process::id()));
         let temporary = path.with_file_name(hidden);
-        // A leftover of a killed process with our id is ours to replace.
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary);
-        let file = file.map_err(|error| Error::io(path, error))?;
+        let file = loop {
+            // A leftover of a killed process with our id is ours to replace.
+            let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary);
+            let file = file.map_err(|error| Error::io(path, error))?;
+            // The lock tells `sweep` that somebody is writing. Where files cannot be locked it removes
+            // nothing; what it has removed before the lock was held is made anew.
+            if file.try_lock().is_err() || temporary.exists() {
+                break file;
+            }
+        };
         Ok(Self { writer: Some(BufWriter::with_capacity(1 << 16, file)), temporary, path: path.to_owned() })
     }
 
@@ -82,6 +88,39 @@ impl AtomicFile {
     fn writer(&mut self) -> &mut BufWriter<File> {
         self.writer.as_mut().expect("present until commit or drop")
     }
+}
+
+/// What the temporary names of the file `name` begin with.
+fn prefix(name: &OsStr) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(name);
+    prefix.push(".");
+    prefix
+}
+
+/// Removes the temporary files that killed processes have left of the file `path`, and returns how many
+/// there were. Those that are being written stay, and so does what cannot be removed.
+pub fn sweep(path: impl AsRef<Path>) -> usize {
+    let path = path.as_ref();
+    let Some(name) = path.file_name() else { return 0 };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let prefix = prefix(name);
+    let mut swept = 0;
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let found = entry.file_name();
+        let own = found.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
+        let own = own.and_then(|rest| std::str::from_utf8(rest).ok()?.strip_suffix(".tmp")?.split_once('-'));
+        let Some((process, unique)) = own else { continue };
+        if process.parse::<u32>().is_err() || unique.parse::<u64>().is_err() {
+            continue;
+        }
+        // Whoever writes holds a lock, which ends with the process however that ends.
+        let file = OpenOptions::new().write(true).open(entry.path());
+        if file.is_ok_and(|file| file.try_lock().is_ok() && fs::remove_file(entry.path()).is_ok()) {
+            swept += 1;
+        }
+    }
+    swept
 }
 
 impl Write for AtomicFile {
@@ -141,6 +180,26 @@ mod tests {
         {
             assert_eq!(name_of_temporary(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn leftovers_of_killed_processes_are_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        let leftover = folder.path().join(".a.parquet.77-3.tmp");
+        let others = [".a.parquet.tmp", ".b.parquet.1-1.tmp", ".a.parquet.x-1.tmp", "a.parquet"];
+        for name in others {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        fs::write(&leftover, "half").unwrap();
+        let mut writing = AtomicFile::create(&path).unwrap();
+        assert_eq!(sweep(&path), 1);
+        assert!(!leftover.exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), others.len() + 1);
+        writing.write_all(b"whole").unwrap();
+        writing.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        assert_eq!(sweep(folder.path().join("no/such")), 0);
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+    /// What Sleeve's library says.
+    #[error(transparent)]
+    Sleeve(#[from] sleeve::Error),
     /// An argument is outside its documented range.
     #[error("{0}")]
     InvalidArgument(String),

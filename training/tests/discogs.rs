@@ -11,7 +11,9 @@ use sleeve_training::discogs::tables::{
     ALL, ARTIST_NAMES, ARTISTS, LABELS, MASTERS, RELEASE_ARTISTS, RELEASE_LABELS, RELEASE_STYLES, RELEASES,
     TRACKS,
 };
-use sleeve_training::discogs::{Kind, Options, Progress, ingest, is_no_label};
+use sleeve_training::discogs::{
+    Damaged, Kind, Options, Progress, for_each_release, ingest, is_no_label, survey,
+};
 use sleeve_training::table::{Rows, Table, TableReader};
 
 fn rows_of(folder: &Path, table: &Table, columns: &[&str]) -> Vec<Rows> {
@@ -126,6 +128,27 @@ fn threads_and_chunks_do_not_change_the_tables() {
     }
     assert!(tables.windows(2).all(|pair| pair[0] == pair[1]));
     assert!(tables[0].2.is_sorted());
+}
+
+/// The seeds of the fuzz target `discogs`, whole and cut off at every length, and what it has found.
+#[test]
+fn inputs_of_fuzzing_are_survived() {
+    let mut files = 0;
+    for entry in std::fs::read_dir(support::data("fuzz/discogs")).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        let survey = |bytes: &[u8], chunk: usize| {
+            let mut damaged = Vec::new();
+            let mut note = |one: &Damaged| damaged.push(one.clone());
+            survey(bytes, Path::new("seed"), chunk, &mut note).ok().map(|report| (report, damaged))
+        };
+        for length in (0..=bytes.len()).rev() {
+            let part = &bytes[..length];
+            assert_eq!(survey(part, 1 << 20), survey(part, 64));
+            let _ = for_each_release(part, |_| ());
+        }
+        files += 1;
+    }
+    assert!(files >= 4);
 }
 
 /// `TABLES.md` says what the program writes. With `SLEEVE_WRITE_TABLES=1` it is written anew.

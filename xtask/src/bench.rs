@@ -12,12 +12,16 @@ pub fn run(arguments: &[String]) -> Result<()> {
         println!("cargo xtask bench NAME [--help | options], NAME one of: {}", known.join(", "));
         return Ok(());
     };
+    let name = &name.replace('_', "-");
     if !known.contains(name) {
         bail!("unknown benchmark `{name}`; known: {}", known.join(", "));
     }
-    if TRAINING.contains(&name.as_str()) {
-        let bench = ["bench", "--package", "sleeve-training", "--bench", name, "--"];
-        return checked(cargo().args(bench).args(rest));
+    if let Some((_, programs)) = TRAINING.iter().find(|(training, _)| training == name) {
+        for program in *programs {
+            let bench = ["bench", "--quiet", "--package", "sleeve-training", "--bench", program, "--"];
+            checked(cargo().args(bench).args(rest))?;
+        }
+        return Ok(());
     }
     let path = peers::prepare()?;
     if name == "effnet" {
@@ -31,16 +35,17 @@ pub fn run(arguments: &[String]) -> Result<()> {
     checked(command.args(rest).env("PATH", path))
 }
 
-/// The benchmarks of the training crate, which stand beside what they measure.
-const TRAINING: [&str; 2] = ["discogs", "training_data"];
+/// The benchmarks of the training crate, which stand beside what they measure, and their programs.
+const TRAINING: [(&str, &[&str]); 2] =
+    [("discogs", &["discogs"]), ("training-data", &["discogs", "training_data"])];
 
 /// The programs `benches/<name>.rs`, and those of the training crate.
 fn names() -> Result<Vec<String>> {
-    let mut names: Vec<String> = TRAINING.map(str::to_owned).into();
+    let mut names: Vec<String> = TRAINING.map(|(name, _)| name.to_owned()).into();
     for entry in std::fs::read_dir(repository().join("benches"))? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "rs") {
-            names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+            names.extend(path.file_stem().map(|stem| stem.to_string_lossy().replace('_', "-")));
         }
     }
     names.sort();

@@ -14,7 +14,7 @@ use flate2::write::GzEncoder;
 
 pub use catalogue::{Row, Subset, dump, near_duplicates, rows, subset};
 
-use crate::atomic::{self, AtomicFile};
+use crate::atomic;
 use crate::error::{Error, Result};
 use crate::scan::sha256_of;
 use apt::Apt;
@@ -112,9 +112,9 @@ fn unpack(apt: &Apt, package: &str, version: &str, rows: &[&Row], audio: &Path) 
             // A member of another release may be gone; the catalogue alone says where it goes.
             let Ok(mut member) = zip.by_name(member) else { continue };
             let target = audio.join(row.place());
-            let mut file = AtomicFile::create(&target)?;
+            let mut file = atomic::create(&target)?;
             std::io::copy(&mut member, &mut file).map_err(|error| Error::io(&target, error))?;
-            file.persist()?;
+            file.commit()?;
         }
     }
     Ok(())
@@ -128,9 +128,9 @@ fn move_file(from: &Path, to: &Path) -> Result<()> {
 
 fn write_catalogue(out: &Path, rows: &[Row], skipped: &[(String, String)]) -> Result<()> {
     let path: PathBuf = out.join("releases.xml.gz");
-    let mut file = GzEncoder::new(AtomicFile::create(&path)?, Compression::default());
+    let mut file = GzEncoder::new(atomic::create(&path)?, Compression::default());
     file.write_all(dump(rows).as_bytes()).map_err(|error| Error::io(&path, error))?;
-    file.finish().map_err(|error| Error::io(&path, error))?.persist()?;
+    file.finish().map_err(|error| Error::io(&path, error))?.commit()?;
     let mut ids = String::from("path\tdiscogs_release\ttrack_number\ttitle\n");
     let mut licences = String::from("path\tlicence\tpackage\tversion\n");
     for row in rows {

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use super::Records;
 use super::split::Kind;
 use super::tables::{ARTIST_NAMES, ARTISTS};
-use super::xml::{Damage, Tag, Xml, number};
+use super::xml::{Damage, Tag, Xml, name, number};
 use crate::table::{Builder, Cell, Table};
 
 /// What another name is to an artist.
@@ -62,18 +62,18 @@ pub struct Artist<'a> {
 }
 
 impl<'a> Artist<'a> {
-    pub(super) fn read(&mut self, xml: &mut Xml<'a>, record: &Tag<'a>) -> Result<(), Damage> {
+    pub(super) fn read(&mut self, xml: &mut Xml<'a, '_>, record: &Tag<'a>) -> Result<(), Damage> {
         let mut id = None;
         while let Some(tag) = xml.child_of(record)? {
             match tag.name() {
-                "id" => id = Some(number("id", &xml.text(&tag)?)?),
-                "name" => self.name = xml.cell(&tag)?,
-                "realname" => self.real_name = xml.cell(&tag)?,
-                "data_quality" => self.quality = xml.cell(&tag)?,
-                "namevariations" => self.read_names(xml, &tag, Relation::Variation)?,
-                "aliases" => self.read_names(xml, &tag, Relation::Alias)?,
-                "members" => self.read_names(xml, &tag, Relation::Member)?,
-                "groups" => self.read_names(xml, &tag, Relation::Group)?,
+                name::ID => id = Some(number("id", &xml.text(&tag)?)?),
+                name::NAME => self.name = xml.cell(&tag)?,
+                name::REALNAME => self.real_name = xml.cell(&tag)?,
+                name::DATA_QUALITY => self.quality = xml.cell(&tag)?,
+                name::NAMEVARIATIONS => self.read_names(xml, &tag, Relation::Variation)?,
+                name::ALIASES => self.read_names(xml, &tag, Relation::Alias)?,
+                name::MEMBERS => self.read_names(xml, &tag, Relation::Member)?,
+                name::GROUPS => self.read_names(xml, &tag, Relation::Group)?,
                 _ => xml.skip(&tag)?,
             }
         }
@@ -81,9 +81,14 @@ impl<'a> Artist<'a> {
         Ok(())
     }
 
-    fn read_names(&mut self, xml: &mut Xml<'a>, parent: &Tag<'a>, relation: Relation) -> Result<(), Damage> {
+    fn read_names(
+        &mut self,
+        xml: &mut Xml<'a, '_>,
+        parent: &Tag<'a>,
+        relation: Relation,
+    ) -> Result<(), Damage> {
         while let Some(tag) = xml.child_of(parent)? {
-            if tag.name() != "name" {
+            if tag.name() != name::NAME {
                 // Members come with an <id> before each <name id="...">.
                 xml.skip(&tag)?;
                 continue;
@@ -116,7 +121,7 @@ impl Records for ArtistTables {
         ArtistTables { artists: Builder::new(&ARTISTS), names: Builder::new(&ARTIST_NAMES) }
     }
 
-    fn read<'a>(record: &mut Artist<'a>, xml: &mut Xml<'a>, tag: &Tag<'a>) -> Result<(), Damage> {
+    fn read<'a>(record: &mut Artist<'a>, xml: &mut Xml<'a, '_>, tag: &Tag<'a>) -> Result<(), Damage> {
         *record = Artist::default();
         record.read(xml, tag)
     }

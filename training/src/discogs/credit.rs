@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::xml::{Damage, Tag, Xml, number};
+use super::xml::{Damage, Tag, Xml, name, number};
 
 /// One artist as credited on a release, a master or a track.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,25 +19,25 @@ pub struct Credit<'a> {
 
 /// Reads the `<artist>` children of `parent`.
 pub(super) fn read_credits<'a>(
-    xml: &mut Xml<'a>,
+    xml: &mut Xml<'a, '_>,
     parent: &Tag<'a>,
     mut each: impl FnMut(Credit<'a>),
 ) -> Result<(), Damage> {
     while let Some(tag) = xml.child_of(parent)? {
-        if tag.name() != "artist" {
+        if tag.name() != name::ARTIST {
             xml.skip(&tag)?;
             continue;
         }
         let mut credit = Credit::default();
         while let Some(part) = xml.child_of(&tag)? {
             match part.name() {
-                "id" => {
+                name::ID => {
                     let text = xml.text(&part)?;
                     credit.artist = if text.trim().is_empty() { 0 } else { number("artist id", &text)? };
                 }
-                "name" => credit.name = xml.cell(&part)?,
-                "anv" => credit.printed = xml.cell(&part)?,
-                "join" => credit.join = xml.cell(&part)?,
+                name::NAME => credit.name = xml.cell(&part)?,
+                name::ANV => credit.printed = xml.cell(&part)?,
+                name::JOIN => credit.join = xml.cell(&part)?,
                 _ => xml.skip(&part)?,
             }
         }

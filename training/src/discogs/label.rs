@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use super::Records;
 use super::split::Kind;
 use super::tables::LABELS;
-use super::xml::{Damage, Tag, Xml, number};
+use super::xml::{Damage, Tag, Xml, name, number};
 use crate::table::{Builder, Cell, Table};
 
 /// One label.
@@ -26,14 +26,14 @@ pub struct Label<'a> {
 }
 
 impl<'a> Label<'a> {
-    pub(super) fn read(&mut self, xml: &mut Xml<'a>, record: &Tag<'a>) -> Result<(), Damage> {
+    pub(super) fn read(&mut self, xml: &mut Xml<'a, '_>, record: &Tag<'a>) -> Result<(), Damage> {
         let mut id = None;
         while let Some(tag) = xml.child_of(record)? {
             match tag.name() {
-                "id" => id = Some(number("id", &xml.text(&tag)?)?),
-                "name" => self.name = xml.cell(&tag)?,
-                "data_quality" => self.quality = xml.cell(&tag)?,
-                "parentLabel" => {
+                name::ID => id = Some(number("id", &xml.text(&tag)?)?),
+                name::NAME => self.name = xml.cell(&tag)?,
+                name::DATA_QUALITY => self.quality = xml.cell(&tag)?,
+                name::PARENT_LABEL => {
                     let mut parent = Ok(None);
                     tag.attributes(|name, value| {
                         if name == "id" {
@@ -65,7 +65,7 @@ impl Records for LabelTables {
         LabelTables { labels: Builder::new(&LABELS) }
     }
 
-    fn read<'a>(record: &mut Label<'a>, xml: &mut Xml<'a>, tag: &Tag<'a>) -> Result<(), Damage> {
+    fn read<'a>(record: &mut Label<'a>, xml: &mut Xml<'a, '_>, tag: &Tag<'a>) -> Result<(), Damage> {
         *record = Label::default();
         record.read(xml, tag)
     }

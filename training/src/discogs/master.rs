@@ -8,7 +8,7 @@ use super::credit::{Credit, read_credits};
 use super::split::Kind;
 use super::tables::{MASTER_ARTISTS, MASTER_GENRES, MASTER_STYLES, MASTERS};
 use super::values::Date;
-use super::xml::{Damage, Tag, Xml, number};
+use super::xml::{Damage, Tag, Xml, name, number};
 use super::{Records, words};
 use crate::table::{Builder, Cell, Table};
 
@@ -34,7 +34,7 @@ pub struct Master<'a> {
 }
 
 impl<'a> Master<'a> {
-    pub(super) fn read(&mut self, xml: &mut Xml<'a>, record: &Tag<'a>) -> Result<(), Damage> {
+    pub(super) fn read(&mut self, xml: &mut Xml<'a, '_>, record: &Tag<'a>) -> Result<(), Damage> {
         let mut id = None;
         record.attributes(|name, value| {
             if name == "id" {
@@ -44,18 +44,18 @@ impl<'a> Master<'a> {
         self.id = id.ok_or(Damage::Missing("id attribute"))??;
         while let Some(tag) = xml.child_of(record)? {
             match tag.name() {
-                "main_release" => {
+                name::MAIN_RELEASE => {
                     let text = xml.text(&tag)?;
                     if !text.trim().is_empty() {
                         self.main_release = Some(number("main_release", &text)?).filter(|&id| id != 0);
                     }
                 }
-                "artists" => read_credits(xml, &tag, |credit| self.artists.push(credit))?,
-                "genres" => words(xml, &tag, "genre", &mut self.genres)?,
-                "styles" => words(xml, &tag, "style", &mut self.styles)?,
-                "year" => self.year = Date::read(&xml.text(&tag)?).year,
-                "title" => self.title = xml.cell(&tag)?,
-                "data_quality" => self.quality = xml.cell(&tag)?,
+                name::ARTISTS => read_credits(xml, &tag, |credit| self.artists.push(credit))?,
+                name::GENRES => words(xml, &tag, name::GENRE, &mut self.genres)?,
+                name::STYLES => words(xml, &tag, name::STYLE, &mut self.styles)?,
+                name::YEAR => self.year = Date::read(&xml.text(&tag)?).year,
+                name::TITLE => self.title = xml.cell(&tag)?,
+                name::DATA_QUALITY => self.quality = xml.cell(&tag)?,
                 _ => xml.skip(&tag)?,
             }
         }
@@ -85,7 +85,7 @@ impl Records for MasterTables {
         }
     }
 
-    fn read<'a>(record: &mut Master<'a>, xml: &mut Xml<'a>, tag: &Tag<'a>) -> Result<(), Damage> {
+    fn read<'a>(record: &mut Master<'a>, xml: &mut Xml<'a, '_>, tag: &Tag<'a>) -> Result<(), Damage> {
         *record = Master::default();
         record.read(xml, tag)
     }

@@ -8,6 +8,7 @@
 mod artist;
 mod credit;
 mod label;
+mod marks;
 mod master;
 mod release;
 mod source;
@@ -36,8 +37,9 @@ pub use xml::Damage;
 
 use crate::error::{Error, Result};
 use crate::table::{Table, TableWriter};
+use marks::{Extent, Marks};
 use split::{Boundaries, Buffer, Splitter};
-use xml::{Tag, Xml};
+use xml::{Name, Tag, Xml};
 
 /// How a dump is read.
 #[derive(Clone, Debug)]
@@ -68,7 +70,7 @@ pub struct Damaged {
 }
 
 /// What reading a dump came to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Kind of the dump.
     pub kind: Kind,
@@ -78,8 +80,17 @@ pub struct Report {
     pub damaged: u64,
     /// Size of the uncompressed records in bytes.
     pub bytes: u64,
-    /// Tables written, and their rows.
+    /// The tables, and their rows.
     pub tables: Vec<(&'static str, u64)>,
+}
+
+impl Report {
+    fn add(&mut self, parsed: &Parsed, damaged: &mut dyn FnMut(&Damaged)) {
+        self.records += parsed.records;
+        self.bytes += parsed.bytes;
+        self.damaged += parsed.damaged.len() as u64;
+        parsed.damaged.iter().for_each(damaged);
+    }
 }
 
 /// One kind of record and the tables that it fills.
@@ -90,7 +101,7 @@ trait Records: Send {
 
     fn new() -> Self;
     /// Reads one record in place of what `record` held.
-    fn read<'a>(record: &mut Self::Record<'a>, xml: &mut Xml<'a>, tag: &Tag<'a>) -> Result<(), Damage>;
+    fn read<'a>(record: &mut Self::Record<'a>, xml: &mut Xml<'a, '_>, tag: &Tag<'a>) -> Result<(), Damage>;
     fn push(&mut self, record: &Self::Record<'_>);
     /// The rows so far, a batch for each of `TABLES`.
     fn finish(&mut self) -> Vec<RecordBatch>;
@@ -169,10 +180,11 @@ fn run<T: Records>(
             let (to_parse, results) = (to_parse.clone(), results.clone());
             scope.spawn(move || {
                 let boundaries = Boundaries::of(T::KIND);
+                let mut marks = Marks::default();
                 let mut tables = T::new();
                 for chunk in to_parse {
                     let number = chunk.number;
-                    let parsed = parse_chunk(&boundaries, &mut tables, chunk);
+                    let parsed = parse_chunk(&boundaries, &mut marks, &mut tables, chunk);
                     if results.send(Ok((number, parsed))).is_err() {
                         return;
                     }
@@ -193,15 +205,12 @@ fn run<T: Records>(
                         writer.write(batch)?;
                     }
                 }
-                report.records += parsed.records;
-                report.bytes += parsed.bytes;
-                report.damaged += parsed.damaged.len() as u64;
-                parsed.damaged.iter().for_each(&mut *damaged);
+                report.add(&parsed, damaged);
                 // The reader has left when it has seen the end.
                 let _ = free.send(parsed.buffer);
             }
         }
-        Ok(())
+        Ok::<(), Error>(())
     })?;
 
     let mut finished = Vec::new();
@@ -232,51 +241,90 @@ fn read_chunks(
     Ok(())
 }
 
-fn parse_chunk<T: Records>(boundaries: &Boundaries, tables: &mut T, chunk: Chunk) -> Parsed {
-    let mut parsed = Parsed { bytes: chunk.text.as_slice().len() as u64, ..Parsed::default() };
-    let mut record = T::Record::default();
-    each_record(boundaries, chunk.text.as_slice(), |start, text| {
-        let outcome = parse_records::<T>(text, &mut record, |record| {
+fn parse_chunk<T: Records>(
+    boundaries: &Boundaries,
+    marks: &mut Marks,
+    tables: &mut T,
+    chunk: Chunk,
+) -> Parsed {
+    let text = chunk.text.as_slice();
+    let mut parsed = Parsed { bytes: text.len() as u64, ..Parsed::default() };
+    each_record::<T>(boundaries, marks, text, |start, end, record| match record {
+        Ok(record) => {
             tables.push(record);
             parsed.records += 1;
-        });
-        if let Err(reason) = outcome {
-            parsed.damaged.push(Damaged {
-                offset: chunk.offset + start as u64,
-                id: probable_id(T::KIND, text),
-                reason,
-            });
         }
+        Err(reason) => parsed.damaged.push(Damaged {
+            offset: chunk.offset + start as u64,
+            id: probable_id(T::KIND, &text[start..end]),
+            reason,
+        }),
     });
-    drop(record);
     parsed.batches = tables.finish();
     parsed.buffer = chunk.text;
     parsed
 }
 
-/// Calls `each` with the position and text of every record, up to the beginning of the next one.
-fn each_record<'a>(boundaries: &Boundaries, chunk: &'a [u8], mut each: impl FnMut(usize, &'a [u8])) {
-    let mut start = 0;
-    while start < chunk.len() {
-        let end = boundaries.next(chunk, start).unwrap_or(chunk.len());
-        each(start, &chunk[start..end]);
-        start = end;
+/// Calls `each` with every record of `chunk` in order, or with what is wrong with it, and with where it
+/// starts and where the next one does.
+fn each_record<'a, T: Records>(
+    boundaries: &Boundaries,
+    marks: &mut Marks,
+    chunk: &'a [u8],
+    mut each: impl FnMut(usize, usize, Result<&T::Record<'a>, Damage>),
+) {
+    let mut record = T::Record::default();
+    match simdutf8::basic::from_utf8(chunk) {
+        Ok(text) if chunk.len() <= Marks::LONGEST => {
+            marks.mark(chunk, boundaries);
+            for extent in marks.records(chunk.len()) {
+                let Extent { start, end, .. } = extent;
+                let outcome = fast_records::<T>(text, extent, &mut record, |one| each(start, end, Ok(one)));
+                outcome.unwrap_or_else(|damage| each(start, end, Err(damage)));
+            }
+        }
+        // Somewhere in here is a record that is not UTF-8.
+        _ => {
+            let mut start = 0;
+            while start < chunk.len() {
+                let end = boundaries.next(chunk, start).unwrap_or(chunk.len());
+                let outcome = match std::str::from_utf8(&chunk[start..end]) {
+                    Ok(text) => plain_records::<T>(text, &mut record, |one| each(start, end, Ok(one))),
+                    Err(_) => Err(Damage::Encoding),
+                };
+                outcome.unwrap_or_else(|damage| each(start, end, Err(damage)));
+                start = end;
+            }
+        }
     }
 }
 
-/// Reads the record in `text`, and others that follow it on the same line.
-fn parse_records<'a, T: Records>(
-    text: &'a [u8],
+/// Reads the record at `extent`, and others that follow it on the same line.
+fn fast_records<'a, T: Records>(
+    text: &'a str,
+    extent: Extent<'_>,
     record: &mut T::Record<'a>,
     mut push: impl FnMut(&T::Record<'a>),
 ) -> Result<(), Damage> {
-    let mut text = std::str::from_utf8(text).map_err(|_| Damage::Encoding)?.trim_start();
+    let mut rest = &text[extent.start..extent.end];
+    let mut xml = Xml::fast(text, extent);
+    if parse_record::<T>(&mut xml, record).is_ok() {
+        push(record);
+        rest = &rest[rest.len() - xml.remaining()..];
+    }
+    plain_records::<T>(rest, record, push)
+}
+
+/// Reads the records in `text` the plain way.
+fn plain_records<'a, T: Records>(
+    text: &'a str,
+    record: &mut T::Record<'a>,
+    mut push: impl FnMut(&T::Record<'a>),
+) -> Result<(), Damage> {
+    let mut text = text.trim_start();
     while !text.is_empty() {
-        let mut xml = Xml::fast(text);
-        if parse_record::<T>(&mut xml, record).is_err() {
-            xml = Xml::plain(text);
-            parse_record::<T>(&mut xml, record)?;
-        }
+        let mut xml = Xml::plain(text);
+        parse_record::<T>(&mut xml, record)?;
         push(record);
         text = text[text.len() - xml.remaining()..].trim_start();
     }
@@ -284,10 +332,10 @@ fn parse_records<'a, T: Records>(
 }
 
 /// Reads the one record that `xml` begins with.
-fn parse_record<'a, T: Records>(xml: &mut Xml<'a>, record: &mut T::Record<'a>) -> Result<(), Damage> {
+fn parse_record<'a, T: Records>(xml: &mut Xml<'a, '_>, record: &mut T::Record<'a>) -> Result<(), Damage> {
     match xml.root()? {
-        Some(tag) if tag.name() == T::KIND.record() => T::read(record, xml, &tag),
-        other => Err(Damage::Stray(other.map_or_else(String::new, |tag| tag.name().to_owned()))),
+        Some(tag) if tag.name() == Name::of(T::KIND.record()) => T::read(record, xml, &tag),
+        other => Err(Damage::Stray(other.map_or_else(String::new, |tag| tag.name().to_string()))),
     }
 }
 
@@ -302,11 +350,11 @@ fn probable_id(kind: Kind, text: &[u8]) -> Option<i64> {
     std::str::from_utf8(&digits).ok()?.parse().ok()
 }
 
-/// Reads the `name` children of `parent` as words.
+/// Reads the children of `parent` that are called `name` as words.
 fn words<'a>(
-    xml: &mut Xml<'a>,
+    xml: &mut Xml<'a, '_>,
     parent: &Tag<'a>,
-    name: &str,
+    name: Name,
     into: &mut Vec<Cow<'a, str>>,
 ) -> Result<(), Damage> {
     while let Some(tag) = xml.child_of(parent)? {
@@ -320,6 +368,44 @@ fn words<'a>(
         }
     }
     Ok(())
+}
+
+/// Reads the dump in `stream`, uncompressed and of whatever kind, and only counts: what [`ingest`] would
+/// write, without writing it, on one thread and with `chunk` bytes at a time. `name` is for errors.
+///
+/// # Errors
+/// If the stream cannot be read, is no dump, or ends too early.
+pub fn survey(
+    stream: impl Read,
+    name: &Path,
+    chunk: usize,
+    damaged: &mut dyn FnMut(&Damaged),
+) -> Result<Report> {
+    fn count<T: Records>(
+        mut splitter: Splitter<impl Read>,
+        damaged: &mut dyn FnMut(&Damaged),
+    ) -> Result<Report> {
+        let (boundaries, mut marks, mut tables) = (Boundaries::of(T::KIND), Marks::default(), T::new());
+        let rows = T::TABLES.iter().map(|table| (table.name, 0)).collect();
+        let mut report = Report { kind: T::KIND, records: 0, damaged: 0, bytes: 0, tables: rows };
+        let mut text = Buffer::default();
+        while let Some(offset) = splitter.next_chunk(&mut text)? {
+            let parsed = parse_chunk(&boundaries, &mut marks, &mut tables, Chunk { number: 0, offset, text });
+            report.add(&parsed, damaged);
+            for ((_, rows), batch) in report.tables.iter_mut().zip(&parsed.batches) {
+                *rows += batch.num_rows() as u64;
+            }
+            text = parsed.buffer;
+        }
+        Ok(report)
+    }
+    let splitter = Splitter::new(stream, name, chunk)?;
+    match splitter.kind() {
+        Kind::Releases => count::<release::ReleaseTables>(splitter, damaged),
+        Kind::Masters => count::<master::MasterTables>(splitter, damaged),
+        Kind::Artists => count::<artist::ArtistTables>(splitter, damaged),
+        Kind::Labels => count::<label::LabelTables>(splitter, damaged),
+    }
 }
 
 /// Calls `each` with every release in `text`, the whole of an uncompressed dump: for tools and
@@ -340,14 +426,13 @@ pub fn for_each_release<'a>(
     let Some(offset) = splitter.next_chunk(&mut Buffer::default())? else { return Ok(()) };
     let text = &text[offset as usize..];
     let end = memchr::memmem::rfind(text, b"</release>").map_or(text.len(), |at| at + 10);
-    let mut record = Release::default();
-    each_record(&boundaries, &text[..end], |_, text| {
-        if let Err(damage) =
-            parse_records::<release::ReleaseTables>(text, &mut record, |record| each(Ok(record)))
-        {
-            each(Err(damage));
-        }
-    });
+    let (mut rest, mut marks) = (&text[..end], Marks::default());
+    while !rest.is_empty() {
+        // A piece at a time, as large as a chunk, so that its marks stay few.
+        let end = boundaries.next(rest, rest.len().min(Options::default().chunk)).unwrap_or(rest.len());
+        each_record::<release::ReleaseTables>(&boundaries, &mut marks, &rest[..end], |_, _, one| each(one));
+        rest = &rest[end..];
+    }
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use super::tables::{
     RELEASE_ARTISTS, RELEASE_GENRES, RELEASE_LABELS, RELEASE_STYLES, RELEASES, TRACK_ARTISTS, TRACKS,
 };
 use super::values::{Date, duration};
-use super::xml::{Damage, Tag, Xml, clean, number};
+use super::xml::{Damage, Tag, Xml, clean, name, number};
 use super::{Records, words};
 use crate::table::{Builder, Cell, Table};
 
@@ -100,7 +100,7 @@ pub struct Release<'a> {
 }
 
 impl<'a> Release<'a> {
-    pub(super) fn read(&mut self, xml: &mut Xml<'a>, record: &Tag<'a>) -> Result<(), Damage> {
+    pub(super) fn read(&mut self, xml: &mut Xml<'a, '_>, record: &Tag<'a>) -> Result<(), Damage> {
         let mut id = None;
         record.attributes(|name, value| match name {
             "id" => id = Some(number("release id", &value)),
@@ -110,25 +110,25 @@ impl<'a> Release<'a> {
         self.id = id.ok_or(Damage::Missing("id attribute"))??;
         while let Some(tag) = xml.child_of(record)? {
             match tag.name() {
-                "artists" => read_credits(xml, &tag, |credit| self.artists.push(credit))?,
-                "title" => self.title = xml.cell(&tag)?,
-                "labels" => self.read_labels(xml, &tag)?,
-                "genres" => words(xml, &tag, "genre", &mut self.genres)?,
-                "styles" => words(xml, &tag, "style", &mut self.styles)?,
-                "country" => self.country = xml.cell(&tag)?,
-                "released" => self.released = xml.cell(&tag)?,
-                "data_quality" => self.quality = xml.cell(&tag)?,
-                "master_id" => self.read_master(xml, &tag)?,
-                "tracklist" => self.read_tracks(xml, &tag, None)?,
+                name::ARTISTS => read_credits(xml, &tag, |credit| self.artists.push(credit))?,
+                name::TITLE => self.title = xml.cell(&tag)?,
+                name::LABELS => self.read_labels(xml, &tag)?,
+                name::GENRES => words(xml, &tag, name::GENRE, &mut self.genres)?,
+                name::STYLES => words(xml, &tag, name::STYLE, &mut self.styles)?,
+                name::COUNTRY => self.country = xml.cell(&tag)?,
+                name::RELEASED => self.released = xml.cell(&tag)?,
+                name::DATA_QUALITY => self.quality = xml.cell(&tag)?,
+                name::MASTER_ID => self.read_master(xml, &tag)?,
+                name::TRACKLIST => self.read_tracks(xml, &tag, None)?,
                 _ => xml.skip(&tag)?,
             }
         }
         Ok(())
     }
 
-    fn read_labels(&mut self, xml: &mut Xml<'a>, parent: &Tag<'a>) -> Result<(), Damage> {
+    fn read_labels(&mut self, xml: &mut Xml<'a, '_>, parent: &Tag<'a>) -> Result<(), Damage> {
         while let Some(tag) = xml.child_of(parent)? {
-            if tag.name() == "label" {
+            if tag.name() == name::LABEL {
                 let mut label = ReleaseLabel::default();
                 let mut id = Ok(0);
                 tag.attributes(|name, value| match name {
@@ -145,7 +145,7 @@ impl<'a> Release<'a> {
         Ok(())
     }
 
-    fn read_master(&mut self, xml: &mut Xml<'a>, tag: &Tag<'a>) -> Result<(), Damage> {
+    fn read_master(&mut self, xml: &mut Xml<'a, '_>, tag: &Tag<'a>) -> Result<(), Damage> {
         let mut is_main = None;
         tag.attributes(|name, value| {
             if name == "is_main_release" {
@@ -168,12 +168,12 @@ impl<'a> Release<'a> {
 
     fn read_tracks(
         &mut self,
-        xml: &mut Xml<'a>,
+        xml: &mut Xml<'a, '_>,
         list: &Tag<'a>,
         parent: Option<usize>,
     ) -> Result<(), Damage> {
         while let Some(tag) = xml.child_of(list)? {
-            if tag.name() != "track" {
+            if tag.name() != name::TRACK {
                 xml.skip(&tag)?;
                 continue;
             }
@@ -183,19 +183,19 @@ impl<'a> Release<'a> {
             let mut timed = false;
             while let Some(part) = xml.child_of(&tag)? {
                 match part.name() {
-                    "position" => self.tracks[at].position = xml.cell(&part)?,
-                    "title" => self.tracks[at].title = xml.cell(&part)?,
-                    "duration" => {
+                    name::POSITION => self.tracks[at].position = xml.cell(&part)?,
+                    name::TITLE => self.tracks[at].title = xml.cell(&part)?,
+                    name::DURATION => {
                         let text = xml.text(&part)?;
-                        timed = !text.trim().is_empty();
                         self.tracks[at].duration = duration(&text);
+                        timed = self.tracks[at].duration.is_some() || !text.trim().is_empty();
                     }
-                    "artists" => {
+                    name::ARTISTS => {
                         let artists = &mut self.tracks[at].artists;
                         read_credits(xml, &part, |credit| artists.push(credit))?;
                     }
                     // Parts of parts do not exist, and must not nest as deep as a damaged file likes.
-                    "sub_tracks" if parent.is_none() => {
+                    name::SUB_TRACKS if parent.is_none() => {
                         self.tracks[at].entry = Entry::Index;
                         self.read_tracks(xml, &part, Some(at))?;
                     }
@@ -259,7 +259,7 @@ impl Records for ReleaseTables {
         }
     }
 
-    fn read<'a>(record: &mut Release<'a>, xml: &mut Xml<'a>, tag: &Tag<'a>) -> Result<(), Damage> {
+    fn read<'a>(record: &mut Release<'a>, xml: &mut Xml<'a, '_>, tag: &Tag<'a>) -> Result<(), Damage> {
         record.clear();
         record.read(xml, tag)
     }

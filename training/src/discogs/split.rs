@@ -71,6 +71,11 @@ impl Boundaries {
         }
     }
 
+    /// Whether a record starts with the `<` at `at`, which is not the first byte.
+    pub(super) fn starts_at(&self, text: &[u8], at: usize) -> bool {
+        text[at - 1..].starts_with(self.forward.needle()) && self.holds(text, at - 1)
+    }
+
     /// Whether the match at `at` is the record's tag and not that of a longer name (`<releases>`).
     fn holds(&self, text: &[u8], at: usize) -> bool {
         matches!(text.get(at + self.length), Some(b' ' | b'>' | b'/' | b'\t' | b'\r' | b'\n'))

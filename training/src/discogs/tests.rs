@@ -1,6 +1,5 @@
 //! The real samples, read the fast way and the plain way, and what dumps may hold besides.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
@@ -18,42 +17,52 @@ fn unpacked(name: &str) -> Vec<u8> {
     text
 }
 
-/// Reads the records of a line the fast way or the plain way.
-fn read_as<T: Records>(text: &str, plain: bool) -> (u64, Vec<RecordBatch>) {
-    let mut tables = T::new();
-    let mut rest = text.trim();
-    let mut count = 0;
-    while !rest.is_empty() {
-        let mut record = T::Record::default();
-        let mut xml = if plain { Xml::plain(rest) } else { Xml::fast(rest) };
-        parse_record::<T>(&mut xml, &mut record).unwrap();
-        tables.push(&record);
-        rest = rest[rest.len() - xml.remaining()..].trim();
-        count += 1;
-    }
-    (count, tables.finish())
+/// Reads the first record of a text the fast way or the plain way; also tells how much is left.
+fn read_as<'a, T: Records>(text: &'a str, plain: bool) -> Result<(T::Record<'a>, usize), Damage> {
+    let mut marks = Marks::default();
+    marks.mark(text.as_bytes(), &Boundaries::of(T::KIND));
+    let extent = marks.records(text.len()).next().expect("one record");
+    let mut record = T::Record::default();
+    let mut xml = if plain { Xml::plain(text) } else { Xml::fast(text, extent) };
+    parse_record::<T>(&mut xml, &mut record).map(|()| (record, xml.remaining()))
 }
 
-/// Every real record must go the fast way, and give the same as the plain way.
-fn assert_same<T: Records>(text: &[u8]) -> u64 {
-    let text = std::str::from_utf8(text).unwrap();
-    let fast = read_as::<T>(text, false);
-    assert_eq!(fast, read_as::<T>(text, true));
-    fast.0
+/// The records of a dump, a text for each line that begins with one.
+fn records<T: Records>(dump: &[u8]) -> Vec<&str> {
+    let text = std::str::from_utf8(dump).unwrap().trim_end();
+    let text = text.strip_suffix(&format!("</{}>", T::KIND.root())).unwrap();
+    let text = text.strip_prefix(&format!("<{}>", T::KIND.root())).unwrap().trim_start();
+    let boundaries = Boundaries::of(T::KIND);
+    let (mut found, mut start) = (Vec::new(), 0);
+    while start < text.len() {
+        let end = boundaries.next(text.as_bytes(), start).unwrap_or(text.len());
+        found.push(&text[start..end]);
+        start = end;
+    }
+    found
 }
 
 #[test]
 fn the_fast_way_reads_what_the_plain_way_reads() {
     fn all<T: Records>(name: &str) {
-        let text = unpacked(name);
-        let mut splitter = Splitter::new(&text[..], Path::new(name), 1 << 16).unwrap();
-        let boundaries = Boundaries::of(splitter.kind());
-        let mut buffer = Buffer::default();
+        let dump = unpacked(name);
+        let mut tables = [T::new(), T::new()];
         let mut count = 0;
-        while splitter.next_chunk(&mut buffer).unwrap().is_some() {
-            each_record(&boundaries, buffer.as_slice(), |_, text| count += assert_same::<T>(text));
+        for text in records::<T>(&dump) {
+            // One line holds two artists.
+            let mut rest = text.trim_end();
+            while !rest.is_empty() {
+                // Every real record must go the fast way.
+                let [fast, plain] = [false, true].map(|plain| read_as::<T>(rest, plain).unwrap());
+                tables[0].push(&fast.0);
+                tables[1].push(&plain.0);
+                assert_eq!(fast.1, plain.1);
+                rest = rest[rest.len() - fast.1..].trim_start();
+                count += 1;
+            }
         }
         assert_eq!(count, 1000, "{name}");
+        assert_eq!(tables[0].finish(), tables[1].finish(), "{name}");
     }
     all::<release::ReleaseTables>("discogs_20200806_releases.xml.gz");
     all::<master::MasterTables>("discogs_20200806_masters.xml.gz");
@@ -82,6 +91,12 @@ fn damaged_records_are_named_and_skipped() {
         "<release id=\"9\"><tracklist><track><title>half",
         "<release id=\"10\"><artists><artist><id>one</id></artist></artists></release>\n",
         "<release id=\"11\"></release> and more\n",
+        // Damage in what is not read.
+        "<release id=\"12\"><notes>a <b>bold</i> word</notes></release>\n",
+        "<release id=\"13\"><images><image uri=\"\"/></image></images></release>\n",
+        "<release id=\"14\"><videos><video><title>t</titel></video></videos></release>\n",
+        "<release id=\"15\"><companies><company><id>1</id></companies></release>\n",
+        "<release id=\"16\"><notes>R&B; &nope;</notes></release>\n",
     ];
     let mut text = "<releases>\n".to_owned();
     let mut offsets = Vec::new();
@@ -98,10 +113,12 @@ fn damaged_records_are_named_and_skipped() {
     let (report, damaged) = tables_of(&text, folder.path());
     assert_eq!(damaged.iter().map(|one| one.offset).collect::<Vec<_>>(), offsets);
     let ids: Vec<_> = damaged.iter().map(|one| one.id).collect();
-    assert_eq!(ids, [Some(7), None, None, Some(9), Some(10), Some(11)]);
+    let ids_of_skipped = [12, 13, 14, 15, 16].map(Some);
+    assert_eq!(ids[..6], [Some(7), None, None, Some(9), Some(10), Some(11)]);
+    assert_eq!(ids[6..], ids_of_skipped);
     // The last of the bad ones is whole; it is what follows it that is not.
-    assert_eq!((report.records, report.damaged), (8, 6));
-    assert_eq!(report.tables[0], ("releases", 8));
+    assert_eq!((report.records, report.damaged), (13, 11));
+    assert_eq!(report.tables[0], ("releases", 13));
 }
 
 #[test]
@@ -166,32 +183,68 @@ fn records_of_every_age_are_read() {
     assert!(releases[0].contains("New & old lines") && releases[0].contains("A & B"), "{}", releases[0]);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+#[test]
+fn a_new_run_sweeps_what_a_killed_one_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    std::fs::create_dir(&out).unwrap();
+    std::fs::write(out.join(".tracks.parquet.77-5.tmp"), "half").unwrap();
+    let (report, _) = tables_of("<releases>\n<release id=\"1\"/>\n</releases>", folder.path());
+    let mut names: Vec<_> =
+        std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    let mut tables: Vec<std::ffi::OsString> =
+        report.tables.iter().map(|(name, _)| format!("{name}.parquet").into()).collect();
+    tables.sort();
+    assert_eq!(names, tables);
+}
 
-    /// Bytes are changed and cut out in real records: no panic, and both ways agree unless the damage
-    /// lies inside what the fast way does not look at.
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    /// Bytes are changed, put in and cut out in one of three real records: nothing panics, the records
+    /// beside it are read as before, chunks of any size tell the same, and what the fast way reads is
+    /// what the plain way reads.
     #[test]
-    fn no_damage_panics(seed in 0usize..1000, at in 0.0f64..1.0, byte in any::<u8>(), cut in 0usize..40) {
+    fn damage_stays_in_its_record(
+        seed in 1usize..999,
+        at in 0.0f64..1.0,
+        put in proptest::collection::vec(
+            prop_oneof![any::<u8>(), proptest::sample::select(b"<>/&;\"' \n=a".to_vec())], 0..4),
+        cut in prop_oneof![0usize..4, 0usize..400],
+        chunk in 1usize..9000,
+    ) {
         static TEXT: std::sync::LazyLock<Vec<u8>> =
             std::sync::LazyLock::new(|| unpacked("discogs_20200806_releases.xml.gz"));
-        let boundaries = Boundaries::of(Kind::Releases);
-        let mut records = BTreeMap::new();
-        each_record(&boundaries, &TEXT[11..TEXT.len() - 11], |at, text| { records.insert(at, text); });
-        let text = records.values().nth(seed).unwrap();
-        let at = (at * text.len() as f64) as usize;
-        let mut damaged = text.to_vec();
-        damaged[at] = byte;
-        damaged.drain(at..(at + cut).min(text.len()));
-        let Ok(damaged) = std::str::from_utf8(&damaged) else { return Ok(()) };
-        let mut fast = Release::default();
-        let mut xml = Xml::fast(damaged);
-        if parse_record::<release::ReleaseTables>(&mut xml, &mut fast).is_ok() {
-            let mut plain = Release::default();
-            let mut xml = Xml::plain(damaged);
-            if parse_record::<release::ReleaseTables>(&mut xml, &mut plain).is_ok() {
-                prop_assert_eq!(fast, plain);
-            }
+        static RECORDS: std::sync::LazyLock<Vec<&str>> =
+            std::sync::LazyLock::new(|| records::<release::ReleaseTables>(&TEXT));
+        let [before, text, after] = [-1, 0, 1].map(|step| RECORDS[seed.wrapping_add_signed(step)].trim_end());
+        // The tag that begins the record stays: without it, it is a part of the one before.
+        let intact = "<release ".len();
+        let at = intact + (at * (text.len() - intact) as f64) as usize;
+        let mut damaged = text.as_bytes().to_vec();
+        damaged.splice(at..(at + cut).min(text.len()), put);
+        let mut dump = format!("<releases>\n{before}\n").into_bytes();
+        dump.extend_from_slice(&damaged);
+        dump.extend_from_slice(format!("\n{after}\n</releases>\n").as_bytes());
+
+        let mut read = Vec::new();
+        for_each_release(&dump, |record| read.extend(record.ok().cloned())).unwrap();
+        prop_assert_eq!(&read[0], &read_as::<release::ReleaseTables>(before, true).unwrap().0);
+        prop_assert_eq!(&read[read.len() - 1], &read_as::<release::ReleaseTables>(after, true).unwrap().0);
+
+        let survey = |chunk| {
+            let mut damaged = Vec::new();
+            let mut note = |one: &Damaged| damaged.push(one.clone());
+            survey(&dump[..], Path::new("dump"), chunk, &mut note).map(|report| (report, damaged)).unwrap()
+        };
+        let whole = survey(1 << 20);
+        prop_assert_eq!(whole.0.records, read.len() as u64);
+        prop_assert_eq!(&whole, &survey(chunk));
+
+        let Ok(text) = std::str::from_utf8(&damaged) else { return Ok(()) };
+        if let Ok(fast) = read_as::<release::ReleaseTables>(text, false) {
+            prop_assert_eq!(Ok(fast), read_as::<release::ReleaseTables>(text, true));
         }
     }
 }

@@ -30,6 +30,18 @@ impl Date {
 /// Seconds in `m:ss` or `h:mm:ss` (also with a fraction, in parentheses, or with other separators
 /// that editors have used), or `None` for what is empty or unreadable.
 pub fn duration(text: &str) -> Option<i32> {
+    // Nearly all are written this way.
+    let digit = |byte: u8| i32::from(byte.wrapping_sub(b'0'));
+    let plain = match *text.as_bytes() {
+        [m, b':', s, t] => Some([0, digit(m), digit(s), digit(t)]),
+        [l, m, b':', s, t] => Some([digit(l), digit(m), digit(s), digit(t)]),
+        _ => None,
+    };
+    if let Some([l, m, s, t]) = plain
+        && [l, m, s, t].iter().all(|digit| *digit < 10)
+    {
+        return Some((10 * l + m) * 60 + 10 * s + t).filter(|&seconds| seconds > 0);
+    }
     let text = text.trim().trim_start_matches(['(', '[', '~']).trim_end_matches([')', ']']);
     if text.is_empty() {
         return None;
@@ -75,12 +87,18 @@ mod tests {
     #[test]
     fn durations() {
         assert_eq!(duration("4:45"), Some(285));
+        assert_eq!(duration("04:45"), Some(285));
+        assert_eq!(duration("59:59"), Some(3599));
+        // Seconds above 59 are taken at their word.
+        assert_eq!((duration("1:75"), duration(" 1:75")), (Some(135), Some(135)));
         assert_eq!(duration("61:05"), Some(3665));
         assert_eq!(duration("1:01:05"), Some(3665));
         assert_eq!(duration(" (3:07) "), Some(187));
         assert_eq!(duration("3'07\""), Some(187));
         assert_eq!(duration("3.07"), Some(187));
-        for none in ["", "?", "0:00", "45", "4:5x", "1:2:3:4", "99999999:00", "4:455"] {
+        for none in
+            ["", "?", "0:00", "00:00", "45", "a:00", "/:11", "4:5x", "1:2:3:4", "99999999:00", "4:455"]
+        {
             assert_eq!(duration(none), None, "{none}");
         }
     }

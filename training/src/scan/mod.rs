@@ -16,7 +16,7 @@ use walkdir::WalkDir;
 pub use ids::DiscogsIds;
 pub use tags::{Tags, read as read_tags};
 
-use crate::atomic::AtomicFile;
+use crate::atomic;
 use crate::error::{Error, Result};
 use crate::table::Type::{Float, Id, Ids, Int, Text, Word, Words};
 use crate::table::{Builder, Cell, Rows, Table, TableReader, TableWriter, column, optional};
@@ -322,12 +322,12 @@ fn write_unreadable(out: &Path, unreadable: &[(String, String)]) -> Result<()> {
             _ => Ok(()),
         };
     }
-    let mut file = AtomicFile::create(&path)?;
+    let mut file = atomic::create(&path)?;
     let cell = |text: &str| text.replace(['\t', '\n', '\r'], " ");
     let mut text = String::from("path\treason\n");
     for (path, reason) in unreadable {
         text.push_str(&format!("{}\t{}\n", cell(path), cell(reason)));
     }
     file.write_all(text.as_bytes()).map_err(|error| Error::io(&path, error))?;
-    file.persist()
+    Ok(file.commit()?)
 }
