@@ -137,7 +137,8 @@ mod tests {
         let file = AtomicFile::create(folder.path().join("a.mp3.embeddings.npy")).unwrap();
         let temporary = file.temporary.file_name().unwrap().to_str().unwrap();
         assert_eq!(name_of_temporary(temporary), Some("a.mp3.embeddings.npy"));
-        for other in [".a.npy.1-.tmp", ".a.npy.tmp", "a.npy.1-2.tmp", ".a.npy.1-2", ".a.x-2.tmp", "..1-2.tmp"] {
+        for other in [".a.npy.1-.tmp", ".a.npy.tmp", "a.npy.1-2.tmp", ".a.npy.1-2", ".a.x-2.tmp", "..1-2.tmp"]
+        {
             assert_eq!(name_of_temporary(other), None, "{other}");
         }
     }

@@ -141,8 +141,10 @@ fn samples_in_memory_are_recordings_like_any() {
         extractor.extract_file(folder.path().join("stereo.wav")).unwrap(),
     ];
     let mut keep = Keep::new(2, extractor.outputs().len());
-    let inputs =
-        [Input::mono(&mono, 22_050), Input::Samples { samples: stereo.into(), channels: 2, sample_rate: 44_100 }];
+    let inputs = [
+        Input::mono(&mono, 22_050),
+        Input::Samples { samples: stereo.into(), channels: 2, sample_rate: 44_100 },
+    ];
     BatchExtractor::new(&extractor, &BatchOptions::default()).unwrap().run(inputs, &mut keep).unwrap();
     for (recording, expected) in expected.into_iter().enumerate() {
         keep.assert_is(recording, &Ok(expected), "samples");

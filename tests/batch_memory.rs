@@ -28,8 +28,12 @@ impl BatchSink for Count {
 
 /// Silence, 8 kHz mono in 16 bits, without a byte of it on the disk.
 fn silence(path: &Path, seconds: u32) {
-    let spec =
-        hound::WavSpec { channels: 1, sample_rate: 8_000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
     hound::WavWriter::create(path, spec).unwrap().finalize().unwrap();
     let bytes = seconds * 16_000;
     let mut file = std::fs::read(path).unwrap();

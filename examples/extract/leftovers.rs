@@ -10,12 +10,7 @@ use crate::inputs::Input;
 
 /// Removes the temporary files of this run's own outputs and of `others` from the output directory. Those of other
 /// shards' outputs stay: a process on another machine may be writing them.
-pub fn sweep(
-    directory: &Path,
-    inputs: &[Input],
-    outputs: impl Fn(&Input) -> Vec<PathBuf>,
-    others: &[&Path],
-) {
+pub fn sweep(directory: &Path, inputs: &[Input], outputs: impl Fn(&Input) -> Vec<PathBuf>, others: &[&Path]) {
     let ours: HashMap<&Path, &Input> = inputs.iter().map(|input| (input.name.as_path(), input)).collect();
     let mut folders: HashSet<&Path> = inputs.iter().filter_map(|input| input.name.parent()).collect();
     folders.insert(Path::new(""));

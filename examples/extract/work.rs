@@ -107,8 +107,9 @@ pub fn run(args: &Args, inputs: &[Input], extractors: &[Extractor], bar: &Progre
     };
     if let Some(directory) = args.output.as_ref().filter(|_| args.resume) {
         let outputs = |input: &Input| -> Vec<PathBuf> {
-            let target =
-                |extractor| Target::new(directory, &input.name, extractor, extractors.len() > 1).files(args.format);
+            let target = |extractor| {
+                Target::new(directory, &input.name, extractor, extractors.len() > 1).files(args.format)
+            };
             extractors.iter().flat_map(target).collect()
         };
         let others = index.as_ref().map(|index| index.files().to_vec()).unwrap_or_default();

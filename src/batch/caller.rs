@@ -10,8 +10,8 @@ use crossbeam_channel::{Receiver, Sender};
 use super::assembler::{Batch, Segment};
 use super::worker::{Event, Job};
 use super::{BatchSink, Input, Progress, Shared, Totals};
-use crate::extractor::{Rows, Summary};
 use crate::Error;
+use crate::extractor::{Rows, Summary};
 
 /// How often the sink hears of progress, and is asked whether to stop, at least.
 const TICK: Duration = Duration::from_millis(100);

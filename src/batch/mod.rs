@@ -189,7 +189,9 @@ impl BatchExtractor {
                 if !lane.concurrent {
                     let (full, waiting) = bounded(lane.batches);
                     let (shared, events) = (&shared, events.clone());
-                    start(scope, format!("engine-{index}"), move || worker::serve(shared, &waiting, &events))?;
+                    start(scope, format!("engine-{index}"), move || {
+                        worker::serve(shared, &waiting, &events)
+                    })?;
                     queue = Some(full);
                 }
                 engines.push(queue);

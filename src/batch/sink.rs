@@ -1,8 +1,8 @@
 //! What a caller hears of a run.
 
 use crate::Result;
-use crate::extractor::{Rows, Summary};
 use crate::audio::AudioInfo;
+use crate::extractor::{Rows, Summary};
 
 /// Receives the rows of many recordings. Everything is called on the thread that called
 /// [`BatchExtractor::run`](super::BatchExtractor::run).

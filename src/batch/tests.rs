@@ -16,6 +16,9 @@ use crate::extractor::{Analysis, Extractor, Rows, Summary};
 use crate::model::Model;
 use crate::{Error, Result};
 
+/// What becomes of a call on these patches.
+type Fate = dyn Fn(&[f32]) -> Result<()> + Send + Sync;
+
 /// Gives each row a fingerprint of its own, whatever it came with.
 #[derive(Clone)]
 struct Fingerprint {
@@ -23,7 +26,7 @@ struct Fingerprint {
     batch_size: usize,
     concurrent: bool,
     /// Says before each call what is to become of it.
-    before: Arc<dyn Fn(&[f32]) -> Result<()> + Send + Sync>,
+    before: Arc<Fate>,
     /// Rows of each call.
     calls: Arc<Mutex<Vec<usize>>>,
     running: Arc<AtomicUsize>,
@@ -298,8 +301,8 @@ fn a_long_recording_neither_piles_up_nor_holds_up_short_ones() {
         let (extractor, _) = fake_with(16, concurrent, slow);
         let batch = BatchExtractor::new(&extractor, &options(2, room)).unwrap();
         let mut heard = Heard::new(1);
-        let inputs = std::iter::once(Input::file(&long))
-            .chain((0..1000).map(|_| Input::mono(&short, 16_000)));
+        let inputs =
+            std::iter::once(Input::file(&long)).chain((0..1000).map(|_| Input::mono(&short, 16_000)));
         let totals = batch.run(inputs, &mut heard).unwrap();
         assert_eq!(totals.done, 1001);
         let most = if room == 0 { 4 * 16 } else { room };
@@ -380,14 +383,20 @@ fn failures_stay_with_those_they_concern() {
         let (extractor, _) = fake_with(1, concurrent, move |patch| {
             let loud = patch.iter().any(|&value| value > 7.0);
             assert!(!(loud && panics), "too loud");
-            if loud { Err(Error::Engine { engine: "fingerprint", reason: "too loud".into() }) } else { Ok(()) }
+            if loud {
+                Err(Error::Engine { engine: "fingerprint", reason: "too loud".into() })
+            } else {
+                Ok(())
+            }
         });
         let batch = BatchExtractor::new(&extractor, &options(2, 0)).unwrap();
         let mut heard = Heard::new(1);
         heard.refused = Some(6);
         let loud = vec![3e3; 100_000];
-        let inputs =
-            clips.iter().enumerate().map(|(index, clip)| Input::mono(if index == 3 { &loud } else { clip }, 16_000));
+        let inputs = clips
+            .iter()
+            .enumerate()
+            .map(|(index, clip)| Input::mono(if index == 3 { &loud } else { clip }, 16_000));
         let totals = batch.run(inputs, &mut heard).unwrap();
         assert_eq!((totals.done, totals.failed), (18, 2));
         let reason = heard.outcome(3).as_ref().unwrap_err().to_string();

@@ -22,8 +22,8 @@ use crate::patches::{LastPatch, Patching};
 
 pub use analysis::{Analysis, OutputRows};
 pub use builder::ExtractorBuilder;
-pub use run::{Summary, run_file_together};
 pub(crate) use run::shared_front;
+pub use run::{Summary, run_file_together};
 pub use sink::{Rows, Sink};
 pub(crate) use values::Values;
 

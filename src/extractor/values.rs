@@ -35,8 +35,11 @@ impl Values {
                 Source::Model(position) => &self.model[position],
                 Source::Head(head, position) => &self.heads[head][position],
             };
-            ArrayView2::from_shape((rows.len(), info.dim), &values[rows.start * info.dim..rows.end * info.dim])
-                .expect("as many values as the shape says")
+            ArrayView2::from_shape(
+                (rows.len(), info.dim),
+                &values[rows.start * info.dim..rows.end * info.dim],
+            )
+            .expect("as many values as the shape says")
         };
         extractor.outputs.iter().map(view).collect()
     }
