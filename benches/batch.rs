@@ -147,7 +147,7 @@ fn clips(folder: &Path, count: usize) -> Result<Vec<PathBuf>> {
 fn effnet() -> Result<Model> {
     let folder = repository().join("target/effnet-bench");
     std::fs::create_dir_all(&folder)?;
-    let path = folder.join("batch.onnx");
+    let path = folder.join("effnet-b0.onnx");
     if !path.exists() {
         let status = Command::new(repository().join("target/peers/bin/python"))
             .arg(repository().join("tests/peers/make_effnet.py"))

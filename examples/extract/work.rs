@@ -173,17 +173,17 @@ struct FileSink {
 }
 
 /// Writes what comes of every file.
-struct Files<'a> {
-    args: &'a Args,
-    extractors: &'a [Extractor],
-    bar: &'a ProgressBar,
+struct Files<'r, 'a> {
+    args: &'r Args,
+    extractors: &'r [Extractor],
+    bar: &'r ProgressBar,
     /// One file alone: its seconds are shown.
     single: bool,
-    state: &'a RefCell<State<'a>>,
+    state: &'r RefCell<State<'a>>,
     stop: Arc<AtomicBool>,
 }
 
-impl Files<'_> {
+impl Files<'_, '_> {
     fn open(&self, taken: &mut Taken<'_>) -> Result<()> {
         if !taken.sinks.is_empty() {
             return Ok(());
@@ -264,7 +264,7 @@ impl Files<'_> {
     }
 }
 
-impl BatchSink for Files<'_> {
+impl BatchSink for Files<'_, '_> {
     fn rows(&mut self, recording: usize, extractor: usize, rows: &Rows<'_>) -> sleeve::Result<()> {
         let mut state = self.state.borrow_mut();
         let taken = state.taken.get_mut(&recording).expect("taken from the inputs");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::assembler::{Batch, Segment};
 use super::worker::{Event, Job};
@@ -93,8 +93,10 @@ impl<'r, 'a, I: Iterator<Item = Input<'a>>> Caller<'r, 'a, I> {
             if self.jobs.is_none() && self.open.is_empty() {
                 break;
             }
-            if let Ok(event) = self.news.recv_timeout(TICK) {
-                self.take(event);
+            match self.news.recv_timeout(TICK) {
+                Ok(event) => self.take(event),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => self.give_up(),
             }
             if self.told.elapsed() >= TICK {
                 self.tell();
@@ -197,6 +199,14 @@ impl<'r, 'a, I: Iterator<Item = Input<'a>>> Caller<'r, 'a, I> {
             self.totals.failed += 1;
             self.sink.done(recording, Err(error));
             self.tell();
+        }
+    }
+
+    /// Every worker has ended, which none does while there is a recording: better an error than to wait for ever.
+    fn give_up(&mut self) {
+        for recording in std::mem::take(&mut self.open).into_keys() {
+            self.totals.failed += 1;
+            self.sink.done(recording, Err(Error::Unavailable("its worker has ended".into())));
         }
     }
 

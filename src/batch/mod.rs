@@ -149,7 +149,8 @@ impl BatchExtractor {
 
     /// Takes every input through the extractors and returns what it came to, when all are done or the sink has
     /// cancelled. Recordings are numbered from 0 in the order of the iterator, which is asked for the next one as
-    /// workers come free, a few ahead of them.
+    /// workers come free, four for each of them ahead. A batch that is not full is run when all are done, or when no
+    /// input has come for a twentieth of a second.
     ///
     /// # Errors
     /// `Unavailable` if threads cannot be started. What fails of a recording goes to [`BatchSink::done`].
@@ -167,7 +168,7 @@ impl BatchExtractor {
         };
         // Bounded by what goes round: batches, and two messages for each recording handed out.
         let (events, news) = unbounded();
-        let (jobs, queue) = bounded(self.workers);
+        let (jobs, queue) = bounded(4 * self.workers);
         // Without room: an offer is taken by a worker that is waiting, or comes back.
         let (offers, offered) = bounded(0);
         let (mut assemblers, mut returns) = (Vec::new(), Vec::new());

@@ -16,6 +16,9 @@ use crate::extractor::{Analysis, Extractor, Rows, Summary};
 use crate::model::Model;
 use crate::{Error, Result};
 
+/// What becomes of a call on these patches.
+type Fate = dyn Fn(&[f32]) -> Result<()> + Send + Sync;
+
 /// Gives each row a fingerprint of its own, whatever it came with.
 #[derive(Clone)]
 struct Fingerprint {
@@ -23,7 +26,7 @@ struct Fingerprint {
     batch_size: usize,
     concurrent: bool,
     /// Says before each call what is to become of it.
-    before: Arc<dyn Fn(&[f32]) -> Result<()> + Send + Sync>,
+    before: Arc<Fate>,
     /// Rows of each call.
     calls: Arc<Mutex<Vec<usize>>>,
     running: Arc<AtomicUsize>,

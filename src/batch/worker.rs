@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, select};
 
@@ -16,6 +17,10 @@ use crate::extractor::Summary;
 use crate::mel::{BANDS, MelStream};
 use crate::patches::Patcher;
 use crate::{Error, Result};
+
+/// How long a batch that is not full waits while no recording is there to fill it: those handed out late do not each
+/// cost a batch, and those handed out one at a time are not kept waiting.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// A recording that waits for a worker, or has one.
 pub(super) struct Job<'a> {
@@ -93,10 +98,12 @@ impl Worker<'_, '_> {
                 recv(self.jobs) -> job => match job {
                     Ok(job) => self.recording(&job, &mut front),
                     Err(_) => break,
-                }
+                },
+                default(PATIENCE) => self.flush_if_idle(),
             }
         }
-        // No more recordings: help those who still have one.
+        // No more recordings. The last to have had one leaves nothing behind; the others help.
+        self.flush_if_idle();
         let Worker { shared, offers, offered, engines, events, .. } = self;
         drop((offers, engines));
         for batch in offered {
@@ -116,10 +123,7 @@ impl Worker<'_, '_> {
             Err(Error::Audio { path, reason: reason(&*panic) })
         });
         let _ = self.events.send(Event::Ended(job.recording, outcome));
-        // Nobody fills the last batches any further: the last to find nothing to do runs them.
-        if self.shared.decoding.fetch_sub(1, Ordering::AcqRel) == 1 && self.jobs.is_empty() {
-            self.flush();
-        }
+        self.shared.decoding.fetch_sub(1, Ordering::AcqRel);
     }
 
     fn hear(&self, job: &Job<'_>, front: &mut Front) -> Result<Summary> {
@@ -197,8 +201,12 @@ impl Worker<'_, '_> {
         }
     }
 
-    /// Has the batches run that are not full, shared among the workers that have nothing to do.
-    fn flush(&self) {
+    /// Has the batches run that are not full if nobody is about to fill them, shared among the workers that have
+    /// nothing to do.
+    fn flush_if_idle(&self) {
+        if self.shared.decoding.load(Ordering::Acquire) > 0 {
+            return;
+        }
         for (lane, assembler) in self.assemblers.iter().enumerate() {
             if self.engines[lane].is_none() {
                 for left in (2..=self.shared.batch.workers).rev() {
