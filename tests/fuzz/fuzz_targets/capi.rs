@@ -1,0 +1,241 @@
+//! Sequences of calls of the C ABI with hostile numbers and pointers that are NULL or good: no call may crash, and a
+//! failed one may not touch its out-parameter.
+#![no_main]
+
+use std::ffi::{CString, c_char, c_void};
+use std::ptr::{null, null_mut};
+
+use libfuzzer_sys::{arbitrary, fuzz_target};
+// The C functions come with the library.
+use sleeve as _;
+
+type Handle = *mut c_void;
+
+unsafe extern "C" {
+    fn sleeve_model_bundled(name: *const c_char, model: *mut Handle) -> i32;
+    fn sleeve_model_from_memory(
+        onnx: *const u8,
+        size: usize,
+        json: *const c_char,
+        json_size: usize,
+        model: *mut Handle,
+    ) -> i32;
+    fn sleeve_model_free(model: Handle);
+    fn sleeve_options_new(options: *mut Handle) -> i32;
+    fn sleeve_options_set_device(options: Handle, device: *const c_char) -> i32;
+    fn sleeve_options_set_resampler(options: Handle, resampler: *const c_char) -> i32;
+    fn sleeve_options_set_last_patch(options: Handle, last_patch: *const c_char) -> i32;
+    fn sleeve_options_set_threads(options: Handle, threads: usize) -> i32;
+    fn sleeve_options_set_batch_size(options: Handle, patches: usize) -> i32;
+    fn sleeve_options_set_patch_hop(options: Handle, frames: usize) -> i32;
+    fn sleeve_options_add_output(options: Handle, output: *const c_char) -> i32;
+    fn sleeve_options_free(options: Handle);
+    fn sleeve_extractor_new(model: Handle, options: Handle, extractor: *mut Handle) -> i32;
+    fn sleeve_extractor_run_samples(
+        extractor: Handle,
+        samples: *const f32,
+        frames: usize,
+        channels: u32,
+        rate: u32,
+        analysis: *mut Handle,
+    ) -> i32;
+    fn sleeve_extractor_free(extractor: Handle);
+    fn sleeve_analysis_output(analysis: Handle, index: usize, values: *mut *const f32, dim: *mut usize) -> i32;
+    fn sleeve_analysis_patch_count(analysis: Handle) -> usize;
+    fn sleeve_analysis_mean(analysis: Handle, index: usize, mean: *mut f32, dim: usize) -> i32;
+    fn sleeve_analysis_free(analysis: Handle);
+    fn sleeve_stream_new(
+        extractor: Handle,
+        rate: u32,
+        channels: u32,
+        capacity: usize,
+        pusher: *mut Handle,
+        puller: *mut Handle,
+    ) -> i32;
+    fn sleeve_pusher_push(pusher: Handle, samples: *const f32, frames: usize, taken: *mut usize) -> i32;
+    fn sleeve_pusher_finish(pusher: Handle) -> i32;
+    fn sleeve_pusher_reset(pusher: Handle) -> i32;
+    fn sleeve_pusher_free(pusher: Handle);
+    fn sleeve_puller_pull(puller: Handle) -> i32;
+    fn sleeve_puller_output(puller: Handle, index: usize, values: *mut *const f32, dim: *mut usize) -> i32;
+    fn sleeve_puller_free(puller: Handle);
+    fn sleeve_last_error(buffer: *mut c_char, size: usize) -> usize;
+}
+
+#[derive(arbitrary::Arbitrary, Debug)]
+enum Call {
+    Model(bool),
+    FromMemory(Vec<u8>, Option<Vec<u8>>),
+    Options,
+    Text(u8, Vec<u8>),
+    Number(u8, usize),
+    Extractor { options: bool },
+    Samples { values: Vec<f32>, claimed: usize, truthful: bool, channels: u32, rate: u32 },
+    Look(usize),
+    Stream { rate: u32, channels: u32, capacity: usize },
+    Push { values: Vec<f32>, claimed: usize, truthful: bool },
+    Finish,
+    Reset,
+    Pull,
+    Error(u8),
+    Free(u8),
+}
+
+#[derive(Default)]
+struct World {
+    model: Option<Handle>,
+    options: Option<Handle>,
+    extractor: Option<Handle>,
+    analysis: Option<Handle>,
+    pusher: Option<(Handle, usize)>,
+    puller: Option<Handle>,
+}
+
+fn or_null(handle: Option<Handle>) -> Handle {
+    handle.unwrap_or(null_mut())
+}
+
+/// Frees what a slot holds and puts another handle there.
+fn replace(slot: &mut Option<Handle>, new: Option<Handle>, free: unsafe extern "C" fn(Handle)) {
+    if let Some(old) = std::mem::replace(slot, new) {
+        // SAFETY: it came from the library, and nobody has it any more.
+        unsafe { free(old) };
+    }
+}
+
+/// The out-parameter of a call, which must be left alone unless the call succeeds.
+fn made(call: impl FnOnce(*mut Handle) -> i32) -> Option<Handle> {
+    let untouched = 16 as Handle;
+    let mut handle = untouched;
+    match call(&mut handle) {
+        0 => {
+            assert!(handle != untouched && !handle.is_null());
+            Some(handle)
+        }
+        status => {
+            assert!((1..=14).contains(&status) && handle == untouched);
+            assert!(status != 1, "a panic");
+            None
+        }
+    }
+}
+
+/// A length that is true, or one that cannot be.
+fn length(values: &[f32], channels: usize, claimed: usize, truthful: bool) -> usize {
+    if truthful { values.len() / channels.max(1) } else { claimed | 1 << 62 }
+}
+
+fn run(world: &mut World, call: Call) {
+    let fine = |status: i32| assert!(status != 1, "a panic");
+    // SAFETY: pointers are NULL or good, lengths true or impossible, as the header asks.
+    unsafe {
+        match call {
+            Call::Model(default) => {
+                let name = c"mtt-musicnn-1";
+                let name = if default { null() } else { name.as_ptr() };
+                replace(&mut world.model, made(|out| sleeve_model_bundled(name, out)), sleeve_model_free);
+            }
+            Call::FromMemory(onnx, json) => {
+                let (json, size) = json.as_ref().map_or((null(), 0), |json| (json.as_ptr().cast(), json.len()));
+                let new = made(|out| sleeve_model_from_memory(onnx.as_ptr(), onnx.len(), json, size, out));
+                replace(&mut world.model, new, sleeve_model_free);
+            }
+            Call::Options => replace(&mut world.options, made(|out| sleeve_options_new(out)), sleeve_options_free),
+            Call::Text(which, text) => {
+                let Ok(text) = CString::new(text) else { return };
+                let set = [
+                    sleeve_options_set_device,
+                    sleeve_options_set_resampler,
+                    sleeve_options_set_last_patch,
+                    sleeve_options_add_output,
+                ][usize::from(which % 4)];
+                fine(set(or_null(world.options), text.as_ptr()));
+            }
+            Call::Number(which, number) => {
+                let set = [sleeve_options_set_batch_size, sleeve_options_set_patch_hop][usize::from(which % 2)];
+                // Threads are real: a few at most.
+                fine(sleeve_options_set_threads(or_null(world.options), 1));
+                fine(set(or_null(world.options), number));
+            }
+            Call::Extractor { options } => {
+                let options = if options { or_null(world.options) } else { null_mut() };
+                let new = made(|out| sleeve_extractor_new(or_null(world.model), options, out));
+                replace(&mut world.extractor, new, sleeve_extractor_free);
+            }
+            Call::Samples { values, claimed, truthful, channels, rate } => {
+                let frames = length(&values, channels as usize, claimed, truthful);
+                let new = made(|out| {
+                    let extractor = or_null(world.extractor);
+                    sleeve_extractor_run_samples(extractor, values.as_ptr(), frames, channels, rate, out)
+                });
+                replace(&mut world.analysis, new, sleeve_analysis_free);
+            }
+            Call::Look(index) => {
+                let (mut values, mut dim) = (null(), 0);
+                let analysis = or_null(world.analysis);
+                if sleeve_analysis_output(analysis, index, &mut values, &mut dim) == 0 {
+                    let count = sleeve_analysis_patch_count(analysis) * dim;
+                    std::hint::black_box(std::slice::from_raw_parts(values, count).iter().sum::<f32>());
+                    let mut mean = vec![0.0; dim];
+                    fine(sleeve_analysis_mean(analysis, index, mean.as_mut_ptr(), dim));
+                }
+            }
+            Call::Stream { rate, channels, capacity } => {
+                let mut other = 16 as Handle;
+                let capacity = if capacity % 2 == 0 { capacity } else { capacity % 100_000 };
+                let new = made(|out| {
+                    sleeve_stream_new(or_null(world.extractor), rate, channels, capacity, out, &mut other)
+                });
+                if let Some((old, _)) = world.pusher.take() {
+                    sleeve_pusher_free(old);
+                }
+                replace(&mut world.puller, new.map(|_| other), sleeve_puller_free);
+                world.pusher = new.map(|pusher| (pusher, channels as usize));
+            }
+            Call::Push { values, claimed, truthful } => {
+                let (pusher, channels) = world.pusher.unwrap_or((null_mut(), 1));
+                let frames = length(&values, channels, claimed, truthful);
+                let mut taken = 0;
+                fine(sleeve_pusher_push(pusher, values.as_ptr(), frames, &mut taken));
+                assert!(taken <= frames);
+            }
+            Call::Finish => fine(sleeve_pusher_finish(world.pusher.map_or(null_mut(), |(pusher, _)| pusher))),
+            Call::Reset => fine(sleeve_pusher_reset(world.pusher.map_or(null_mut(), |(pusher, _)| pusher))),
+            Call::Pull => {
+                let puller = or_null(world.puller);
+                fine(sleeve_puller_pull(puller));
+                let (mut values, mut dim) = (null(), 0);
+                if sleeve_puller_output(puller, 0, &mut values, &mut dim) == 0 {
+                    std::hint::black_box(std::slice::from_raw_parts(values, dim).iter().sum::<f32>());
+                }
+            }
+            Call::Error(size) => {
+                let mut buffer = vec![1; usize::from(size)];
+                sleeve_last_error(buffer.as_mut_ptr(), buffer.len());
+                assert!(size == 0 || buffer.contains(&0));
+            }
+            Call::Free(which) => match which % 6 {
+                0 => replace(&mut world.model, None, sleeve_model_free),
+                1 => replace(&mut world.options, None, sleeve_options_free),
+                2 => replace(&mut world.extractor, None, sleeve_extractor_free),
+                3 => replace(&mut world.analysis, None, sleeve_analysis_free),
+                4 => replace(&mut world.puller, None, sleeve_puller_free),
+                _ => {
+                    if let Some((pusher, _)) = world.pusher.take() {
+                        sleeve_pusher_free(pusher);
+                    }
+                }
+            },
+        }
+    }
+}
+
+fuzz_target!(|calls: Vec<Call>| {
+    let mut world = World::default();
+    for call in calls {
+        run(&mut world, call);
+    }
+    for which in 0..6 {
+        run(&mut world, Call::Free(which));
+    }
+});
