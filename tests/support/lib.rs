@@ -45,6 +45,9 @@ pub fn example(name: &str) -> PathBuf {
         let mut command = Command::new(cargo);
         // The same packages as `cargo test --workspace` builds, so that features and thus artefacts agree.
         command.current_dir(repository()).args(["build", "--quiet", "--workspace", "--examples"]);
+        if !has_libtorch() {
+            command.args(["--exclude", "sleeve-torch"]);
+        }
         if !cfg!(debug_assertions) {
             command.arg("--release");
         }
@@ -53,6 +56,15 @@ pub fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test knows where it is");
     let profile = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
     profile.join("examples").join(name)
+}
+
+/// Whether the crates that are built with libtorch can be built here; `cargo xtask libtorch` makes it so.
+pub fn has_libtorch() -> bool {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    folder("LIBTORCH_USE_PYTORCH").is_some()
+        || folder("LIBTORCH_LIB")
+            .or_else(|| folder("LIBTORCH"))
+            .is_some_and(|root| root.join("lib/libtorch_cpu.so").exists())
 }
 
 /// Whether a program is on the path.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod debian;
+mod libtorch;
 mod peers;
 mod run;
 mod test;
@@ -16,6 +17,7 @@ cargo xtask <command>
                       A FILTER runs only the tests whose names contain it (and skips the lints).
                       SLEEVE_TEST_ALL=1 turns any skip but a missing GPU or CPU feature into a failure.
   bench [NAME [...]]  benchmarks beside the peers, in the same run; without a name, lists them
+  libtorch            fetches libtorch for the CPU into target/libtorch, which whatever links it is built with
   peers               only fetches what the tests and benchmarks need
   help                this text
 ";
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         "test" => test::run(rest),
         "bench" => bench::run(rest),
+        "libtorch" => libtorch::prepare().map(|folder| println!("libtorch is in {}", folder.display())),
         "peers" => peers::prepare().map(|_| ()),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
