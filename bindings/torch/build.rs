@@ -1,8 +1,22 @@
-//! Lets what is linked here find libtorch when it runs.
+//! Finds libtorch, lets what is linked here find it at run time, and compiles what tch lacks.
 
 #[path = "libtorch.rs"]
 mod libtorch;
 
 fn main() {
-    libtorch::link();
+    let libraries = libtorch::link();
+    let include = libraries.with_file_name("include");
+    for file in ["src/shim.cpp", "src/shim.h"] {
+        println!("cargo:rerun-if-changed={file}");
+    }
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .file("src/shim.cpp")
+        .flag("-isystem")
+        .flag(&include)
+        .warnings(true)
+        .compile("sleeve_torch_shim");
+    // An installed plugin finds libtorch beside itself.
+    println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN");
 }

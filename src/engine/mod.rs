@@ -6,6 +6,7 @@
 pub mod effnet;
 pub(crate) mod onnx;
 mod options;
+pub mod plugin;
 
 use crate::Result;
 
