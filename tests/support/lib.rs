@@ -1,6 +1,7 @@
 //! What the integration tests share: where fixtures are, how a peer is asked, how a test is skipped.
 
 pub mod audio;
+pub mod effnet;
 pub mod plain_mel;
 
 use std::io::Write;
@@ -65,6 +66,20 @@ pub fn has_libtorch() -> bool {
         || folder("LIBTORCH_LIB")
             .or_else(|| folder("LIBTORCH"))
             .is_some_and(|root| root.join("lib/libtorch_cpu.so").exists())
+}
+
+/// The libtorch plugin, built as the tests are, or `None` where there is no libtorch. It lies where the tests' own
+/// programs look for it.
+pub fn torch_engine() -> Option<PathBuf> {
+    if !has_libtorch() {
+        return None;
+    }
+    // An example of its package is among the examples, and so the plugin is up to date.
+    example("devices");
+    let test = std::env::current_exe().expect("the test knows where it is");
+    let plugin = test.with_file_name("libsleeve_torch.so");
+    assert!(plugin.exists(), "{} was not built", plugin.display());
+    Some(plugin)
 }
 
 /// Whether a program is on the path.
