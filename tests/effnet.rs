@@ -144,7 +144,7 @@ fn a_patch_has_the_same_bits_in_any_company() {
             let engine = &every_kind(&case.network, threads)[index];
             let mut random = Random(threads as u64);
             for rows in [1, 2, 3, 5, 7, 8, 13, 17, 19] {
-                let order: Vec<usize> = (0..rows).map(|_| random.next() as usize % singles.len()).collect();
+                let order: Vec<usize> = (0..rows).map(|_| random.draw() as usize % singles.len()).collect();
                 let batch: Vec<f32> =
                     order.iter().flat_map(|&i| &case.patches[i * PATCH..(i + 1) * PATCH]).copied().collect();
                 let found = run(engine, &batch);
@@ -333,16 +333,16 @@ fn damaged_files_never_panic() {
     assert!(Network::recognise(b"not a model at all").is_err());
     let mut random = Random(3);
     for i in 0..60 {
-        let end = if i < 30 { random.next() as usize % 4096 } else { random.next() as usize % bytes.len() };
+        let end = if i < 30 { random.draw() as usize % 4096 } else { random.draw() as usize % bytes.len() };
         // Cut short, it may still be a message, but never this network.
         assert!(!matches!(Network::recognise(&bytes[..end]), Ok(Ok(_))), "cut to {end} bytes");
     }
     // Structure lies mostly at the front; weights in between hold no lengths.
     let mut damaged = bytes.clone();
     for _ in 0..150 {
-        let places: Vec<usize> = (0..3).map(|_| random.next() as usize % (1 << 15)).collect();
+        let places: Vec<usize> = (0..3).map(|_| random.draw() as usize % (1 << 15)).collect();
         for &place in &places {
-            damaged[place] = random.next() as u8;
+            damaged[place] = random.draw() as u8;
         }
         let _ = Network::recognise(&damaged);
         for &place in &places {

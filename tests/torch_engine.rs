@@ -78,7 +78,7 @@ fn every_engine_gives_the_same_embeddings() {
     }
     for (style, seed) in GRAPHS {
         let Some(case) = case(style, seed) else { skip!("no peers; run `cargo xtask peers`") };
-        let rows = 19;
+        let rows = 11;
         let patches = &case.patches[..rows * PATCH];
         let peer = [0, 1].map(|index| {
             let expected = &case.expected[index];
@@ -106,12 +106,14 @@ fn bf16_is_bf16_and_stays_close() {
     for (style, seed) in [("half", 6), ("tensorflow", 6)] {
         let Some(case) = case(style, seed) else { skip!("no peers; run `cargo xtask peers`") };
         let patches = &case.patches[..8 * PATCH];
-        let exact = run(&*on_cpu(&case.model, EngineChoice::Torch, Precision::F32, 2), patches);
-        let engine = on_cpu(&case.model, EngineChoice::Torch, Precision::Bf16, 2);
+        let exact = run(&*on_cpu(&case.model, EngineChoice::Torch, Precision::F32, 1), patches);
+        let engine = on_cpu(&case.model, EngineChoice::Torch, Precision::Bf16, 1);
         assert!(engine.describe().contains("bf16"), "{}", engine.describe());
         let (error, worst) = compare(&run(&*engine, patches), &exact, dims(&*engine));
         println!("{style} {seed}: error {error:.1e}, cosine {worst:.6}");
-        assert!(worst >= 0.9995, "{style} {seed}: cosine {worst}");
+        // Everything is bf16 here, weights of all layers and what lies between them; the fused engine keeps more in f32,
+        // and comes closer.
+        assert!(worst >= 0.999, "{style} {seed}: cosine {worst}");
         // Eight bits of every product leave their mark. (The plugin itself refuses a network whose convolutions take
         // another type than was asked for; see `torch_files.rs`.)
         assert!(error > 1e-4, "{style} {seed}: {error:e} is f32 by another name");
@@ -137,7 +139,7 @@ fn same_bits(engine: &dyn Engine, patches: &[f32]) {
         patches.chunks_exact(PATCH).take(11).map(|patch| run(engine, patch)).collect();
     let mut random = Random(5);
     for rows in [2, 3, 8, 9, 17] {
-        let order: Vec<usize> = (0..rows).map(|_| random.next() as usize % singles.len()).collect();
+        let order: Vec<usize> = (0..rows).map(|_| random.draw() as usize % singles.len()).collect();
         let batch: Vec<f32> =
             order.iter().flat_map(|&i| &patches[i * PATCH..(i + 1) * PATCH]).copied().collect();
         let found = run(engine, &batch);
@@ -222,8 +224,8 @@ fn cuda_gives_the_same_embeddings_in_every_precision() {
         let exact = run(&*on_cpu(&case.model, EngineChoice::Effnet, Precision::F32, 2), &case.patches);
         for (precision, most, least) in [
             (Precision::F32, 1e-4, 0.999_999),
-            (Precision::Bf16, 0.2, 0.9995),
-            (Precision::Fp16, 0.1, 0.9995),
+            (Precision::Bf16, 0.1, 0.999),
+            (Precision::Fp16, 0.02, 0.9995),
         ] {
             let all = (0..devices.len() as u32).collect();
             for device in [Device::Cuda(vec![0]), Device::Cuda(all)] {

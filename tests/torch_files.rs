@@ -239,25 +239,6 @@ fn a_precision_in_name_alone_is_refused() {
 }
 
 #[test]
-fn too_little_memory_halves_the_batch() {
-    if torch_engine().is_none() {
-        skip!("no libtorch; run `cargo xtask libtorch`");
-    }
-    let mut module = Module::new();
-    module.parameter("w", &[4, 96], &[0.5; 4 * 96]);
-    module.statement(SUMS);
-    // From the fifth row on it wants a petabyte.
-    module.statement("greed = torch.mul(torch.floordiv(torch.size(x, 0), 5), 250000000000000)");
-    module.statement("return torch.add(a, torch.sum(torch.zeros([greed])))");
-    let model = Model::from_bytes("greedy", module.to_bytes("Tensor"), None).unwrap();
-    let engine = model.engine(&options(Precision::F32)).unwrap();
-    let patches = vec![1.0; 21 * PATCH];
-    let mut found = vec![0.0; 21 * 4];
-    engine.run(&patches, 21, &mut [(0, &mut found)]).unwrap();
-    assert!(found.iter().all(|value| *value == 48.0), "{found:?}");
-}
-
-#[test]
 fn a_lost_device_says_which() {
     if torch_engine().is_none() {
         skip!("no libtorch; run `cargo xtask libtorch`");

@@ -86,7 +86,16 @@ fn torch(model: &Model, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
     // A model that cannot run there is refused before a large library is loaded.
     let (subject, bytes) = match &model.inner.torch {
         Some(file) => (file.subject.clone(), file.bytes()?),
-        None => (model.name().to_owned(), model.to_torchscript()?.into()),
+        None => {
+            let file = model.to_torchscript().map_err(|error| {
+                let what = match options.device {
+                    Device::Cuda(_) => format!("device {}", options.device),
+                    _ => "the torch engine".into(),
+                };
+                Error::Unavailable(format!("{what}: {error}"))
+            })?;
+            (model.name().to_owned(), file.into())
+        }
     };
     let library = Library::torch()?;
     let engine = PluginEngine::torch(library, &subject, &bytes, model.input(), options)?;

@@ -45,14 +45,14 @@ pub struct Random(pub u64);
 
 impl Random {
     /// The next 31 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 33
     }
 
     /// In -1..1.
     pub fn unit(&mut self) -> f32 {
-        self.next() as f32 / (1u64 << 30) as f32 - 1.0
+        self.draw() as f32 / (1u64 << 30) as f32 - 1.0
     }
 }
 

@@ -1,7 +1,8 @@
 //! An engine: a network on its devices, and batches shared among them.
 //!
 //! Every forward has one fixed shape, filled up with zeros, so that libraries that choose their algorithms by the
-//! shape (oneDNN, cuDNN) always choose the same, and a row's outputs do not depend on its batch.
+//! shape (oneDNN, cuDNN) always choose the same, and a row's outputs do not depend on its batch. On the CPU it is
+//! one row: MKL sums a row in one order or another by its place in the batch, and larger batches are no faster.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -17,8 +18,10 @@ use crate::shim::{self, Inference};
 use crate::slot::{Slot, fill, values};
 use crate::{cuda, host};
 
-/// Rows of a forward on the CPU: enough to share a weight that is loaded, few enough to stay in cache.
-const CPU_ROWS: usize = 8;
+/// Rows of a forward on the CPU.
+const CPU_ROWS: usize = 1;
+/// Rows that a caller on the CPU should bring at a time.
+const CPU_BATCH: usize = 16;
 /// Rows of a forward on a CUDA device: enough to fill it.
 const CUDA_ROWS: usize = 256;
 /// Batches in flight on each CUDA device: one is copied while another is computed.
@@ -36,6 +39,8 @@ pub struct Request<'a> {
     pub precision: u32,
     pub threads: usize,
     pub batch_size: Option<usize>,
+    /// Rows of a forward in place of the usual number.
+    pub forward_rows: Option<usize>,
 }
 
 /// A place for a batch that is being run.
@@ -74,6 +79,8 @@ struct Slots {
 impl Engine {
     pub fn open(request: &Request<'_>) -> Outcome<Self> {
         let kind = kind(request)?;
+        // It compiles kernels anew for every shape, and on the CPU takes bf16 for f32.
+        let _ = tch::jit::f_set_tensor_expr_fuser_enabled(false);
         let _inference = Inference::new();
         let cuda = !request.devices.is_empty();
         if cuda {
@@ -93,8 +100,8 @@ impl Engine {
         if !cuda {
             lanes.push(Lane::new(request, Device::Cpu, kind, "cpu".into())?);
         }
-        let most = if cuda { CUDA_ROWS } else { CPU_ROWS };
-        let rows = request.batch_size.map_or(most, |rows| if cuda { rows } else { rows.min(most) });
+        let rows = if cuda { request.batch_size.unwrap_or(CUDA_ROWS) } else { CPU_ROWS };
+        let rows = request.forward_rows.unwrap_or(rows);
         let engine = Engine {
             outputs: lanes[0].network.outputs().to_vec(),
             kind,
@@ -104,7 +111,7 @@ impl Engine {
             batch_size: request.batch_size.unwrap_or(if cuda {
                 rows * IN_FLIGHT * lanes.len()
             } else {
-                8 * CPU_ROWS
+                CPU_BATCH
             }),
             slots: Slots { idle: Mutex::default(), returned: Condvar::new() },
             lanes,
@@ -440,4 +447,40 @@ fn use_threads(threads: usize) {
 /// A panic while a lock was held leaves nothing half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sleeve::model::torchscript::Module;
+
+    #[test]
+    fn too_little_memory_halves_the_batch() {
+        let mut module = Module::new();
+        module.parameter("w", &[4, 96], &[0.5; 4 * 96]);
+        // From the fifth row on it wants a petabyte.
+        module.statement("greed = torch.mul(torch.floordiv(torch.size(x, 0), 5), 250000000000000)");
+        module.statement("a = torch.linear(torch.mean(x, [1]), self.w)");
+        module.statement("return torch.add(a, torch.sum(torch.zeros([greed])))");
+        let model = module.to_bytes("Tensor");
+        let request = |forward_rows| Request {
+            model: &model,
+            row: &[8, 96],
+            devices: &[],
+            precision: abi::AUTO,
+            threads: 1,
+            batch_size: None,
+            forward_rows: Some(forward_rows),
+        };
+        let engine = Engine::open(&request(16)).map_err(|failure| failure.reason).unwrap();
+        assert_eq!(engine.rows.load(Ordering::Relaxed), 4);
+        // And in the middle of a run, when memory has become scarce since.
+        engine.rows.store(16, Ordering::Relaxed);
+        let rows = 21;
+        let mut found = vec![0.0; rows * 4];
+        let mut places = [Place { output: 0, data: &mut found }];
+        engine.run(&vec![1.0; rows * 8 * 96], rows, &mut places).map_err(|failure| failure.reason).unwrap();
+        assert_eq!(engine.rows.load(Ordering::Relaxed), 4);
+        assert!(found.iter().all(|&value| value == 48.0), "{found:?}");
+    }
 }

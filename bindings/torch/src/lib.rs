@@ -4,7 +4,7 @@
 //! device, `slot` a batch in flight on CUDA, `cuda` loads libtorch's CUDA half, `shim` what tch lacks.
 //!
 //! What libtorch keeps for the whole process: the number of CPU threads that new threads begin with, its memory caches,
-//! and, once an engine in f32 runs on CUDA, TensorFloat-32 switched off.
+//! the fuser of TorchScript switched off, and, once an engine in f32 runs on CUDA, TensorFloat-32 too.
 
 #[path = "../../../src/engine/plugin/abi.rs"]
 #[allow(dead_code)]
@@ -171,6 +171,7 @@ unsafe extern "C" fn open(request: *const Request, engine: *mut Handle, message:
             precision: request.precision,
             threads: request.threads.max(1) as usize,
             batch_size: (request.batch_size > 0).then_some(request.batch_size),
+            forward_rows: None,
         })?;
         *engine = Box::into_raw(Box::new(opened)).cast::<c_void>();
         Ok(())

@@ -97,7 +97,7 @@ impl Network {
         let shape = self.shape(rows);
         let batch = Tensor::f_full(shape.as_slice(), 0.5, (Kind::Float, Device::Cpu))
             .map_err(|error| Failure::running(brief(&error.to_string())))?;
-        let (values, kinds) = shim::types_during(|| self.values(&batch));
+        let (values, types) = shim::types_during(|| self.values(&batch));
         let values = values.map_err(|error| {
             Failure::model(format!(
                 "does not take {} in {}: {}",
@@ -106,8 +106,14 @@ impl Network {
                 brief(&error)
             ))
         })?;
-        // A file may cast what it is given; then the precision would be one in name alone.
-        if let Some(&other) = kinds.iter().find(|&&kind| kind != self.kind) {
+        // A file may cast what it is given; then the precision would be one in name alone. Convolutions are the
+        // work; where there are none, some of the matrix products must be in the type asked for.
+        let other = match types.convolutions.is_empty() {
+            false => types.convolutions.iter().find(|&&kind| kind != self.kind),
+            true if types.products.contains(&self.kind) => None,
+            true => types.products.first(),
+        };
+        if let Some(&other) = other {
             return Err(Failure::unavailable(format!(
                 "precision {}: this file computes in {} whatever it is asked",
                 kind_text(self.kind),

@@ -48,16 +48,20 @@ struct Stream {
         previous_device(c10::DeviceType::CUDA, index) {}
 };
 
+// A bit for each type that convolutions take, and above them one for each type that matrix products take.
+constexpr int kProducts = 32;
 thread_local uint64_t types = 0;
 
 std::unique_ptr<at::ObserverContext> note_types(const at::RecordFunction &function) {
   const char *name = function.name();
-  bool counts = std::strstr(name, "convolution") || !std::strcmp(name, "aten::linear") ||
-                !std::strcmp(name, "aten::addmm") || !std::strcmp(name, "aten::matmul");
-  if (counts) {
+  bool is_convolution = std::strstr(name, "convolution");
+  bool is_product = !std::strcmp(name, "aten::linear") || !std::strcmp(name, "aten::addmm") ||
+                    !std::strcmp(name, "aten::matmul");
+  if (is_convolution || is_product) {
     for (const auto &input : function.inputs()) {
       if (input.isTensor() && input.toTensor().defined()) {
-        types |= uint64_t(1) << static_cast<int>(input.toTensor().scalar_type());
+        int type = static_cast<int>(input.toTensor().scalar_type());
+        types |= type < kProducts ? uint64_t(1) << (type + (is_product ? kProducts : 0)) : 0;
       }
     }
   }

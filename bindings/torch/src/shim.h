@@ -27,7 +27,8 @@ int sleeve_stream_leave(void *stream, char *reason, size_t room);
 int sleeve_stream_wait(void *stream, char *reason, size_t room);
 
 // Between begin and end, notes the types that this thread's convolutions and matrix products take.
-// `end` returns a bit for each type by its number in c10::ScalarType.
+// `end` returns a bit for each type by its number in c10::ScalarType: those of convolutions in the lower half, those of
+// matrix products in the upper.
 void *sleeve_types_begin();
 uint64_t sleeve_types_end(void *);
 }

@@ -108,8 +108,14 @@ impl Drop for Stream {
     }
 }
 
+/// The types that some operations take.
+pub struct Types {
+    pub convolutions: Vec<Kind>,
+    pub products: Vec<Kind>,
+}
+
 /// The types that convolutions and matrix products take while `function` runs.
-pub fn types_during<T>(function: impl FnOnce() -> T) -> (T, Vec<Kind>) {
+pub fn types_during<T>(function: impl FnOnce() -> T) -> (T, Types) {
     struct Recording(*mut c_void);
     impl Drop for Recording {
         fn drop(&mut self) {
@@ -124,6 +130,9 @@ pub fn types_during<T>(function: impl FnOnce() -> T) -> (T, Vec<Kind>) {
     std::mem::forget(recording);
     // SAFETY: begun on this thread, ended once.
     let bits = unsafe { sleeve_types_end(handle) };
-    let kinds = [Kind::Float, Kind::BFloat16, Kind::Half, Kind::Double];
-    (value, kinds.into_iter().filter(|&kind| bits >> (kind as u64) & 1 == 1).collect())
+    let kinds = |bits: u64| {
+        let known = [Kind::Float, Kind::BFloat16, Kind::Half, Kind::Double];
+        known.into_iter().filter(|&kind| bits >> (kind as u64) & 1 == 1).collect()
+    };
+    (value, Types { convolutions: kinds(bits & 0xffff_ffff), products: kinds(bits >> 32) })
 }
