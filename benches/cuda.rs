@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use sleeve::engine::plugin::Library;
-use sleeve::engine::{Device, Engine, EngineChoice, EngineOptions, Precision};
+use sleeve::engine::{Device, EngineChoice, EngineOptions, Precision};
 use sleeve::model::Model;
 use sleeve_benches::{example, repository};
 
@@ -152,8 +152,9 @@ fn whole_way(stem: &Path, folder: &Path, clips: usize) -> Result<()> {
 fn tone(clip: usize) -> Vec<u8> {
     let samples = (0..160_000u32).map(|i| {
         let t = f64::from(i) / 16_000.0;
-        let tones =
-            (1..5).map(|n| (t * 6.283 * (110.0 + 7.0 * clip as f64) * f64::from(n)).sin() / f64::from(n));
+        let tones = (1..5).map(|n| {
+            (t * std::f64::consts::TAU * (110.0 + 7.0 * clip as f64) * f64::from(n)).sin() / f64::from(n)
+        });
         (tones.sum::<f64>() * 8000.0) as i16
     });
     let data: Vec<u8> = samples.flat_map(i16::to_le_bytes).collect();

@@ -52,9 +52,13 @@ fn run(args: &Args) -> Result<usize> {
         }
     }
     let first = work::extractors(args, work::available_threads(args.threads))?;
+    let mut engines = Vec::new();
     for extractor in &first {
-        log::info!("{}: {}", extractor.model().name(), extractor.engine().describe());
+        let engine = extractor.engine();
+        log::info!("{}: {}: {}", extractor.model().name(), engine.name(), engine.describe());
+        engines.push(format!("{} ({})", engine.name(), engine.describe()));
     }
+    engines.dedup();
     if let Some(picture) = &args.picture {
         picture::draw(&inputs, &first, args.top, picture)?;
     }
@@ -64,12 +68,18 @@ fn run(args: &Args) -> Result<usize> {
     bar.finish_and_clear();
     let elapsed = started.elapsed().as_secs_f64();
     if !args.quiet && (inputs.len() > 1 || args.output.is_some()) {
-        eprintln!("{}", closing_line(args, &totals, inputs.len(), elapsed));
+        eprintln!("{}", closing_line(args, &totals, inputs.len(), elapsed, &engines));
     }
     Ok(totals.failed + complaints.len())
 }
 
-fn closing_line(args: &Args, totals: &work::Totals, inputs: usize, elapsed: f64) -> String {
+fn closing_line(
+    args: &Args,
+    totals: &work::Totals,
+    inputs: usize,
+    elapsed: f64,
+    engines: &[String],
+) -> String {
     let skipped = inputs - totals.done - totals.failed;
     let mut line = format!(
         "{} files, {} of audio in {} ({:.0} x real time)",
@@ -78,6 +88,8 @@ fn closing_line(args: &Args, totals: &work::Totals, inputs: usize, elapsed: f64)
         summary::duration(elapsed),
         totals.seconds / elapsed.max(1e-9)
     );
+    // What `auto` became is never left unsaid.
+    line += &format!(" on {}", engines.join(" and "));
     if skipped > 0 {
         line += &format!("; {skipped} were done before");
     }

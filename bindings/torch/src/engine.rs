@@ -237,7 +237,8 @@ impl Engine {
     /// Batches on CUDA devices, several at a time; the calling thread copies and starts, the devices compute.
     fn run_in_flight(&self, input: &[f32], rows: usize, places: &mut [Place<'_>]) -> Outcome<()> {
         // Ranges still to be run, and batches under way, the oldest first.
-        let mut open: VecDeque<Range<usize>> = VecDeque::from([0..rows]);
+        let mut open: VecDeque<Range<usize>> = VecDeque::new();
+        open.push_back(0..rows);
         let mut under_way: VecDeque<(usize, Slot, Range<usize>, usize)> = VecDeque::new();
         let mut trouble = None;
         while trouble.is_none() {
