@@ -1,6 +1,6 @@
 //! Which engine runs a model: the one place where that is decided.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::{Inner, Model, torchscript};
 use crate::engine::effnet::EffnetEngine;
@@ -81,8 +81,24 @@ fn cuda() -> Result<Vec<String>> {
     Library::torch()?.cuda_devices()
 }
 
-/// The model on the libtorch plugin.
+/// The model on the libtorch plugin: on CUDA the engine that others use with the same options, if there is one.
 fn torch(model: &Model, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
+    if !matches!(options.device, Device::Cuda(_)) {
+        return new_torch(model, options);
+    }
+    // Held while one is made, so that two who ask at once do not make two.
+    let mut shared = model.inner.on_cuda.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.retain(|(_, engine)| engine.strong_count() > 0);
+    let found = shared.iter().find(|(made_with, _)| made_with == options);
+    if let Some(engine) = found.and_then(|(_, engine)| engine.upgrade()) {
+        return Ok(engine);
+    }
+    let engine = new_torch(model, options)?;
+    shared.push((options.clone(), Arc::downgrade(&engine)));
+    Ok(engine)
+}
+
+fn new_torch(model: &Model, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
     // A model that cannot run there is refused before a large library is loaded.
     let (subject, bytes) = match &model.inner.torch {
         Some(file) => (file.subject.clone(), file.bytes()?),

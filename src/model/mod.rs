@@ -12,7 +12,7 @@ pub mod torchscript;
 use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 
 use sha2::{Digest, Sha256};
 
@@ -63,6 +63,8 @@ struct Inner {
     outputs: Vec<OutputSpec>,
     classes: Vec<String>,
     warnings: Vec<String>,
+    /// Engines on CUDA that are in use: a device has room for a few, and one serves any number of threads.
+    on_cuda: Mutex<Vec<(EngineOptions, Weak<dyn Engine>)>>,
 }
 
 impl Model {
@@ -181,7 +183,8 @@ impl Model {
             log::warn!("model {name}: {warning}");
         }
         let name = name.to_owned();
-        let inner = Inner { name, metadata, sha256, onnx, torch, input, outputs, classes, warnings };
+        let on_cuda = Mutex::default();
+        let inner = Inner { name, metadata, sha256, onnx, torch, input, outputs, classes, warnings, on_cuda };
         Self { inner: Arc::new(inner), hop }
     }
 
@@ -265,7 +268,8 @@ impl Model {
         &self.inner.warnings
     }
 
-    /// An engine that runs this model. Engines of one model share its weights; each has its own threads.
+    /// An engine that runs this model. Engines of one model share its weights; each has its own threads. On CUDA,
+    /// whoever asks with the same options gets the same engine.
     ///
     /// The device `auto` is the first CUDA device if the model has a TorchScript file and CUDA answers, else the
     /// CPU; [`Engine::describe`] says which it became.

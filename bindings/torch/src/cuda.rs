@@ -269,7 +269,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("sleeve-torch-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("lib")).unwrap();
         let file = folder.join("lib").join(FILE);
-        std::fs::write(&file, "not a library").unwrap();
+        std::fs::write(&file, "not a library".repeat(20)).unwrap();
         assert!(load_from(&file).unwrap_err().contains("invalid ELF header"));
         std::fs::write(folder.join("version.py"), "debug = False\n__version__ = '2.9.1+cu128'\n").unwrap();
         assert_eq!(load_from(&file).unwrap_err(), format!("version 2.9.1+cu128, and {VERSION} is needed"));

@@ -258,3 +258,81 @@ unsafe extern "C" fn run(
         engine.run(input, rows, &mut places)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ptr::{null, null_mut};
+
+    #[test]
+    fn hostile_arguments_are_statuses() {
+        // SAFETY: NULL is among what every function must survive.
+        unsafe {
+            let plugin = &*sleeve_engine_plugin(null());
+            assert_eq!((plugin.version, plugin.size as usize), (abi::VERSION, size_of::<Plugin>()));
+            (plugin.describe)(null_mut());
+            (plugin.describe_engine)(null_mut(), null_mut());
+            (plugin.close)(null_mut());
+            assert_eq!((plugin.output_count)(null_mut()), 0);
+            assert_eq!((plugin.batch_size)(null_mut()), 0);
+            assert_eq!((plugin.open)(null(), null_mut(), null_mut()), abi::INVALID_ARGUMENT);
+            let run = (plugin.run)(null_mut(), null(), 5, 1, null(), 3, null_mut());
+            assert_eq!(run, abi::INVALID_ARGUMENT);
+            let output = (plugin.output)(null_mut(), 0, null_mut(), null_mut());
+            assert_eq!(output, abi::INVALID_ARGUMENT);
+        }
+    }
+
+    #[test]
+    fn requests_that_cannot_be_meant_are_refused() {
+        let model = b"no model";
+        let refused = |change: fn(&mut Request)| {
+            let row = [128, 96];
+            let mut request = Request {
+                size: size_of::<Request>() as u32,
+                device: abi::CPU,
+                model: model.as_ptr(),
+                model_length: model.len(),
+                row: row.as_ptr(),
+                row_rank: 2,
+                devices: null(),
+                device_count: 0,
+                precision: abi::AUTO,
+                threads: 1,
+                batch_size: 0,
+            };
+            change(&mut request);
+            let mut room = [0u8; 300];
+            let mut message = Message { data: room.as_mut_ptr().cast(), capacity: room.len(), length: 0 };
+            let mut engine = null_mut();
+            // SAFETY: all are valid for the call, lengths included.
+            let status = unsafe { open(&request, &mut engine, &mut message) };
+            assert!(engine.is_null());
+            (status, String::from_utf8(room[..message.length].to_vec()).unwrap())
+        };
+        let (status, why) = refused(|_| ());
+        assert!(status == abi::BAD_MODEL && why.contains("not a TorchScript file"), "{why}");
+        for (change, words) in [
+            ((|request| request.size = 8) as fn(&mut Request), "8 bytes"),
+            (|request| request.device = 9, "device number 9"),
+            (|request| request.device = abi::CUDA, "no CUDA device"),
+            (|request| request.row_rank = 0, "rows of shape"),
+            (|request| request.precision = 77, "precision number 77"),
+            (|request| request.model = null(), "NULL pointer"),
+        ] {
+            let (status, why) = refused(change);
+            assert!(status == abi::INVALID_ARGUMENT && why.contains(words), "{status}: {why}");
+        }
+        let (status, why) = refused(|request| request.precision = abi::FP16);
+        assert!(status == abi::UNAVAILABLE && why.contains("fp16"), "{why}");
+    }
+
+    #[test]
+    fn a_message_without_room_is_cut_between_characters() {
+        let mut room = [0u8; 4];
+        let mut message = Message { data: room.as_mut_ptr().cast(), capacity: room.len(), length: 9 };
+        // SAFETY: there is as much room as it says.
+        unsafe { write(&mut message, "abcé") };
+        assert_eq!((&room[..message.length], message.length), (&b"abc"[..], 3));
+    }
+}

@@ -147,6 +147,7 @@ mod tests {
             module.to_bytes("Tensor").len()
         };
         assert_eq!(size(0.1) - size(0.5), 2 * 4096);
-        assert_eq!(size(f32::NAN), size(0.1));
+        // Beyond half precision's range, too.
+        assert_eq!(size(1e6), size(0.1));
     }
 }
