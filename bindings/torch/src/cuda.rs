@@ -77,8 +77,13 @@ fn load_from(path: &Path) -> Result<(), String> {
     // SAFETY: the file is PyTorch's own, installed on this machine; its initialisers register CUDA with libtorch.
     let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) };
     // It stays for good.
-    std::mem::forget(library.map_err(|error| error.to_string())?);
+    std::mem::forget(library.map_err(|error| reason(&error))?);
     Ok(())
+}
+
+/// The loader's own words, which lie below what the error says of itself.
+fn reason(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), reason)
 }
 
 /// The version of the PyTorch or libtorch that a library lies in, if it says.
@@ -271,7 +276,7 @@ mod tests {
         let file = folder.join("lib").join(FILE);
         std::fs::write(&file, "not a library".repeat(20)).unwrap();
         let why = load_from(&file).unwrap_err();
-        assert!(why.contains(file.to_str().unwrap()), "{why}");
+        assert!(why.contains(file.to_str().unwrap()) && why.contains("invalid ELF header"), "{why}");
         std::fs::write(folder.join("version.py"), "debug = False\n__version__ = '2.9.1+cu128'\n").unwrap();
         assert_eq!(load_from(&file).unwrap_err(), format!("version 2.9.1+cu128, and {VERSION} is needed"));
         assert_eq!(load_from(Path::new(FILE)).unwrap_err(), "not an absolute path");

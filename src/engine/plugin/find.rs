@@ -71,7 +71,7 @@ fn look(
     from_library_path(file, library_path, &mut tried).ok_or(tried)
 }
 
-/// Folders beside a program or shared library: its own; `lib` where it is a program in a `bin`; and cargo's folder
+/// Folders beside a program or shared library: its own; `lib` where it is a program in a `bin`; and cargo's folders
 /// for a profile, where it is one of cargo's examples or tests.
 fn beside(own: &Path) -> Vec<PathBuf> {
     let Some(folder) = own.parent() else { return Vec::new() };
@@ -79,7 +79,9 @@ fn beside(own: &Path) -> Vec<PathBuf> {
     if let Some(above) = folder.parent() {
         match folder.file_name().and_then(|name| name.to_str()) {
             Some("bin") => folders.push(above.join("lib")),
-            Some("examples" | "deps") => folders.push(above.to_owned()),
+            // What cargo builds along the way for something else it leaves in `deps` alone.
+            Some("examples") => folders.extend([above.join("deps"), above.to_owned()]),
+            Some("deps") => folders.push(above.to_owned()),
             _ => {}
         }
     }
@@ -187,7 +189,7 @@ mod tests {
         );
         assert_eq!(
             beside(Path::new("/x/target/release/examples/extract")),
-            [PathBuf::from("/x/target/release/examples"), PathBuf::from("/x/target/release")]
+            ["examples", "deps", ""].map(|folder| Path::new("/x/target/release").join(folder))
         );
     }
 

@@ -56,7 +56,7 @@ impl Library {
         if let Some(library) = loaded.get(name) {
             return Ok(*library);
         }
-        let code = open_code(name).map_err(|error| error.to_string())?;
+        let code = open_code(name).map_err(|error| reason(&error))?;
         // SAFETY: a function of this name has this type, by the interface's own words.
         let entry = unsafe { code.get::<Entry>(abi::ENTRY) };
         let entry = entry.map_err(|_| format!("no engine: it has no {}", abi::ENTRY.to_string_lossy()))?;
@@ -138,6 +138,11 @@ fn open_code(name: &Path) -> Result<libloading::Library, libloading::Error> {
     unsafe {
         libloading::Library::new(name)
     }
+}
+
+/// The loader's own words, which lie below what the error says of itself.
+fn reason(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), reason)
 }
 
 /// A table whose version and size are this library's.
@@ -236,7 +241,7 @@ mod tests {
     #[test]
     fn what_is_no_plugin_is_refused() {
         let error = Library::load(Path::new("/nonexistent/x.so")).unwrap_err().to_string();
-        assert!(error.contains("/nonexistent/x.so"), "{error}");
+        assert!(error.contains("/nonexistent/x.so: cannot open shared object file"), "{error}");
         // A shared library that every program here has open already.
         let error = Library::load_named(Path::new("libc.so.6")).unwrap_err();
         assert!(error.contains("sleeve_engine_plugin"), "{error}");
