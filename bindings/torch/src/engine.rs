@@ -370,6 +370,10 @@ impl Engine {
 impl Lane {
     fn new(request: &Request<'_>, device: Device, kind: Kind, name: String) -> Outcome<Self> {
         let network = Network::load(request.model, device, kind, request.row)?;
+        if let Device::Cuda(index) = device {
+            // The weights were cast in the default stream, for which the slots' streams do not wait.
+            tch::Cuda::synchronize(index as i64);
+        }
         Ok(Lane { network, name, lost: Mutex::default() })
     }
 
