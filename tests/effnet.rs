@@ -3,20 +3,17 @@
 //!
 //! The graphs come from `peers/make_effnet.py`, which spells one kind of network as several exporters would.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 
-use ndarray::{Array2, Array3, Axis, s};
-use ndarray_npy::{read_npy, write_npy};
+use ndarray::{Array2, Axis};
 use sleeve::engine::effnet::{EffnetEngine, KernelSet, Network};
 use sleeve::engine::{Engine, EngineChoice, EngineOptions, Precision, Purpose};
 use sleeve::model::Model;
-use sleeve_tests::{data, output_of, peer, repository, skip};
+use sleeve_tests::effnet::{
+    PATCH, Random, cosine, distinct, expected, folder, golden_file, golden_patches, graph, relative_error,
+};
+use sleeve_tests::{output_of, repository, skip};
 
-const FRAMES: usize = 128;
-const BANDS: usize = 96;
-const PATCH: usize = FRAMES * BANDS;
 /// Rows of the batches that are compared: below, at and above the sizes at which groups change.
 const BATCHES: [usize; 7] = [1, 2, 3, 7, 8, 64, 65];
 
@@ -24,94 +21,6 @@ const BATCHES: [usize; 7] = [1, 2, 3, 7, 8, 64, 65];
 /// apart without magnifying rounding errors beyond what trained ones do (random weights can do either).
 const GRAPHS: [(&str, u32); 6] =
     [("torch", 3), ("folded", 3), ("folded", 6), ("half", 6), ("tensorflow", 6), ("tensorflow", 8)];
-
-fn folder() -> PathBuf {
-    let folder = repository().join("target/effnet-tests");
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
-/// Every patch of the golden mel-spectrograms, half overlapping, and a few of noise.
-fn golden_patches() -> Array3<f32> {
-    let mut rows: Vec<f32> = Vec::new();
-    for name in ["chords", "impulses", "music1", "music2", "noise", "speech", "sweep"] {
-        let mel: Array2<f32> = read_npy(data(&format!("golden/{name}.mel.npy"))).unwrap();
-        assert_eq!(mel.len_of(Axis(1)), BANDS);
-        for first in (0..mel.len_of(Axis(0)).saturating_sub(FRAMES - 1)).step_by(62) {
-            rows.extend(mel.slice(s![first..first + FRAMES, ..]).iter());
-        }
-    }
-    let mut random = Random(7);
-    for level in [0.5f32, 1.0, 2.0] {
-        rows.extend((0..PATCH).map(|_| (random.unit() * level + 0.5 * level).max(0.0)));
-    }
-    Array3::from_shape_vec((rows.len() / PATCH, FRAMES, BANDS), rows).unwrap()
-}
-
-/// A small generator, so that every run sees the same numbers.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.0 >> 33
-    }
-
-    /// In -1..1.
-    fn unit(&mut self) -> f32 {
-        self.next() as f32 / (1u64 << 30) as f32 - 1.0
-    }
-}
-
-/// The golden patches as a file, for calibration and for onnxruntime.
-fn golden_file() -> &'static Path {
-    static FILE: OnceLock<PathBuf> = OnceLock::new();
-    FILE.get_or_init(|| {
-        let path = folder().join("golden.npy");
-        write_npy(&path, &golden_patches()).unwrap();
-        path
-    })
-}
-
-/// The graph of a style and seed; `None` without the peers.
-fn graph(style: &str, seed: u32, mutation: Option<&str>) -> Option<PathBuf> {
-    static MADE: OnceLock<Mutex<HashMap<String, PathBuf>>> = OnceLock::new();
-    let name = format!("{style}-{seed}-{}.onnx", mutation.unwrap_or("whole"));
-    let mut made = MADE.get_or_init(Mutex::default).lock().unwrap();
-    if let Some(path) = made.get(&name) {
-        return Some(path.clone());
-    }
-    let path = folder().join(&name);
-    let mut command = peer("make_effnet.py")?;
-    command.arg(&path).args(["--style", style, "--seed", &seed.to_string()]);
-    match mutation {
-        Some(mutation) => command.args(["--mutate", mutation]),
-        None => command.arg("--patches").arg(golden_file()),
-    };
-    output_of(&mut command);
-    made.insert(name, path.clone());
-    Some(path)
-}
-
-/// onnxruntime's outputs for the patches in a file.
-fn expected(graph: &Path, patches: &Path) -> Option<Vec<Array2<f32>>> {
-    let stem = format!("{}-{}-", graph.file_stem()?.display(), patches.file_stem()?.display());
-    let prefix = folder().join(stem);
-    let mut command = peer("run_onnx.py")?;
-    output_of(command.arg(graph).arg(patches).arg(&prefix));
-    Some((0..2).map(|i| read_npy(format!("{}{i}.npy", prefix.display())).unwrap()).collect())
-}
-
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
-}
-
-fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
-    let square = |x: f64| x * x;
-    let error: f64 = found.iter().zip(expected).map(|(&a, &b)| square(f64::from(a) - f64::from(b))).sum();
-    (error / expected.iter().map(|&b| square(f64::from(b))).sum::<f64>()).sqrt()
-}
 
 /// Rows for comparisons: patches whose embeddings differ (every cosine below 0.9), over and over.
 struct Case {
@@ -125,20 +34,7 @@ fn case(style: &str, seed: u32) -> Option<Case> {
     let graph = graph(style, seed, None)?;
     let golden = golden_patches();
     let outputs = expected(&graph, golden_file())?;
-    let mut distinct: Vec<usize> = Vec::new();
-    let row = |i: usize| outputs[1].row(i).to_vec();
-    for i in 0..golden.len_of(Axis(0)) {
-        if distinct.iter().all(|&other| cosine(&row(i), &row(other)) < 0.9) {
-            distinct.push(i);
-        }
-    }
-    // Otherwise swapped patches and mistakes of folding would hide in the tolerance.
-    assert!(
-        distinct.len() >= 10,
-        "{style} {seed}: only {} patches with embeddings of their own",
-        distinct.len()
-    );
-    let order: Vec<usize> = (0..65).map(|i| distinct[i * 7 % distinct.len()]).collect();
+    let order = distinct(&outputs[1]);
     let bytes = std::fs::read(&graph).unwrap();
     let network = Network::recognise(&bytes).unwrap().unwrap_or_else(|why| panic!("{style} {seed}: {why}"));
     Some(Case {
@@ -248,7 +144,7 @@ fn a_patch_has_the_same_bits_in_any_company() {
             let engine = &every_kind(&case.network, threads)[index];
             let mut random = Random(threads as u64);
             for rows in [1, 2, 3, 5, 7, 8, 13, 17, 19] {
-                let order: Vec<usize> = (0..rows).map(|_| random.next() as usize % singles.len()).collect();
+                let order: Vec<usize> = (0..rows).map(|_| random.draw() as usize % singles.len()).collect();
                 let batch: Vec<f32> =
                     order.iter().flat_map(|&i| &case.patches[i * PATCH..(i + 1) * PATCH]).copied().collect();
                 let found = run(engine, &batch);
@@ -439,16 +335,16 @@ fn damaged_files_never_panic() {
     assert!(Network::recognise(b"not a model at all").is_err());
     let mut random = Random(3);
     for i in 0..60 {
-        let end = if i < 30 { random.next() as usize % 4096 } else { random.next() as usize % bytes.len() };
+        let end = if i < 30 { random.draw() as usize % 4096 } else { random.draw() as usize % bytes.len() };
         // Cut short, it may still be a message, but never this network.
         assert!(!matches!(Network::recognise(&bytes[..end]), Ok(Ok(_))), "cut to {end} bytes");
     }
     // Structure lies mostly at the front; weights in between hold no lengths.
     let mut damaged = bytes.clone();
     for _ in 0..150 {
-        let places: Vec<usize> = (0..3).map(|_| random.next() as usize % (1 << 15)).collect();
+        let places: Vec<usize> = (0..3).map(|_| random.draw() as usize % (1 << 15)).collect();
         for &place in &places {
-            damaged[place] = random.next() as u8;
+            damaged[place] = random.draw() as u8;
         }
         let _ = Network::recognise(&damaged);
         for &place in &places {

@@ -52,9 +52,13 @@ fn run(args: &Args) -> Result<ExitCode> {
         }
     }
     let extractors = work::extractors(args)?;
+    let mut engines = Vec::new();
     for extractor in &extractors {
-        log::info!("{}: {}", extractor.model().name(), extractor.engine().describe());
+        let engine = extractor.engine();
+        log::info!("{}: {}: {}", extractor.model().name(), engine.name(), engine.describe());
+        engines.push(format!("{} ({})", engine.name(), engine.describe()));
     }
+    engines.dedup();
     if let Some(picture) = &args.picture {
         picture::draw(&inputs, &extractors, args.top, picture)?;
     }
@@ -64,7 +68,7 @@ fn run(args: &Args) -> Result<ExitCode> {
     bar.finish_and_clear();
     let elapsed = started.elapsed().as_secs_f64();
     if !args.quiet && (inputs.len() > 1 || args.output.is_some()) {
-        eprintln!("{}", closing_line(args, &totals, elapsed));
+        eprintln!("{}", closing_line(args, &totals, elapsed, &engines));
     }
     if totals.interrupted {
         let how = if args.output.is_some() { "; --resume goes on from there" } else { "" };
@@ -79,7 +83,7 @@ fn code(failures: usize) -> ExitCode {
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn closing_line(args: &Args, totals: &work::Totals, elapsed: f64) -> String {
+fn closing_line(args: &Args, totals: &work::Totals, elapsed: f64, engines: &[String]) -> String {
     let mut line = format!(
         "{} files, {} of audio in {} ({:.0} x real time)",
         totals.done,
@@ -87,6 +91,8 @@ fn closing_line(args: &Args, totals: &work::Totals, elapsed: f64) -> String {
         summary::duration(elapsed),
         totals.seconds / elapsed.max(1e-9)
     );
+    // What `auto` became is never left unsaid.
+    line += &format!(" on {}", engines.join(" and "));
     if totals.skipped > 0 {
         line += &format!("; {} were done before", totals.skipped);
     }

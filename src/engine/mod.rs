@@ -7,6 +7,7 @@ mod device;
 pub mod effnet;
 pub(crate) mod onnx;
 mod options;
+pub mod plugin;
 
 use std::sync::Arc;
 

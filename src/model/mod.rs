@@ -1,28 +1,33 @@
 //! Models: a graph and its metadata, opened together; from a model, an engine.
 
 mod bundled;
+mod choice;
+mod graph;
 mod load_once;
 mod metadata;
 mod open;
 mod shape;
+mod torch_file;
+pub mod torchscript;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Weak};
 
 use sha2::{Digest, Sha256};
 
-use crate::engine::effnet::{self, EffnetEngine};
-use crate::engine::onnx::{Graph, MAX_FILE_BYTES, Network, OnnxEngine};
-use crate::engine::{Device, Engine, EngineChoice, EngineOptions, InputSpec, OutputSpec, Precision, Purpose};
+use crate::engine::onnx::{Graph, MAX_FILE_BYTES};
+use crate::engine::{Engine, EngineOptions, InputSpec, OutputSpec, Purpose};
 use crate::{Error, Result};
-use load_once::LoadOnce;
 
 /// What `load_once` is built of; a test puts loom's in their place.
 mod sync {
     pub(super) use std::sync::{Arc, Mutex, PoisonError};
 }
+
+use graph::OnnxFile;
+use torch_file::{Description, TorchFile};
 
 pub use metadata::{EmbeddingModel, Metadata, TensorSchema};
 
@@ -57,30 +62,35 @@ struct Inner {
     name: String,
     metadata: Metadata,
     sha256: String,
-    onnx: Cow<'static, [u8]>,
-    graph: Graph,
+    /// One of these is there at least.
+    onnx: Option<OnnxFile>,
+    torch: Option<TorchFile>,
     input: InputSpec,
-    /// One row of the input, as the graph wants it shaped.
-    row_shape: Vec<usize>,
     outputs: Vec<OutputSpec>,
     classes: Vec<String>,
     warnings: Vec<String>,
-    /// The weights as the onnx engine holds them, once an engine has been made.
-    network: LoadOnce<Network>,
-    /// The graph as the effnet engine holds it, or why it is none of its own, once somebody asked.
-    fused: OnceLock<std::result::Result<Arc<effnet::Network>, String>>,
+    /// Engines on CUDA that are in use: a device has room for a few, and one serves any number of threads.
+    on_cuda: Mutex<Vec<(EngineOptions, Weak<dyn Engine>)>>,
 }
 
 impl Model {
-    /// Opens a model by what names it: an `.onnx` file, the `.json` beside it, their common stem, or the
-    /// name of a bundled model (files come first).
+    /// Opens a model by what names it: an `.onnx` or `.pt` (TorchScript) file, the `.json` beside it, their
+    /// common stem, or the name of a bundled model (files come first).
     ///
     /// An `.onnx` file without a `.json` works: its classes have no names then, its sample rate is taken to
     /// be 16 kHz, and its outputs' purposes are guessed from their names. Where graph and metadata disagree,
     /// the graph is right, and [`warnings`](Self::warnings) names both.
     ///
+    /// With an `.onnx` and a `.pt` of one stem, the first describes the model and runs on the CPU, the second
+    /// runs on CUDA. A `.pt` alone needs the libtorch plugin to be opened. Its `forward` takes `[n, frames,
+    /// bands]` for any `n`, computes in the type that the module is cast to, and returns the outputs `[n, dim]`
+    /// as a dictionary by name, or as a tuple in the order of the metadata (without metadata: predictions,
+    /// embeddings).
+    ///
+    /// TorchScript can hold code. Open a `.pt` only if you trust whoever made it. Nothing is ever downloaded.
+    ///
     /// # Errors
-    /// `Io` and `Model`, with the file and the reason; `Unavailable` for a TorchScript file.
+    /// `Io` and `Model`, with the file and the reason; `Unavailable` for a `.pt` alone where there is no plugin.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         open::open(path.as_ref())
     }
@@ -99,50 +109,77 @@ impl Model {
         bundled::BUNDLED.iter().map(|model| model.name)
     }
 
-    /// A model from memory: the bytes of an `.onnx` file and the text of its `.json`, if there is one.
+    /// A model from memory: the bytes of an `.onnx` or `.pt` file and the text of its `.json`, if there is one.
     ///
     /// # Errors
-    /// `Model`, with `name` and the reason.
-    pub fn from_bytes(name: &str, onnx: impl Into<Vec<u8>>, json: Option<&str>) -> Result<Self> {
-        Self::build(name, onnx.into().into(), json)
+    /// `Model`, with `name` and the reason; `Unavailable` for a `.pt` where there is no libtorch plugin.
+    pub fn from_bytes(name: &str, file: impl Into<Vec<u8>>, json: Option<&str>) -> Result<Self> {
+        Self::build(name, file.into().into(), json)
     }
 
-    fn build(name: &str, onnx: Cow<'static, [u8]>, json: Option<&str>) -> Result<Self> {
+    fn build(name: &str, file: Cow<'static, [u8]>, json: Option<&str>) -> Result<Self> {
         let metadata = json.map(Metadata::from_json).transpose();
         let metadata = metadata.map_err(|reason| Error::model(name, format!("metadata: {reason}")))?;
-        Self::assemble(name, name, onnx, metadata)
+        let metadata = metadata.unwrap_or_default();
+        // TorchScript is a zip archive, which ONNX never begins like.
+        if file.starts_with(b"PK\x03\x04") {
+            return Self::assemble_torch(name, TorchFile::of_bytes(name, &file), metadata);
+        }
+        Self::assemble(name, name, file, None, metadata)
     }
 
-    /// Reads the graph and brings it and the metadata together. `subject` is what errors name.
+    /// Reads the graph and brings it and the metadata together. `subject` is what errors name, `torch` the
+    /// TorchScript file beside the graph.
     fn assemble(
         name: &str,
         subject: &str,
         onnx: Cow<'static, [u8]>,
-        metadata: Option<Metadata>,
+        torch: Option<PathBuf>,
+        metadata: Metadata,
     ) -> Result<Self> {
         let error = |reason: String| Error::model(subject, reason);
         if onnx.len() as u64 > MAX_FILE_BYTES {
             return Err(error(format!("larger than {} MiB", MAX_FILE_BYTES >> 20)));
         }
-        let metadata = metadata.unwrap_or_default();
         let mut warnings = Vec::new();
         let graph = Graph::read(&onnx).map_err(error)?;
         let (input, row_shape) = shape::input(&graph, &metadata, &mut warnings).map_err(error)?;
         let is_head = matches!(input, InputSpec::Vector { .. });
         let described = shape::outputs(&graph, &metadata, is_head, &mut warnings);
-        let network = LoadOnce::new();
-        let mut outputs = Vec::new();
+        let sha256 = digest(&onnx);
+        let onnx = OnnxFile::new(onnx, graph, input, row_shape);
         // Where the graph leaves a width open, only running it tells.
         let measured = if described.iter().all(|(_, _, dim)| dim.is_some()) {
             None
         } else {
-            let loaded = network.get(|| Network::load(&onnx, &graph, row_shape.clone()).map_err(error))?;
-            Some(loaded.measure().map_err(error)?)
+            Some(onnx.measure().map_err(error)?)
         };
+        let mut outputs = Vec::new();
         for (index, (name, purpose, dim)) in described.into_iter().enumerate() {
             let dim = dim.or_else(|| Some(measured.as_ref()?[index])).unwrap_or_default();
             outputs.push(OutputSpec { name, purpose, dim });
         }
+        let description = Description { input, outputs };
+        Ok(Self::of(name, sha256, Some(onnx), torch.map(TorchFile::at), description, metadata, warnings))
+    }
+
+    /// Asks a TorchScript file what it gives, and brings it and the metadata together.
+    fn assemble_torch(name: &str, torch: TorchFile, metadata: Metadata) -> Result<Self> {
+        let mut warnings = Vec::new();
+        let description = torch.describe(&metadata, &mut warnings)?;
+        let sha256 = digest(&torch.bytes()?);
+        Ok(Self::of(name, sha256, None, Some(torch), description, metadata, warnings))
+    }
+
+    fn of(
+        name: &str,
+        sha256: String,
+        onnx: Option<OnnxFile>,
+        torch: Option<TorchFile>,
+        Description { input, outputs }: Description,
+        metadata: Metadata,
+        mut warnings: Vec<String>,
+    ) -> Self {
         let classes = shape::classes(&metadata, &outputs, &mut warnings);
         let (_, hop) = match input {
             InputSpec::Patch { frames, .. } => shape::patching(frames, &metadata, &mut warnings),
@@ -151,23 +188,10 @@ impl Model {
         for warning in &warnings {
             log::warn!("model {name}: {warning}");
         }
-        let sha256 = Sha256::digest(&onnx).iter().map(|byte| format!("{byte:02x}")).collect();
         let name = name.to_owned();
-        let inner = Inner {
-            name,
-            metadata,
-            sha256,
-            onnx,
-            graph,
-            input,
-            row_shape,
-            outputs,
-            classes,
-            warnings,
-            network,
-            fused: OnceLock::new(),
-        };
-        Ok(Self { inner: Arc::new(inner), hop })
+        let on_cuda = Mutex::default();
+        let inner = Inner { name, metadata, sha256, onnx, torch, input, outputs, classes, warnings, on_cuda };
+        Self { inner: Arc::new(inner), hop }
     }
 
     /// The stem of its file, or the name it was opened by.
@@ -180,8 +204,8 @@ impl Model {
         &self.inner.metadata
     }
 
-    /// The SHA-256 of the graph's bytes, weights included, in hexadecimal: what the model is, whatever its
-    /// file is called.
+    /// The SHA-256 of the bytes of the graph (or, without one, of the TorchScript file), weights included, in
+    /// hexadecimal: what the model is, whatever its file is called.
     pub fn sha256(&self) -> &str {
         &self.inner.sha256
     }
@@ -250,62 +274,17 @@ impl Model {
         &self.inner.warnings
     }
 
-    /// An engine that runs this model. Engines of one model share its weights; each has its own threads.
+    /// An engine that runs this model. Engines of one model share its weights; each has its own threads. On CUDA,
+    /// whoever asks with the same options gets the same engine.
+    ///
+    /// The device `auto` is the first CUDA device if the model has a TorchScript file and CUDA answers, else the
+    /// CPU; [`Engine::describe`] says which it became.
     ///
     /// # Errors
-    /// `Unavailable` for an engine, device or precision that is not in this build; `Model` where the network
-    /// cannot be loaded; `InvalidArgument` for options out of range.
+    /// `Unavailable` for an engine, device or precision that is not here; `Model` where the network cannot be
+    /// loaded; `InvalidArgument` for options out of range.
     pub fn engine(&self, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
-        if options.engine == EngineChoice::Torch {
-            return Err(Error::Unavailable("the torch engine is not in this build".into()));
-        }
-        if let Device::Cuda(_) = options.device {
-            return Err(Error::Unavailable(format!(
-                "device {}: the engine for it (torch) is not in this build",
-                options.device
-            )));
-        }
-        if options.engine != EngineChoice::Onnx {
-            match self.fused() {
-                Ok(network) => {
-                    let engine = EffnetEngine::new(network, options)?;
-                    return Ok(Arc::new(engine.describe_outputs(self.outputs())?));
-                }
-                Err(reason) if options.engine == EngineChoice::Effnet => {
-                    return Err(Error::model(self.name(), format!("not an EfficientNet-B0: {reason}")));
-                }
-                Err(reason) => log::debug!("model {}: not on the effnet engine: {reason}", self.name()),
-            }
-        }
-        if !matches!(options.precision, Precision::Auto | Precision::F32) {
-            return Err(Error::Unavailable(format!(
-                "precision {}: the onnx engine computes in f32 only",
-                options.precision
-            )));
-        }
-        let network = self.network()?;
-        let Inner { input, outputs, .. } = &*self.inner;
-        Ok(Arc::new(OnnxEngine::new(network, *input, outputs.clone(), options)?))
-    }
-
-    /// The network as the effnet engine holds it, or why the graph is not one that it knows.
-    fn fused(&self) -> std::result::Result<Arc<effnet::Network>, String> {
-        let recognised =
-            self.inner.fused.get_or_init(|| match effnet::Network::recognise(&self.inner.onnx) {
-                Ok(Ok(network)) if network.input() == self.inner.input => Ok(Arc::new(network)),
-                Ok(Ok(_)) => Err("its metadata gives its input another shape".into()),
-                Ok(Err(reason)) => Err(reason),
-                Err(error) => Err(error.to_string()),
-            });
-        recognised.clone()
-    }
-
-    /// The weights as the onnx engine holds them, loaded by whoever asks first.
-    fn network(&self) -> Result<Arc<Network>> {
-        let Inner { name, onnx, graph, row_shape, network, .. } = &*self.inner;
-        network.get(|| {
-            Network::load(onnx, graph, row_shape.clone()).map_err(|reason| Error::model(name, reason))
-        })
+        choice::engine(self, options)
     }
 }
 
@@ -318,4 +297,9 @@ impl fmt::Debug for Model {
             .field("sha256", &self.sha256())
             .finish_non_exhaustive()
     }
+}
+
+/// The SHA-256 of some bytes in hexadecimal.
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Model;
 use super::bundled::BUNDLED;
 use super::metadata::Metadata;
+use super::torch_file::TorchFile;
 use crate::engine::onnx::MAX_FILE_BYTES;
 use crate::{Error, Result};
 
@@ -15,31 +16,42 @@ use crate::{Error, Result};
 pub fn open(path: &Path) -> Result<Model> {
     let extension = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
     match extension.as_deref() {
-        Some("onnx") => return read(path, &path.with_extension("json")),
+        Some("onnx") => return read(path, &path.with_extension("pt"), &path.with_extension("json")),
         Some("json") => {
             if !path.is_file() {
                 return Err(missing(path));
             }
-            let onnx = path.with_extension("onnx");
-            return if onnx.is_file() { read(&onnx, path) } else { Err(no_graph(path)) };
+            let (onnx, torch) = (path.with_extension("onnx"), path.with_extension("pt"));
+            return if onnx.is_file() {
+                read(&onnx, &torch, path)
+            } else if torch.is_file() {
+                read_torch(&torch, path)
+            } else {
+                Err(no_graph(path))
+            };
         }
-        Some("pt" | "pth" | "ts" | "torchscript" | "pb") if path.is_file() => return Err(no_graph(path)),
+        Some("pt" | "pth" | "ts" | "torchscript") if path.is_file() => {
+            return read_torch(path, &path.with_extension("json"));
+        }
+        Some("pb") if path.is_file() => return Err(no_graph(path)),
         _ => {}
     }
     // A stem: the extension is added, not replaced, for stems hold dots (`track-1.5`).
-    let onnx = with_suffix(path, ".onnx");
+    let [onnx, torch, json] = [".onnx", ".pt", ".json"].map(|suffix| with_suffix(path, suffix));
     if onnx.is_file() {
-        return read(&onnx, &with_suffix(path, ".json"));
+        return read(&onnx, &torch, &json);
+    }
+    if torch.is_file() {
+        return read_torch(&torch, &json);
     }
     let bare = path.components().count() == 1 && !path.is_file() && !path.is_dir();
     match path.to_str() {
         Some(name) if bare && BUNDLED.iter().any(|model| model.name == name) => bundled(name),
-        _ if path.is_file() => {
-            Err(Error::model(path.display().to_string(), "neither an .onnx file nor the .json beside one"))
-        }
-        _ if [".json", ".pt", ".pb"].iter().any(|suffix| with_suffix(path, suffix).is_file()) => {
-            Err(no_graph(path))
-        }
+        _ if path.is_file() => Err(Error::model(
+            path.display().to_string(),
+            "neither an .onnx or .pt file nor the .json beside one",
+        )),
+        _ if [".json", ".pb"].iter().any(|suffix| with_suffix(path, suffix).is_file()) => Err(no_graph(path)),
         _ => Err(missing(path)),
     }
 }
@@ -52,12 +64,24 @@ pub fn bundled(name: &str) -> Result<Model> {
     }
 }
 
-/// Reads a graph, and its metadata where there is any.
-fn read(onnx: &Path, json: &Path) -> Result<Model> {
+/// Reads a graph, and its metadata where there is any; a TorchScript file beside it is only noted.
+fn read(onnx: &Path, torch: &Path, json: &Path) -> Result<Model> {
     let bytes = read_capped(onnx, MAX_FILE_BYTES)?;
-    let name = onnx.file_stem().unwrap_or_default().to_string_lossy();
-    let metadata = if json.is_file() { Some(Metadata::read(json)?) } else { None };
-    Model::assemble(&name, &onnx.display().to_string(), bytes.into(), metadata)
+    let torch = torch.is_file().then(|| torch.to_owned());
+    Model::assemble(&stem(onnx), &onnx.display().to_string(), bytes.into(), torch, metadata(json)?)
+}
+
+/// Reads a TorchScript file that is a model of its own, and its metadata where there is any.
+fn read_torch(torch: &Path, json: &Path) -> Result<Model> {
+    Model::assemble_torch(&stem(torch), TorchFile::at(torch.to_owned()), metadata(json)?)
+}
+
+fn metadata(json: &Path) -> Result<Metadata> {
+    if json.is_file() { Metadata::read(json) } else { Ok(Metadata::default()) }
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// A file's bytes, refused if there are more than `limit`.
@@ -76,31 +100,22 @@ pub fn read_capped(path: &Path, limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Why a model whose `.onnx` is not there cannot be opened.
+/// Why a model that has neither `.onnx` nor `.pt` cannot be opened.
 fn no_graph(path: &Path) -> Error {
-    let beside = |extension: &str| {
-        path.extension() == Some(OsStr::new(extension))
-            || path.with_extension(extension).is_file()
-            || with_suffix(path, &format!(".{extension}")).is_file()
-    };
-    let name = path.display();
-    if beside("pb") {
-        Error::model(
-            name.to_string(),
-            "TensorFlow's .pb is not read; use the .onnx that is published beside it",
-        )
-    } else if ["pt", "pth", "ts", "torchscript"].into_iter().any(beside) {
-        Error::Unavailable(format!(
-            "model {name}: TorchScript needs the torch engine, which is not in this build; use an .onnx"
-        ))
+    let has_tensorflow = path.extension() == Some(OsStr::new("pb"))
+        || path.with_extension("pb").is_file()
+        || with_suffix(path, ".pb").is_file();
+    let reason = if has_tensorflow {
+        "TensorFlow's .pb is not read; use the .onnx that is published beside it"
     } else {
-        Error::model(name.to_string(), "there is metadata, but no .onnx beside it")
-    }
+        "there is metadata, but no .onnx or .pt beside it"
+    };
+    Error::model(path.display().to_string(), reason)
 }
 
 fn missing(path: &Path) -> Error {
     let reason =
-        format!("no such file, nor a stem of .onnx and .json files, nor a bundled model; {}", known());
+        format!("no such file, nor a stem of .onnx, .pt and .json files, nor a bundled model; {}", known());
     Error::model(path.display().to_string(), reason)
 }
 

@@ -1,6 +1,7 @@
 //! What the integration tests share: where fixtures are, how a peer is asked, how a test is skipped.
 
 pub mod audio;
+pub mod effnet;
 pub mod native;
 pub mod plain_mel;
 pub mod rows;
@@ -49,6 +50,9 @@ pub fn example(name: &str) -> PathBuf {
         let mut command = Command::new(cargo);
         // The same packages as `cargo test --workspace` builds, so that features and thus artefacts agree.
         command.current_dir(repository()).args(["build", "--quiet", "--workspace", "--examples"]);
+        if !has_libtorch() {
+            command.args(["--exclude", "sleeve-torch"]);
+        }
         if !cfg!(debug_assertions) {
             command.arg("--release");
         }
@@ -57,6 +61,29 @@ pub fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test knows where it is");
     let profile = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
     profile.join("examples").join(name)
+}
+
+/// Whether the crates that are built with libtorch can be built here; `cargo xtask libtorch` makes it so.
+pub fn has_libtorch() -> bool {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    folder("LIBTORCH_USE_PYTORCH").is_some()
+        || folder("LIBTORCH_LIB")
+            .or_else(|| folder("LIBTORCH"))
+            .is_some_and(|root| root.join("lib/libtorch_cpu.so").exists())
+}
+
+/// The libtorch plugin, built as the tests are, or `None` where there is no libtorch. It lies where the tests' own
+/// programs look for it.
+pub fn torch_engine() -> Option<PathBuf> {
+    if !has_libtorch() {
+        return None;
+    }
+    // An example of its package is among the examples, and so the plugin is up to date.
+    example("devices");
+    let test = std::env::current_exe().expect("the test knows where it is");
+    let plugin = test.with_file_name("libsleeve_torch.so");
+    assert!(plugin.exists(), "{} was not built", plugin.display());
+    Some(plugin)
 }
 
 /// Whether a program is on the path.

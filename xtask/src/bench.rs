@@ -2,8 +2,8 @@
 
 use anyhow::{Result, bail};
 
-use crate::peers;
 use crate::run::{cargo, checked, repository};
+use crate::{libtorch, peers};
 
 /// Runs the named benchmark with the remaining arguments, or lists what there is.
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -27,6 +27,11 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if name == "effnet" {
         // Its peers are large, so only who asks for them gets them.
         peers::environment("bench-peers", &repository().join("benches/peers/requirements.txt"))?;
+    }
+    if name == "cuda" {
+        // Beside the benchmark, where it is found.
+        libtorch::prepare()?;
+        checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve-torch"]))?;
     }
     // Some benchmarks run the command-line tools.
     checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve", "--examples"]))?;

@@ -3,6 +3,7 @@
 mod bench;
 mod debian;
 mod header;
+mod libtorch;
 mod peers;
 mod run;
 mod test;
@@ -17,6 +18,7 @@ cargo xtask <command>
                       A FILTER runs only the tests whose names contain it (and skips the lints).
                       SLEEVE_TEST_ALL=1 turns any skip but a missing GPU or CPU feature into a failure.
   bench [NAME [...]]  benchmarks beside the peers, in the same run; without a name, lists them
+  libtorch            fetches libtorch for the CPU into target/libtorch, which whatever links it is built with
   peers               only fetches what the tests and benchmarks need
   header [--check]    writes include/sleeve/sleeve.h from src/capi/
   help                this text
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         "test" => test::run(rest),
         "bench" => bench::run(rest),
         "header" => header::run(rest),
+        "libtorch" => libtorch::prepare().map(|folder| println!("libtorch is in {}", folder.display())),
         "peers" => peers::prepare().map(|_| ()),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::debian;
-use crate::run::{cargo, checked, have, repository, target};
+use crate::run::{cargo, checked, have, repository, target, tests_may_skip};
 
 /// Debian's programs that the tests call and that work from any folder, and the package each comes in.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -118,7 +118,7 @@ pub fn environment(name: &str, requirements: &Path) -> Result<PathBuf> {
 
 /// On a user's machine a missing peer means skipped tests, said aloud; under SLEEVE_TEST_ALL it is an error.
 fn complain(what: &str, error: &anyhow::Error, remedy: &str) -> Result<()> {
-    if std::env::var_os("SLEEVE_TEST_ALL").is_some_and(|value| value == "1") {
+    if !tests_may_skip() {
         bail!("{what}: {error:#}");
     }
     eprintln!("warning: {what} could not be fetched: {error:#}");

@@ -48,6 +48,11 @@ pub fn have(program: &str) -> bool {
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
 
+/// Whether a test that lacks something on this machine may be skipped: always, but under `SLEEVE_TEST_ALL=1`.
+pub fn tests_may_skip() -> bool {
+    std::env::var_os("SLEEVE_TEST_ALL").is_none_or(|value| value != "1")
+}
+
 fn shown(command: &Command) -> String {
     let mut text = command.get_program().to_string_lossy().into_owned();
     for argument in command.get_args().take(12) {

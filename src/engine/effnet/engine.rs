@@ -45,6 +45,11 @@ impl Network {
         Self { weights, input_name: "input".into(), plans: Default::default() }
     }
 
+    /// The network as numbers.
+    pub(crate) fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
     /// The name of the graph's input.
     pub fn input_name(&self) -> &str {
         &self.input_name

@@ -10,14 +10,14 @@ mod float_state;
 mod forward;
 mod kernel_set;
 mod kernels;
-mod network;
+pub(crate) mod network;
 mod pack;
 mod plan;
 mod recognise;
 #[cfg(test)]
 mod reference;
 mod simd;
-mod tail;
+pub(crate) mod tail;
 mod team;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,23 @@
+//! Finds libtorch, lets what is linked here find it at run time, and compiles what tch lacks.
+
+#[path = "libtorch.rs"]
+mod libtorch;
+
+fn main() {
+    let libraries = libtorch::link();
+    let include = libraries.with_file_name("include");
+    for file in ["src/shim.cpp", "src/shim.h"] {
+        println!("cargo:rerun-if-changed={file}");
+    }
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .file("src/shim.cpp")
+        .flag("-isystem")
+        .flag(&include)
+        // libtorch is built so; some of its classes look otherwise without.
+        .define("NDEBUG", None)
+        .compile("sleeve_torch_shim");
+    // An installed plugin finds libtorch beside itself.
+    println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN");
+}

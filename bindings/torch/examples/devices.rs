@@ -1,0 +1,25 @@
+//! Says what the libtorch plugin finds on this machine: its CUDA devices, or why it has none.
+
+use std::process::ExitCode;
+
+use sleeve::engine::plugin::Library;
+
+fn main() -> ExitCode {
+    let library = match Library::torch() {
+        Ok(library) => library,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("{} ({})", library.describe(), library.path().display());
+    match library.cuda_devices() {
+        Ok(names) => {
+            for (index, name) in names.iter().enumerate() {
+                println!("cuda:{index}  {name}");
+            }
+        }
+        Err(error) => println!("no CUDA: {error}"),
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,27 @@
+//! The library that loaded us.
+
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use crate::abi::{self, Host};
+
+static HOST: AtomicPtr<Host> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Remembers the host, if it is of our version.
+///
+/// # Safety
+/// `host` is NULL or lives as long as the process, and begins as hosts of every version do.
+pub unsafe fn set(host: *const Host) {
+    // SAFETY: as the caller promises.
+    if !host.is_null() && unsafe { (*host).version } == abi::VERSION {
+        HOST.store(host.cast_mut(), Ordering::Release);
+    }
+}
+
+/// Writes to the host's log, if it has one.
+pub fn log(level: u32, text: &str) {
+    let host = HOST.load(Ordering::Acquire);
+    if !host.is_null() {
+        // SAFETY: hosts live as long as the process, and take text for the call.
+        unsafe { ((*host).log)(level, text.as_ptr().cast(), text.len()) }
+    }
+}

@@ -1,0 +1,211 @@
+//! Where plugins are looked for.
+//!
+//! Never in the working directory: whoever runs a program in a folder of downloads must not run a library
+//! that lies there. So relative entries of the library path count for nothing.
+
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use super::library::Library;
+use crate::{Error, Result};
+
+/// Names the libtorch plugin's file outright.
+const VARIABLE: &str = "SLEEVE_TORCH_ENGINE";
+/// What the system's loader looks through; see [`from_library_path`].
+const LIBRARY_PATH: &str = if cfg!(target_os = "macos") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
+
+/// The libtorch plugin. What was found is kept; what was not is looked for again at the next call.
+pub(super) fn torch() -> Result<Library> {
+    static FOUND: Mutex<Option<Library>> = Mutex::new(None);
+    let mut found = FOUND.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(library) = *found {
+        return Ok(library);
+    }
+    let library = look(
+        &format!("{DLL_PREFIX}sleeve_torch{DLL_SUFFIX}"),
+        environment(VARIABLE),
+        own_file().as_deref(),
+        environment(LIBRARY_PATH),
+    )
+    .map_err(|tried| {
+        let list: Vec<String> = tried.iter().map(|(place, why)| format!("\n  {place}: {why}")).collect();
+        Error::Unavailable(format!(
+            "the torch engine cannot be loaded; `cargo build --release -p sleeve-torch` makes it. Tried:{}",
+            list.concat()
+        ))
+    })?;
+    *found = Some(library);
+    Ok(library)
+}
+
+/// Looks for the plugin `file`; where it is not found, every place and what was wrong there.
+fn look(
+    file: &str,
+    named: Option<OsString>,
+    own: Option<&Path>,
+    library_path: Option<OsString>,
+) -> Result<Library, Vec<(String, String)>> {
+    let mut tried = Vec::new();
+    if let Some(path) = named.filter(|path| !path.is_empty()) {
+        let path = PathBuf::from(path);
+        let place = format!("{VARIABLE}={}", path.display());
+        if !path.is_absolute() {
+            return Err(vec![(place, "not an absolute path".into())]);
+        }
+        return Library::load_named(&path).map_err(|why| vec![(place, why)]);
+    }
+    tried.push((VARIABLE.to_owned(), "not set".to_owned()));
+    for folder in own.map(beside).unwrap_or_default() {
+        let path = folder.join(file);
+        if !path.exists() {
+            tried.push((path.display().to_string(), "no such file".into()));
+            continue;
+        }
+        match Library::load_named(&path) {
+            Ok(library) => return Ok(library),
+            Err(why) => tried.push((path.display().to_string(), why)),
+        }
+    }
+    from_library_path(file, library_path, &mut tried).ok_or(tried)
+}
+
+/// Folders beside a program or shared library: its own; `lib` where it is a program in a `bin`; and cargo's folders
+/// for a profile, where it is one of cargo's examples or tests.
+fn beside(own: &Path) -> Vec<PathBuf> {
+    let Some(folder) = own.parent() else { return Vec::new() };
+    let mut folders = vec![folder.to_owned()];
+    if let Some(above) = folder.parent() {
+        match folder.file_name().and_then(|name| name.to_str()) {
+            Some("bin") => folders.push(above.join("lib")),
+            // What cargo builds along the way for something else it leaves in `deps` alone.
+            Some("examples") => folders.extend([above.join("deps"), above.to_owned()]),
+            Some("deps") => folders.push(above.to_owned()),
+            _ => {}
+        }
+    }
+    folders
+}
+
+/// Looks through the library path: its absolute entries, and then the folders that the system knows.
+fn from_library_path(
+    file: &str,
+    entries: Option<OsString>,
+    tried: &mut Vec<(String, String)>,
+) -> Option<Library> {
+    let entries = entries.filter(|entries| !entries.is_empty());
+    let entries: Vec<PathBuf> =
+        entries.map(|entries| std::env::split_paths(&entries).collect()).unwrap_or_default();
+    for path in entries.iter().filter(|entry| entry.is_absolute()).map(|entry| entry.join(file)) {
+        if path.exists() {
+            match Library::load_named(&path) {
+                Ok(library) => return Some(library),
+                Err(why) => tried.push((path.display().to_string(), why)),
+            }
+        }
+    }
+    // The loader takes an empty or relative entry for the working directory's.
+    if entries.iter().any(|entry| !entry.is_absolute()) {
+        let why = "not searched: LD_LIBRARY_PATH has an empty or relative entry";
+        tried.push(("the system's library path".into(), why.into()));
+        return None;
+    }
+    match Library::load_named(Path::new(file)) {
+        Ok(library) => Some(library),
+        Err(why) => {
+            tried.push(("the system's library path".into(), why));
+            None
+        }
+    }
+}
+
+/// A variable that may name code to load; none for programs that run with more rights than their user.
+fn environment(name: &str) -> Option<OsString> {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: it only reads a number.
+        if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
+            return None;
+        }
+    }
+    std::env::var_os(name)
+}
+
+/// The file that this code was loaded from: libsleeve, or the program it is part of.
+fn own_file() -> Option<PathBuf> {
+    #[cfg(unix)]
+    {
+        // SAFETY: all zeroes is a valid Dl_info, and the address is one of our own functions.
+        let name = unsafe {
+            let mut info: libc::Dl_info = std::mem::zeroed();
+            let address = own_file as *const ();
+            if libc::dladdr(address.cast(), &mut info) == 0 || info.dli_fname.is_null() {
+                None
+            } else {
+                Some(std::ffi::CStr::from_ptr(info.dli_fname).to_owned())
+            }
+        };
+        // For the program itself it is what it was called by, which may be relative or a bare name.
+        let path = name.map(|name| {
+            use std::os::unix::ffi::OsStrExt;
+            PathBuf::from(std::ffi::OsStr::from_bytes(name.as_bytes()))
+        });
+        if let Some(path) = path.filter(|path| path.is_absolute()) {
+            return Some(path);
+        }
+    }
+    std::env::current_exe().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(tried: &[(String, String)]) -> Vec<&str> {
+        tried.iter().map(|(place, _)| place.as_str()).collect()
+    }
+
+    #[test]
+    fn a_named_file_is_the_only_place() {
+        let named = Some("/nonexistent/engine.so".into());
+        let tried = look("none.so", named, Some(Path::new("/somewhere/program")), None).unwrap_err();
+        assert_eq!(places(&tried), ["SLEEVE_TORCH_ENGINE=/nonexistent/engine.so"]);
+        let tried = look("none.so", Some("engine.so".into()), None, None).unwrap_err();
+        assert!(tried[0].1.contains("absolute"), "{tried:?}");
+    }
+
+    #[test]
+    fn places_come_in_their_order() {
+        let tried = look("none.so", Some("".into()), Some(Path::new("/opt/sleeve/bin/extract")), None);
+        assert_eq!(
+            places(&tried.unwrap_err()),
+            [
+                "SLEEVE_TORCH_ENGINE",
+                "/opt/sleeve/bin/none.so",
+                "/opt/sleeve/lib/none.so",
+                "the system's library path"
+            ]
+        );
+        assert_eq!(
+            beside(Path::new("/x/target/release/examples/extract")),
+            ["examples", "deps", ""].map(|folder| Path::new("/x/target/release").join(folder))
+        );
+    }
+
+    #[test]
+    fn relative_entries_of_the_library_path_are_not_searched() {
+        for entries in [":/usr/lib", "/usr/lib:", "lib:/usr/lib", "."] {
+            let tried = look("none.so", None, None, Some(entries.into())).unwrap_err();
+            let (place, why) = tried.last().unwrap();
+            assert_eq!(place, "the system's library path");
+            assert!(why.contains("relative entry"), "{entries}: {why}");
+        }
+    }
+
+    #[test]
+    fn this_program_knows_where_it_is() {
+        let own = own_file().unwrap();
+        assert!(own.is_absolute() && own.exists(), "{}", own.display());
+    }
+}

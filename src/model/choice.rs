@@ -1,0 +1,204 @@
+//! Which engine runs a model: the one place where that is decided.
+
+use std::sync::{Arc, PoisonError};
+
+use super::{Inner, Model, torchscript};
+use crate::engine::effnet::EffnetEngine;
+use crate::engine::onnx::OnnxEngine;
+use crate::engine::plugin::{Library, PluginEngine};
+use crate::engine::{Device, Engine, EngineChoice, EngineOptions, OutputSpec, Precision};
+use crate::{Error, Result};
+
+/// The engine that the options ask for, or the fastest that they allow.
+pub(super) fn engine(model: &Model, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
+    match (options.engine, &options.device) {
+        (EngineChoice::Torch, Device::Auto) => {
+            let device = match cuda() {
+                Ok(_) => Device::Cuda(vec![0]),
+                Err(reason) => {
+                    log::info!("model {}: on the CPU: {reason}", model.name());
+                    Device::Cpu
+                }
+            };
+            torch(model, &EngineOptions { device, ..options.clone() })
+        }
+        (EngineChoice::Torch, _) => torch(model, options),
+        (EngineChoice::Effnet | EngineChoice::Onnx, Device::Cuda(_)) => {
+            let name = if options.engine == EngineChoice::Onnx { "onnx" } else { "effnet" };
+            Err(Error::Unavailable(format!(
+                "device {}: the {name} engine runs on the CPU; the torch engine runs on CUDA",
+                options.device
+            )))
+        }
+        (EngineChoice::Auto, Device::Cuda(_)) => torch(model, options),
+        (EngineChoice::Auto, Device::Auto) if model.inner.torch.is_some() => match cuda() {
+            Ok(_) => torch(model, &EngineOptions { device: Device::Cuda(vec![0]), ..options.clone() }),
+            Err(reason) => {
+                log::info!("model {}: on the CPU: {reason}", model.name());
+                on_cpu(model, options)
+            }
+        },
+        _ => on_cpu(model, options),
+    }
+}
+
+/// On the CPU an ONNX graph is for the engines inside this library; a TorchScript file alone is for the plugin.
+fn on_cpu(model: &Model, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
+    let Some(onnx) = &model.inner.onnx else {
+        if options.engine == EngineChoice::Auto {
+            return torch(model, &EngineOptions { device: Device::Cpu, ..options.clone() });
+        }
+        return Err(Error::model(
+            model.name(),
+            "there is a TorchScript file alone, and that engine runs .onnx",
+        ));
+    };
+    if options.engine != EngineChoice::Onnx {
+        match onnx.fused() {
+            Ok(network) => {
+                let engine = EffnetEngine::new(network, options)?;
+                return Ok(Arc::new(engine.describe_outputs(model.outputs())?));
+            }
+            Err(reason) if options.engine == EngineChoice::Effnet => {
+                return Err(Error::model(model.name(), format!("not an EfficientNet-B0: {reason}")));
+            }
+            Err(reason) => log::debug!("model {}: not on the effnet engine: {reason}", model.name()),
+        }
+    }
+    if !matches!(options.precision, Precision::Auto | Precision::F32) {
+        return Err(Error::Unavailable(format!(
+            "precision {}: the onnx engine computes in f32 only",
+            options.precision
+        )));
+    }
+    let network = onnx.network().map_err(|reason| Error::model(model.name(), reason))?;
+    let Inner { input, outputs, .. } = &*model.inner;
+    Ok(Arc::new(OnnxEngine::new(network, *input, outputs.clone(), options)?))
+}
+
+/// CUDA through the plugin, or why not.
+fn cuda() -> Result<Vec<String>> {
+    Library::torch()?.cuda_devices()
+}
+
+/// The model on the libtorch plugin: on CUDA the engine that others use with the same options, if there is one.
+fn torch(model: &Model, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
+    if !matches!(options.device, Device::Cuda(_)) {
+        return new_torch(model, options);
+    }
+    // Held while one is made, so that two who ask at once do not make two.
+    let mut shared = model.inner.on_cuda.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.retain(|(_, engine)| engine.strong_count() > 0);
+    let found = shared.iter().find(|(made_with, _)| made_with == options);
+    if let Some(engine) = found.and_then(|(_, engine)| engine.upgrade()) {
+        return Ok(engine);
+    }
+    let engine = new_torch(model, options)?;
+    shared.push((options.clone(), Arc::downgrade(&engine)));
+    Ok(engine)
+}
+
+fn new_torch(model: &Model, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
+    // A model that cannot run there is refused before a large library is loaded.
+    let (subject, bytes) = match &model.inner.torch {
+        Some(file) => (file.subject.clone(), file.bytes()?),
+        None => {
+            let file = model.to_torchscript().map_err(|error| {
+                let what = match options.device {
+                    Device::Cuda(_) => format!("device {}", options.device),
+                    _ => "the torch engine".into(),
+                };
+                Error::Unavailable(format!("{what}: {error}"))
+            })?;
+            (model.name().to_owned(), file.into())
+        }
+    };
+    let library = Library::torch()?;
+    let engine = PluginEngine::torch(library, &subject, &bytes, model.input(), options)?;
+    let order = order(engine.outputs(), model.outputs()).map_err(|reason| Error::model(subject, reason))?;
+    Ok(Arc::new(engine.with_outputs(model.outputs(), order)?))
+}
+
+/// For each output of the model, the index of the file's output for it: by name where the file has names, else by
+/// order. All must be there.
+fn order(found: &[OutputSpec], wanted: &[OutputSpec]) -> Result<Vec<usize>, String> {
+    let unnamed = found.iter().all(|output| output.name.is_empty());
+    let place = |(index, output): (usize, &OutputSpec)| {
+        let at = if unnamed {
+            (found.len() == wanted.len()).then_some(index)
+        } else {
+            found.iter().position(|candidate| candidate.name == output.name)
+        };
+        at.filter(|&at| found[at].dim == output.dim)
+    };
+    let order: Option<Vec<usize>> = wanted.iter().enumerate().map(|(i, o)| place((i, o))).collect();
+    order.ok_or_else(|| {
+        let list = |outputs: &[OutputSpec]| -> String {
+            let list: Vec<String> = outputs
+                .iter()
+                .map(|output| match output.name.as_str() {
+                    "" => format!("{} values", output.dim),
+                    name => format!("{name} ({})", output.dim),
+                })
+                .collect();
+            list.join(", ")
+        };
+        format!("it gives {}, and the model's outputs are {}", list(found), list(wanted))
+    })
+}
+
+impl Model {
+    /// The model as a TorchScript file (`.pt`), for an EfficientNet-B0: libtorch opens it on any device, and it
+    /// computes in the type that its module is cast to.
+    ///
+    /// Its `forward` takes float patches `[n, frames, bands]`, any `n`, and returns a dictionary of the outputs
+    /// `[n, dim]` by their names.
+    ///
+    /// # Errors
+    /// `Model` for a network that is none.
+    pub fn to_torchscript(&self) -> Result<Vec<u8>> {
+        let recognised = match &self.inner.onnx {
+            Some(onnx) => onnx.fused(),
+            None => Err("it has no ONNX graph".into()),
+        };
+        let network = recognised.map_err(|reason| {
+            Error::model(
+                self.name(),
+                format!(
+                    "no TorchScript file beside it, and one is made of an EfficientNet-B0 alone: {reason}"
+                ),
+            )
+        })?;
+        let names: Vec<&str> = self.outputs().iter().map(|output| output.name.as_str()).collect();
+        Ok(torchscript::of_effnet(network.weights(), &names).to_bytes("Dict[str, Tensor]"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Purpose;
+
+    fn outputs(list: &[(&str, usize)]) -> Vec<OutputSpec> {
+        let output =
+            |&(name, dim): &(&str, usize)| OutputSpec { name: name.into(), purpose: Purpose::Other, dim };
+        list.iter().map(output).collect()
+    }
+
+    #[test]
+    fn outputs_are_found_by_name_or_else_by_order() {
+        let wanted = outputs(&[("predictions", 400), ("embeddings", 1280)]);
+        let named = outputs(&[("embeddings", 1280), ("other", 3), ("predictions", 400)]);
+        assert_eq!(order(&named, &wanted), Ok(vec![2, 0]));
+        assert_eq!(order(&outputs(&[("", 400), ("", 1280)]), &wanted), Ok(vec![0, 1]));
+        for wrong in [
+            &[("", 1280), ("", 400)][..],
+            &[("", 400)],
+            &[("embeddings", 1280)],
+            &[("embeddings", 1280), ("predictions", 50)],
+        ] {
+            let why = order(&outputs(wrong), &wanted).unwrap_err();
+            assert!(why.contains("predictions (400), embeddings (1280)"), "{why}");
+        }
+    }
+}

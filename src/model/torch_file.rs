@@ -1,0 +1,109 @@
+//! A TorchScript file: what it takes and gives, as far as a file without shapes can be made to say.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::metadata::Metadata;
+use super::open::read_capped;
+use super::shape;
+use crate::engine::onnx::{Graph, MAX_FILE_BYTES, Tensor};
+use crate::engine::plugin::{Library, PluginEngine};
+use crate::engine::{Device, Engine, EngineOptions, InputSpec, OutputSpec};
+use crate::{Error, Result, mel};
+
+/// Frames of a patch where nothing says: those of the models of Discogs.
+const FRAMES: usize = 128;
+
+/// A file, or its bytes.
+pub(super) struct TorchFile {
+    /// What errors name.
+    pub subject: String,
+    source: Source,
+}
+
+enum Source {
+    /// Read when an engine is made of it.
+    File(PathBuf),
+    Memory(Arc<[u8]>),
+}
+
+/// What a file takes and gives.
+pub(super) struct Description {
+    pub input: InputSpec,
+    pub outputs: Vec<OutputSpec>,
+}
+
+impl TorchFile {
+    pub fn at(path: PathBuf) -> Self {
+        TorchFile { subject: path.display().to_string(), source: Source::File(path) }
+    }
+
+    pub fn of_bytes(subject: &str, bytes: &[u8]) -> Self {
+        TorchFile { subject: subject.to_owned(), source: Source::Memory(bytes.into()) }
+    }
+
+    pub fn bytes(&self) -> Result<Arc<[u8]>> {
+        match &self.source {
+            Source::File(path) => Ok(read_capped(path, MAX_FILE_BYTES)?.into()),
+            Source::Memory(bytes) => Ok(bytes.clone()),
+        }
+    }
+
+    /// Asks the file what it gives, by running it on one patch. What it takes the metadata says, or the patches of
+    /// the models of Discogs are tried.
+    pub fn describe(&self, metadata: &Metadata, warnings: &mut Vec<String>) -> Result<Description> {
+        let error = |reason: String| Error::model(&self.subject, reason);
+        let schema = metadata.inputs().first();
+        let dims = match schema {
+            Some(schema) if !schema.shape.is_empty() => None,
+            _ => Some(vec![None, (metadata.algorithm().is_none()).then_some(FRAMES), Some(mel::BANDS)]),
+        };
+        let name = schema.map_or("x", |schema| schema.name.as_str()).to_owned();
+        let mut graph =
+            Graph { inputs: vec![Tensor { name, dims }], outputs: Vec::new(), operators: Default::default() };
+        let (input, _) = shape::input(&graph, metadata, warnings).map_err(error)?;
+        let options =
+            EngineOptions { device: Device::Cpu, threads: 1, batch_size: Some(1), ..Default::default() };
+        let engine = PluginEngine::torch(Library::torch()?, &self.subject, &self.bytes()?, input, &options)?;
+        let is_head = matches!(input, InputSpec::Vector { .. });
+        let names = names(engine.outputs(), metadata, is_head).map_err(error)?;
+        graph.outputs = names
+            .into_iter()
+            .zip(engine.outputs())
+            .map(|(name, output)| Tensor { name, dims: Some(vec![None, Some(output.dim)]) })
+            .collect();
+        let outputs = shape::outputs(&graph, metadata, is_head, warnings)
+            .into_iter()
+            .zip(engine.outputs())
+            .map(|((name, purpose, _), output)| OutputSpec { name, purpose, dim: output.dim })
+            .collect();
+        Ok(Description { input, outputs })
+    }
+}
+
+/// The outputs' names: the file's own; or, for a tuple, the metadata's in their order; or, without metadata, those that
+/// models of this library have.
+fn names(outputs: &[OutputSpec], metadata: &Metadata, is_head: bool) -> Result<Vec<String>, String> {
+    if outputs.iter().any(|output| !output.name.is_empty()) {
+        return Ok(outputs.iter().map(|output| output.name.clone()).collect());
+    }
+    let said = metadata.outputs();
+    if said.len() == outputs.len() {
+        return Ok(said.iter().map(|schema| schema.name.clone()).collect());
+    }
+    if !said.is_empty() {
+        let listed: Vec<&str> = said.iter().map(|schema| schema.name.as_str()).collect();
+        return Err(format!(
+            "it returns {} outputs without names, and the metadata lists {} ({})",
+            outputs.len(),
+            said.len(),
+            listed.join(", ")
+        ));
+    }
+    Ok(match outputs.len() {
+        1 if is_head => vec!["predictions".into()],
+        1 => vec!["embeddings".into()],
+        2 => vec!["predictions".into(), "embeddings".into()],
+        count => (0..count).map(|index| format!("output_{index}")).collect(),
+    })
+}

@@ -1,0 +1,205 @@
+//! An EfficientNet-B0 as a TorchScript module: batch norm is folded already, weights are parameters.
+
+use super::Module;
+use crate::engine::effnet::network::{Linear, Weights, Window};
+use crate::engine::effnet::tail::{Activation, Arithmetic, Step};
+
+/// The module, whose `forward` takes patches `[n, frames, bands]` and returns a dictionary of the outputs that
+/// `names` gives, each `[n, dim]`, in the type of the parameters.
+pub(in crate::model) fn module(weights: &Weights, names: &[&str]) -> Module {
+    let mut writer = Writer { module: Module::new(), values: 0, parameters: 0 };
+    let x = writer.features(weights);
+    writer.behind(weights, x, names);
+    writer.module
+}
+
+/// Writes statements; values are called `v<number>`.
+struct Writer {
+    module: Module,
+    values: usize,
+    parameters: usize,
+}
+
+/// A value's name in the code.
+type Value = String;
+
+impl Writer {
+    fn value(&mut self, expression: String) -> Value {
+        self.values += 1;
+        let name = format!("v{}", self.values);
+        self.module.statement(format!("{name} = {expression}"));
+        name
+    }
+
+    fn parameter(&mut self, shape: &[usize], values: &[f32]) -> String {
+        self.parameters += 1;
+        let name = format!("p{}", self.parameters);
+        self.module.parameter(&name, shape, values);
+        format!("self.{name}")
+    }
+
+    fn silu(&mut self, x: &str) -> Value {
+        self.value(format!("torch.silu({x})"))
+    }
+
+    fn linear(&mut self, x: &str, linear: &Linear) -> Value {
+        let w = self.parameter(&[linear.outputs, linear.inputs], &linear.weights);
+        let b = self.parameter(&[linear.outputs], &linear.bias);
+        self.value(format!("torch.linear({x}, {w}, {b})"))
+    }
+
+    fn pointwise(&mut self, x: &str, linear: &Linear) -> Value {
+        let w = self.parameter(&[linear.outputs, linear.inputs, 1, 1], &linear.weights);
+        let b = self.parameter(&[linear.outputs], &linear.bias);
+        self.value(format!("torch.conv2d({x}, {w}, {b}, [1, 1], [0, 0], [1, 1], 1)"))
+    }
+
+    /// A convolution of one channel of input a group.
+    fn grouped(&mut self, x: &str, window: Window, weights: &[f32], bias: &[f32], groups: usize) -> Value {
+        let Window { kernel, stride, pads: [above, left, below, right] } = window;
+        let w = self.parameter(&[bias.len(), 1, kernel, kernel], weights);
+        let b = self.parameter(&[bias.len()], bias);
+        let is_even = above == below && left == right;
+        let x = if is_even {
+            x.to_owned()
+        } else {
+            self.value(format!("torch.constant_pad_nd({x}, [{left}, {right}, {above}, {below}], 0)"))
+        };
+        let (rows, columns) = if is_even { (above, left) } else { (0, 0) };
+        self.value(format!(
+            "torch.conv2d({x}, {w}, {b}, [{stride}, {stride}], [{rows}, {columns}], [1, 1], {groups})"
+        ))
+    }
+
+    /// Everything up to the mean over the last map.
+    fn features(&mut self, weights: &Weights) -> Value {
+        let stem = &weights.stem;
+        let mut x = self.value("torch.unsqueeze(x, 1)".into());
+        if stem.scale != 1.0 || stem.shift != 0.0 {
+            x = self.value(format!("torch.mul({x}, {})", number(stem.scale)));
+            x = self.value(format!("torch.add({x}, {})", number(stem.shift)));
+        }
+        x = self.grouped(&x, stem.window, &stem.weights, &stem.bias, 1);
+        x = self.silu(&x);
+        for block in &weights.blocks {
+            let source = x.clone();
+            if let Some(expand) = &block.expand {
+                x = self.pointwise(&x, expand);
+                x = self.silu(&x);
+            }
+            let depthwise = &block.depthwise;
+            x = self.grouped(&x, depthwise.window, &depthwise.weights, &depthwise.bias, depthwise.bias.len());
+            x = self.silu(&x);
+            let mut gate = self.value(format!("torch.mean({x}, [2, 3])"));
+            gate = self.linear(&gate, &block.gate.reduce);
+            gate = self.silu(&gate);
+            gate = self.linear(&gate, &block.gate.excite);
+            gate = self.value(format!("torch.sigmoid({gate})"));
+            gate = self.value(format!("torch.unsqueeze(torch.unsqueeze({gate}, 2), 3)"));
+            x = self.value(format!("torch.mul({x}, {gate})"));
+            x = self.pointwise(&x, &block.project);
+            if block.residual {
+                x = self.value(format!("torch.add({x}, {source})"));
+            }
+        }
+        x = self.pointwise(&x, &weights.head);
+        x = self.silu(&x);
+        self.value(format!("torch.mean({x}, [2, 3])"))
+    }
+
+    /// The steps behind that mean, and the outputs.
+    fn behind(&mut self, weights: &Weights, pooled: Value, names: &[&str]) {
+        let tail = &weights.tail;
+        let mut slots: Vec<Value> = Vec::new();
+        for step in &tail.steps {
+            let slot = match step {
+                Step::Pooled => pooled.clone(),
+                Step::Linear { x, linear } => self.linear(&slots[*x], &tail.linears[*linear]),
+                Step::Affine { x, scale, shift } => {
+                    let scale = self.parameter(&[scale.len()], scale);
+                    let shift = self.parameter(&[shift.len()], shift);
+                    self.value(format!("torch.add(torch.mul({}, {scale}), {shift})", slots[*x]))
+                }
+                Step::Map(activation, x) => {
+                    let function = match activation {
+                        Activation::Sigmoid => "sigmoid",
+                        Activation::Silu => "silu",
+                        Activation::Relu => "relu",
+                        Activation::Tanh => "tanh",
+                        Activation::Exp => "exp",
+                        Activation::Sqrt => "sqrt",
+                        Activation::Reciprocal => "reciprocal",
+                    };
+                    self.value(format!("torch.{function}({})", slots[*x]))
+                }
+                Step::Binary(arithmetic, a, b) => {
+                    let function = match arithmetic {
+                        Arithmetic::Add => "add",
+                        Arithmetic::Sub => "sub",
+                        Arithmetic::Mul => "mul",
+                        Arithmetic::Div => "div",
+                    };
+                    self.value(format!("torch.{function}({}, {})", slots[*a], slots[*b]))
+                }
+                Step::Softmax(x) => self.value(format!("torch.softmax({}, 1)", slots[*x])),
+                Step::Mean(x) => self.value(format!("torch.mean({}, [1], True)", slots[*x])),
+                Step::LayerNorm { x, scale, shift, epsilon } => {
+                    let dim = scale.len();
+                    let scale = self.parameter(&[dim], scale);
+                    let shift = self.parameter(&[dim], shift);
+                    let epsilon = number(*epsilon);
+                    self.value(format!(
+                        "torch.layer_norm({}, [{dim}], {scale}, {shift}, {epsilon})",
+                        slots[*x]
+                    ))
+                }
+            };
+            slots.push(slot);
+        }
+        let outputs: Vec<String> = names
+            .iter()
+            .zip(&tail.outputs)
+            .map(|(name, &slot)| format!("{}: {}", quoted(name), slots[slot]))
+            .collect();
+        self.module.statement(format!("return {{{}}}", outputs.join(", ")));
+    }
+}
+
+/// A number as Python writes it.
+fn number(value: f32) -> String {
+    // Debug keeps a point or an exponent, so that it is a float.
+    format!("{:?}", f64::from(value))
+}
+
+/// A text as Python writes it.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            ' '..='~' => quoted.push(c),
+            // Names come from files: what is not plain is written as its bytes, in octal.
+            other => {
+                let mut bytes = [0; 4];
+                for byte in other.encode_utf8(&mut bytes).bytes() {
+                    quoted += &format!("\\{byte:03o}");
+                }
+            }
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_are_pythons() {
+        assert_eq!(quoted("PartitionedCall:0"), "\"PartitionedCall:0\"");
+        assert_eq!(quoted("a\"\\\n"), "\"a\\\"\\\\\\012\"");
+        assert_eq!(number(1.0), "1.0");
+        assert_eq!(number(1e-5).parse::<f32>(), Ok(1e-5));
+    }
+}

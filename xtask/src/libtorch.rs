@@ -1,0 +1,130 @@
+//! libtorch for the CPU, taken from PyTorch's own wheels: the smallest set of files that the crates of this
+//! workspace compile and run with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::run::{checked, have, output, target, tests_may_skip};
+
+/// The version that tch is made for, and the wheels that its libraries come in.
+const VERSION: &str = "2.11.0";
+const WHEELS: [&str; 3] = ["torch==2.11.0", "nvidia-cuda-cupti==13.0.85", "nvidia-cuda-runtime==13.0.96"];
+
+/// The platforms that the wheels are labelled with.
+const PLATFORMS: [&str; 4] = ["manylinux_2_28", "manylinux_2_25", "manylinux_2_17", "manylinux2014"];
+
+/// The libraries that are kept. PyTorch's wheel is one for CPU and CUDA; of CUDA only what libtorch_cpu itself
+/// is linked with stays. Without libtorch_cuda nothing that is built here needs CUDA to start.
+const LIBRARIES: [&str; 5] =
+    ["libc10.so", "libtorch_cpu.so", "libgomp.so.1", "libcupti.so.13", "libcudart.so.13"];
+
+/// Unpacks headers and the libraries asked for out of all wheels of a folder.
+const UNPACK: &str = r#"
+import os, shutil, sys, zipfile
+
+wheels, out, libraries = sys.argv[1], sys.argv[2], sys.argv[3:]
+os.makedirs(os.path.join(out, "lib"))
+for wheel in sorted(os.listdir(wheels)):
+    archive = zipfile.ZipFile(os.path.join(wheels, wheel))
+    for entry in archive.infolist():
+        name = entry.filename
+        base = name.rsplit("/", 1)[-1]
+        if name.startswith("torch/include/") and not name.endswith("/") and ".." not in name:
+            path = os.path.join(out, name[len("torch/"):])
+        elif "/lib/" in name and base in libraries:
+            path = os.path.join(out, "lib", base)
+        else:
+            continue
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with archive.open(entry) as source, open(path, "wb") as file:
+            shutil.copyfileobj(source, file, 1 << 20)
+missing = [name for name in libraries if not os.path.exists(os.path.join(out, "lib", name))]
+if missing:
+    sys.exit("the wheels lack " + ", ".join(missing))
+"#;
+
+/// Makes libtorch be where `LIBTORCH` says; returns that folder. What is there is used again.
+pub fn prepare() -> Result<PathBuf> {
+    let ours = target().join("libtorch");
+    let wanted = std::env::var_os("LIBTORCH").map_or_else(|| ours.clone(), PathBuf::from);
+    if is_complete(&wanted) || std::env::var_os("LIBTORCH_USE_PYTORCH").is_some() {
+        return Ok(wanted);
+    }
+    if wanted != ours {
+        bail!("LIBTORCH is {}, which holds no libtorch; unset it to have one fetched", wanted.display());
+    }
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        bail!("libtorch is fetched for Linux on x86-64 alone; set LIBTORCH to a copy of version {VERSION}");
+    }
+    fetch(&ours).with_context(|| {
+        format!(
+            "libtorch {VERSION} could not be fetched; with python3, its pip or venv, and a network `cargo xtask \
+             libtorch` does it, or set LIBTORCH to the folder of a copy"
+        )
+    })?;
+    Ok(ours)
+}
+
+/// Cargo's arguments that leave out the packages that cannot be built here for want of libtorch. On a user's
+/// machine that is said aloud; under SLEEVE_TEST_ALL it is an error.
+pub fn packages_to_leave_out() -> Result<Vec<&'static str>> {
+    match prepare() {
+        Ok(_) => Ok(Vec::new()),
+        Err(error) if tests_may_skip() => {
+            eprintln!("warning: {error:#}");
+            eprintln!("         what is built with libtorch is neither compiled nor tested");
+            Ok(vec!["--exclude", "sleeve-torch"])
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn is_complete(folder: &Path) -> bool {
+    folder.join("lib/libtorch_cpu.so").is_file() && folder.join("include/torch").is_dir()
+}
+
+/// Downloads the wheels and lays out `folder`, which appears only when it is whole.
+fn fetch(folder: &Path) -> Result<()> {
+    println!("libtorch {VERSION} for the CPU, 545 MB of wheels -> target/libtorch");
+    let work = target().join("libtorch.partial");
+    let _ = fs::remove_dir_all(&work);
+    let (wheels, out) = (work.join("wheels"), work.join("libtorch"));
+    fs::create_dir_all(&wheels)?;
+    let python = python_with_pip()?;
+    let mut pip = Command::new(&python);
+    pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]);
+    // Named outright, so that any Python can fetch them.
+    pip.args(["--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", "3.11"]);
+    for platform in PLATFORMS {
+        pip.arg("--platform").arg(format!("{platform}_x86_64"));
+    }
+    checked(pip.arg("--dest").arg(&wheels).args(WHEELS))?;
+    checked(Command::new(&python).args(["-c", UNPACK]).arg(&wheels).arg(&out).args(LIBRARIES))?;
+    // The real libtorch.so does nothing but pull in libtorch_cuda.
+    fs::write(out.join("lib/libtorch.so"), "INPUT(-ltorch_cpu)\n")?;
+    fs::write(out.join("build-version"), VERSION)?;
+    let _ = fs::remove_dir_all(folder);
+    fs::rename(&out, folder)?;
+    fs::remove_dir_all(&work)?;
+    Ok(())
+}
+
+/// A Python whose pip works: the system's, or a virtual environment's.
+fn python_with_pip() -> Result<PathBuf> {
+    if !have("python3") {
+        bail!("python3 is not on the path");
+    }
+    if output(Command::new("python3").args(["-m", "pip", "--version"])).is_ok() {
+        return Ok("python3".into());
+    }
+    let folder = target().join("pip");
+    let python = folder.join("bin/python");
+    if !python.exists() {
+        checked(Command::new("python3").args(["-m", "venv"]).arg(&folder))
+            .context("python3 has neither pip nor venv; Debian has them in python3-pip and python3-venv")?;
+    }
+    Ok(python)
+}
