@@ -11,8 +11,9 @@ use std::process::Command;
 /// The version that the workspace's tch is made for.
 const VERSION: &str = "2.11.0";
 
-/// Prints what cargo must know; ends the build with a sentence where there is no usable libtorch.
-pub fn link() {
+/// Prints what cargo must know, and returns the folder of libtorch's libraries; ends the build with a sentence
+/// where there is no usable libtorch.
+pub fn link() -> PathBuf {
     for variable in ["LIBTORCH", "LIBTORCH_LIB", "LIBTORCH_USE_PYTORCH"] {
         println!("cargo:rerun-if-env-changed={variable}");
     }
@@ -20,6 +21,7 @@ pub fn link() {
         Ok(folder) => {
             println!("cargo:rerun-if-changed={}", folder.display());
             println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
+            folder
         }
         Err(reason) => {
             eprintln!("error: {reason}\n");
