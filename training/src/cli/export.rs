@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::export::{Format, Options, Source, export};
-use crate::network::parameters::randomise_norms;
+use crate::network::plain::randomise_norms;
 use crate::network::{Description, Head};
 
 /// Makes a model of a checkpoint: ONNX, TorchScript, and the metadata of both.

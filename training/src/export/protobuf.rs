@@ -22,11 +22,12 @@ impl Message {
         self
     }
 
-    /// A repeated integer field, packed.
+    /// A repeated integer field, one by one: ONNX's schema does not pack them, and some readers take it at its word.
     pub fn ints(&mut self, field: u32, values: impl IntoIterator<Item = i64>) -> &mut Self {
-        let mut packed = Message::new();
-        values.into_iter().for_each(|value| packed.varint(value as u64));
-        self.bytes(field, &packed.bytes)
+        values.into_iter().for_each(|value| {
+            self.int(field, value);
+        });
+        self
     }
 
     pub fn float(&mut self, field: u32, value: f32) -> &mut Self {
@@ -67,7 +68,7 @@ mod tests {
     fn fields_are_written_as_the_format_says() {
         let mut message = Message::new();
         message.int(1, 150).text(2, "hi").float(3, 1.0).ints(4, [1, 300]);
-        let expected = [8, 0x96, 1, 0x12, 2, b'h', b'i', 0x1d, 0, 0, 0x80, 0x3f, 0x22, 3, 1, 0xac, 2];
+        let expected = [8, 0x96, 1, 0x12, 2, b'h', b'i', 0x1d, 0, 0, 0x80, 0x3f, 0x20, 1, 0x20, 0xac, 2];
         assert_eq!(message.into_bytes(), expected);
         let mut negative = Message::new();
         negative.int(1, -1);

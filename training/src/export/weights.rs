@@ -124,7 +124,7 @@ mod tests {
     fn folding_keeps_every_tensor_and_loses_half_a_unit() {
         let description = Description::new(vec![Head::projection("projections")]);
         let mut checkpoint = Checkpoint::untrained(description, 1).unwrap();
-        crate::network::parameters::randomise_norms(&mut checkpoint.tensors, 1);
+        crate::network::plain::randomise_norms(&mut checkpoint.tensors, 1);
         let weights = Weights::of(&checkpoint).unwrap();
         let expected = layout(&weights.heads);
         assert_eq!(weights.tensors.len(), expected.len());

@@ -2,13 +2,15 @@
 //! its embedding.
 //!
 //! [`architecture`] is its table, [`description`] which heads a network has, [`parameters`] its weights and what
-//! they start from; these need nothing but Rust. With the feature `torch`, `model` computes it in libtorch,
-//! forwards and backwards, `masks` decides what is dropped in training, and `loss` says what is learnt.
+//! they start from, [`masks`] decides what is dropped in training, and [`plain`] computes embeddings slowly; these need
+//! nothing but Rust. With the feature `torch`, `model` computes the network in libtorch, forwards and backwards, and
+//! `loss` says what is learnt.
 
 pub mod architecture;
 pub mod description;
 pub mod masks;
 pub mod parameters;
+pub mod plain;
 pub(crate) mod random;
 
 #[cfg(feature = "torch")]

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rand_xoshiro::Xoshiro256PlusPlus;
-
 use super::architecture::{Convolution, EMBEDDING, Encoder};
 use super::description::{Head, HeadKind};
 use super::random;
@@ -130,37 +128,6 @@ pub fn untrained(heads: &[Head], seed: u64) -> Tensors {
         (parameter.name, Tensor { dims: parameter.dims, values })
     };
     parameters(heads).into_iter().map(fill).collect()
-}
-
-/// Gives batch norm statistics, scales and shifts drawn at random, about as large as training would leave them:
-/// a network whose embeddings differ from patch to patch and show every mistake of folding.
-pub fn randomise_norms(tensors: &mut Tensors, seed: u64) {
-    /// The mean square of what a layer is given: of values of deviation 1 after SiLU.
-    const MEAN_SQUARE: f64 = 0.36;
-    for layer in Encoder::b0().convolutions() {
-        let norm = layer.norm();
-        let mut random = random::generator(&[b"norms", &seed.to_le_bytes(), norm.as_bytes()]);
-        let weights = &tensors[&format!("{}.weight", layer.conv())].values;
-        let per_output = weights.len() / layer.outputs;
-        let mut set = |name: &str, draw: &mut dyn FnMut(&mut Xoshiro256PlusPlus, f64) -> f64| {
-            let values = weights.chunks_exact(per_output).map(|weights| {
-                let energy: f64 = weights.iter().map(|&weight| f64::from(weight).powi(2)).sum();
-                draw(&mut random, energy * MEAN_SQUARE) as f32
-            });
-            let tensor = Tensor { dims: vec![layer.outputs], values: values.collect() };
-            (format!("{norm}.{name}"), tensor)
-        };
-        let drawn = [
-            set("weight", &mut |random, _| {
-                let sign = if random::unit(random) < 0.1 { -1.0 } else { 1.0 };
-                sign * (0.6 + random::unit(random))
-            }),
-            set("bias", &mut |random, _| 0.15 * random::normal(random)),
-            set("running_mean", &mut |random, variance| 0.15 * random::normal(random) * variance.sqrt()),
-            set("running_var", &mut |random, variance| (0.5 + random::unit(random)) * variance),
-        ];
-        tensors.extend(drawn);
-    }
 }
 
 #[cfg(test)]
