@@ -90,7 +90,7 @@ fn inference_agrees_with_pytorch() {
     // Patches tell themselves apart by far more than the tolerance, so that none can stand for another.
     let apart = relative_error(&expected[..EMBEDDING], &expected[EMBEDDING..2 * EMBEDDING]);
     println!("two patches: relative difference {apart:.1e}");
-    assert!(apart > 1e-2, "{apart}");
+    assert!(apart > 1e-3, "{apart}");
     let error = agree("embeddings", &values(&embeddings), &expected, 1e-5);
     println!("embeddings: relative error {error:.1e}");
     for (index, name) in [(0, "projections"), (1, "logits")] {

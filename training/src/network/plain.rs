@@ -46,8 +46,8 @@ pub fn randomise_norms(tensors: &mut Tensors, seed: u64) {
         }
     }
     let Encoder { blocks, head, .. } = Encoder::b0();
-    // What a block adds to its input is the smaller part, as in trained networks: it keeps rounding errors from growing
-    // from block to block.
+    // What a block adds to its input is kept small, and with it what rounding errors grow to from block to block: large
+    // random ones would be magnified far beyond those of trained networks.
     let added: Vec<String> =
         blocks.into_iter().filter(|block| block.residual).map(|block| block.project.path).collect();
     run(tensors, &patches, &mut |tensors, layer, maps| {
@@ -57,14 +57,14 @@ pub fn randomise_norms(tensors: &mut Tensors, seed: u64) {
         for channel in 0..layer.outputs {
             let (mean, variance) = statistics(maps, channel);
             let sign = if random::unit(&mut random) < 0.1 { -1.0 } else { 1.0 };
-            // Training makes features sparse.
-            let shift = if *layer == head { -0.5 } else { 0.0 };
-            let part = if added.contains(&layer.path) { 0.3 } else { 1.0 };
+            // So that embeddings have a part in common, as those of trained networks do.
+            let shift = if *layer == head { 0.6 } else { 0.0 };
+            let part = if added.contains(&layer.path) { 0.1 } else { 1.0 };
             let values = [
                 sign * part * (0.6 + random::unit(&mut random)),
                 shift + 0.15 * random::normal(&mut random),
                 mean + 0.15 * random::normal(&mut random) * variance.sqrt(),
-                (0.5 + random::unit(&mut random)) * variance,
+                (0.8 + 0.4 * random::unit(&mut random)) * variance,
             ];
             drawn.iter_mut().zip(values).for_each(|(drawn, value)| drawn.push(value as f32));
         }
