@@ -136,8 +136,8 @@ fn one_file_computes_in_three_types() {
             let cosines = found.chunks(dim).zip(exact.chunks(dim)).map(|(a, b)| cosine(a, b));
             let least = cosines.fold(1.0, f64::min);
             println!("{kind:?}, {dim} values: cosine at least {least:.6}");
-            // Layer norm takes away what all projections have in common, and rounding weighs more on what is left.
-            let wanted = if dim == DIMS[0] { 0.999 } else { 0.9995 };
+            // Heads with random weights lose more: of what all embeddings have in common little passes through them.
+            let wanted = if dim == DIMS[2] { 0.9995 } else { 0.999 };
             assert!(least >= wanted, "{kind:?}, {dim} values: cosine {least}");
         }
         assert_ne!(found[2], exact[2]);

@@ -58,7 +58,7 @@ pub fn randomise_norms(tensors: &mut Tensors, seed: u64) {
             let (mean, variance) = statistics(maps, channel);
             let sign = if random::unit(&mut random) < 0.1 { -1.0 } else { 1.0 };
             // So that embeddings have a part in common, as those of trained networks do.
-            let shift = if *layer == head { 0.6 } else { 0.0 };
+            let shift = if *layer == head { 0.75 } else { 0.0 };
             let part = if added.contains(&layer.path) { 0.1 } else { 1.0 };
             let values = [
                 sign * part * (0.6 + random::unit(&mut random)),
