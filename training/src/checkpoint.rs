@@ -133,17 +133,21 @@ pub(crate) fn check_tensors(heads: &[Head], tensors: &Tensors) -> Result<(), Str
     let known: HashMap<&str, &[usize]> =
         parameters.iter().map(|parameter| (parameter.name.as_str(), parameter.dims.as_slice())).collect();
     let missing = parameters.iter().map(|parameter| parameter.name.as_str());
-    let missing = missing.filter(|&name| !tensors.contains_key(name)).map(str::to_owned).collect();
-    let unknown = tensors.keys().filter(|name| !known.contains_key(name.as_str())).cloned().collect();
-    let wrong = tensors.iter().filter_map(|(name, tensor)| {
-        let &dims = known.get(name.as_str())?;
-        (tensor.dims != dims).then(|| format!("{name} {:?} for {dims:?}", tensor.dims))
-    });
-    let complaints: Vec<String> =
-        [("missing", missing), ("unknown", unknown), ("of another shape", wrong.collect())]
-            .into_iter()
-            .filter_map(|(what, names)| complaint(what, &names))
-            .collect();
+    let missing: Vec<String> =
+        missing.filter(|&name| !tensors.contains_key(name)).map(str::to_owned).collect();
+    let unknown: Vec<String> =
+        tensors.keys().filter(|name| !known.contains_key(name.as_str())).cloned().collect();
+    let wrong: Vec<String> = tensors
+        .iter()
+        .filter_map(|(name, tensor)| {
+            let &dims = known.get(name.as_str())?;
+            (tensor.dims != dims).then(|| format!("{name} {:?} for {dims:?}", tensor.dims))
+        })
+        .collect();
+    let complaints: Vec<String> = [("missing", missing), ("unknown", unknown), ("of another shape", wrong)]
+        .into_iter()
+        .filter_map(|(what, names)| complaint(what, &names))
+        .collect();
     if !complaints.is_empty() {
         return Err(format!("not the tensors of such a network: {}", complaints.join("; ")));
     }
@@ -161,7 +165,7 @@ pub(crate) fn check_tensors(heads: &[Head], tensors: &Tensors) -> Result<(), Str
     Ok(())
 }
 
-fn complaint(what: &str, names: &Vec<String>) -> Option<String> {
+fn complaint(what: &str, names: &[String]) -> Option<String> {
     let more = names.len().saturating_sub(NAMED);
     let listed = names[..names.len() - more].join(", ");
     match (names.is_empty(), more) {
