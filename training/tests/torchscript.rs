@@ -38,7 +38,7 @@ fn exported() -> &'static Exported {
         randomise_norms(&mut checkpoint.tensors, 5);
         let formats = [Format::Onnx, Format::Pt];
         let options = Options { folder: folder.path(), name: "net", formats: &formats, replace: false };
-        let report = export(&Source::Checkpoint(&checkpoint), &options).unwrap();
+        let report = export(&Source::Checkpoint(&checkpoint, None), &options).unwrap();
         assert_eq!(report.files.len(), 3);
         let pt = std::fs::read(folder.path().join("net.pt")).unwrap();
         let model = Model::open(folder.path().join("net.onnx")).unwrap();
@@ -184,7 +184,7 @@ fn other_formats_are_made_of_a_published_file() {
     let write = |formats: &[Format], name: &str, source: &Source| {
         export(source, &Options { folder: folder.path(), name, formats, replace: false })
     };
-    write(&[Format::Onnx], "net", &Source::Checkpoint(&whole.checkpoint)).unwrap();
+    write(&[Format::Onnx], "net", &Source::Checkpoint(&whole.checkpoint, None)).unwrap();
     let path = stem.with_extension("onnx");
     write(&[Format::Pt], "net", &Source::Onnx(&path)).unwrap();
     assert!(std::fs::read(stem.with_extension("pt")).unwrap() == whole.pt, "the same weights, the same file");

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
+use crate::export::metadata::check_keys;
 use crate::export::{Format, Options, Source, export};
 use crate::network::plain::randomise_norms;
 use crate::network::{Description, Head};
@@ -98,7 +99,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Some(path) => Source::Onnx(path),
         None => {
             checkpoint = network(arguments)?;
-            Source::Checkpoint(&checkpoint)
+            Source::Checkpoint(&checkpoint, arguments.checkpoint.as_deref())
         }
     };
     let Arguments { out: folder, name, replace, .. } = arguments;
@@ -135,5 +136,8 @@ fn network(arguments: &Arguments) -> Result<Checkpoint> {
 
 fn document(path: &Path) -> Result<Map<String, Value>> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-    serde_json::from_str(&text).map_err(|error| Error::format(path, format!("no JSON object: {error}")))
+    let document = serde_json::from_str(&text)
+        .map_err(|error| Error::format(path, format!("no JSON object: {error}")))?;
+    check_keys(&document).map_err(|reason| Error::format(path, reason))?;
+    Ok(document)
 }

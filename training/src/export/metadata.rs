@@ -27,9 +27,7 @@ pub fn document(
     description: &Description,
     formats: &[&str],
 ) -> Result<Map<String, Value>, String> {
-    if let Some(key) = DECIDED.iter().find(|&&key| description.metadata.contains_key(key)) {
-        return Err(format!("its metadata sets `{key}`, which the network itself decides"));
-    }
+    check_keys(&description.metadata)?;
     let kind = if description.classifier().is_some() { "auto-tagging" } else { "feature extractor" };
     let mut outputs: Vec<Value> = Vec::new();
     for head in &description.heads {
@@ -75,6 +73,17 @@ pub fn document(
     // What is known takes the place of what is not; keys of other kinds follow.
     document.extend(description.metadata.clone());
     Ok(document)
+}
+
+/// Whether a description may set these keys.
+///
+/// # Errors
+/// One that it may not.
+pub fn check_keys(metadata: &Map<String, Value>) -> Result<(), String> {
+    match DECIDED.iter().find(|&&key| metadata.contains_key(key)) {
+        Some(key) => Err(format!("metadata sets `{key}`, which the network itself decides")),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

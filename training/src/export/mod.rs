@@ -44,8 +44,8 @@ impl Format {
 
 /// What is exported.
 pub enum Source<'a> {
-    /// A checkpoint; what it does not say is left empty in the metadata.
-    Checkpoint(&'a Checkpoint),
+    /// A checkpoint, and its file where there is one; what it does not say is left empty in the metadata.
+    Checkpoint(&'a Checkpoint, Option<&'a Path>),
     /// An ONNX file that was exported before; the metadata beside it are kept.
     Onnx(&'a Path),
 }
@@ -83,10 +83,14 @@ pub fn export(source: &Source, options: &Options) -> Result<Report> {
     }
     let mut kinds: Vec<&str> = formats.iter().map(|format| format.extension()).collect();
     let (description, weights, document) = match *source {
-        Source::Checkpoint(checkpoint) => {
+        Source::Checkpoint(checkpoint, path) => {
             let Checkpoint { description, .. } = checkpoint;
-            let weights = Weights::of(checkpoint).map_err(Error::InvalidArgument)?;
-            let document = metadata::document(name, description, &kinds).map_err(Error::InvalidArgument)?;
+            let wrong = |reason: String| match path {
+                Some(path) => Error::format(path, reason),
+                None => Error::InvalidArgument(reason),
+            };
+            let weights = Weights::of(checkpoint).map_err(wrong)?;
+            let document = metadata::document(name, description, &kinds).map_err(wrong)?;
             (description.clone(), weights, document)
         }
         Source::Onnx(path) => {

@@ -63,8 +63,8 @@ pub fn file(weights: &Weights, name: &str, description: &str) -> Vec<u8> {
     model.into_bytes()
 }
 
-/// The axis of the one channel.
-const AXES: &str = "channel_axis";
+/// The axis of the one channel. As all names but those of inputs and outputs it has a dot, which no head's has.
+const AXES: &str = "features.channel_axis";
 
 fn initialiser(name: &str, tensor: &Half) -> Message {
     let bytes: Vec<u8> = tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -108,13 +108,13 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn network(&mut self) {
         let encoder = Encoder::b0();
-        let mut x = self.node("Unsqueeze", "patches", &[INPUT, AXES], &[]);
+        let mut x = self.node("Unsqueeze", "features.patches", &[INPUT, AXES], &[]);
         x = self.convolution(&encoder.stem, &x);
         for block in &encoder.blocks {
             x = self.block(block, &x);
         }
         x = self.convolution(&encoder.head, &x);
-        x = self.node("GlobalAveragePool", "mean", &[&x], &[]);
+        x = self.node("GlobalAveragePool", "features.mean", &[&x], &[]);
         self.node("Flatten", EMBEDDINGS, &[&x], &[("axis", Attribute::Int(1))]);
         for head in &self.weights.heads {
             self.head(head);

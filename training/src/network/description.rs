@@ -9,6 +9,14 @@ use super::architecture::EMBEDDING;
 pub const ARCHITECTURE: &str = "efficientnet-b0";
 /// Values of the projection.
 pub const PROJECTION: usize = 512;
+/// What else is called something in exported files.
+const TAKEN: [&str; 3] = ["embeddings", "melspectrogram", "training"];
+/// TorchScript is a part of Python, whose keywords are no names.
+const KEYWORDS: [&str; 35] = [
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def",
+    "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is",
+    "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+];
 /// More heads, or values of one, than any data set needs.
 const MOST: usize = 1 << 16;
 
@@ -97,8 +105,10 @@ impl Description {
             if !is_name {
                 return Err(format!("a head is called {name:?}; letters, digits and _ make a name"));
             }
-            if name == "embeddings" || name == "melspectrogram" {
-                return Err(format!("a head is called `{name}`, as another tensor of the network is"));
+            if TAKEN.contains(&name.as_str()) || KEYWORDS.contains(&name.as_str()) {
+                return Err(format!(
+                    "a head is called `{name}`, which has a meaning of its own in exported files"
+                ));
             }
             if self.heads[..index].iter().any(|other| other.name == *name) {
                 return Err(format!("two heads are called `{name}`"));
@@ -126,5 +136,40 @@ impl Description {
     pub fn outputs(&self) -> Vec<(&str, usize)> {
         let heads = self.heads.iter().map(|head| (head.name.as_str(), head.values));
         heads.chain([("embeddings", EMBEDDING)]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        type Change = fn(&mut Description);
+        let check = |change: Change| {
+            let mut description = Description::new(vec![Head::projection("a"), Head::classes("b", 2)]);
+            change(&mut description);
+            description.check()
+        };
+        assert_eq!(check(|_| {}), Ok(()));
+        let cases: [(&str, Change); 10] = [
+            ("architecture `musicnn`", |it| it.architecture = "musicnn".into()),
+            ("`embeddings`, which has a meaning", |it| it.heads[0].name = "embeddings".into()),
+            ("`class`, which has a meaning", |it| it.heads[0].name = "class".into()),
+            ("\"a.b\"", |it| it.heads[0].name = "a.b".into()),
+            ("\"0\"", |it| it.heads[0].name = "0".into()),
+            ("two heads are called `b`", |it| it.heads[0].name = "b".into()),
+            ("has 0 values", |it| it.heads[0].values = 0),
+            ("two classifiers", |it| it.heads[0].kind = HeadKind::Classes),
+            ("1 classes are named and head `b` has 2", |it| it.classes = vec!["one".into()]),
+            ("no head predicts them", |it| {
+                it.heads.pop();
+                it.classes = vec!["one".into()];
+            }),
+        ];
+        for (reason, change) in cases {
+            let said = check(change).unwrap_err();
+            assert!(said.contains(reason), "{said}");
+        }
     }
 }

@@ -15,9 +15,9 @@ pub fn top1(similarities: &Tensor) -> Tensor {
 
 /// The multi-label soft-margin loss of logits `[n, classes]` against tags, 0 or 1: the mean over patches and
 /// classes of each tag's binary cross-entropy.
-pub fn tags(logits: &Tensor, tags: &Tensor) -> Tensor {
-    let tags = tags.to_kind(logits.kind());
-    let likelihood: Tensor = &tags * logits.log_sigmoid() + (1.0 - &tags) * (-logits).log_sigmoid();
+pub fn tags(logits: &Tensor, targets: &Tensor) -> Tensor {
+    let targets = targets.to_kind(logits.kind());
+    let likelihood: Tensor = &targets * logits.log_sigmoid() + (1.0 - &targets) * (-logits).log_sigmoid();
     -likelihood.mean(None::<Kind>)
 }
 

@@ -15,7 +15,7 @@ pub struct Masks {
 }
 
 impl Masks {
-    /// The masks of a batch of `patches`, a function of the seed of the run, the optimizer's step, and the
+    /// The masks of a batch of `patches` (both halves of all pairs, which are encoded together), a function of the seed of the run, the optimizer's step, and the
     /// number of the batch among those whose gradients the step averages, whichever machine computes it and
     /// on whatever device.
     pub fn draw(patches: usize, seed: u64, step: u64, group: u64) -> Self {
