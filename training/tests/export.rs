@@ -194,6 +194,7 @@ fn what_cannot_be_exported_is_named_with_its_reason() {
     refused(&with(&["--random", "--from", "net.onnx"], "x"), folder.path(), "cannot be used with");
 
     // Only files of this program can be read back, and only whole ones.
+    refused(&with(&["--from", "none.onnx"], "x"), folder.path(), "error: none.onnx: No such file");
     std::fs::write(folder.path().join("half.onnx"), &plain[..plain.len() / 2]).unwrap();
     refused(&with(&["--from", "half.onnx"], "x"), folder.path(), "half.onnx: ");
     let foreign = sleeve_tests::repository().join("models/mtt-musicnn-1.onnx");

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use sleeve::engine::EngineOptions;
-use sleeve::model::Model;
+use sleeve::model::{Metadata, Model};
 use sleeve_tests::skip;
 use sleeve_training::checkpoint::Checkpoint;
 use sleeve_training::export::{Format, Options, Source, export};
@@ -190,6 +190,10 @@ fn other_formats_are_made_of_a_published_file() {
     assert!(std::fs::read(stem.with_extension("pt")).unwrap() == whole.pt, "the same weights, the same file");
     let model = Model::open(&path).unwrap();
     assert_eq!(model.metadata().document()["model_types"], serde_json::json!(["onnx", "pt"]));
+    // Under another name, it is a model of its own.
+    write(&[Format::Pt], "other", &Source::Onnx(&path)).unwrap();
+    let other = Metadata::read(folder.path().join("other.json")).unwrap();
+    assert_eq!((other.name(), other.text("framework")), ("other", "torchscript"));
     // A second time, it is there already.
     let error = write(&[Format::Pt], "net", &Source::Onnx(&path)).err().unwrap().to_string();
     assert!(error.contains("net.pt: is there already"), "{error}");

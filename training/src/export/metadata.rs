@@ -46,7 +46,6 @@ pub fn document(
         "name": EMBEDDINGS, "type": "float", "shape": ["batch", EMBEDDING], "op": "GlobalAveragePool",
         "output_purpose": "embeddings", "description": "mean of each channel of the last convolution",
     }));
-    let framework = if formats.contains(&"onnx") { "onnx" } else { "torchscript" };
     let document = json!({
         "name": name,
         "type": kind,
@@ -56,7 +55,7 @@ pub fn document(
         "author": "",
         "email": "",
         "release_date": "",
-        "framework": framework,
+        "framework": framework(formats),
         "framework_version": "",
         "license": "",
         "classes": description.classes,
@@ -73,6 +72,11 @@ pub fn document(
     // What is known takes the place of what is not; keys of other kinds follow.
     document.extend(description.metadata.clone());
     Ok(document)
+}
+
+/// What a model in these formats is opened with first.
+pub(super) fn framework(formats: &[&str]) -> &'static str {
+    if formats.contains(&"onnx") { "onnx" } else { "torchscript" }
 }
 
 /// Whether a description may set these keys.

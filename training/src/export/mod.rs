@@ -102,7 +102,7 @@ pub fn export(source: &Source, options: &Options) -> Result<Report> {
             }
             let generated = metadata::document(name, &description, &kinds);
             let generated = generated.map_err(|reason| Error::format(path, reason))?;
-            let document = if beside.exists() { updated(&beside, &kinds)? } else { generated };
+            let document = if beside.exists() { updated(&beside, name, &kinds)? } else { generated };
             (description, weights, document)
         }
     };
@@ -157,11 +157,15 @@ fn is_beside(path: &Path, folder: &Path, name: &str) -> bool {
         && path.parent().and_then(place).is_some_and(|parent| place(folder) == Some(parent))
 }
 
-/// Metadata with other formats.
-fn updated(path: &Path, formats: &[&str]) -> Result<Map<String, Value>> {
+/// Metadata with other formats; a name that was the file's becomes the new one's.
+fn updated(path: &Path, name: &str, formats: &[&str]) -> Result<Map<String, Value>> {
     let metadata = Metadata::read(path).map_err(|error| Error::InvalidArgument(error.to_string()))?;
     let mut document = metadata.document().clone();
     document.insert("model_types".into(), formats.iter().copied().collect());
+    document.insert("framework".into(), metadata::framework(formats).into());
+    if path.file_stem().is_some_and(|stem| stem == metadata.name()) {
+        document.insert("name".into(), name.into());
+    }
     Ok(document)
 }
 

@@ -27,6 +27,7 @@ pub fn read(path: &Path) -> Result<(Description, Weights)> {
 fn reason(error: &sleeve::Error) -> String {
     match error {
         sleeve::Error::Model { reason, .. } => reason.clone(),
+        sleeve::Error::Io { reason, .. } => reason.to_string(),
         other => other.to_string(),
     }
 }
