@@ -181,6 +181,14 @@ fn what_cannot_be_exported_is_named_with_its_reason() {
         folder.path(),
         "cut.safetensors: not a whole safetensors file",
     );
+    std::fs::remove_file(folder.path().join("net.json")).unwrap();
+    std::fs::write(folder.path().join("net.pt"), "of another network").unwrap();
+    refused(
+        &with(&["net.safetensors", "--replace"], "net"),
+        folder.path(),
+        "net.pt: would stay beside the new files",
+    );
+
     let name = b"efficientnet-b0";
     let at = bytes.windows(name.len()).position(|bytes| bytes == name).unwrap();
     let mut other = bytes.clone();

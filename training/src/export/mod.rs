@@ -127,6 +127,12 @@ pub fn export(source: &Source, options: &Options) -> Result<Report> {
     if let Some(path) = clash.into_iter().find(|path| path.exists() && !replace) {
         return Err(Error::format(path, "is there already; choose another name, or --replace it"));
     }
+    let left = [Format::Onnx, Format::Pt].into_iter().filter(|format| !formats.contains(format));
+    let left = left.map(|format| folder.join(format!("{name}.{}", format.extension())));
+    if let Some(path) = left.into_iter().find(|path| path.exists() && !is_update) {
+        let reason = "would stay beside the new files, another network's; choose another name, or remove it";
+        return Err(Error::format(path, reason));
+    }
     for (path, bytes) in files.iter().filter(|(path, _)| path.extension().is_some_and(|it| it == "onnx")) {
         check_onnx(path, bytes, &json)?;
     }
