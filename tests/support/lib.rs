@@ -53,6 +53,10 @@ pub fn example(name: &str) -> PathBuf {
         if !has_libtorch() {
             command.args(["--exclude", "sleeve-torch"]);
         }
+        // Set by `cargo xtask test`, which builds with what needs libtorch where there is one.
+        if let Some(features) = std::env::var_os("SLEEVE_TEST_FEATURES") {
+            command.arg("--features").arg(features);
+        }
         if !cfg!(debug_assertions) {
             command.arg("--release");
         }

@@ -1,4 +1,4 @@
-//! The one error type of the data half.
+//! The one error type of the crate.
 
 use std::path::{Path, PathBuf};
 

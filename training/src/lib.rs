@@ -1,21 +1,27 @@
-//! The data half of Sleeve's training: from Discogs' public editorial metadata and a folder of
-//! recordings to the data sets that the models learn from, after Alonso-Jiménez, Serra and Bogdanov,
+//! Sleeve's training: from Discogs' public editorial metadata and a folder of recordings to the data sets
+//! that the models learn from, and from a trained network to a model, after Alonso-Jiménez, Serra and Bogdanov,
 //! "Music Representation Learning Based on Editorial Metadata from Discogs" (ISMIR 2022).
 //!
 //! In the order in which data flows: [`discogs`] and [`scan`] make tables of a dump and of a collection,
 //! [`matching`] joins them, [`splits`] sets validation and test apart, [`pairs`] draws which tracks are
 //! learnt together, and [`stats`] counts. Each reads the tables of the one before and nothing else.
 //! [`corpus`] fetches a real collection to try it all on.
+//!
+//! [`network`] is what learns, [`checkpoint`] keeps it, and [`export`] makes the model that the library opens.
+//! What needs libtorch is built with the feature `torch`; everything else is not.
 
 #![deny(missing_docs)]
 
 pub mod atomic;
+pub mod checkpoint;
 pub mod cli;
 pub mod corpus;
 pub mod discogs;
 mod error;
+pub mod export;
 pub mod links;
 pub mod matching;
+pub mod network;
 pub mod pairs;
 pub mod scan;
 pub mod splits;

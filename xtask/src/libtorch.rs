@@ -68,15 +68,18 @@ pub fn prepare() -> Result<PathBuf> {
     Ok(ours)
 }
 
-/// Cargo's arguments that leave out the packages that cannot be built here for want of libtorch. On a user's
-/// machine that is said aloud; under SLEEVE_TEST_ALL it is an error.
-pub fn packages_to_leave_out() -> Result<Vec<&'static str>> {
+/// The features that need libtorch, of packages that are built without it too.
+pub const FEATURES: &str = "sleeve-training/torch";
+
+/// Cargo's arguments for the whole workspace: with everything that needs libtorch, or without where it cannot be
+/// had. On a user's machine that is said aloud; under SLEEVE_TEST_ALL it is an error.
+pub fn arguments() -> Result<Vec<&'static str>> {
     match prepare() {
-        Ok(_) => Ok(Vec::new()),
+        Ok(_) => Ok(vec!["--workspace", "--features", FEATURES]),
         Err(error) if tests_may_skip() => {
             eprintln!("warning: {error:#}");
             eprintln!("         what is built with libtorch is neither compiled nor tested");
-            Ok(vec!["--exclude", "sleeve-torch"])
+            Ok(vec!["--workspace", "--exclude", "sleeve-torch"])
         }
         Err(error) => Err(error),
     }

@@ -21,9 +21,9 @@ pub fn run(filters: &[String]) -> Result<()> {
         bail!("test takes names of tests, not `{flag}`");
     }
     step("libtorch");
-    let without = libtorch::packages_to_leave_out()?;
+    let workspace = libtorch::arguments()?;
     if filters.is_empty() {
-        lint(&without)?;
+        lint(&workspace)?;
     }
     step("peers");
     let path = peers::prepare()?;
@@ -35,7 +35,11 @@ pub fn run(filters: &[String]) -> Result<()> {
     let _ = std::fs::remove_file(&skips);
     let started = Instant::now();
     let mut command = cargo();
-    command.args(["test", "--workspace", "--no-fail-fast"]).args(&without);
+    command.args(["test", "--no-fail-fast"]).args(&workspace);
+    if workspace.contains(&libtorch::FEATURES) {
+        // For what a test builds itself, to be built the same way.
+        command.env("SLEEVE_TEST_FEATURES", libtorch::FEATURES);
+    }
     if !filters.is_empty() {
         command.arg("--").args(filters);
     }
@@ -75,16 +79,16 @@ pub fn run(filters: &[String]) -> Result<()> {
 }
 
 /// Formatting, lints and documentation, each without a warning.
-fn lint(without: &[&str]) -> Result<()> {
+fn lint(workspace: &[&str]) -> Result<()> {
     step("format");
     checked(cargo().args(["fmt", "--all", "--check"]))?;
     step("lints");
     let mut clippy = cargo();
-    clippy.args(["clippy", "--quiet", "--workspace"]).args(without);
+    clippy.args(["clippy", "--quiet"]).args(workspace);
     checked(clippy.args(["--all-targets", "--", "-D", "warnings"]))?;
     step("documentation");
     let mut doc = cargo();
-    doc.args(["doc", "--quiet", "--workspace", "--no-deps"]).args(without);
+    doc.args(["doc", "--quiet", "--no-deps"]).args(workspace);
     checked(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
 

@@ -2,6 +2,7 @@
 
 mod corpus;
 mod discogs;
+mod export;
 mod matching;
 mod pairs;
 mod scan;
@@ -22,7 +23,7 @@ use crate::error::Result;
 /// on their sleeves says so, by the same release, artist or label (section 2). The commands follow
 /// each other: `discogs` and `scan` make tables of a dump and of a collection, `match` joins them,
 /// `split` sets validation and test apart, `pairs` draws who is learnt with whom, `stats` counts;
-/// `corpus` fetches a collection to try it on.
+/// `corpus` fetches a collection to try it on. `export` makes a model of a trained network.
 /// Every table is Parquet, which DuckDB, Polars and pandas open; TABLES.md describes the columns.
 #[derive(Parser)]
 #[command(name = "sleeve-train", version, max_term_width = 100)]
@@ -40,6 +41,7 @@ enum Command {
     Pairs(pairs::Arguments),
     Stats(stats::Arguments),
     Corpus(corpus::Arguments),
+    Export(export::Arguments),
 }
 
 /// Runs the program: 0 on success, 1 on failure, 2 on wrong arguments.
@@ -52,6 +54,7 @@ pub fn main() -> ExitCode {
         Command::Pairs(arguments) => pairs::run(&arguments),
         Command::Stats(arguments) => stats::run(&arguments),
         Command::Corpus(arguments) => corpus::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

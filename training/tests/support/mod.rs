@@ -1,6 +1,8 @@
 //! What the tests and the benchmarks of this crate share.
 #![allow(dead_code)]
 
+pub mod compare;
+pub mod formula;
 pub mod perturbed;
 pub mod scale;
 

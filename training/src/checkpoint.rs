@@ -1,0 +1,259 @@
+//! Checkpoints: a network's tensors and its description in one safetensors file.
+//!
+//! The description is a JSON document under the key `sleeve` of the file's header, so that one renaming makes the
+//! whole checkpoint appear, and no half of it can be lost or exchanged. Python's `safetensors` opens the file:
+//!
+//! ```python
+//! from safetensors import safe_open
+//! file = safe_open("artist.safetensors", "np")
+//! file.metadata()["sleeve"], file.get_tensor("features.0.0.weight")
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use half::{bf16, f16};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::atomic;
+use crate::error::{Error, Result};
+use crate::network::parameters::parameters;
+use crate::network::{Description, Head, Tensor, Tensors};
+
+/// The key of the description in the file's header.
+const KEY: &str = "sleeve";
+/// No checkpoint of such a network is larger; with many heads a file has some tens of megabytes.
+const MOST_BYTES: u64 = 1 << 30;
+/// As many names as a message lists.
+const NAMED: usize = 5;
+
+/// A network at one moment of its training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Its architecture, heads and classes.
+    pub description: Description,
+    /// Its weights and running statistics, by torchvision's names.
+    pub tensors: Tensors,
+}
+
+impl Checkpoint {
+    /// A network before training.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the description contradicts itself.
+    pub fn untrained(description: Description, seed: u64) -> Result<Self> {
+        description.check().map_err(Error::InvalidArgument)?;
+        let tensors = crate::network::parameters::untrained(&description.heads, seed);
+        Ok(Checkpoint { description, tensors })
+    }
+
+    /// Reads and checks a file. Values in half precision or bfloat16 are widened; what PyTorch counts beside its
+    /// statistics (`num_batches_tracked`) is passed over.
+    ///
+    /// # Errors
+    /// `Io`, or `Format` with the reason: not safetensors, cut short, of another architecture, or with tensors
+    /// that are missing, unknown or of another shape, by name.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let wrong = |reason: String| Error::format(path, reason);
+        let size = std::fs::metadata(path).map_err(|error| Error::io(path, error))?.len();
+        if size > MOST_BYTES {
+            return Err(wrong(format!("{size} bytes; no checkpoint of an EfficientNet-B0 has so many")));
+        }
+        let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+        Self::from_bytes(&bytes).map_err(wrong)
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
+        let file = SafeTensors::deserialize(bytes).map_err(unreadable)?;
+        let description = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+        let description = description.ok_or_else(|| {
+            format!("its header has no `{KEY}`: these are tensors, but nothing says of which network")
+        })?;
+        let description: Description = serde_json::from_str(description)
+            .map_err(|error| format!("the description in its header cannot be read: {error}"))?;
+        description.check()?;
+        let mut tensors = Tensors::new();
+        for (name, view) in file.iter() {
+            if !name.ends_with(".num_batches_tracked") {
+                tensors.insert(name.to_owned(), read_tensor(name, &view)?);
+            }
+        }
+        check_tensors(&description.heads, &tensors)?;
+        Ok(Checkpoint { description, tensors })
+    }
+
+    /// Writes the file in one step; a file of that name is replaced.
+    ///
+    /// # Errors
+    /// `Io`, or `InvalidArgument` if description and tensors do not belong together.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.description.check().map_err(Error::InvalidArgument)?;
+        check_tensors(&self.description.heads, &self.tensors).map_err(Error::InvalidArgument)?;
+        let description = serde_json::to_string(&self.description)
+            .map_err(|error| Error::InvalidArgument(format!("the description: {error}")))?;
+        let bytes: BTreeMap<&str, Vec<u8>> = self
+            .tensors
+            .iter()
+            .map(|(name, tensor)| {
+                (name.as_str(), tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect())
+            })
+            .collect();
+        let views = self.tensors.iter().map(|(name, tensor)| {
+            let view = TensorView::new(Dtype::F32, tensor.dims.clone(), &bytes[name.as_str()]);
+            Ok((name, view.map_err(|error| Error::format(&path, error))?))
+        });
+        let views: Vec<_> = views.collect::<Result<_>>()?;
+        let header = HashMap::from([(KEY.to_owned(), description)]);
+        let file =
+            safetensors::serialize(views, Some(header)).map_err(|error| Error::format(&path, error))?;
+        atomic::write(path, &file)
+    }
+}
+
+fn unreadable(error: safetensors::SafeTensorError) -> String {
+    format!("not a whole safetensors file: {error}")
+}
+
+fn read_tensor(name: &str, view: &TensorView) -> Result<Tensor, String> {
+    let data = view.data();
+    let values: Vec<f32> = match view.dtype() {
+        Dtype::F32 => data.as_chunks().0.iter().map(|&word| f32::from_le_bytes(word)).collect(),
+        Dtype::F16 => data.as_chunks().0.iter().map(|&word| f16::from_le_bytes(word).to_f32()).collect(),
+        Dtype::BF16 => data.as_chunks().0.iter().map(|&word| bf16::from_le_bytes(word).to_f32()).collect(),
+        other => return Err(format!("tensor `{name}` has values of type {other:?}, not floats")),
+    };
+    Ok(Tensor { dims: view.shape().to_vec(), values })
+}
+
+/// Whether these are the tensors of a network with these heads: all, no others, of the right dimensions, finite.
+pub(crate) fn check_tensors(heads: &[Head], tensors: &Tensors) -> Result<(), String> {
+    let parameters = parameters(heads);
+    let known: HashMap<&str, &[usize]> =
+        parameters.iter().map(|parameter| (parameter.name.as_str(), parameter.dims.as_slice())).collect();
+    let missing = parameters.iter().map(|parameter| parameter.name.as_str());
+    let missing: Vec<String> =
+        missing.filter(|&name| !tensors.contains_key(name)).map(str::to_owned).collect();
+    let unknown: Vec<String> =
+        tensors.keys().filter(|name| !known.contains_key(name.as_str())).cloned().collect();
+    let wrong: Vec<String> = tensors
+        .iter()
+        .filter_map(|(name, tensor)| {
+            let &dims = known.get(name.as_str())?;
+            (tensor.dims != dims).then(|| format!("{name} {:?} for {dims:?}", tensor.dims))
+        })
+        .collect();
+    let complaints: Vec<String> = [("missing", missing), ("unknown", unknown), ("of another shape", wrong)]
+        .into_iter()
+        .filter_map(|(what, names)| complaint(what, &names))
+        .collect();
+    if !complaints.is_empty() {
+        return Err(format!("not the tensors of such a network: {}", complaints.join("; ")));
+    }
+    for (name, tensor) in tensors {
+        if tensor.values.len() != tensor.dims.iter().product::<usize>() {
+            return Err(format!("tensor `{name}` of {:?} has {} values", tensor.dims, tensor.values.len()));
+        }
+        if let Some(value) = tensor.values.iter().find(|value| !value.is_finite()) {
+            return Err(format!("tensor `{name}` holds {value}"));
+        }
+        if name.ends_with(".running_var") && tensor.values.iter().any(|&value| value < 0.0) {
+            return Err(format!("tensor `{name}` holds a negative variance"));
+        }
+    }
+    Ok(())
+}
+
+fn complaint(what: &str, names: &[String]) -> Option<String> {
+    let more = names.len().saturating_sub(NAMED);
+    let listed = names[..names.len() - more].join(", ");
+    match (names.is_empty(), more) {
+        (true, _) => None,
+        (false, 0) => Some(format!("{what}: {listed}")),
+        (false, more) => Some(format!("{what}: {listed} and {more} more")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn untrained() -> Checkpoint {
+        let mut description = Description::new(vec![Head::projection("artist"), Head::classes("styles", 3)]);
+        description.classes = ["a", "b", "c"].map(str::to_owned).to_vec();
+        description.metadata.insert("author".into(), "me".into());
+        Checkpoint::untrained(description, 4).unwrap()
+    }
+
+    #[test]
+    fn a_checkpoint_comes_back_bit_by_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deeper/artist.safetensors");
+        let checkpoint = untrained();
+        checkpoint.write(&path).unwrap();
+        assert_eq!(Checkpoint::read(&path).unwrap(), checkpoint);
+        let first = std::fs::read(&path).unwrap();
+        checkpoint.write(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), first);
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let whole = untrained();
+        whole.write(&path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let reason = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            let text = Checkpoint::read(&path).unwrap_err().to_string();
+            assert!(text.contains("x.safetensors"), "{text}");
+            text
+        };
+        for cut in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
+            assert!(reason(&bytes[..cut]).contains("not a whole safetensors file"), "{cut}");
+        }
+        let mut huge = bytes.clone();
+        huge[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert!(reason(&huge).contains("not a whole safetensors file"));
+        let name = b"efficientnet-b0";
+        let prefix = bytes.windows(name.len()).position(|bytes| bytes == name).unwrap();
+        let mut renamed = bytes.clone();
+        renamed[prefix + 14] = b'9';
+        assert!(reason(&renamed).contains("architecture `efficientnet-b9`"));
+        assert!(Checkpoint::read(folder.path().join("none")).is_err());
+
+        // A file whose header says nothing of the network.
+        let plain = safetensors::serialize::<_, TensorView, _>([] as [(&str, TensorView); 0], None).unwrap();
+        assert!(reason(&plain).contains("no `sleeve`"));
+    }
+
+    #[test]
+    fn tensors_that_do_not_belong_are_named() {
+        let refused = |change: &dyn Fn(&mut Checkpoint)| {
+            let mut checkpoint = untrained();
+            change(&mut checkpoint);
+            check_tensors(&checkpoint.description.heads, &checkpoint.tensors).unwrap_err()
+        };
+        let text = refused(&|checkpoint| {
+            checkpoint.tensors.remove("features.0.0.weight");
+            checkpoint.tensors.insert("fc.weight".into(), Tensor { dims: vec![1], values: vec![0.0] });
+            checkpoint.tensors.get_mut("features.8.1.bias").unwrap().dims = vec![640, 2];
+        });
+        assert!(text.contains("missing: features.0.0.weight;"), "{text}");
+        assert!(text.contains("unknown: fc.weight;"), "{text}");
+        assert!(text.contains("of another shape: features.8.1.bias [640, 2] for [1280]"), "{text}");
+        let text = refused(&|checkpoint| checkpoint.tensors.clear());
+        assert!(text.contains("and") && text.contains("more") && text.len() < 400, "{text}");
+        let text = refused(&|checkpoint| {
+            checkpoint.tensors.get_mut("features.8.1.bias").unwrap().values[3] = f32::NAN
+        });
+        assert!(text.contains("`features.8.1.bias` holds NaN"), "{text}");
+        let text = refused(&|checkpoint| {
+            checkpoint.tensors.get_mut("features.8.1.running_var").unwrap().values[3] = -1.0
+        });
+        assert!(text.contains("negative variance"), "{text}");
+    }
+}

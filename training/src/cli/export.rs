@@ -1,0 +1,143 @@
+//! `sleeve-train export`.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use serde_json::{Map, Value};
+
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, Result};
+use crate::export::metadata::check_keys;
+use crate::export::{Format, Options, Source, export};
+use crate::network::plain::randomise_norms;
+use crate::network::{Description, Head};
+
+/// Makes a model of a checkpoint: ONNX, TorchScript, and the metadata of both.
+///
+/// NAME.onnx runs on the library's CPU engines and on every ONNX runtime, NAME.pt on libtorch (with CUDA or
+/// without), and NAME.json says what goes in and comes out, in the schema of Essentia's models. Both hold the same
+/// numbers: batch norm folded into the convolutions, rounded to half precision. They take patches [n, 128, 96] in f32
+/// and return in f32, the heads' outputs first, then the embeddings; the batch size n is free.
+///
+/// ONNX runtimes compute in f32. Of NAME.pt, whoever opens it chooses with `module.to(dtype)`, which also casts the
+/// parameters: without it, libtorch would compute in half precision, which on a CPU is slow.
+#[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("source").required(true))]
+pub struct Arguments {
+    /// The network, a .safetensors file.
+    #[arg(value_name = "CHECKPOINT", group = "source")]
+    checkpoint: Option<PathBuf>,
+    /// Makes other formats of an exported .onnx file; its metadata are kept.
+    #[arg(long, value_name = "MODEL.onnx", group = "source")]
+    from: Option<PathBuf>,
+    /// An untrained network: the paper's baseline of random weights.
+    #[arg(long, group = "source")]
+    random: bool,
+    /// Folder of the model; it is made if need be.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The files' stem.
+    #[arg(long, value_name = "NAME")]
+    name: String,
+    /// The formats, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = formats())]
+    formats: Vec<Name>,
+    /// Seed of an untrained network's weights.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "random")]
+    seed: u64,
+    /// What stands on an untrained network's embedding: `projection`, `none`, or a number of classes.
+    #[arg(long, default_value = "projection", requires = "random", value_parser = heads)]
+    head: Heads,
+    /// Draws an untrained network's batch norms at random too. As training begins, batch norm does nothing, and
+    /// the maps fade to almost nothing; with this, embeddings differ from patch to patch, as tests want.
+    #[arg(long, requires = "random")]
+    random_norms: bool,
+    /// A JSON file of metadata to set, such as `description`, `dataset`, `author` or `license`.
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    metadata: Option<PathBuf>,
+    /// Replaces files of that name.
+    #[arg(long)]
+    replace: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Name {
+    Onnx,
+    Pt,
+}
+
+/// All formats that this program can write.
+fn formats() -> Vec<Name> {
+    if cfg!(feature = "torch") { vec![Name::Onnx, Name::Pt] } else { vec![Name::Onnx] }
+}
+
+#[derive(Clone)]
+struct Heads(Vec<Head>);
+
+fn heads(text: &str) -> std::result::Result<Heads, String> {
+    match text {
+        "none" => Ok(Heads(vec![])),
+        "projection" => Ok(Heads(vec![Head::projection("projections")])),
+        count => match count.parse() {
+            Ok(count @ 1..=65_536) => Ok(Heads(vec![Head::classes("predictions", count)])),
+            _ => Err("`projection`, `none`, or a number of classes from 1 to 65536".into()),
+        },
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let formats: Vec<Format> = arguments
+        .formats
+        .iter()
+        .map(|name| match name {
+            Name::Onnx => Format::Onnx,
+            Name::Pt => Format::Pt,
+        })
+        .collect();
+    let checkpoint;
+    let source = match &arguments.from {
+        Some(path) => Source::Onnx(path),
+        None => {
+            checkpoint = network(arguments)?;
+            Source::Checkpoint(&checkpoint, arguments.checkpoint.as_deref())
+        }
+    };
+    let Arguments { out: folder, name, replace, .. } = arguments;
+    let report = export(&source, &Options { folder, name, formats: &formats, replace: *replace })?;
+    for file in &report.files {
+        println!("{}", file.display());
+    }
+    if report.rounding > 0.0 {
+        println!("rounding to half precision: at most {:.1e} of the weights of an output", report.rounding);
+    }
+    Ok(())
+}
+
+/// The checkpoint named, or an untrained one.
+fn network(arguments: &Arguments) -> Result<Checkpoint> {
+    let mut checkpoint = match &arguments.checkpoint {
+        Some(path) => Checkpoint::read(path)?,
+        None => {
+            let mut description = Description::new(arguments.head.0.clone());
+            let text = format!("untrained EfficientNet-B0, seed {}", arguments.seed);
+            description.metadata.insert("description".into(), text.into());
+            let mut checkpoint = Checkpoint::untrained(description, arguments.seed)?;
+            if arguments.random_norms {
+                randomise_norms(&mut checkpoint.tensors, arguments.seed);
+            }
+            checkpoint
+        }
+    };
+    if let Some(path) = &arguments.metadata {
+        checkpoint.description.metadata.extend(document(path)?);
+    }
+    Ok(checkpoint)
+}
+
+fn document(path: &Path) -> Result<Map<String, Value>> {
+    let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    let document = serde_json::from_str(&text)
+        .map_err(|error| Error::format(path, format!("no JSON object: {error}")))?;
+    check_keys(&document).map_err(|reason| Error::format(path, reason))?;
+    Ok(document)
+}

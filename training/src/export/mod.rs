@@ -1,0 +1,203 @@
+//! From a checkpoint to the files that the library and the wider world open: `<name>.onnx`, `<name>.pt` and the metadata
+//! of both, `<name>.json`.
+//!
+//! [`weights`] folds batch norm and rounds to half precision, once for all formats, so that they hold the same numbers;
+//! [`onnx`] and `torchscript` (with the feature `torch`) write them, [`published`] reads them back from an ONNX file.
+
+pub mod metadata;
+pub mod onnx;
+mod protobuf;
+pub mod published;
+#[cfg(feature = "torch")]
+pub mod torchscript;
+pub mod weights;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use sleeve::engine::{EngineChoice, EngineOptions};
+use sleeve::model::{Metadata, Model};
+
+use crate::atomic;
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, Result};
+use weights::Weights;
+
+/// A kind of file that a network is exported as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// ONNX, for the library's CPU engines and every other runtime.
+    Onnx,
+    /// TorchScript, for libtorch on CPU and CUDA.
+    Pt,
+}
+
+impl Format {
+    /// The file's extension, which is also its name among `model_types`.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Format::Onnx => "onnx",
+            Format::Pt => "pt",
+        }
+    }
+}
+
+/// What is exported.
+pub enum Source<'a> {
+    /// A checkpoint, and its file where there is one; what it does not say is left empty in the metadata.
+    Checkpoint(&'a Checkpoint, Option<&'a Path>),
+    /// An ONNX file that was exported before; the metadata beside it are kept.
+    Onnx(&'a Path),
+}
+
+/// Where it goes.
+pub struct Options<'a> {
+    /// The folder; it is made if need be.
+    pub folder: &'a Path,
+    /// The files' stem.
+    pub name: &'a str,
+    /// The formats, each once.
+    pub formats: &'a [Format],
+    /// Whether files that are there already are replaced; else they are an error.
+    pub replace: bool,
+}
+
+/// What was written.
+pub struct Report {
+    /// The files.
+    pub files: Vec<PathBuf>,
+    /// The largest relative error of rounding the weights that make one output of a layer.
+    pub rounding: f64,
+}
+
+/// Writes a network. All files are made before the first is written, and each appears whole.
+///
+/// # Errors
+/// `InvalidArgument` for a name or formats that cannot be, `Format` where a source cannot be used or a file is there
+/// already, `Io`, and `Program` if libtorch fails.
+pub fn export(source: &Source, options: &Options) -> Result<Report> {
+    let &Options { folder, name, formats, replace } = options;
+    check_name(name)?;
+    if formats.is_empty() || (1..formats.len()).any(|i| formats[..i].contains(&formats[i])) {
+        return Err(Error::InvalidArgument("formats: name each once, and at least one".into()));
+    }
+    let mut kinds: Vec<&str> = formats.iter().map(|format| format.extension()).collect();
+    let (description, weights, document) = match *source {
+        Source::Checkpoint(checkpoint, path) => {
+            let Checkpoint { description, .. } = checkpoint;
+            let wrong = |reason: String| match path {
+                Some(path) => Error::format(path, reason),
+                None => Error::InvalidArgument(reason),
+            };
+            let weights = Weights::of(checkpoint).map_err(wrong)?;
+            let document = metadata::document(name, description, &kinds).map_err(wrong)?;
+            (description.clone(), weights, document)
+        }
+        Source::Onnx(path) => {
+            let (description, weights) = published::read(path)?;
+            let beside = path.with_extension("json");
+            // Under its own name, the model gains formats; under another, it is a model of these alone.
+            if is_beside(path, folder, name) && !kinds.contains(&"onnx") {
+                kinds.insert(0, "onnx");
+            }
+            let generated = metadata::document(name, &description, &kinds);
+            let generated = generated.map_err(|reason| Error::format(path, reason))?;
+            let document = if beside.exists() { updated(&beside, name, &kinds)? } else { generated };
+            (description, weights, document)
+        }
+    };
+
+    let json = Metadata::from_document(document).map_err(Error::InvalidArgument)?.to_json();
+    let mut files = Vec::new();
+    for format in formats {
+        let bytes = match format {
+            Format::Onnx => {
+                let description =
+                    serde_json::to_string(&description).expect("a description can be written as JSON");
+                onnx::file(&weights, name, &description)
+            }
+            Format::Pt => torchscript_file(&weights)?,
+        };
+        files.push((folder.join(format!("{name}.{}", format.extension())), bytes));
+    }
+    let described = folder.join(format!("{name}.json"));
+    // Metadata that were read are written back with more formats: no clash.
+    let is_update = matches!(source, Source::Onnx(path) if is_beside(path, folder, name));
+    let clash = files.iter().map(|(path, _)| path).chain((!is_update).then_some(&described));
+    if let Some(path) = clash.into_iter().find(|path| path.exists() && !replace) {
+        return Err(Error::format(path, "is there already; choose another name, or --replace it"));
+    }
+    let left = [Format::Onnx, Format::Pt].into_iter().filter(|format| !formats.contains(format));
+    let left = left.map(|format| folder.join(format!("{name}.{}", format.extension())));
+    if let Some(path) = left.into_iter().find(|path| path.exists() && !is_update) {
+        let reason = "would stay beside the new files, another network's; choose another name, or remove it";
+        return Err(Error::format(path, reason));
+    }
+    for (path, bytes) in files.iter().filter(|(path, _)| path.extension().is_some_and(|it| it == "onnx")) {
+        check_onnx(path, bytes, &json)?;
+    }
+    files.push((described, json.into_bytes()));
+    for (path, bytes) in &files {
+        atomic::write(path, bytes)?;
+    }
+    let files = files.into_iter().map(|(path, _)| path).collect();
+    Ok(Report { files, rounding: weights.rounding })
+}
+
+/// A stem that stays in its folder and is not hidden.
+fn check_name(name: &str) -> Result<()> {
+    let is_plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
+    match is_plain && name.len() <= 200 {
+        true => Ok(()),
+        false => Err(Error::InvalidArgument(format!("{name:?} is no name for files"))),
+    }
+}
+
+/// Whether a model's file has this stem in this folder, however the two are spelt.
+fn is_beside(path: &Path, folder: &Path, name: &str) -> bool {
+    let place = |folder: &Path| {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        folder.canonicalize().ok()
+    };
+    path.file_stem().is_some_and(|stem| stem == name)
+        && path.parent().and_then(place).is_some_and(|parent| place(folder) == Some(parent))
+}
+
+/// Metadata with other formats; a name that was the file's becomes the new one's.
+fn updated(path: &Path, name: &str, formats: &[&str]) -> Result<Map<String, Value>> {
+    let metadata = Metadata::read(path).map_err(|error| Error::InvalidArgument(error.to_string()))?;
+    let mut document = metadata.document().clone();
+    document.insert("model_types".into(), formats.iter().copied().collect());
+    document.insert("framework".into(), metadata::framework(formats).into());
+    if path.file_stem().is_some_and(|stem| stem == metadata.name()) {
+        document.insert("name".into(), name.into());
+    }
+    Ok(document)
+}
+
+/// The library must take the file for what it is, without a complaint.
+fn check_onnx(path: &Path, bytes: &[u8], json: &str) -> Result<()> {
+    let name = path.display().to_string();
+    let wrong = |reason: String| Error::format(path, format!("not written: {reason}"));
+    let model = Model::from_bytes(&name, bytes, Some(json)).map_err(|error| wrong(error.to_string()))?;
+    if let [warning, ..] = model.warnings() {
+        return Err(wrong(warning.clone()));
+    }
+    let options = EngineOptions { engine: EngineChoice::Effnet, threads: 1, ..EngineOptions::default() };
+    model.engine(&options).map_err(|error| wrong(error.to_string()))?;
+    Ok(())
+}
+
+#[cfg(feature = "torch")]
+fn torchscript_file(weights: &Weights) -> Result<Vec<u8>> {
+    torchscript::file(weights).map_err(|reason| Error::Program { program: "TorchScript".into(), reason })
+}
+
+#[cfg(not(feature = "torch"))]
+fn torchscript_file(_: &Weights) -> Result<Vec<u8>> {
+    Err(Error::InvalidArgument(
+        "this sleeve-train was built without libtorch, which format pt needs: `cargo xtask libtorch` fetches it, \
+         `--features torch` builds with it"
+            .into(),
+    ))
+}

@@ -1,0 +1,175 @@
+//! What a network is, beside its weights: kept in its checkpoint, turned into metadata when it is exported.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::architecture::EMBEDDING;
+
+/// The architecture's name in checkpoints.
+pub const ARCHITECTURE: &str = "efficientnet-b0";
+/// Values of the projection.
+pub const PROJECTION: usize = 512;
+/// What else is called something in exported files.
+const TAKEN: [&str; 3] = ["embeddings", "melspectrogram", "training"];
+/// TorchScript is a part of Python, whose keywords are no names.
+const KEYWORDS: [&str; 35] = [
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def",
+    "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is",
+    "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+];
+/// More heads, or values of one, than any data set needs.
+const MOST: usize = 1 << 16;
+
+/// The document in a checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// [`ARCHITECTURE`].
+    pub architecture: String,
+    /// What stands on the embedding, in the order of the outputs.
+    #[serde(default)]
+    pub heads: Vec<Head>,
+    /// Names of the classifier's classes, or none.
+    #[serde(default)]
+    pub classes: Vec<String>,
+    /// Keys of a model's metadata, such as `dataset`, `description` or `license`.
+    #[serde(default)]
+    pub metadata: Map<String, Value>,
+}
+
+/// A layer on top of the embedding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Its name, which is also that of the output: letters, digits and underscores, a letter first.
+    pub name: String,
+    /// What it computes.
+    pub kind: HeadKind,
+    /// How many values a patch.
+    pub values: usize,
+}
+
+/// What a head computes of the embedding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeadKind {
+    /// A dense layer, layer norm and tanh; for the contrastive objectives, with a bilinear similarity.
+    Projection,
+    /// A dense layer; its sigmoid is the chance of each class.
+    Classes,
+}
+
+impl Head {
+    /// The projection of the contrastive objectives.
+    pub fn projection(name: &str) -> Self {
+        Head { name: name.into(), kind: HeadKind::Projection, values: PROJECTION }
+    }
+
+    /// A classifier, such as that of style tags.
+    pub fn classes(name: &str, count: usize) -> Self {
+        Head { name: name.into(), kind: HeadKind::Classes, values: count }
+    }
+
+    /// What its weights' names begin with.
+    pub fn path(&self) -> String {
+        format!("heads.{}", self.name)
+    }
+}
+
+impl Description {
+    /// An EfficientNet-B0 with these heads, and nothing else known.
+    pub fn new(heads: Vec<Head>) -> Self {
+        let (classes, metadata) = Default::default();
+        Description { architecture: ARCHITECTURE.into(), heads, classes, metadata }
+    }
+
+    /// The classifier, if there is one.
+    pub fn classifier(&self) -> Option<&Head> {
+        self.heads.iter().find(|head| head.kind == HeadKind::Classes)
+    }
+
+    /// Whether this crate has such a network.
+    ///
+    /// # Errors
+    /// The reason, for a message that names the file.
+    pub fn check(&self) -> Result<(), String> {
+        if self.architecture != ARCHITECTURE {
+            return Err(format!("a network of architecture `{}`, not {ARCHITECTURE}", self.architecture));
+        }
+        if self.heads.len() > MOST {
+            return Err(format!("{} heads", self.heads.len()));
+        }
+        for (index, head) in self.heads.iter().enumerate() {
+            let name = &head.name;
+            let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic())
+                && name.len() <= 64
+                && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+            if !is_name {
+                return Err(format!("a head is called {name:?}; letters, digits and _ make a name"));
+            }
+            if TAKEN.contains(&name.as_str()) || KEYWORDS.contains(&name.as_str()) {
+                return Err(format!(
+                    "a head is called `{name}`, which has a meaning of its own in exported files"
+                ));
+            }
+            if self.heads[..index].iter().any(|other| other.name == *name) {
+                return Err(format!("two heads are called `{name}`"));
+            }
+            if !(1..=MOST).contains(&head.values) {
+                return Err(format!("head `{name}` has {} values", head.values));
+            }
+        }
+        if self.heads.iter().filter(|head| head.kind == HeadKind::Classes).count() > 1 {
+            return Err("two classifiers; the list of classes is that of one".into());
+        }
+        match self.classifier() {
+            Some(head) if !self.classes.is_empty() && self.classes.len() != head.values => Err(format!(
+                "{} classes are named and head `{}` has {} values",
+                self.classes.len(),
+                head.name,
+                head.values
+            )),
+            None if !self.classes.is_empty() => Err("classes are named and no head predicts them".into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The names and widths of the outputs: the heads', then the embedding.
+    pub fn outputs(&self) -> Vec<(&str, usize)> {
+        let heads = self.heads.iter().map(|head| (head.name.as_str(), head.values));
+        heads.chain([("embeddings", EMBEDDING)]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        type Change = fn(&mut Description);
+        let check = |change: Change| {
+            let mut description = Description::new(vec![Head::projection("a"), Head::classes("b", 2)]);
+            change(&mut description);
+            description.check()
+        };
+        assert_eq!(check(|_| {}), Ok(()));
+        let cases: [(&str, Change); 10] = [
+            ("architecture `musicnn`", |it| it.architecture = "musicnn".into()),
+            ("`embeddings`, which has a meaning", |it| it.heads[0].name = "embeddings".into()),
+            ("`class`, which has a meaning", |it| it.heads[0].name = "class".into()),
+            ("\"a.b\"", |it| it.heads[0].name = "a.b".into()),
+            ("\"0\"", |it| it.heads[0].name = "0".into()),
+            ("two heads are called `b`", |it| it.heads[0].name = "b".into()),
+            ("has 0 values", |it| it.heads[0].values = 0),
+            ("two classifiers", |it| it.heads[0].kind = HeadKind::Classes),
+            ("1 classes are named and head `b` has 2", |it| it.classes = vec!["one".into()]),
+            ("no head predicts them", |it| {
+                it.heads.pop();
+                it.classes = vec!["one".into()];
+            }),
+        ];
+        for (reason, change) in cases {
+            let said = check(change).unwrap_err();
+            assert!(said.contains(reason), "{said}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What is learnt: the contrastive loss over a batch of pairs, and the loss of tags.
+
+use tch::{Kind, Tensor};
+
+/// The contrastive loss of similarities `[n, n]` whose row `i` compares anchor `i` with every positive of the batch:
+/// the mean cross-entropy of finding its own, all others being negatives.
+pub fn contrastive(similarities: &Tensor) -> Tensor {
+    similarities.cross_entropy_for_logits(&own(similarities))
+}
+
+/// The share of anchors that are most like their own positive.
+pub fn top1(similarities: &Tensor) -> Tensor {
+    similarities.argmax(-1, false).eq_tensor(&own(similarities)).to_kind(Kind::Float).mean(Kind::Float)
+}
+
+/// The multi-label soft-margin loss of logits `[n, classes]` against tags, 0 or 1: the mean over patches and
+/// classes of each tag's binary cross-entropy.
+pub fn tags(logits: &Tensor, targets: &Tensor) -> Tensor {
+    let targets = targets.to_kind(logits.kind());
+    let likelihood: Tensor = &targets * logits.log_sigmoid() + (1.0 - &targets) * (-logits).log_sigmoid();
+    -likelihood.mean(None::<Kind>)
+}
+
+/// The column of each row's own positive.
+fn own(similarities: &Tensor) -> Tensor {
+    Tensor::arange(similarities.size()[0], (Kind::Int64, similarities.device()))
+}

@@ -1,0 +1,197 @@
+//! The network in libtorch, forwards and, through autograd, backwards.
+
+use std::collections::HashMap;
+
+use tch::nn::{Init, Path, VarStore};
+use tch::{Device, Kind, Tensor as Torch};
+
+use super::architecture::{Block, Convolution, Encoder, Gate, NORM_EPSILON, NORM_MOMENTUM};
+use super::description::{Description, Head, HeadKind};
+use super::masks::Masks;
+use super::parameters::{Tensor, Tensors, parameters};
+
+/// Layer norm: what is added to a variance.
+pub const LAYER_NORM_EPSILON: f64 = 1e-5;
+
+/// An EfficientNet-B0 and its heads on one device.
+pub struct Network {
+    store: VarStore,
+    /// The tensors of `store`, by name.
+    tensors: HashMap<String, Torch>,
+    encoder: Encoder,
+    heads: Vec<Head>,
+}
+
+/// How batch norm, dropout and stochastic depth behave.
+#[derive(Clone, Copy, Debug)]
+pub enum Mode<'a> {
+    /// Batch norm by its running statistics; nothing is dropped.
+    Inference,
+    /// Batch norm by the batch's statistics, which the running ones follow; these masks.
+    Training(&'a Masks),
+}
+
+impl Network {
+    /// A network with the values of a checkpoint.
+    ///
+    /// # Errors
+    /// Heads or tensors that do not belong together, by name; what libtorch says of the device.
+    pub fn new(description: &Description, tensors: &Tensors, device: Device) -> Result<Self, String> {
+        description.check()?;
+        crate::checkpoint::check_tensors(&description.heads, tensors)?;
+        let store = VarStore::new(device);
+        let mut own = HashMap::new();
+        for parameter in parameters(&description.heads) {
+            let mut segments: Vec<&str> = parameter.name.split('.').collect();
+            let last = segments.pop().expect("a name has a last part");
+            let path: Path = segments.into_iter().fold(store.root(), |path, segment| path.sub(segment));
+            let dims: Vec<i64> = parameter.dims.iter().map(|&dim| dim as i64).collect();
+            let variable = match parameter.trainable {
+                true => path.f_var(last, &dims, Init::Const(0.0)),
+                false => path.f_zeros_no_train(last, &dims),
+            };
+            let mut variable = variable.map_err(|error| error.to_string())?;
+            let values = Torch::f_from_slice(&tensors[&parameter.name].values)
+                .and_then(|values| values.f_view(dims.as_slice()));
+            let values = values.map_err(|error| error.to_string())?;
+            tch::no_grad(|| variable.f_copy_(&values)).map_err(|error| error.to_string())?;
+            own.insert(parameter.name, variable);
+        }
+        Ok(Network { store, tensors: own, encoder: Encoder::b0(), heads: description.heads.clone() })
+    }
+
+    /// The variables, for an optimizer.
+    pub fn store(&self) -> &VarStore {
+        &self.store
+    }
+
+    /// The heads, in the order of the description.
+    pub fn heads(&self) -> &[Head] {
+        &self.heads
+    }
+
+    /// The tensor of a name, as in a checkpoint.
+    pub fn tensor(&self, name: &str) -> Option<&Torch> {
+        self.tensors.get(name)
+    }
+
+    /// All values, as a checkpoint keeps them.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn tensors(&self) -> Result<Tensors, String> {
+        let read = |(name, tensor): (&String, &Torch)| {
+            let dims = tensor.size().iter().map(|&dim| dim as usize).collect();
+            let flat = tensor.detach().to_device(Device::Cpu).to_kind(Kind::Float).flatten(0, -1);
+            let values = Vec::<f32>::try_from(&flat).map_err(|error| format!("{name}: {error}"))?;
+            Ok((name.clone(), Tensor { dims, values }))
+        };
+        self.tensors.iter().map(read).collect()
+    }
+
+    /// Patches `[n, 128, 96]` to embeddings `[n, 1280]`; in training, with dropout.
+    ///
+    /// # Panics
+    /// If there are not as many masks as patches, or the input has another shape.
+    pub fn embeddings(&self, patches: &Torch, mode: Mode) -> Torch {
+        let masks = match mode {
+            Mode::Inference => None,
+            Mode::Training(masks) => {
+                assert_eq!(patches.size()[0], masks.patches() as i64, "masks of another batch");
+                Some(masks)
+            }
+        };
+        let mut x = self.convolution(&self.encoder.stem, &patches.unsqueeze(1), mode);
+        for (index, block) in self.encoder.blocks.iter().enumerate() {
+            let factors = masks.and_then(|masks| masks.depth(index));
+            x = self.block(block, &x, factors, mode);
+        }
+        let x = self.convolution(&self.encoder.head, &x, mode);
+        let x = x.mean_dim([2i64, 3].as_slice(), false, None::<Kind>);
+        match masks.and_then(Masks::dropout) {
+            Some(factors) => &x * factors_like(factors, &x, &x.size()),
+            None => x,
+        }
+    }
+
+    /// Embeddings `[n, 1280]` to what a head makes of them: a projection `[n, 512]`, each value between -1 and 1,
+    /// or logits `[n, classes]`.
+    ///
+    /// # Panics
+    /// If there is no such head.
+    pub fn head(&self, index: usize, embeddings: &Torch) -> Torch {
+        let head = &self.heads[index];
+        let path = head.path();
+        let (weight, bias) = (self.named(&path, "dense.weight"), self.named(&path, "dense.bias"));
+        let x = embeddings.linear(weight, Some(bias));
+        match head.kind {
+            HeadKind::Classes => x,
+            HeadKind::Projection => {
+                let (scale, shift) = (self.named(&path, "norm.weight"), self.named(&path, "norm.bias"));
+                let dims = [head.values as i64];
+                x.layer_norm(dims.as_slice(), Some(scale), Some(shift), LAYER_NORM_EPSILON, true).tanh()
+            }
+        }
+    }
+
+    /// How alike two sets of projections are, `[anchors, positives]`: the bilinear form of a projection head.
+    ///
+    /// # Panics
+    /// If there is no such head, or it is no projection.
+    pub fn similarities(&self, index: usize, anchors: &Torch, positives: &Torch) -> Torch {
+        let form = self.named(&self.heads[index].path(), "similarity");
+        anchors.matmul(form).matmul(&positives.transpose(0, 1))
+    }
+
+    fn named(&self, path: &str, name: &str) -> &Torch {
+        &self.tensors[&format!("{path}.{name}")]
+    }
+
+    fn convolution(&self, layer: &Convolution, x: &Torch, mode: Mode) -> Torch {
+        let weight = self.named(&layer.conv(), "weight");
+        let (stride, padding) = ([layer.stride as i64; 2], [layer.padding() as i64; 2]);
+        let groups = layer.groups as i64;
+        let x = x.conv2d(weight, None::<Torch>, stride, padding, [1, 1], groups);
+        let norm = layer.norm();
+        let x = x.batch_norm(
+            Some(self.named(&norm, "weight")),
+            Some(self.named(&norm, "bias")),
+            Some(self.named(&norm, "running_mean")),
+            Some(self.named(&norm, "running_var")),
+            matches!(mode, Mode::Training(_)),
+            NORM_MOMENTUM,
+            NORM_EPSILON,
+            true,
+        );
+        if layer.activated { x.silu() } else { x }
+    }
+
+    fn block(&self, block: &Block, input: &Torch, factors: Option<&[f32]>, mode: Mode) -> Torch {
+        let expanded = block.expand.as_ref().map(|expand| self.convolution(expand, input, mode));
+        let x = self.convolution(&block.depthwise, expanded.as_ref().unwrap_or(input), mode);
+        let x = &x * self.gate(&block.gate, &x);
+        let x = self.convolution(&block.project, &x, mode);
+        if !block.residual {
+            return x;
+        }
+        match factors {
+            Some(factors) => input + &x * factors_like(factors, &x, &[factors.len() as i64, 1, 1, 1]),
+            None => input + x,
+        }
+    }
+
+    fn gate(&self, gate: &Gate, x: &Torch) -> Torch {
+        let layer = |name: &str, x: &Torch| {
+            let path = format!("{}.{name}", gate.path);
+            let (weight, bias) = (self.named(&path, "weight"), self.named(&path, "bias"));
+            x.conv2d(weight, Some(bias), [1, 1], [0, 0], [1, 1], 1)
+        };
+        let mean = x.mean_dim([2i64, 3].as_slice(), true, None::<Kind>);
+        layer("fc2", &layer("fc1", &mean).silu()).sigmoid()
+    }
+}
+
+/// Factors as a tensor of the type and on the device of another.
+fn factors_like(factors: &[f32], like: &Torch, dims: &[i64]) -> Torch {
+    Torch::from_slice(factors).view(dims).to_device(like.device()).to_kind(like.kind())
+}

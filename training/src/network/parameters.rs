@@ -1,0 +1,165 @@
+//! The network's weights: their names and dimensions, and what they are before anything is learnt.
+
+use std::collections::BTreeMap;
+
+use super::architecture::{Convolution, EMBEDDING, Encoder};
+use super::description::{Head, HeadKind};
+use super::random;
+
+/// Values in row-major order, with their dimensions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// The dimensions.
+    pub dims: Vec<usize>,
+    /// As many values as the product of the dimensions.
+    pub values: Vec<f32>,
+}
+
+/// Tensors by name.
+pub type Tensors = BTreeMap<String, Tensor>;
+
+/// One tensor that a network has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Its dimensions.
+    pub dims: Vec<usize>,
+    /// What it is before training.
+    pub initial: Initial,
+    /// Whether it is learnt; else it follows the batches (the running statistics of batch norm).
+    pub trainable: bool,
+}
+
+/// How a tensor is filled before training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Initial {
+    /// The same value everywhere.
+    Constant(f32),
+    /// A normal distribution around zero, of this deviation.
+    Normal(f64),
+    /// Uniform between this value and its negative.
+    Uniform(f64),
+}
+
+/// The deviation from which the bilinear similarity starts, as in COLA.
+const SIMILARITY_DEVIATION: f64 = 0.05;
+
+/// Every tensor of an EfficientNet-B0 with these heads, in the order in which a patch meets them.
+///
+/// The encoder starts as torchvision's: convolutions by He's rule over their outputs, no biases, batch norm as
+/// identity; a dense layer uniformly within one over the root of its outputs.
+pub fn parameters(heads: &[Head]) -> Vec<Parameter> {
+    let encoder = Encoder::b0();
+    let mut list = List::default();
+    list.convolution(&encoder.stem);
+    for block in &encoder.blocks {
+        block.expand.iter().for_each(|expand| list.convolution(expand));
+        list.convolution(&block.depthwise);
+        let gate = &block.gate;
+        for (layer, inputs, outputs) in
+            [("fc1", gate.channels, gate.squeezed), ("fc2", gate.squeezed, gate.channels)]
+        {
+            list.kernel(format!("{}.{layer}", gate.path), &[outputs, inputs, 1, 1]);
+            list.add(format!("{}.{layer}.bias", gate.path), &[outputs], Initial::Constant(0.0));
+        }
+        list.convolution(&block.project);
+    }
+    list.convolution(&encoder.head);
+    for head in heads {
+        let path = head.path();
+        let values = head.values;
+        let range = 1.0 / (values as f64).sqrt();
+        list.add(format!("{path}.dense.weight"), &[values, EMBEDDING], Initial::Uniform(range));
+        list.add(format!("{path}.dense.bias"), &[values], Initial::Constant(0.0));
+        if head.kind == HeadKind::Projection {
+            list.add(format!("{path}.norm.weight"), &[values], Initial::Constant(1.0));
+            list.add(format!("{path}.norm.bias"), &[values], Initial::Constant(0.0));
+            let initial = Initial::Normal(SIMILARITY_DEVIATION);
+            list.add(format!("{path}.similarity"), &[values, values], initial);
+        }
+    }
+    list.0
+}
+
+#[derive(Default)]
+struct List(Vec<Parameter>);
+
+impl List {
+    fn add(&mut self, name: String, dims: &[usize], initial: Initial) {
+        self.0.push(Parameter { name, dims: dims.to_vec(), initial, trainable: true });
+    }
+
+    fn kernel(&mut self, path: String, dims: &[usize; 4]) {
+        let fan_out = dims[0] * dims[2] * dims[3];
+        self.add(format!("{path}.weight"), dims, Initial::Normal((2.0 / fan_out as f64).sqrt()));
+    }
+
+    fn convolution(&mut self, layer: &Convolution) {
+        self.kernel(layer.conv(), &layer.dims());
+        let norm = layer.norm();
+        for (name, value, trainable) in [
+            ("weight", 1.0, true),
+            ("bias", 0.0, true),
+            ("running_mean", 0.0, false),
+            ("running_var", 1.0, false),
+        ] {
+            self.add(format!("{norm}.{name}"), &[layer.outputs], Initial::Constant(value));
+            self.0.last_mut().expect("just added").trainable = trainable;
+        }
+    }
+}
+
+/// A network before training. A tensor's values depend on the seed and its name alone, so networks of one seed
+/// share their encoder whatever their heads.
+pub fn untrained(heads: &[Head], seed: u64) -> Tensors {
+    let fill = |parameter: Parameter| {
+        let count = parameter.dims.iter().product();
+        let mut random = random::generator(&[b"weights", &seed.to_le_bytes(), parameter.name.as_bytes()]);
+        let values = match parameter.initial {
+            Initial::Constant(value) => vec![value; count],
+            Initial::Normal(deviation) => {
+                (0..count).map(|_| (random::normal(&mut random) * deviation) as f32).collect()
+            }
+            Initial::Uniform(range) => {
+                (0..count).map(|_| ((2.0 * random::unit(&mut random) - 1.0) * range) as f32).collect()
+            }
+        };
+        (parameter.name, Tensor { dims: parameter.dims, values })
+    };
+    parameters(heads).into_iter().map(fill).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(heads: &[Head]) -> usize {
+        let trainable = parameters(heads).into_iter().filter(|parameter| parameter.trainable);
+        trainable.map(|parameter| parameter.dims.iter().product::<usize>()).sum()
+    }
+
+    #[test]
+    fn the_encoder_has_4_006_972_weights() {
+        assert_eq!(count(&[]), 4_006_972);
+        let projection = 1280 * 512 + 512 + 2 * 512 + 512 * 512;
+        assert_eq!(count(&[Head::projection("a")]), 4_006_972 + projection);
+        assert_eq!(count(&[Head::classes("b", 400)]), 4_006_972 + 1280 * 400 + 400);
+    }
+
+    #[test]
+    fn heads_and_seeds_change_their_own_tensors_alone() {
+        let (one, other) = (untrained(&[], 1), untrained(&[Head::projection("p")], 1));
+        assert!(one.iter().all(|(name, tensor)| other[name] == *tensor));
+        let name = "features.3.1.block.0.0.weight";
+        assert_ne!(untrained(&[], 2)[name], one[name]);
+        let deviation = |name: &str| {
+            let values = &other[name].values;
+            (values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
+        };
+        assert!((deviation(name) / (2.0f64 / 240.0).sqrt() - 1.0).abs() < 0.03);
+        assert!((deviation("heads.p.similarity") / 0.05 - 1.0).abs() < 0.01);
+        // Uniform within r has a deviation of r / sqrt(3).
+        assert!((deviation("heads.p.dense.weight") * (3.0 * 512.0f64).sqrt() - 1.0).abs() < 0.01);
+    }
+}

@@ -1,0 +1,226 @@
+//! Exported ONNX files: the same embeddings on the fused engine, rten and onnxruntime; and what `sleeve-train export` says
+//! of what it cannot do.
+
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use ndarray::{Array2, Array3};
+use ndarray_npy::{read_npy, write_npy};
+use serde_json::Value;
+use sleeve::engine::{EngineChoice, EngineOptions, Purpose};
+use sleeve::model::Model;
+use sleeve_tests::{output_of, peer, python, skip};
+use sleeve_training::checkpoint::Checkpoint;
+use sleeve_training::network::plain::{embeddings, randomise_norms};
+use sleeve_training::network::{Description, Head};
+use support::compare::{cosine, relative_error};
+use support::formula;
+
+const PATCHES: usize = 8;
+
+fn sleeve_train(arguments: &[&str], folder: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sleeve-train"));
+    command.arg("export").args(arguments).current_dir(folder).output().unwrap()
+}
+
+#[track_caller]
+fn written(arguments: &[&str], folder: &Path) -> String {
+    let output = sleeve_train(arguments, folder);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn refused(arguments: &[&str], folder: &Path, reason: &str) {
+    let output = sleeve_train(arguments, folder);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{arguments:?}");
+    assert!(text.contains(reason), "{text}");
+}
+
+/// All outputs of a model for the patches of `formula`.
+fn run(model: &Model, engine: EngineChoice) -> Vec<Vec<f32>> {
+    let options = EngineOptions { engine, threads: 1, ..EngineOptions::default() };
+    let engine = model.engine(&options).unwrap();
+    let patches = formula::patches(PATCHES);
+    let mut outputs: Vec<Vec<f32>> =
+        model.outputs().iter().map(|output| vec![0.0; PATCHES * output.dim]).collect();
+    let mut slices: Vec<(usize, &mut [f32])> =
+        outputs.iter_mut().map(Vec::as_mut_slice).enumerate().collect();
+    engine.run(&patches, PATCHES, &mut slices).unwrap();
+    outputs
+}
+
+#[test]
+fn every_runtime_gives_the_same_embeddings() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--random", "--seed", "5", "--random-norms", "--out", ".", "--name", "net"];
+    written(&[&arguments[..], &["--formats", "onnx"]].concat(), folder.path());
+    let path = folder.path().join("net.onnx");
+    assert!(std::fs::metadata(&path).unwrap().len() < 10 << 20, "half precision");
+    let model = Model::open(&path).unwrap();
+    assert_eq!(model.warnings(), [] as [String; 0]);
+    let names: Vec<_> = model.outputs().iter().map(|output| (output.name.as_str(), output.dim)).collect();
+    assert_eq!(names, [("projections", 512), ("embeddings", 1280)]);
+    assert_eq!(model.output(Purpose::Embeddings), Some(1));
+    assert_eq!((model.sample_rate(), model.patching()), (16_000, (128, 62)));
+
+    let fused = run(&model, EngineChoice::Effnet);
+    // Embeddings of different patches differ, so that no patch can stand for another.
+    for (i, one) in fused[1].chunks(1280).enumerate() {
+        for other in fused[1].chunks(1280).take(i) {
+            let cosine = cosine(one, other);
+            assert!(cosine < 0.9, "{i}: {cosine}");
+        }
+    }
+    let rten = run(&model, EngineChoice::Onnx);
+    for (name, (found, expected)) in ["projections", "embeddings"].iter().zip(rten.iter().zip(&fused)) {
+        let error = relative_error(found, expected);
+        println!("{name}: rten and the fused engine differ by {error:.1e}");
+        assert!(error <= 1e-4, "{name}: rten and the fused engine differ by {error:.1e}");
+    }
+
+    let (Some(python), Some(mut peer)) = (python(), peer("run_onnx.py")) else {
+        skip!("onnxruntime is not here");
+    };
+    let check = "import onnx, sys; onnx.checker.check_model(sys.argv[1], full_check=True)";
+    output_of(Command::new(python).args(["-c", check]).arg(&path));
+    let patches = folder.path().join("patches.npy");
+    let array = Array3::from_shape_vec((PATCHES, 128, 96), formula::patches(PATCHES)).unwrap();
+    write_npy(&patches, &array).unwrap();
+    output_of(peer.arg(&path).arg(&patches).arg(folder.path().join("out")));
+    for (index, (name, expected)) in ["projections", "embeddings"].iter().zip(&fused).enumerate() {
+        let found: Array2<f32> = read_npy(folder.path().join(format!("out{index}.npy"))).unwrap();
+        let error = relative_error(found.as_slice().unwrap(), expected);
+        println!("{name}: onnxruntime and the fused engine differ by {error:.1e}");
+        assert!(error <= 1e-4, "{name}: onnxruntime and the fused engine differ by {error:.1e}");
+    }
+}
+
+#[test]
+fn a_classifier_has_its_classes_and_dataset() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut description = Description::new(vec![Head::classes("predictions", 3)]);
+    description.classes = ["Dub", "Ska", "Zouk"].map(str::to_owned).to_vec();
+    description.metadata.insert("dataset".into(), serde_json::json!({"name": "a dump", "size": "9 tracks"}));
+    let mut checkpoint = Checkpoint::untrained(description, 3).unwrap();
+    randomise_norms(&mut checkpoint.tensors, 3);
+    checkpoint.write(folder.path().join("styles.safetensors")).unwrap();
+    std::fs::write(folder.path().join("more.json"), r#"{"license": "CC0-1.0"}"#).unwrap();
+    let arguments = ["styles.safetensors", "--out", "models", "--name", "styles", "--formats", "onnx"];
+    let said = written(&[&arguments[..], &["--metadata", "more.json"]].concat(), folder.path());
+    assert!(said.contains("models/styles.onnx") && said.contains("rounding"), "{said}");
+
+    let model = Model::open(folder.path().join("models/styles")).unwrap();
+    assert_eq!(model.classes(), ["Dub", "Ska", "Zouk"]);
+    assert_eq!(model.metadata().text("license"), "CC0-1.0");
+    assert_eq!(model.metadata().document()["dataset"]["size"], "9 tracks");
+    assert_eq!(model.metadata().document()["model_types"], serde_json::json!(["onnx"]));
+    assert_eq!(model.output(Purpose::Predictions), Some(0));
+    let outputs = run(&model, EngineChoice::Auto);
+    assert!(outputs[0].iter().all(|value| (0.0..=1.0).contains(value)));
+    assert!(outputs[0].iter().any(|&value| value != outputs[0][0]));
+
+    // The same bytes from the same weights, and from the file itself.
+    let path = folder.path().join("models/styles.onnx");
+    let first = std::fs::read(&path).unwrap();
+    written(&[&arguments[..], &["--metadata", "more.json", "--replace"]].concat(), folder.path());
+    assert!(std::fs::read(&path).unwrap() == first);
+    let again = ["--from", "models/styles.onnx", "--out", "again", "--name", "styles", "--formats", "onnx"];
+    written(&again, folder.path());
+    assert!(std::fs::read(folder.path().join("again/styles.onnx")).unwrap() == first);
+
+    // What folding and rounding lose.
+    let (found, expected) = (&outputs[1], embeddings(&checkpoint.tensors, &formula::patches(PATCHES)));
+    let error = relative_error(found, &expected);
+    let cosines = found.chunks(1280).zip(expected.chunks(1280)).map(|(a, b)| cosine(a, b));
+    let least = cosines.fold(1.0, f64::min);
+    println!("exported against the checkpoint: relative error {error:.1e}, cosine at least {least:.7}");
+    assert!(error < 5e-3 && least > 0.9999, "relative error {error:.1e}, cosine {least}");
+}
+
+#[test]
+fn random_weights_follow_their_seed_and_need_no_head() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, seed) in [("a", "1"), ("b", "1"), ("c", "2")] {
+        let arguments = ["--random", "--head", "none", "--out", ".", "--formats", "onnx", "--name", "same"];
+        written(&[&arguments[..], &["--seed", seed]].concat(), folder.path());
+        std::fs::rename(folder.path().join("same.onnx"), folder.path().join(name)).unwrap();
+        std::fs::remove_file(folder.path().join("same.json")).unwrap();
+    }
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    assert!(read("a") == read("b"));
+    assert!(read("a") != read("c"));
+    let arguments = ["--random", "--head", "400", "--out", ".", "--formats", "onnx", "--name", "tags"];
+    written(&arguments, folder.path());
+    let json: Value = serde_json::from_slice(&read("tags.json")).unwrap();
+    assert_eq!(json["schema"]["outputs"][0]["shape"], serde_json::json!(["batch", 400]));
+}
+
+#[test]
+fn what_cannot_be_exported_is_named_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = Checkpoint::untrained(Description::new(vec![]), 1).unwrap();
+    let path = folder.path().join("net.safetensors");
+    checkpoint.write(&path).unwrap();
+    let to = |name: &'static str| ["--out", ".", "--formats", "onnx", "--name", name];
+    let with = |source: &[&'static str], name| [source, &to(name)[..]].concat();
+    written(&with(&["net.safetensors"], "net"), folder.path());
+    let plain = std::fs::read(folder.path().join("net.onnx")).unwrap();
+    refused(&with(&["net.safetensors"], "net"), folder.path(), "net.onnx: is there already");
+    std::fs::remove_file(folder.path().join("net.onnx")).unwrap();
+    refused(&with(&["net.safetensors"], "net"), folder.path(), "net.json: is there already");
+    assert!(!folder.path().join("net.onnx").exists());
+
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(folder.path().join("cut.safetensors"), &bytes[..bytes.len() / 2]).unwrap();
+    refused(
+        &with(&["cut.safetensors"], "cut"),
+        folder.path(),
+        "cut.safetensors: not a whole safetensors file",
+    );
+    std::fs::remove_file(folder.path().join("net.json")).unwrap();
+    std::fs::write(folder.path().join("net.pt"), "of another network").unwrap();
+    refused(
+        &with(&["net.safetensors", "--replace"], "net"),
+        folder.path(),
+        "net.pt: would stay beside the new files",
+    );
+
+    let name = b"efficientnet-b0";
+    let at = bytes.windows(name.len()).position(|bytes| bytes == name).unwrap();
+    let mut other = bytes.clone();
+    other[at + 14] = b'7';
+    std::fs::write(folder.path().join("b7.safetensors"), other).unwrap();
+    let reason = "b7.safetensors: a network of architecture `efficientnet-b7`, not efficientnet-b0";
+    refused(&with(&["b7.safetensors"], "b7"), folder.path(), reason);
+    refused(&with(&["gone.safetensors"], "gone"), folder.path(), "gone.safetensors: No such file");
+    refused(&with(&["net.safetensors"], "../net"), folder.path(), "\"../net\" is no name for files");
+    refused(&to("nothing"), folder.path(), "required arguments were not provided");
+    refused(&with(&["--random", "--from", "net.onnx"], "x"), folder.path(), "cannot be used with");
+
+    // Only files of this program can be read back, and only whole ones.
+    refused(&with(&["--from", "none.onnx"], "x"), folder.path(), "error: none.onnx: No such file");
+    std::fs::write(folder.path().join("half.onnx"), &plain[..plain.len() / 2]).unwrap();
+    refused(&with(&["--from", "half.onnx"], "x"), folder.path(), "half.onnx: ");
+    let foreign = sleeve_tests::repository().join("models/mtt-musicnn-1.onnx");
+    let foreign: &'static str = foreign.to_str().unwrap().to_owned().leak();
+    refused(&with(&["--from", foreign], "x"), folder.path(), "was not written by `sleeve-train export`");
+    std::fs::write(folder.path().join("bad.json"), r#"{"schema": 1}"#).unwrap();
+    let bad = with(&["net.safetensors", "--metadata", "bad.json"], "bad");
+    refused(&bad, folder.path(), "bad.json: metadata sets `schema`");
+    if !cfg!(feature = "torch") {
+        let arguments = ["--random", "--out", ".", "--name", "x", "--formats", "pt"];
+        refused(&arguments, folder.path(), "built without libtorch");
+    }
+}
+
+#[test]
+fn help_explains() {
+    let text = written(&["--help"], Path::new("."));
+    for word in ["--formats", "--random", "--from", "half precision", "embeddings", "module.to(dtype)"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
