@@ -44,27 +44,34 @@ pub fn peer(script: &str) -> Option<Command> {
 /// An example of the library, built as the tests are.
 pub fn example(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        // Up to date after `cargo test --workspace`; makes `cargo test -p sleeve-tests` enough.
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
-        // The same packages as `cargo test --workspace` builds, so that features and thus artefacts agree.
-        command.current_dir(repository()).args(["build", "--quiet", "--workspace", "--examples"]);
-        if !has_libtorch() {
-            command.args(["--exclude", "sleeve-torch"]);
-        }
-        // Set by `cargo xtask test`, which builds with what needs libtorch where there is one.
-        if let Some(features) = std::env::var_os("SLEEVE_TEST_FEATURES") {
-            command.arg("--features").arg(features);
-        }
-        if !cfg!(debug_assertions) {
-            command.arg("--release");
-        }
-        output_of(&mut command);
-    });
+    BUILT.get_or_init(|| build_workspace("--examples"));
+    profile().join("examples").join(name)
+}
+
+/// The folder of what cargo builds in the profile of the tests.
+pub fn profile() -> PathBuf {
     let test = std::env::current_exe().expect("the test knows where it is");
-    let profile = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
-    profile.join("examples").join(name)
+    test.ancestors().nth(2).expect("tests lie in target/<profile>/deps").to_owned()
+}
+
+/// Builds the workspace's `--examples` or `--lib`. Up to date after `cargo test --workspace`; makes
+/// `cargo test -p sleeve-tests` enough.
+pub fn build_workspace(what: &str) {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    // The same packages as `cargo test --workspace` builds, so that features and thus artefacts agree.
+    command.current_dir(repository()).args(["build", "--quiet", "--workspace", what]);
+    if !has_libtorch() {
+        command.args(["--exclude", "sleeve-torch"]);
+    }
+    // Set by `cargo xtask test`, which builds with what needs libtorch where there is one.
+    if let Some(features) = std::env::var_os("SLEEVE_TEST_FEATURES") {
+        command.arg("--features").arg(features);
+    }
+    if !cfg!(debug_assertions) {
+        command.arg("--release");
+    }
+    output_of(&mut command);
 }
 
 /// Whether the crates that are built with libtorch can be built here; `cargo xtask libtorch` makes it so.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::{have, output_of, repository};
+use crate::{build_workspace, have, output_of, profile, repository};
 
 /// What every compiler must have nothing to say about.
 pub const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
@@ -29,19 +29,8 @@ pub fn folder() -> PathBuf {
 /// `libsleeve.so`, built as the tests are; `libsleeve.a` lies beside it.
 pub fn library() -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
-        // The same packages as `cargo test --workspace` builds, so that features and thus artefacts agree.
-        command.current_dir(repository()).args(["build", "--quiet", "--workspace", "--lib"]);
-        if !cfg!(debug_assertions) {
-            command.arg("--release");
-        }
-        output_of(&mut command);
-    });
-    let test = std::env::current_exe().expect("the test knows where it is");
-    let profile = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
-    profile.join("libsleeve.so")
+    BUILT.get_or_init(|| build_workspace("--lib"));
+    profile().join("libsleeve.so")
 }
 
 /// Adds headers and library to a compiler's command.
