@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use sleeve_tests::{have, native, output_of, recording, repository, skip};
+use sleeve_tests::{native, output_of, recording, repository, skip};
 
 /// An empty prefix, installed into once; `None` where there is no cargo-c.
 fn prefix() -> Option<&'static Path> {
@@ -83,8 +83,8 @@ const EXAMPLES: [(&str, &str); 4] = [
 #[test]
 fn pkg_config_links_either_library() {
     let Some(prefix) = prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
-    if !have("pkg-config") {
-        skip!("no pkg-config");
+    if let Some(tool) = native::missing(&["pkg-config", "gcc", "g++"]) {
+        skip!("no {tool}");
     }
     let folder = native::folder().join("pkg-config");
     fs::create_dir_all(&folder).unwrap();
@@ -116,8 +116,8 @@ fn pkg_config_links_either_library() {
 #[test]
 fn cmake_finds_the_package() {
     let Some(prefix) = prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
-    if !have("cmake") {
-        skip!("no cmake");
+    if let Some(tool) = native::missing(&["cmake", "gcc", "g++"]) {
+        skip!("no {tool}");
     }
     for is_static in ["OFF", "ON"] {
         let build = native::folder().join(format!("cmake-{is_static}"));
@@ -169,6 +169,9 @@ fn the_installed_library_is_small_and_bears_its_name() {
 #[test]
 fn thirty_lines_of_cpp_print_tags() {
     let Some(prefix) = prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
+    if let Some(tool) = native::missing(&["g++"]) {
+        skip!("no {tool}");
+    }
     let outside = tempfile::tempdir().unwrap();
     let source = r#"
 #include <sleeve/sleeve.hpp>

@@ -19,6 +19,11 @@ pub enum Linking {
     Static,
 }
 
+/// The first of the programs needed that this machine lacks.
+pub fn missing(tools: &[&'static str]) -> Option<&'static str> {
+    tools.iter().copied().find(|tool| !have(tool))
+}
+
 /// Where programs and what they read are made.
 pub fn folder() -> PathBuf {
     let folder = repository().join("target/native-tests");

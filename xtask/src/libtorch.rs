@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::run::{checked, have, output, target, tests_may_skip};
 
@@ -74,7 +74,9 @@ pub const FEATURES: &str = "sleeve-training/torch";
 /// Cargo's arguments for the whole workspace: with everything that needs libtorch, or without where it cannot be
 /// had. On a user's machine that is said aloud; under SLEEVE_TEST_ALL it is an error.
 pub fn arguments() -> Result<Vec<&'static str>> {
-    match prepare() {
+    let compiler =
+        if have("c++") || have("g++") { Ok(()) } else { Err(anyhow!("there is no C++ compiler (g++)")) };
+    match compiler.and_then(|()| prepare()) {
         Ok(_) => Ok(vec!["--workspace", "--features", FEATURES]),
         Err(error) if tests_may_skip() => {
             eprintln!("warning: {error:#}");
