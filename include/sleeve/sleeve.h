@@ -211,7 +211,8 @@ size_t sleeve_last_error(char *buffer,
 // level; UNAVAILABLE where a Rust program has installed a logger of its own.
 sleeve_status sleeve_set_log_callback(sleeve_log_callback callback, void *user_data, int32_t level);
 
-// The number of devices that models can run on here: the CPU, and each CUDA device that answers.
+// The number of devices that models can run on here: the CPU, and each CUDA device that answers. Where the torch plugin
+// is installed, this loads it to ask.
 size_t sleeve_device_count(void);
 
 // Copies the name of a device as `sleeve_options_set_device` takes it (`"cpu"` is index 0), NUL-terminated and

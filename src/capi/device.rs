@@ -6,7 +6,8 @@ use super::boundary::get;
 use super::error::copy_text;
 use crate::engine::devices;
 
-/// The number of devices that models can run on here: the CPU, and each CUDA device that answers.
+/// The number of devices that models can run on here: the CPU, and each CUDA device that answers. Where the torch plugin
+/// is installed, this loads it to ask.
 #[unsafe(no_mangle)]
 pub extern "C" fn sleeve_device_count() -> usize {
     get(1, || devices().len())

@@ -10,6 +10,11 @@ use crate::{build_workspace, have, output_of, profile, repository};
 /// What every compiler must have nothing to say about.
 pub const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
+/// Says where the torch plugin is, and then it is looked for nowhere else.
+pub const PLUGIN: &str = "SLEEVE_TORCH_ENGINE";
+/// A place where there is none.
+pub const NO_PLUGIN: &str = "/nowhere/libsleeve_torch.so";
+
 /// How a program takes the library in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Linking {
@@ -97,5 +102,5 @@ pub fn valgrind(program: &Path, arguments: &[&Path]) {
         "--show-leak-kinds=definite,indirect",
     ]);
     command.args(["--errors-for-leak-kinds=definite,indirect", "--num-callers=30"]);
-    output_of(command.arg(program).args(arguments));
+    output_of(command.arg(program).args(arguments).env(PLUGIN, NO_PLUGIN));
 }
