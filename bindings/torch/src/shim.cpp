@@ -72,37 +72,37 @@ std::unique_ptr<at::ObserverContext> note_types(const at::RecordFunction &functi
 
 extern "C" {
 
-void *sleeve_inference_new() { return new c10::InferenceMode(true); }
+void *sleeve_torch_inference_new() { return new c10::InferenceMode(true); }
 
-void sleeve_inference_free(void *guard) { delete static_cast<c10::InferenceMode *>(guard); }
+void sleeve_torch_inference_free(void *guard) { delete static_cast<c10::InferenceMode *>(guard); }
 
 void sleeve_exact_f32() {
   at::globalContext().setAllowTF32CuDNN(false);
   at::globalContext().setAllowTF32CuBLAS(false);
 }
 
-int sleeve_channels_last(void *tensor, char *reason, size_t room) {
+int sleeve_torch_channels_last(void *tensor, char *reason, size_t room) {
   return protect(reason, room, [&] {
     auto &target = *static_cast<at::Tensor *>(tensor);
     target.set_data(target.contiguous(at::MemoryFormat::ChannelsLast));
   });
 }
 
-int sleeve_copy_async(void *to, const void *from, char *reason, size_t room) {
+int sleeve_torch_copy_async(void *to, const void *from, char *reason, size_t room) {
   return protect(reason, room, [&] {
     static_cast<at::Tensor *>(to)->copy_(*static_cast<const at::Tensor *>(from), /*non_blocking=*/true);
   });
 }
 
-void *sleeve_stream_new(int32_t index, char *reason, size_t room) {
+void *sleeve_torch_stream_new(int32_t index, char *reason, size_t room) {
   Stream *stream = nullptr;
   protect(reason, room, [&] { stream = new Stream(static_cast<c10::DeviceIndex>(index)); });
   return stream;
 }
 
-void sleeve_stream_free(void *stream) { delete static_cast<Stream *>(stream); }
+void sleeve_torch_stream_free(void *stream) { delete static_cast<Stream *>(stream); }
 
-int sleeve_stream_enter(void *pointer, char *reason, size_t room) {
+int sleeve_torch_stream_enter(void *pointer, char *reason, size_t room) {
   return protect(reason, room, [&] {
     auto &self = *static_cast<Stream *>(pointer);
     self.previous_device = self.device->exchangeDevice(self.stream.device());
@@ -110,7 +110,7 @@ int sleeve_stream_enter(void *pointer, char *reason, size_t room) {
   });
 }
 
-int sleeve_stream_leave(void *pointer, char *reason, size_t room) {
+int sleeve_torch_stream_leave(void *pointer, char *reason, size_t room) {
   auto &self = *static_cast<Stream *>(pointer);
   int status = protect(reason, room, [&] { self.event.record(self.stream); });
   int restored = protect(status ? nullptr : reason, status ? 0 : room, [&] {
@@ -120,17 +120,17 @@ int sleeve_stream_leave(void *pointer, char *reason, size_t room) {
   return status | restored;
 }
 
-int sleeve_stream_wait(void *pointer, char *reason, size_t room) {
+int sleeve_torch_stream_wait(void *pointer, char *reason, size_t room) {
   return protect(reason, room, [&] { static_cast<Stream *>(pointer)->event.synchronize(); });
 }
 
-void *sleeve_types_begin() {
+void *sleeve_torch_types_begin() {
   types = 0;
   return new at::CallbackHandle(at::addThreadLocalCallback(
       at::RecordFunctionCallback(note_types).needsInputs(true).scopes({at::RecordScope::FUNCTION})));
 }
 
-uint64_t sleeve_types_end(void *pointer) {
+uint64_t sleeve_torch_types_end(void *pointer) {
   auto handle = static_cast<at::CallbackHandle *>(pointer);
   at::removeCallback(*handle);
   delete handle;

@@ -6,29 +6,29 @@
 
 extern "C" {
 // While one lives, the thread that made it records nothing for gradients.
-void *sleeve_inference_new();
-void sleeve_inference_free(void *);
+void *sleeve_torch_inference_new();
+void sleeve_torch_inference_free(void *);
 
 // Switches off TensorFloat-32, so that f32 means f32.
 void sleeve_exact_f32();
 
 // Stores a tensor's values with the channels last.
-int sleeve_channels_last(void *tensor, char *reason, size_t room);
+int sleeve_torch_channels_last(void *tensor, char *reason, size_t room);
 
 // Copies between devices without waiting for the copy.
-int sleeve_copy_async(void *to, const void *from, char *reason, size_t room);
+int sleeve_torch_copy_async(void *to, const void *from, char *reason, size_t room);
 
 // A stream of CUDA device `index` with an event. `enter` makes it the thread's current one until `leave`, which
 // also records the event; `wait` waits for what came before the last recording.
-void *sleeve_stream_new(int32_t index, char *reason, size_t room);
-void sleeve_stream_free(void *);
-int sleeve_stream_enter(void *stream, char *reason, size_t room);
-int sleeve_stream_leave(void *stream, char *reason, size_t room);
-int sleeve_stream_wait(void *stream, char *reason, size_t room);
+void *sleeve_torch_stream_new(int32_t index, char *reason, size_t room);
+void sleeve_torch_stream_free(void *);
+int sleeve_torch_stream_enter(void *stream, char *reason, size_t room);
+int sleeve_torch_stream_leave(void *stream, char *reason, size_t room);
+int sleeve_torch_stream_wait(void *stream, char *reason, size_t room);
 
 // Between begin and end, notes the types that this thread's convolutions and matrix products take.
 // `end` returns a bit for each type by its number in c10::ScalarType: those of convolutions in the lower half, those of
 // matrix products in the upper.
-void *sleeve_types_begin();
-uint64_t sleeve_types_end(void *);
+void *sleeve_torch_types_begin();
+uint64_t sleeve_torch_types_end(void *);
 }

@@ -6,18 +6,23 @@ use std::marker::PhantomData;
 use tch::{Kind, Tensor};
 
 unsafe extern "C" {
-    fn sleeve_inference_new() -> *mut c_void;
-    fn sleeve_inference_free(guard: *mut c_void);
+    fn sleeve_torch_inference_new() -> *mut c_void;
+    fn sleeve_torch_inference_free(guard: *mut c_void);
     fn sleeve_exact_f32();
-    fn sleeve_channels_last(tensor: *mut c_void, reason: *mut c_char, room: usize) -> c_int;
-    fn sleeve_copy_async(to: *mut c_void, from: *const c_void, reason: *mut c_char, room: usize) -> c_int;
-    fn sleeve_stream_new(index: i32, reason: *mut c_char, room: usize) -> *mut c_void;
-    fn sleeve_stream_free(stream: *mut c_void);
-    fn sleeve_stream_enter(stream: *mut c_void, reason: *mut c_char, room: usize) -> c_int;
-    fn sleeve_stream_leave(stream: *mut c_void, reason: *mut c_char, room: usize) -> c_int;
-    fn sleeve_stream_wait(stream: *mut c_void, reason: *mut c_char, room: usize) -> c_int;
-    fn sleeve_types_begin() -> *mut c_void;
-    fn sleeve_types_end(handle: *mut c_void) -> u64;
+    fn sleeve_torch_channels_last(tensor: *mut c_void, reason: *mut c_char, room: usize) -> c_int;
+    fn sleeve_torch_copy_async(
+        to: *mut c_void,
+        from: *const c_void,
+        reason: *mut c_char,
+        room: usize,
+    ) -> c_int;
+    fn sleeve_torch_stream_new(index: i32, reason: *mut c_char, room: usize) -> *mut c_void;
+    fn sleeve_torch_stream_free(stream: *mut c_void);
+    fn sleeve_torch_stream_enter(stream: *mut c_void, reason: *mut c_char, room: usize) -> c_int;
+    fn sleeve_torch_stream_leave(stream: *mut c_void, reason: *mut c_char, room: usize) -> c_int;
+    fn sleeve_torch_stream_wait(stream: *mut c_void, reason: *mut c_char, room: usize) -> c_int;
+    fn sleeve_torch_types_begin() -> *mut c_void;
+    fn sleeve_torch_types_end(handle: *mut c_void) -> u64;
 }
 
 /// Runs a function that may write a reason; the reason is an error.
@@ -36,14 +41,14 @@ pub struct Inference(*mut c_void, PhantomData<*const ()>);
 impl Inference {
     pub fn new() -> Self {
         // SAFETY: it has no conditions.
-        Inference(unsafe { sleeve_inference_new() }, PhantomData)
+        Inference(unsafe { sleeve_torch_inference_new() }, PhantomData)
     }
 }
 
 impl Drop for Inference {
     fn drop(&mut self) {
         // SAFETY: it was made on this thread and is freed once.
-        unsafe { sleeve_inference_free(self.0) }
+        unsafe { sleeve_torch_inference_free(self.0) }
     }
 }
 
@@ -56,14 +61,16 @@ pub fn exact_f32() {
 /// Stores a four-dimensional tensor's values with the channels last; its clones see it too.
 pub fn channels_last(tensor: &mut Tensor) -> Result<(), String> {
     // SAFETY: the tensor is alive.
-    explained(|reason, room| unsafe { sleeve_channels_last(tensor.as_mut_ptr().cast(), reason, room) == 0 })
+    explained(|reason, room| unsafe {
+        sleeve_torch_channels_last(tensor.as_mut_ptr().cast(), reason, room) == 0
+    })
 }
 
 /// Copies between devices; the copy is in the current stream, and this does not wait for it.
 pub fn copy_async(to: &mut Tensor, from: &Tensor) -> Result<(), String> {
     // SAFETY: both tensors are alive; libtorch checks shapes, and keeps pinned memory until it is copied.
     explained(|reason, room| unsafe {
-        sleeve_copy_async(to.as_mut_ptr().cast(), from.as_ptr().cast(), reason, room) == 0
+        sleeve_torch_copy_async(to.as_mut_ptr().cast(), from.as_ptr().cast(), reason, room) == 0
     })
 }
 
@@ -78,7 +85,7 @@ impl Stream {
         let mut stream = std::ptr::null_mut();
         explained(|reason, room| {
             // SAFETY: it checks the index.
-            stream = unsafe { sleeve_stream_new(index as i32, reason, room) };
+            stream = unsafe { sleeve_torch_stream_new(index as i32, reason, room) };
             !stream.is_null()
         })?;
         Ok(Stream(stream))
@@ -87,9 +94,9 @@ impl Stream {
     /// What `function` asks of the device goes into this stream.
     pub fn within<T>(&mut self, function: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
         // SAFETY: the stream is alive, here and below.
-        explained(|reason, room| unsafe { sleeve_stream_enter(self.0, reason, room) == 0 })?;
+        explained(|reason, room| unsafe { sleeve_torch_stream_enter(self.0, reason, room) == 0 })?;
         let outcome = function();
-        let left = explained(|reason, room| unsafe { sleeve_stream_leave(self.0, reason, room) == 0 });
+        let left = explained(|reason, room| unsafe { sleeve_torch_stream_leave(self.0, reason, room) == 0 });
         let value = outcome?;
         left.map(|()| value)
     }
@@ -97,14 +104,14 @@ impl Stream {
     /// Waits until the device has done what the last `within` asked.
     pub fn wait(&mut self) -> Result<(), String> {
         // SAFETY: the stream is alive.
-        explained(|reason, room| unsafe { sleeve_stream_wait(self.0, reason, room) == 0 })
+        explained(|reason, room| unsafe { sleeve_torch_stream_wait(self.0, reason, room) == 0 })
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
         // SAFETY: it is freed once.
-        unsafe { sleeve_stream_free(self.0) }
+        unsafe { sleeve_torch_stream_free(self.0) }
     }
 }
 
@@ -120,16 +127,16 @@ pub fn types_during<T>(function: impl FnOnce() -> T) -> (T, Types) {
     impl Drop for Recording {
         fn drop(&mut self) {
             // SAFETY: begun on this thread, ended once; a panic ends it too.
-            unsafe { sleeve_types_end(self.0) };
+            unsafe { sleeve_torch_types_end(self.0) };
         }
     }
     // SAFETY: it has no conditions.
-    let recording = Recording(unsafe { sleeve_types_begin() });
+    let recording = Recording(unsafe { sleeve_torch_types_begin() });
     let value = function();
     let handle = recording.0;
     std::mem::forget(recording);
     // SAFETY: begun on this thread, ended once.
-    let bits = unsafe { sleeve_types_end(handle) };
+    let bits = unsafe { sleeve_torch_types_end(handle) };
     let kinds = |bits: u64| {
         let known = [Kind::Float, Kind::BFloat16, Kind::Half, Kind::Double];
         known.into_iter().filter(|&kind| bits >> (kind as u64) & 1 == 1).collect()
