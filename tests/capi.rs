@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use sleeve_tests::native::{self, Linking};
 use sleeve_tests::{data, have, output_of, peer, recording, repository, skip};
@@ -31,22 +32,23 @@ fn declared(header: &str) -> BTreeSet<String> {
     names
 }
 
-/// An EfficientNet-B0 and a head behind MusiCNN's 200 values.
+/// An EfficientNet-B0 and a head behind MusiCNN's 200 values, made by whichever test comes first.
 fn models() -> Option<(PathBuf, PathBuf)> {
-    let folder = native::folder();
-    let effnet = folder.join("effnet.onnx");
-    if !effnet.exists() {
-        let partial = folder.join(format!("effnet.{}.onnx", std::process::id()));
-        output_of(peer("make_effnet.py")?.arg(&partial).args(["--style", "folded"]));
-        fs::rename(partial, &effnet).unwrap();
-    }
-    let head = folder.join("head.onnx");
-    if !head.exists() {
-        let partial = folder.join(format!("head.{}.onnx", std::process::id()));
-        output_of(peer("make_head.py")?.arg(&partial).args(["200", "7"]));
-        fs::rename(partial, &head).unwrap();
-    }
-    Some((effnet, head))
+    static MADE: OnceLock<Option<(PathBuf, PathBuf)>> = OnceLock::new();
+    let make = || {
+        let (effnet, head) = (native::folder().join("effnet.onnx"), native::folder().join("head.onnx"));
+        for (script, path, arguments) in
+            [("make_effnet.py", &effnet, ["--style", "folded"]), ("make_head.py", &head, ["200", "7"])]
+        {
+            if !path.exists() {
+                let partial = path.with_extension(format!("{}.onnx", std::process::id()));
+                output_of(peer(script)?.arg(&partial).args(arguments));
+                fs::rename(partial, path).unwrap();
+            }
+        }
+        Some((effnet, head))
+    };
+    MADE.get_or_init(make).clone()
 }
 
 #[test]
