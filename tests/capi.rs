@@ -140,9 +140,8 @@ fn headers_compile_without_a_warning_twice_over() {
     }
 }
 
-/// Builds and runs a program of `tests/c/` in every manner; under valgrind, where everything takes fifty times as long,
-/// with arguments of its own.
-fn in_every_manner(source: &str, arguments: &[&Path], under_valgrind: &[&Path]) {
+/// Builds and runs a program of `tests/c/` in every manner.
+fn in_every_manner(source: &str, arguments: &[&Path]) {
     let source = repository().join("tests/c").join(source);
     // Without libtorch, which has leaks of its own and takes minutes under valgrind.
     let run = |program: &Path| {
@@ -154,7 +153,7 @@ fn in_every_manner(source: &str, arguments: &[&Path], under_valgrind: &[&Path]) 
     let sanitized = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
     run(&native::build(&source, Linking::Shared, &sanitized));
     let program = native::build(&source, Linking::Shared, &["-g"]);
-    native::valgrind(&program, under_valgrind);
+    native::valgrind(&program, arguments);
 }
 
 #[test]
@@ -163,8 +162,7 @@ fn c_programs_use_all_of_it() {
         skip!("no {tool}");
     }
     let Some((effnet, head)) = models() else { skip!("no peers; run `cargo xtask peers`") };
-    let arguments: [&Path; 3] = [&data("golden/music1.wav"), &head, &effnet];
-    in_every_manner("api.c", &arguments, &arguments);
+    in_every_manner("api.c", &[&data("golden/music1.wav"), &head, &effnet]);
 }
 
 #[test]
@@ -173,8 +171,7 @@ fn cpp_programs_use_all_of_it() {
         skip!("no {tool}");
     }
     let Some((_, head)) = models() else { skip!("no peers; run `cargo xtask peers`") };
-    let arguments: [&Path; 2] = [&head, &data("golden/music1.wav")];
-    in_every_manner("api.cpp", &arguments, &arguments);
+    in_every_manner("api.cpp", &[&head, &data("golden/music1.wav")]);
 }
 
 #[test]
@@ -183,8 +180,7 @@ fn c_programs_cannot_crash_it() {
         skip!("no {tool}");
     }
     let Some((effnet, head)) = models() else { skip!("no peers; run `cargo xtask peers`") };
-    // The graph that is damaged again and again: a large one, and a small one where that takes long.
-    in_every_manner("hostile.c", &[&effnet, &head], &[&head, &head]);
+    in_every_manner("hostile.c", &[&effnet, &head]);
 }
 
 #[test]
