@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use sleeve_tests::{native, output_of, recording, repository, skip};
+use sleeve::model::Model;
+use sleeve_tests::effnet::graph;
+use sleeve_tests::{native, output_of, recording, repository, skip, torch_engine};
 
 /// An empty prefix, installed into once; `None` where there is no cargo-c.
 fn prefix() -> Option<&'static Path> {
@@ -163,6 +165,73 @@ fn the_installed_library_is_small_and_bears_its_name() {
     let bytes = fs::metadata(stripped).unwrap().len();
     println!("libsleeve.so, stripped: {:.1} MB", bytes as f64 / 1e6);
     assert!(bytes < 20_000_000, "{bytes} bytes");
+}
+
+/// What a library or program asks the loader for.
+fn needed(file: &Path) -> Vec<String> {
+    let text = String::from_utf8(output_of(Command::new("readelf").arg("-d").arg(file))).unwrap();
+    let name = |line: &str| Some(line.split_once("Shared library: [")?.1.trim_end_matches(']').to_owned());
+    text.lines().filter(|line| line.contains("(NEEDED)")).filter_map(name).collect()
+}
+
+/// The mean activations that an example prints, each behind its patch count or before its tag.
+fn numbers(text: &str) -> Vec<f64> {
+    text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
+
+/// One installed library serves hosts with libtorch and without: it needs nothing of it, and a TorchScript file runs
+/// through the plugin, in programs that were built before anybody thought of one.
+#[test]
+fn torchscript_runs_through_the_unchanged_installed_library() {
+    let Some(prefix) = prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
+    if let Some(tool) = native::missing(&["gcc", "g++", "readelf", "pkg-config"]) {
+        skip!("no {tool}");
+    }
+    let Some(plugin) = torch_engine() else { skip!("no libtorch; run `cargo xtask libtorch`") };
+    let Some(onnx) = graph("half", 6, None) else { skip!("no peers; run `cargo xtask peers`") };
+    let installed = fs::canonicalize(libraries(prefix).join("libsleeve.so")).unwrap();
+    let before = fs::read(&installed).unwrap();
+    let allowed =
+        ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
+    let needs = needed(&installed);
+    assert!(needs.iter().all(|name| allowed.contains(&name.as_str())), "libsleeve.so needs {needs:?}");
+    assert!(
+        needed(&plugin).iter().any(|name| name.starts_with("libtorch")),
+        "the plugin is what links libtorch"
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    let torchscript = folder.path().join("network.pt");
+    fs::write(&torchscript, Model::open(&onnx).unwrap().to_torchscript().unwrap()).unwrap();
+    for (compiler, standard, source) in
+        [("gcc", "-std=c11", "c/extract.c"), ("g++", "-std=c++17", "cpp/extract.cpp")]
+    {
+        let program = folder.path().join(compiler);
+        let mut command = Command::new(compiler);
+        command.arg(standard).arg(repository().join("examples").join(source));
+        output_of(command.args(pkg_config(prefix, &["--cflags", "--libs"])).arg("-o").arg(&program));
+        assert!(needed(&program).iter().all(|name| !name.contains("torch")));
+        let run = |model: &Path, plugin: &Path| {
+            let mut command = Command::new(&program);
+            command.env("LD_LIBRARY_PATH", libraries(prefix)).env(native::PLUGIN, plugin);
+            command.arg("-m").arg(model).arg(recording("sky.ogg"));
+            command
+        };
+        let nowhere = Path::new(native::NO_PLUGIN);
+        let embedded = String::from_utf8(output_of(&mut run(&onnx, nowhere))).unwrap();
+        let torch = String::from_utf8(output_of(&mut run(&torchscript, &plugin))).unwrap();
+        assert!(torch.contains("embeddings of 1280 values"), "{source}: {torch}");
+        let (expected, found) = (numbers(&embedded), numbers(&torch));
+        assert!(expected.len() >= 3 && expected.len() == found.len(), "{embedded}\n{torch}");
+        let is_close = |(a, b): (&f64, &f64)| (a - b).abs() <= 2e-3;
+        assert!(expected.iter().zip(&found).all(is_close), "{embedded}\n{torch}");
+        // Without the plugin the reason names what was looked for, before any audio is read.
+        let output = run(&torchscript, nowhere).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(output.stdout.is_empty() && said.contains(native::NO_PLUGIN), "{said}");
+    }
+    assert!(fs::read(&installed).unwrap() == before);
 }
 
 /// All that a host needs is the prefix.

@@ -103,17 +103,24 @@ fn bf16_is_bf16_and_stays_close() {
     if torch_engine().is_none() {
         skip!("no libtorch; run `cargo xtask libtorch`");
     }
-    for (style, seed) in [("half", 6), ("tensorflow", 6)] {
+    // The second amplifies every rounding more than the others do: there even the fused engine, which rounds less, is
+    // nearly as far off.
+    for (style, seed, wanted) in [("half", 1, 0.9995), ("half", 6, 0.9994), ("tensorflow", 6, 0.9995)] {
         let Some(case) = case(style, seed) else { skip!("no peers; run `cargo xtask peers`") };
         let patches = &case.patches[..8 * PATCH];
         let exact = run(&*on_cpu(&case.model, EngineChoice::Torch, Precision::F32, 1), patches);
         let engine = on_cpu(&case.model, EngineChoice::Torch, Precision::Bf16, 1);
         assert!(engine.describe().contains("bf16"), "{}", engine.describe());
-        let (error, worst) = compare(&run(&*engine, patches), &exact, dims(&*engine));
-        println!("{style} {seed}: error {error:.1e}, cosine {worst:.6}");
-        // Everything is bf16 here, weights of all layers and what lies between them; the fused engine keeps more in f32,
-        // and comes closer.
-        assert!(worst >= 0.999, "{style} {seed}: cosine {worst}");
+        let found = run(&*engine, patches);
+        let [_, dim] = dims(&*engine);
+        let error = relative_error(&found[1], &exact[1]);
+        let pairs = found[1].chunks_exact(dim).zip(exact[1].chunks_exact(dim));
+        let least = pairs.map(|(found, exact)| cosine(found, exact)).fold(1.0, f64::min);
+        let fused = run(&*on_cpu(&case.model, EngineChoice::Effnet, Precision::Bf16, 1), patches);
+        let fused = relative_error(&fused[1], &exact[1]);
+        println!("{style} {seed}: error {error:.1e} (fused engine {fused:.1e}), cosine {least:.6}");
+        assert!(least >= wanted, "{style} {seed}: cosine {least}");
+        assert!(error <= 1.5 * fused, "{style} {seed}: error {error:e}, fused engine {fused:e}");
         // Eight bits of every product leave their mark. (The plugin itself refuses a network whose convolutions take
         // another type than was asked for; see `torch_files.rs`.)
         assert!(error > 1e-4, "{style} {seed}: {error:e} is f32 by another name");

@@ -151,8 +151,9 @@ impl Model {
     /// The model as a TorchScript file (`.pt`), for an EfficientNet-B0: libtorch opens it on any device, and it
     /// computes in the type that its module is cast to.
     ///
-    /// Its `forward` takes float patches `[n, frames, bands]`, any `n`, and returns a dictionary of the outputs
-    /// `[n, dim]` by their names.
+    /// Its `forward` takes patches `[n, frames, bands]`, any `n`, and returns a dictionary of the outputs `[n, dim]`
+    /// by their names, in f32. The encoder's parameters have torchvision's names with `_` for every dot; batch norm
+    /// is folded into them.
     ///
     /// # Errors
     /// `Model` for a network that is none.

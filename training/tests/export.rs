@@ -211,10 +211,6 @@ fn what_cannot_be_exported_is_named_with_its_reason() {
     std::fs::write(folder.path().join("bad.json"), r#"{"schema": 1}"#).unwrap();
     let bad = with(&["net.safetensors", "--metadata", "bad.json"], "bad");
     refused(&bad, folder.path(), "bad.json: metadata sets `schema`");
-    if !cfg!(feature = "torch") {
-        let arguments = ["--random", "--out", ".", "--name", "x", "--formats", "pt"];
-        refused(&arguments, folder.path(), "built without libtorch");
-    }
 }
 
 #[test]

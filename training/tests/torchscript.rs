@@ -19,6 +19,7 @@ use support::formula;
 use tch::{CModule, Device, IValue, Kind, Tensor};
 
 const PATCHES: usize = 8;
+const NAMES: [&str; 3] = ["projections", "predictions", "embeddings"];
 const DIMS: [usize; 3] = [512, 7, 1280];
 
 struct Exported {
@@ -69,9 +70,17 @@ fn opened(kind: Kind) -> CModule {
 
 fn forward(module: &CModule, count: usize) -> Vec<Vec<f32>> {
     let result = tch::no_grad(|| module.forward_is(&[IValue::Tensor(patches(count))])).unwrap();
-    let IValue::Tuple(outputs) = result else { panic!("{result:?} is no tuple") };
-    let outputs: Vec<Tensor> = outputs.into_iter().map(|output| Tensor::try_from(output).unwrap()).collect();
-    assert_eq!(outputs.len(), DIMS.len());
+    let IValue::GenericDict(entries) = result else { panic!("{result:?} is no dictionary") };
+    let outputs: Vec<Tensor> = NAMES
+        .iter()
+        .map(|name| {
+            let is_it = |(key, _): &&(IValue, IValue)| matches!(key, IValue::String(key) if key == name);
+            let (_, value) = entries.iter().find(is_it).unwrap_or_else(|| panic!("no {name}"));
+            let IValue::Tensor(tensor) = value else { panic!("{name} is {value:?}") };
+            tensor.shallow_clone()
+        })
+        .collect();
+    assert_eq!(entries.len(), NAMES.len());
     for (output, dim) in outputs.iter().zip(DIMS) {
         assert_eq!((output.kind(), output.size()), (Kind::Float, vec![count as i64, dim as i64]));
     }
@@ -122,21 +131,18 @@ fn what_folding_and_rounding_lose_is_small() {
 #[test]
 fn one_file_computes_in_three_types() {
     let exact = run(Kind::Float, PATCHES);
-    for (kind, mantissa) in [(Kind::BFloat16, 0xffff_u32), (Kind::Half, 0x1fff)] {
+    for kind in [Kind::BFloat16, Kind::Half] {
         let module = opened(kind);
         let parameters = module.named_parameters().unwrap();
         assert_eq!(parameters.len(), 49 * 2 + 16 * 4 + 4 + 2);
-        assert!(parameters.iter().any(|(name, _)| name == "features.3.1.block.0.0.weight"));
+        assert!(parameters.iter().any(|(name, _)| name == "features_3_1_block_0_0_weight"));
         assert!(parameters.iter().all(|(_, tensor)| tensor.kind() == kind));
         let found = forward(&module, PATCHES);
         for (found, (exact, dim)) in found.iter().zip(exact.iter().zip(DIMS)) {
-            // What left the last layer was of that type: the rest of the bits are zero.
-            let is_of_type = |value: &f32| value.to_bits() & mantissa == 0 || value.abs() < 6.2e-5;
-            assert!(found.iter().all(is_of_type), "{kind:?}, {dim} values");
             let cosines = found.chunks(dim).zip(exact.chunks(dim)).map(|(a, b)| cosine(a, b));
             let least = cosines.fold(1.0, f64::min);
             println!("{kind:?}, {dim} values: cosine at least {least:.6}");
-            // Heads with random weights lose more: of what all embeddings have in common little passes through them.
+            // A head with random weights lets through little of what all embeddings have in common, and so loses more.
             let wanted = if dim == DIMS[2] { 0.9995 } else { 0.999 };
             assert!(least >= wanted, "{kind:?}, {dim} values: cosine {least}");
         }
@@ -162,7 +168,7 @@ fn convolutions_are_in_the_type_asked_for() {
         skip!("CPU lacks what oneDNN needs for bfloat16");
     }
     println!("{} convolutions, such as {}", executed.len(), executed[0]);
-    assert_eq!(executed.len() % 81, 0, "{} convolutions", executed.len());
+    assert_eq!(executed.len() % 49, 0, "{} convolutions", executed.len());
     for line in executed {
         assert!(line.contains("src_bf16") || line.contains("src:bf16"), "{line}");
         assert!(line.contains("wei_bf16") || line.contains("wei:bf16"), "{line}");

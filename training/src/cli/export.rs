@@ -40,7 +40,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME")]
     name: String,
     /// The formats, separated by commas.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = formats())]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Name::Onnx, Name::Pt])]
     formats: Vec<Name>,
     /// Seed of an untrained network's weights.
     #[arg(long, value_name = "N", default_value_t = 0, requires = "random")]
@@ -60,15 +60,11 @@ pub struct Arguments {
     replace: bool,
 }
 
+/// The formats' names.
 #[derive(Clone, Copy, ValueEnum)]
 enum Name {
     Onnx,
     Pt,
-}
-
-/// All formats that this program can write.
-fn formats() -> Vec<Name> {
-    if cfg!(feature = "torch") { vec![Name::Onnx, Name::Pt] } else { vec![Name::Onnx] }
 }
 
 #[derive(Clone)]

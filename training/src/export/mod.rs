@@ -1,15 +1,14 @@
 //! From a checkpoint to the files that the library and the wider world open: `<name>.onnx`, `<name>.pt` and the metadata
 //! of both, `<name>.json`.
 //!
-//! [`weights`] folds batch norm and rounds to half precision, once for all formats, so that they hold the same numbers;
-//! [`onnx`] and `torchscript` (with the feature `torch`) write them, [`published`] reads them back from an ONNX file.
+//! [`weights`] folds batch norm and rounds to half precision, and [`onnx`] writes that; the library itself opens the
+//! result and makes the TorchScript file of it, so that all formats hold the same numbers. [`published`] reads them back
+//! from an ONNX file.
 
 pub mod metadata;
 pub mod onnx;
 mod protobuf;
 pub mod published;
-#[cfg(feature = "torch")]
-pub mod torchscript;
 pub mod weights;
 
 use std::path::{Path, PathBuf};
@@ -74,7 +73,7 @@ pub struct Report {
 ///
 /// # Errors
 /// `InvalidArgument` for a name or formats that cannot be, `Format` where a source cannot be used or a file is there
-/// already, `Io`, and `Program` if libtorch fails.
+/// already, and `Io`.
 pub fn export(source: &Source, options: &Options) -> Result<Report> {
     let &Options { folder, name, formats, replace } = options;
     check_name(name)?;
@@ -108,15 +107,16 @@ pub fn export(source: &Source, options: &Options) -> Result<Report> {
     };
 
     let json = Metadata::from_document(document).map_err(Error::InvalidArgument)?.to_json();
+    let description = serde_json::to_string(&description).expect("a description can be written as JSON");
+    let graph = onnx::file(&weights, name, &description);
+    let model = opened(&folder.join(format!("{name}.onnx")), &graph, &json)?;
     let mut files = Vec::new();
     for format in formats {
         let bytes = match format {
-            Format::Onnx => {
-                let description =
-                    serde_json::to_string(&description).expect("a description can be written as JSON");
-                onnx::file(&weights, name, &description)
+            Format::Onnx => graph.clone(),
+            Format::Pt => {
+                model.to_torchscript().map_err(|error| not_written(folder, name, *format, &error))?
             }
-            Format::Pt => torchscript_file(&weights)?,
         };
         files.push((folder.join(format!("{name}.{}", format.extension())), bytes));
     }
@@ -132,9 +132,6 @@ pub fn export(source: &Source, options: &Options) -> Result<Report> {
     if let Some(path) = left.into_iter().find(|path| path.exists() && !is_update) {
         let reason = "would stay beside the new files, another network's; choose another name, or remove it";
         return Err(Error::format(path, reason));
-    }
-    for (path, bytes) in files.iter().filter(|(path, _)| path.extension().is_some_and(|it| it == "onnx")) {
-        check_onnx(path, bytes, &json)?;
     }
     files.push((described, json.into_bytes()));
     for (path, bytes) in &files {
@@ -175,8 +172,8 @@ fn updated(path: &Path, name: &str, formats: &[&str]) -> Result<Map<String, Valu
     Ok(document)
 }
 
-/// The library must take the file for what it is, without a complaint.
-fn check_onnx(path: &Path, bytes: &[u8], json: &str) -> Result<()> {
+/// The graph as the library opens it, which must take it for what it is, without a complaint.
+fn opened(path: &Path, bytes: &[u8], json: &str) -> Result<Model> {
     let name = path.display().to_string();
     let wrong = |reason: String| Error::format(path, format!("not written: {reason}"));
     let model = Model::from_bytes(&name, bytes, Some(json)).map_err(|error| wrong(error.to_string()))?;
@@ -185,19 +182,9 @@ fn check_onnx(path: &Path, bytes: &[u8], json: &str) -> Result<()> {
     }
     let options = EngineOptions { engine: EngineChoice::Effnet, threads: 1, ..EngineOptions::default() };
     model.engine(&options).map_err(|error| wrong(error.to_string()))?;
-    Ok(())
+    Ok(model)
 }
 
-#[cfg(feature = "torch")]
-fn torchscript_file(weights: &Weights) -> Result<Vec<u8>> {
-    torchscript::file(weights).map_err(|reason| Error::Program { program: "TorchScript".into(), reason })
-}
-
-#[cfg(not(feature = "torch"))]
-fn torchscript_file(_: &Weights) -> Result<Vec<u8>> {
-    Err(Error::InvalidArgument(
-        "this sleeve-train was built without libtorch, which format pt needs: `cargo xtask libtorch` fetches it, \
-         `--features torch` builds with it"
-            .into(),
-    ))
+fn not_written(folder: &Path, name: &str, format: Format, error: &sleeve::Error) -> Error {
+    Error::format(&folder.join(format!("{name}.{}", format.extension())), format!("not written: {error}"))
 }
