@@ -147,6 +147,11 @@ impl Marks {
     }
 }
 
+/// Whether a byte is marked.
+pub(super) const fn is_mark(byte: u8) -> bool {
+    matches!(byte, b'<' | b'&' | b'"' | 0..b' ')
+}
+
 /// Which of 64 bytes are `<`, and which are `&`, `"` or control characters; the first byte is the lowest
 /// bit.
 #[inline(always)]
@@ -262,9 +267,7 @@ mod tests {
             let text = format!("{}{}\n{record}", " ".repeat(padding), record.repeat(5));
             let text = text.as_bytes();
             marks.mark(text, &boundaries);
-            let plain: Vec<u32> = (0..text.len() as u32)
-                .filter(|&at| matches!(text[at as usize], b'<' | b'&' | b'"' | 0..b' '))
-                .collect();
+            let plain: Vec<u32> = (0..text.len() as u32).filter(|&at| is_mark(text[at as usize])).collect();
             assert_eq!(marks.positions[..marks.count], plain);
             marks.mark_with(text, &boundaries, classes, positions);
             assert_eq!(marks.positions[..marks.count], plain);

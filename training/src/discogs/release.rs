@@ -10,7 +10,7 @@ use super::tables::{
     RELEASE_ARTISTS, RELEASE_GENRES, RELEASE_LABELS, RELEASE_STYLES, RELEASES, TRACK_ARTISTS, TRACKS,
 };
 use super::values::{Date, duration};
-use super::xml::{Damage, Tag, Xml, clean, name, number};
+use super::xml::{Damage, Tag, TrackHead, Xml, clean, name, number};
 use super::{Records, words};
 use crate::table::{Builder, Cell, Table};
 
@@ -172,15 +172,41 @@ impl<'a> Release<'a> {
         list: &Tag<'a>,
         parent: Option<usize>,
     ) -> Result<(), Damage> {
-        while let Some(tag) = xml.child_of(list)? {
-            if tag.name() != name::TRACK {
-                xml.skip(&tag)?;
+        if list.is_empty() {
+            return Ok(());
+        }
+        loop {
+            if let Some(head) = xml.track_head() {
+                let TrackHead { position, title, duration: text, ended } = head;
+                let duration = duration(&text);
+                let timed = duration.is_some() || !text.trim().is_empty();
+                self.tracks.push(Track { position, title, duration, ..Track::default() });
+                self.read_track(xml, (!ended).then(|| Tag::plain("track")), timed, parent)?;
                 continue;
             }
-            let at = self.tracks.len();
-            let parent_number = parent.map(|at| at as i32 + 1);
-            self.tracks.push(Track { parent: parent_number, ..Track::default() });
-            let mut timed = false;
+            match xml.child_of(list)? {
+                Some(tag) if tag.name() == name::TRACK => {
+                    self.tracks.push(Track::default());
+                    self.read_track(xml, Some(tag), false, parent)?;
+                }
+                Some(tag) => xml.skip(&tag)?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Reads the rest of the last track: what its element still holds, if that has not ended. `timed` tells
+    /// whether a duration has been seen.
+    #[inline(always)]
+    fn read_track(
+        &mut self,
+        xml: &mut Xml<'a, '_>,
+        tag: Option<Tag<'a>>,
+        mut timed: bool,
+        parent: Option<usize>,
+    ) -> Result<(), Damage> {
+        let at = self.tracks.len() - 1;
+        if let Some(tag) = tag {
             while let Some(part) = xml.child_of(&tag)? {
                 match part.name() {
                     name::POSITION => self.tracks[at].position = xml.cell(&part)?,
@@ -202,12 +228,13 @@ impl<'a> Release<'a> {
                     _ => xml.skip(&part)?,
                 }
             }
-            let track = &mut self.tracks[at];
-            if track.parent.is_some() {
-                track.entry = Entry::Part;
-            } else if track.entry == Entry::Track && track.position.is_empty() && !timed {
-                track.entry = Entry::Heading;
-            }
+        }
+        let track = &mut self.tracks[at];
+        if let Some(parent) = parent {
+            track.parent = Some(parent as i32 + 1);
+            track.entry = Entry::Part;
+        } else if track.entry == Entry::Track && track.position.is_empty() && !timed {
+            track.entry = Entry::Heading;
         }
         Ok(())
     }
