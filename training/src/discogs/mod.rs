@@ -357,6 +357,14 @@ fn words<'a>(
     name: Name,
     into: &mut Vec<Cow<'a, str>>,
 ) -> Result<(), Damage> {
+    if parent.is_empty() {
+        return Ok(());
+    }
+    while let Some(word) = xml.word(name) {
+        if !word.is_empty() {
+            into.push(word);
+        }
+    }
     while let Some(tag) = xml.child_of(parent)? {
         if tag.name() == name {
             let word = xml.cell(&tag)?;

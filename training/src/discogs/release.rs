@@ -127,6 +127,12 @@ impl<'a> Release<'a> {
     }
 
     fn read_labels(&mut self, xml: &mut Xml<'a, '_>, parent: &Tag<'a>) -> Result<(), Damage> {
+        if parent.is_empty() {
+            return Ok(());
+        }
+        while let Some(label) = xml.release_label() {
+            self.labels.push(label);
+        }
         while let Some(tag) = xml.child_of(parent)? {
             if tag.name() == name::LABEL {
                 let mut label = ReleaseLabel::default();

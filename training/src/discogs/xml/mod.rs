@@ -19,6 +19,7 @@ use quick_xml::events::attributes::Attributes;
 
 use super::credit::Credit;
 use super::marks::Extent;
+use super::release::ReleaseLabel;
 pub use fast::Fast;
 pub(super) use usual::TrackHead;
 
@@ -260,6 +261,25 @@ impl<'a, 'm> Xml<'a, 'm> {
     pub(super) fn credit(&mut self) -> Option<Credit<'a>> {
         match self {
             Xml::Fast(fast) => fast.try_to(Fast::credit),
+            Xml::Plain(_) => None,
+        }
+    }
+
+    /// The label that comes next, if it is a `<label>` of a release written the usual way.
+    #[inline(always)]
+    pub(super) fn release_label(&mut self) -> Option<ReleaseLabel<'a>> {
+        match self {
+            Xml::Fast(fast) => fast.try_to(Fast::release_label),
+            Xml::Plain(_) => None,
+        }
+    }
+
+    /// The text of the element called `kind` that comes next, if that is a genre or a style written the
+    /// usual way.
+    #[inline(always)]
+    pub(super) fn word(&mut self, kind: Name) -> Option<Cow<'a, str>> {
+        match self {
+            Xml::Fast(fast) => fast.try_to(|fast| fast.word(kind)),
             Xml::Plain(_) => None,
         }
     }

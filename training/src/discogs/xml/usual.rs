@@ -10,6 +10,7 @@ use super::fast::{Fast, pass_reference, text};
 use super::{Name, clean, name};
 use crate::discogs::credit::Credit;
 use crate::discogs::marks::is_mark;
+use crate::discogs::release::ReleaseLabel;
 
 /// The beginning of a track.
 pub(in crate::discogs) struct TrackHead<'a> {
@@ -51,6 +52,26 @@ impl<'a> Fast<'a, '_> {
         };
         self.pass("<role/><tracks/></artist>")?;
         Some(Credit { artist, name, printed, join })
+    }
+
+    /// A whole `<label>` of a release.
+    #[inline(always)]
+    pub(super) fn release_label(&mut self) -> Option<ReleaseLabel<'a>> {
+        self.pass("<label name=\"")?;
+        let name = self.value_to("\" catno=\"")?;
+        let catalogue = self.value_to("\" id=\"")?;
+        let label = self.number_to("\"/>")?;
+        Some(ReleaseLabel { label, name, catalogue })
+    }
+
+    /// A whole `<genre>` or `<style>`.
+    #[inline(always)]
+    pub(super) fn word(&mut self, kind: Name) -> Option<Cow<'a, str>> {
+        match kind {
+            name::GENRE => self.pass("<genre>").and_then(|()| self.cell_to("</genre>")),
+            name::STYLE => self.pass("<style>").and_then(|()| self.cell_to("</style>")),
+            _ => None,
+        }
     }
 
     /// A `<track>` up to its duration.
@@ -214,6 +235,26 @@ impl<'a> Fast<'a, '_> {
                 b'&' => pass_reference(&self.bytes()[at + 1..]).ok()?,
                 _ => {}
             }
+        }
+    }
+
+    /// The rest of an attribute's value up to `markup`, which begins with its quote, fit for a table cell.
+    #[inline(always)]
+    fn value_to(&mut self, markup: &'static str) -> Option<Cow<'a, str>> {
+        let start = self.at;
+        let (mut controls, mut references) = (false, false);
+        loop {
+            let (at, byte) = self.next_mark().ok()?;
+            match byte {
+                b'"' => {
+                    self.pass_at(at, markup, marks_in(markup) - 1)?;
+                    return fit(self.slice(start, at), controls, references);
+                }
+                b'<' => return None,
+                _ => {}
+            }
+            references |= byte == b'&';
+            controls |= byte < b' ';
         }
     }
 
