@@ -313,52 +313,41 @@ impl Records for ReleaseTables {
             Cell::MaybeText(release.status.as_deref()),
             Cell::Text(&release.quality),
         ]);
-        for (at, credit) in (1..).zip(&release.artists) {
-            self.artists.push([
-                Cell::Id(id),
-                Cell::Int(Some(at)),
-                Cell::Id(credit.artist),
-                Cell::Text(&credit.name),
-                Cell::Text(&credit.printed),
-                Cell::Text(&credit.join),
-            ]);
-        }
-        for (at, label) in (1..).zip(&release.labels) {
-            self.labels.push([
-                Cell::Id(id),
-                Cell::Int(Some(at)),
-                Cell::Id(label.label),
-                Cell::Text(&label.name),
-                Cell::Text(&label.catalogue),
-            ]);
-        }
-        for genre in &release.genres {
-            self.genres.push([Cell::Id(id), Cell::Text(genre)]);
-        }
-        for style in &release.styles {
-            self.styles.push([Cell::Id(id), Cell::Text(style)]);
-        }
-        for (at, track) in (1..).zip(&release.tracks) {
-            self.tracks.push([
-                Cell::Id(id),
-                Cell::Int(Some(at)),
-                Cell::Int(track.parent),
-                Cell::Text(track.entry.word()),
-                Cell::Text(&track.position),
-                Cell::Text(&track.title),
-                Cell::Int(track.duration),
-            ]);
-            for (place, credit) in (1..).zip(&track.artists) {
-                self.track_artists.push([
-                    Cell::Id(id),
-                    Cell::Int(Some(at)),
-                    Cell::Int(Some(place)),
-                    Cell::Id(credit.artist),
-                    Cell::Text(&credit.name),
-                    Cell::Text(&credit.printed),
-                    Cell::Text(&credit.join),
-                ]);
-            }
+        let Release { artists, labels, genres, styles, tracks, .. } = release;
+        (self.artists.extend(artists.len()).ids(artists.iter().map(|_| id)).ints(1..=artists.len() as i32))
+            .ids(artists.iter().map(|credit| credit.artist))
+            .texts(artists.iter().map(|credit| &*credit.name))
+            .texts(artists.iter().map(|credit| &*credit.printed))
+            .texts(artists.iter().map(|credit| &*credit.join))
+            .done();
+        (self.labels.extend(labels.len()).ids(labels.iter().map(|_| id)).ints(1..=labels.len() as i32))
+            .ids(labels.iter().map(|label| label.label))
+            .texts(labels.iter().map(|label| &*label.name))
+            .texts(labels.iter().map(|label| &*label.catalogue))
+            .done();
+        let words = |builder: &mut Builder, words: &[Cow<str>]| {
+            let rows = builder.extend(words.len()).ids(words.iter().map(|_| id));
+            rows.texts(words.iter().map(|word| &**word)).done();
+        };
+        words(&mut self.genres, genres);
+        words(&mut self.styles, styles);
+        (self.tracks.extend(tracks.len()).ids(tracks.iter().map(|_| id)).ints(1..=tracks.len() as i32))
+            .maybe_ints(tracks.iter().map(|track| track.parent))
+            .texts(tracks.iter().map(|track| track.entry.word()))
+            .texts(tracks.iter().map(|track| &*track.position))
+            .texts(tracks.iter().map(|track| &*track.title))
+            .maybe_ints(tracks.iter().map(|track| track.duration))
+            .done();
+        for (at, track) in (1..).zip(tracks).filter(|(_, track)| !track.artists.is_empty()) {
+            let artists = &track.artists;
+            (self.track_artists.extend(artists.len()).ids(artists.iter().map(|_| id)))
+                .ints(artists.iter().map(|_| at))
+                .ints(1..=artists.len() as i32)
+                .ids(artists.iter().map(|credit| credit.artist))
+                .texts(artists.iter().map(|credit| &*credit.name))
+                .texts(artists.iter().map(|credit| &*credit.printed))
+                .texts(artists.iter().map(|credit| &*credit.join))
+                .done();
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-pub use builder::{Builder, Cell};
+pub use builder::{Builder, Cell, Columns};
 pub use reader::{Rows, TableReader};
 pub use writer::{Finished, TableWriter, write_table};
 
