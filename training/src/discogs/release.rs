@@ -97,7 +97,27 @@ pub struct Release<'a> {
     pub is_main: Option<bool>,
     /// The tracklist, flattened in document order.
     pub tracks: Vec<Track<'a>>,
+    spare: Spare<'a>,
 }
+
+/// Empty lists of tracks' artists, kept for the next release: allocating them anew took a fiftieth of
+/// the time. They are no part of the release.
+#[derive(Debug, Default)]
+struct Spare<'a>(Vec<Vec<Credit<'a>>>);
+
+impl Clone for Spare<'_> {
+    fn clone(&self) -> Self {
+        Spare::default()
+    }
+}
+
+impl PartialEq for Spare<'_> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Spare<'_> {}
 
 impl<'a> Release<'a> {
     pub(super) fn read(&mut self, xml: &mut Xml<'a, '_>, record: &Tag<'a>) -> Result<(), Damage> {
@@ -224,6 +244,9 @@ impl<'a> Release<'a> {
                     }
                     name::ARTISTS => {
                         let artists = &mut self.tracks[at].artists;
+                        if artists.capacity() == 0 {
+                            *artists = self.spare.0.pop().unwrap_or_default();
+                        }
                         read_credits(xml, &part, |credit| artists.push(credit))?;
                     }
                     // Parts of parts do not exist, and must not nest as deep as a damaged file likes.
@@ -246,13 +269,18 @@ impl<'a> Release<'a> {
     }
 
     fn clear(&mut self) {
-        let Release { artists, labels, genres, styles, tracks, .. } = std::mem::take(self);
-        *self = Release { artists, labels, genres, styles, tracks, ..Release::default() };
+        let Release { artists, labels, genres, styles, tracks, spare, .. } = std::mem::take(self);
+        *self = Release { artists, labels, genres, styles, tracks, spare, ..Release::default() };
         self.artists.clear();
         self.labels.clear();
         self.genres.clear();
         self.styles.clear();
-        self.tracks.clear();
+        for mut track in self.tracks.drain(..) {
+            if track.artists.capacity() > 0 {
+                track.artists.clear();
+                self.spare.0.push(track.artists);
+            }
+        }
     }
 }
 

@@ -95,6 +95,7 @@ pub(super) mod name {
     pub(in crate::discogs) const DATA_QUALITY: Name = Name::of("data_quality");
     pub(in crate::discogs) const DURATION: Name = Name::of("duration");
     pub(in crate::discogs) const EXTRAARTISTS: Name = Name::of("extraartists");
+    pub(in crate::discogs) const FORMATS: Name = Name::of("formats");
     pub(in crate::discogs) const GENRE: Name = Name::of("genre");
     pub(in crate::discogs) const GENRES: Name = Name::of("genres");
     pub(in crate::discogs) const GROUPS: Name = Name::of("groups");

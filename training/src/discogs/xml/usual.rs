@@ -103,6 +103,7 @@ impl<'a> Fast<'a, '_> {
             name::EXTRAARTISTS => while self.try_to(Self::skip_artist).is_some() {},
             name::COMPANIES => while self.try_to(Self::skip_company).is_some() {},
             name::IMAGES => while self.try_to(Self::skip_image).is_some() {},
+            name::FORMATS => while self.try_to(Self::skip_format).is_some() {},
             name::VIDEOS => while self.try_to(Self::skip_video).is_some() {},
             name::IDENTIFIERS => while self.try_to(Self::skip_identifier).is_some() {},
             _ => {}
@@ -149,6 +150,21 @@ impl<'a> Fast<'a, '_> {
         self.skip_value("\" uri=\"\" uri150=\"\" width=\"")?;
         self.skip_value("\" height=\"")?;
         self.skip_value("\"/>")
+    }
+
+    fn skip_format(&mut self) -> Option<()> {
+        self.pass("<format name=\"")?;
+        self.skip_value("\" qty=\"")?;
+        self.skip_value("\" text=\"")?;
+        self.skip_value("\"")?;
+        if self.pass("/>").is_some() {
+            return Some(());
+        }
+        self.pass("><descriptions>")?;
+        while self.pass("<description>").is_some() {
+            self.skip_to("</description>")?;
+        }
+        self.pass("</descriptions></format>")
     }
 
     fn skip_video(&mut self) -> Option<()> {
