@@ -23,6 +23,12 @@ pub(super) fn read_credits<'a>(
     parent: &Tag<'a>,
     mut each: impl FnMut(Credit<'a>),
 ) -> Result<(), Damage> {
+    if parent.is_empty() {
+        return Ok(());
+    }
+    while let Some(credit) = xml.credit() {
+        each(credit);
+    }
     while let Some(tag) = xml.child_of(parent)? {
         if tag.name() != name::ARTIST {
             xml.skip(&tag)?;
@@ -42,6 +48,9 @@ pub(super) fn read_credits<'a>(
             }
         }
         each(credit);
+        while let Some(credit) = xml.credit() {
+            each(credit);
+        }
     }
     Ok(())
 }

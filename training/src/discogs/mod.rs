@@ -265,6 +265,10 @@ fn parse_chunk<T: Records>(
     parsed
 }
 
+/// Bytes of a chunk that are marked at a time: so few that they, their marks and what comes of them stay
+/// in a core's own cache.
+const PIECE: usize = 64 << 10;
+
 /// Calls `each` with every record of `chunk` in order, or with what is wrong with it, and with where it
 /// starts and where the next one does.
 fn each_record<'a, T: Records>(
@@ -274,22 +278,40 @@ fn each_record<'a, T: Records>(
     mut each: impl FnMut(usize, usize, Result<&T::Record<'a>, Damage>),
 ) {
     let mut record = T::Record::default();
-    match simdutf8::basic::from_utf8(chunk) {
-        Ok(text) if chunk.len() <= Marks::LONGEST => {
-            marks.mark(chunk, boundaries);
-            for extent in marks.records(chunk.len()) {
+    let mut from = 0;
+    while from < chunk.len() {
+        let to = boundaries.next(chunk, chunk.len().min(from + PIECE)).unwrap_or(chunk.len());
+        each_record_of_piece::<T>(boundaries, marks, &chunk[from..to], &mut record, |start, end, one| {
+            each(from + start, from + end, one);
+        });
+        from = to;
+    }
+}
+
+/// Does so for the records of a piece of a chunk.
+fn each_record_of_piece<'a, T: Records>(
+    boundaries: &Boundaries,
+    marks: &mut Marks,
+    piece: &'a [u8],
+    record: &mut T::Record<'a>,
+    mut each: impl FnMut(usize, usize, Result<&T::Record<'a>, Damage>),
+) {
+    match simdutf8::basic::from_utf8(piece) {
+        Ok(text) if piece.len() <= Marks::LONGEST => {
+            marks.mark(piece, boundaries);
+            for extent in marks.records(piece.len()) {
                 let Extent { start, end, .. } = extent;
-                let outcome = fast_records::<T>(text, extent, &mut record, |one| each(start, end, Ok(one)));
+                let outcome = fast_records::<T>(text, extent, record, |one| each(start, end, Ok(one)));
                 outcome.unwrap_or_else(|damage| each(start, end, Err(damage)));
             }
         }
         // Somewhere in here is a record that is not UTF-8.
         _ => {
             let mut start = 0;
-            while start < chunk.len() {
-                let end = boundaries.next(chunk, start).unwrap_or(chunk.len());
-                let outcome = match std::str::from_utf8(&chunk[start..end]) {
-                    Ok(text) => plain_records::<T>(text, &mut record, |one| each(start, end, Ok(one))),
+            while start < piece.len() {
+                let end = boundaries.next(piece, start).unwrap_or(piece.len());
+                let outcome = match std::str::from_utf8(&piece[start..end]) {
+                    Ok(text) => plain_records::<T>(text, record, |one| each(start, end, Ok(one))),
                     Err(_) => Err(Damage::Encoding),
                 };
                 outcome.unwrap_or_else(|damage| each(start, end, Err(damage)));
@@ -357,6 +379,14 @@ fn words<'a>(
     name: Name,
     into: &mut Vec<Cow<'a, str>>,
 ) -> Result<(), Damage> {
+    if parent.is_empty() {
+        return Ok(());
+    }
+    while let Some(word) = xml.word(name) {
+        if !word.is_empty() {
+            into.push(word);
+        }
+    }
     while let Some(tag) = xml.child_of(parent)? {
         if tag.name() == name {
             let word = xml.cell(&tag)?;
@@ -426,13 +456,9 @@ pub fn for_each_release<'a>(
     let Some(offset) = splitter.next_chunk(&mut Buffer::default())? else { return Ok(()) };
     let text = &text[offset as usize..];
     let end = memchr::memmem::rfind(text, b"</release>").map_or(text.len(), |at| at + 10);
-    let (mut rest, mut marks) = (&text[..end], Marks::default());
-    while !rest.is_empty() {
-        // A piece at a time, as large as a chunk, so that its marks stay few.
-        let end = boundaries.next(rest, rest.len().min(Options::default().chunk)).unwrap_or(rest.len());
-        each_record::<release::ReleaseTables>(&boundaries, &mut marks, &rest[..end], |_, _, one| each(one));
-        rest = &rest[end..];
-    }
+    each_record::<release::ReleaseTables>(&boundaries, &mut Marks::default(), &text[..end], |_, _, one| {
+        each(one);
+    });
     Ok(())
 }
 

@@ -87,6 +87,14 @@ impl Builder {
         }
     }
 
+    /// Appends `rows` rows, whose cells are then given a column at a time: this looks up what a column
+    /// holds once for all of them, where [`push`](Self::push) does it for each cell.
+    #[inline]
+    pub fn extend(&mut self, rows: usize) -> Columns<'_> {
+        self.rows += rows;
+        Columns { rows: self.rows, columns: self.columns.iter_mut() }
+    }
+
     /// Rows collected so far.
     pub fn len(&self) -> usize {
         self.rows
@@ -101,6 +109,73 @@ impl Builder {
     pub fn finish(&mut self) -> RecordBatch {
         self.rows = 0;
         self.table.batch(self.columns.iter_mut().map(Cells::finish).collect())
+    }
+}
+
+/// Takes the cells of new rows, the columns in the order of the table. All of them must be given.
+///
+/// # Panics
+/// Each function panics if the next column is of another type, may be null where cells may not or the
+/// other way round, or has another number of cells; that is a mistake in the program.
+#[must_use]
+pub struct Columns<'b> {
+    /// Rows that there are when all cells have been given.
+    rows: usize,
+    columns: std::slice::IterMut<'b, Cells>,
+}
+
+impl Columns<'_> {
+    /// The next column's cells, 64-bit integers.
+    #[inline(always)]
+    pub fn ids(mut self, cells: impl Iterator<Item = i64>) -> Self {
+        let Some(Cells { present: None, values: Values::Id(values) }) = self.columns.next() else {
+            panic!("no column of integers without nulls");
+        };
+        values.extend(cells);
+        assert_eq!(values.len(), self.rows);
+        self
+    }
+
+    /// The next column's cells, 32-bit integers.
+    #[inline(always)]
+    pub fn ints(mut self, cells: impl Iterator<Item = i32>) -> Self {
+        let Some(Cells { present: None, values: Values::Int(values) }) = self.columns.next() else {
+            panic!("no column of integers without nulls");
+        };
+        values.extend(cells);
+        assert_eq!(values.len(), self.rows);
+        self
+    }
+
+    /// The next column's cells, 32-bit integers or null.
+    #[inline(always)]
+    pub fn maybe_ints(mut self, cells: impl Iterator<Item = Option<i32>>) -> Self {
+        let Some(Cells { present: Some(present), values: Values::Int(values) }) = self.columns.next() else {
+            panic!("no column of integers with nulls");
+        };
+        values.extend(cells.map(|cell| {
+            present.append(cell.is_some());
+            cell.unwrap_or_default()
+        }));
+        assert_eq!(values.len(), self.rows);
+        self
+    }
+
+    /// The next column's cells, texts.
+    #[inline(always)]
+    pub fn texts<'t>(mut self, cells: impl Iterator<Item = &'t str>) -> Self {
+        let Some(Cells { present: None, values: Values::Text(texts) }) = self.columns.next() else {
+            panic!("no column of texts without nulls");
+        };
+        cells.for_each(|text| texts.push(text));
+        assert_eq!(texts.ends.0.len(), self.rows + 1);
+        self
+    }
+
+    /// That these were all columns.
+    #[inline(always)]
+    pub fn done(mut self) {
+        assert!(self.columns.next().is_none(), "columns without cells");
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-pub use builder::{Builder, Cell};
+pub use builder::{Builder, Cell, Columns};
 pub use reader::{Rows, TableReader};
 pub use writer::{Finished, TableWriter, write_table};
 
@@ -76,18 +76,27 @@ pub struct Column {
     pub holds: Type,
     /// Whether it may be null.
     pub nullable: bool,
+    /// Whether compression is worth its time.
+    pub compressed: bool,
     /// What it means.
     pub meaning: &'static str,
 }
 
 /// A column that is never null.
 pub const fn column(name: &'static str, holds: Type, meaning: &'static str) -> Column {
-    Column { name, holds, nullable: false, meaning }
+    Column { name, holds, nullable: false, compressed: true, meaning }
 }
 
 /// A column that may be null.
 pub const fn optional(name: &'static str, holds: Type, meaning: &'static str) -> Column {
-    Column { name, holds, nullable: true, meaning }
+    Column { name, holds, nullable: true, compressed: true, meaning }
+}
+
+impl Column {
+    /// The same column, stored without compression.
+    pub const fn uncompressed(self) -> Self {
+        Column { compressed: false, ..self }
+    }
 }
 
 /// A table: its file is `<name>.parquet` unless the user says otherwise.

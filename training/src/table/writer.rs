@@ -43,6 +43,13 @@ impl TableWriter {
                 // The smallest and the largest title help nobody to find a row group.
                 properties = properties.set_column_statistics_enabled(name.clone(), EnabledStatistics::None);
             }
+            if column.holds == Type::Text {
+                // Lengths on their own take a few bits each, not four bytes.
+                properties = properties.set_column_encoding(name.clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY);
+            }
+            if !column.compressed {
+                properties = properties.set_column_compression(name.clone(), Compression::UNCOMPRESSED);
+            }
             if matches!(column.holds, Type::Id | Type::Int | Type::Ids | Type::Ints) {
                 // Ids come in ascending order: their differences take next to nothing.
                 // Compressing them once more gains nothing.

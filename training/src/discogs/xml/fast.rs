@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use quick_xml::escape::unescape;
 use wide::u8x16;
 
+use super::usual::fit;
 use super::{Damage, Name, Tag, clean};
 use crate::discogs::marks::Extent;
 
@@ -13,9 +14,9 @@ pub struct Fast<'a, 'm> {
     /// The text up to the record's end; positions count from its beginning.
     text: &'a str,
     /// The marks not yet passed.
-    marks: std::slice::Iter<'m, u32>,
-    /// What lies before this has been read.
-    at: usize,
+    pub(super) marks: std::slice::Iter<'m, u32>,
+    /// What lies before this has been read, and all marks in it been passed.
+    pub(super) at: usize,
 }
 
 impl<'a, 'm> Fast<'a, 'm> {
@@ -29,13 +30,19 @@ impl<'a, 'm> Fast<'a, 'm> {
         self.text.len() - self.at
     }
 
-    fn bytes(&self) -> &'a [u8] {
+    pub(super) fn bytes(&self) -> &'a [u8] {
         self.text.as_bytes()
+    }
+
+    /// The text between two marks.
+    #[inline(always)]
+    pub(super) fn slice(&self, start: usize, end: usize) -> &'a str {
+        &self.text[start..end]
     }
 
     /// The position of the next mark, and the byte there.
     #[inline(always)]
-    fn next_mark(&mut self) -> Result<(usize, u8), Damage> {
+    pub(super) fn next_mark(&mut self) -> Result<(usize, u8), Damage> {
         let at = *self.marks.next().ok_or(Damage::Unclosed)? as usize;
         Ok((at, self.bytes()[at]))
     }
@@ -70,14 +77,10 @@ impl<'a, 'm> Fast<'a, 'm> {
     #[inline(always)]
     pub(super) fn cell(&mut self, tag: &Tag<'a>) -> Result<Cow<'a, str>, Damage> {
         let (raw, controls, references) = self.raw_text(tag)?;
-        if !controls && !references {
-            // Outside ASCII there is other white space to be trimmed.
-            let visible = |byte: Option<&u8>| byte.is_none_or(|byte| (b'!'..0x80).contains(byte));
-            if visible(raw.as_bytes().first()) && visible(raw.as_bytes().last()) {
-                return Ok(Cow::Borrowed(raw));
-            }
+        match fit(raw, controls, references) {
+            Some(cell) => Ok(cell),
+            None => text(raw, references).map(clean),
         }
-        text(raw, references).map(clean)
     }
 
     /// The text of `tag` as it stands, up to and with its closing tag, and whether there are control
@@ -108,6 +111,7 @@ impl<'a, 'm> Fast<'a, 'm> {
             self.marks.next();
             return Ok(());
         }
+        self.skip_children(tag.name);
         let mut open = Vec::new();
         let (mut name, mut length) = (tag.name, tag.length as usize);
         loop {
@@ -214,7 +218,7 @@ impl<'a, 'm> Fast<'a, 'm> {
 
     /// Passes over the next mark inside an attribute.
     #[inline(always)]
-    fn pass_mark(&mut self) -> Result<(usize, u8), Damage> {
+    pub(super) fn pass_mark(&mut self) -> Result<(usize, u8), Damage> {
         let (at, byte) = self.next_mark()?;
         match byte {
             b'<' => return Err(Damage::Unclosed),
@@ -240,7 +244,7 @@ impl<'a, 'm> Fast<'a, 'm> {
 }
 
 #[inline(always)]
-fn text(raw: &str, references: bool) -> Result<Cow<'_, str>, Damage> {
+pub(super) fn text(raw: &str, references: bool) -> Result<Cow<'_, str>, Damage> {
     if !references {
         return Ok(Cow::Borrowed(raw));
     }
@@ -284,7 +288,7 @@ static KEEP: [u128; 32] = {
 };
 
 /// Whether a reference that XML knows stands at the beginning of `rest`, behind its `&`.
-fn pass_reference(rest: &[u8]) -> Result<(), Damage> {
+pub(super) fn pass_reference(rest: &[u8]) -> Result<(), Damage> {
     for name in [&b"amp;"[..], b"lt;", b"gt;", b"quot;", b"apos;"] {
         if rest.starts_with(name) {
             return Ok(());

@@ -9,6 +9,7 @@ mod fast;
 mod plain;
 #[cfg(test)]
 mod tests;
+mod usual;
 
 use std::borrow::Cow;
 
@@ -16,8 +17,11 @@ use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::attributes::Attributes;
 
+use super::credit::Credit;
 use super::marks::Extent;
+use super::release::ReleaseLabel;
 pub use fast::Fast;
+pub(super) use usual::TrackHead;
 
 /// Why a record cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,13 +90,18 @@ pub(super) mod name {
     pub(in crate::discogs) const ANV: Name = Name::of("anv");
     pub(in crate::discogs) const ARTIST: Name = Name::of("artist");
     pub(in crate::discogs) const ARTISTS: Name = Name::of("artists");
+    pub(in crate::discogs) const COMPANIES: Name = Name::of("companies");
     pub(in crate::discogs) const COUNTRY: Name = Name::of("country");
     pub(in crate::discogs) const DATA_QUALITY: Name = Name::of("data_quality");
     pub(in crate::discogs) const DURATION: Name = Name::of("duration");
+    pub(in crate::discogs) const EXTRAARTISTS: Name = Name::of("extraartists");
+    pub(in crate::discogs) const FORMATS: Name = Name::of("formats");
     pub(in crate::discogs) const GENRE: Name = Name::of("genre");
     pub(in crate::discogs) const GENRES: Name = Name::of("genres");
     pub(in crate::discogs) const GROUPS: Name = Name::of("groups");
     pub(in crate::discogs) const ID: Name = Name::of("id");
+    pub(in crate::discogs) const IDENTIFIERS: Name = Name::of("identifiers");
+    pub(in crate::discogs) const IMAGES: Name = Name::of("images");
     pub(in crate::discogs) const JOIN: Name = Name::of("join");
     pub(in crate::discogs) const LABEL: Name = Name::of("label");
     pub(in crate::discogs) const LABELS: Name = Name::of("labels");
@@ -111,6 +120,7 @@ pub(super) mod name {
     pub(in crate::discogs) const TITLE: Name = Name::of("title");
     pub(in crate::discogs) const TRACK: Name = Name::of("track");
     pub(in crate::discogs) const TRACKLIST: Name = Name::of("tracklist");
+    pub(in crate::discogs) const VIDEOS: Name = Name::of("videos");
     pub(in crate::discogs) const YEAR: Name = Name::of("year");
 }
 
@@ -125,10 +135,20 @@ pub struct Tag<'a> {
 }
 
 impl<'a> Tag<'a> {
+    /// The element whose opening tag is `<name>`, which has been read.
+    pub(super) fn plain(name: &'static str) -> Self {
+        Tag { name: Name::of(name), length: name.len() as u32, attributes: "", empty: false }
+    }
+
     /// The element's name.
     #[inline(always)]
     pub fn name(&self) -> Name {
         self.name
+    }
+
+    /// Whether it is written `<name/>`.
+    pub(super) fn is_empty(&self) -> bool {
+        self.empty
     }
 
     /// Calls `each` with every attribute's name and value.
@@ -234,6 +254,43 @@ impl<'a, 'm> Xml<'a, 'm> {
             _ if tag.empty => Ok(Cow::Borrowed("")),
             Xml::Fast(fast) => fast.cell(tag),
             Xml::Plain(reader) => plain_text(reader).map(Cow::Owned).map(clean),
+        }
+    }
+
+    /// The credit that comes next, if it is an `<artist>` written the usual way.
+    #[inline(always)]
+    pub(super) fn credit(&mut self) -> Option<Credit<'a>> {
+        match self {
+            Xml::Fast(fast) => fast.try_to(Fast::credit),
+            Xml::Plain(_) => None,
+        }
+    }
+
+    /// The label that comes next, if it is a `<label>` of a release written the usual way.
+    #[inline(always)]
+    pub(super) fn release_label(&mut self) -> Option<ReleaseLabel<'a>> {
+        match self {
+            Xml::Fast(fast) => fast.try_to(Fast::release_label),
+            Xml::Plain(_) => None,
+        }
+    }
+
+    /// The text of the element called `kind` that comes next, if that is a genre or a style written the
+    /// usual way.
+    #[inline(always)]
+    pub(super) fn word(&mut self, kind: Name) -> Option<Cow<'a, str>> {
+        match self {
+            Xml::Fast(fast) => fast.try_to(|fast| fast.word(kind)),
+            Xml::Plain(_) => None,
+        }
+    }
+
+    /// The beginning of the `<track>` that comes next, if it is written the usual way.
+    #[inline(always)]
+    pub(super) fn track_head(&mut self) -> Option<TrackHead<'a>> {
+        match self {
+            Xml::Fast(fast) => fast.try_to(Fast::track_head),
+            Xml::Plain(_) => None,
         }
     }
 
