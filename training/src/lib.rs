@@ -13,12 +13,15 @@
 #![deny(missing_docs)]
 
 pub mod atomic;
+pub mod batches;
 pub mod checkpoint;
 pub mod cli;
+pub mod config;
 pub mod corpus;
 pub mod discogs;
 mod error;
 pub mod export;
+pub mod features;
 pub mod links;
 pub mod matching;
 pub mod network;

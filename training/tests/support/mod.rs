@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod compare;
+pub mod dataset;
 pub mod formula;
 pub mod perturbed;
 pub mod scale;
