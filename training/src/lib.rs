@@ -26,6 +26,8 @@ pub mod links;
 pub mod matching;
 pub mod network;
 pub mod pairs;
+pub mod plot;
+pub mod runlog;
 pub mod scan;
 pub mod splits;
 pub mod stats;

@@ -6,7 +6,7 @@
 
 pub mod metadata;
 pub mod onnx;
-mod protobuf;
+pub(crate) mod protobuf;
 pub mod published;
 #[cfg(feature = "torch")]
 pub mod torchscript;
