@@ -146,7 +146,7 @@ fn wrong_arguments_are_named() {
 
 #[test]
 fn help_explains_the_method() {
-    for command in ["discogs", "scan", "match", "split", "pairs", "stats"] {
+    for command in ["discogs", "scan", "match", "split", "pairs", "stats", "features", "plot"] {
         let text = run(&[command, "--help"]);
         assert!(text.contains("section"), "{command}: {text}");
     }

@@ -6,6 +6,8 @@ pub mod dataset;
 pub mod formula;
 pub mod perturbed;
 pub mod scale;
+pub mod synthetic;
+pub mod wav;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
