@@ -22,7 +22,7 @@ pub struct Arguments {
     /// Which of its recordings: the table of `scan`, or of `match` or `split` for fewer.
     #[arg(long, value_name = "FILE.parquet")]
     collection: PathBuf,
-    /// Where features go; `train` looks in the folder `features` of the data set.
+    /// Where features go: the folder that `train` is told of with --features.
     #[arg(long, value_name = "FEATURES")]
     out: PathBuf,
     /// Take every n-th recording, starting with the i-th; i counts from 1.
