@@ -47,6 +47,34 @@ impl Canvas {
         }
     }
 
+    /// Draws a line through points, `width` pixels wide.
+    pub fn line(&mut self, points: &[(f32, f32)], width: f32, colour: Rgb) {
+        // Each pixel once, by the segment that covers it most: joints are not darker than the rest.
+        let mut covered = vec![0.0_f32; self.width * self.height];
+        let reach = 0.5 * width + 1.0;
+        for ends in points.windows(2) {
+            let ((x0, y0), (x1, y1)) = (ends[0], ends[1]);
+            let pixels = |one: f32, other: f32, most: usize| {
+                let first = (one.min(other) - reach).max(0.0) as usize;
+                first..((one.max(other) + reach).max(0.0) as usize + 1).min(most)
+            };
+            let (dx, dy) = (x1 - x0, y1 - y0);
+            let length = (dx * dx + dy * dy).max(1e-12);
+            for y in pixels(y0, y1, self.height) {
+                for x in pixels(x0, x1, self.width) {
+                    let (px, py) = (x as f32 + 0.5 - x0, y as f32 + 0.5 - y0);
+                    let along = ((px * dx + py * dy) / length).clamp(0.0, 1.0);
+                    let distance = (px - along * dx).hypot(py - along * dy);
+                    let pixel = &mut covered[y * self.width + x];
+                    *pixel = pixel.max((0.5 * width + 0.5 - distance).clamp(0.0, 1.0));
+                }
+            }
+        }
+        for (at, coverage) in covered.into_iter().enumerate().filter(|(_, coverage)| *coverage > 0.0) {
+            self.blend(at % self.width, at / self.width, colour, coverage);
+        }
+    }
+
     /// How wide a text is, in pixels.
     pub fn text_width(&self, text: &str, size: f32) -> f32 {
         let font = self.font.as_scaled(PxScale::from(size));

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use ndarray::Array2;
 
 use super::Dtype;
@@ -24,6 +25,7 @@ pub struct NpyReader {
     /// Where the file stands, so that reading on needs no seek.
     position: u64,
     bytes: Vec<u8>,
+    halves: Vec<f16>,
 }
 
 impl NpyReader {
@@ -61,7 +63,15 @@ impl NpyReader {
         if present == 0 && header.cols.max(header.rows) > MAX_EMPTY {
             return Err(refuse("it is empty, yet its shape is enormous".into()));
         }
-        Ok(Self { file, path: path.to_owned(), header, data, position: data, bytes: Vec::new() })
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            header,
+            data,
+            position: data,
+            bytes: Vec::new(),
+            halves: Vec::new(),
+        })
     }
 
     /// Rows in the array.
@@ -123,9 +133,10 @@ impl NpyReader {
                     }
                 }
                 Dtype::F16 => {
-                    for (value, bytes) in piece.iter_mut().zip(self.bytes.as_chunks().0) {
-                        *value = f16::from_le_bytes(*bytes).to_f32();
-                    }
+                    self.halves.clear();
+                    self.halves
+                        .extend(self.bytes.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes)));
+                    self.halves.convert_to_f32_slice(piece);
                 }
             }
         }

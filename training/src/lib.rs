@@ -13,16 +13,21 @@
 #![deny(missing_docs)]
 
 pub mod atomic;
+pub mod batches;
 pub mod checkpoint;
 pub mod cli;
+pub mod config;
 pub mod corpus;
 pub mod discogs;
 mod error;
 pub mod export;
+pub mod features;
 pub mod links;
 pub mod matching;
 pub mod network;
 pub mod pairs;
+pub mod plot;
+pub mod runlog;
 pub mod scan;
 pub mod splits;
 pub mod stats;

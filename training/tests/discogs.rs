@@ -160,7 +160,7 @@ fn every_column_is_documented() {
          A column is never null unless its type ends with `?`.\n\
          This page is made from the program's own description of its tables; a test compares them.\n",
     );
-    let others: [&Table; 7] = [
+    let others: [&Table; 8] = [
         &sleeve_training::scan::COLLECTION,
         &sleeve_training::matching::tables::MATCHED,
         &sleeve_training::matching::tables::LINKED_STYLES,
@@ -168,8 +168,9 @@ fn every_column_is_documented() {
         &sleeve_training::splits::SPLIT,
         &sleeve_training::splits::STYLES,
         &sleeve_training::pairs::tables::PAIRS,
+        &sleeve_training::features::FEATURES,
     ];
-    let commands = ["scan", "match", "match", "match", "split", "split", "pairs"];
+    let commands = ["scan", "match", "match", "match", "split", "split", "pairs", "features"];
     let all = ALL.into_iter().map(|table| (table, "discogs")).chain(others.into_iter().zip(commands));
     for (table, command) in all {
         text += &format!("\n## {}.parquet\nFrom `{command}`. A row is {}.\n\n", table.name, table.row);

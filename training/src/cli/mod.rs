@@ -3,8 +3,10 @@
 mod corpus;
 mod discogs;
 mod export;
+mod features;
 mod matching;
 mod pairs;
+mod plot;
 mod scan;
 mod split;
 mod stats;
@@ -23,7 +25,8 @@ use crate::error::Result;
 /// on their sleeves says so, by the same release, artist or label (section 2). The commands follow
 /// each other: `discogs` and `scan` make tables of a dump and of a collection, `match` joins them,
 /// `split` sets validation and test apart, `pairs` draws who is learnt with whom, `stats` counts;
-/// `corpus` fetches a collection to try it on. `export` makes a model of a trained network.
+/// `corpus` fetches a collection to try it on. `features` makes the mel-spectrograms that are learnt from, `plot` draws
+/// how runs learnt, `export` makes a model of a trained network. GUIDE.md leads from a dump and a folder of music to a model.
 /// Every table is Parquet, which DuckDB, Polars and pandas open; TABLES.md describes the columns.
 #[derive(Parser)]
 #[command(name = "sleeve-train", version, max_term_width = 100)]
@@ -40,6 +43,8 @@ enum Command {
     Split(split::Arguments),
     Pairs(pairs::Arguments),
     Stats(stats::Arguments),
+    Features(features::Arguments),
+    Plot(plot::Arguments),
     Corpus(corpus::Arguments),
     Export(export::Arguments),
 }
@@ -53,6 +58,8 @@ pub fn main() -> ExitCode {
         Command::Split(arguments) => split::run(&arguments),
         Command::Pairs(arguments) => pairs::run(&arguments),
         Command::Stats(arguments) => stats::run(&arguments),
+        Command::Features(arguments) => features::run(&arguments),
+        Command::Plot(arguments) => plot::run(&arguments),
         Command::Corpus(arguments) => corpus::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
     };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::pairs::tables::{Split, write_pairs};
+use crate::pairs::tables::{Split, keep_never, write_pairs};
 use crate::pairs::{Association, Order};
 
 /// Draws pairs of tracks that models learn to place side by side.
@@ -27,7 +27,8 @@ pub struct Arguments {
     /// With --balanced, at most so many rounds: so many anchors an artist.
     #[arg(long, value_name = "N", requires = "balanced")]
     rounds: Option<u32>,
-    /// Recordings that are never a pair: a tab-separated file with a header, two paths a line.
+    /// Recordings that are never a pair: a tab-separated file with a header, two paths a line; a copy stays with the
+    /// pairs as never.tsv.
     #[arg(long, value_name = "FILE.tsv")]
     never: Option<PathBuf>,
     /// Seed of the random draws.
@@ -58,6 +59,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         write_pairs(&split, &associations, order, arguments.seed, &arguments.folder)?
     {
         println!("{:<8} {:<10} {count} pairs", association.name(), part.name());
+    }
+    if let Some(never) = &arguments.never {
+        keep_never(never, &arguments.folder)?;
     }
     Ok(())
 }

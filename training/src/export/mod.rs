@@ -7,7 +7,7 @@
 
 pub mod metadata;
 pub mod onnx;
-mod protobuf;
+pub(crate) mod protobuf;
 pub mod published;
 pub mod weights;
 

@@ -1,8 +1,8 @@
-//! Protocol Buffers, written: as much as an ONNX file needs.
+//! Protocol Buffers, written: as much as ONNX files and TensorBoard's events need.
 
 /// A message in the making.
 #[derive(Default)]
-pub(super) struct Message {
+pub(crate) struct Message {
     bytes: Vec<u8>,
 }
 
@@ -32,6 +32,12 @@ impl Message {
 
     pub fn float(&mut self, field: u32, value: f32) -> &mut Self {
         self.varint(u64::from(field) << 3 | 5);
+        self.bytes.extend(value.to_le_bytes());
+        self
+    }
+
+    pub fn double(&mut self, field: u32, value: f64) -> &mut Self {
+        self.varint(u64::from(field) << 3 | 1);
         self.bytes.extend(value.to_le_bytes());
         self
     }

@@ -14,7 +14,8 @@ pub use pool::{Condition, Never, Pool};
 use crate::links::Links;
 
 /// What anchor and positive have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Association {
     /// They are the same track.
     Track,

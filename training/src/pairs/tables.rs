@@ -22,6 +22,9 @@ pub static PAIRS: Table = Table {
     ],
 };
 
+/// Name of the file, beside the pairs, that keeps which recordings are never one.
+pub const NEVER: &str = "never.tsv";
+
 /// Where the pairs of an association inside a part are.
 pub fn path(folder: &Path, association: Association, part: Part) -> PathBuf {
     folder.join(format!("pairs_{}_{}.parquet", association.name(), part.name()))
@@ -109,6 +112,15 @@ fn read_named(path: &Path) -> Result<Vec<(String, String)>> {
         }
     }
     Ok(named)
+}
+
+/// Keeps a copy of `never` in `folder`, for whoever draws pairs anew.
+///
+/// # Errors
+/// If it cannot be read or written.
+pub fn keep_never(never: &Path, folder: &Path) -> Result<()> {
+    let text = std::fs::read(never).map_err(|error| Error::io(never, error))?;
+    crate::atomic::write(folder.join(NEVER), &text)
 }
 
 /// Draws the pairs of `associations` separately inside each part of the data set, and writes them into

@@ -1,0 +1,10 @@
+"""What TensorBoard reads in a folder of event files: every scalar, by name and step, checksums verified."""
+import sys
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+events = EventAccumulator(sys.argv[1], size_guidance={"scalars": 0})
+events.Reload()
+for tag in sorted(events.Tags()["scalars"]):
+    for event in events.Scalars(tag):
+        print(tag, event.step, repr(event.wall_time), repr(event.value))

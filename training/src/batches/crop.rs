@@ -1,0 +1,147 @@
+//! Which 128 frames of a recording a patch is.
+
+use rand::Rng;
+
+use super::PATCH;
+use crate::error::Result;
+use crate::features::Recording;
+use crate::network::architecture::{BANDS, FRAMES};
+use crate::network::random;
+
+/// What decides a crop, beside the length of the recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Crop {
+    /// Seed of the run.
+    pub seed: u64,
+    /// The epoch; 0 for validation, whose crops are the same in every epoch.
+    pub epoch: u64,
+    /// The track's number in split.parquet.
+    pub track: u32,
+    /// Which of the track's crops of that epoch: anchors take the even numbers, positives the odd ones.
+    pub number: u32,
+}
+
+impl Crop {
+    /// The first frame of the crop in a recording of `frames` frames: uniform among all complete patches, and 0 where
+    /// there is none.
+    pub fn start(self, frames: u64) -> u64 {
+        self.among(starts(frames))
+    }
+
+    /// The same, but never at `other` if there is another place at all: the two patches of a track that is its own
+    /// partner.
+    pub fn start_apart(self, other: u64, frames: u64) -> u64 {
+        match starts(frames) {
+            1 => 0,
+            count => {
+                let start = self.among(count - 1);
+                start + u64::from(start >= other)
+            }
+        }
+    }
+
+    /// Uniform in `0..count`.
+    fn among(self, count: u64) -> u64 {
+        let Crop { seed, epoch, track, number } = self;
+        let names: [&[u8]; 5] = [
+            b"crop",
+            &seed.to_le_bytes(),
+            &epoch.to_le_bytes(),
+            &u64::from(track).to_le_bytes(),
+            &u64::from(number).to_le_bytes(),
+        ];
+        ((u128::from(random::generator(&names).next_u64()) * u128::from(count)) >> 64) as u64
+    }
+}
+
+/// How many places there are for a patch.
+fn starts(frames: u64) -> u64 {
+    frames.saturating_sub(FRAMES as u64) + 1
+}
+
+/// Reads the patch that begins at frame `start`, `[128, 96]`. A recording of fewer than 128 frames is repeated from
+/// its beginning until it fills one, as `extract --last-patch repeat` does.
+///
+/// # Errors
+/// If the frames cannot be read.
+///
+/// # Panics
+/// If `patch` is not as long as a patch.
+pub fn read_patch(recording: &mut Recording, start: u64, patch: &mut [f32]) -> Result<()> {
+    assert_eq!(patch.len(), PATCH);
+    let frames = recording.frames();
+    if frames >= FRAMES as u64 {
+        return recording.read(start, patch);
+    }
+    let there = frames as usize * BANDS;
+    recording.read(0, &mut patch[..there])?;
+    for at in there..PATCH {
+        patch[at] = patch[at - there];
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn crop(track: u32, epoch: u64) -> Crop {
+        Crop { seed: 7, epoch, track, number: 0 }
+    }
+
+    proptest! {
+        #[test]
+        fn a_crop_is_inside_and_the_same_for_everybody(
+            seed: u64, epoch: u64, track: u32, number: u32, frames in 1u64..1_000_000,
+        ) {
+            let crop = Crop { seed, epoch, track, number };
+            let start = crop.start(frames);
+            prop_assert!(start + FRAMES as u64 <= frames || start == 0);
+            prop_assert_eq!(crop.start(frames), start);
+            let other = Crop { number: number ^ 1, ..crop }.start(frames);
+            let apart = crop.start_apart(other, frames);
+            prop_assert!(apart + FRAMES as u64 <= frames || apart == 0);
+            prop_assert!(apart != other || frames <= FRAMES as u64);
+        }
+
+        #[test]
+        fn everything_a_crop_is_named_after_matters(seed: u64, epoch: u64, track: u32, number: u32) {
+            // Among so many places, two crops are at the same one by chance alone.
+            let frames = 1 << 60;
+            let crop = Crop { seed, epoch, track, number };
+            let others = [
+                Crop { seed: seed ^ 1, ..crop },
+                Crop { epoch: epoch ^ 1, ..crop },
+                Crop { track: track ^ 1, ..crop },
+                Crop { number: number ^ 1, ..crop },
+            ];
+            prop_assert!(others.iter().all(|other| other.start(frames) != crop.start(frames)));
+        }
+    }
+
+    #[test]
+    fn crops_are_uniform_over_a_recording() {
+        let mut counts = [0u32; 11];
+        let mut apart = [0u32; 11];
+        for track in 0..22_000 {
+            counts[crop(track, 1).start(138) as usize] += 1;
+            apart[crop(track, 1).start_apart(4, 138) as usize] += 1;
+        }
+        // 2,000 each, give or take five deviations.
+        assert!(counts.iter().all(|count| (1780..2220).contains(count)), "{counts:?}");
+        assert_eq!(apart[4], 0);
+        let rest = apart.iter().enumerate().filter(|(at, _)| *at != 4);
+        assert!(rest.clone().all(|(_, count)| (1960..2440).contains(count)), "{apart:?}");
+    }
+
+    /// The numbers are part of what a run is: another program that computes them gets the same crops.
+    #[test]
+    fn crops_do_not_change_between_versions() {
+        let starts: Vec<u64> = (0..6).map(|track| crop(track, 3).start(10_000)).collect();
+        assert_eq!(starts, KNOWN);
+    }
+
+    const KNOWN: [u64; 6] = [8990, 2346, 980, 1613, 1064, 5404];
+}

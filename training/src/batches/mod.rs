@@ -1,0 +1,99 @@
+//! What a training step sees: batches of patches, the same on every machine and in every process.
+//!
+//! [`Dataset`] is what `split`, `pairs` and `features` have written. [`PairLoader`], [`TagLoader`] and
+//! [`MultitaskLoader`] make batches of it: which tracks are in which batch ([`deal`]) and which 128 frames of each
+//! ([`crop`]) follow from seed, epoch and group alone. [`Readers`] are threads that read ahead of whoever learns.
+//!
+//! An epoch is a number of optimizer steps, and each step averages the gradients of so many *groups*, one batch each,
+//! however many processes share them. Batch `group` of every step is what `epoch(epoch, group, groups)` gives, so the
+//! loaders of all groups give equally many batches.
+
+pub mod ahead;
+pub mod crop;
+mod dataset;
+pub mod deal;
+mod explain;
+mod multitask;
+mod order;
+mod pairs;
+mod tags;
+
+pub use ahead::{Ahead, Readers};
+pub use dataset::Dataset;
+pub use multitask::{MultitaskEpoch, MultitaskLoader};
+pub use pairs::PairLoader;
+pub use tags::TagLoader;
+
+use std::fmt;
+
+use crate::network::architecture::{BANDS, FRAMES};
+
+/// Values of a patch: 128 frames of 96 bands.
+pub const PATCH: usize = FRAMES * BANDS;
+
+/// Pairs of patches. Row `i` of the anchors belongs with row `i` of the positives.
+#[derive(Clone, PartialEq)]
+pub struct PairBatch {
+    /// `[n, 128, 96]`.
+    pub anchors: Vec<f32>,
+    /// `[n, 128, 96]`.
+    pub positives: Vec<f32>,
+    /// The anchors' tracks, by their number in split.parquet.
+    pub anchor_tracks: Vec<u32>,
+    /// The positives' tracks.
+    pub positive_tracks: Vec<u32>,
+    /// `[n, n]`, anchors by positives: whether a positive may serve as a negative of an anchor, and true where both
+    /// are of one pair. `None` where all may, as in the paper.
+    pub allowed: Option<Vec<bool>>,
+}
+
+impl PairBatch {
+    /// Number of pairs.
+    pub fn len(&self) -> usize {
+        self.anchor_tracks.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.anchor_tracks.is_empty()
+    }
+}
+
+/// Patches and their tracks' style tags.
+#[derive(Clone, PartialEq)]
+pub struct TagBatch {
+    /// `[n, 128, 96]`.
+    pub patches: Vec<f32>,
+    /// `[n, classes]`, 1 where the track has the style, else 0.
+    pub tags: Vec<f32>,
+    /// The tracks, by their number in split.parquet.
+    pub tracks: Vec<u32>,
+}
+
+impl TagBatch {
+    /// Number of patches.
+    pub fn len(&self) -> usize {
+        self.tracks.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.tracks.is_empty()
+    }
+}
+
+/// Without the patches, which fill books.
+impl fmt::Debug for PairBatch {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        let mut out = out.debug_struct("PairBatch");
+        out.field("anchor_tracks", &self.anchor_tracks).field("positive_tracks", &self.positive_tracks);
+        out.finish_non_exhaustive()
+    }
+}
+
+/// Without the patches, which fill books.
+impl fmt::Debug for TagBatch {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.debug_struct("TagBatch").field("tracks", &self.tracks).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,134 @@
+//! Batches of several associations, one of each a step.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::ahead::{Ahead, Readers};
+use super::{Dataset, PairBatch, PairLoader};
+use crate::config::{Config, Length, Multitask};
+use crate::error::{Error, Result};
+use crate::splits::Part;
+
+/// Makes the batches of several associations.
+///
+/// An epoch is as long as that of the association with the most batches, or with the fewest
+/// (`objective.epoch`). Where the longest decides, the others begin again, each round with an order and crops of its
+/// own. For validation, ask [`tasks`](Self::tasks) one by one: each has its pairs once.
+pub struct MultitaskLoader {
+    tasks: Vec<Arc<PairLoader>>,
+    length: Length,
+}
+
+impl MultitaskLoader {
+    /// A loader of all associations in `part`.
+    ///
+    /// # Errors
+    /// As [`PairLoader::new`], for the first association that has no pairs.
+    pub fn new(
+        dataset: &Arc<Dataset>,
+        config: &Config,
+        multitask: &Multitask,
+        part: Part,
+        readers: &Arc<Readers>,
+    ) -> Result<Self> {
+        let one = |task| PairLoader::new(dataset, config, task, part, readers).map(Arc::new);
+        let tasks = multitask.associations.iter().map(one).collect::<Result<_>>()?;
+        Ok(MultitaskLoader { tasks, length: multitask.epoch })
+    }
+
+    /// The associations' own loaders, in the order of the configuration.
+    pub fn tasks(&self) -> &[Arc<PairLoader>] {
+        &self.tasks
+    }
+
+    /// Optimizer steps of an epoch.
+    ///
+    /// # Errors
+    /// If an association has too few pairs for a single step.
+    pub fn steps(&self, epoch: u64, groups: usize) -> Result<usize> {
+        let steps: Vec<usize> =
+            self.tasks.iter().map(|task| task.steps(epoch, groups)).collect::<Result<_>>()?;
+        let decisive = match self.length {
+            Length::Longest => steps.into_iter().max(),
+            Length::Shortest => steps.into_iter().min(),
+        };
+        Ok(decisive.unwrap_or(0))
+    }
+
+    /// The batches of a group: each step's, in the order of the associations.
+    pub fn epoch(&self, epoch: u64, group: usize, groups: usize) -> MultitaskEpoch {
+        let tasks = self.tasks.iter().map(|loader| Rounds {
+            loader: Arc::clone(loader),
+            number: 0,
+            batches: loader.round(epoch, 0, group, groups),
+        });
+        let (steps, refused) = match self.steps(epoch, groups) {
+            Ok(steps) => (steps, None),
+            Err(error) => (0, Some(error)),
+        };
+        MultitaskEpoch {
+            tasks: tasks.collect(),
+            epoch,
+            group,
+            groups,
+            left: steps,
+            refused,
+            waited: Duration::ZERO,
+        }
+    }
+}
+
+/// An association's rounds in an epoch.
+struct Rounds {
+    loader: Arc<PairLoader>,
+    number: u32,
+    batches: Ahead<PairBatch>,
+}
+
+/// The batches of several associations, one of each a step. After an error nothing follows.
+pub struct MultitaskEpoch {
+    tasks: Vec<Rounds>,
+    epoch: u64,
+    group: usize,
+    groups: usize,
+    left: usize,
+    refused: Option<Error>,
+    waited: Duration,
+}
+
+impl MultitaskEpoch {
+    /// How long the caller of `next` has waited in all.
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+}
+
+impl Iterator for MultitaskEpoch {
+    type Item = Result<Vec<PairBatch>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(error) = self.refused.take() {
+            return Some(Err(error));
+        }
+        self.left = self.left.checked_sub(1)?;
+        let (epoch, group, groups) = (self.epoch, self.group, self.groups);
+        let start = Instant::now();
+        let step: Result<Vec<PairBatch>> = self
+            .tasks
+            .iter_mut()
+            .map(|task| match task.batches.next() {
+                Some(batch) => batch,
+                None => {
+                    task.number += 1;
+                    task.batches = task.loader.round(epoch, task.number, group, groups);
+                    task.batches.next().expect("a round has a step")
+                }
+            })
+            .collect();
+        self.waited += start.elapsed();
+        if step.is_err() {
+            self.left = 0;
+        }
+        Some(step)
+    }
+}

@@ -1,0 +1,270 @@
+//! Batches of pairs for the contrastive objectives.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::ahead::{Ahead, Readers};
+use super::crop::Crop;
+use super::deal::{LEAST, Plan, batch_size, deal};
+use super::{Dataset, PATCH, PairBatch, explain, order};
+use crate::config::{Config, Task};
+use crate::error::{Error, Result};
+use crate::links::shared;
+use crate::pairs::{Association, Never, Order, Sleeves, generate};
+use crate::splits::Part;
+
+/// Makes the batches of one association in one part of the data set.
+///
+/// Training pairs come in another order and with other crops every epoch. Those of validation and test come in the
+/// order of their table, with the crops of epoch 0, in every epoch; `crops`, `redraw_pairs`, `artist_unique` and
+/// `least_steps` are about training alone.
+pub struct PairLoader {
+    inner: Arc<Inner>,
+    readers: Arc<Readers>,
+    /// The plan made last: the groups of a process ask for the same one.
+    planned: Mutex<Option<Planned>>,
+}
+
+/// A plan, and what it is of: epoch, round, and number of groups.
+struct Planned {
+    of: (u64, u32, usize),
+    plan: Arc<Epoch>,
+}
+
+struct Inner {
+    dataset: Arc<Dataset>,
+    association: Association,
+    part: Part,
+    seed: u64,
+    /// Pairs of a batch.
+    size: usize,
+    crops: u32,
+    least_steps: usize,
+    mask_related: bool,
+    artist_unique: bool,
+    source: Source,
+    without_features: usize,
+}
+
+/// Where an epoch's pairs come from.
+enum Source {
+    /// From `pairs`.
+    Drawn(Arc<Vec<(u32, u32)>>),
+    /// They are drawn anew among these tracks.
+    Redrawn { tracks: Vec<u32>, sleeves: Box<Sleeves>, never: Box<Never> },
+}
+
+/// What is in the batches of an epoch.
+struct Epoch {
+    pairs: Arc<Vec<(u32, u32)>>,
+    /// One plan for each pass over the pairs.
+    passes: Vec<Plan>,
+    /// The first pass's number.
+    first: u32,
+}
+
+impl PairLoader {
+    /// A loader of the pairs of `task` in `part`.
+    ///
+    /// # Errors
+    /// If there is no pair, with the counts that explain it; if a table cannot be read or tracks lack features.
+    pub fn new(
+        dataset: &Arc<Dataset>,
+        config: &Config,
+        task: &Task,
+        part: Part,
+        readers: &Arc<Readers>,
+    ) -> Result<Self> {
+        let association = task.name;
+        let learns = part == Part::Train;
+        let (source, without_features) = if learns && config.data.redraw_pairs {
+            let (tracks, without) = dataset.tracks(part)?;
+            let sleeves = Box::new(dataset.split().sleeves.select(&tracks));
+            let never = Box::new(dataset.split().never.select(&tracks));
+            (Source::Redrawn { tracks, sleeves, never }, without)
+        } else {
+            let (pairs, without) = dataset.pairs(association, part)?;
+            (Source::Drawn(Arc::new(pairs)), without)
+        };
+        let inner = Inner {
+            dataset: Arc::clone(dataset),
+            association,
+            part,
+            seed: config.run.seed,
+            size: task.pairs,
+            crops: if learns { config.data.crops } else { 1 },
+            least_steps: if learns { config.data.least_steps } else { 0 },
+            mask_related: config.data.mask_related,
+            artist_unique: learns && config.data.artist_unique,
+            source,
+            without_features,
+        };
+        if inner.pairs(0).is_empty() {
+            return Err(explain::no_pairs(dataset, association, part, without_features));
+        }
+        Ok(PairLoader { inner: Arc::new(inner), readers: Arc::clone(readers), planned: Mutex::new(None) })
+    }
+
+    /// Which association.
+    pub fn association(&self) -> Association {
+        self.inner.association
+    }
+
+    /// Number of pairs; where they are drawn anew, of epoch 0.
+    pub fn pairs(&self) -> usize {
+        self.inner.pairs(0).len()
+    }
+
+    /// Pairs that are left out because a recording could not be read; where pairs are drawn anew, tracks.
+    pub fn without_features(&self) -> usize {
+        self.inner.without_features
+    }
+
+    /// Optimizer steps of an epoch, each with one batch a group.
+    ///
+    /// # Errors
+    /// If there are too few pairs for a single step.
+    pub fn steps(&self, epoch: u64, groups: usize) -> Result<usize> {
+        self.steps_of_round(epoch, 0, groups)
+    }
+
+    /// The batches of a group, one a step. `epoch` counts from 0 and `group` too.
+    pub fn epoch(&self, epoch: u64, group: usize, groups: usize) -> Ahead<PairBatch> {
+        self.round(epoch, 0, group, groups)
+    }
+
+    pub(super) fn steps_of_round(&self, epoch: u64, round: u32, groups: usize) -> Result<usize> {
+        Ok(self.plan(epoch, round, groups)?.steps())
+    }
+
+    /// The batches of an epoch's round: each has an order and crops of its own.
+    pub(super) fn round(&self, epoch: u64, round: u32, group: usize, groups: usize) -> Ahead<PairBatch> {
+        match self.plan(epoch, round, groups) {
+            Ok(plan) if group < groups => {
+                let inner = Arc::clone(&self.inner);
+                self.readers.run(plan.steps(), move |step| inner.batch(epoch, &plan, step, group))
+            }
+            outcome => {
+                let reason = match outcome {
+                    Err(error) => error.to_string(),
+                    Ok(_) => format!("there is no group {group} among {groups}"),
+                };
+                self.readers.run(1, move |_| Err(Error::InvalidArgument(reason.clone())))
+            }
+        }
+    }
+
+    fn plan(&self, epoch: u64, round: u32, groups: usize) -> Result<Arc<Epoch>> {
+        let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = (epoch, round, groups);
+        if let Some(planned) = planned.as_ref().filter(|planned| planned.of == of) {
+            return Ok(Arc::clone(&planned.plan));
+        }
+        let plan = Arc::new(self.inner.plan(epoch, round, groups)?);
+        *planned = Some(Planned { of, plan: Arc::clone(&plan) });
+        Ok(plan)
+    }
+}
+
+impl Inner {
+    /// The pairs of an epoch.
+    fn pairs(&self, epoch: u64) -> Arc<Vec<(u32, u32)>> {
+        match &self.source {
+            Source::Drawn(pairs) => Arc::clone(pairs),
+            Source::Redrawn { tracks, sleeves, never } => {
+                let seed = order::seed("pairs", self.seed, epoch);
+                let drawn = generate(self.association, sleeves, never, Order::Uniform, seed);
+                let number = |track: u32| tracks[track as usize];
+                Arc::new(drawn.into_iter().map(|(a, b)| (number(a), number(b))).collect())
+            }
+        }
+    }
+
+    fn plan(&self, epoch: u64, round: u32, groups: usize) -> Result<Epoch> {
+        if groups == 0 {
+            return Err(Error::InvalidArgument("a step has at least one group".into()));
+        }
+        let pairs = self.pairs(epoch);
+        let size = batch_size(self.size, pairs.len(), groups, self.least_steps);
+        let artists = &self.dataset.split().sleeves.artists;
+        let owners = |pair: u32| {
+            let (a, b) = pairs[pair as usize];
+            let owners = self.artist_unique.then(|| artists.of(a).iter().chain(artists.of(b)).copied());
+            owners.into_iter().flatten()
+        };
+        let first = round * self.crops;
+        let plan = |pass| {
+            let items = match self.part {
+                Part::Train => order::shuffled(pairs.len(), self.association.name(), self.seed, epoch, pass),
+                Part::Validation | Part::Test => (0..pairs.len() as u32).collect(),
+            };
+            deal(items, groups, size, owners)
+        };
+        let passes: Vec<Plan> = (first..first + self.crops).map(plan).collect();
+        let plan = Epoch { pairs: Arc::clone(&pairs), passes, first };
+        if plan.steps() == 0 {
+            let (association, part) = (self.association.name(), self.part.name());
+            let with = if self.artist_unique { " with artists of their own" } else { "" };
+            return Err(Error::InvalidArgument(format!(
+                "{} {association} pairs in {part} are too few for a step: each of its {groups} groups (run.groups) \
+                 needs {LEAST}{with}",
+                pairs.len()
+            )));
+        }
+        Ok(plan)
+    }
+
+    fn batch(&self, epoch: u64, plan: &Epoch, step: usize, group: usize) -> Result<PairBatch> {
+        let (pass, items) = plan.batch(step, group);
+        let (anchor_tracks, positive_tracks): (Vec<u32>, Vec<u32>) =
+            items.iter().map(|&pair| plan.pairs[pair as usize]).unzip();
+        let mut anchors = vec![0.0; items.len() * PATCH];
+        let mut positives = vec![0.0; items.len() * PATCH];
+        let rows = anchors.chunks_exact_mut(PATCH).zip(positives.chunks_exact_mut(PATCH));
+        let epoch = if self.part == Part::Train { epoch } else { 0 };
+        for ((a, b), (anchor, positive)) in anchor_tracks.iter().zip(&positive_tracks).zip(rows) {
+            let crop = Crop { seed: self.seed, epoch, track: *a, number: 2 * pass };
+            let start = self.dataset.patch(crop, None, anchor)?;
+            let other = Crop { track: *b, number: 2 * pass + 1, ..crop };
+            self.dataset.patch(other, (a == b).then_some(start), positive)?;
+        }
+        let allowed = self.mask_related.then(|| {
+            let one = |(row, &a): (usize, &u32)| {
+                let related = move |(column, &b): (usize, &u32)| row == column || !self.related(a, b);
+                positive_tracks.iter().enumerate().map(related).collect::<Vec<_>>()
+            };
+            anchor_tracks.iter().enumerate().flat_map(one).collect()
+        });
+        Ok(PairBatch { anchors, positives, anchor_tracks, positive_tracks, allowed })
+    }
+
+    /// Whether two tracks would be a pair, or are the same recording, which is no negative either.
+    fn related(&self, a: u32, b: u32) -> bool {
+        let split = self.dataset.split();
+        if a == b || split.never.forbids(a, b) {
+            return true;
+        }
+        let condition = self.association.condition(&split.sleeves, &split.never);
+        condition.is_some_and(|condition| {
+            let none = |links: &crate::links::Links| shared(links.of(a), links.of(b)) == 0;
+            !none(condition.same) && condition.different.is_none_or(none)
+        })
+    }
+}
+
+impl Epoch {
+    fn steps(&self) -> usize {
+        self.passes.iter().map(Plan::steps).sum()
+    }
+
+    /// The pass that a step is of, and the pairs of a group's batch.
+    fn batch(&self, step: usize, group: usize) -> (u32, &[u32]) {
+        let mut step = step;
+        for (pass, plan) in (self.first..).zip(&self.passes) {
+            match step.checked_sub(plan.steps()) {
+                None => return (pass, plan.batch(step, group)),
+                Some(rest) => step = rest,
+            }
+        }
+        panic!("no such step")
+    }
+}

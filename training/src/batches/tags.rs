@@ -1,0 +1,183 @@
+//! Batches of patches and style tags.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::ahead::{Ahead, Readers};
+use super::crop::Crop;
+use super::deal::{LEAST, Plan, batch_size, deal};
+use super::{Dataset, PATCH, TagBatch, order};
+use crate::config::{Config, Tags};
+use crate::error::{Error, Result};
+use crate::links::Links;
+use crate::splits::{Part, SPLIT, STYLES};
+use crate::table::TableReader;
+
+/// Makes batches of the tracks of a part with their styles. Training and the other parts differ as in
+/// [`PairLoader`](super::PairLoader).
+pub struct TagLoader {
+    inner: Arc<Inner>,
+    readers: Arc<Readers>,
+}
+
+struct Inner {
+    dataset: Arc<Dataset>,
+    part: Part,
+    seed: u64,
+    size: usize,
+    crops: u32,
+    least_steps: usize,
+    tracks: Vec<u32>,
+    without_features: usize,
+    classes: Vec<String>,
+    /// Of every track of the data set, the classes.
+    styles: Links,
+}
+
+impl TagLoader {
+    /// A loader of the tracks in `part`.
+    ///
+    /// # Errors
+    /// If there is no track or no style; if a table cannot be read or tracks lack features.
+    pub fn new(
+        dataset: &Arc<Dataset>,
+        config: &Config,
+        tags: &Tags,
+        part: Part,
+        readers: &Arc<Readers>,
+    ) -> Result<Self> {
+        let classes = read_classes(dataset.folder(), tags.classes)?;
+        let styles = read_styles(dataset.folder(), &classes)?;
+        let (tracks, without_features) = dataset.tracks(part)?;
+        let learns = part == Part::Train;
+        if tracks.is_empty() {
+            let reason = format!("no tracks in {}, {without_features} could not be read", part.name());
+            return Err(Error::format(dataset.folder(), reason));
+        }
+        if styles.tracks() != dataset.split().sleeves.tracks() {
+            return Err(Error::format(SPLIT.path(dataset.folder()), "it changed while it was being read"));
+        }
+        let inner = Inner {
+            dataset: Arc::clone(dataset),
+            part,
+            seed: config.run.seed,
+            size: tags.patches,
+            crops: if learns { config.data.crops } else { 1 },
+            least_steps: if learns { config.data.least_steps } else { 0 },
+            tracks,
+            without_features,
+            classes,
+            styles,
+        };
+        Ok(TagLoader { inner: Arc::new(inner), readers: Arc::clone(readers) })
+    }
+
+    /// The names of the classes, the most frequent style first.
+    pub fn classes(&self) -> &[String] {
+        &self.inner.classes
+    }
+
+    /// Number of tracks.
+    pub fn tracks(&self) -> usize {
+        self.inner.tracks.len()
+    }
+
+    /// Tracks that are left out because their recordings could not be read.
+    pub fn without_features(&self) -> usize {
+        self.inner.without_features
+    }
+
+    /// Optimizer steps of an epoch, each with one batch a group.
+    ///
+    /// # Errors
+    /// If there are too few tracks for a single step.
+    pub fn steps(&self, epoch: u64, groups: usize) -> Result<usize> {
+        Ok(self.inner.plan(epoch, groups)?.iter().map(Plan::steps).sum())
+    }
+
+    /// The batches of a group, one a step. `epoch` counts from 0 and `group` too.
+    pub fn epoch(&self, epoch: u64, group: usize, groups: usize) -> Ahead<TagBatch> {
+        match self.inner.plan(epoch, groups) {
+            Ok(passes) if group < groups => {
+                let inner = Arc::clone(&self.inner);
+                let steps = passes.iter().map(Plan::steps).sum();
+                self.readers.run(steps, move |step| inner.batch(epoch, &passes, step, group))
+            }
+            outcome => {
+                let reason = match outcome {
+                    Err(error) => error.to_string(),
+                    Ok(_) => format!("there is no group {group} among {groups}"),
+                };
+                self.readers.run(1, move |_| Err(Error::InvalidArgument(reason.clone())))
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn plan(&self, epoch: u64, groups: usize) -> Result<Vec<Plan>> {
+        if groups == 0 {
+            return Err(Error::InvalidArgument("a step has at least one group".into()));
+        }
+        let count = self.tracks.len();
+        let size = batch_size(self.size, count, groups, self.least_steps);
+        let plan = |pass| {
+            let items = match self.part {
+                Part::Train => order::shuffled(count, "tags", self.seed, epoch, pass),
+                Part::Validation | Part::Test => (0..count as u32).collect(),
+            };
+            deal(items, groups, size, |_| [])
+        };
+        let passes: Vec<Plan> = (0..self.crops).map(plan).collect();
+        if passes.iter().all(|plan| plan.steps() == 0) {
+            return Err(Error::InvalidArgument(format!(
+                "{count} tracks in {} are too few for a step: each of its {groups} groups (run.groups) needs {LEAST}",
+                self.part.name()
+            )));
+        }
+        Ok(passes)
+    }
+
+    fn batch(&self, epoch: u64, passes: &[Plan], step: usize, group: usize) -> Result<TagBatch> {
+        let steps = passes[0].steps();
+        let (pass, items) = (step / steps, passes[step / steps].batch(step % steps, group));
+        let tracks: Vec<u32> = items.iter().map(|&item| self.tracks[item as usize]).collect();
+        let mut patches = vec![0.0; tracks.len() * PATCH];
+        let mut tags = vec![0.0; tracks.len() * self.classes.len()];
+        let epoch = if self.part == Part::Train { epoch } else { 0 };
+        for (at, (&track, patch)) in tracks.iter().zip(patches.chunks_exact_mut(PATCH)).enumerate() {
+            let crop = Crop { seed: self.seed, epoch, track, number: 2 * pass as u32 };
+            self.dataset.patch(crop, None, patch)?;
+            let own = &mut tags[at * self.classes.len()..][..self.classes.len()];
+            self.styles.of(track).iter().for_each(|&class| own[class as usize] = 1.0);
+        }
+        Ok(TagBatch { patches, tags, tracks })
+    }
+}
+
+fn read_classes(folder: &Path, most: usize) -> Result<Vec<String>> {
+    let file = STYLES.path(folder);
+    let mut classes = Vec::new();
+    for rows in TableReader::open(&file, &STYLES, &["style"])? {
+        classes.extend(rows?.texts("style").iter().map(|style| style.unwrap_or_default().to_owned()));
+    }
+    classes.truncate(most);
+    match classes.len() {
+        0 => Err(Error::format(&file, "there is no style to learn")),
+        _ => Ok(classes),
+    }
+}
+
+fn read_styles(folder: &Path, classes: &[String]) -> Result<Links> {
+    let numbers: FxHashMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
+    let mut lists: Vec<Vec<u32>> = Vec::new();
+    for rows in TableReader::open(&SPLIT.path(folder), &SPLIT, &["styles"])? {
+        let rows = rows?;
+        let of =
+            |row| rows.word_list("styles", row).filter_map(|style| numbers.get(style).copied()).collect();
+        lists.extend((0..rows.len()).map(of));
+    }
+    Ok(Links::from_lists(lists, classes.len() as u32))
+}

@@ -1,0 +1,122 @@
+//! What a run does, in one readable file.
+//!
+//! `configs/` holds the paper's six models. Every key is needed, so that nothing is decided in code; a key that does
+//! not exist is an error that names it and the nearest one that does. The shipped files are themselves the list of
+//! the keys there are.
+
+mod check;
+mod keys;
+mod values;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+pub use values::{
+    Contrastive, Data, Encoder, Length, Model, Multitask, Objective, Optimizer, OptimizerKind, Precision,
+    Run, Schedule, ScheduleKind, Swa, Tags, Task,
+};
+
+use crate::error::{Error, Result};
+
+/// The shipped files by name, the paper's single associations first.
+pub const SHIPPED: [(&str, &str); 6] = [
+    ("track", include_str!("../../configs/track.toml")),
+    ("release", include_str!("../../configs/release.toml")),
+    ("artist", include_str!("../../configs/artist.toml")),
+    ("label", include_str!("../../configs/label.toml")),
+    ("tags", include_str!("../../configs/tags.toml")),
+    ("multitask", include_str!("../../configs/multitask.toml")),
+];
+
+/// A run's configuration: one field a section of the file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The network.
+    pub model: Model,
+    /// How batches are made of the data set.
+    pub data: Data,
+    /// What is learnt.
+    pub objective: Objective,
+    /// How weights follow gradients.
+    pub optimizer: Optimizer,
+    /// How the learning rate falls.
+    pub schedule: Schedule,
+    /// The average of the last epochs' weights.
+    pub swa: Swa,
+    /// Length, seed and place of the run.
+    pub run: Run,
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// `Io` if it cannot be read; `Format`, with file and key, if a key is missing, unknown, or has a value that it
+    /// cannot have.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        Self::load_with::<&str>(path, &[])
+    }
+
+    /// Reads a file and then changes some values: each of `changes` is `section.key=value`, the value as TOML or, if
+    /// it is none, as a plain text; the entries of a list go by number or by their `name`, as in
+    /// `objective.associations.artist.pairs=20`.
+    ///
+    /// # Errors
+    /// As [`Config::load`]; `InvalidArgument` for a change that is not one.
+    pub fn load_with<S: AsRef<str>>(path: impl AsRef<Path>, changes: &[S]) -> Result<Self> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+        Self::parse(&text, changes).map_err(|fault| match fault {
+            Fault::File(reason) => Error::format(path, reason),
+            Fault::Change(reason) => Error::InvalidArgument(reason),
+        })
+    }
+
+    /// One of the shipped files, by name: track, release, artist, label, tags or multitask.
+    pub fn shipped(name: &str) -> Option<Self> {
+        let (_, text) = SHIPPED.iter().find(|(shipped, _)| *shipped == name)?;
+        Some(Self::parse::<&str>(text, &[]).unwrap_or_else(|_| panic!("{name}.toml is whole")))
+    }
+
+    /// The configuration as a file of this kind, without comments.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a seed that TOML has no number for.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|error| Error::InvalidArgument(error.to_string()))
+    }
+
+    fn parse<S: AsRef<str>>(text: &str, changes: &[S]) -> Result<Self, Fault> {
+        let mut table: Table =
+            text.parse().map_err(|error: toml::de::Error| Fault::File(one_line(&error)))?;
+        for change in changes {
+            let change = change.as_ref();
+            let fault = |reason: String| Fault::Change(format!("--set {change}: {reason}"));
+            let (key, value) = change.split_once('=').ok_or_else(|| fault("not KEY=VALUE".into()))?;
+            keys::set(&mut table, key.trim(), keys::value(value.trim())).map_err(fault)?;
+        }
+        keys::check(&table).map_err(Fault::File)?;
+        let config: Config = table.try_into().map_err(|error| Fault::File(one_line(&error)))?;
+        config.check().map_err(Fault::File)?;
+        Ok(config)
+    }
+}
+
+/// Whose fault a reason is.
+#[derive(Debug)]
+enum Fault {
+    File(String),
+    Change(String),
+}
+
+/// Messages of this crate are one line; the parser draws the place below its reason.
+fn one_line(error: &toml::de::Error) -> String {
+    let text = error.to_string();
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests;

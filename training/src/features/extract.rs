@@ -1,0 +1,250 @@
+//! Recordings -> mel-spectrograms on disk.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use arrow_array::Array;
+use sleeve::audio::{MonoReader, Resampler};
+use sleeve::mel::{BANDS, MelStream, SAMPLE_RATE, frame_count};
+use sleeve::npy::{Dtype, NpyWriter};
+
+use super::store::{Content, FEATURES, Store};
+use crate::error::{Error, Result};
+use crate::scan::{COLLECTION, sha256_of};
+use crate::table::{Builder, Cell, TableReader, TableWriter};
+
+/// Bytes of a file beside its frames: the header.
+const HEADER: u64 = 128;
+/// What a recording of unknown length is taken to last, in seconds.
+const USUAL: f32 = 240.0;
+
+/// One recording of the collection.
+#[derive(Clone, Debug)]
+struct Row {
+    path: String,
+    content: Content,
+    duration: Option<f32>,
+}
+
+/// What is to be done, before it is begun.
+pub struct Work {
+    music: PathBuf,
+    store: Store,
+    shard: Option<(usize, usize)>,
+    rows: Vec<Row>,
+    /// Frames of what is there already.
+    present: Vec<Option<u64>>,
+}
+
+/// How much work there is, and how much room it takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Estimate {
+    /// Recordings of the collection, or of this shard.
+    pub recordings: usize,
+    /// Of these, recordings whose features are there.
+    pub present: usize,
+    /// Seconds of audio that are to be heard.
+    pub seconds: f64,
+    /// Bytes that are to be written.
+    pub bytes: u64,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// Recordings with features.
+    pub recordings: usize,
+    /// Of these, recordings whose features were there before.
+    pub present: usize,
+    /// Frames over all of them.
+    pub frames: u64,
+    /// Recordings that could not be read, with the reasons.
+    pub unreadable: Vec<(String, String)>,
+    /// The table of all of this.
+    pub table: PathBuf,
+}
+
+impl Work {
+    /// Lists the recordings of `collection` (a table that has their paths inside `music`, their contents and their
+    /// durations: collection.parquet, matched.parquet or split.parquet), every `n`-th from the `i`-th on for a shard
+    /// `(i, n)`, and looks which features are in `out` already.
+    ///
+    /// # Errors
+    /// If the table cannot be read, or `music` is no folder.
+    pub fn list(music: &Path, collection: &Path, out: &Path, shard: Option<(usize, usize)>) -> Result<Self> {
+        std::fs::read_dir(music).map_err(|error| Error::io(music, error))?;
+        let mut rows = Vec::new();
+        let columns = ["path", "sha256", "duration_s"];
+        for batch in TableReader::open(collection, &COLLECTION, &columns)? {
+            let batch = batch?;
+            let durations = batch.floats("duration_s");
+            for row in 0..batch.len() {
+                let text = batch.texts("sha256").value(row);
+                let content = Content::from_hex(text)
+                    .ok_or_else(|| Error::format(collection, format!("{text:?} is no SHA-256")))?;
+                let duration = durations.is_valid(row).then(|| durations.value(row));
+                rows.push(Row { path: batch.texts("path").value(row).to_owned(), content, duration });
+            }
+        }
+        if let Some((index, count)) = shard {
+            if !(1..=count).contains(&index) {
+                return Err(Error::InvalidArgument(format!("there is no shard {index} of {count}")));
+            }
+            rows = rows.into_iter().skip(index - 1).step_by(count).collect();
+        }
+        let store = Store::new(out);
+        // A file that is damaged is made again.
+        let frames = |row: &Row| store.open(row.content).ok().map(|recording| recording.frames());
+        let present = rows.iter().map(frames).collect();
+        Ok(Work { music: music.to_owned(), store, shard, rows, present })
+    }
+
+    /// How much there is to do.
+    pub fn estimate(&self) -> Estimate {
+        let mut estimate = Estimate { recordings: self.rows.len(), ..Estimate::default() };
+        for (row, present) in self.rows.iter().zip(&self.present) {
+            match present {
+                Some(_) => estimate.present += 1,
+                None => {
+                    let seconds = seconds_of(row);
+                    estimate.seconds += seconds;
+                    let frames = frame_count((seconds * f64::from(SAMPLE_RATE)) as u64);
+                    estimate.bytes += HEADER + frames * (BANDS * Dtype::F16.size()) as u64;
+                }
+            }
+        }
+        estimate
+    }
+
+    /// Makes what is missing, with so many threads, and writes the table. `progress` is told of each recording that
+    /// is done, by its duration in seconds.
+    ///
+    /// # Errors
+    /// If features cannot be written; never because of a single recording.
+    pub fn run(self, threads: usize, mut progress: impl FnMut(f64)) -> Result<Report> {
+        let todo: Vec<usize> = (0..self.rows.len()).filter(|&at| self.present[at].is_none()).collect();
+        let mut outcomes: Vec<Result<u64, String>> =
+            self.present.iter().map(|present| present.ok_or_else(String::new)).collect();
+        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        std::thread::scope(|scope| -> Result<()> {
+            let (send, done) = crossbeam_channel::unbounded();
+            for _ in 0..threads.clamp(1, todo.len().max(1)) {
+                let (send, work, todo, next, stop) = (send.clone(), &self, &todo, &next, &stop);
+                scope.spawn(move || {
+                    while !stop.load(Ordering::Relaxed) {
+                        let Some(&at) = todo.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                        let _ = send.send((at, work.make(&work.rows[at])));
+                    }
+                });
+            }
+            drop(send);
+            for (at, outcome) in done {
+                match outcome {
+                    Ok(outcome) => outcomes[at] = outcome,
+                    Err(error) => {
+                        // The disk is full, say: that is no fault of the recordings.
+                        stop.store(true, Ordering::Relaxed);
+                        return Err(error);
+                    }
+                }
+                progress(seconds_of(&self.rows[at]));
+            }
+            Ok(())
+        })?;
+        self.write_table(&outcomes)
+    }
+
+    /// The features of one recording: its frames, or why it cannot be read.
+    fn make(&self, row: &Row) -> Result<Result<u64, String>> {
+        let path = self.music.join(&row.path);
+        match sha256_of(&path) {
+            Ok(hash) if hash == row.content.to_string() => {}
+            Ok(_) => return Ok(Err("it has changed since it was scanned".into())),
+            Err(error) => return Ok(Err(error.to_string())),
+        }
+        let file = self.store.path(row.content);
+        let folder = file.parent().expect("inside the folder of features");
+        std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
+        sleeve::atomic::sweep(&file);
+        write_features(&path, &file)
+    }
+
+    fn write_table(self, outcomes: &[Result<u64, String>]) -> Result<Report> {
+        let table = self.store.table(self.shard);
+        let mut report = Report { table: table.clone(), ..Report::default() };
+        let mut writer = TableWriter::create(&table, &FEATURES)?;
+        let mut builder = Builder::new(&FEATURES);
+        for ((row, outcome), present) in self.rows.iter().zip(outcomes).zip(&self.present) {
+            let (frames, reason) = match outcome {
+                Ok(frames) => {
+                    report.recordings += 1;
+                    report.present += usize::from(present.is_some());
+                    report.frames += frames;
+                    (i32::try_from(*frames).ok(), None)
+                }
+                Err(reason) => {
+                    report.unreadable.push((row.path.clone(), reason.clone()));
+                    (None, Some(reason.as_str()))
+                }
+            };
+            let content = row.content.to_string();
+            builder.push([
+                Cell::Text(&row.path),
+                Cell::Text(&content),
+                Cell::Int(frames),
+                Cell::MaybeText(reason),
+            ]);
+            if builder.len() == 1 << 14 {
+                writer.write(&builder.finish())?;
+            }
+        }
+        writer.write(&builder.finish())?;
+        writer.finish()?.persist()?;
+        Ok(report)
+    }
+}
+
+fn seconds_of(row: &Row) -> f64 {
+    let known = row.duration.filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+    f64::from(known.unwrap_or(USUAL))
+}
+
+/// Decodes `audio` and writes its mel-spectrogram to `file`: the same frames as `extract` sees, rounded to half
+/// precision, in constant memory. Returns how many frames, or why the recording cannot be read.
+///
+/// # Errors
+/// If `file` cannot be written.
+pub fn write_features(audio: &Path, file: &Path) -> Result<Result<u64, String>> {
+    // The file's name stands before the reason already, where that is listed.
+    let reason = |error: sleeve::Error| {
+        let said = error.to_string();
+        said.strip_prefix(&format!("{}: ", audio.display())).unwrap_or(&said).to_owned()
+    };
+    let mut reader = match MonoReader::open(audio, SAMPLE_RATE, Resampler::default()) {
+        Ok(reader) => reader,
+        Err(error) => return Ok(Err(reason(error))),
+    };
+    let mut writer = NpyWriter::create(file, BANDS, Dtype::F16)?;
+    let mut mel = MelStream::new();
+    let (mut samples, mut frames) = (Vec::new(), Vec::new());
+    loop {
+        samples.clear();
+        let read = match reader.read(&mut samples) {
+            Ok(read) => read,
+            Err(error) => return Ok(Err(reason(error))),
+        };
+        frames.clear();
+        match read {
+            0 => mel.finish(&mut frames),
+            _ => mel.push(&samples, &mut frames),
+        }
+        writer.write_rows(&frames)?;
+        if read == 0 {
+            break;
+        }
+    }
+    match writer.rows() {
+        0 => Ok(Err("it holds no audio".into())),
+        _ => Ok(Ok(writer.finish()?)),
+    }
+}

@@ -1,0 +1,203 @@
+//! Where a recording's features are, and which there are.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use arrow_array::Array;
+use rustc_hash::FxHashMap;
+use sleeve::mel::BANDS;
+use sleeve::npy::NpyReader;
+
+use crate::error::{Error, Result};
+use crate::table::Type::{Int, Text};
+use crate::table::{Table, TableReader, column, optional};
+
+/// One row a recording.
+pub static FEATURES: Table = Table {
+    name: "features",
+    row: "a recording, in the order of paths",
+    columns: &[
+        column("path", Text, "path inside the collection"),
+        column(
+            "sha256",
+            Text,
+            "SHA-256 of the file; `ab/cd/abcd....npy` beside this table holds its features",
+        ),
+        optional("frames", Int, "mel frames, 62.5 a second; null where there are no features"),
+        optional("reason", Text, "why there are none"),
+    ],
+};
+
+/// What tells files apart: their SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Content([u8; 32]);
+
+impl Content {
+    /// From 64 hexadecimal digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digits = text.as_bytes();
+        if digits.len() != 64 {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
+            let digit = |letter: u8| char::from(letter).to_digit(16);
+            *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
+        }
+        Some(Content(bytes))
+    }
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
+        let text: String = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
+        out.write_str(&text)
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+/// A folder of features.
+#[derive(Clone, Debug)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+impl Store {
+    /// The features in `folder`; nothing is read.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Store { folder: folder.into() }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the features of a recording are.
+    pub fn path(&self, content: Content) -> PathBuf {
+        let name = content.to_string();
+        self.folder.join(&name[..2]).join(&name[2..4]).join(format!("{name}.npy"))
+    }
+
+    /// The table of what there is: of everything, or of the `i`-th of `n` shards.
+    pub fn table(&self, shard: Option<(usize, usize)>) -> PathBuf {
+        match shard {
+            None => FEATURES.path(&self.folder),
+            Some((index, count)) => self.folder.join(format!("features_{index}_of_{count}.parquet")),
+        }
+    }
+
+    /// Opens the features of a recording.
+    ///
+    /// # Errors
+    /// If the file is missing, is shorter or longer than its header says, or is no array of 96 bands.
+    pub fn open(&self, content: Content) -> Result<Recording> {
+        let path = self.path(content);
+        let reader = NpyReader::open(&path)?;
+        if reader.cols() != BANDS {
+            let reason = format!("its rows are {} values, not {BANDS} mel bands", reader.cols());
+            return Err(Error::format(&path, reason));
+        }
+        if reader.rows() == 0 {
+            return Err(Error::format(&path, "it holds no frame"));
+        }
+        Ok(Recording { reader })
+    }
+
+    /// Every recording that the tables in the folder speak of, and whether it has features. What one table lacks and
+    /// another has is there.
+    ///
+    /// # Errors
+    /// If there is no table, or one cannot be read.
+    pub fn listed(&self) -> Result<FxHashMap<Content, bool>> {
+        let mut listed = FxHashMap::default();
+        let mut tables = 0;
+        let entries = std::fs::read_dir(&self.folder).map_err(|error| Error::io(&self.folder, error))?;
+        for entry in entries {
+            let path = entry.map_err(|error| Error::io(&self.folder, error))?.path();
+            if !path.file_name().and_then(|name| name.to_str()).is_some_and(is_table) {
+                continue;
+            }
+            tables += 1;
+            for rows in TableReader::open(&path, &FEATURES, &["sha256", "frames"])? {
+                let rows = rows?;
+                for row in 0..rows.len() {
+                    let text = rows.texts("sha256").value(row);
+                    let content = Content::from_hex(text)
+                        .ok_or_else(|| Error::format(&path, format!("{text:?} is no SHA-256")))?;
+                    *listed.entry(content).or_insert(false) |= rows.ints("frames").is_valid(row);
+                }
+            }
+        }
+        match tables {
+            0 => Err(Error::format(
+                &self.folder,
+                "no features here, for there is no features.parquet; `sleeve-train features` makes them",
+            )),
+            _ => Ok(listed),
+        }
+    }
+}
+
+/// Whether a file in the folder of features is a table of them.
+fn is_table(name: &str) -> bool {
+    let Some(stem) = name.strip_suffix(".parquet") else { return false };
+    let number = |text: &str| text.parse::<usize>().is_ok();
+    let shard =
+        |rest: &str| rest.split_once("_of_").is_some_and(|(index, count)| number(index) && number(count));
+    stem == FEATURES.name || stem.strip_prefix("features_").is_some_and(shard)
+}
+
+/// The features of one recording.
+pub struct Recording {
+    reader: NpyReader,
+}
+
+impl Recording {
+    /// Mel frames, at least one.
+    pub fn frames(&self) -> u64 {
+        self.reader.rows() as u64
+    }
+
+    /// Reads the frames from `first` on into `values`, 96 values each.
+    ///
+    /// # Errors
+    /// If they are not all there.
+    pub fn read(&mut self, first: u64, values: &mut [f32]) -> Result<()> {
+        Ok(self.reader.read_rows(first as usize, values)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_follow_the_content() {
+        let text = "0123456789abcdef".repeat(4);
+        let content = Content::from_hex(&text).unwrap();
+        assert_eq!(content.to_string(), text);
+        let path = Store::new("f").path(content);
+        assert_eq!(path, Path::new("f/01/23").join(format!("{text}.npy")));
+        for wrong in ["", "12", &text[1..], &format!("{text}0"), &text.replace('a', "g"), &"é".repeat(32)] {
+            assert!(Content::from_hex(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn tables_are_told_by_their_names() {
+        let store = Store::new("f");
+        for shard in [None, Some((1, 3)), Some((3, 3))] {
+            assert!(is_table(store.table(shard).file_name().unwrap().to_str().unwrap()));
+        }
+        for other in ["features.tsv", "features_1.parquet", "features_a_of_b.parquet", "featuresx.parquet"] {
+            assert!(!is_table(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! How runs learnt: Figure 2 of the paper, accuracy over epochs, for any set of runs.
+
+// One canvas for all pictures of the project; this draws a part of what it can.
+#[allow(dead_code, missing_docs)]
+#[path = "../../../examples/plot/canvas.rs"]
+mod canvas;
+mod chart;
+mod surface;
+
+use std::path::{Path, PathBuf};
+
+pub use chart::{Chart, Curve};
+use surface::{Pixels, Svg};
+
+use crate::error::{Error, Result};
+use crate::runlog::{self, LOG};
+
+/// Which curves are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Side {
+    /// Those of training.
+    Train,
+    /// Those of validation.
+    Validation,
+}
+
+/// What is drawn over epochs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Measure {
+    /// Top-1 accuracy of the similarity matrix: from 0 to 1.
+    Accuracy,
+    /// The loss.
+    Loss,
+}
+
+/// Reads the logs of runs: a curve for everything that has the measure, such as each association of a run.
+///
+/// # Errors
+/// If a run has no log, or none of the logs holds the measure.
+pub fn read(runs: &[PathBuf], side: Side, measure: Measure) -> Result<Chart> {
+    let part = match side {
+        Side::Train => "train",
+        Side::Validation => "validation",
+    };
+    let (name, title) = match measure {
+        Measure::Accuracy => ("accuracy", "top-1 accuracy"),
+        Measure::Loss => ("loss", "loss"),
+    };
+    let mut found: Vec<Found> = Vec::new();
+    for run in runs {
+        let own = found.len();
+        for entry in runlog::read(run)? {
+            for (key, &value) in &entry.values {
+                let words: Vec<&str> = key.split('/').collect();
+                let &[of, what, is] = words.as_slice() else { continue };
+                if (of, is) != (part, name) {
+                    continue;
+                }
+                let at = match found[own..].iter().position(|curve| curve.what == what) {
+                    Some(at) => own + at,
+                    None => {
+                        found.push(Found { run: run_name(run), what: what.to_owned(), points: Vec::new() });
+                        found.len() - 1
+                    }
+                };
+                found[at].points.push((entry.epoch as f64, value));
+            }
+        }
+        if found.len() == own {
+            let reason = format!("no `{part}/.../{name}` in it; a run logs it at the end of each epoch");
+            return Err(Error::format(run.join(LOG), reason));
+        }
+    }
+    // A run's name is said only where what is learnt does not tell curves apart.
+    let count = |what: &str| found.iter().filter(|curve| curve.what == what).count();
+    let curves = found.iter().map(|Found { run, what, points }| {
+        let label = if count(what) > 1 { format!("{run}: {what}") } else { what.clone() };
+        Curve { label, points: points.clone() }
+    });
+    Ok(Chart {
+        title: format!("{} {title} over epochs", if side == Side::Train { "Training" } else { "Validation" }),
+        vertical: title.into(),
+        unit: measure == Measure::Accuracy,
+        curves: curves.collect(),
+    })
+}
+
+/// A curve in the log of a run.
+struct Found {
+    run: String,
+    what: String,
+    points: Vec<(f64, f64)>,
+}
+
+fn run_name(run: &Path) -> String {
+    let whole = run.canonicalize().unwrap_or_else(|_| run.to_owned());
+    whole.file_name().map_or_else(|| run.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Draws a chart to an `.svg` or `.png` file.
+///
+/// # Errors
+/// If the file's name ends otherwise, or it cannot be written.
+pub fn draw(chart: &Chart, out: &Path) -> Result<()> {
+    let ending = out.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    let bytes = match ending.as_deref() {
+        Some("svg") => {
+            let mut svg = Svg::new(chart::WIDTH, chart::HEIGHT);
+            chart.draw(&mut svg);
+            svg.finish().into_bytes()
+        }
+        Some("png") => {
+            let mut pixels = Pixels::new(chart::WIDTH, chart::HEIGHT);
+            chart.draw(&mut pixels);
+            pixels.finish().map_err(|error| Error::io(out, error))?
+        }
+        _ => return Err(Error::format(out, "a picture's name ends in .svg or .png")),
+    };
+    crate::atomic::write(out, &bytes)
+}

@@ -1,0 +1,159 @@
+//! What a run says of itself while it goes on: a line of JSON for every entry, and TensorBoard's event files.
+//!
+//! A run's folder holds `log.jsonl` and `tensorboard/events.out.tfevents...`. An entry is a number of values by name,
+//! such as `train/artist/accuracy`, at a step of an epoch:
+//!
+//! ```json
+//! {"time":1700000000.5,"epoch":1,"step":120,"train/artist/loss":4.9,"train/artist/accuracy":0.07}
+//! ```
+//!
+//! Names are `part/what/measure` for what is learnt, parts being `train` and `validation`, and anything else for the
+//! rest, such as `learning_rate`. NaN and infinities, which JSON has no numbers for, are the texts `NaN`, `Infinity`
+//! and `-Infinity`.
+
+mod crc;
+mod entry;
+mod events;
+
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+pub use entry::Entry;
+pub use events::EventWriter;
+
+use crate::error::{Error, Result};
+
+/// The name of the log in a run's folder.
+pub const LOG: &str = "log.jsonl";
+/// The name of the folder of event files in a run's folder.
+pub const EVENTS: &str = "tensorboard";
+
+/// Writes the log and the events of a run.
+pub struct RunLog {
+    path: PathBuf,
+    log: File,
+    events: EventWriter,
+}
+
+impl RunLog {
+    /// Goes on with the logs in a run's folder, which is made if need be: entries of epochs after `last` are
+    /// forgotten, since those epochs are run again, and so is what a killed run has half written. `last` is 0 for a
+    /// new run; `step` is the one that comes next.
+    ///
+    /// # Errors
+    /// If the folder cannot be written, or holds a log that is none.
+    pub fn open(run: &Path, last: u64, step: u64) -> Result<Self> {
+        std::fs::create_dir_all(run).map_err(|error| Error::io(run, error))?;
+        let path = run.join(LOG);
+        let kept = match std::fs::read(&path) {
+            Ok(bytes) => keep(&path, &bytes, last)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(Error::io(&path, error)),
+        };
+        let open = || -> std::io::Result<File> {
+            let mut log = OpenOptions::new().create(true).write(true).truncate(false).open(&path)?;
+            log.set_len(kept)?;
+            log.seek(SeekFrom::Start(kept))?;
+            Ok(log)
+        };
+        let log = open().map_err(|error| Error::io(&path, error))?;
+        let mut events = EventWriter::create(&run.join(EVENTS))?;
+        events.start(step)?;
+        Ok(RunLog { path, log, events })
+    }
+
+    /// Appends an entry to both. It is in the files when this returns.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn write(&mut self, entry: &Entry) -> Result<()> {
+        let mut line = entry.to_json();
+        line.push('\n');
+        self.log.write_all(line.as_bytes()).map_err(|error| Error::io(&self.path, error))?;
+        self.events.write(entry)
+    }
+}
+
+/// How many bytes of a log are whole entries of epochs up to `last`.
+fn keep(path: &Path, bytes: &[u8], last: u64) -> Result<u64> {
+    let mut kept = 0;
+    for (number, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        if !line.ends_with(b"\n") {
+            break;
+        }
+        let entry = Entry::from_json(line)
+            .map_err(|reason| Error::format(path, format!("line {}: {reason}", number + 1)))?;
+        if entry.epoch > last {
+            break;
+        }
+        kept += line.len() as u64;
+    }
+    Ok(kept)
+}
+
+/// The entries of a run's log, without a last one that is only half written.
+///
+/// # Errors
+/// If there is no log, or one of its lines is no entry.
+pub fn read(run: &Path) -> Result<Vec<Entry>> {
+    let path = run.join(LOG);
+    let bytes = std::fs::read(&path).map_err(|error| Error::io(&path, error))?;
+    let whole = bytes.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    let entry = |(number, line): (usize, &[u8])| {
+        Entry::from_json(line)
+            .map_err(|reason| Error::format(&path, format!("line {}: {reason}", number + 1)))
+    };
+    whole.enumerate().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(epoch: u64, loss: f64) -> Entry {
+        Entry::new(epoch, epoch * 10).with("train/artist/loss", loss)
+    }
+
+    #[test]
+    fn a_run_that_goes_on_forgets_what_it_does_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run");
+        let mut log = RunLog::open(&run, 0, 0).unwrap();
+        let all: Vec<Entry> = (1..=4).map(|epoch| entry(epoch, epoch as f64)).collect();
+        all.iter().for_each(|entry| log.write(entry).unwrap());
+        drop(log);
+        assert_eq!(read(&run).unwrap(), all);
+        // Killed in the middle of a line.
+        let path = run.join(LOG);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, &text[..text.len() - 7]).unwrap();
+        assert_eq!(read(&run).unwrap(), all[..3]);
+        let mut log = RunLog::open(&run, 2, 20).unwrap();
+        let again = entry(3, 0.5);
+        log.write(&again).unwrap();
+        assert_eq!(read(&run).unwrap(), [all[0].clone(), all[1].clone(), again]);
+        // A new run in the same folder begins with nothing.
+        drop(RunLog::open(&run, 0, 0).unwrap());
+        assert!(read(&run).unwrap().is_empty());
+        assert_eq!(std::fs::read_dir(run.join(EVENTS)).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn logs_that_are_none_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(read(folder.path()).unwrap_err().to_string().contains(LOG));
+        for (text, reason) in [
+            ("{\"time\":1.0,\"epoch\":1,\"step\":2}\nhello\n", "line 2"),
+            ("{\"time\":1.0,\"epoch\":1}\n", "step"),
+            ("{\"time\":1.0,\"epoch\":1,\"step\":2,\"x\":[]}\n", "x"),
+            ("{\"time\":1.0,\"epoch\":-1,\"step\":2}\n", "epoch"),
+            ("[]\n", "line 1"),
+        ] {
+            std::fs::write(folder.path().join(LOG), text).unwrap();
+            let said = read(folder.path()).unwrap_err().to_string();
+            assert!(said.contains(LOG) && said.contains(reason), "{said}");
+            assert!(RunLog::open(folder.path(), 9, 9).is_err());
+        }
+    }
+}
