@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //
-// Every algorithm of the plugin in Essentia, standard and streaming: algorithms SMALL.onnx HEAD.onnx NEEDLESS.pb
-// The first two as tests/peers/make_small_model.py and make_head.py write them; the third is any path ending in .pb
-// with the first model beside it as .onnx.
+// Every algorithm of the plugin in Essentia, standard and streaming: algorithms SMALL.onnx HEAD.onnx
+// as tests/peers/make_small_model.py and make_head.py write them.
 
 #include <algorithm>
 #include <cmath>
@@ -167,10 +166,8 @@ void counts(const std::string &model) {
                                                          {32513, 1}, {48384, 2}, {48385, 2},  {160000, 9}};
     for (const auto &[samples, patches] : table) {
         CHECK(predict(*discard, noise(samples)).size() == patches);
-        // The frames after the last whole patch make one more, and there is at least one.
-        const std::size_t frames = 1 + (samples + 255) / 256;
-        const std::size_t heard = patches == 0 ? 0 : 128 + 62 * (patches - 1);
-        CHECK(predict(*repeat, noise(samples)).size() == patches + (frames > heard ? 1 : 0));
+        // Patches overlap, so that there is always a frame for one more.
+        CHECK(predict(*repeat, noise(samples)).size() == patches + 1);
     }
 }
 
@@ -262,7 +259,7 @@ struct Chain {
 streaming::Algorithm *makeStreaming(const std::string &name) { return streaming::AlgorithmFactory::create(name); }
 
 void streams(const std::string &model, const std::string &head) {
-    const Signal signal = noise(500000);
+    const Signal signal = noise(300000);
     for (const char *mode : {"discard", "repeat"}) {
         const Standard whole = make("SleevePredict"), whole2D = make("SleevePredict2D");
         whole->configure("model", model, "lastPatchMode", mode, "output", "embeddings");
@@ -270,7 +267,7 @@ void streams(const std::string &model, const std::string &head) {
         const Rows expected = predict(*whole, signal), expected2D = predict2D(*whole2D, expected);
         CHECK(expected.size() > 16);  // more than fit into the output's buffer at once
         for (const bool accumulate : {false, true}) {
-            for (const int chunk : {1, 100, 4096}) {
+            for (const int chunk : {100, 4096}) {
                 Pool pool;
                 Chain chain(signal);
                 chain.input->setAcquireSize(chunk);
@@ -361,8 +358,10 @@ void streamedBands() {
 }  // namespace
 
 int main(int argc, char **argv) try {
-    if (argc != 4) return 2;
-    const std::string model = argv[1], head = argv[2], pb = argv[3];
+    if (argc != 3) return 2;
+    const std::string model = argv[1], head = argv[2];
+    // The TensorFlow graph that the model stands beside: it need not be there.
+    const std::string pb = model.substr(0, model.rfind('.')) + ".pb";
     registration();
     bands();
     counts(model);
