@@ -3,11 +3,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use sleeve_tests::native::{self, NO_PLUGIN, PLUGIN};
-use sleeve_tests::{output_of, peer, readme, recording, repository, skip, torch_engine};
+use sleeve_tests::{output_of, peer, recording, repository, skip, torch_engine};
 
 /// Where everything is made.
 fn folder() -> PathBuf {
@@ -108,4 +108,219 @@ fn cpp_networks_standard_and_streaming() {
     assert!(text.ends_with("ok\n"), "{text}");
     print!("{text}");
     native::valgrind(&program, &[&model, &head]);
+}
+
+/// The code of a language in the folder's README, block by block.
+fn readme(language: &str) -> Vec<String> {
+    let text = fs::read_to_string(repository().join("bindings/essentia/README.md")).unwrap();
+    let blocks = text.split("```").skip(1).step_by(2);
+    blocks.filter_map(|block| Some(block.strip_prefix(language)?.strip_prefix('\n')?.to_owned())).collect()
+}
+
+/// A folder that looks like the repository to whoever follows the README, with two recordings in it.
+fn reader_s_folder(name: &str) -> PathBuf {
+    let folder = folder().join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    for part in ["bindings", "examples", "include"] {
+        std::os::unix::fs::symlink(repository().join(part), folder.join(part)).unwrap();
+    }
+    fs::copy(recording("idle_tune.mp3"), folder.join("song.mp3")).unwrap();
+    fs::copy(sleeve_tests::data("golden/music1.wav"), folder.join("song.wav")).unwrap();
+    folder
+}
+
+#[test]
+fn the_readme_s_commands_build_the_example_in_cpp() {
+    if let Some(tool) = missing() {
+        skip!("no {tool}");
+    }
+    let Some(essentia) = essentia() else { skip!("no C++ Essentia; run `cargo xtask peers`") };
+    // Makes sleeve.pc.
+    installed(&essentia);
+    let folder = reader_s_folder("reader-cpp");
+    let commands = &readme("sh")[1];
+    assert!(commands.contains("cmake") && commands.contains("song.json"), "{commands}");
+    let mut shell = Command::new("sh");
+    pkg_config(&mut shell, &essentia, Path::new("/nowhere"));
+    shell.current_dir(&folder).env("HOME", &folder).env(PLUGIN, NO_PLUGIN);
+    output_of(shell.args(["-e", "-u", "-c", commands]));
+    let written: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("song.json")).unwrap()).unwrap();
+    let mean = written["sleeve"]["mean"].as_array().unwrap();
+    assert_eq!(mean.len(), 50);
+    assert!(mean.iter().all(|tag| (0.0..=1.0).contains(&tag.as_f64().unwrap())), "{mean:?}");
+    let rows = written["sleeve"]["predictions"].as_array().unwrap();
+    assert!(rows.len() > 2 && rows.iter().all(|row| row.as_array().unwrap().len() == 50), "{}", rows.len());
+
+    let extractor = folder.join("build/extractor/extractor");
+    let text = output_of(Command::new(&extractor).current_dir(&folder).args(["song.wav", "-"]));
+    assert!(String::from_utf8_lossy(&text).contains("predictions: [["));
+    let failing = |arguments: &[&str]| {
+        let output = Command::new(&extractor).current_dir(&folder).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(if arguments.len() < 2 { 2 } else { 1 }), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(failing(&["song.mp3", "x.yaml"]).contains("song.mp3: is no WAV file"));
+    assert!(failing(&["missing.wav", "x.yaml"]).contains("missing.wav"));
+    assert!(failing(&["--model", "missing.onnx", "song.wav", "x.yaml"]).contains("missing.onnx"));
+    assert!(failing(&["--help"]).contains("usage"));
+}
+
+/// A virtual environment made by the README's commands, with Essentia and our package in it; returns its folder.
+fn python() -> Option<&'static Path> {
+    static MADE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let make = || {
+        if native::missing(&["python3", "g++"]).is_some() {
+            return None;
+        }
+        let folder = reader_s_folder("reader-python");
+        let commands = &readme("sh")[0];
+        assert!(commands.contains("pip install essentia ./bindings/essentia/python"), "{commands}");
+        let mut shell = Command::new("sh");
+        // What is there need not be built or fetched again.
+        shell.env("SLEEVE_LIBRARY", native::library());
+        if let Some(essentia) = essentia() {
+            shell.env("SLEEVE_ESSENTIA_HEADERS", essentia.join("include"));
+        }
+        output_of(shell.current_dir(&folder).args(["-e", "-c", commands]));
+        Some(folder)
+    };
+    MADE.get_or_init(make).as_deref()
+}
+
+/// Our package by itself, for other environments than the one it was installed into.
+fn package(environment: &Path, name: &str) -> PathBuf {
+    let python = environment.join("env/bin/python");
+    let ask = "import sysconfig; print(sysconfig.get_path('purelib'))";
+    let site = String::from_utf8(output_of(Command::new(python).args(["-c", ask]))).unwrap();
+    let copy = folder().join(name);
+    let _ = fs::remove_dir_all(&copy);
+    fs::create_dir_all(copy.join("sleeve_essentia")).unwrap();
+    for file in fs::read_dir(Path::new(site.trim()).join("sleeve_essentia")).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_file() {
+            fs::copy(&path, copy.join("sleeve_essentia").join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    copy
+}
+
+fn script(name: &str) -> PathBuf {
+    repository().join("tests/essentia").join(name)
+}
+
+/// Runs a script that ends in `ok`.
+fn run(command: &mut Command) {
+    let text = String::from_utf8(output_of(command.env("TF_CPP_MIN_LOG_LEVEL", "3"))).unwrap();
+    assert!(text.ends_with("ok\n"), "{text}");
+    print!("{text}");
+}
+
+#[test]
+fn the_readme_s_commands_work_in_a_new_virtual_environment() {
+    let Some(folder) = python() else { skip!("no python3 or g++") };
+    let code = format!("{}\nprint(tags.shape, embeddings.shape, tags.max())\n", readme("python")[0]);
+    let mut command = Command::new(folder.join("env/bin/python"));
+    let text = output_of(command.current_dir(folder).args(["-c", &code]).env(PLUGIN, NO_PLUGIN));
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains(", 50) (") && text.contains(", 200) 0."), "{text}");
+    let missing = "import sys; sys.modules['essentia'] = None; import sleeve_essentia";
+    let output = Command::new(folder.join("env/bin/python")).args(["-c", missing]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("pip install essentia") && output.status.code() == Some(1), "{said}");
+}
+
+#[test]
+fn python_networks_standard_and_streaming() {
+    let Some(folder) = python() else { skip!("no python3 or g++") };
+    let Some((model, head)) = small_models() else { skip!("no peers; run `cargo xtask peers`") };
+    let mut command = Command::new(folder.join("env/bin/python"));
+    command.arg(script("algorithms.py")).args([&model, &head]).arg(recording("ground.ogg"));
+    match torch_engine() {
+        Some(plugin) => {
+            let (onnx, torch) = torchscript();
+            run(command.arg(onnx).arg(torch).env(PLUGIN, plugin));
+        }
+        None => run(command.env(PLUGIN, NO_PLUGIN)),
+    }
+}
+
+/// A network as ONNX and as TorchScript.
+fn torchscript() -> (PathBuf, PathBuf) {
+    let folder = folder().join("torchscript");
+    fs::create_dir_all(&folder).unwrap();
+    let onnx = sleeve_tests::effnet::graph("folded", 1, None).expect("the peers are there");
+    let (copy, torch) = (folder.join("plain.onnx"), folder.join("script.pt"));
+    fs::copy(onnx, &copy).unwrap();
+    let bytes = sleeve::model::Model::open(&copy).unwrap().to_torchscript().unwrap();
+    fs::write(&torch, bytes).unwrap();
+    (copy, torch)
+}
+
+#[test]
+fn python_networks_beside_tensorflow_on_the_same_weights() {
+    let Some(environment) = python() else { skip!("no python3 or g++") };
+    let Some((model, head)) = small_models() else { skip!("no peers; run `cargo xtask peers`") };
+    let tensorflow = repository().join("target/essentia-tensorflow/bin/python");
+    let keras = repository().join("target/keras/bin/python");
+    if !tensorflow.exists() || !keras.exists() {
+        skip!("no essentia-tensorflow or no Keras; run `cargo xtask test`");
+    }
+    let package = package(environment, "package");
+    let python = || {
+        let mut command = Command::new(&tensorflow);
+        command.env("PYTHONPATH", &package).env(PLUGIN, NO_PLUGIN);
+        command
+    };
+    run(python().arg(script("algorithms.py")).args([&model, &head]).arg(recording("ground.ogg")));
+    let graphs = folder().join("graphs");
+    let mut make = Command::new(keras);
+    make.env("TF_CPP_MIN_LOG_LEVEL", "3").arg(repository().join("tests/peers/essentia_graphs.py"));
+    output_of(make.arg(&graphs));
+    run(python().arg(script("parity.py")).arg(&graphs));
+}
+
+/// Plugins compiled for other classes than those that are installed.
+#[test]
+fn an_essentia_that_does_not_fit_is_refused() {
+    let (Some(environment), Some(essentia)) = (python(), essentia()) else {
+        skip!("no C++ Essentia; run `cargo xtask peers`")
+    };
+    let headers = folder().join("other-headers");
+    let file = headers.join("essentia/configurable.h");
+    let member = ("ParameterMap _params;", "ParameterMap _params; void* _more;");
+    let virtual_function =
+        ("virtual void configure() {}", "virtual void more() {} virtual void configure() {}");
+    let new_strings = "-O0 -U_GLIBCXX_USE_CXX11_ABI -D_GLIBCXX_USE_CXX11_ABI=1";
+    for (change, flags, reason) in [
+        (Some(member), "-O0", "standard::Clipper has room for"),
+        (Some(virtual_function), "-O0", "virtual functions of Configurable"),
+        (None, new_strings, "undefined symbol"),
+    ] {
+        let _ = fs::remove_dir_all(&headers);
+        fs::create_dir_all(&headers).unwrap();
+        output_of(Command::new("cp").arg("-r").arg(essentia.join("include/essentia")).arg(&headers));
+        if let Some((from, to)) = change {
+            let text = fs::read_to_string(&file).unwrap();
+            assert!(text.contains(from));
+            fs::write(&file, text.replacen(from, to, 1)).unwrap();
+        }
+        let package = package(environment, "other-package");
+        let python = environment.join("env/bin/python");
+        let mut build = Command::new(&python);
+        build.env("SLEEVE_LIBRARY", native::library()).env("SLEEVE_ESSENTIA_HEADERS", &headers);
+        build.env("CXXFLAGS", flags).current_dir(repository().join("bindings/essentia/python"));
+        let code = "import pathlib, plugin, sys; plugin.build(pathlib.Path(sys.argv[1]))";
+        output_of(build.args(["-B", "-c", code]).arg(package.join("sleeve_essentia")));
+        let mut command = Command::new(&python);
+        let output =
+            command.env("PYTHONPATH", &package).args(["-c", "import sleeve_essentia"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("was not built for the Essentia that is installed") && said.contains(reason),
+            "{said}"
+        );
+    }
 }

@@ -75,10 +75,18 @@ def heads(graphs):
 
 
 def last_patches(graphs):
-    """A clip shorter than a patch, where Essentia repeats its frames too."""
-    audio = signal(24000, 1)
-    parameters = dict(graphFilename=str(graphs / "effnet.pb"), lastPatchMode="repeat", output="Identity")
-    assert es.SleevePredict(**parameters)(audio).shape == (1, 400)
+    """Clips shorter than a patch, and the frames behind the last whole one, repeated until they fill one."""
+    for samples in [24000, 60000]:
+        audio = signal(samples, samples)
+        parameters = dict(graphFilename=str(graphs / "musicnn.pb"), input="patches", output="Identity", lastPatchMode="repeat")
+        ours, theirs = es.SleevePredict(**parameters)(audio), es.TensorflowPredictMusiCNN(**parameters)(audio)
+        assert len(ours) == samples // 24000 and ours.shape == np.shape(theirs), (ours.shape, np.shape(theirs))
+        assert np.abs(ours - theirs).max() <= TOLERANCE
+        # Essentia leaves out EffnetDiscogs' last frame, so that only the whole patches are the same.
+        parameters = dict(graphFilename=str(graphs / "effnet.pb"), output="Identity", lastPatchMode="repeat")
+        ours, theirs = es.SleevePredict(**parameters)(audio), es.TensorflowPredictEffnetDiscogs(**parameters)(audio)
+        assert ours.shape == np.shape(theirs) == (samples // 20000 if samples > 24000 else 1, 400), ours.shape
+        assert len(ours) == 1 or np.abs(ours[:-1] - np.array(theirs)[:-1]).max() <= TOLERANCE
 
 
 def main():
