@@ -57,6 +57,27 @@ pub fn prepare() -> Result<()> {
     Ok(())
 }
 
+/// Our Python package with the plugin in it, of the library as it was built for release, beside no Essentia: for any
+/// environment's PYTHONPATH. Returns that folder.
+pub fn package() -> Result<PathBuf> {
+    let folder = target().join("essentia-bench/package");
+    let (source, package) = (repository().join("bindings/essentia/python"), folder.join("sleeve_essentia"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&package)?;
+    for entry in fs::read_dir(source.join("sleeve_essentia"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "py") {
+            fs::copy(&path, package.join(path.file_name().unwrap_or_default()))?;
+        }
+    }
+    let mut build = Command::new("python3");
+    build.current_dir(source).env("SLEEVE_LIBRARY", target().join("release/libsleeve.so"));
+    build.env("SLEEVE_ESSENTIA_HEADERS", target().join("essentia/prefix/include"));
+    let code = "import pathlib, plugin, sys; plugin.build(pathlib.Path(sys.argv[1]))";
+    checked(build.args(["-B", "-c", code]).arg(package))?;
+    Ok(folder)
+}
+
 /// The C++ library, built once.
 fn library() -> Result<()> {
     let home = target().join("essentia");

@@ -124,7 +124,7 @@ void SleevePredict::clear() {
   _analysis.reset();
   std::vector<Real>().swap(_held);
   _row = 0;
-  _waiting = _finished = _done = false;
+  _waiting = _done = false;
 }
 
 AlgorithmStatus SleevePredict::process() {
@@ -169,7 +169,6 @@ void SleevePredict::hear(int samples) {
 
 // The signal is over.
 void SleevePredict::finish() {
-  _finished = true;
   if (_accumulate && !_held.empty()) {
     _analysis = std::make_unique<sleeve::Analysis>(_network.extractor().run_samples(_held, 1, _sampleRate));
     std::vector<Real>().swap(_held);

@@ -58,8 +58,7 @@ class SleevePredict : public Algorithm {
   std::unique_ptr<sleeve::Analysis> _analysis;
   std::size_t _row;    // of _analysis, the next to give
   bool _waiting;       // a row was pulled from the stream and found no room
-  bool _finished;      // the signal is over
-  bool _done;          // and so are the rows
+  bool _done;          // the signal is over, and so are the rows
 
  public:
   SleevePredict();
