@@ -110,11 +110,49 @@ fn cpp_networks_standard_and_streaming() {
     native::valgrind(&program, &[&model, &head]);
 }
 
+/// What stands between fences in a text, each block beginning with its language.
+fn blocks(text: &str) -> impl Iterator<Item = &str> {
+    text.split("```").skip(1).step_by(2)
+}
+
+fn text_of(file: &str) -> String {
+    fs::read_to_string(repository().join(file)).unwrap()
+}
+
 /// The code of a language in the folder's README, block by block.
 fn readme(language: &str) -> Vec<String> {
-    let text = fs::read_to_string(repository().join("bindings/essentia/README.md")).unwrap();
-    let blocks = text.split("```").skip(1).step_by(2);
-    blocks.filter_map(|block| Some(block.strip_prefix(language)?.strip_prefix('\n')?.to_owned())).collect()
+    let text = text_of("bindings/essentia/README.md");
+    let code = |block: &str| Some(block.strip_prefix(language)?.strip_prefix('\n')?.to_owned());
+    blocks(&text).filter_map(code).collect()
+}
+
+/// The repository's README shows of the plugin's only what the tests below run.
+#[test]
+fn the_files_agree_with_each_other() {
+    let (whole, folder) = (text_of("README.md"), text_of("bindings/essentia/README.md"));
+    if let Some(section) = whole.split("\n## ").find(|section| section.starts_with("In Essentia")) {
+        let shown: Vec<&str> = blocks(&folder).collect();
+        assert!(blocks(section).next().is_some(), "{section}");
+        for block in blocks(section) {
+            assert!(shown.contains(&block), "not in bindings/essentia/README.md:\n{block}");
+        }
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    for (file, words) in [
+        ("bindings/essentia/CMakeLists.txt", format!("project(sleeve_essentia VERSION {version} ")),
+        ("bindings/essentia/python/pyproject.toml", format!("version = \"{version}\"")),
+        ("bindings/essentia/python/sleeve_essentia/__init__.py", format!("__version__ = \"{version}\"")),
+    ] {
+        assert!(text_of(file).contains(&words), "{file}: not version {version}");
+    }
+    // The source package is fetched in two places.
+    let hash = |file: &str| {
+        let text = text_of(file);
+        let found =
+            text.split('"').find(|word| word.len() == 64 && word.chars().all(|c| c.is_ascii_hexdigit()));
+        found.expect("there is a hash").to_owned()
+    };
+    assert_eq!(hash("bindings/essentia/python/plugin.py"), hash("xtask/src/essentia.rs"));
 }
 
 /// A folder that looks like the repository to whoever follows the README, with two recordings in it.

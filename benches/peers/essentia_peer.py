@@ -23,6 +23,8 @@ def predictor(folder):
     import essentia
 
     essentia.log.infoActive = False
+    # MonoLoader says on every call that it has no network.
+    essentia.log.warningActive = False
     if essentia._essentia.keys().count("TensorflowPredictEffnetDiscogs"):
         from essentia.standard import TensorflowPredictEffnetDiscogs
 

@@ -35,6 +35,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
         // Built without the examples' and other packages' features: what a host would have.
         checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve", "--lib"]))?;
         command_environment = Some(("PYTHONPATH", essentia::package()?));
+        essentia::host(&path)?;
     }
     if name == "cuda" {
         // Beside the benchmark, where it is found.

@@ -3,6 +3,7 @@
 //! PyPI's source package of `essentia` holds the library without Python around it. It is built with the few algorithms
 //! that the tests use, into `target/essentia/prefix`.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -76,6 +77,31 @@ pub fn package() -> Result<PathBuf> {
     let code = "import pathlib, plugin, sys; plugin.build(pathlib.Path(sys.argv[1]))";
     checked(build.args(["-B", "-c", code]).arg(package))?;
     Ok(folder)
+}
+
+/// The C++ host of the benchmark, of the library as it was built for release: `target/essentia-bench/host/once`.
+/// `path` is the PATH with CMake on it.
+pub fn host(path: &OsStr) -> Result<()> {
+    let (home, release) = (target().join("essentia-bench"), target().join("release"));
+    let library = home.join("lib");
+    fs::create_dir_all(&library)?;
+    for name in ["libsleeve.so", "libsleeve.so.1"] {
+        fs::copy(release.join("libsleeve.so"), library.join(name))?;
+    }
+    let file = format!(
+        "Name: sleeve\nDescription: of the benchmark\nVersion: {}\nLibs: -L{} -lsleeve\nCflags: -I{}\n",
+        env!("CARGO_PKG_VERSION"),
+        library.display(),
+        repository().join("include").display()
+    );
+    fs::write(library.join("sleeve.pc"), file)?;
+    let mut configure = Command::new("cmake");
+    let files = [library, target().join("essentia/prefix/lib/pkgconfig")];
+    configure.env("PKG_CONFIG_PATH", std::env::join_paths(files)?).env("PATH", path);
+    configure.arg("-S").arg(repository().join("benches/peers/essentia")).arg("-B").arg(home.join("host"));
+    output(&mut configure)?;
+    output(Command::new("cmake").arg("--build").arg(home.join("host")).env("PATH", path))?;
+    Ok(())
 }
 
 /// The C++ library, built once.

@@ -31,7 +31,9 @@ MODULE = "$ORIGIN/essentia_module.so"
 
 
 def build(folder):
-    """Puts libsleeve.so.1 and libsleeve_essentia.so into `folder`."""
+    """Puts libsleeve.so.1, with its licences, and libsleeve_essentia.so into `folder`."""
+    for licence in ["LICENSE-APACHE", "LICENSE-MIT"]:
+        shutil.copy(REPOSITORY / licence, folder)
     # Copied without its symbols for debugging, which are most of it.
     library = folder / "libsleeve.so.1"
     shutil.copyfile(sleeve(), library)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The wheel: the package, the plugin built for the wheels of Essentia, and Sleeve's own library."""
 
-import os
 import sys
 from pathlib import Path
 
