@@ -1,7 +1,7 @@
 //! What the benchmarks share: fair figures, peers, and where things are.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 
 use anyhow::{Context, Result};
 
@@ -44,8 +44,16 @@ pub fn example(name: &str) -> PathBuf {
 /// # Errors
 /// When the command cannot be started or waited for.
 pub fn peak_memory(command: &mut Command) -> Result<(ExitStatus, u64)> {
-    use std::os::unix::process::ExitStatusExt;
     let child = command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    wait(&child)
+}
+
+/// Waits for a process that nobody else waits for; returns how it ended and the most memory it had, in bytes.
+///
+/// # Errors
+/// When it cannot be waited for.
+pub fn wait(child: &Child) -> Result<(ExitStatus, u64)> {
+    use std::os::unix::process::ExitStatusExt;
     let mut status = 0;
     // SAFETY: all zeroes is a valid rusage, and both pointers are to live values of ours.
     let (waited, usage) = unsafe {

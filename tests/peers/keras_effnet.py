@@ -14,13 +14,10 @@ import tf2onnx
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("out")
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
-    tf.keras.utils.set_random_seed(args.seed)
-    random = np.random.default_rng(args.seed)
+def frozen(seed):
+    """The network as a function whose weights are constants."""
+    tf.keras.utils.set_random_seed(seed)
+    random = np.random.default_rng(seed)
 
     patches = tf.keras.Input((128, 96), batch_size=64)
     x = tf.keras.layers.Reshape((128, 96, 1))(patches)
@@ -47,15 +44,27 @@ def main():
 
     signature = [tf.TensorSpec((64, 128, 96), tf.float32, name="serving_default_melspectrogram")]
     function = tf.function(lambda x: model(x, training=False), input_signature=signature)
-    # Frozen first: constants that Keras captures would become inputs of the graph otherwise.
-    frozen = convert_variables_to_constants_v2(function.get_concrete_function())
+    # Constants that Keras captures would become inputs of the graph otherwise.
+    return convert_variables_to_constants_v2(function.get_concrete_function())
+
+
+def write_onnx(function, path):
+    """Writes a frozen function as tf2onnx converts it."""
     tf2onnx.convert.from_graph_def(
-        frozen.graph.as_graph_def(),
-        input_names=[tensor.name for tensor in frozen.inputs],
-        output_names=[tensor.name for tensor in frozen.outputs],
+        function.graph.as_graph_def(),
+        input_names=[tensor.name for tensor in function.inputs],
+        output_names=[tensor.name for tensor in function.outputs],
         opset=13,
-        output_path=args.out,
+        output_path=path,
     )
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    write_onnx(frozen(args.seed), args.out)
 
 
 if __name__ == "__main__":

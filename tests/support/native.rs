@@ -59,16 +59,18 @@ pub fn link(command: &mut Command, linking: Linking) {
     }
 }
 
-/// A folder where the library has the name that programs ask for at run time.
-fn soname_folder(library: &Path) -> PathBuf {
+/// A folder where the library has the names that linkers and programs ask for.
+pub fn soname_folder(library: &Path) -> PathBuf {
     let folder = folder().join(if cfg!(debug_assertions) { "lib-debug" } else { "lib-release" });
     std::fs::create_dir_all(&folder).expect("target/ is writable");
-    let link = folder.join("libsleeve.so.1");
-    if std::fs::read_link(&link).ok().as_deref() != Some(library) {
-        let partial =
-            folder.join(format!("partial-{}-{:?}", std::process::id(), std::thread::current().id()));
-        std::os::unix::fs::symlink(library, &partial).expect("target/ is writable");
-        std::fs::rename(partial, link).expect("target/ is writable");
+    for name in ["libsleeve.so", "libsleeve.so.1"] {
+        let link = folder.join(name);
+        if std::fs::read_link(&link).ok().as_deref() != Some(library) {
+            let partial =
+                folder.join(format!("partial-{}-{:?}", std::process::id(), std::thread::current().id()));
+            std::os::unix::fs::symlink(library, &partial).expect("target/ is writable");
+            std::fs::rename(partial, link).expect("target/ is writable");
+        }
     }
     folder
 }

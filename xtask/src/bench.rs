@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::run::{cargo, checked, repository};
-use crate::{libtorch, peers};
+use crate::{essentia, libtorch, peers};
 
 /// Runs the named benchmark with the remaining arguments, or lists what there is.
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -24,20 +24,31 @@ pub fn run(arguments: &[String]) -> Result<()> {
         return Ok(());
     }
     let path = peers::prepare()?;
+    let mut command_environment = None;
     if name == "effnet" {
         // Its peers are large, so only who asks for them gets them.
         peers::environment("bench-peers", &repository().join("benches/peers/requirements.txt"))?;
+    }
+    if name == "essentia" {
+        essentia::prepare()?;
+        peers::keras()?;
+        // Built without the examples' and other packages' features: what a host would have.
+        checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve", "--lib"]))?;
+        command_environment = Some(("PYTHONPATH", essentia::package()?));
+        essentia::host(&path)?;
     }
     if name == "cuda" {
         // Beside the benchmark, where it is found.
         libtorch::prepare()?;
         checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve-torch"]))?;
     }
-    // Some benchmarks run the command-line tools.
-    checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve", "--examples"]))?;
+    // Some benchmarks run the command-line tools; this one Python.
+    if name != "essentia" {
+        checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve", "--examples"]))?;
+    }
     let mut command = cargo();
     command.args(["run", "--quiet", "--release", "--package", "sleeve-benches", "--bin", name, "--"]);
-    checked(command.args(rest).env("PATH", path))
+    checked(command.args(rest).env("PATH", path).envs(command_environment))
 }
 
 /// The benchmarks of the training crate, which stand beside what they measure, and their programs.

@@ -25,29 +25,77 @@ pub fn fetch(packages: &[&str]) -> Result<PathBuf> {
         bail!("apt-get and dpkg are not here");
     }
     println!("Debian packages {} -> target/debian", wanted.join(" "));
+    let root = download(&home, &wanted)?;
+    wrap_programs(&root, &programs)?;
+    fs::write(stamp, wanted.join(" "))?;
+    Ok(programs)
+}
+
+/// Unpacks packages to compile and link with, and what they need that the machine lacks, under `target/<name>`;
+/// returns the folder that stands for `/` there. Their files for pkg-config say where they are.
+pub fn development(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let home = target().join(name);
+    let (root, stamp) = (home.join("root"), home.join("unpacked.txt"));
+    if fs::read_to_string(&stamp).is_ok_and(|unpacked| unpacked == packages.join(" ")) {
+        return Ok(root);
+    }
+    if !have("apt-get") || !have("dpkg") {
+        bail!("apt-get and dpkg are not here");
+    }
+    println!("Debian packages {} -> target/{name}", packages.join(" "));
+    let root = download(&home, packages)?;
+    let libraries = libraries(&root);
+    for folder in [libraries.join("pkgconfig"), root.join("usr/share/pkgconfig")] {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let path = entry?.path();
+            let text = fs::read_to_string(&path)?;
+            let moved = text.replace("=/usr", &format!("={}/usr", root.display()));
+            fs::write(path, moved)?;
+        }
+    }
+    // A library that the machine has already was not unpacked; the link to it leads there.
+    for entry in fs::read_dir(&libraries)? {
+        let link = entry?.path();
+        if let Ok(to) = fs::read_link(&link)
+            && !link.exists()
+        {
+            let installed = Path::new("/").join(libraries.strip_prefix(&root)?).join(to);
+            fs::remove_file(&link)?;
+            std::os::unix::fs::symlink(installed, &link)?;
+        }
+    }
+    fs::write(stamp, packages.join(" "))?;
+    Ok(root)
+}
+
+/// The folder of the machine's own libraries under a root.
+pub fn libraries(root: &Path) -> PathBuf {
+    root.join(format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH))
+}
+
+/// Unpacks the packages and whatever they need that the machine lacks under `home`; returns where.
+fn download(home: &Path, packages: &[&str]) -> Result<PathBuf> {
     let root = home.join("root");
     let archives = home.join("archives");
     for folder in ["lists/partial", "cache/archives/partial", "archives"] {
         fs::create_dir_all(home.join(folder))?;
     }
-    output(apt(&home).arg("update")).context("apt-get update")?;
-    let plan = output(apt(&home).args(["--simulate", "--no-install-recommends", "install"]).args(&wanted))?;
+    output(apt(home).arg("update")).context("apt-get update")?;
+    let plan = output(apt(home).args(["--simulate", "--no-install-recommends", "install"]).args(packages))?;
     let names: Vec<&str> =
         plan.lines().filter_map(|line| line.strip_prefix("Inst ")?.split_whitespace().next()).collect();
     if names.is_empty() {
-        bail!("apt-get would install nothing for {}", wanted.join(" "));
+        bail!("apt-get would install nothing for {}", packages.join(" "));
     }
-    output(apt(&home).arg("download").args(&names).current_dir(&archives))?;
+    output(apt(home).arg("download").args(&names).current_dir(&archives))?;
     for entry in fs::read_dir(&archives)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "deb") {
             checked(Command::new("dpkg").arg("-x").arg(&path).arg(&root))?;
         }
     }
-    wrap_programs(&root, &programs)?;
     fs::remove_dir_all(&archives)?;
-    fs::write(stamp, wanted.join(" "))?;
-    Ok(programs)
+    Ok(root)
 }
 
 /// An apt-get that keeps its lists and caches under `home`, so that it needs no rights.

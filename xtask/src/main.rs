@@ -2,6 +2,7 @@
 
 mod bench;
 mod debian;
+mod essentia;
 mod header;
 mod libtorch;
 mod peers;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(rest),
         "header" => header::run(rest),
         "libtorch" => libtorch::prepare().map(|folder| println!("libtorch is in {}", folder.display())),
-        "peers" => peers::prepare().map(|_| ()),
+        "peers" => peers::prepare().and_then(|_| essentia::prepare()),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

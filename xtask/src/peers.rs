@@ -117,7 +117,7 @@ pub fn environment(name: &str, requirements: &Path) -> Result<PathBuf> {
 }
 
 /// On a user's machine a missing peer means skipped tests, said aloud; under SLEEVE_TEST_ALL it is an error.
-fn complain(what: &str, error: &anyhow::Error, remedy: &str) -> Result<()> {
+pub fn complain(what: &str, error: &anyhow::Error, remedy: &str) -> Result<()> {
     if !tests_may_skip() {
         bail!("{what}: {error:#}");
     }

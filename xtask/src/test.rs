@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::run::{cargo, checked, target};
-use crate::{libtorch, peers};
+use crate::{essentia, libtorch, peers};
 
 #[derive(Default)]
 struct Totals {
@@ -29,6 +29,7 @@ pub fn run(filters: &[String]) -> Result<()> {
     let path = peers::prepare()?;
     peers::keras()?;
     peers::cargo_c()?;
+    essentia::prepare()?;
 
     step("tests");
     let skips = target().join("test-skips.txt");

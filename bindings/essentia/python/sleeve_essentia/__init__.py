@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Sleeve's algorithms in Essentia: music embeddings and tags, without TensorFlow.
+
+    import sleeve_essentia
+    from essentia.standard import MonoLoader, SleevePredict
+
+    audio = MonoLoader(filename="song.mp3", sampleRate=16000, resampleQuality=4)()
+    tags = SleevePredict(model="msd-musicnn-1")(audio)
+
+Importing this package puts SleeveInputMusiCNN, SleevePredict and SleevePredict2D into `essentia.standard` and
+`essentia.streaming`, of whichever of the packages `essentia` and `essentia-tensorflow` is installed. Each has a docstring.
+Where the installed Essentia is not one that the plugin was built for, the import fails with the reason.
+"""
+
+from ._load import ALGORITHMS, load as _load
+
+__version__ = "0.1.0"
+__all__ = ["ALGORITHMS"]
+
+_load()

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//
+// In an order in which nothing is used before it was compared: first tables of virtual functions, which are only read;
+// then sizes of objects that Essentia itself made; then their members, through the functions that this plugin has
+// inlined; then a parameter copied and an exception thrown by Essentia.
+
+#include "layout.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <complex>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include <essentia/algorithm.h>
+#include <essentia/streaming/streamingalgorithm.h>
+#include <essentia/streaming/streamingalgorithmwrapper.h>
+
+namespace sleeve_essentia {
+
+// Not in an unnamed namespace: their tables must have symbols.
+namespace layout {
+
+typedef std::vector<essentia::Real> Signal;
+typedef std::vector<std::complex<essentia::Real> > Complex;
+
+struct Configurable : essentia::Configurable {
+  void declareParameters() override {}
+};
+
+// With the members of Essentia's standard::Clipper, which fill what the allocator sets aside to the last byte: a word
+// more in any base would show.
+struct Standard : essentia::standard::Algorithm {
+  essentia::standard::Input<Signal> input;
+  essentia::standard::Output<Signal> output;
+  essentia::Real max, min;
+  void declareParameters() override {}
+  void compute() override {}
+};
+
+struct Streaming : essentia::streaming::Algorithm {
+  void declareParameters() override {}
+  essentia::streaming::AlgorithmStatus process() override { return essentia::streaming::PASS; }
+};
+
+// With those of streaming::Magnitude.
+struct Wrapper : essentia::streaming::StreamingAlgorithmWrapper {
+  essentia::streaming::Sink<Complex> input;
+  essentia::streaming::Source<Signal> output;
+};
+
+}  // namespace layout
+
+namespace {
+
+// Where something lies: the image it is in, and its symbol with its size.
+struct Place {
+  const void* image = nullptr;
+  std::size_t size = 0;
+};
+
+Place placeOf(const void* address) {
+  Dl_info info{};
+  void* extra = nullptr;
+  Place place;
+  if (dladdr1(address, &info, &extra, RTLD_DL_SYMENT) == 0) return place;
+  place.image = info.dli_fbase;
+  const ElfW(Sym)* symbol = static_cast<const ElfW(Sym)*>(extra);
+  if (symbol != nullptr && info.dli_saddr == address) place.size = symbol->st_size;
+  return place;
+}
+
+// The table of virtual functions of an object, from its first word on.
+const std::uintptr_t* tableOf(const void* object) {
+  return *static_cast<const std::uintptr_t* const*>(object) - 2;
+}
+
+// Compares the table that we compiled with Essentia's own of the class `symbol`.
+std::string tableMismatch(void* module, const char* name, const char* symbol, const void* object) {
+  const std::uintptr_t* own = tableOf(object);
+  const std::uintptr_t* theirs = static_cast<const std::uintptr_t*>(dlsym(module, symbol));
+  if (theirs == nullptr) return std::string("there is no table of ") + name;
+  const Place ownPlace = placeOf(own), theirPlace = placeOf(theirs);
+  if (ownPlace.size == 0 || ownPlace.size != theirPlace.size) {
+    return std::string("the virtual functions of ") + name + " are " + std::to_string(theirPlace.size) +
+           " bytes, not " + std::to_string(ownPlace.size);
+  }
+  for (std::size_t i = 0; i < ownPlace.size / sizeof(std::uintptr_t); ++i) {
+    const Place target = placeOf(reinterpret_cast<const void*>(own[i]));
+    // Functions of Essentia's that we took over, and distances between bases. What is ours cannot be compared.
+    const bool comparable = target.image == nullptr || target.image == theirPlace.image;
+    if (comparable && own[i] != theirs[i]) {
+      return std::string("the virtual functions of ") + name + " differ at " + std::to_string(i);
+    }
+  }
+  return "";
+}
+
+// How many objects are made to learn the size of one.
+constexpr std::size_t OBJECTS = 16;
+
+// The least that the allocator has set aside for any of them: a single one may lie in a piece that was not worth
+// cutting.
+template <typename Pointer>
+std::size_t leastRoom(const std::vector<Pointer>& pieces) {
+  std::size_t least = malloc_usable_size(pieces.front());
+  for (void* piece : pieces) least = std::min(least, malloc_usable_size(piece));
+  return least;
+}
+
+// Objects of the class `name` that Essentia's own `symbol` makes, compared in size with our class. Those that do not
+// fit are left alone: their destructors may not be called either.
+template <typename Base>
+std::string objects(void* module, const char* name, const char* symbol, std::size_t size,
+                    std::vector<std::unique_ptr<Base> >& made) {
+  void* function = dlsym(module, symbol);
+  if (function == nullptr) return std::string("there is no ") + name + " to compare with";
+  std::vector<Base*> theirs(OBJECTS);
+  std::vector<void*> ours(OBJECTS);
+  for (Base*& object : theirs) object = reinterpret_cast<Base* (*)()>(function)();
+  for (void*& piece : ours) piece = std::malloc(size);
+  const std::size_t found = leastRoom(theirs), expected = leastRoom(ours);
+  for (void* piece : ours) std::free(piece);
+  if (found != expected) {
+    return std::string("an object of ") + name + " has room for " + std::to_string(found) + " bytes, not " +
+           std::to_string(expected);
+  }
+  for (Base* object : theirs) made.emplace_back(object);
+  return "";
+}
+
+std::string standardMismatch(const essentia::standard::Algorithm& algorithm) {
+  if (!algorithm.name().empty() || algorithm.inputNames() != std::vector<std::string>{"signal"} ||
+      algorithm.outputNames() != std::vector<std::string>{"signal"} || algorithm.outputDescription.size() != 1) {
+    return "the members of standard::Clipper do not say what they should";
+  }
+  return "";
+}
+
+std::string streamingMismatch(const essentia::streaming::Algorithm& algorithm) {
+  if (algorithm.name() != "Magnitude" || algorithm.inputs().size() != 1 || algorithm.outputs().size() != 1 ||
+      algorithm.shouldStop()) {
+    return "the members of streaming::Magnitude do not say what they should";
+  }
+  const essentia::streaming::SinkBase& sink = *algorithm.inputs().front().second;
+  const essentia::streaming::SourceBase& source = *algorithm.outputs().front().second;
+  if (sink.name() != "complex" || sink.parent() != &algorithm || sink.source() != nullptr || sink.acquireSize() != 1 ||
+      source.name() != "magnitude" || source.parent() != &algorithm || !source.sinks().empty() ||
+      source.releaseSize() != 1 || source.bufferInfo().size != 16) {
+    return "the connectors of streaming::Magnitude do not say what they should";
+  }
+  return "";
+}
+
+std::string exceptionMismatch(essentia::standard::Algorithm& algorithm) {
+  const char* const name = "nothing of this name";
+  try {
+    algorithm.input(name);
+  } catch (const essentia::EssentiaException& error) {
+    return std::strstr(error.what(), name) != nullptr ? "" : "exceptions do not arrive whole";
+  }
+  return "exceptions do not arrive";
+}
+
+// A parameter that we made, copied by Essentia into more room than it needs.
+std::string parameterMismatch() {
+  using essentia::Parameter;
+  constexpr unsigned char FILL = 0xa5;
+  alignas(Parameter) unsigned char room[4 * sizeof(Parameter)];
+  std::memset(room, FILL, sizeof(room));
+  const Parameter original(std::string("a text that is longer than a small one"));
+  Parameter* copy = new (room) Parameter(original);
+  bool fits = copy->isConfigured() && copy->type() == Parameter::STRING && copy->toString() == original.toString();
+  for (std::size_t i = sizeof(Parameter); i < sizeof(room); ++i) fits = fits && room[i] == FILL;
+  if (!fits) return "parameters are not what they should be";
+  copy->~Parameter();
+  return "";
+}
+
+}  // namespace
+
+std::string layoutMismatch(const char* path) {
+  void* module = dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+  if (module == nullptr) return std::string(path) + " is not loaded";
+  std::string found;
+  {
+    layout::Configurable configurable{};
+    layout::Streaming streaming{};
+    essentia::streaming::Sink<essentia::Real> sink;
+    essentia::streaming::Source<layout::Signal> source;
+    const struct {
+      const char* name;
+      const char* symbol;
+      const void* object;
+    } tables[] = {
+        {"Configurable", "_ZTVN8essentia12ConfigurableE", &configurable},
+        {"streaming::Algorithm", "_ZTVN8essentia9streaming9AlgorithmE", &streaming},
+        {"streaming::Sink", "_ZTVN8essentia9streaming4SinkIfEE", &sink},
+        {"streaming::Source", "_ZTVN8essentia9streaming6SourceISt6vectorIfSaIfEEEE", &source},
+    };
+    for (const auto& table : tables) {
+      if (found.empty()) found = tableMismatch(module, table.name, table.symbol, table.object);
+    }
+  }
+  std::vector<std::unique_ptr<essentia::standard::Algorithm> > standard;
+  std::vector<std::unique_ptr<essentia::streaming::Algorithm> > streaming;
+  if (found.empty()) {
+    found = objects(module, "standard::Clipper",
+                    "_ZN8essentia15EssentiaFactoryINS_8standard9AlgorithmEE9RegistrarINS1_7ClipperES5_E6createEv",
+                    sizeof(layout::Standard), standard);
+  }
+  if (found.empty()) {
+    found = objects(module, "streaming::Magnitude",
+                    "_ZN8essentia15EssentiaFactoryINS_9streaming9AlgorithmEE9RegistrarINS1_9MagnitudeENS_8standard"
+                    "9MagnitudeEE6createEv",
+                    sizeof(layout::Wrapper), streaming);
+  }
+  if (found.empty()) found = standardMismatch(*standard.front());
+  if (found.empty()) found = streamingMismatch(*streaming.front());
+  if (found.empty()) found = parameterMismatch();
+  if (found.empty()) found = exceptionMismatch(*standard.front());
+  dlclose(module);
+  return found;
+}
+
+}  // namespace sleeve_essentia

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+
+#include "network.h"
+
+#include <algorithm>
+#include <fstream>
+#include <vector>
+
+#include "parameters.h"
+
+namespace sleeve_essentia {
+
+namespace {
+
+// The most that the library takes; a larger batch gains nothing.
+constexpr int LARGEST_BATCH = 4096;
+
+bool endsWith(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+// The file that the parameters name; empty for none.
+std::string fileOf(const essentia::Configurable& parameters) {
+  const std::string model = text(parameters, "model");
+  const std::string graph = text(parameters, "graphFilename");
+  if (!model.empty() || graph.empty()) return model;
+  if (endsWith(graph, ".pb")) {
+    const std::string onnx = graph.substr(0, graph.size() - 3) + ".onnx";
+    if (std::ifstream(onnx).good()) return onnx;
+  }
+  // A .pb without its .onnx is opened all the same, for the error that says what is missing.
+  return graph;
+}
+
+// Names that a tensor may go by: TensorFlow's users leave out the `:0` that ONNX graphs have, and some graphs have not
+// what those users write.
+std::vector<std::string> spellings(const std::string& output) {
+  std::vector<std::string> names{output};
+  if (endsWith(output, ":0")) {
+    names.push_back(output.substr(0, output.size() - 2));
+  } else if (output.find(':') == std::string::npos) {
+    names.push_back(output + ":0");
+  }
+  return names;
+}
+
+}  // namespace
+
+void Network::configure(const essentia::Configurable& parameters) {
+  // Whatever fails below leaves nothing open: an algorithm never runs a model that it was not last asked for.
+  _extractor.reset();
+  const std::string file = fileOf(parameters);
+  if (file.empty()) return;
+  try {
+    const sleeve::Model model = sleeve::Model::open(file);
+    if (model.is_head() != (_input == Input::Embeddings)) {
+      fail(file + (model.is_head() ? ": a head, which takes embeddings, not audio; use SleevePredict2D for it"
+                                   : ": takes audio, not embeddings; use SleevePredict for it"));
+    }
+    choose(parameters, model);
+  } catch (const sleeve::Error& error) {
+    fail(error);
+  }
+}
+
+sleeve::Options Network::options(const essentia::Configurable& parameters, const sleeve::Model& model) const {
+  sleeve::Options options;
+  options.device(text(parameters, "device")).precision(text(parameters, "precision"));
+  options.threads(static_cast<std::size_t>(parameters.parameter("threads").toInt()));
+  const int batch = parameters.parameter("batchSize").toInt();
+  if (batch > 0) options.batch_size(static_cast<std::size_t>(std::min(batch, LARGEST_BATCH)));
+  if (_input == Input::Embeddings) return options;
+  options.last_patch(text(parameters, "lastPatchMode")).resampler(text(parameters, "resampler"));
+  const int hop = parameters.parameter("patchHopSize").toInt();
+  if (hop > 0) options.patch_hop(static_cast<std::size_t>(hop));
+  if (hop == 0) {
+    std::size_t frames = 0, bands = 0;
+    sleeve::detail::check(sleeve_model_input(model.get(), &frames, &bands)).value();
+    options.patch_hop(frames);
+  }
+  return options;
+}
+
+void Network::choose(const essentia::Configurable& parameters, const sleeve::Model& model) {
+  const std::string output = text(parameters, "output");
+  if (!output.empty()) {
+    // The error for the name as it was given is the one to tell.
+    std::unique_ptr<sleeve::Error> refused;
+    for (const std::string& name : spellings(output)) {
+      auto made = sleeve::Extractor::try_new(model, options(parameters, model).output(name));
+      if (made) {
+        _extractor = std::make_unique<sleeve::Extractor>(std::move(*made));
+        _output = 0;
+        return;
+      }
+      if (!refused) refused = std::make_unique<sleeve::Error>(made.error());
+    }
+    throw *refused;
+  }
+  _extractor = std::make_unique<sleeve::Extractor>(model, options(parameters, model));
+  const std::vector<sleeve::Output> outputs = _extractor->outputs();
+  _output = 0;
+  for (const sleeve_purpose purpose : {SLEEVE_PURPOSE_EMBEDDINGS, SLEEVE_PURPOSE_PREDICTIONS}) {
+    for (std::size_t index = outputs.size(); index-- > 0;) {
+      if (outputs[index].purpose == purpose) _output = index;
+    }
+  }
+}
+
+const sleeve::Extractor& Network::extractor() const {
+  if (!_extractor) fail("no model is open; set the parameter `model`");
+  return *_extractor;
+}
+
+void Network::fail(const sleeve::Error& error) const { fail(std::string(error.what())); }
+
+void Network::fail(const std::string& reason) const {
+  throw essentia::EssentiaException(std::string(_algorithm) + ": " + reason);
+}
+
+}  // namespace sleeve_essentia

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+//
+// A signal to one vector for each patch.
+
+#ifndef SLEEVE_ESSENTIA_PREDICT_H
+#define SLEEVE_ESSENTIA_PREDICT_H
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include <essentia/algorithm.h>
+#include <essentia/streaming/streamingalgorithm.h>
+#include <sleeve/sleeve.hpp>
+
+#include "network.h"
+#include "parameters.h"
+
+namespace essentia {
+namespace standard {
+
+class SleevePredict : public Algorithm {
+ protected:
+  Input<std::vector<Real> > _signal;
+  Output<std::vector<std::vector<Real> > > _predictions;
+
+  sleeve_essentia::Network _network;
+  unsigned _sampleRate;
+
+ public:
+  SleevePredict();
+
+  void declareParameters();
+  void configure();
+  void compute();
+
+  static const char* name;
+  static const char* category;
+  static const char* description;
+};
+
+}  // namespace standard
+
+namespace streaming {
+
+class SleevePredict : public Algorithm {
+ protected:
+  Sink<Real> _signal;
+  Source<std::vector<Real> > _predictions;
+
+  sleeve_essentia::Network _network;
+  unsigned _sampleRate;
+  bool _accumulate;
+
+  // The recording under way: a stream of the library's, or all of its samples where patches wait for its end.
+  std::unique_ptr<sleeve::Stream> _stream;
+  std::vector<Real> _held;
+  std::unique_ptr<sleeve::Analysis> _analysis;
+  std::size_t _row;    // of _analysis, the next to give
+  bool _waiting;       // a row was pulled from the stream and found no room
+  bool _done;          // the signal is over, and so are the rows
+
+ public:
+  SleevePredict();
+
+  void declareParameters();
+  void configure();
+  AlgorithmStatus process();
+  void reset();
+
+ private:
+  void clear();
+  void hear(int samples);
+  void finish();
+  bool give();
+  bool giveFromStream();
+  bool giveFromAnalysis();
+  bool put(sleeve::Span<const float> row);
+};
+
+}  // namespace streaming
+}  // namespace essentia
+
+#endif  // SLEEVE_ESSENTIA_PREDICT_H

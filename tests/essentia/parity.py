@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Essentia's TensorFlow algorithms beside ours on the same weights: parity.py GRAPHS
+
+In the package essentia-tensorflow; GRAPHS is the folder that tests/peers/essentia_graphs.py wrote.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import sleeve_essentia  # noqa: F401
+import essentia.standard as es
+
+# Of values that are at most about 1 in size; embeddings relative to the largest.
+TOLERANCE = 1e-3
+
+
+def signal(samples, seed):
+    """Something with a beginning, a middle and an end: tones, sweeps and noise that change every second."""
+    random = np.random.default_rng(seed)
+    time = np.arange(samples) / 16000
+    x = 0.02 * random.normal(size=samples)
+    for second in range(samples // 16000 + 1):
+        inside = (time >= second) & (time < second + 1)
+        low, high = random.uniform(80, 7000, 2)
+        x += inside * random.uniform(0.05, 0.4) * np.sin(2 * np.pi * (low + (high - low) * (time % 1) / 2) * time)
+    return x.astype(np.float32)
+
+
+def compare(what, ours, theirs):
+    assert ours.shape == theirs.shape, f"{what}: {ours.shape}, not {theirs.shape}"
+    assert np.isfinite(ours).all(), what
+    scale = max(1.0, float(np.abs(theirs).max()))
+    worst = float(np.abs(ours - theirs).max()) / scale
+    # A comparison that swapped patches would pass says nothing.
+    spread = float(np.abs(theirs - theirs[::-1]).max()) / scale
+    print(f"{what}: {ours.shape}, {worst:.2g} at most, patches {spread:.2g} apart")
+    assert worst <= TOLERANCE, what
+    assert spread > 20 * TOLERANCE, f"{what}: patches that are all alike"
+
+
+def networks(graphs):
+    # The first two lengths are the same number of patches here and there; the third is one fewer there (our
+    # documentation says which).
+    for samples, fewer in [(160000, 0), (32513 + 62 * 256 * 6, 0), (48384, 1)]:
+        audio = signal(samples, samples)
+        for output, name in [("Identity", "predictions"), ("Identity_1", "embeddings")]:
+            theirs = es.TensorflowPredictEffnetDiscogs(
+                graphFilename=str(graphs / "effnet.pb"), input="serving_default_melspectrogram", output=output
+            )(audio)
+            ours = es.SleevePredict(graphFilename=str(graphs / "effnet.pb"), output=output)(audio)
+            assert len(ours) == len(theirs) + fewer, f"{samples}: {len(ours)} and {len(theirs)} patches"
+            if len(theirs) > 1:
+                compare(f"EffnetDiscogs, {samples} samples, {name}", ours[: len(theirs)], theirs)
+                named = es.SleevePredict(model=str(graphs / "effnet.onnx"), output=name)(audio)
+                assert np.array_equal(named, ours)
+    for samples in [160000, 480000]:
+        audio = signal(samples, samples)
+        for output in ["Identity", "Identity_1"]:
+            theirs = es.TensorflowPredictMusiCNN(
+                graphFilename=str(graphs / "musicnn.pb"), input="patches", output=output
+            )(audio)
+            ours = es.SleevePredict(graphFilename=str(graphs / "musicnn.pb"), input="patches", output=output)(audio)
+            compare(f"MusiCNN, {samples} samples, {output}", ours[: len(theirs)], theirs)
+            assert 0 <= len(ours) - len(theirs) <= 1
+
+
+def heads(graphs):
+    random = np.random.default_rng(3)
+    embeddings = random.normal(size=(70, 1280)).astype(np.float32)
+    parameters = dict(graphFilename=str(graphs / "head.pb"), input="embeddings", output="Identity", dimensions=1280)
+    theirs = es.TensorflowPredict2D(**parameters)(embeddings)
+    compare("2D", es.SleevePredict2D(**parameters)(embeddings), theirs)
+
+
+def last_patches(graphs):
+    """Clips shorter than a patch, and the frames behind the last whole one, repeated until they fill one."""
+    for samples in [24000, 60000]:
+        audio = signal(samples, samples)
+        parameters = dict(graphFilename=str(graphs / "musicnn.pb"), input="patches", output="Identity", lastPatchMode="repeat")
+        ours, theirs = es.SleevePredict(**parameters)(audio), es.TensorflowPredictMusiCNN(**parameters)(audio)
+        assert len(ours) == samples // 24000 and ours.shape == np.shape(theirs), (ours.shape, np.shape(theirs))
+        assert np.abs(ours - theirs).max() <= TOLERANCE
+        # Essentia leaves out EffnetDiscogs' last frame, so that only the whole patches are the same.
+        parameters = dict(graphFilename=str(graphs / "effnet.pb"), output="Identity", lastPatchMode="repeat")
+        ours, theirs = es.SleevePredict(**parameters)(audio), es.TensorflowPredictEffnetDiscogs(**parameters)(audio)
+        assert ours.shape == np.shape(theirs) == (samples // 20000 if samples > 24000 else 1, 400), ours.shape
+        assert len(ours) == 1 or np.abs(ours[:-1] - np.array(theirs)[:-1]).max() <= TOLERANCE
+
+
+def main():
+    graphs = Path(sys.argv[1])
+    networks(graphs)
+    heads(graphs)
+    last_patches(graphs)
+    print("ok")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+//! A C++ Essentia to build and test the plugin against, and the wheel that brings TensorFlow.
+//!
+//! PyPI's source package of `essentia` holds the library without Python around it. It is built with the few algorithms
+//! that the tests use, into `target/essentia/prefix`.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::run::{checked, have, output, repository, target};
+use crate::{debian, peers};
+
+/// The newest version that PyPI has the source of, and what that source hashes to.
+const VERSION: &str = "2.1b6.dev234";
+const SHA256: &str = "3c18d91e21d7bf29aece4f79a4fa25490fd155ce6a8e184c08c50183c6f25a29";
+
+/// What fetches and unpacks it: the package's metadata gives another version than its name, which only pip's old
+/// resolver lets pass.
+const TOOLS: [&str; 3] = ["pip==24.0", "setuptools==69.5.1", "wheel==0.45.1"];
+
+/// Debian's packages that it is built with, and their names in pkg-config.
+const LIBRARIES: [(&str, &str); 4] = [
+    ("libeigen3-dev", "eigen3"),
+    ("libfftw3-dev", "fftw3f"),
+    ("libsamplerate0-dev", "samplerate"),
+    ("libyaml-dev", "yaml-0.1"),
+];
+
+/// The algorithms that are compiled: Essentia's own front end with what it is made of, and what writes results.
+const ALGORITHMS: &str = "FrameCutter,NoiseAdder,Windowing,Spectrum,FFT,FFTW,FFTWComplex,IFFTW,Magnitude,MelBands,\
+                          TriangularBands,UnaryOperator,TensorflowInputMusiCNN,PoolAggregator,SingleGaussian,Covariance,\
+                          YamlOutput";
+
+/// What pkg-config says of it; Essentia's own template is not in the package. Hosts need Eigen's headers too.
+fn pkg_config(eigen: &str) -> String {
+    format!(
+        "prefix=@PREFIX@\nlibdir=${{prefix}}/lib\nincludedir=${{prefix}}/include\n\nName: essentia\n\
+         Description: audio analysis library\nVersion: @VERSION@\nLibs: -L${{libdir}} -lessentia\n\
+         Cflags: -I${{includedir}} -I${{includedir}}/essentia -I${{includedir}}/essentia/scheduler \
+         -I${{includedir}}/essentia/streaming -I${{includedir}}/essentia/utils {eigen}\n"
+    )
+}
+
+/// Makes `target/essentia/prefix` hold the library and `target/essentia-tensorflow` its wheel with TensorFlow. On a
+/// user's machine what cannot be had is said aloud; under SLEEVE_TEST_ALL it is an error.
+pub fn prepare() -> Result<()> {
+    if let Err(error) = library() {
+        let remedy = "apt-get install g++ pkg-config python3-venv, and a network";
+        peers::complain("Essentia's C++ library", &error, remedy)?;
+    }
+    let requirements = repository().join("tests/peers/requirements-essentia-tensorflow.txt");
+    if let Err(error) = peers::environment("essentia-tensorflow", &requirements) {
+        peers::complain("essentia-tensorflow", &error, "apt-get install python3-venv, and a network")?;
+    }
+    Ok(())
+}
+
+/// Our Python package with the plugin in it, of the library as it was built for release, beside no Essentia: for any
+/// environment's PYTHONPATH. Returns that folder.
+pub fn package() -> Result<PathBuf> {
+    let folder = target().join("essentia-bench/package");
+    let (source, package) = (repository().join("bindings/essentia/python"), folder.join("sleeve_essentia"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&package)?;
+    for entry in fs::read_dir(source.join("sleeve_essentia"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "py") {
+            fs::copy(&path, package.join(path.file_name().unwrap_or_default()))?;
+        }
+    }
+    let mut build = Command::new("python3");
+    build.current_dir(source).env("SLEEVE_LIBRARY", target().join("release/libsleeve.so"));
+    build.env("SLEEVE_ESSENTIA_HEADERS", target().join("essentia/prefix/include"));
+    let code = "import pathlib, plugin, sys; plugin.build(pathlib.Path(sys.argv[1]))";
+    checked(build.args(["-B", "-c", code]).arg(package))?;
+    Ok(folder)
+}
+
+/// The C++ host of the benchmark, of the library as it was built for release: `target/essentia-bench/host/once`.
+/// `path` is the PATH with CMake on it.
+pub fn host(path: &OsStr) -> Result<()> {
+    let (home, release) = (target().join("essentia-bench"), target().join("release"));
+    let library = home.join("lib");
+    fs::create_dir_all(&library)?;
+    for name in ["libsleeve.so", "libsleeve.so.1"] {
+        fs::copy(release.join("libsleeve.so"), library.join(name))?;
+    }
+    let file = format!(
+        "Name: sleeve\nDescription: of the benchmark\nVersion: {}\nLibs: -L{} -lsleeve\nCflags: -I{}\n",
+        env!("CARGO_PKG_VERSION"),
+        library.display(),
+        repository().join("include").display()
+    );
+    fs::write(library.join("sleeve.pc"), file)?;
+    let mut configure = Command::new("cmake");
+    let files = [library, target().join("essentia/prefix/lib/pkgconfig")];
+    configure.env("PKG_CONFIG_PATH", std::env::join_paths(files)?).env("PATH", path);
+    configure.arg("-S").arg(repository().join("benches/peers/essentia")).arg("-B").arg(home.join("host"));
+    output(&mut configure)?;
+    output(Command::new("cmake").arg("--build").arg(home.join("host")).env("PATH", path))?;
+    Ok(())
+}
+
+/// The C++ library, built once.
+fn library() -> Result<()> {
+    let home = target().join("essentia");
+    let stamp = home.join("built.txt");
+    let wanted = format!("{VERSION} {ALGORITHMS}");
+    if fs::read_to_string(&stamp).is_ok_and(|built| built == wanted) {
+        return Ok(());
+    }
+    if let Some(tool) = ["python3", "g++", "pkg-config"].iter().find(|tool| !have(tool)) {
+        bail!("{tool} is not on the path");
+    }
+    println!("Essentia {VERSION}, built from PyPI's source package -> target/essentia");
+    let _ = fs::remove_dir_all(&home);
+    fs::create_dir_all(&home)?;
+    let libraries = Libraries::find()?;
+    let python = tools(&home)?;
+    let source = fetch(&home, &python)?;
+    let mut eigen = Command::new("pkg-config");
+    libraries.set(&mut eigen);
+    let eigen = output(eigen.args(["--cflags-only-I", "eigen3"]))?;
+    fs::write(source.join("essentia.pc.in"), pkg_config(eigen.trim()))?;
+    let waf = |arguments: &[&str]| {
+        let mut command = Command::new(&python);
+        command.current_dir(&source).arg("waf").args(arguments);
+        libraries.set(&mut command);
+        output(&mut command)
+    };
+    let prefix = format!("--prefix={}", home.join("prefix").display());
+    let algorithms = format!("--include-algos={ALGORITHMS}");
+    waf(&["configure", &prefix, "--lightweight=fftw,libsamplerate,yaml", &algorithms])?;
+    waf(&["build"])?;
+    waf(&["install"])?;
+    fs::remove_dir_all(source)?;
+    Ok(fs::write(stamp, wanted)?)
+}
+
+/// The Python of a virtual environment that holds the tools.
+fn tools(home: &Path) -> Result<PathBuf> {
+    let requirements = home.join("tools.txt");
+    fs::write(&requirements, TOOLS.join("\n"))?;
+    peers::environment("essentia/tools", &requirements)
+}
+
+/// Downloads the source package, checks its hash, and unpacks it; returns its folder.
+fn fetch(home: &Path, python: &Path) -> Result<PathBuf> {
+    let package = format!("essentia=={VERSION}");
+    let mut pip = Command::new(python);
+    pip.current_dir(home).args([
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+    ]);
+    pip.args(["--no-build-isolation", "--no-binary", "essentia", "--use-deprecated=legacy-resolver"]);
+    output(pip.arg(&package))?;
+    let archive = home.join(format!("essentia-{VERSION}.tar.gz"));
+    let hash = output(Command::new("sha256sum").arg(&archive))?;
+    if !hash.starts_with(SHA256) {
+        bail!("{} is not the package that this was written for", archive.display());
+    }
+    checked(Command::new(python).current_dir(home).args(["-m", "tarfile", "-e"]).arg(&archive))?;
+    fs::remove_file(archive)?;
+    Ok(home.join(format!("essentia-{VERSION}")))
+}
+
+/// Where Essentia's own dependencies are: on the machine, or Debian's packages unpacked.
+struct Libraries {
+    /// The folder that stands for `/`.
+    root: Option<PathBuf>,
+}
+
+impl Libraries {
+    fn find() -> Result<Self> {
+        let mut exists = Command::new("pkg-config");
+        exists.arg("--exists").args(LIBRARIES.map(|(_, name)| name));
+        if exists.status().is_ok_and(|status| status.success()) {
+            return Ok(Libraries { root: None });
+        }
+        let packages = LIBRARIES.map(|(package, _)| package);
+        let root = debian::development("essentia-libraries", &packages)?;
+        Ok(Libraries { root: Some(root) })
+    }
+
+    /// Lets a build find them, and what is built find them at run time.
+    fn set(&self, command: &mut Command) {
+        let Some(root) = &self.root else { return };
+        let folder = debian::libraries(root);
+        let files = [folder.join("pkgconfig"), root.join("usr/share/pkgconfig")];
+        command.env("PKG_CONFIG_PATH", std::env::join_paths(files).expect("target/ has no colon"));
+        command.env("LINKFLAGS", format!("-Wl,-rpath,{}", folder.display()));
+    }
+}
