@@ -30,6 +30,15 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+    /// Another process of the same run has ended, or cannot be reached.
+    #[error("{0}")]
+    Process(String),
+    /// Whoever runs the program wanted it to stop.
+    #[error("{0}")]
+    Interrupted(String),
+    /// Training cannot go on, as when a loss is no number.
+    #[error("{0}")]
+    Training(String),
     /// What Sleeve's library says.
     #[error(transparent)]
     Sleeve(#[from] sleeve::Error),

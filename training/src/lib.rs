@@ -32,5 +32,7 @@ pub mod scan;
 pub mod splits;
 pub mod stats;
 pub mod table;
+#[cfg(feature = "torch")]
+pub mod train;
 
 pub use error::{Error, Result};

@@ -10,12 +10,14 @@ mod plot;
 mod scan;
 mod split;
 mod stats;
+#[cfg(feature = "torch")]
+mod train;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// From public editorial metadata and a folder of recordings to the data sets that music embeddings
 /// are learnt from.
@@ -46,10 +48,12 @@ enum Command {
     Features(features::Arguments),
     Plot(plot::Arguments),
     Corpus(corpus::Arguments),
+    #[cfg(feature = "torch")]
+    Train(train::Arguments),
     Export(export::Arguments),
 }
 
-/// Runs the program: 0 on success, 1 on failure, 2 on wrong arguments.
+/// Runs the program: 0 on success, 1 on failure, 2 on wrong arguments, 130 if it was asked to stop.
 pub fn main() -> ExitCode {
     let result: Result<()> = match Arguments::parse().command {
         Command::Discogs(arguments) => discogs::run(&arguments),
@@ -61,10 +65,17 @@ pub fn main() -> ExitCode {
         Command::Features(arguments) => features::run(&arguments),
         Command::Plot(arguments) => plot::run(&arguments),
         Command::Corpus(arguments) => corpus::run(&arguments),
+        #[cfg(feature = "torch")]
+        Command::Train(arguments) => train::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Error::Interrupted(text)) => {
+            eprintln!("{text}");
+            // As a shell reports what Ctrl-C has ended.
+            ExitCode::from(130)
+        }
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
