@@ -22,6 +22,14 @@ pub enum Error {
         /// Why it cannot be used.
         reason: String,
     },
+    /// There is nothing of what is asked for, as when no two tracks make a pair.
+    #[error("{}: {reason}", path.display())]
+    Nothing {
+        /// The file or folder concerned.
+        path: PathBuf,
+        /// What there is, in numbers.
+        reason: String,
+    },
     /// A program that the work needs is missing or failed.
     #[error("{program}: {reason}")]
     Program {

@@ -8,13 +8,11 @@ use tch::{Device, Kind, Tensor};
 use super::objective::{Batch, Part};
 use crate::batches::{Dataset, MultitaskLoader, PairBatch, PairLoader, Readers, TagBatch, TagLoader};
 use crate::config::{Config, Objective};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::network::architecture::{BANDS, FRAMES};
 use crate::network::masks::Masks;
 use crate::network::model::Factors;
-use crate::pairs::tables::{self, PAIRS};
 use crate::splits::Part as Portion;
-use crate::table::TableReader;
 
 /// Batches that wait for the device in each group, beside those that its loader has ready.
 const STAGED: usize = 1;
@@ -159,15 +157,12 @@ impl Validation {
             }
         }
         for (head, task) in config.objective.associations().iter().enumerate() {
-            let table = tables::path(dataset.folder(), task.name, part);
-            let mut rows = TableReader::open(&table, &PAIRS, &["anchor"])?;
-            let is_empty = rows.all(|rows| rows.is_ok_and(|rows| rows.len() == 0));
             match PairLoader::new(dataset, config, task, part, readers) {
                 Ok(loader) => {
                     all.loaders.push((head, Source::Pairs(loader)));
                     all.sizes.push(task.pairs);
                 }
-                Err(error) if is_empty => all.missing.push(error.to_string()),
+                Err(error @ Error::Nothing { .. }) => all.missing.push(error.to_string()),
                 Err(error) => return Err(error),
             }
         }
