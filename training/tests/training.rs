@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use sleeve::npy::{Dtype, NpyWriter};
 use sleeve_training::checkpoint::Checkpoint;
+use safetensors::SafeTensors;
 use sleeve_training::features::Store;
+use sleeve_training::train::run::read_state;
 use support::dataset;
 
 /// Tracks from here on have no features, so that epochs are short.
@@ -91,12 +93,19 @@ fn interrupt(child: &Child) {
     assert!(status.success());
 }
 
+/// Whether two runs have the same bits in all their files, the state of the optimizer included.
 #[track_caller]
-fn same_files(one: &Path, other: &Path) {
+fn same_bits(one: &Path, other: &Path) {
     for file in ["last", "best", "swa"] {
         let [a, b] = [one, other].map(|run| std::fs::read(run.join(format!("{file}.safetensors"))).unwrap());
-        assert!(a == b, "{file}.safetensors differ");
+        let [a, b] = [&a, &b].map(|bytes| SafeTensors::deserialize(bytes).unwrap());
+        assert_eq!(a.len(), b.len());
+        for (name, tensor) in a.iter() {
+            assert!(tensor.data() == b.tensor(name).unwrap().data(), "{file}: {name} differs");
+        }
     }
+    let [a, b] = [one, other].map(|run| read_state(run).unwrap().progress);
+    assert_eq!((a.epochs, a.steps, a.plateau, a.best, a.averaged), (b.epochs, b.steps, b.plateau, b.best, b.averaged));
 }
 
 const ARTIST: [&str; 4] =
@@ -131,13 +140,9 @@ fn a_run_that_was_ended_goes_on_bit_for_bit() {
         line.split("  rate").next().unwrap().to_owned()
     };
     assert_eq!(figures(&rest), figures(&whole));
-    let tensors = |run: &str, file: &str| {
-        Checkpoint::read(place.run(run).join(file)).unwrap().tensors
-    };
-    for file in ["last.safetensors", "best.safetensors", "swa.safetensors"] {
-        assert!(tensors("whole", file) == tensors("broken", file), "{file}");
-    }
-    assert!(tensors("whole", "last.safetensors") != tensors("whole", "swa.safetensors"));
+    same_bits(&place.run("whole"), &place.run("broken"));
+    let tensors = |file: &str| Checkpoint::read(place.run("whole").join(file)).unwrap().tensors;
+    assert!(tensors("last.safetensors") != tensors("swa.safetensors"));
     // The log tells each epoch once.
     let log = sleeve_training::runlog::read(&place.run("broken")).unwrap();
     let epochs: Vec<u64> = log.iter().map(|entry| entry.epoch).collect();
@@ -206,7 +211,7 @@ fn two_processes_of_three_groups_are_one_of_six() {
     let mut more = vec!["--set", "run.groups=6", "--set", "objective.associations.track.pairs=2"];
     more.extend(["--set", "run.epochs=4", "--set", "run.precision=f32"]);
     let whole = succeeds(&mut place.train("track", "whole", &more));
-    let state = sleeve_training::train::run::read_state(&place.run("whole")).unwrap();
+    let state = read_state(&place.run("whole")).unwrap();
     assert!(state.progress.steps >= 20, "{}", state.progress.steps);
 
     // Killed in the third epoch: the other one ends with a sentence, and both go on.
@@ -239,7 +244,7 @@ fn two_processes_of_three_groups_are_one_of_six() {
     assert!(told.contains("2 processes over gloo") && told.contains("going on after epoch 2"), "{told}");
     assert!(outputs[1].stdout.is_empty(), "{}", said(&outputs[1]));
     println!("{whole}{told}");
-    same_files(&place.run("whole"), &place.run("both"));
+    same_bits(&place.run("whole"), &place.run("both"));
 }
 
 #[test]

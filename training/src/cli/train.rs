@@ -110,8 +110,11 @@ impl Listener for Printer {
         println!("{text}");
     }
 
-    fn epoch(&mut self, epoch: &Epoch) -> Result<()> {
+    fn kept(&mut self, epoch: &Epoch) {
         println!("{}", epoch.line());
+    }
+
+    fn ended(&mut self, epoch: &Epoch) -> Result<()> {
         self.last = (epoch.number.into(), epoch.steps);
         let entry = Entry::new(epoch.number.into(), epoch.steps)
             .with("learning_rate", epoch.rate)

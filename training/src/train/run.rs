@@ -51,11 +51,13 @@ pub struct Options<'a> {
 pub trait Listener {
     /// Something worth a line.
     fn note(&mut self, text: &str);
-    /// An epoch has ended, and its state is in the files.
+    /// An epoch has ended. It counts once its state is in the files, so that what is logged now may be logged again.
     ///
     /// # Errors
     /// Whatever ends the run.
-    fn epoch(&mut self, epoch: &Epoch) -> Result<()>;
+    fn ended(&mut self, epoch: &Epoch) -> Result<()>;
+    /// The epoch's state is in the files.
+    fn kept(&mut self, epoch: &Epoch);
     /// The figures of averaged weights.
     ///
     /// # Errors
@@ -281,8 +283,7 @@ impl<'a> Run<'a> {
             progress.best = Some(Best { epoch: progress.epochs, loss });
         }
         if self.is_first() {
-            self.save(is_best)?;
-            listener.epoch(&Epoch {
+            let epoch = Epoch {
                 number: self.progress.epochs,
                 of: config.run.epochs,
                 steps: self.progress.steps,
@@ -292,7 +293,10 @@ impl<'a> Run<'a> {
                 patches_per_s: pace,
                 waiting,
                 seconds: start.elapsed().as_secs_f64(),
-            })?;
+            };
+            listener.ended(&epoch)?;
+            self.save(is_best)?;
+            listener.kept(&epoch);
         }
         Ok(())
     }
