@@ -117,17 +117,9 @@ struct Cost {
 }
 
 fn timed(work: impl FnOnce()) -> Cost {
-    let (start, cpu) = (Instant::now(), cpu_seconds());
+    let (start, cpu) = (Instant::now(), support::cpu_seconds());
     work();
-    Cost { wall: start.elapsed().as_secs_f64(), cpu: cpu_seconds() - cpu }
-}
-
-/// User and system time of this process, where the system tells.
-fn cpu_seconds() -> f64 {
-    let Ok(line) = std::fs::read_to_string("/proc/self/stat") else { return f64::NAN };
-    let fields: Vec<&str> = line.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(f64::NAN);
-    (ticks(11) + ticks(12)) / 100.0
+    Cost { wall: start.elapsed().as_secs_f64(), cpu: support::cpu_seconds() - cpu }
 }
 
 fn median(mut costs: Vec<Cost>) -> Cost {

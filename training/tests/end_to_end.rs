@@ -146,9 +146,46 @@ fn wrong_arguments_are_named() {
 
 #[test]
 fn help_explains_the_method() {
-    for command in ["discogs", "scan", "match", "split", "pairs", "stats", "features", "plot"] {
+    for command in ["discogs", "scan", "match", "split", "pairs", "stats"] {
         let text = run(&[command, "--help"]);
         assert!(text.contains("section"), "{command}: {text}");
     }
     assert!(run(&["--help"]).contains("ISMIR 2022"));
+}
+
+/// The guide's commands exist, with the options that it gives them.
+#[test]
+fn the_guide_says_what_the_program_does() {
+    let guide = include_str!("../GUIDE.md");
+    let known = run(&["--help"]);
+    let mut seen = BTreeSet::new();
+    let blocks = guide.split("```").skip(1).step_by(2).flat_map(str::lines);
+    let inline = guide.split('`').filter(|text| !text.contains('\n'));
+    for line in blocks.chain(inline).filter_map(|line| line.strip_prefix("sleeve-train ")) {
+        let mut words = line.split_whitespace();
+        let Some(command) = words.next().filter(|word| word.chars().all(char::is_lowercase)) else {
+            continue;
+        };
+        seen.insert(command);
+        // Training is in the program where libtorch is.
+        if command == "train" && !known.contains("\n  train") {
+            continue;
+        }
+        let help = run(&[command, "--help"]);
+        for option in words.filter(|word| word.starts_with("--")) {
+            assert!(help.contains(option), "{line}: {help}");
+        }
+    }
+    let all = [
+        "corpus", "discogs", "export", "features", "match", "pairs", "plot", "scan", "split", "stats",
+        "train",
+    ];
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);
+    // What it says of configurations can be set.
+    for change in
+        guide.split('`').filter(|text| text.contains('=') && text.contains('.') && !text.contains(' '))
+    {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/artist.toml");
+        sleeve_training::config::Config::load_with(file, &[change]).unwrap();
+    }
 }

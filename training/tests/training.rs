@@ -209,7 +209,10 @@ fn two_processes_of_three_groups_are_one_of_six() {
     let place = Place::new(&[]);
     // 64 pairs, 12 a step: 5 steps an epoch, and 4 epochs.
     let mut more = vec!["--set", "run.groups=6", "--set", "objective.associations.track.pairs=2"];
-    more.extend(["--set", "run.epochs=4", "--set", "run.precision=f32"]);
+    more.extend(["--set", "run.epochs=4"]);
+    // Slowly: pairs of such a data set are soon told with certainty, and then gradients differ by more than a double has
+    // digits.
+    more.extend(["--set", "optimizer.learning_rate=1e-5", "--set", "swa.learning_rate=1e-5"]);
     let whole = succeeds(&mut place.train("track", "whole", &more));
     let state = read_state(&place.run("whole")).unwrap();
     assert!(state.progress.steps >= 20, "{}", state.progress.steps);
@@ -244,7 +247,18 @@ fn two_processes_of_three_groups_are_one_of_six() {
     assert!(told.contains("2 processes over gloo") && told.contains("going on after epoch 2"), "{told}");
     assert!(outputs[1].stdout.is_empty(), "{}", said(&outputs[1]));
     println!("{whole}{told}");
-    same_bits(&place.run("whole"), &place.run("both"));
+    let [one, other] = ["whole", "both"]
+        .map(|run| Checkpoint::read(place.run(run).join("last.safetensors")).unwrap());
+    let untrained = Checkpoint::untrained(one.description.clone(), 0).unwrap();
+    let apart = |a: &Checkpoint, b: &Checkpoint| -> f64 {
+        let squares = a.tensors.iter().filter(|(name, _)| !name.contains("running")).flat_map(|(name, tensor)| {
+            tensor.values.iter().zip(&b.tensors[name].values).map(|(a, b)| f64::from(a - b).powi(2))
+        });
+        squares.sum::<f64>().sqrt()
+    };
+    let (difference, change) = (apart(&one, &other), apart(&one, &untrained));
+    println!("difference {difference:.1e}, where training has changed {change:.1e}");
+    assert!(change > 1e-2 && difference < 1e-3 * change, "{difference} of {change}");
 }
 
 #[test]

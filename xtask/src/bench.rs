@@ -48,8 +48,12 @@ pub fn run(arguments: &[String]) -> Result<()> {
 }
 
 /// The benchmarks of the training crate, which stand beside what they measure, and their programs.
-const TRAINING: [(&str, &[&str]); 2] =
-    [("discogs", &["discogs"]), ("training-data", &["discogs", "training_data"])];
+const TRAINING: [(&str, &[&str]); 4] = [
+    ("discogs", &["discogs"]),
+    ("training-data", &["discogs", "training_data"]),
+    ("features", &["features"]),
+    ("loader", &["loader"]),
+];
 
 /// The programs `benches/<name>.rs`, and those of the training crate.
 fn names() -> Result<Vec<String>> {

@@ -21,7 +21,13 @@ pub struct PairLoader {
     inner: Arc<Inner>,
     readers: Arc<Readers>,
     /// The plan made last: the groups of a process ask for the same one.
-    planned: Mutex<Option<(u64, u32, usize, Arc<Epoch>)>>,
+    planned: Mutex<Option<Planned>>,
+}
+
+/// A plan, and what it is of: epoch, round, and number of groups.
+struct Planned {
+    of: (u64, u32, usize),
+    plan: Arc<Epoch>,
 }
 
 struct Inner {
@@ -149,13 +155,12 @@ impl PairLoader {
 
     fn plan(&self, epoch: u64, round: u32, groups: usize) -> Result<Arc<Epoch>> {
         let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, at, for_groups, plan)) = &*planned
-            && (*of, *at, *for_groups) == (epoch, round, groups)
-        {
-            return Ok(Arc::clone(plan));
+        let of = (epoch, round, groups);
+        if let Some(planned) = planned.as_ref().filter(|planned| planned.of == of) {
+            return Ok(Arc::clone(&planned.plan));
         }
         let plan = Arc::new(self.inner.plan(epoch, round, groups)?);
-        *planned = Some((epoch, round, groups, Arc::clone(&plan)));
+        *planned = Some(Planned { of, plan: Arc::clone(&plan) });
         Ok(plan)
     }
 }

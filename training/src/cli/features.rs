@@ -9,8 +9,8 @@ use crate::features::Work;
 
 /// Makes the mel-spectrograms that models learn from, one file a recording.
 ///
-/// Section 3 of the paper: 16 kHz mono, frames of 512 samples every 256, 96 mel bands, stored in half precision. They
-/// are what `extract` computes before the network. Each is a NumPy array, float16 [frames, 96], called by the SHA-256
+/// As in the paper: 16 kHz mono, frames of 512 samples every 256, 96 mel bands, stored in half precision. They are what
+/// `extract` computes before the network. Each is a NumPy array, float16 [frames, 96], called by the SHA-256
 /// of its recording: `FEATURES/ab/cd/abcd....npy`. What is there already is not made again, so a run that was stopped
 /// goes on where it was. A recording that cannot be read is named with the reason and left out; features.parquet
 /// lists everything. With --shard, several machines share the work and the folder.
@@ -22,7 +22,7 @@ pub struct Arguments {
     /// Which of its recordings: the table of `scan`, or of `match` or `split` for fewer.
     #[arg(long, value_name = "FILE.parquet")]
     collection: PathBuf,
-    /// Where features go; `train` looks in the folder `features` of the data set.
+    /// Where features go: the folder that `train` is told of with --features.
     #[arg(long, value_name = "FEATURES")]
     out: PathBuf,
     /// Take every n-th recording, starting with the i-th; i counts from 1.

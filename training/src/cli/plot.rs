@@ -7,7 +7,7 @@ use crate::plot::{Measure, Side, draw, read};
 
 /// Draws how runs learnt, as Figure 2 of the paper does: accuracy over epochs.
 ///
-/// Section 5 of the paper shows the training accuracy of the four associations: how often the similarity matrix of a
+/// There it is the training accuracy of the four associations: how often the similarity matrix of a
 /// batch is largest where anchor and positive meet. Each run is a folder that `train` has written; a run of several
 /// associations has a curve for each. The legend gives the last values.
 #[derive(clap::Args)]

@@ -46,48 +46,50 @@ pub fn read(runs: &[PathBuf], side: Side, measure: Measure) -> Result<Chart> {
         Measure::Accuracy => ("accuracy", "top-1 accuracy"),
         Measure::Loss => ("loss", "loss"),
     };
-    let mut curves: Vec<(String, String, Vec<(f64, f64)>)> = Vec::new();
+    let mut found: Vec<Found> = Vec::new();
     for run in runs {
-        let own = curves.len();
-        let folder = run_name(run);
+        let own = found.len();
         for entry in runlog::read(run)? {
             for (key, &value) in &entry.values {
-                let mut words = key.split('/');
-                let (Some(of), Some(what), Some(is), None) =
-                    (words.next(), words.next(), words.next(), words.next())
-                else {
-                    continue;
-                };
+                let words: Vec<&str> = key.split('/').collect();
+                let &[of, what, is] = words.as_slice() else { continue };
                 if (of, is) != (part, name) {
                     continue;
                 }
-                let at = match curves[own..].iter().position(|(_, known, _)| known == what) {
+                let at = match found[own..].iter().position(|curve| curve.what == what) {
                     Some(at) => own + at,
                     None => {
-                        curves.push((folder.clone(), what.to_owned(), Vec::new()));
-                        curves.len() - 1
+                        found.push(Found { run: run_name(run), what: what.to_owned(), points: Vec::new() });
+                        found.len() - 1
                     }
                 };
-                curves[at].2.push((entry.epoch as f64, value));
+                found[at].points.push((entry.epoch as f64, value));
             }
         }
-        if curves.len() == own {
+        if found.len() == own {
             let reason = format!("no `{part}/.../{name}` in it; a run logs it at the end of each epoch");
             return Err(Error::format(run.join(LOG), reason));
         }
     }
     // A run's name is said only where what is learnt does not tell curves apart.
-    let count = |what: &str| curves.iter().filter(|(_, other, _)| other == what).count();
-    let label =
-        |run: &str, what: &str| if count(what) > 1 { format!("{run}: {what}") } else { what.to_owned() };
-    let curves =
-        curves.iter().map(|(run, what, points)| Curve { label: label(run, what), points: points.clone() });
+    let count = |what: &str| found.iter().filter(|curve| curve.what == what).count();
+    let curves = found.iter().map(|Found { run, what, points }| {
+        let label = if count(what) > 1 { format!("{run}: {what}") } else { what.clone() };
+        Curve { label, points: points.clone() }
+    });
     Ok(Chart {
         title: format!("{} {title} over epochs", if side == Side::Train { "Training" } else { "Validation" }),
         vertical: title.into(),
         unit: measure == Measure::Accuracy,
         curves: curves.collect(),
     })
+}
+
+/// A curve in the log of a run.
+struct Found {
+    run: String,
+    what: String,
+    points: Vec<(f64, f64)>,
 }
 
 fn run_name(run: &Path) -> String {

@@ -1,0 +1,108 @@
+//! Batches from a warm cache: how many patches a second the loaders give, and how long a device waits for them.
+//! `--tracks N` sets the size of the data set (2,000 unless given, 384 MB), `--rate N` the device's patches a second
+//! (29,000 unless given, the goal of training).
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sleeve_training::batches::{Dataset, PairLoader, Readers};
+use sleeve_training::config::Config;
+use sleeve_training::features::{Content, FEATURES, Store};
+use sleeve_training::pairs::tables::{Split, write_pairs};
+use sleeve_training::pairs::{Association, Order};
+use sleeve_training::splits::{Part, SPLIT};
+use sleeve_training::table::{Builder, Cell, TableReader, write_table};
+
+/// Frames of a recording.
+const FRAMES: usize = 1000;
+
+fn main() {
+    let tracks = option("--tracks").unwrap_or(2000);
+    let rate = option("--rate").unwrap_or(29_000) as f64;
+    let temporary = tempfile::tempdir().expect("a temporary folder");
+    let folder = temporary.path();
+    write(folder, tracks);
+    let dataset = Dataset::open(folder, &folder.join("features")).expect("just written");
+    let config = Config::shipped("track").expect("it is shipped");
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    println!(
+        "{tracks} recordings of {FRAMES} frames, track pairs, batches of {} pairs, {cores} cores\n",
+        config.objective.associations()[0].pairs
+    );
+    // Warms the cache.
+    epoch(&dataset, &config, 0, 1, Duration::ZERO);
+    println!("{:>7} {:>12} {:>16} {:>20}", "threads", "patches/s", "us of CPU each", "the device waits");
+    for threads in [0, 1, 2, 4, 8].into_iter().filter(|&threads| threads <= 2 * cores) {
+        let cpu = support::cpu_seconds();
+        let (patches, all, _) = epoch(&dataset, &config, threads, 10, Duration::ZERO);
+        let each = 1e6 * (support::cpu_seconds() - cpu) / patches as f64;
+        let alone = patches as f64 / all;
+        // A device that is busy with a batch as long as it takes at that rate.
+        let busy = Duration::from_secs_f64(2.0 * config.objective.associations()[0].pairs as f64 / rate);
+        let (_, all, waited) = epoch(&dataset, &config, threads, 5, busy);
+        println!("{threads:>7} {alone:>12.0} {each:>16.1} {:>18.2} %", 100.0 * waited / all);
+    }
+    println!(
+        "\nthe device takes {rate:.0} patches/s; the first batch of an epoch, which is not ready yet, counts"
+    );
+}
+
+/// Goes through epochs: patches, seconds, and seconds that `next` took.
+fn epoch(
+    dataset: &Arc<Dataset>,
+    config: &Config,
+    threads: usize,
+    epochs: u64,
+    busy: Duration,
+) -> (usize, f64, f64) {
+    let readers = Readers::new(threads, config.data.ahead);
+    let task = &config.objective.associations()[0];
+    let loader = PairLoader::new(dataset, config, task, Part::Train, &readers).expect("pairs");
+    let (mut patches, mut waited) = (0, Duration::ZERO);
+    let start = Instant::now();
+    for epoch in 0..epochs {
+        let mut batches = loader.epoch(epoch, 0, 1);
+        for batch in batches.by_ref() {
+            patches += 2 * batch.expect("features").len();
+            if !busy.is_zero() {
+                std::thread::sleep(busy);
+            }
+        }
+        waited += batches.waited();
+    }
+    (patches, start.elapsed().as_secs_f64(), waited.as_secs_f64())
+}
+
+fn write(folder: &Path, tracks: usize) {
+    support::scale::write_split(folder, tracks, 1);
+    let split = Split::read(folder, None).expect("just written");
+    write_pairs(&split, &[Association::Track], Order::Uniform, 1, folder).expect("room");
+    let store = Store::new(folder.join("features"));
+    let mut listed = Builder::new(&FEATURES);
+    let mut track = 0;
+    for rows in TableReader::open(&SPLIT.path(folder), &SPLIT, &["path", "sha256"]).expect("just written") {
+        let rows = rows.expect("just written");
+        for row in 0..rows.len() {
+            let (path, sha256) = (rows.texts("path").value(row), rows.texts("sha256").value(row));
+            let content = Content::from_hex(sha256).expect("hexadecimal");
+            support::dataset::write_features(&store.path(content), track, FRAMES);
+            listed.push([
+                Cell::Text(path),
+                Cell::Text(sha256),
+                Cell::Int(Some(FRAMES as i32)),
+                Cell::MaybeText(None),
+            ]);
+            track += 1;
+        }
+    }
+    write_table(&store.table(None), &FEATURES, &listed.finish()).expect("room");
+}
+
+fn option(name: &str) -> Option<usize> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != name);
+    arguments.nth(1)?.parse().ok()
+}

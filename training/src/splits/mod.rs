@@ -1,0 +1,266 @@
+//! Matched tracks -> training, validation and test parts without an artist in common (section 2.1 of
+//! the paper).
+//!
+//! This module reads and writes the tables; `division` decides which track goes where.
+
+mod division;
+
+use std::path::Path;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::error::{Error, Result};
+use crate::matching::tables::{LINKED_STYLES, MATCHED};
+use crate::table::Type::{Float, Id, Ids, Int, Ints, Text, Word, Words};
+use crate::table::{Builder, Cell, Table, TableReader, TableWriter, column, optional, write_table};
+use division::{Data, Division, Track};
+
+/// One part of the data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// What models learn from.
+    Train,
+    /// What decides when they have learnt enough.
+    Validation,
+    /// What they are judged by.
+    Test,
+}
+
+impl Part {
+    /// All three.
+    pub const ALL: [Part; 3] = [Part::Train, Part::Validation, Part::Test];
+
+    /// Its name in files and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Train => "train",
+            Part::Validation => "validation",
+            Part::Test => "test",
+        }
+    }
+
+    /// The part of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Part::ALL.into_iter().find(|part| part.name() == name)
+    }
+}
+
+/// One row a track of the data set.
+pub static SPLIT: Table = Table {
+    name: "split",
+    row: "a track of the data set, in the order of paths",
+    columns: &[
+        column("track", Id, "number of the row, from 0: what tables of pairs refer to"),
+        column("path", Text, "path inside the collection"),
+        column("sha256", Text, "SHA-256 of the file"),
+        optional("duration_s", Float, "duration of the file in seconds"),
+        column("part", Word, "`train`, `validation` or `test`"),
+        column("releases", Ids, "releases that hold the track"),
+        column("versions", Ids, "other versions of those releases' masters"),
+        column("artists", Ids, "artists over all those releases"),
+        column("labels", Ids, "labels over all those releases and versions"),
+        column("styles", Words, "styles over all those releases and versions, among the chosen ones"),
+        column("genres", Words, "genres over all those releases and versions"),
+        column("years", Ints, "years over all those releases and versions"),
+    ],
+};
+
+/// One row a chosen style.
+pub static STYLES: Table = Table {
+    name: "styles",
+    row: "a chosen style, the most frequent first",
+    columns: &[
+        column("style", Text, "the style"),
+        column("tracks", Id, "tracks with it, before anything was dropped"),
+        column("train_releases", Int, "its releases in training"),
+        column("validation_releases", Int, "its releases in validation"),
+        column("test_releases", Int, "its releases in test"),
+    ],
+};
+
+/// How a data set is split.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many styles are chosen, by their number of tracks; with 0, every track is kept, whatever its
+    /// styles.
+    pub styles: usize,
+    /// Tracks for validation.
+    pub validation: usize,
+    /// Tracks for test.
+    pub test: usize,
+    /// Releases that every chosen style has in validation and in test, where the data allow.
+    pub releases: usize,
+    /// Seed of the random choice.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { styles: 400, validation: 50_000, test: 50_000, releases: 50, seed: 0 }
+    }
+}
+
+/// What splitting came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Styles that were chosen.
+    pub styles: usize,
+    /// Tracks with none of them, dropped.
+    pub without_style: u64,
+    /// Tracks whose artists are in different parts, dropped.
+    pub torn: u64,
+    /// Tracks of the last artists taken into validation and test beyond the size wanted, dropped.
+    pub surplus: u64,
+    /// Tracks of each part.
+    pub tracks: [u64; 3],
+    /// Styles with fewer releases in validation than wanted.
+    pub poor_in_validation: usize,
+    /// Styles with fewer releases in test than wanted.
+    pub poor_in_test: usize,
+}
+
+const COLUMNS: [&str; 10] = [
+    "path",
+    "sha256",
+    "duration_s",
+    "releases",
+    "versions",
+    "artists",
+    "labels",
+    "styles",
+    "genres",
+    "years",
+];
+
+/// Splits the matched tracks in `folder` and writes the tables `split` and `styles` beside them.
+///
+/// # Errors
+/// If there is nothing to split, or a table cannot be read or written.
+pub fn split(folder: &Path, options: &Options) -> Result<Report> {
+    let data = Data::read(folder, options)?;
+    let mut report = Report {
+        styles: data.styles.len(),
+        without_style: data.tracks.iter().filter(|track| track.is_none()).count() as u64,
+        ..Report::default()
+    };
+    let (parts, surplus) = Division::new(&data, options).divide(options);
+    report.surplus = surplus as u64;
+    let dropped = |(part, track): &(&Option<Part>, &Option<Track>)| part.is_none() && track.is_some();
+    report.torn = parts.iter().zip(&data.tracks).filter(dropped).count() as u64 - report.surplus;
+    for part in parts.iter().flatten() {
+        report.tracks[*part as usize] += 1;
+    }
+    let counts = data.count_releases(&parts);
+    let poor =
+        |part: Part| counts[part as usize].iter().filter(|&&count| count < options.releases as u32).count();
+    (report.poor_in_validation, report.poor_in_test) = (poor(Part::Validation), poor(Part::Test));
+    let styles = style_rows(&data, &counts);
+    write_split(folder, &data, &parts)?.finish()?.persist()?;
+    write_table(&STYLES.path(folder), &STYLES, &styles)?;
+    Ok(report)
+}
+
+impl Data {
+    fn read(folder: &Path, options: &Options) -> Result<Self> {
+        let path = MATCHED.path(folder);
+        let mut counts: FxHashMap<String, u64> = FxHashMap::default();
+        for rows in TableReader::open(&path, &MATCHED, &["styles"])? {
+            let rows = rows?;
+            for row in 0..rows.len() {
+                for style in rows.word_list("styles", row) {
+                    match counts.get_mut(style) {
+                        Some(count) => *count += 1,
+                        None => drop(counts.insert(style.to_owned(), 1)),
+                    }
+                }
+            }
+        }
+        let mut styles: Vec<(String, u64)> = counts.into_iter().collect();
+        styles.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let keep_all = options.styles == 0;
+        styles.truncate(if keep_all {
+            usize::from(u16::MAX)
+        } else {
+            options.styles.min(usize::from(u16::MAX))
+        });
+        if styles.is_empty() && !keep_all {
+            return Err(Error::format(&path, "no matched track has a style"));
+        }
+        let numbers: FxHashMap<&str, u16> =
+            styles.iter().zip(0..).map(|(style, at)| (style.0.as_str(), at)).collect();
+        let mut release_styles: FxHashMap<i64, Vec<u16>> = FxHashMap::default();
+        let linked = LINKED_STYLES.path(folder);
+        for rows in TableReader::open(&linked, &LINKED_STYLES, &["release_id", "style"])? {
+            let rows = rows?;
+            for row in 0..rows.len() {
+                if let Some(&style) = numbers.get(rows.texts("style").value(row)) {
+                    release_styles.entry(rows.ids("release_id").value(row)).or_default().push(style);
+                }
+            }
+        }
+        let mut tracks = Vec::new();
+        for rows in TableReader::open(&path, &MATCHED, &["releases", "versions", "artists", "styles"])? {
+            let rows = rows?;
+            for row in 0..rows.len() {
+                let chosen =
+                    keep_all || rows.word_list("styles", row).any(|style| numbers.contains_key(style));
+                tracks.push(chosen.then(|| Track {
+                    releases: [rows.id_list("releases", row), rows.id_list("versions", row)].concat(),
+                    artists: rows.id_list("artists", row).to_vec(),
+                }));
+            }
+        }
+        Ok(Data { tracks, styles, release_styles })
+    }
+}
+
+fn style_rows(data: &Data, counts: &[Vec<u32>; 3]) -> arrow_array::RecordBatch {
+    let mut builder = Builder::new(&STYLES);
+    for (at, (style, tracks)) in data.styles.iter().enumerate() {
+        let count = |part: Part| Cell::Int(i32::try_from(counts[part as usize][at]).ok());
+        builder.push([
+            Cell::Text(style),
+            Cell::Id(*tracks as i64),
+            count(Part::Train),
+            count(Part::Validation),
+            count(Part::Test),
+        ]);
+    }
+    builder.finish()
+}
+
+fn write_split(folder: &Path, data: &Data, parts: &[Option<Part>]) -> Result<TableWriter> {
+    use arrow_array::Array;
+    let chosen: FxHashSet<&str> = data.styles.iter().map(|(style, _)| style.as_str()).collect();
+    let mut writer = TableWriter::create(&SPLIT.path(folder), &SPLIT)?;
+    let mut builder = Builder::new(&SPLIT);
+    let (mut at, mut number) = (0, 0);
+    for rows in TableReader::open(&MATCHED.path(folder), &MATCHED, &COLUMNS)? {
+        let rows = rows?;
+        for row in 0..rows.len() {
+            at += 1;
+            let Some(part) = parts[at - 1] else { continue };
+            let styles: Vec<&str> =
+                rows.word_list("styles", row).filter(|style| chosen.contains(style)).collect();
+            let genres: Vec<&str> = rows.word_list("genres", row).collect();
+            let durations = rows.floats("duration_s");
+            builder.push([
+                Cell::Id(number),
+                Cell::Text(rows.texts("path").value(row)),
+                Cell::Text(rows.texts("sha256").value(row)),
+                Cell::Float(durations.is_valid(row).then(|| durations.value(row))),
+                Cell::Text(part.name()),
+                Cell::Ids(rows.id_list("releases", row)),
+                Cell::Ids(rows.id_list("versions", row)),
+                Cell::Ids(rows.id_list("artists", row)),
+                Cell::Ids(rows.id_list("labels", row)),
+                Cell::Words(&styles),
+                Cell::Words(&genres),
+                Cell::Ints(rows.int_list("years", row)),
+            ]);
+            number += 1;
+        }
+        writer.write(&builder.finish())?;
+    }
+    Ok(writer)
+}
