@@ -55,11 +55,13 @@ fn main() {
     let on_cuda = computation.device.is_cuda();
     let patches = arguments.patches.unwrap_or(if on_cuda { 400 } else { 32 }) / 2 * 2;
     let steps = arguments.steps.unwrap_or(if on_cuda { 20 } else { 2 });
-    println!("{}: {patches} patches a batch, one batch a step, best of {ROUNDS} rounds of {steps} steps", device::describe(&computation));
+    println!(
+        "{}: {patches} patches a batch, one batch a step, best of {ROUNDS} rounds of {steps} steps",
+        device::describe(&computation)
+    );
 
     let mut ours = Vec::new();
-    for (name, layout) in
-        [("channels last", Layout::ChannelsLast), ("channels first", Layout::ChannelsFirst)]
+    for (name, layout) in [("channels last", Layout::ChannelsLast), ("channels first", Layout::ChannelsFirst)]
     {
         let pace = pace(&config, Computation { layout, ..computation }, patches, steps);
         println!("  sleeve-train, {name:<14} {pace:>10.1} patches/s");

@@ -167,10 +167,8 @@ fn masked_negatives_agree_with_pytorch() {
 
 #[test]
 fn tag_gradients_agree_with_pytorch() {
-    let tags: Vec<f32> = formula::uniform("tags", 5 * CLASSES)
-        .into_iter()
-        .map(|u| if u < 0.3 { 1.0 } else { 0.0 })
-        .collect();
+    let tags: Vec<f32> =
+        formula::uniform("tags", 5 * CLASSES).into_iter().map(|u| if u < 0.3 { 1.0 } else { 0.0 }).collect();
     let tags = Part::Tags(Tensor::from_slice(&tags).view([5, CLASSES as i64]));
     check_gradients("tags", "tags", &[(Head::classes("predictions", CLASSES), 1.0)], vec![tags]);
 }
@@ -263,21 +261,31 @@ fn a_rate_falls_as_pytorch_s_does() {
     let reference = Reference::read();
     let losses = reference.get("schedule.losses");
     for (patience, cooldown, threshold) in [(3, 0, 1e-4), (3, 2, 1e-2), (10, 0, 1e-4)] {
-        let schedule =
-            Schedule { kind: ScheduleKind::Plateau, factor: 0.1, patience, threshold, cooldown, minimum: 1e-6 };
+        let schedule = Schedule {
+            kind: ScheduleKind::Plateau,
+            factor: 0.1,
+            patience,
+            threshold,
+            cooldown,
+            minimum: 1e-6,
+        };
         let mut plateau = Plateau::new(&schedule, 1e-3);
         let expected = reference.get(&format!("schedule.{patience}.{cooldown}.rates"));
         assert!(patience == 10 || expected.last().unwrap() < &1e-4, "the rate does fall");
         for (epoch, (&loss, expected)) in losses.iter().zip(expected).enumerate() {
             let rate = plateau.step(loss);
-            assert!((rate / expected - 1.0).abs() < TOLERANCE, "{patience}, epoch {epoch}: {rate}, not {expected}");
+            assert!(
+                (rate / expected - 1.0).abs() < TOLERANCE,
+                "{patience}, epoch {epoch}: {rate}, not {expected}"
+            );
         }
     }
 }
 
 #[test]
 fn bfloat16_learns_much_the_same() {
-    let tags: Vec<f32> = formula::uniform("tags", 5 * CLASSES).into_iter().map(|u| (u < 0.3).into()).collect();
+    let tags: Vec<f32> =
+        formula::uniform("tags", 5 * CLASSES).into_iter().map(|u| (u < 0.3).into()).collect();
     let losses = [false, true].map(|bfloat16| {
         let computation = Computation { kind: Kind::Float, bfloat16, ..double() };
         let mut learner = learner(&[(Head::classes("predictions", CLASSES), 1.0)], computation);

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use safetensors::SafeTensors;
 use sleeve::npy::{Dtype, NpyWriter};
 use sleeve_training::checkpoint::Checkpoint;
-use safetensors::SafeTensors;
 use sleeve_training::features::Store;
 use sleeve_training::train::run::read_state;
 use support::dataset;
@@ -105,11 +105,13 @@ fn same_bits(one: &Path, other: &Path) {
         }
     }
     let [a, b] = [one, other].map(|run| read_state(run).unwrap().progress);
-    assert_eq!((a.epochs, a.steps, a.plateau, a.best, a.averaged), (b.epochs, b.steps, b.plateau, b.best, b.averaged));
+    assert_eq!(
+        (a.epochs, a.steps, a.plateau, a.best, a.averaged),
+        (b.epochs, b.steps, b.plateau, b.best, b.averaged)
+    );
 }
 
-const ARTIST: [&str; 4] =
-    ["--set", "run.groups=2", "--set", "objective.associations.artist.pairs=3"];
+const ARTIST: [&str; 4] = ["--set", "run.groups=2", "--set", "objective.associations.artist.pairs=3"];
 
 #[test]
 fn a_run_that_was_ended_goes_on_bit_for_bit() {
@@ -147,7 +149,10 @@ fn a_run_that_was_ended_goes_on_bit_for_bit() {
     let log = sleeve_training::runlog::read(&place.run("broken")).unwrap();
     let epochs: Vec<u64> = log.iter().map(|entry| entry.epoch).collect();
     assert_eq!(epochs, [1, 2, 3, 3]);
-    assert!(log[0].values.contains_key("train/artist/accuracy") && log[2].values.contains_key("validation/artist/loss"));
+    assert!(
+        log[0].values.contains_key("train/artist/accuracy")
+            && log[2].values.contains_key("validation/artist/loss")
+    );
     // A run that has ended is left as it is.
     let again = succeeds(&mut place.train("artist", "broken", &more));
     assert!(!again.contains("epoch   3/3"), "{again}");
@@ -173,8 +178,8 @@ fn tags_and_several_associations_are_learnt() {
     let tags = Checkpoint::read(place.run("tags").join("best.safetensors")).unwrap();
     assert_eq!(tags.description.classes, ["House", "Acid"]);
     let encoder = format!("objective.encoder.run={}", place.run("artist").display());
-    let pairs = ["track", "release", "artist", "label"]
-        .map(|name| format!("objective.associations.{name}.pairs=2"));
+    let pairs =
+        ["track", "release", "artist", "label"].map(|name| format!("objective.associations.{name}.pairs=2"));
     let mut changes: Vec<&str> = pairs.iter().map(String::as_str).collect();
     changes.extend([encoder.as_str(), "objective.encoder.epoch=1", "objective.epoch=shortest"]);
     let told = run("multitask", "multitask", &changes);
@@ -238,8 +243,7 @@ fn two_processes_of_three_groups_are_one_of_six() {
         .iter_mut()
         .map(|process| process.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
         .collect();
-    let outputs: Vec<Output> =
-        children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    let outputs: Vec<Output> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
     for output in &outputs {
         assert!(output.status.success(), "{}", said(output));
     }
@@ -247,13 +251,14 @@ fn two_processes_of_three_groups_are_one_of_six() {
     assert!(told.contains("2 processes over gloo") && told.contains("going on after epoch 2"), "{told}");
     assert!(outputs[1].stdout.is_empty(), "{}", said(&outputs[1]));
     println!("{whole}{told}");
-    let [one, other] = ["whole", "both"]
-        .map(|run| Checkpoint::read(place.run(run).join("last.safetensors")).unwrap());
+    let [one, other] =
+        ["whole", "both"].map(|run| Checkpoint::read(place.run(run).join("last.safetensors")).unwrap());
     let untrained = Checkpoint::untrained(one.description.clone(), 0).unwrap();
     let apart = |a: &Checkpoint, b: &Checkpoint| -> f64 {
-        let squares = a.tensors.iter().filter(|(name, _)| !name.contains("running")).flat_map(|(name, tensor)| {
-            tensor.values.iter().zip(&b.tensors[name].values).map(|(a, b)| f64::from(a - b).powi(2))
-        });
+        let squares =
+            a.tensors.iter().filter(|(name, _)| !name.contains("running")).flat_map(|(name, tensor)| {
+                tensor.values.iter().zip(&b.tensors[name].values).map(|(a, b)| f64::from(a - b).powi(2))
+            });
         squares.sum::<f64>().sqrt()
     };
     let (difference, change) = (apart(&one, &other), apart(&one, &untrained));
@@ -269,11 +274,9 @@ fn bad_input_is_named() {
         more.extend(["--set", change]);
         place.fails("artist", "wrong", &more)
     };
-    for (change, reason) in [
-        ("run.epoch=3", "run.epochs"),
-        ("run.device=cuda:200", "cuda"),
-        ("run.groups=40", "too few"),
-    ] {
+    for (change, reason) in
+        [("run.epoch=3", "run.epochs"), ("run.device=cuda:200", "cuda"), ("run.groups=40", "too few")]
+    {
         let said = changed(change);
         assert!(said.starts_with("error: ") && said.contains(reason), "{change}: {said}");
     }
@@ -289,7 +292,11 @@ fn bad_input_is_named() {
     let mut command = place.train("artist", "shared", &ARTIST);
     command.envs([("RANK", "0"), ("WORLD_SIZE", "3"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", "1")]);
     let output = command.output().unwrap();
-    assert!(self::said(&output).contains("run.groups is 2, which 3 processes cannot share"), "{}", self::said(&output));
+    assert!(
+        self::said(&output).contains("run.groups is 2, which 3 processes cannot share"),
+        "{}",
+        self::said(&output)
+    );
     // Features that are no numbers: the batch's tracks are named, and the run has no state.
     let store = Store::new(place.0.path().join("features"));
     for track in (0..UNREAD).filter(|&track| dataset::part(track) == sleeve_training::splits::Part::Train) {
@@ -299,7 +306,10 @@ fn bad_input_is_named() {
     }
     let said = place.fails("artist", "nan", &ARTIST);
     println!("{said}");
-    assert!(said.contains("epoch 1, step 1: the loss of batch 0 is no number") && said.contains(".ogg"), "{said}");
+    assert!(
+        said.contains("epoch 1, step 1: the loss of batch 0 is no number") && said.contains(".ogg"),
+        "{said}"
+    );
     let listed = std::fs::read_to_string(place.run("nan").join("broken-batch.txt")).unwrap();
     assert!((4..=6).contains(&listed.lines().count()), "{listed}");
     assert!(!place.run("nan").join("last.safetensors").exists());

@@ -19,7 +19,10 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if name == "train" {
         libtorch::prepare()?;
         // The peer: PyTorch itself, with all of CUDA's libraries, so that only who asks for it gets it.
-        peers::environment("bench-torch", &repository().join("training/benches/peers/requirements-torch.txt"))?;
+        peers::environment(
+            "bench-torch",
+            &repository().join("training/benches/peers/requirements-torch.txt"),
+        )?;
         let bench = ["bench", "--quiet", "--package", "sleeve-training", "--features", libtorch::FEATURES];
         return checked(cargo().args(bench).args(["--bench", "train", "--"]).args(rest));
     }

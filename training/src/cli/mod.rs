@@ -27,8 +27,8 @@ use crate::error::{Error, Result};
 /// on their sleeves says so, by the same release, artist or label (section 2). The commands follow
 /// each other: `discogs` and `scan` make tables of a dump and of a collection, `match` joins them,
 /// `split` sets validation and test apart, `pairs` draws who is learnt with whom, `stats` counts;
-/// `corpus` fetches a collection to try it on. `features` makes the mel-spectrograms that are learnt from, `plot` draws
-/// how runs learnt, `export` makes a model of a trained network. GUIDE.md leads from a dump and a folder of music to a model.
+/// `corpus` fetches a collection to try it on. `features` makes the mel-spectrograms that are learnt from, `train`
+/// learns (with the feature `torch`), `plot` draws how runs learnt, `export` makes a model of a trained network. GUIDE.md leads from a dump and a folder of music to a model.
 /// Every table is Parquet, which DuckDB, Polars and pandas open; TABLES.md describes the columns.
 #[derive(Parser)]
 #[command(name = "sleeve-train", version, max_term_width = 100)]

@@ -18,7 +18,12 @@ pub struct Adam {
 impl Adam {
     /// Before the first step of weights like these.
     pub fn new(settings: &Optimizer, weights: &Tensor) -> Self {
-        Adam { settings: settings.clone(), mean: weights.zeros_like(), square: weights.zeros_like(), steps: 0 }
+        Adam {
+            settings: settings.clone(),
+            mean: weights.zeros_like(),
+            square: weights.zeros_like(),
+            steps: 0,
+        }
     }
 
     /// Moves the weights one step against the gradient.

@@ -19,7 +19,10 @@ pub fn choose(run: &Run, place: Option<&Place>) -> Result<Computation> {
         match index < there {
             true => Ok(Device::Cuda(index)),
             false => {
-                let reason = format!("there is no cuda:{index}, for CUDA devices are numbered from 0 to {}", there - 1);
+                let reason = format!(
+                    "there is no cuda:{index}, for CUDA devices are numbered from 0 to {}",
+                    there - 1
+                );
                 Err(Error::InvalidArgument(reason))
             }
         }

@@ -160,8 +160,7 @@ impl<'a> Run<'a> {
         }
         let fault = |error: serde_json::Error| Error::Process(format!("the first process's state: {error}"));
         let own = serde_json::to_string(&self.progress).map_err(fault)?;
-        let first: Progress =
-            serde_json::from_str(&self.processes.tell("progress", own)?).map_err(fault)?;
+        let first: Progress = serde_json::from_str(&self.processes.tell("progress", own)?).map_err(fault)?;
         if let Some(difference) = start::difference(&first.config, &self.progress.config) {
             return Err(Error::Process(format!(
                 "process {} has another configuration than process 0: {difference}",
@@ -226,7 +225,9 @@ impl<'a> Run<'a> {
             listener.note(&format!("warning: {reason}"));
         }
         if self.validation.is_empty() {
-            listener.note("warning: without validation, the training loss decides the schedule and the best epoch");
+            listener.note(
+                "warning: without validation, the training loss decides the schedule and the best epoch",
+            );
         }
         let (processes, groups) = (self.processes.count(), config.run.groups);
         let several = match processes {

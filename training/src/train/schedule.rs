@@ -33,7 +33,8 @@ const LEAST_CHANGE: f64 = 1e-8;
 impl Plateau {
     /// Before the first epoch, at a learning rate.
     pub fn new(schedule: &Schedule, rate: f64) -> Self {
-        let &Schedule { kind: ScheduleKind::Plateau, factor, patience, threshold, cooldown, minimum } = schedule;
+        let &Schedule { kind: ScheduleKind::Plateau, factor, patience, threshold, cooldown, minimum } =
+            schedule;
         let (patience, cooldown) = (patience.into(), cooldown.into());
         Plateau { factor, patience, threshold, cooldown, minimum, rate, best: None, bad: 0, cooling: 0 }
     }

@@ -268,10 +268,9 @@ impl Batch {
     fn on(&self, device: Device) -> Batch {
         let parts = self.parts.iter().map(|part| match part {
             Part::Nothing => Part::Nothing,
-            Part::Pairs { count, allowed } => Part::Pairs {
-                count: *count,
-                allowed: allowed.as_ref().map(|allowed| sent(allowed, device)),
-            },
+            Part::Pairs { count, allowed } => {
+                Part::Pairs { count: *count, allowed: allowed.as_ref().map(|allowed| sent(allowed, device)) }
+            }
             Part::Tags(tags) => Part::Tags(sent(tags, device)),
         });
         Batch { patches: sent(&self.patches, device), parts: parts.collect() }
@@ -317,7 +316,14 @@ pub struct Stage {
 
 impl Stage {
     /// Prepares an epoch, whose first step has the number `step` among the run's.
-    pub fn start(source: &Source, config: &Config, epoch: u64, step: u64, own: &[usize], device: Device) -> Self {
+    pub fn start(
+        source: &Source,
+        config: &Config,
+        epoch: u64,
+        step: u64,
+        own: &[usize],
+        device: Device,
+    ) -> Self {
         let (seed, groups) = (config.run.seed, config.run.groups);
         let start = |&group: &usize| {
             let batches = source.epoch(epoch, group, groups);

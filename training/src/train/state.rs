@@ -199,8 +199,7 @@ impl Saved {
         let checkpoint = crate::checkpoint::Checkpoint::read(path)?;
         let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
         let wrong = |reason: String| Error::format(path, reason);
-        let (_, header) =
-            SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
         let text = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
         let text = text.ok_or_else(|| wrong(format!("its header has no `{KEY}`: a network, but no run")))?;
         let progress = serde_json::from_str(text)
@@ -236,11 +235,13 @@ impl Saved {
         let data = stored.data();
         let values = match stored.dtype() {
             Dtype::F32 => {
-                let values: Vec<f32> = data.as_chunks().0.iter().map(|&word| f32::from_le_bytes(word)).collect();
+                let values: Vec<f32> =
+                    data.as_chunks().0.iter().map(|&word| f32::from_le_bytes(word)).collect();
                 Tensor::from_slice(&values)
             }
             Dtype::F64 => {
-                let values: Vec<f64> = data.as_chunks().0.iter().map(|&word| f64::from_le_bytes(word)).collect();
+                let values: Vec<f64> =
+                    data.as_chunks().0.iter().map(|&word| f64::from_le_bytes(word)).collect();
                 Tensor::from_slice(&values)
             }
             other => return Err(wrong(format!("values of type {other:?}"))),

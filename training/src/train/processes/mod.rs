@@ -109,12 +109,16 @@ impl Processes {
             return Ok(Self::alone());
         }
         let failed = |reason: String| {
-            Error::Process(format!("process {rank} of {count} could not meet the others at {host}:{port}: {reason}"))
+            Error::Process(format!(
+                "process {rank} of {count} could not meet the others at {host}:{port}: {reason}"
+            ))
         };
         let timeout = MEETING.as_millis() as u64;
         let store = Store::connect(host, port, serves, prefix, timeout).map_err(failed)?;
         let transport = match device {
-            Device::Cuda(index) => nccl::Communicator::connect(&store, rank, count, index).map(Transport::Nccl),
+            Device::Cuda(index) => {
+                nccl::Communicator::connect(&store, rank, count, index).map(Transport::Nccl)
+            }
             _ => Gloo::connect(&store, rank, count, SUMMING.as_millis() as u64).map(Transport::Gloo),
         };
         let transport = transport.map_err(failed)?;
@@ -207,7 +211,8 @@ mod tests {
             Place::from_variables(&pairs.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect())
         };
         assert_eq!(place(&[("RANK", "1")]).unwrap(), None);
-        let all = [("RANK", "1"), ("WORLD_SIZE", "2"), ("MASTER_ADDR", "localhost"), ("MASTER_PORT", "29500")];
+        let all =
+            [("RANK", "1"), ("WORLD_SIZE", "2"), ("MASTER_ADDR", "localhost"), ("MASTER_PORT", "29500")];
         let read = place(&all).unwrap().unwrap();
         assert_eq!((read.rank, read.count, read.local_rank, read.serves), (1, 2, 1, false));
         assert_eq!(read.prefix, "sleeve/0");

@@ -30,24 +30,10 @@ const SUM: c_int = 0;
 struct Functions {
     get_unique_id: unsafe extern "C" fn(*mut Id) -> Status,
     init_rank: unsafe extern "C" fn(*mut Comm, c_int, Id, c_int) -> Status,
-    all_reduce: unsafe extern "C" fn(
-        *const c_void,
-        *mut c_void,
-        usize,
-        c_int,
-        c_int,
-        Comm,
-        *mut c_void,
-    ) -> Status,
-    broadcast: unsafe extern "C" fn(
-        *const c_void,
-        *mut c_void,
-        usize,
-        c_int,
-        c_int,
-        Comm,
-        *mut c_void,
-    ) -> Status,
+    all_reduce:
+        unsafe extern "C" fn(*const c_void, *mut c_void, usize, c_int, c_int, Comm, *mut c_void) -> Status,
+    broadcast:
+        unsafe extern "C" fn(*const c_void, *mut c_void, usize, c_int, c_int, Comm, *mut c_void) -> Status,
     abort: unsafe extern "C" fn(Comm) -> Status,
     error_string: unsafe extern "C" fn(Status) -> *const c_char,
     /// Keeps them in memory.
@@ -120,7 +106,8 @@ impl Communicator {
             store.set(KEY, &id.0)?;
         } else {
             let bytes = store.get(KEY)?;
-            id.0 = bytes.try_into().map_err(|_| "the identifier in the store is none of NCCL's".to_owned())?;
+            id.0 =
+                bytes.try_into().map_err(|_| "the identifier in the store is none of NCCL's".to_owned())?;
         }
         // NCCL takes the thread's current device.
         current_cuda_stream(device)?;
@@ -136,8 +123,7 @@ impl Communicator {
         let (data, count, kind, stream) = self.arguments(tensor)?;
         // SAFETY: the tensor has `count` values of that type on this device, which are in the stream's order like all
         // that libtorch does; its memory goes back to libtorch's allocator, which keeps the stream's order too.
-        let status =
-            unsafe { (self.functions.all_reduce)(data, data, count, kind, SUM, self.comm, stream) };
+        let status = unsafe { (self.functions.all_reduce)(data, data, count, kind, SUM, self.comm, stream) };
         self.functions.check("summing", status)
     }
 

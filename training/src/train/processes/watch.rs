@@ -84,7 +84,9 @@ fn ended(silent: usize, count: usize) -> String {
 }
 
 fn lost_store(rank: usize) -> String {
-    format!("process {rank} has lost the store: process 0 or the launcher has ended or cannot be reached; {GO_ON}")
+    format!(
+        "process {rank} has lost the store: process 0 or the launcher has ended or cannot be reached; {GO_ON}"
+    )
 }
 
 fn key(rank: usize) -> String {
