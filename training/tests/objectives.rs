@@ -11,6 +11,7 @@ use sleeve_training::network::architecture::{EMBEDDING, Encoder};
 use sleeve_training::network::masks::Masks;
 use sleeve_training::network::model::{Factors, Mode};
 use sleeve_training::network::{Description, Head};
+use sleeve_training::train::adam::Adam;
 use sleeve_training::train::flat::Layout;
 use sleeve_training::train::learner::{Average, Computation, Learner};
 use sleeve_training::train::objective::{Batch, Figures, Part, losses};
@@ -20,13 +21,15 @@ use support::{data, formula};
 use tch::{Device, Kind, Tensor};
 
 /// As in the script.
-const SIDE: usize = 32;
+const SIDE: usize = 64;
 const CLASSES: usize = 20;
 const WEIGHTS: [(&str, f64); 4] = [("track", 0.1), ("release", 0.15), ("artist", 0.6), ("label", 0.15)];
 const STEPS: usize = 10;
 const GROUPS: usize = 2;
 const PAIRS: usize = 2;
 const AVERAGED: usize = 4;
+const EPSILON: f64 = 1e-2;
+const RATE: f64 = 1e-4;
 /// Values kept of each tensor.
 const SAMPLES: usize = 6;
 /// In double precision.
@@ -94,17 +97,18 @@ fn double() -> Computation {
     Computation { device: Device::Cpu, kind: Kind::Double, bfloat16: false, layout: Layout::ChannelsLast }
 }
 
-fn learner(heads: &[(Head, f64)], computation: Computation) -> Learner {
-    learner_with(heads, computation, &Config::shipped("artist").unwrap().optimizer)
+fn optimizer() -> Optimizer {
+    Config::shipped("artist").unwrap().optimizer
 }
 
-fn learner_with(heads: &[(Head, f64)], computation: Computation, optimizer: &Optimizer) -> Learner {
+fn learner(heads: &[(Head, f64)], computation: Computation) -> Learner {
     // The tests share the machine's cores among themselves.
     tch::set_num_threads(1);
     let (heads, weights): (Vec<Head>, Vec<f64>) = heads.iter().cloned().unzip();
     let tensors = formula::tensors(&heads);
     let checkpoint = Checkpoint { description: Description::new(heads), tensors };
-    Learner::new(&checkpoint, &weights, optimizer, computation).unwrap()
+    let optimizer = Optimizer { epsilon: EPSILON, ..optimizer() };
+    Learner::new(&checkpoint, &weights, &optimizer, computation).unwrap()
 }
 
 fn projection() -> Vec<(Head, f64)> {
@@ -197,7 +201,7 @@ fn ten_steps(learner: &mut Learner) -> (Vec<f64>, Average) {
     let mut found = Vec::new();
     for step in 0..STEPS {
         let batches = (0..GROUPS).map(|group| Ok(batch(step, group)));
-        let outcome = learner.step(batches, GROUPS, 1e-3, &Processes::alone()).unwrap();
+        let outcome = learner.step(batches, GROUPS, RATE, &Processes::alone()).unwrap();
         found.push(outcome.read().unwrap().loss(&[1.0]));
         if step >= STEPS - AVERAGED {
             average.add(learner.flat().values());
@@ -244,15 +248,33 @@ fn ten_steps_and_the_average_agree_with_pytorch() {
 
 #[test]
 fn single_precision_follows() {
-    let reference = Reference::read();
     let single = Computation { kind: Kind::Float, ..double() };
-    let optimizer = Optimizer { epsilon: 0.1, ..Config::shipped("artist").unwrap().optimizer };
-    let mut learner = learner_with(&projection(), single, &optimizer);
-    for (step, expected) in reference.get("smoke.losses").into_iter().enumerate() {
-        let outcome = learner.step([Ok(batch(step, 0))].into_iter(), 1, 1e-3, &Processes::alone()).unwrap();
-        let found = outcome.read().unwrap().loss(&[1.0]);
-        println!("step {step}: loss {found}, {expected}");
-        assert!((found / expected - 1.0).abs() < 1e-3, "loss {found}, not {expected}");
+    let mut learner = learner(&projection(), single);
+    let found = ten_steps(&mut learner).0;
+    println!("{found:?}");
+    for (step, (found, expected)) in found.iter().zip(step_losses(&Reference::read())).enumerate() {
+        assert!((found / expected - 1.0).abs() < 1e-3, "step {step}: loss {found}, not {expected}");
+    }
+}
+
+#[test]
+fn adam_agrees_with_pytorch() {
+    let count = 40;
+    for decay in ["0.0", "0.01"] {
+        let uniform = |name: &str| formula::uniform(name, count).into_iter().map(|u| u * 2.0 - 1.0);
+        let weights = Tensor::from_slice(&uniform("adam.weights").collect::<Vec<f64>>());
+        let optimizer = Optimizer { weight_decay: decay.parse().unwrap(), ..optimizer() };
+        let mut adam = Adam::new(&optimizer, &weights);
+        for step in 0..STEPS {
+            // From far above epsilon to far below.
+            let scaled = |(place, u): (usize, f64)| u * 10f64.powi(-((count - 1 - place) as i32));
+            let gradient: Vec<f64> = uniform(&format!("adam.{step}")).enumerate().map(scaled).collect();
+            adam.step(&weights, &Tensor::from_slice(&gradient), 1e-3);
+        }
+        let expected = Reference::read().get(&format!("adam.{decay}"));
+        for (found, expected) in values(&weights).into_iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-12, "{found}, not {expected}");
+        }
     }
 }
 
