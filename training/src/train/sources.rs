@@ -147,24 +147,29 @@ impl Validation {
             groups: config.run.groups,
             missing: Vec::new(),
         };
-        if let Objective::Tags(tags) = &config.objective {
-            if dataset.split().tracks(part).is_empty() {
-                all.missing.push(format!("{}: no tracks in validation", dataset.folder().display()));
-            } else {
-                let loader = TagLoader::new(dataset, config, tags, part, readers)?;
-                all.loaders.push((0, Source::Tags(loader)));
-                all.sizes.push(tags.patches);
+        let mut add = |head: usize, loader: Result<Source>, size: usize| {
+            // One pair alone, or one patch, tells nothing either.
+            let loader = loader.and_then(|loader| loader.steps(0, 1).map(|_| loader));
+            match loader {
+                Ok(loader) => {
+                    all.loaders.push((head, loader));
+                    all.sizes.push(size);
+                    Ok(())
+                }
+                Err(error @ (Error::Nothing { .. } | Error::InvalidArgument(_))) => {
+                    all.missing.push(error.to_string());
+                    Ok(())
+                }
+                Err(error) => Err(error),
             }
+        };
+        if let Objective::Tags(tags) = &config.objective {
+            let loader = TagLoader::new(dataset, config, tags, part, readers);
+            add(0, loader.map(Source::Tags), tags.patches)?;
         }
         for (head, task) in config.objective.associations().iter().enumerate() {
-            match PairLoader::new(dataset, config, task, part, readers) {
-                Ok(loader) => {
-                    all.loaders.push((head, Source::Pairs(loader)));
-                    all.sizes.push(task.pairs);
-                }
-                Err(error @ Error::Nothing { .. }) => all.missing.push(error.to_string()),
-                Err(error) => return Err(error),
-            }
+            let loader = PairLoader::new(dataset, config, task, part, readers);
+            add(head, loader.map(Source::Pairs), task.pairs)?;
         }
         Ok(all)
     }
