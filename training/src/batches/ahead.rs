@@ -39,7 +39,7 @@ impl Readers {
         count: usize,
         make: impl Fn(usize) -> Result<B> + Send + Sync + 'static,
     ) -> Ahead<B> {
-        Ahead {
+        let mut batches = Ahead {
             readers: Arc::clone(self),
             make: Arc::new(make),
             next: 0,
@@ -47,7 +47,12 @@ impl Readers {
             coming: VecDeque::new(),
             abandoned: Arc::default(),
             waited: Duration::ZERO,
+        };
+        // The first are read while whoever learns is still busy with something else.
+        if !self.threads.is_empty() {
+            batches.ask();
         }
+        batches
     }
 }
 
