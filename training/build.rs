@@ -1,4 +1,4 @@
-//! With the feature `torch`: lets what is linked here find libtorch.
+//! With the feature `torch`: compiles what is written in C++, and lets what is linked here find libtorch.
 
 #[cfg(feature = "torch")]
 #[path = "../bindings/torch/libtorch.rs"]
@@ -7,5 +7,25 @@ mod libtorch;
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     #[cfg(feature = "torch")]
-    libtorch::link();
+    compile();
+}
+
+#[cfg(feature = "torch")]
+fn compile() {
+    let include = libtorch::link().with_file_name("include");
+    let folder = "src/train/native";
+    println!("cargo:rerun-if-changed={folder}");
+    cxx_build::bridge(format!("{folder}/mod.rs"))
+        .file(format!("{folder}/native.cc"))
+        .include(folder)
+        .include(format!("{folder}/gloo_headers"))
+        .flag("-isystem")
+        .flag(&include)
+        .flag("-isystem")
+        .flag(include.join("torch/csrc/api/include"))
+        // libtorch is built so; some of its classes look otherwise without. Its header of Gloo is there only if asked for.
+        .define("NDEBUG", None)
+        .define("USE_C10D_GLOO", None)
+        .std("c++17")
+        .compile("sleeve_training_torch");
 }

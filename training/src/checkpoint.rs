@@ -21,7 +21,9 @@ use crate::network::parameters::parameters;
 use crate::network::{Description, Head, Tensor, Tensors};
 
 /// The key of the description in the file's header.
-const KEY: &str = "sleeve";
+pub(crate) const KEY: &str = "sleeve";
+/// What names of tensors begin with that a run goes on from, beside the network's own.
+pub(crate) const STATE: &str = "run.";
 /// No checkpoint of such a network is larger; with many heads a file has some tens of megabytes.
 const MOST_BYTES: u64 = 1 << 30;
 /// As many names as a message lists.
@@ -47,8 +49,8 @@ impl Checkpoint {
         Ok(Checkpoint { description, tensors })
     }
 
-    /// Reads and checks a file. Values in half precision or bfloat16 are widened; what PyTorch counts beside its
-    /// statistics (`num_batches_tracked`) is passed over.
+    /// Reads and checks a file. Values in half precision or bfloat16 are widened, doubles rounded; what PyTorch counts
+    /// beside its statistics (`num_batches_tracked`) and what a run goes on from (`run.`) are passed over.
     ///
     /// # Errors
     /// `Io`, or `Format` with the reason: not safetensors, cut short, of another architecture, or with tensors
@@ -76,7 +78,7 @@ impl Checkpoint {
         description.check()?;
         let mut tensors = Tensors::new();
         for (name, view) in file.iter() {
-            if !name.ends_with(".num_batches_tracked") {
+            if !name.ends_with(".num_batches_tracked") && !name.starts_with(STATE) {
                 tensors.insert(name.to_owned(), read_tensor(name, &view)?);
             }
         }
@@ -120,6 +122,7 @@ fn read_tensor(name: &str, view: &TensorView) -> Result<Tensor, String> {
     let data = view.data();
     let values: Vec<f32> = match view.dtype() {
         Dtype::F32 => data.as_chunks().0.iter().map(|&word| f32::from_le_bytes(word)).collect(),
+        Dtype::F64 => data.as_chunks().0.iter().map(|&word| f64::from_le_bytes(word) as f32).collect(),
         Dtype::F16 => data.as_chunks().0.iter().map(|&word| f16::from_le_bytes(word).to_f32()).collect(),
         Dtype::BF16 => data.as_chunks().0.iter().map(|&word| bf16::from_le_bytes(word).to_f32()).collect(),
         other => return Err(format!("tensor `{name}` has values of type {other:?}, not floats")),

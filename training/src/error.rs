@@ -22,6 +22,14 @@ pub enum Error {
         /// Why it cannot be used.
         reason: String,
     },
+    /// There is nothing of what is asked for, as when no two tracks make a pair.
+    #[error("{}: {reason}", path.display())]
+    Nothing {
+        /// The file or folder concerned.
+        path: PathBuf,
+        /// What there is, in numbers.
+        reason: String,
+    },
     /// A program that the work needs is missing or failed.
     #[error("{program}: {reason}")]
     Program {
@@ -30,6 +38,15 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+    /// Another process of the same run has ended, or cannot be reached.
+    #[error("{0}")]
+    Process(String),
+    /// Whoever runs the program wanted it to stop.
+    #[error("{0}")]
+    Interrupted(String),
+    /// Training cannot go on, as when a loss is no number.
+    #[error("{0}")]
+    Training(String),
     /// What Sleeve's library says.
     #[error(transparent)]
     Sleeve(#[from] sleeve::Error),

@@ -7,7 +7,9 @@
 //! learnt together, and [`stats`] counts. Each reads the tables of the one before and nothing else.
 //! [`corpus`] fetches a real collection to try it all on.
 //!
-//! [`network`] is what learns, [`checkpoint`] keeps it, and [`export`] makes the model that the library opens.
+//! [`features`] makes the mel-spectrograms that are learnt from, [`batches`] what a training step sees of them, and
+//! [`config`] says what a run does. [`network`] is what learns, `train` teaches it, [`runlog`] tells how, and [`plot`]
+//! draws that. [`checkpoint`] keeps networks, and [`export`] makes the model that the library opens.
 //! What needs libtorch is built with the feature `torch`; everything else is not.
 
 #![deny(missing_docs)]
@@ -32,5 +34,7 @@ pub mod scan;
 pub mod splits;
 pub mod stats;
 pub mod table;
+#[cfg(feature = "torch")]
+pub mod train;
 
 pub use error::{Error, Result};

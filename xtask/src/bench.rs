@@ -16,6 +16,16 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if !known.contains(name) {
         bail!("unknown benchmark `{name}`; known: {}", known.join(", "));
     }
+    if name == "train" {
+        libtorch::prepare()?;
+        // The peer: PyTorch itself, with all of CUDA's libraries, so that only who asks for it gets it.
+        peers::environment(
+            "bench-torch",
+            &repository().join("training/benches/peers/requirements-torch.txt"),
+        )?;
+        let bench = ["bench", "--quiet", "--package", "sleeve-training", "--features", libtorch::FEATURES];
+        return checked(cargo().args(bench).args(["--bench", "train", "--"]).args(rest));
+    }
     if let Some((_, programs)) = TRAINING.iter().find(|(training, _)| training == name) {
         for program in *programs {
             let bench = ["bench", "--quiet", "--package", "sleeve-training", "--bench", program, "--"];
@@ -68,6 +78,7 @@ fn names() -> Result<Vec<String>> {
             names.extend(path.file_stem().map(|stem| stem.to_string_lossy().replace('_', "-")));
         }
     }
+    names.push("train".into());
     names.sort();
     Ok(names)
 }

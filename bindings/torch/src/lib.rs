@@ -9,7 +9,7 @@
 #[path = "../../../src/engine/plugin/abi.rs"]
 #[allow(dead_code)]
 mod abi;
-mod cuda;
+pub mod cuda;
 mod engine;
 mod failure;
 mod host;
@@ -19,6 +19,8 @@ mod slot;
 
 use std::ffi::{c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use shim::exact_f32;
 
 use abi::{Handle, Host, Message, Output, Plugin, Request, Status, Wanted};
 use engine::{Engine, Place};

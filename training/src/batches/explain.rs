@@ -63,5 +63,5 @@ pub(super) fn no_pairs(
     if without_features > 0 {
         reason += &format!("; {without_features} have no features, for their recordings could not be read");
     }
-    Error::format(dataset.folder(), reason)
+    Error::Nothing { path: dataset.folder().to_owned(), reason }
 }

@@ -54,7 +54,7 @@ impl TagLoader {
         let learns = part == Part::Train;
         if tracks.is_empty() {
             let reason = format!("no tracks in {}, {without_features} could not be read", part.name());
-            return Err(Error::format(dataset.folder(), reason));
+            return Err(Error::Nothing { path: dataset.folder().to_owned(), reason });
         }
         if styles.tracks() != dataset.split().sleeves.tracks() {
             return Err(Error::format(SPLIT.path(dataset.folder()), "it changed while it was being read"));

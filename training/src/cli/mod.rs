@@ -10,12 +10,14 @@ mod plot;
 mod scan;
 mod split;
 mod stats;
+#[cfg(feature = "torch")]
+mod train;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// From public editorial metadata and a folder of recordings to the data sets that music embeddings
 /// are learnt from.
@@ -25,8 +27,8 @@ use crate::error::Result;
 /// on their sleeves says so, by the same release, artist or label (section 2). The commands follow
 /// each other: `discogs` and `scan` make tables of a dump and of a collection, `match` joins them,
 /// `split` sets validation and test apart, `pairs` draws who is learnt with whom, `stats` counts;
-/// `corpus` fetches a collection to try it on. `features` makes the mel-spectrograms that are learnt from, `plot` draws
-/// how runs learnt, `export` makes a model of a trained network. GUIDE.md leads from a dump and a folder of music to a model.
+/// `corpus` fetches a collection to try it on. `features` makes the mel-spectrograms that are learnt from, `train`
+/// learns (with the feature `torch`), `plot` draws how runs learnt, `export` makes a model of a trained network. GUIDE.md leads from a dump and a folder of music to a model.
 /// Every table is Parquet, which DuckDB, Polars and pandas open; TABLES.md describes the columns.
 #[derive(Parser)]
 #[command(name = "sleeve-train", version, max_term_width = 100)]
@@ -46,10 +48,12 @@ enum Command {
     Features(features::Arguments),
     Plot(plot::Arguments),
     Corpus(corpus::Arguments),
+    #[cfg(feature = "torch")]
+    Train(train::Arguments),
     Export(export::Arguments),
 }
 
-/// Runs the program: 0 on success, 1 on failure, 2 on wrong arguments.
+/// Runs the program: 0 on success, 1 on failure, 2 on wrong arguments, 130 if it was asked to stop.
 pub fn main() -> ExitCode {
     let result: Result<()> = match Arguments::parse().command {
         Command::Discogs(arguments) => discogs::run(&arguments),
@@ -61,10 +65,17 @@ pub fn main() -> ExitCode {
         Command::Features(arguments) => features::run(&arguments),
         Command::Plot(arguments) => plot::run(&arguments),
         Command::Corpus(arguments) => corpus::run(&arguments),
+        #[cfg(feature = "torch")]
+        Command::Train(arguments) => train::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Error::Interrupted(text)) => {
+            eprintln!("{text}");
+            // As a shell reports what Ctrl-C has ended.
+            ExitCode::from(130)
+        }
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE

@@ -221,4 +221,6 @@ pub enum Precision {
     F32,
     /// Convolutions and products in bfloat16, weights in single precision.
     Bf16,
+    /// Double precision, in which tests are exact; slow.
+    F64,
 }

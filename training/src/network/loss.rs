@@ -5,12 +5,18 @@ use tch::{Kind, Tensor};
 /// The contrastive loss of similarities `[n, n]` whose row `i` compares anchor `i` with every positive of the batch:
 /// the mean cross-entropy of finding its own, all others being negatives.
 pub fn contrastive(similarities: &Tensor) -> Tensor {
-    similarities.cross_entropy_for_logits(&own(similarities))
+    // tch's own cross-entropy computes in single precision whatever it is given.
+    similarities.log_softmax(-1, None::<Kind>).nll_loss(&own(similarities))
 }
 
 /// The share of anchors that are most like their own positive.
 pub fn top1(similarities: &Tensor) -> Tensor {
-    similarities.argmax(-1, false).eq_tensor(&own(similarities)).to_kind(Kind::Float).mean(Kind::Float)
+    correct(similarities) / similarities.size()[0] as f64
+}
+
+/// The number of anchors that are most like their own positive.
+pub fn correct(similarities: &Tensor) -> Tensor {
+    similarities.argmax(-1, false).eq_tensor(&own(similarities)).sum(Kind::Float)
 }
 
 /// The multi-label soft-margin loss of logits `[n, classes]` against tags, 0 or 1: the mean over patches and

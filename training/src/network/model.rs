@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tch::nn::{Init, Path, VarStore};
 use tch::{Device, Kind, Tensor as Torch};
 
-use super::architecture::{Block, Convolution, Encoder, Gate, NORM_EPSILON, NORM_MOMENTUM};
+use super::architecture::{Block, Convolution, EMBEDDING, Encoder, Gate, NORM_EPSILON, NORM_MOMENTUM};
 use super::description::{Description, Head, HeadKind};
 use super::masks::Masks;
 use super::parameters::{Tensor, Tensors, parameters};
@@ -29,17 +29,72 @@ pub enum Mode<'a> {
     Inference,
     /// Batch norm by the batch's statistics, which the running ones follow; these masks.
     Training(&'a Masks),
+    /// The same, with masks that are on the device already.
+    Prepared(&'a Factors),
+}
+
+/// Masks on a device.
+#[derive(Debug)]
+pub struct Factors {
+    patches: usize,
+    /// For each block `[patches, 1, 1, 1]`, or nothing.
+    depth: Vec<Option<Torch>>,
+    /// `[patches, 1280]`, or nothing.
+    dropout: Option<Torch>,
+}
+
+impl Factors {
+    /// All factors of the masks in one vector, in the order of the blocks, then those of the embeddings: one copy
+    /// brings them to a device.
+    pub fn gather(masks: &Masks) -> Torch {
+        let depth = (0..Encoder::b0().blocks.len()).filter_map(|block| masks.depth(block));
+        let all: Vec<f32> = depth.chain(masks.dropout()).flatten().copied().collect();
+        Torch::from_slice(&all)
+    }
+
+    /// The masks, of which `gathered` holds all factors.
+    ///
+    /// # Panics
+    /// If these are the factors of other masks.
+    pub fn split(masks: &Masks, gathered: &Torch) -> Self {
+        let patches = masks.patches();
+        let mut taken = 0;
+        let mut take = |dims: &[i64]| {
+            let count = dims.iter().product();
+            taken += count;
+            gathered.narrow(0, taken - count, count).view(dims)
+        };
+        let count = patches as i64;
+        let blocks = 0..Encoder::b0().blocks.len();
+        let depth = blocks.map(|block| masks.depth(block).map(|_| take(&[count, 1, 1, 1]))).collect();
+        let dropout = masks.dropout().map(|_| take(&[count, EMBEDDING as i64]));
+        assert_eq!(taken, gathered.numel() as i64, "factors of other masks");
+        Factors { patches, depth, dropout }
+    }
 }
 
 impl Network {
-    /// A network with the values of a checkpoint.
+    /// A network with the values of a checkpoint, in single precision.
     ///
     /// # Errors
     /// Heads or tensors that do not belong together, by name; what libtorch says of the device.
     pub fn new(description: &Description, tensors: &Tensors, device: Device) -> Result<Self, String> {
+        Self::with_kind(description, tensors, device, Kind::Float)
+    }
+
+    /// A network that computes in single or in double precision.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_kind(
+        description: &Description,
+        tensors: &Tensors,
+        device: Device,
+        kind: Kind,
+    ) -> Result<Self, String> {
         description.check()?;
         crate::checkpoint::check_tensors(&description.heads, tensors)?;
-        let store = VarStore::new(device);
+        let mut store = VarStore::new(device);
         let mut own = HashMap::new();
         for parameter in parameters(&description.heads) {
             let mut segments: Vec<&str> = parameter.name.split('.').collect();
@@ -56,6 +111,9 @@ impl Network {
             let values = values.map_err(|error| error.to_string())?;
             tch::no_grad(|| variable.f_copy_(&values)).map_err(|error| error.to_string())?;
             own.insert(parameter.name, variable);
+        }
+        if kind != Kind::Float {
+            store.set_kind(kind);
         }
         Ok(Network { store, tensors: own, encoder: Encoder::b0(), heads: description.heads.clone() })
     }
@@ -89,27 +147,34 @@ impl Network {
         self.tensors.iter().map(read).collect()
     }
 
-    /// Patches `[n, 128, 96]` to embeddings `[n, 1280]`; in training, with dropout.
+    /// Patches `[n, 128, 96]` to embeddings `[n, 1280]` in the weights' precision; in training, with dropout.
     ///
     /// # Panics
     /// If there are not as many masks as patches, or the input has another shape.
     pub fn embeddings(&self, patches: &Torch, mode: Mode) -> Torch {
-        let masks = match mode {
+        let made;
+        let factors = match mode {
             Mode::Inference => None,
             Mode::Training(masks) => {
-                assert_eq!(patches.size()[0], masks.patches() as i64, "masks of another batch");
-                Some(masks)
+                made = Factors::split(masks, &Factors::gather(masks).to_device(patches.device()));
+                Some(&made)
             }
+            Mode::Prepared(factors) => Some(factors),
         };
-        let mut x = self.convolution(&self.encoder.stem, &patches.unsqueeze(1), mode);
-        for (index, block) in self.encoder.blocks.iter().enumerate() {
-            let factors = masks.and_then(|masks| masks.depth(index));
-            x = self.block(block, &x, factors, mode);
+        if let Some(factors) = factors {
+            assert_eq!(patches.size()[0], factors.patches as i64, "masks of another batch");
         }
-        let x = self.convolution(&self.encoder.head, &x, mode);
-        let x = x.mean_dim([2i64, 3].as_slice(), false, None::<Kind>);
-        match masks.and_then(Masks::dropout) {
-            Some(factors) => &x * factors_like(factors, &x, &x.size()),
+        let follow = factors.is_some();
+        let mut x = self.convolution(&self.encoder.stem, &patches.unsqueeze(1), follow);
+        for (index, block) in self.encoder.blocks.iter().enumerate() {
+            let factors = factors.and_then(|factors| factors.depth[index].as_ref());
+            x = self.block(block, &x, factors, follow);
+        }
+        let x = self.convolution(&self.encoder.head, &x, follow);
+        // What stands on the embedding is small: it is computed in full precision whatever the encoder is cast to.
+        let x = x.mean_dim([2i64, 3].as_slice(), false, None::<Kind>).to_kind(self.store.kind());
+        match factors.and_then(|factors| factors.dropout.as_ref()) {
+            Some(factors) => &x * factors.to_kind(x.kind()),
             None => x,
         }
     }
@@ -147,7 +212,7 @@ impl Network {
         &self.tensors[&format!("{path}.{name}")]
     }
 
-    fn convolution(&self, layer: &Convolution, x: &Torch, mode: Mode) -> Torch {
+    fn convolution(&self, layer: &Convolution, x: &Torch, follow: bool) -> Torch {
         let weight = self.named(&layer.conv(), "weight");
         let (stride, padding) = ([layer.stride as i64; 2], [layer.padding() as i64; 2]);
         let groups = layer.groups as i64;
@@ -158,7 +223,7 @@ impl Network {
             Some(self.named(&norm, "bias")),
             Some(self.named(&norm, "running_mean")),
             Some(self.named(&norm, "running_var")),
-            matches!(mode, Mode::Training(_)),
+            follow,
             NORM_MOMENTUM,
             NORM_EPSILON,
             true,
@@ -166,16 +231,16 @@ impl Network {
         if layer.activated { x.silu() } else { x }
     }
 
-    fn block(&self, block: &Block, input: &Torch, factors: Option<&[f32]>, mode: Mode) -> Torch {
-        let expanded = block.expand.as_ref().map(|expand| self.convolution(expand, input, mode));
-        let x = self.convolution(&block.depthwise, expanded.as_ref().unwrap_or(input), mode);
+    fn block(&self, block: &Block, input: &Torch, factors: Option<&Torch>, follow: bool) -> Torch {
+        let expanded = block.expand.as_ref().map(|expand| self.convolution(expand, input, follow));
+        let x = self.convolution(&block.depthwise, expanded.as_ref().unwrap_or(input), follow);
         let x = &x * self.gate(&block.gate, &x);
-        let x = self.convolution(&block.project, &x, mode);
+        let x = self.convolution(&block.project, &x, follow);
         if !block.residual {
             return x;
         }
         match factors {
-            Some(factors) => input + &x * factors_like(factors, &x, &[factors.len() as i64, 1, 1, 1]),
+            Some(factors) => input + &x * factors.to_kind(x.kind()),
             None => input + x,
         }
     }
@@ -189,9 +254,4 @@ impl Network {
         let mean = x.mean_dim([2i64, 3].as_slice(), true, None::<Kind>);
         layer("fc2", &layer("fc1", &mean).silu()).sigmoid()
     }
-}
-
-/// Factors as a tensor of the type and on the device of another.
-fn factors_like(factors: &[f32], like: &Torch, dims: &[i64]) -> Torch {
-    Torch::from_slice(factors).view(dims).to_device(like.device()).to_kind(like.kind())
 }

@@ -111,7 +111,7 @@ class Tags(nn.Module):
 
 
 class Network(nn.Module):
-    def __init__(self):
+    def __init__(self, heads=None):
         super().__init__()
         table = [(1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80)]
         table += [(3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)]
@@ -123,7 +123,7 @@ class Network(nn.Module):
                 cin, index = cout, index + 1
             layers.append(nn.Sequential(*stage))
         self.features = nn.Sequential(*layers, ConvNorm(320, 1280))
-        self.heads = nn.ModuleDict({"projections": Projection(), "predictions": Tags()})
+        self.heads = nn.ModuleDict(heads or {"projections": Projection(), "predictions": Tags()})
 
     def forward(self, patches):
         x = self.features(patches[:, None]).mean((2, 3))
@@ -194,4 +194,5 @@ def main():
     print(len(out), "tensors; losses", contrastive.item(), multilabel.item(), "similarities\n", similarities)
 
 
-main()
+if __name__ == "__main__":
+    main()

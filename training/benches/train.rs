@@ -1,0 +1,165 @@
+//! `cargo xtask bench train`: patches learnt from a second (forwards, backwards and the optimizer's step), beside PyTorch
+//! in the same run with the same settings, and the share of time in which a run waits for its data.
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use clap::Parser;
+use sleeve_training::checkpoint::Checkpoint;
+use sleeve_training::config::Config;
+use sleeve_training::network::masks::Masks;
+use sleeve_training::network::model::Factors;
+use sleeve_training::splits::Part as Portion;
+use sleeve_training::train::device;
+use sleeve_training::train::flat::Layout;
+use sleeve_training::train::learner::{Computation, Learner};
+use sleeve_training::train::objective::{Batch, Part, description};
+use sleeve_training::train::processes::Processes;
+use sleeve_training::train::sources::{Source, Stage};
+use support::dataset;
+use tch::{Device, Kind, Tensor};
+
+/// Each figure is the best of so many.
+const ROUNDS: usize = 3;
+
+#[derive(Parser)]
+struct Arguments {
+    /// auto, cpu, cuda or cuda:N.
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// auto, f32 or bf16.
+    #[arg(long, default_value = "auto")]
+    precision: String,
+    /// Patches of a batch; without it, 400 on CUDA and 32 on the CPU.
+    #[arg(long)]
+    patches: Option<usize>,
+    /// Steps of a round; without it, 20 on CUDA and 2 on the CPU.
+    #[arg(long)]
+    steps: Option<usize>,
+    /// What cargo adds.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() {
+    let arguments = Arguments::parse();
+    let changes =
+        [format!("run.device={}", arguments.device), format!("run.precision={}", arguments.precision)];
+    let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
+    let config = dataset::config("track", &changes);
+    let computation = device::choose(&config.run, None).unwrap_or_else(|error| panic!("{error}"));
+    let on_cuda = computation.device.is_cuda();
+    let patches = arguments.patches.unwrap_or(if on_cuda { 400 } else { 32 }) / 2 * 2;
+    let steps = arguments.steps.unwrap_or(if on_cuda { 20 } else { 2 });
+    println!(
+        "{}: {patches} patches a batch, one batch a step, best of {ROUNDS} rounds of {steps} steps",
+        device::describe(&computation)
+    );
+
+    let mut ours = Vec::new();
+    for (name, layout) in [("channels last", Layout::ChannelsLast), ("channels first", Layout::ChannelsFirst)]
+    {
+        let pace = pace(&config, Computation { layout, ..computation }, patches, steps);
+        println!("  sleeve-train, {name:<14} {pace:>10.1} patches/s");
+        ours.push((layout, pace));
+    }
+    let own = ours.iter().find(|(layout, _)| *layout == computation.layout).expect("it is one of the two").1;
+    peers(&computation, patches, steps, own);
+    waiting(&config, computation);
+}
+
+fn learner(config: &Config, computation: Computation) -> Learner {
+    let checkpoint = Checkpoint::untrained(description(&config.objective, vec![]), 1).expect("sound");
+    Learner::new(&checkpoint, &[1.0], &config.optimizer, computation).expect("a device")
+}
+
+fn pace(config: &Config, computation: Computation, patches: usize, steps: usize) -> f64 {
+    let mut learner = learner(config, computation);
+    let device = computation.device;
+    let values = Tensor::rand([patches as i64, 128, 96], (Kind::Float, device)) * 4.0;
+    let processes = Processes::alone();
+    let mut step = |number: usize| {
+        let masks = Masks::draw(patches, 1, number as u64, 0);
+        let factors = Factors::split(&masks, &Factors::gather(&masks).to_device(device));
+        let parts = vec![Part::Pairs { count: patches / 2, allowed: None }];
+        let batch = Batch { patches: values.shallow_clone(), parts };
+        learner.step([Ok((batch, factors))].into_iter(), 1, 1e-3, &processes).expect("a step")
+    };
+    (0..2).for_each(|number| drop(step(number).read()));
+    let round = |_| {
+        let start = Instant::now();
+        let last = (0..steps).map(&mut step).last().expect("at least one step");
+        let _ = last.read();
+        (patches * steps) as f64 / start.elapsed().as_secs_f64()
+    };
+    (0..ROUNDS).map(round).fold(0.0, f64::max)
+}
+
+/// PyTorch, where `cargo xtask bench train` has fetched it.
+fn peers(computation: &Computation, patches: usize, steps: usize, own: f64) {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python: PathBuf = match std::env::var_os("SLEEVE_BENCH_PYTHON") {
+        Some(python) => python.into(),
+        None => here.join("../target/bench-torch/bin/python"),
+    };
+    let (name, threads) = match computation.device {
+        Device::Cuda(index) => (format!("cuda:{index}"), 0),
+        _ => ("cpu".into(), tch::get_num_threads()),
+    };
+    let precision = if computation.bfloat16 { "bf16" } else { "f32" };
+    let mut ways = vec![("PyTorch eager", vec![])];
+    if computation.device.is_cuda() {
+        ways.push(("torch.compile", vec!["compile"]));
+    }
+    for (what, more) in ways {
+        let mut command = Command::new(&python);
+        command.arg(here.join("benches/peers/train_eager.py")).arg(&name);
+        command.args([patches.to_string(), steps.to_string(), precision.into()]).args(more);
+        if threads > 0 {
+            command.env("OMP_NUM_THREADS", threads.to_string());
+        }
+        match command.output() {
+            Err(error) => println!("  {what}: {}: {error}", python.display()),
+            Ok(output) => match String::from_utf8_lossy(&output.stdout).trim().parse::<f64>() {
+                Ok(pace) => println!("  {what:<28} {pace:>10.1} patches/s; ours is {:.2} of it", own / pace),
+                Err(_) => println!("  {what}: {}", String::from_utf8_lossy(&output.stderr).trim()),
+            },
+        }
+    }
+}
+
+/// A short epoch from features on disk, once they have been read.
+fn waiting(config: &Config, computation: Computation) {
+    let folder = tempfile::tempdir().expect("room");
+    dataset::write(folder.path(), &[]);
+    let mut config = config.clone();
+    config.run.groups = 1;
+    config.data.crops = if computation.device.is_cuda() { 40 } else { 1 };
+    let data = dataset::open(folder.path());
+    let readers = sleeve_training::batches::Readers::new(config.data.loader_threads, config.data.ahead);
+    let source = Source::open(&data, &config, Portion::Train, &readers).expect("it has pairs");
+    let mut learner = learner(&config, computation);
+    let (steps, processes) = (source.steps(0, 1).expect("enough"), Processes::alone());
+    let mut stage = Stage::start(&source, &config, 0, 0, &[0], computation.device);
+    let (start, mut patches, mut last) = (Instant::now(), 0, None);
+    for _ in 0..steps {
+        let batches = stage.by_ref().take(1).map(|staged| {
+            let staged = staged?;
+            patches += staged.host.tracks.len();
+            Ok(staged.on(computation.device))
+        });
+        last = Some(learner.step(batches, 1, 1e-3, &processes).expect("a step"));
+    }
+    let _ = last.expect("a step").read();
+    let seconds = start.elapsed().as_secs_f64();
+    println!(
+        "  from features: {:.1} patches/s over {steps} steps of {} patches, waiting {:.2} % of the time",
+        patches as f64 / seconds,
+        patches / steps,
+        100.0 * stage.waited.as_secs_f64() / seconds
+    );
+}

@@ -1,0 +1,255 @@
+//! A network that learns: one optimizer step over several batches, here and in other processes; the average of
+//! weights; batch norm's statistics.
+
+use tch::{Device, Kind, Tensor};
+
+use super::adam::Adam;
+use super::flat::{Flat, Layout};
+use super::native;
+use super::objective::{Batch, Figures, losses};
+use super::processes::Processes;
+use crate::checkpoint::Checkpoint;
+use crate::config::Optimizer;
+use crate::error::{Error, Result};
+use crate::network::architecture::NORM_MOMENTUM;
+use crate::network::masks::Masks;
+use crate::network::model::{Factors, Mode, Network};
+
+/// Where and how numbers are computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Computation {
+    /// The device.
+    pub device: Device,
+    /// The precision of weights and sums: single, or double.
+    pub kind: Kind,
+    /// Whether the encoder's convolutions and products are computed in bfloat16.
+    pub bfloat16: bool,
+    /// How feature maps lie in memory.
+    pub layout: Layout,
+}
+
+/// A network, its optimizer, and what a step sums.
+pub struct Learner {
+    network: Network,
+    flat: Flat,
+    /// The optimizer.
+    pub adam: Adam,
+    weights: Vec<f64>,
+    computation: Computation,
+}
+
+/// What a step came to, not yet read from the device, so that the device goes on meanwhile.
+pub struct Step {
+    /// Sums over the step's batches, of all processes.
+    figures: Tensor,
+    /// The loss of each batch of this process, the sum of its gradients, and the sum of everybody's.
+    health: Tensor,
+}
+
+/// A batch of this process whose numbers are not finite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// The loss of this one, counted from 0.
+    Loss(usize),
+    /// Losses are finite, the gradient is not.
+    Gradient,
+    /// It is in another process.
+    Elsewhere,
+}
+
+impl Step {
+    /// Waits for the device. The figures, or where they are not finite.
+    pub fn read(&self) -> std::result::Result<Figures, Broken> {
+        let health = self.health.to_device(Device::Cpu);
+        let health = Vec::<f64>::try_from(&health).expect("a vector of doubles");
+        let [losses @ .., own, all] = &health[..] else { unreachable!("two sums at least") };
+        if all.is_finite() {
+            return Ok(Figures::read(&self.figures));
+        }
+        match losses.iter().position(|loss| !loss.is_finite()) {
+            Some(batch) => Err(Broken::Loss(batch)),
+            None if !own.is_finite() => Err(Broken::Gradient),
+            None => Err(Broken::Elsewhere),
+        }
+    }
+}
+
+impl Learner {
+    /// A network with the values of a checkpoint, before its first step. Each head's loss has a weight.
+    ///
+    /// # Errors
+    /// `InvalidArgument` with what libtorch says, or what is wrong with the checkpoint.
+    pub fn new(
+        checkpoint: &Checkpoint,
+        weights: &[f64],
+        optimizer: &Optimizer,
+        computation: Computation,
+    ) -> Result<Self> {
+        let Checkpoint { description, tensors } = checkpoint;
+        let network = Network::with_kind(description, tensors, computation.device, computation.kind);
+        let network = network.map_err(Error::InvalidArgument)?;
+        let flat = Flat::new(&network, computation.layout, Figures::room(weights.len()));
+        let adam = Adam::new(optimizer, flat.values());
+        Ok(Learner { network, flat, adam, weights: weights.to_vec(), computation })
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Its values as vectors.
+    pub fn flat(&self) -> &Flat {
+        &self.flat
+    }
+
+    /// Where and how it computes.
+    pub fn computation(&self) -> &Computation {
+        &self.computation
+    }
+
+    /// The weights of the heads' losses.
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    fn embeddings(&self, patches: &Tensor, mode: Mode) -> Result<Tensor> {
+        let patches = patches.to_kind(self.computation.kind);
+        if !self.computation.bfloat16 {
+            return Ok(self.network.embeddings(&patches, mode));
+        }
+        let inside = || self.network.embeddings(&patches, mode);
+        native::in_bfloat16(self.computation.device, inside).map_err(Error::InvalidArgument)
+    }
+
+    /// One step: the mean of the gradients of `of_step` batches, over all processes, moves the weights.
+    ///
+    /// Batch norm normalises each batch by its own statistics. The running ones that follow start from the same values
+    /// for every batch of the step and end as the mean of what each batch makes of them, so that it does not matter
+    /// which process computes which batch, or in which order.
+    ///
+    /// # Errors
+    /// What ended `batches`; `Process` if another process ended.
+    pub fn step(
+        &mut self,
+        batches: impl Iterator<Item = Result<(Batch, Factors)>>,
+        of_step: usize,
+        learning_rate: f64,
+        processes: &Processes,
+    ) -> Result<Step> {
+        self.flat.clear();
+        let mut statistics = self.flat.statistics().shallow_clone();
+        let mut gradients = self.flat.gradients().shallow_clone();
+        let before = statistics.copy();
+        let mut sums = [self.flat.gradients_sum(), self.flat.statistics_sum(), self.flat.figures()];
+        let mut health = Vec::new();
+        for batch in batches {
+            let (batch, factors) = batch?;
+            tch::no_grad(|| {
+                statistics.copy_(&before);
+                let _ = gradients.zero_();
+            });
+            let embeddings = self.embeddings(&batch.patches, Mode::Prepared(&factors))?;
+            let losses = losses(&self.network, &self.weights, &embeddings, &batch.parts);
+            losses.total.backward();
+            health.push(losses.total.detach().to_kind(Kind::Double));
+            let figures = losses.figures.flatten(0, -1);
+            tch::no_grad(|| {
+                for (sum, one) in sums.iter_mut().zip([&gradients, &statistics, &figures]) {
+                    *sum += one;
+                }
+            });
+        }
+        let [gradients_sum, statistics_sum, figures] = sums;
+        health.push(gradients_sum.sum(None::<Kind>));
+        processes.sum(self.flat.summed())?;
+        health.push(gradients_sum.sum(None::<Kind>));
+        tch::no_grad(|| {
+            gradients.copy_(&(gradients_sum / of_step as f64));
+            statistics.copy_(&(statistics_sum / of_step as f64));
+        });
+        self.adam.step(self.flat.values(), &gradients, learning_rate);
+        Ok(Step { figures: figures.copy(), health: Tensor::stack(&health, 0) })
+    }
+
+    /// The figures of a batch, with nothing dropped and batch norm by its running statistics.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn evaluate(&self, batch: &Batch) -> Result<Tensor> {
+        tch::no_grad(|| {
+            let embeddings = self.embeddings(&batch.patches, Mode::Inference)?;
+            Ok(losses(&self.network, &self.weights, &embeddings, &batch.parts).figures.flatten(0, -1))
+        })
+    }
+
+    /// Replaces batch norm's statistics by the mean of those of these batches, over all processes, as they are with
+    /// the weights at hand and nothing dropped. Returns the number of batches; with none, nothing changes.
+    ///
+    /// # Errors
+    /// What ended `batches`; `Process` if another process ended.
+    pub fn recompute_statistics(
+        &mut self,
+        batches: impl Iterator<Item = Result<Tensor>>,
+        processes: &Processes,
+    ) -> Result<u64> {
+        let mut statistics = self.flat.statistics().shallow_clone();
+        let before = statistics.copy();
+        // One more value, which counts the batches.
+        let length = statistics.size()[0];
+        let sum = Tensor::zeros([length + 1], (statistics.kind(), statistics.device()));
+        let (mut values, mut count) = (sum.narrow(0, 0, length), sum.narrow(0, length, 1));
+        for patches in batches {
+            let patches = patches?;
+            tch::no_grad(|| -> Result<()> {
+                let _ = statistics.zero_();
+                let masks = Masks::none(patches.size()[0] as usize);
+                let _ = self.embeddings(&patches, Mode::Training(&masks))?;
+                values += &statistics;
+                count += 1.0;
+                Ok(())
+            })?;
+        }
+        processes.sum(&sum)?;
+        let batches = count.double_value(&[0]);
+        // From zero, one batch moves a running statistic by this share of its own.
+        let mean = if batches > 0.0 { values / (NORM_MOMENTUM * batches) } else { before };
+        tch::no_grad(|| statistics.copy_(&mean));
+        Ok(batches as u64)
+    }
+
+    /// Brings every process to the first one's weights, statistics and optimizer state.
+    ///
+    /// # Errors
+    /// `Process` if another process ended.
+    pub fn share(&mut self, processes: &Processes) -> Result<()> {
+        for tensor in [self.flat.values(), self.flat.statistics(), &self.adam.mean, &self.adam.square] {
+            processes.broadcast(tensor)?;
+        }
+        Ok(())
+    }
+}
+
+/// The mean of weights over epochs (stochastic weight averaging; Izmailov et al., 2018).
+pub struct Average {
+    /// The mean.
+    pub values: Tensor,
+    /// Of so many.
+    pub count: u64,
+}
+
+impl Average {
+    /// Of nothing yet.
+    pub fn new(flat: &Flat) -> Self {
+        Average { values: flat.zeros(), count: 0 }
+    }
+
+    /// Takes in the weights as they are.
+    pub fn add(&mut self, weights: &Tensor) {
+        self.count += 1;
+        tch::no_grad(|| {
+            let difference = weights - &self.values;
+            self.values += difference / self.count as f64;
+        });
+    }
+}

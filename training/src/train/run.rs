@@ -1,0 +1,475 @@
+//! A run: epochs of training and validation, a schedule, an average of the last weights, and files after every epoch.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::device;
+use super::learner::{Average, Broken, Learner, Step};
+use super::objective::{self, Figures};
+use super::processes::{Place, Processes};
+use super::progress::{Bar, Epoch, Scores};
+use super::schedule::Plateau;
+use super::sources::{Source, Stage, Validation};
+use super::start;
+use super::state::{Best, Files, Progress, Saved, write_network, write_state};
+use crate::atomic;
+use crate::batches::{Dataset, Readers};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::network::{Description, Head, HeadKind};
+use crate::splits::Part;
+
+/// As many tracks as a message names.
+const NAMED: usize = 6;
+
+/// What is asked of a run.
+pub struct Options<'a> {
+    /// What it does.
+    pub config: Config,
+    /// Folder of the data set, with its pairs.
+    pub data: &'a Path,
+    /// Folder of the features.
+    pub features: &'a Path,
+    /// Folder of the run.
+    pub out: &'a Path,
+    /// Whether to go on with a run in that folder.
+    pub resume: bool,
+    /// The network of every so manieth epoch is kept; 0 for none.
+    pub keep: u32,
+    /// Whether a bar is shown.
+    pub bar: bool,
+    /// What a launcher says of this process.
+    pub place: Option<Place>,
+    /// Set by whoever wants the run to stop.
+    pub stop: &'a AtomicBool,
+}
+
+/// Who is told what happens.
+pub trait Listener {
+    /// Something worth a line.
+    fn note(&mut self, text: &str);
+    /// An epoch has ended. It counts once its state is in the files, so that what is logged now may be logged again.
+    ///
+    /// # Errors
+    /// Whatever ends the run.
+    fn ended(&mut self, epoch: &Epoch) -> Result<()>;
+    /// The epoch's state is in the files.
+    fn kept(&mut self, epoch: &Epoch);
+    /// The figures of averaged weights.
+    ///
+    /// # Errors
+    /// Whatever ends the run.
+    fn average(&mut self, epochs: u64, scores: Option<&Scores>) -> Result<()>;
+}
+
+/// A run in this process.
+pub struct Run<'a> {
+    options: Options<'a>,
+    files: Files,
+    processes: Processes,
+    dataset: Arc<Dataset>,
+    train: Source,
+    validation: Validation,
+    description: Description,
+    learner: Learner,
+    average: Average,
+    progress: Progress,
+    started: u32,
+}
+
+impl<'a> Run<'a> {
+    /// Prepares a run, or reads the state of the one to go on with; meets the other processes.
+    ///
+    /// # Errors
+    /// Whatever is wrong with data, features, folder, device or the other processes.
+    pub fn open(options: Options<'a>) -> Result<Self> {
+        let config = options.config.clone();
+        let files = Files::new(options.out);
+        let count = options.place.as_ref().map_or(1, |place| place.count);
+        if !config.run.groups.is_multiple_of(count) {
+            return Err(Error::InvalidArgument(format!(
+                "run.groups is {}, which {count} processes cannot share evenly",
+                config.run.groups
+            )));
+        }
+        let computation = device::choose(&config.run, options.place.as_ref())?;
+        let dataset = Dataset::open(options.data, options.features)?;
+        let readers = Readers::new(config.data.loader_threads, config.data.ahead);
+        let train = Source::open(&dataset, &config, Part::Train, &readers)?;
+        train.steps(0, config.run.groups)?;
+        let validation = Validation::open(&dataset, &config, &readers)?;
+
+        let processes = match &options.place {
+            Some(place) => Processes::meet(place, computation.device)?,
+            None => Processes::alone(),
+        };
+        let saved = match processes.is_first() {
+            true => start::state(&files, &config, options.resume)?,
+            false => None,
+        };
+        let (description, checkpoint) = start::network(&config, train.classes(), saved.as_ref())?;
+        let weights: Vec<f64> = objective::heads(&config.objective, description.classes.len())
+            .into_iter()
+            .map(|(_, weight)| weight)
+            .collect();
+        let mut learner = Learner::new(&checkpoint, &weights, &config.optimizer, computation)?;
+        let mut average = Average::new(learner.flat());
+        let progress = match &saved {
+            Some(saved) => {
+                saved.restore(&mut learner, &mut average)?;
+                // Where it is computed may differ from before.
+                Progress { config: config.clone(), ..saved.progress.clone() }
+            }
+            None => Progress {
+                plateau: Plateau::new(&config.schedule, config.optimizer.learning_rate),
+                config: config.clone(),
+                epochs: 0,
+                steps: 0,
+                best: None,
+                averaged: 0,
+            },
+        };
+        let mut run = Run {
+            started: progress.epochs,
+            options,
+            files,
+            processes,
+            dataset,
+            train,
+            validation,
+            description,
+            learner,
+            average,
+            progress,
+        };
+        run.agree()?;
+        if run.processes.is_first() {
+            std::fs::create_dir_all(run.options.out).map_err(|error| Error::io(run.options.out, error))?;
+            atomic::write(run.files.config(), run.progress.config.to_toml()?.as_bytes())?;
+        }
+        Ok(run)
+    }
+
+    /// Brings every process to where the first one is.
+    fn agree(&mut self) -> Result<()> {
+        if self.processes.count() == 1 {
+            return Ok(());
+        }
+        let fault = |error: serde_json::Error| Error::Process(format!("the first process's state: {error}"));
+        let own = serde_json::to_string(&self.progress).map_err(fault)?;
+        let first: Progress = serde_json::from_str(&self.processes.tell("progress", own)?).map_err(fault)?;
+        if let Some(difference) = start::difference(&first.config, &self.progress.config) {
+            return Err(Error::Process(format!(
+                "process {} has another configuration than process 0: {difference}",
+                self.processes.rank()
+            )));
+        }
+        self.progress = first;
+        self.started = self.progress.epochs;
+        self.learner.share(&self.processes)?;
+        self.processes.broadcast(&self.average.values)?;
+        self.average.count = self.progress.averaged;
+        self.learner.adam.steps = self.progress.steps;
+        Ok(())
+    }
+
+    /// The whole epochs that this run had when it was opened.
+    pub fn started(&self) -> u32 {
+        self.started
+    }
+
+    /// The optimizer steps that it had then.
+    pub fn steps(&self) -> u64 {
+        self.progress.steps
+    }
+
+    /// Whether this process writes files and speaks for all.
+    pub fn is_first(&self) -> bool {
+        self.processes.is_first()
+    }
+
+    /// The run's folder.
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// Learns until the last epoch.
+    ///
+    /// # Errors
+    /// `Interrupted` if it was asked to stop; `Training` if a loss is no number; `Process` if another process ended;
+    /// whatever reading and writing say. What was whole before stays on disk.
+    pub fn go(mut self, listener: &mut dyn Listener) -> Result<()> {
+        self.introduce(listener);
+        let config = self.progress.config.clone();
+        while self.progress.epochs < config.run.epochs {
+            self.epoch(&config, listener)?;
+        }
+        if config.swa.epochs > 0 && self.average.count > 0 {
+            self.finish_average(listener)?;
+        }
+        self.processes.part();
+        Ok(())
+    }
+
+    fn introduce(&self, listener: &mut dyn Listener) {
+        if !self.is_first() {
+            return;
+        }
+        let config = &self.progress.config;
+        listener.note(&format!("{}, training: {}", config.model.name, self.train.describe()));
+        listener.note(&format!("validation: {}", self.validation.describe()));
+        for reason in &self.validation.missing {
+            listener.note(&format!("warning: {reason}"));
+        }
+        if self.validation.is_empty() {
+            listener.note(
+                "warning: without validation, the training loss decides the schedule and the best epoch",
+            );
+        }
+        let (processes, groups) = (self.processes.count(), config.run.groups);
+        let several = match processes {
+            1 => String::new(),
+            count => format!(", {count} processes over {}", self.processes.transport()),
+        };
+        let device = device::describe(self.learner.computation());
+        listener.note(&format!("{device}{several}, {groups} batches a step"));
+        if self.started > 0 {
+            listener.note(&format!("going on after epoch {}", self.started));
+        }
+    }
+
+    fn check_stop(&self) -> Result<()> {
+        if !self.options.stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let epoch = self.progress.epochs + 1;
+        Err(Error::Interrupted(format!("stopped in epoch {epoch}; --resume goes on at its beginning")))
+    }
+
+    /// The groups whose batches this process computes.
+    fn own_groups(&self) -> Vec<usize> {
+        let groups = self.progress.config.run.groups / self.processes.count();
+        (self.processes.rank() * groups..(self.processes.rank() + 1) * groups).collect()
+    }
+
+    fn epoch(&mut self, config: &Config, listener: &mut dyn Listener) -> Result<()> {
+        let start = Instant::now();
+        let index = self.progress.epochs;
+        let averages = index + config.swa.epochs >= config.run.epochs;
+        let rate = if averages { config.swa.learning_rate } else { self.progress.plateau.rate };
+        let steps = self.train.steps(index.into(), config.run.groups)?;
+        let shown = self.options.bar && self.is_first();
+        let bar = Bar::new(index + 1, config.run.epochs, steps, shown);
+        let (figures, pace, waiting) = self.learn(config, index.into(), steps, rate, &bar)?;
+        if averages {
+            self.average.add(self.learner.flat().values());
+        }
+        bar.say("validating");
+        let validation = self.validate()?;
+        bar.finish();
+
+        let train = self.scores(&figures);
+        let loss = validation.as_ref().unwrap_or(&train).loss;
+        if !averages {
+            self.progress.plateau.step(loss);
+        }
+        let progress = &mut self.progress;
+        progress.epochs += 1;
+        progress.averaged = self.average.count;
+        let is_best = progress.best.is_none_or(|best| loss < best.loss);
+        if is_best {
+            progress.best = Some(Best { epoch: progress.epochs, loss });
+        }
+        if self.is_first() {
+            let epoch = Epoch {
+                number: self.progress.epochs,
+                of: config.run.epochs,
+                steps: self.progress.steps,
+                rate,
+                train,
+                validation,
+                patches_per_s: pace,
+                waiting,
+                seconds: start.elapsed().as_secs_f64(),
+            };
+            listener.ended(&epoch)?;
+            self.save(is_best)?;
+            listener.kept(&epoch);
+        }
+        Ok(())
+    }
+
+    /// The steps of an epoch. Returns the figures, patches a second over all processes, and the share of waiting.
+    fn learn(
+        &mut self,
+        config: &Config,
+        epoch: u64,
+        steps: usize,
+        rate: f64,
+        bar: &Bar,
+    ) -> Result<(Figures, f64, f64)> {
+        let own = self.own_groups();
+        let device = self.learner.computation().device;
+        let first = self.progress.steps;
+        let mut stage = Stage::start(&self.train, config, epoch, first, &own, device);
+        // A device that works on its own is asked how it went one step later, so that it never waits for that.
+        let behind = usize::from(device.is_cuda());
+        let mut unread: VecDeque<(usize, Step, Vec<Vec<u32>>)> = VecDeque::new();
+        let (mut all, mut patches) = (Figures::default(), 0);
+        let start = Instant::now();
+        for step in 0..steps {
+            self.check_stop()?;
+            let mut tracks = Vec::with_capacity(own.len());
+            let batches = stage.by_ref().take(own.len()).map(|staged| {
+                let staged = staged?;
+                let on_device = staged.on(device);
+                tracks.push(staged.host.tracks);
+                Ok(on_device)
+            });
+            let outcome = self.learner.step(batches, config.run.groups, rate, &self.processes)?;
+            self.progress.steps += 1;
+            patches += tracks.iter().map(Vec::len).sum::<usize>();
+            unread.push_back((step, outcome, tracks));
+            while unread.len() > behind || (step + 1 == steps && !unread.is_empty()) {
+                let (step, outcome, tracks) = unread.pop_front().expect("it is not empty");
+                match outcome.read() {
+                    Ok(figures) => all.add(&figures),
+                    Err(broken) => return Err(self.broken(epoch, step, broken, &own, &tracks)),
+                }
+            }
+            let pace = (patches * self.processes.count()) as f64 / start.elapsed().as_secs_f64();
+            bar.step(all.loss(self.learner.weights()), all.top1(self.learner.network().heads()), pace);
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        let pace = (patches * self.processes.count()) as f64 / seconds;
+        Ok((all, pace, stage.waited.as_secs_f64() / seconds))
+    }
+
+    /// The error of a batch whose numbers are not finite: names its tracks, and lists them all in a file.
+    fn broken(&self, epoch: u64, step: usize, broken: Broken, own: &[usize], tracks: &[Vec<u32>]) -> Error {
+        let place = format!("epoch {}, step {}", epoch + 1, step + 1);
+        let what = "is no number";
+        let (subject, tracks): (String, Vec<u32>) = match broken {
+            Broken::Loss(batch) => (format!("the loss of batch {}", own[batch]), tracks[batch].clone()),
+            Broken::Gradient => ("the gradient".into(), tracks.concat()),
+            Broken::Elsewhere => {
+                return Error::Training(format!("{place}: a loss or gradient of another process {what}"));
+            }
+        };
+        let names = match self.dataset.names(&tracks) {
+            Ok(names) => names,
+            Err(error) => vec![format!("(their names cannot be read: {error})")],
+        };
+        let mut distinct = names.clone();
+        distinct.sort();
+        distinct.dedup();
+        let named = distinct[..distinct.len().min(NAMED)].join(", ");
+        let more = distinct.len().saturating_sub(NAMED);
+        let file = self.files.broken();
+        let listed = match atomic::write(&file, (distinct.join("\n") + "\n").as_bytes()) {
+            Ok(()) => format!("; all in {}", file.display()),
+            Err(_) => String::new(),
+        };
+        let more = if more > 0 { format!(" and {more} more{listed}") } else { listed };
+        Error::Training(format!("{place}: {subject} {what}; its tracks are {named}{more}"))
+    }
+
+    /// The scores of the validation part; none if there is nothing in it.
+    fn validate(&self) -> Result<Option<Scores>> {
+        if self.validation.is_empty() {
+            return Ok(None);
+        }
+        let device = self.learner.computation().device;
+        let mut sum = self.learner.flat().figures().zeros_like();
+        for batch in self.validation.batches(self.processes.rank(), self.processes.count()) {
+            self.check_stop()?;
+            sum += self.learner.evaluate(&batch?.upload(device))?;
+        }
+        self.processes.sum(&sum)?;
+        Ok(Some(self.scores(&Figures::read(&sum))))
+    }
+
+    fn scores(&self, figures: &Figures) -> Scores {
+        let heads: &[Head] = self.learner.network().heads();
+        let mut scores = Scores {
+            loss: figures.loss(self.learner.weights()),
+            top1: figures.top1(heads),
+            heads: Vec::new(),
+        };
+        let tasks = self.progress.config.objective.associations();
+        for (place, (head, own)) in heads.iter().zip(&figures.heads).enumerate() {
+            if own.count > 0.0 {
+                let name = tasks.get(place).map_or("tags", |task| task.name.name());
+                let top1 = (head.kind == HeadKind::Projection).then(|| own.correct / own.count);
+                scores.heads.push((name.to_owned(), own.loss / own.count, top1));
+            }
+        }
+        scores
+    }
+
+    /// Writes what belongs to the epoch that has just ended, the state to go on from last.
+    fn save(&self, is_best: bool) -> Result<()> {
+        let progress = &self.progress;
+        let mut networks: Vec<PathBuf> = Vec::new();
+        if is_best {
+            networks.push(self.files.best());
+        }
+        if self.options.keep > 0 && progress.epochs.is_multiple_of(self.options.keep) {
+            networks.push(self.files.epoch(progress.epochs));
+        }
+        for path in networks {
+            write_network(&path, &self.learner, &self.described("after epoch", progress.epochs), progress)?;
+        }
+        let description = self.described("after epoch", progress.epochs);
+        write_state(&self.files.last(), &self.learner, &self.average, &description, progress)
+    }
+
+    /// The description with a sentence on where the weights come from.
+    fn described(&self, when: &str, number: u32) -> Description {
+        let mut description = self.description.clone();
+        let name = &self.progress.config.model.name;
+        let text = format!("EfficientNet-B0 trained on {name}, {when} {number}");
+        description.metadata.entry("description").or_insert_with(|| text.into());
+        description
+    }
+
+    /// The average becomes the network; batch norm's statistics are computed anew for it.
+    fn finish_average(&mut self, listener: &mut dyn Listener) -> Result<()> {
+        let mut weights = self.learner.flat().values().shallow_clone();
+        tch::no_grad(|| weights.copy_(&self.average.values));
+        let config = self.progress.config.clone();
+        let device = self.learner.computation().device;
+        let stage = Stage::start(
+            &self.train,
+            &config,
+            config.run.epochs.into(),
+            self.progress.steps,
+            &self.own_groups(),
+            device,
+        );
+        let stop = self.options.stop;
+        let patches = stage.map(|staged| match stop.load(Ordering::Relaxed) {
+            false => Ok(staged?.patches(device)),
+            true => Err(Error::Interrupted("stopped after the last epoch; --resume ends the run".into())),
+        });
+        self.learner.recompute_statistics(patches, &self.processes)?;
+        let scores = self.validate()?;
+        if self.is_first() {
+            let description = self.described("average of the last epochs:", config.swa.epochs);
+            write_network(&self.files.average(), &self.learner, &description, &self.progress)?;
+            listener.average(self.average.count, scores.as_ref())?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the state of a run in a folder, for those who only look at it.
+///
+/// # Errors
+/// As [`Saved::read`].
+pub fn read_state(folder: &Path) -> Result<Saved> {
+    Saved::read(&Files::new(folder).last())
+}

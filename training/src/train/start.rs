@@ -1,0 +1,116 @@
+//! Where a run starts: from nothing, from another run's encoder, or from its own last epoch.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::objective;
+use super::state::{Files, Saved};
+use crate::checkpoint::Checkpoint;
+use crate::config::{Config, Objective};
+use crate::error::{Error, Result};
+use crate::network::Description;
+
+/// What may differ between a run and the command that goes on with it: where and how fast, not what.
+const FREE: [&str; 4] = ["/run/device", "/run/precision", "/data/loader_threads", "/data/ahead"];
+
+/// The state to go on with, if that is asked for and there is one.
+///
+/// # Errors
+/// If there is a run and nobody asked to go on with it, or it has another configuration.
+pub fn state(files: &Files, config: &Config, resume: bool) -> Result<Option<Saved>> {
+    let path = files.last();
+    match (path.exists(), resume) {
+        (false, _) => Ok(None),
+        (true, false) => Err(Error::format(
+            files.folder(),
+            "there is a run in this folder: --resume goes on with it, or choose another folder",
+        )),
+        (true, true) => {
+            let saved = Saved::read(&path)?;
+            match difference(&saved.progress.config, config) {
+                None => Ok(Some(saved)),
+                Some(difference) => Err(Error::format(
+                    &path,
+                    format!("the run has another configuration than is asked for: {difference}"),
+                )),
+            }
+        }
+    }
+}
+
+/// The first key whose value differs, with both values; none where all that matters is the same.
+pub fn difference(one: &Config, other: &Config) -> Option<String> {
+    let plain = |config: &Config| {
+        let mut value = serde_json::to_value(config).expect("a configuration is plain data");
+        for pointer in FREE {
+            value.pointer_mut(pointer).map(Value::take);
+        }
+        value
+    };
+    differs(&plain(one), &plain(other), "")
+}
+
+fn differs(one: &Value, other: &Value, path: &str) -> Option<String> {
+    let join = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match (one, other) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
+            keys.into_iter().find_map(|key| {
+                let nothing = Value::Null;
+                differs(a.get(key).unwrap_or(&nothing), b.get(key).unwrap_or(&nothing), &join(key))
+            })
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            let mut places = a.iter().zip(b).enumerate();
+            places.find_map(|(place, (a, b))| differs(a, b, &join(&place.to_string())))
+        }
+        _ if one == other => None,
+        _ => Some(format!("{path} is {one} there and {other} here")),
+    }
+}
+
+/// The description and the first weights: the state's own, or untrained ones, with another run's encoder where the
+/// configuration says so.
+///
+/// # Errors
+/// `Format` if the state learns other classes than the data set has; whatever reading another run's encoder says.
+pub fn network(
+    config: &Config,
+    classes: Vec<String>,
+    saved: Option<&Saved>,
+) -> Result<(Description, Checkpoint)> {
+    let description = objective::description(&config.objective, classes);
+    let mut checkpoint = Checkpoint::untrained(description, config.run.seed)?;
+    let own = &checkpoint.description;
+    if let Some(saved) = saved {
+        if saved.description.heads != own.heads || saved.description.classes != own.classes {
+            return Err(Error::InvalidArgument(
+                "the run in this folder has other heads or classes than the data set: were its tables made anew?"
+                    .into(),
+            ));
+        }
+    } else if let Objective::Multitask(multitask) = &config.objective
+        && !multitask.encoder.run.is_empty()
+    {
+        let path = Files::new(Path::new(&multitask.encoder.run)).epoch(multitask.encoder.epoch);
+        take_encoder(&mut checkpoint, &path)?;
+    }
+    Ok((checkpoint.description.clone(), checkpoint))
+}
+
+/// Replaces the encoder by that of another network.
+fn take_encoder(checkpoint: &mut Checkpoint, path: &Path) -> Result<()> {
+    let other = match Checkpoint::read(path) {
+        Err(Error::Io { path, source }) => {
+            let hint = "the encoder to start from (objective.encoder); a run keeps every tenth epoch, or what \
+                        `train --keep` says, and objective.encoder.run=\"\" starts at random";
+            return Err(Error::format(path, format!("{source}: {hint}")));
+        }
+        other => other?,
+    };
+    for (name, tensor) in other.tensors.into_iter().filter(|(name, _)| !name.starts_with("heads.")) {
+        checkpoint.tensors.insert(name, tensor);
+    }
+    Ok(())
+}

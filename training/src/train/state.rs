@@ -1,0 +1,256 @@
+//! The files of a run: networks that `export` opens, and the whole state that a run goes on from.
+//!
+//! Each is one safetensors file, so that one renaming makes it appear. `sleeve` in its header describes the network as
+//! in every checkpoint; `run` holds the configuration and how far the run has come. Files to go on from hold the
+//! optimizer's means and the average of weights too, under names that begin with `run.`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+use super::learner::{Average, Learner};
+use super::schedule::Plateau;
+use crate::atomic;
+use crate::checkpoint::STATE;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::network::Description;
+
+/// The key of the run in a file's header.
+const KEY: &str = "run";
+
+/// How far a run has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What it does.
+    pub config: Config,
+    /// Whole epochs.
+    pub epochs: u32,
+    /// Optimizer steps.
+    pub steps: u64,
+    /// The schedule.
+    pub plateau: Plateau,
+    /// The best epoch so far.
+    pub best: Option<Best>,
+    /// Epochs whose weights are in the average.
+    pub averaged: u64,
+}
+
+/// The epoch with the lowest validation loss.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Its number, from 1.
+    pub epoch: u32,
+    /// That loss.
+    pub loss: f64,
+}
+
+/// The files in a run's folder.
+#[derive(Clone, Debug)]
+pub struct Files {
+    folder: PathBuf,
+}
+
+impl Files {
+    /// Those of a folder.
+    pub fn new(folder: &Path) -> Self {
+        Files { folder: folder.to_owned() }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The configuration, with every change made on the command line.
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("config.toml")
+    }
+
+    /// The state after the last whole epoch.
+    pub fn last(&self) -> PathBuf {
+        self.folder.join("last.safetensors")
+    }
+
+    /// The network of the epoch with the lowest validation loss.
+    pub fn best(&self) -> PathBuf {
+        self.folder.join("best.safetensors")
+    }
+
+    /// The network of averaged weights.
+    pub fn average(&self) -> PathBuf {
+        self.folder.join("swa.safetensors")
+    }
+
+    /// The network after an epoch, counted from 1.
+    pub fn epoch(&self, epoch: u32) -> PathBuf {
+        self.folder.join(format!("epochs/{epoch:04}.safetensors"))
+    }
+
+    /// The tracks of a batch that broke a run.
+    pub fn broken(&self) -> PathBuf {
+        self.folder.join("broken-batch.txt")
+    }
+}
+
+struct Stored {
+    name: String,
+    dims: Vec<usize>,
+    dtype: Dtype,
+    bytes: Vec<u8>,
+}
+
+impl Stored {
+    fn new(name: String, tensor: &Tensor) -> Self {
+        let dims = tensor.size().iter().map(|&dim| dim as usize).collect();
+        let flat = tensor.detach().to_device(Device::Cpu).contiguous().view(-1);
+        let (dtype, bytes) = match flat.kind() {
+            Kind::Double => {
+                let values = Vec::<f64>::try_from(&flat).expect("doubles");
+                (Dtype::F64, values.into_iter().flat_map(f64::to_le_bytes).collect())
+            }
+            _ => {
+                let values = Vec::<f32>::try_from(&flat.to_kind(Kind::Float)).expect("floats");
+                (Dtype::F32, values.into_iter().flat_map(f32::to_le_bytes).collect())
+            }
+        };
+        Stored { name, dims, dtype, bytes }
+    }
+}
+
+/// Writes the network as it is.
+///
+/// # Errors
+/// `Io`.
+pub fn write_network(
+    path: &Path,
+    learner: &Learner,
+    description: &Description,
+    progress: &Progress,
+) -> Result<()> {
+    write(path, network(learner), description, progress)
+}
+
+/// Writes the network and all that a run goes on from.
+///
+/// # Errors
+/// `Io`.
+pub fn write_state(
+    path: &Path,
+    learner: &Learner,
+    average: &Average,
+    description: &Description,
+    progress: &Progress,
+) -> Result<()> {
+    let mut tensors = network(learner);
+    for (part, vector) in vectors(learner, average) {
+        let named = learner.flat().weights_of(vector).into_iter();
+        tensors.extend(named.map(|(name, view)| Stored::new(format!("{STATE}{part}.{name}"), &view)));
+    }
+    write(path, tensors, description, progress)
+}
+
+/// What is kept beside the network, each as long as the weights.
+fn vectors<'a>(learner: &'a Learner, average: &'a Average) -> [(&'static str, &'a Tensor); 3] {
+    [("mean", &learner.adam.mean), ("square", &learner.adam.square), ("average", &average.values)]
+}
+
+fn network(learner: &Learner) -> Vec<Stored> {
+    let flat = learner.flat();
+    let all = flat.weights_of(flat.values()).into_iter().chain(flat.statistics_of(flat.statistics()));
+    all.map(|(name, view)| Stored::new(name, &view)).collect()
+}
+
+fn write(path: &Path, tensors: Vec<Stored>, description: &Description, progress: &Progress) -> Result<()> {
+    let json = |value: serde_json::Result<String>| value.map_err(|error| Error::format(path, error));
+    let header = HashMap::from([
+        (crate::checkpoint::KEY.to_owned(), json(serde_json::to_string(description))?),
+        (KEY.to_owned(), json(serde_json::to_string(progress))?),
+    ]);
+    let views = tensors.iter().map(|stored| {
+        let view = TensorView::new(stored.dtype, stored.dims.clone(), &stored.bytes);
+        Ok((stored.name.as_str(), view.map_err(|error| Error::format(path, error))?))
+    });
+    let views: Vec<_> = views.collect::<Result<_>>()?;
+    let file = safetensors::serialize(views, Some(header)).map_err(|error| Error::format(path, error))?;
+    atomic::write(path, &file)
+}
+
+/// A state file that has been read.
+pub struct Saved {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    /// The network's description.
+    pub description: Description,
+    /// How far the run has come.
+    pub progress: Progress,
+}
+
+impl Saved {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// `Io`, or `Format`: no whole safetensors file, of another architecture, or without a run's state.
+    pub fn read(path: &Path) -> Result<Self> {
+        // What a network must have is checked as for every checkpoint.
+        let checkpoint = crate::checkpoint::Checkpoint::read(path)?;
+        let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+        let wrong = |reason: String| Error::format(path, reason);
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let text = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+        let text = text.ok_or_else(|| wrong(format!("its header has no `{KEY}`: a network, but no run")))?;
+        let progress = serde_json::from_str(text)
+            .map_err(|error| wrong(format!("the run in its header cannot be read: {error}")))?;
+        Ok(Saved { path: path.to_owned(), bytes, description: checkpoint.description, progress })
+    }
+
+    /// Brings learner and average to the state.
+    ///
+    /// # Errors
+    /// `Format` if a tensor is missing or of another shape.
+    pub fn restore(&self, learner: &mut Learner, average: &mut Average) -> Result<()> {
+        let file = SafeTensors::deserialize(&self.bytes).map_err(|error| Error::format(&self.path, error))?;
+        let flat = learner.flat();
+        for (name, view) in
+            flat.weights_of(flat.values()).into_iter().chain(flat.statistics_of(flat.statistics()))
+        {
+            self.fill(&file, &name, view)?;
+        }
+        for (part, vector) in vectors(learner, average) {
+            for (name, view) in flat.weights_of(vector) {
+                self.fill(&file, &format!("{STATE}{part}.{name}"), view)?;
+            }
+        }
+        average.count = self.progress.averaged;
+        learner.adam.steps = self.progress.steps;
+        Ok(())
+    }
+
+    fn fill(&self, file: &SafeTensors, name: &str, mut view: Tensor) -> Result<()> {
+        let wrong = |reason: String| Error::format(&self.path, format!("tensor `{name}`: {reason}"));
+        let stored = file.tensor(name).map_err(|error| wrong(error.to_string()))?;
+        let data = stored.data();
+        let values = match stored.dtype() {
+            Dtype::F32 => {
+                let values: Vec<f32> =
+                    data.as_chunks().0.iter().map(|&word| f32::from_le_bytes(word)).collect();
+                Tensor::from_slice(&values)
+            }
+            Dtype::F64 => {
+                let values: Vec<f64> =
+                    data.as_chunks().0.iter().map(|&word| f64::from_le_bytes(word)).collect();
+                Tensor::from_slice(&values)
+            }
+            other => return Err(wrong(format!("values of type {other:?}"))),
+        };
+        let dims = view.size();
+        if stored.shape().iter().map(|&dim| dim as i64).ne(dims.iter().copied()) {
+            return Err(wrong(format!("{:?} for {dims:?}", stored.shape())));
+        }
+        tch::no_grad(|| view.copy_(&values.view(dims.as_slice())));
+        Ok(())
+    }
+}
