@@ -97,7 +97,7 @@ fn read_dump(path: &Path, folder: &Path) -> u64 {
 
 fn unpack(path: &Path) -> u64 {
     // With the same decompressor and as large a buffer as the tables are made with.
-    let (mut stream, _) = open(path, &Progress::default()).expect("just written");
+    let mut stream = open(path, &Progress::default()).expect("just written").stream;
     let mut buffer = vec![0; 1 << 20];
     let mut total = 0;
     loop {

@@ -24,7 +24,7 @@ pub struct Arguments {
     /// Folder for the tables; tables of the same name are replaced.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Parsing threads [default: as many as there are cores, at most 16].
+    /// Parsing threads [default: as many as there are cores, at most 16; one less for .gz, which takes one to unpack].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         if threads == 0 {
             return Err(Error::InvalidArgument("--threads must be at least 1".into()));
         }
-        options.threads = threads;
+        options.threads = Some(threads);
     }
     for dump in &arguments.dumps {
         let progress = Progress::default();

@@ -30,13 +30,13 @@ pub use credit::{Credit, is_no_label, is_nobody, is_nobodys_name};
 pub use label::Label;
 pub use master::Master;
 pub use release::{Entry, Release, ReleaseLabel, Track};
-pub use source::{Progress, open};
+pub use source::{Progress, Source, open};
 pub use split::Kind;
 pub use values::{Date, duration};
 pub use xml::Damage;
 
 use crate::error::{Error, Result};
-use crate::table::{Table, TableWriter};
+use crate::table::{Finished, Table, TableWriter};
 use marks::{Extent, Marks};
 use split::{Boundaries, Buffer, Splitter};
 use xml::{Name, Tag, Xml};
@@ -44,17 +44,27 @@ use xml::{Name, Tag, Xml};
 /// How a dump is read.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Parsing threads; the reading thread and the writing one come on top.
-    pub threads: usize,
+    /// Parsing threads; the reading thread and the writing one come on top. `None` is as many as there are
+    /// processors, less the one that unpacks a compressed dump.
+    pub threads: Option<usize>,
     /// Size of a chunk in bytes of XML.
     pub chunk: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        // More than sixteen parse faster than any one thread decompresses.
-        let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get()).min(16);
-        Options { threads, chunk: 1 << 20 }
+        Options { threads: None, chunk: 1 << 20 }
+    }
+}
+
+impl Options {
+    fn threads_for(&self, is_packed: bool) -> usize {
+        self.threads.unwrap_or_else(|| {
+            let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
+            // The reading thread is the slowest and must not wait for a processor. More than sixteen parse faster
+            // than any one thread unpacks.
+            processors.saturating_sub(usize::from(is_packed)).clamp(1, 16)
+        })
     }
 }
 
@@ -120,13 +130,14 @@ pub fn ingest(
     progress: &Progress,
     damaged: &mut dyn FnMut(&Damaged),
 ) -> Result<Report> {
-    let (stream, _) = open(input, progress)?;
-    let splitter = Splitter::new(stream, input, options.chunk)?;
+    let source = open(input, progress)?;
+    let threads = options.threads_for(source.is_packed).max(1);
+    let splitter = Splitter::new(source.stream, input, options.chunk)?;
     match splitter.kind() {
-        Kind::Releases => run::<release::ReleaseTables>(splitter, out, options, damaged),
-        Kind::Masters => run::<master::MasterTables>(splitter, out, options, damaged),
-        Kind::Artists => run::<artist::ArtistTables>(splitter, out, options, damaged),
-        Kind::Labels => run::<label::LabelTables>(splitter, out, options, damaged),
+        Kind::Releases => run::<release::ReleaseTables>(splitter, out, threads, damaged),
+        Kind::Masters => run::<master::MasterTables>(splitter, out, threads, damaged),
+        Kind::Artists => run::<artist::ArtistTables>(splitter, out, threads, damaged),
+        Kind::Labels => run::<label::LabelTables>(splitter, out, threads, damaged),
     }
 }
 
@@ -151,10 +162,9 @@ struct Parsed {
 fn run<T: Records>(
     mut splitter: Splitter<impl Read + Send>,
     out: &Path,
-    options: &Options,
+    threads: usize,
     damaged: &mut dyn FnMut(&Damaged),
 ) -> Result<Report> {
-    let threads = options.threads.max(1);
     let mut writers = Vec::new();
     for table in T::TABLES {
         writers.push(TableWriter::create(&table.path(out), table)?);
@@ -162,8 +172,9 @@ fn run<T: Records>(
     let mut report = Report { kind: T::KIND, records: 0, damaged: 0, bytes: 0, tables: Vec::new() };
 
     std::thread::scope(|scope| {
-        // The buffers bound the memory: whoever holds none waits.
-        let buffers = 2 * threads + 2;
+        // The buffers bound the memory: whoever holds none waits. Some more than there are hands, so that the reading
+        // thread goes on while a row group is written.
+        let buffers = 2 * threads + 10;
         let (free, used_again) = bounded(buffers);
         (0..buffers).for_each(|_| free.send(Buffer::default()).expect("the channel holds all buffers"));
         let (chunks, to_parse) = bounded::<Chunk>(buffers);
@@ -213,15 +224,24 @@ fn run<T: Records>(
         Ok::<(), Error>(())
     })?;
 
-    let mut finished = Vec::new();
-    for (table, writer) in T::TABLES.iter().zip(writers) {
+    for (table, writer) in T::TABLES.iter().zip(&writers) {
         report.tables.push((table.name, writer.rows()));
-        finished.push(writer.finish()?);
     }
-    for table in finished {
+    for table in finish(writers)? {
         table.persist()?;
     }
     Ok(report)
+}
+
+/// Completes all tables, side by side: their last row groups are still to be written.
+fn finish(writers: Vec<TableWriter>) -> Result<Vec<Finished>> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = writers.into_iter().map(|writer| scope.spawn(|| writer.finish())).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(join).collect()
+    })
 }
 
 /// Hands out the chunks of a stream in order, each in a buffer that is free.

@@ -36,29 +36,41 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
+/// A dump that is being read.
+pub struct Source {
+    /// Its text, unpacked.
+    pub stream: Box<dyn Read + Send>,
+    /// The stored size in bytes, of a file.
+    pub size: Option<u64>,
+    /// Whether it is stored as gzip, and reading it takes a processor.
+    pub is_packed: bool,
+}
+
 /// Opens `path` (`-` is standard input), undoing gzip where the first two bytes say so, whatever
-/// the file is called. Returns the stream and, for a file, its stored size in bytes.
+/// the file is called.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be opened or its first bytes cannot be read.
-pub fn open(path: &Path, progress: &Progress) -> Result<(Box<dyn Read + Send>, Option<u64>)> {
+pub fn open(path: &Path, progress: &Progress) -> Result<Source> {
     if path == Path::new("-") {
-        return Ok((unpack(std::io::stdin(), path, progress)?, None));
+        return unpack(std::io::stdin(), path, progress);
     }
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
     let size = file.metadata().map_err(|error| Error::io(path, error))?.len();
-    Ok((unpack(file, path, progress)?, Some(size)))
+    Ok(Source { size: Some(size), ..unpack(file, path, progress)? })
 }
 
 /// The stream in `raw`, unpacked if it is gzip.
-fn unpack(raw: impl Read + Send + 'static, path: &Path, progress: &Progress) -> Result<Box<dyn Read + Send>> {
+fn unpack(raw: impl Read + Send + 'static, path: &Path, progress: &Progress) -> Result<Source> {
     let counted = Counted { inner: raw, progress: progress.clone() };
     let mut buffered = BufReader::with_capacity(1 << 17, counted);
     let head = buffered.fill_buf().map_err(|error| Error::io(path, error))?;
-    Ok(if head.starts_with(&[0x1f, 0x8b]) {
+    let is_packed = head.starts_with(&[0x1f, 0x8b]);
+    let stream: Box<dyn Read + Send> = if is_packed {
         // Discogs' files hold one member, but tools that compress in parallel write many.
         Box::new(MultiGzDecoder::new(buffered))
     } else {
         Box::new(buffered)
-    })
+    };
+    Ok(Source { stream, size: None, is_packed })
 }

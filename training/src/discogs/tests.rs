@@ -11,7 +11,7 @@ fn sample(name: &str) -> PathBuf {
 }
 
 fn unpacked(name: &str) -> Vec<u8> {
-    let (mut stream, _) = open(&sample(name), &Progress::default()).unwrap();
+    let mut stream = open(&sample(name), &Progress::default()).unwrap().stream;
     let mut text = Vec::new();
     stream.read_to_end(&mut text).unwrap();
     text
@@ -74,7 +74,7 @@ fn tables_of(text: &str, folder: &Path) -> (Report, Vec<Damaged>) {
     let path = folder.join("dump.xml");
     std::fs::write(&path, text).unwrap();
     let mut damaged = Vec::new();
-    let options = Options { threads: 2, chunk: 256 };
+    let options = Options { threads: Some(2), chunk: 256 };
     let mut note = |one: &Damaged| damaged.push(one.clone());
     let report = ingest(&path, &folder.join("out"), &options, &Progress::default(), &mut note).unwrap();
     (report, damaged)

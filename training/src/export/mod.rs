@@ -186,5 +186,5 @@ fn opened(path: &Path, bytes: &[u8], json: &str) -> Result<Model> {
 }
 
 fn not_written(folder: &Path, name: &str, format: Format, error: &sleeve::Error) -> Error {
-    Error::format(&folder.join(format!("{name}.{}", format.extension())), format!("not written: {error}"))
+    Error::format(folder.join(format!("{name}.{}", format.extension())), format!("not written: {error}"))
 }

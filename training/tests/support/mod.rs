@@ -22,8 +22,8 @@ pub fn data(name: &str) -> PathBuf {
 /// The real sample of releases, unpacked.
 pub fn real_releases() -> String {
     let mut text = String::new();
-    let (mut stream, _) =
-        open(&data("discogs/discogs_20200806_releases.xml.gz"), &Progress::default()).expect("the sample");
+    let source = open(&data("discogs/discogs_20200806_releases.xml.gz"), &Progress::default());
+    let mut stream = source.expect("the sample").stream;
     stream.read_to_string(&mut text).expect("the sample");
     text
 }
