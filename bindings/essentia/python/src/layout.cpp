@@ -103,15 +103,23 @@ std::string tableMismatch(void* module, const char* name, const char* symbol, co
   return "";
 }
 
-// How many objects are made to learn the size of one.
-constexpr std::size_t OBJECTS = 16;
+// How many pieces of memory show what an allocator sets aside for a size. A piece that it finds among what was freed may
+// be larger, where the rest was not worth cutting off: so many do not lie about at once.
+constexpr std::size_t PIECES = 4096;
 
-// The least that the allocator has set aside for any of them: a single one may lie in a piece that was not worth
-// cutting.
-template <typename Pointer>
-std::size_t leastRoom(const std::vector<Pointer>& pieces) {
-  std::size_t least = malloc_usable_size(pieces.front());
-  for (void* piece : pieces) least = std::min(least, malloc_usable_size(piece));
+// Objects are made so many at a time, until one has as little room as its class takes, but no more than MOST: each of a
+// streaming algorithm's comes with its buffers.
+constexpr std::size_t OBJECTS = 16, MOST = 128;
+
+// The least that the allocator sets aside for so many bytes.
+std::size_t leastRoom(std::size_t size) {
+  std::vector<void*> pieces(PIECES);
+  std::size_t least = SIZE_MAX;
+  for (void*& piece : pieces) {
+    piece = std::malloc(size);
+    if (piece != nullptr) least = std::min(least, malloc_usable_size(piece));
+  }
+  for (void* piece : pieces) std::free(piece);
   return least;
 }
 
@@ -122,12 +130,15 @@ std::string objects(void* module, const char* name, const char* symbol, std::siz
                     std::vector<std::unique_ptr<Base> >& made) {
   void* function = dlsym(module, symbol);
   if (function == nullptr) return std::string("there is no ") + name + " to compare with";
-  std::vector<Base*> theirs(OBJECTS);
-  std::vector<void*> ours(OBJECTS);
-  for (Base*& object : theirs) object = reinterpret_cast<Base* (*)()>(function)();
-  for (void*& piece : ours) piece = std::malloc(size);
-  const std::size_t found = leastRoom(theirs), expected = leastRoom(ours);
-  for (void* piece : ours) std::free(piece);
+  const std::size_t expected = leastRoom(size);
+  std::vector<Base*> theirs;
+  std::size_t found = SIZE_MAX;
+  do {
+    for (std::size_t i = 0; i < OBJECTS; ++i) {
+      theirs.push_back(reinterpret_cast<Base* (*)()>(function)());
+      found = std::min(found, malloc_usable_size(theirs.back()));
+    }
+  } while (found > expected && theirs.size() < MOST);
   if (found != expected) {
     return std::string("an object of ") + name + " has room for " + std::to_string(found) + " bytes, not " +
            std::to_string(expected);
