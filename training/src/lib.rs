@@ -10,6 +10,7 @@
 //! [`features`] makes the mel-spectrograms that are learnt from, [`batches`] what a training step sees of them, and
 //! [`config`] says what a run does. [`network`] is what learns, `train` teaches it, [`runlog`] tells how, and [`plot`]
 //! draws that. [`checkpoint`] keeps networks, and [`export`] makes the model that the library opens.
+//! [`evaluation`] says what a model is worth.
 //! What needs libtorch is built with the feature `torch`; everything else is not.
 
 #![deny(missing_docs)]
@@ -22,6 +23,7 @@ pub mod config;
 pub mod corpus;
 pub mod discogs;
 mod error;
+pub mod evaluation;
 pub mod export;
 pub mod features;
 pub mod links;

@@ -1,0 +1,166 @@
+//! Figures of evaluations as files: one JSON a model (or stack of models), data set and task.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::atomic;
+use crate::error::{Error, Result};
+
+/// The version of the files, raised when what a key means changes.
+pub const SCHEMA: u32 = 1;
+
+/// What was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// Tags or classes told by a small network on the frozen embeddings.
+    Downstream,
+    /// Neighbours found by the cosine of embeddings.
+    Retrieval,
+}
+
+/// An encoder that took part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Its name in tables.
+    pub name: String,
+    /// What tells its embeddings from any other's: see [`Encoder::identity`](super::encoders::Encoder::identity).
+    pub identity: String,
+    /// Values of its embedding.
+    pub dimensions: usize,
+}
+
+/// One figure with what is known of its uncertainty.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    /// The mean over the seeds; ratios are between 0 and 1, not percent.
+    pub value: f64,
+    /// The 95 % confidence interval of the bootstrap, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
+    /// The figure of each seed, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<f64>,
+}
+
+/// The outcome of one evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// The version of the file's schema.
+    pub schema: u32,
+    /// What was measured.
+    pub task: Task,
+    /// On what: `mtg-jamendo-genre`, `magnatagatune`, `fma-small`, `debian` or a user's own.
+    pub dataset: String,
+    /// With what: one encoder, or the concatenation of several.
+    pub encoders: Vec<Source>,
+    /// How, every setting that the figures depend on.
+    pub protocol: BTreeMap<String, serde_json::Value>,
+    /// Of how much: tracks, queries, artists, missing files and so on.
+    pub counts: BTreeMap<String, u64>,
+    /// The figures.
+    pub metrics: BTreeMap<String, Figure>,
+    /// What a reader must know, as that a protocol deviates from the paper's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+}
+
+impl Results {
+    /// The encoders' names joined with `+`.
+    pub fn name(&self) -> String {
+        let names: Vec<&str> = self.encoders.iter().map(|encoder| encoder.name.as_str()).collect();
+        names.join("+")
+    }
+
+    /// Where it belongs in a folder of results: `<task>/<data set>/<encoders>.json`.
+    pub fn place(&self) -> PathBuf {
+        let task = match self.task {
+            Task::Downstream => "downstream",
+            Task::Retrieval => "retrieval",
+        };
+        let safe = |text: &str| text.replace(|letter: char| "/\\:\0".contains(letter), "_");
+        Path::new(task).join(safe(&self.dataset)).join(format!("{}.json", safe(&self.name())))
+    }
+
+    /// Writes it into a folder of results, and says where.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, folder: &Path) -> Result<PathBuf> {
+        let path = folder.join(self.place());
+        let mut text = serde_json::to_string_pretty(self).map_err(|error| Error::format(&path, error))?;
+        text.push('\n');
+        atomic::write(&path, text.as_bytes())?;
+        Ok(path)
+    }
+
+    /// Reads one file.
+    ///
+    /// # Errors
+    /// If it cannot be read, is no such file, or is of another schema.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+        let results: Results = serde_json::from_slice(&text).map_err(|error| Error::format(path, error))?;
+        match results.schema {
+            SCHEMA => Ok(results),
+            other => Err(Error::format(path, format!("schema {other}; this version reads {SCHEMA}"))),
+        }
+    }
+
+    /// Reads every `.json` file in a folder of results, in the order of their paths.
+    ///
+    /// # Errors
+    /// If one of them cannot be read.
+    pub fn load_all(folder: &Path) -> Result<Vec<Self>> {
+        let mut all = Vec::new();
+        for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+            let entry = entry.map_err(|error| Error::format(folder, error))?;
+            if entry.path().extension().is_some_and(|extension| extension == "json") {
+                all.push(Results::load(entry.path())?);
+            }
+        }
+        Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Results {
+        Results {
+            schema: SCHEMA,
+            task: Task::Retrieval,
+            dataset: "debian".into(),
+            encoders: ["a", "b/c"]
+                .map(|name| Source { name: name.into(), identity: "0".into(), dimensions: 2 })
+                .into(),
+            protocol: BTreeMap::from([("hop".into(), 64.into())]),
+            counts: BTreeMap::from([("queries".into(), 12)]),
+            metrics: BTreeMap::from([(
+                "map".into(),
+                Figure { value: 0.1 + 0.2, interval: Some([0.25, 0.375]), seeds: vec![] },
+            )]),
+            remarks: vec!["a remark".into()],
+        }
+    }
+
+    #[test]
+    fn results_survive_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let results = example();
+        let path = results.save(folder.path()).unwrap();
+        assert_eq!(path, folder.path().join("retrieval/debian/a+b_c.json"));
+        assert_eq!(Results::load_all(folder.path()).unwrap(), [results]);
+    }
+
+    #[test]
+    fn another_schema_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Results { schema: 7, ..example() }.save(folder.path()).unwrap();
+        let error = Results::load(&path).unwrap_err().to_string();
+        assert!(error.contains("schema 7") && error.contains("a+b_c.json"), "{error}");
+    }
+}
