@@ -66,6 +66,32 @@ def networks(graphs):
             assert 0 <= len(ours) - len(theirs) <= 1
 
 
+# Of the documentation: samples, our patches, and those of EffnetDiscogs in its default mode.
+COUNTS = [
+    (32256, 0, 0),
+    (32257, 1, 0),
+    (32513, 1, 1),
+    (48384, 2, 1),
+    (48385, 2, 2),
+    (160000, 9, 9),
+    (480000, 29, 29),
+    (2880000, 180, 180),
+]
+
+
+def counts(graphs):
+    """How many patches come of a signal, each row of the documented table."""
+    graph = str(graphs / "effnet.pb")
+    ours = es.SleevePredict(graphFilename=graph)
+    theirs = es.TensorflowPredictEffnetDiscogs(
+        graphFilename=graph, input="serving_default_melspectrogram", output="Identity"
+    )
+    for samples, here, there in COUNTS:
+        audio = signal(samples, 1)
+        assert (len(ours(audio)), len(theirs(audio))) == (here, there), samples
+    print(f"patches of {len(COUNTS)} lengths of signal as documented")
+
+
 def heads(graphs):
     random = np.random.default_rng(3)
     embeddings = random.normal(size=(70, 1280)).astype(np.float32)
@@ -92,6 +118,7 @@ def last_patches(graphs):
 def main():
     graphs = Path(sys.argv[1])
     networks(graphs)
+    counts(graphs)
     heads(graphs)
     last_patches(graphs)
     print("ok")
