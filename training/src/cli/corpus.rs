@@ -26,7 +26,8 @@ pub struct Arguments {
     /// Where the packages come from.
     #[arg(value_enum)]
     source: Source,
-    /// small: 7 packages, 23 tracks, 19 MB; full: 87 packages, 755 tracks, 4 GB.
+    /// small: 7 packages, 23 tracks, 19 MB; full: 87 packages, 755 tracks, 4 GB;
+    /// free: those that anybody may sell, too, 719 tracks.
     #[arg(long, value_enum, default_value_t = Subset::Small)]
     subset: Subset,
     /// Folder for the recordings and their catalogue.
