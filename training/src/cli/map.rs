@@ -88,7 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let unknown = groups.iter().filter(|group| group.is_none()).count();
     let trust = made.trust.map_or_else(|| "unknown".to_owned(), |trust| format!("{trust:.3}"));
     println!(
-        "{}: {count} recordings, {unknown} without a {}, {} too short; trustworthiness {trust}",
+        "{}: {count} recordings, {unknown} of no known {}, {} too short; trustworthiness {trust}",
         arguments.out.display(),
         by.name(),
         all.empty
