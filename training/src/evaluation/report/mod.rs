@@ -9,7 +9,8 @@
 //! `mtg-jamendo-genre`, `mtg-jamendo-instrument`, `mtg-jamendo-moodtheme`, `mtg-jamendo-top50`, `magnatagatune` and
 //! `fma-small`; metrics `roc_auc`, `pr_auc` and `accuracy`. Retrieval, on any data set: metrics `artist/map`,
 //! `artist/precision@1`, `artist/precision@5`, `artist/precision@10` and the same with `/chance` behind them; counts
-//! `artist/queries` and `artist/artists`; all of them again with `release/`. Every other metric that is found has a row
+//! `artist/queries` and `artist/artists`; all of them again with `release/` and `label/`. The spelling `same_artist_map`,
+//! `same_artist_precision_1`, `same_artist_map_chance`, `same_artist_queries` means the same. Every other metric that is found has a row
 //! in a further table, so that nothing is dropped.
 
 mod downstream;
@@ -50,6 +51,16 @@ struct Found {
 }
 
 impl Found {
+    fn new(mut results: Results) -> Self {
+        if results.task == Task::Retrieval {
+            results.metrics =
+                results.metrics.into_iter().map(|(name, figure)| (retrieval::spelt(&name), figure)).collect();
+            results.counts =
+                results.counts.into_iter().map(|(name, count)| (retrieval::spelt(&name), count)).collect();
+        }
+        Found { results, taken: RefCell::default() }
+    }
+
     /// The encoder's name, and how patches were taken where that is not the paper's way.
     fn name(&self) -> String {
         let name = self.results.name();
@@ -124,7 +135,7 @@ impl Report {
                 let reason = "no results in it: no .json file of `sleeve-train evaluate`".to_owned();
                 return Err(Error::Nothing { path: folder.clone(), reason });
             }
-            all.extend(loaded.into_iter().map(|results| Found { results, taken: RefCell::default() }));
+            all.extend(loaded.into_iter().map(Found::new));
         }
         let runs = runs::read_all(&inputs.runs)?;
         let data = inputs.data.as_deref().map(Data::read).transpose()?;
@@ -141,7 +152,11 @@ impl Report {
         }
         parts.push(Part::Table(downstream::table_3(&all)));
         parts.push(Part::Table(downstream::table_4(&all)));
-        for same in [Same::Artist, Same::Release] {
+        for same in [Same::Artist, Same::Release, Same::Label] {
+            // The first two are always asked for; labels where somebody has looked.
+            if same == Same::Label && !retrieval::any(&all, same) {
+                continue;
+            }
             let table = retrieval::table(&all, same);
             for (at, (dataset, bars)) in retrieval::pictures(&all, same).into_iter().enumerate() {
                 let file = format!("{}-{}", table.file, at + 1);

@@ -12,6 +12,8 @@ pub enum Same {
     Artist,
     /// A release.
     Release,
+    /// A label, by another artist.
+    Label,
 }
 
 impl Same {
@@ -20,6 +22,7 @@ impl Same {
         match self {
             Same::Artist => "artist",
             Same::Release => "release",
+            Same::Label => "label",
         }
     }
 
@@ -27,6 +30,25 @@ impl Same {
     pub fn key(self, what: &str) -> String {
         format!("{}/{what}", self.prefix())
     }
+}
+
+/// A metric or a count by the name that [`Same::key`] gives it, where a file of results calls it `same_artist_map`,
+/// `same_artist_precision_1`, `same_artist_map_chance` or `same_artist_queries`. Other names stay as they are.
+pub fn spelt(name: &str) -> String {
+    let known = || {
+        let (what, measure) = name.strip_prefix("same_")?.split_once('_')?;
+        let (measure, chance) = match measure.strip_suffix("_chance") {
+            Some(measure) => (measure, "/chance"),
+            None => (measure, ""),
+        };
+        let measure = match measure.strip_prefix("precision_") {
+            Some(first) if first.bytes().all(|byte| byte.is_ascii_digit()) => format!("precision@{first}"),
+            None if ["map", "queries", "artists"].contains(&measure) => measure.to_owned(),
+            _ => return None,
+        };
+        Some(format!("{what}/{measure}{chance}"))
+    };
+    known().unwrap_or_else(|| name.to_owned())
 }
 
 /// The measures with their headings.
@@ -52,6 +74,11 @@ fn rows(all: &[Found], same: Same) -> Vec<&Found> {
     rows
 }
 
+/// Whether there is anything of it.
+pub fn any(all: &[Found], same: Same) -> bool {
+    !rows(all, same).is_empty()
+}
+
 /// The table of a kind of retrieval.
 pub fn table(all: &[Found], same: Same) -> Table {
     let (file, title, about) = match same {
@@ -65,6 +92,11 @@ pub fn table(all: &[Found], same: Same) -> Table {
             "retrieval-same-release",
             "Same-release retrieval",
             "How near tracks of the same release are, by the cosine of embeddings.",
+        ),
+        Same::Label => (
+            "retrieval-same-label",
+            "Same-label retrieval",
+            "How near tracks of the same label by another artist are, by the cosine of embeddings.",
         ),
     };
     let mut table = Table {
@@ -113,6 +145,7 @@ pub fn pictures(all: &[Found], same: Same) -> Vec<(String, Bars)> {
             let what = match same {
                 Same::Artist => "Same artist, other release",
                 Same::Release => "Same release",
+                Same::Label => "Same label, other artist",
             };
             let chance = found.results.metrics.get(&same.key("map/chance")).map(|figure| figure.value);
             let title = format!("{what}: mean average precision, {dataset}");
@@ -123,4 +156,24 @@ pub fn pictures(all: &[Found], same: Same) -> Vec<(String, Bars)> {
         }
     }
     pictures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_spellings_are_known() {
+        for (name, known) in [
+            ("same_artist_map", "artist/map"),
+            ("same_release_precision_10", "release/precision@10"),
+            ("same_artist_precision_1_chance", "artist/precision@1/chance"),
+            ("same_label_queries", "label/queries"),
+            ("artist/map", "artist/map"),
+            ("same_artist_map_over_mel", "same_artist_map_over_mel"),
+            ("altered_mp3_same_artist_map", "altered_mp3_same_artist_map"),
+        ] {
+            assert_eq!(spelt(name), known);
+        }
+    }
 }

@@ -77,7 +77,7 @@ impl Run {
             Some((one.get("name")?.as_str()?.to_owned(), u64::try_from(pairs).unwrap_or_default()))
         });
         let ended = |entry: &&Entry| entry.values.keys().any(|key| key.starts_with("train/"));
-        let best = log.iter().filter(ended).filter_map(|entry| Some((validation_loss(entry)?, entry)));
+        let best = log.iter().filter(ended).filter_map(|entry| Some((deciding_loss(entry)?, entry)));
         let best = best.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, entry)| entry);
         let mut run = Run {
             folder: folder.to_owned(),
@@ -151,14 +151,16 @@ fn at<'a>(config: &'a Table, section: &str, key: &str) -> Option<&'a Value> {
     config.get(section)?.get(key)
 }
 
-/// The loss that decides which epoch is the best: over all associations where there are several.
-fn validation_loss(entry: &Entry) -> Option<f64> {
-    let all = entry.values.get("validation/multitask/loss");
-    let one = || {
-        let loss = |(key, _): &(&String, &f64)| key.starts_with("validation/") && key.ends_with("/loss");
-        entry.values.iter().find(loss).map(|(_, value)| value)
+/// The loss that decides which epoch is the best: that of validation where there is any, over all associations where
+/// there are several.
+fn deciding_loss(entry: &Entry) -> Option<f64> {
+    let of = |part: &str| {
+        let all = entry.values.get(&format!("{part}/multitask/loss"));
+        let begins = format!("{part}/");
+        let one = || entry.values.iter().find(|(key, _)| key.starts_with(&begins) && key.ends_with("/loss"));
+        all.or_else(|| one().map(|(_, value)| value)).copied()
     };
-    all.or_else(one).copied().filter(|loss| loss.is_finite())
+    of("validation").or_else(|| of("train")).filter(|loss| loss.is_finite())
 }
 
 /// Where two configurations differ, as `section.key=value`. What a run is called and where it is computed is none.
