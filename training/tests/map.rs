@@ -66,7 +66,7 @@ fn a_collection_becomes_a_picture() {
     let trust: f64 = made.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
     assert!((0.9..=1.0).contains(&trust), "{made}");
     let svg = fs::read_to_string(at("a.svg")).unwrap();
-    assert!(svg.contains(">artist 1000<") && svg.contains(">others of 24 artists<"), "{svg}");
+    assert!(svg.contains(">artist 1000<") && svg.contains(">others (24 artists in all)<"), "{svg}");
     // Means of three rows are those of one.
     outputs(Path::new(&at("e1")), &names, 1);
     said(&[&at("e"), "--data", &at("set"), "--out", &at("again.svg"), "--steps", "300", "--by", "artist"]);

@@ -99,7 +99,7 @@ pub fn picture(map: &Map, groups: &[Option<String>], title: &str, by: &str) -> S
         note,
         groups: groups.collect(),
         others,
-        others_label: format!("others of {distinct} {by}s"),
+        others_label: format!("others ({distinct} {by}s in all)"),
     }
 }
 

@@ -98,6 +98,6 @@ fn large_groups_have_colours() {
     let scatter = picture(&map, &groups, "t", "release");
     let sizes: Vec<usize> = scatter.groups.iter().map(|group| group.points.len()).collect();
     assert_eq!(sizes, [9, 8, 7, 6, 5, 4, 3, 2]);
-    assert_eq!((scatter.others.len(), scatter.others_label.as_str()), (16, "others of 9 releases"));
+    assert_eq!((scatter.others.len(), scatter.others_label.as_str()), (16, "others (9 releases in all)"));
     assert!(scatter.note.contains("0.500"));
 }
