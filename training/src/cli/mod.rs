@@ -4,9 +4,11 @@ mod corpus;
 mod discogs;
 mod export;
 mod features;
+mod map;
 mod matching;
 mod pairs;
 mod plot;
+mod report;
 mod scan;
 mod split;
 mod stats;
@@ -51,6 +53,8 @@ enum Command {
     #[cfg(feature = "torch")]
     Train(train::Arguments),
     Export(export::Arguments),
+    Map(map::Arguments),
+    Report(report::Arguments),
 }
 
 /// Runs the program: 0 on success, 1 on failure, 2 on wrong arguments, 130 if it was asked to stop.
@@ -68,6 +72,8 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "torch")]
         Command::Train(arguments) => train::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Map(arguments) => map::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,4 +4,6 @@
 //! [`results`] keeps the figures that come of them.
 
 pub mod encoders;
+pub mod map;
+pub mod report;
 pub mod results;

@@ -1,11 +1,11 @@
 //! Curves over epochs, with axes and a legend.
 
 use super::canvas::{Anchor, FAINT, INK, Rgb};
-use super::surface::Surface;
+use super::{COLOURS, Drawing, Surface};
 
 /// Size of the picture in pixels.
-pub(super) const WIDTH: usize = 960;
-pub(super) const HEIGHT: usize = 540;
+const WIDTH: usize = 960;
+const HEIGHT: usize = 540;
 
 const LEFT: f64 = 76.0;
 const RIGHT: f64 = 690.0;
@@ -16,11 +16,6 @@ const LEGEND: f64 = 716.0;
 const LINE: f64 = 24.0;
 /// Lines that the legend has room for.
 const MOST: usize = 17;
-
-/// Okabe and Ito's colours, which people with colour vision deficiencies tell apart; without the yellow, which is
-/// faint on white.
-const COLOURS: [Rgb; 7] =
-    [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [86, 180, 233], [230, 159, 0], [0, 0, 0]];
 
 /// One curve.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,8 +39,12 @@ pub struct Chart {
     pub curves: Vec<Curve>,
 }
 
-impl Chart {
-    pub(super) fn draw(&self, surface: &mut impl Surface) {
+impl Drawing for Chart {
+    fn size(&self) -> (usize, usize) {
+        (WIDTH, HEIGHT)
+    }
+
+    fn draw(&self, surface: &mut impl Surface) {
         let finite = |(_, value): &&(f64, f64)| value.is_finite();
         let points = || self.curves.iter().flat_map(|curve| &curve.points).filter(finite);
         let last = points().map(|point| point.0).fold(1.0, f64::max);
@@ -118,7 +117,7 @@ impl Chart {
 }
 
 /// Round numbers from `low` to `high`, about `count` of them.
-fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
+pub(super) fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
     let rough = (high - low) / count as f64;
     let magnitude = 10f64.powf(rough.log10().floor());
     let step =
@@ -129,7 +128,7 @@ fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
 }
 
 /// A tick's number with as many digits as tell it from its neighbours over `range`.
-fn label(tick: f64, range: f64) -> String {
+pub(super) fn label(tick: f64, range: f64) -> String {
     let digits = (1.0 - range.log10().floor()).clamp(0.0, 9.0) as usize;
     let text = format!("{tick:.digits$}");
     match text.contains('.') {

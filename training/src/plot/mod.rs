@@ -1,19 +1,39 @@
-//! How runs learnt: Figure 2 of the paper, accuracy over epochs, for any set of runs.
+//! Pictures: how runs learnt (Figure 2 of the paper, accuracy over epochs, for any set of runs), figures with their
+//! intervals side by side, and points on a plane.
 
 // One canvas for all pictures of the project; this draws a part of what it can.
+mod bars;
 #[allow(dead_code, missing_docs)]
 #[path = "../../../examples/plot/canvas.rs"]
 mod canvas;
 mod chart;
+mod scatter;
 mod surface;
 
 use std::path::{Path, PathBuf};
 
+pub use bars::{Bar, Bars};
+pub use canvas::{Anchor, Rgb};
 pub use chart::{Chart, Curve};
+pub use scatter::{GROUPS, Group, Scatter};
+pub use surface::Surface;
 use surface::{Pixels, Svg};
 
 use crate::error::{Error, Result};
 use crate::runlog::{self, LOG};
+
+/// Okabe and Ito's colours, which people with colour vision deficiencies tell apart; without the yellow, which is
+/// faint on white.
+const COLOURS: [Rgb; 7] =
+    [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [86, 180, 233], [230, 159, 0], [0, 0, 0]];
+
+/// Something that can be drawn.
+pub trait Drawing {
+    /// Width and height in pixels.
+    fn size(&self) -> (usize, usize);
+    /// Draws it.
+    fn draw(&self, surface: &mut impl Surface);
+}
 
 /// Which curves are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -97,21 +117,26 @@ fn run_name(run: &Path) -> String {
     whole.file_name().map_or_else(|| run.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Draws a chart to an `.svg` or `.png` file.
+/// A vector picture as text: an `svg` element.
+pub fn svg(drawing: &impl Drawing) -> String {
+    let (width, height) = drawing.size();
+    let mut svg = Svg::new(width, height);
+    drawing.draw(&mut svg);
+    svg.finish()
+}
+
+/// Draws to an `.svg` or `.png` file.
 ///
 /// # Errors
 /// If the file's name ends otherwise, or it cannot be written.
-pub fn draw(chart: &Chart, out: &Path) -> Result<()> {
+pub fn draw(drawing: &impl Drawing, out: &Path) -> Result<()> {
     let ending = out.extension().map(|ending| ending.to_string_lossy().to_lowercase());
     let bytes = match ending.as_deref() {
-        Some("svg") => {
-            let mut svg = Svg::new(chart::WIDTH, chart::HEIGHT);
-            chart.draw(&mut svg);
-            svg.finish().into_bytes()
-        }
+        Some("svg") => svg(drawing).into_bytes(),
         Some("png") => {
-            let mut pixels = Pixels::new(chart::WIDTH, chart::HEIGHT);
-            chart.draw(&mut pixels);
+            let (width, height) = drawing.size();
+            let mut pixels = Pixels::new(width, height);
+            drawing.draw(&mut pixels);
             pixels.finish().map_err(|error| Error::io(out, error))?
         }
         _ => return Err(Error::format(out, "a picture's name ends in .svg or .png")),

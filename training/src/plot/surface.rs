@@ -7,9 +7,11 @@ use quick_xml::escape::escape;
 use super::canvas::{Anchor, Canvas, Rgb};
 
 /// Something to draw on; coordinates are pixels from the upper left corner.
-pub(super) trait Surface {
+pub trait Surface {
     /// A line through points.
     fn line(&mut self, points: &[(f64, f64)], width: f64, colour: Rgb);
+    /// Round dots.
+    fn dots(&mut self, points: &[(f64, f64)], radius: f64, colour: Rgb);
     /// A text whose vertical middle is at `y`.
     fn text(&mut self, text: &str, at: (f64, f64), size: f64, anchor: Anchor, colour: Rgb);
     /// A text cut so that it fits.
@@ -56,7 +58,27 @@ impl Surface for Svg {
         );
     }
 
+    fn dots(&mut self, points: &[(f64, f64)], radius: f64, colour: Rgb) {
+        if points.is_empty() {
+            return;
+        }
+        // Lines of hardly any length with round ends: a tenth of what as many circles would take.
+        let mut path = String::new();
+        for (x, y) in points {
+            let _ = write!(path, "M{x:.1} {y:.1}h.01");
+        }
+        let _ = writeln!(
+            self.text,
+            "<path d=\"{path}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{:.1}\" stroke-linecap=\"round\"/>",
+            hex(colour),
+            2.0 * radius
+        );
+    }
+
     fn text(&mut self, text: &str, (x, y): (f64, f64), size: f64, anchor: Anchor, colour: Rgb) {
+        // XML has no way to hold most control characters.
+        let text: String =
+            text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
         let anchor = match anchor {
             Anchor::Left => "start",
             Anchor::Middle => "middle",
@@ -67,7 +89,7 @@ impl Surface for Svg {
             "<text x=\"{x:.1}\" y=\"{:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\" fill=\"{}\">{}</text>",
             y + 0.36 * size,
             hex(colour),
-            escape(text)
+            escape(text.as_str())
         );
     }
 
@@ -96,6 +118,10 @@ impl Surface for Pixels {
     fn line(&mut self, points: &[(f64, f64)], width: f64, colour: Rgb) {
         let points: Vec<(f32, f32)> = points.iter().map(|&(x, y)| (x as f32, y as f32)).collect();
         self.0.line(&points, width as f32, colour);
+    }
+
+    fn dots(&mut self, points: &[(f64, f64)], radius: f64, colour: Rgb) {
+        points.iter().for_each(|&(x, y)| self.0.dot((x as f32, y as f32), radius as f32, colour));
     }
 
     fn text(&mut self, text: &str, (x, y): (f64, f64), size: f64, anchor: Anchor, colour: Rgb) {

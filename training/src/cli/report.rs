@@ -1,0 +1,41 @@
+//! `sleeve-train report`.
+
+use std::path::PathBuf;
+
+use crate::error::Result;
+use crate::evaluation::report::{Inputs, Report};
+
+/// Puts what was measured beside what the paper measured.
+///
+/// Tables 1, 3 and 4 and Figure 2 of the paper with our rows in them, our retrieval tables, and a table of every training
+/// run. DIR gets `report.html`, a page that needs nothing else, `report.md`, each table as `.csv` and each picture as
+/// `.svg`. What was not measured is said to be missing. Of several runs of one association, Table 1 and Figure 2 show the
+/// first.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A folder of results, as `evaluate` writes them.
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
+    /// Folders of runs, as `train` writes them, or folders that hold such.
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    runs: Vec<PathBuf>,
+    /// The data set that was learnt from, made by `split` and `pairs`.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where the report is written.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let inputs = Inputs {
+        results: arguments.results.clone(),
+        runs: arguments.runs.clone(),
+        data: arguments.data.clone(),
+    };
+    let report = Report::gather(&inputs)?;
+    let written = report.write(&arguments.out)?;
+    let (results, runs) = report.found;
+    println!("{results} evaluations and {runs} runs; {} files in {}", written.len(), arguments.out.display());
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! Principal components: the directions in which vectors differ most.
+
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+/// As many components as a projection is made of: what is beyond them is mostly noise, and costs time.
+pub const MOST: usize = 50;
+/// Directions that are followed besides, so that the last wanted ones are found as well as the first.
+const BESIDE: usize = 10;
+/// Rounds of the iteration. Neighbours need the space that the components span, not each of them exactly.
+const ROUNDS: usize = 60;
+
+/// Vectors `[n, d]` in coordinates of their first components, at most `most` and as many as `n` and `d` allow:
+/// `[n, k]`, centred, the first component first. The sign of each is the one that makes its largest loading positive.
+pub fn reduce(vectors: ArrayView2<f32>, most: usize, seed: u64) -> Array2<f64> {
+    let (n, d) = vectors.dim();
+    let kept = most.min(d).min(n);
+    let mean: Array1<f64> = vectors.mapv(f64::from).mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(d));
+    // In single precision, which the vectors have, summed a block at a time in double.
+    let mut covariance = Array2::<f64>::zeros((d, d));
+    for block in vectors.axis_chunks_iter(Axis(0), 4096) {
+        let centred = block.mapv(f64::from) - &mean;
+        covariance += &centred.t().dot(&centred);
+    }
+    covariance /= n.max(1) as f64;
+    let basis = leading(&covariance, (kept + BESIDE).min(d), seed);
+    let basis = basis.slice(s![.., ..kept]);
+    let mut reduced = Array2::zeros((n, kept));
+    for (block, mut out) in
+        vectors.axis_chunks_iter(Axis(0), 4096).zip(reduced.axis_chunks_iter_mut(Axis(0), 4096))
+    {
+        out.assign(&(block.mapv(f64::from) - &mean).dot(&basis));
+    }
+    reduced
+}
+
+/// The leading eigenvectors of a symmetric matrix as columns, by orthogonal iteration from random directions.
+fn leading(matrix: &Array2<f64>, count: usize, seed: u64) -> Array2<f64> {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut basis = Array2::from_shape_fn((matrix.nrows(), count), |_| random.random_range(-1.0..1.0));
+    orthonormalise(&mut basis);
+    for _ in 0..ROUNDS {
+        basis = matrix.dot(&basis);
+        orthonormalise(&mut basis);
+    }
+    // Turned inside the space so that each column is a direction of its own: Jacobi's rotations of a small matrix.
+    let small = basis.t().dot(&matrix.dot(&basis));
+    let mut basis = basis.dot(&eigenvectors(small));
+    for mut column in basis.columns_mut() {
+        let largest = column
+            .iter()
+            .copied()
+            .fold(0.0_f64, |most, value| if value.abs() > most.abs() { value } else { most });
+        if largest < 0.0 {
+            column.mapv_inplace(|value| -value);
+        }
+    }
+    basis
+}
+
+/// Gram and Schmidt's way, twice, since once loses digits. A column that depends on those before becomes zero.
+fn orthonormalise(basis: &mut Array2<f64>) {
+    for at in 0..basis.ncols() {
+        let before = basis.column(at).dot(&basis.column(at)).sqrt();
+        for _ in 0..2 {
+            for other in 0..at {
+                let product = basis.column(at).dot(&basis.column(other));
+                let other = basis.column(other).to_owned();
+                basis.column_mut(at).scaled_add(-product, &other);
+            }
+        }
+        let length = basis.column(at).dot(&basis.column(at)).sqrt();
+        let scale = if length > 1e-12 * before && length > 0.0 { 1.0 / length } else { 0.0 };
+        basis.column_mut(at).mapv_inplace(|value| value * scale);
+    }
+}
+
+/// The eigenvectors of a small symmetric matrix as columns, those of the largest eigenvalues first.
+fn eigenvectors(mut matrix: Array2<f64>) -> Array2<f64> {
+    let n = matrix.nrows();
+    let mut vectors = Array2::eye(n);
+    for _ in 0..50 {
+        let mut moved = false;
+        for p in 0..n {
+            for q in p + 1..n {
+                let off = matrix[[p, q]];
+                if off.abs() <= 1e-15 * (matrix[[p, p]] * matrix[[q, q]]).abs().sqrt() || off == 0.0 {
+                    continue;
+                }
+                moved = true;
+                let theta = (matrix[[q, q]] - matrix[[p, p]]) / (2.0 * off);
+                let sign = if theta < 0.0 { -1.0 } else { 1.0 };
+                let tangent = sign / (theta.abs() + (theta * theta + 1.0).sqrt());
+                let cosine = 1.0 / (tangent * tangent + 1.0).sqrt();
+                let sine = tangent * cosine;
+                for at in 0..n {
+                    let (a, b) = (matrix[[at, p]], matrix[[at, q]]);
+                    matrix[[at, p]] = cosine * a - sine * b;
+                    matrix[[at, q]] = sine * a + cosine * b;
+                }
+                for at in 0..n {
+                    let (a, b) = (matrix[[p, at]], matrix[[q, at]]);
+                    matrix[[p, at]] = cosine * a - sine * b;
+                    matrix[[q, at]] = sine * a + cosine * b;
+                }
+                for at in 0..n {
+                    let (a, b) = (vectors[[at, p]], vectors[[at, q]]);
+                    vectors[[at, p]] = cosine * a - sine * b;
+                    vectors[[at, q]] = sine * a + cosine * b;
+                }
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_by(|&a, &b| matrix[[b, b]].total_cmp(&matrix[[a, a]]));
+    vectors.select(Axis(1), &order)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_components_are_where_vectors_differ_most() {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+        // Deviations 3, 2 and 0.1 along directions that are turned against the axes.
+        let (a, b, c) = ([0.6, 0.8, 0.0], [-0.8, 0.6, 0.0], [0.0, 0.0, 1.0]);
+        let mut own = Array2::<f64>::zeros((500, 3));
+        let vectors = Array2::from_shape_fn((500, 3), |(row, column)| {
+            if column == 0 {
+                for (at, deviation) in [3.0, 2.0, 0.1].into_iter().enumerate() {
+                    own[[row, at]] = deviation * 12.0_f64.sqrt() * random.random_range(-0.5..0.5);
+                }
+            }
+            (5.0 + own[[row, 0]] * a[column] + own[[row, 1]] * b[column] + own[[row, 2]] * c[column]) as f32
+        });
+        let reduced = reduce(vectors.view(), 2, 7);
+        assert_eq!(reduced.dim(), (500, 2));
+        let own = &own - &own.mean_axis(Axis(0)).unwrap();
+        for at in 0..2 {
+            let (found, wanted) = (reduced.column(at), own.column(at));
+            let cosine = found.dot(&wanted) / (found.dot(&found) * wanted.dot(&wanted)).sqrt();
+            assert!(cosine.abs() > 0.99, "{at}: {cosine}");
+        }
+        assert_eq!(reduced, reduce(vectors.view(), 2, 7));
+    }
+
+    #[test]
+    fn fewer_vectors_than_values_are_no_matter() {
+        let vectors = Array2::from_shape_fn((3, 200), |(row, column)| ((row * 31 + column * 7) % 13) as f32);
+        let reduced = reduce(vectors.view(), MOST, 0);
+        assert_eq!(reduced.dim(), (3, 3));
+        // Distances are kept.
+        let distance =
+            |a: usize, b: usize| (&vectors.row(a) - &vectors.row(b)).mapv(|x| f64::from(x).powi(2)).sum();
+        let kept = |a: usize, b: usize| (&reduced.row(a) - &reduced.row(b)).mapv(|x: f64| x.powi(2)).sum();
+        for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+            assert!((distance(a, b) - kept(a, b)).abs() < 1e-6 * distance(a, b), "{a} {b}");
+        }
+    }
+}
