@@ -7,6 +7,7 @@ mod features;
 mod matching;
 mod pairs;
 mod plot;
+mod retrieve;
 mod scan;
 mod split;
 mod stats;
@@ -28,7 +29,8 @@ use crate::error::{Error, Result};
 /// each other: `discogs` and `scan` make tables of a dump and of a collection, `match` joins them,
 /// `split` sets validation and test apart, `pairs` draws who is learnt with whom, `stats` counts;
 /// `corpus` fetches a collection to try it on. `features` makes the mel-spectrograms that are learnt from, `train`
-/// learns (with the feature `torch`), `plot` draws how runs learnt, `export` makes a model of a trained network. GUIDE.md leads from a dump and a folder of music to a model.
+/// learns (with the feature `torch`), `plot` draws how runs learnt, `export` makes a model of a trained network, `retrieve` measures it
+/// by neighbours. GUIDE.md leads from a dump and a folder of music to a model.
 /// Every table is Parquet, which DuckDB, Polars and pandas open; TABLES.md describes the columns.
 #[derive(Parser)]
 #[command(name = "sleeve-train", version, max_term_width = 100)]
@@ -51,6 +53,7 @@ enum Command {
     #[cfg(feature = "torch")]
     Train(train::Arguments),
     Export(export::Arguments),
+    Retrieve(retrieve::Arguments),
 }
 
 /// Runs the program: 0 on success, 1 on failure, 2 on wrong arguments, 130 if it was asked to stop.
@@ -68,6 +71,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "torch")]
         Command::Train(arguments) => train::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Retrieve(arguments) => retrieve::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,11 +1,13 @@
 //! Whatever turns a recording into embeddings, behind one face: models, and the baselines beside them.
 
+pub mod mel_statistics;
 pub mod model;
 pub mod open;
+pub mod vggish;
 
 use ndarray::{Array2, ArrayView2, ArrayView3};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Turns patches of a spectrogram into embeddings, one a patch; nothing in it learns.
 pub trait Encoder: Send {
@@ -74,9 +76,7 @@ impl FrontEnd {
     pub fn of_samples(self, samples: &[f32]) -> Result<Array2<f32>> {
         match self {
             FrontEnd::MusiCnn => Ok(sleeve::mel::MelSpectrogram::new().compute(samples)),
-            FrontEnd::VggIsh => {
-                Err(Error::InvalidArgument("VGGish's spectrogram is not in this build".into()))
-            }
+            FrontEnd::VggIsh => Ok(vggish::log_mel(samples)),
         }
     }
 }

@@ -3,12 +3,15 @@
 use sleeve::engine::EngineOptions;
 
 use super::Encoder;
+use super::mel_statistics::MelStatistics;
 use super::model::ModelEncoder;
+use super::vggish::VggIsh;
 use crate::error::{Error, Result};
 
 /// How encoders are named, for `--help`.
 pub const NAMES: &str = "a model's file (.onnx, .pt), stem or bundled name (msd-musicnn-1), MODEL@OUTPUT for another \
-     of its outputs than its embeddings, or random:SEED for an untrained EfficientNet-B0";
+     of its outputs than its embeddings, mel-statistics (mean and standard deviation of the bands), vggish=FILE.onnx \
+     (made by models/convert_vggish.py), or random:SEED for an untrained EfficientNet-B0";
 
 /// Opens the encoder of a name.
 ///
@@ -16,6 +19,12 @@ pub const NAMES: &str = "a model's file (.onnx, .pt), stem or bundled name (msd-
 /// If there is none, or it cannot be opened.
 pub fn open(name: &str, options: &EngineOptions) -> Result<Box<dyn Encoder>> {
     // What is called by a word of its own comes first, one line each; everything else is a model.
+    if name == MelStatistics::NAME {
+        return Ok(Box::new(MelStatistics));
+    }
+    if let Some(file) = name.strip_prefix("vggish=") {
+        return Ok(Box::new(VggIsh::open(file, options)?));
+    }
     if let Some(seed) = name.strip_prefix("random:") {
         let wrong = || Error::InvalidArgument(format!("{name}: {seed:?} is no seed, a whole number"));
         return Ok(Box::new(ModelEncoder::random(seed.parse().map_err(|_| wrong())?, options)?));
