@@ -226,7 +226,7 @@ fn encoders_are_compared_and_stacked_from_the_cache() {
 fn codecs_and_loudness_are_told_from_music() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let mut tracks = tracks(8);
+    let mut tracks = tracks(5);
     let music = folder.join("music");
     for track in &mut tracks {
         // An artist has a chord, a release a tempo, a track a phase.

@@ -5,8 +5,10 @@
 //! finds by the same artist is what the original finds.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use ndarray::Array2;
+use rayon::prelude::*;
 
 use super::alteration::Alteration;
 use super::bootstrap::Bootstrap;
@@ -18,6 +20,7 @@ use crate::evaluation::cache::Patches;
 use crate::evaluation::encoders::Encoder;
 use crate::evaluation::recordings::{Recording, Sources};
 use crate::evaluation::results::Figure;
+use crate::features::Content;
 use crate::pairs::Association;
 
 /// Altered files that are on disk at a time, for each thread.
@@ -43,19 +46,22 @@ pub fn hear_altered(
     for some in recordings.chunks((FILES * listening.threads).max(1)) {
         let folder = tempfile::tempdir().map_err(|error| crate::Error::io(std::env::temp_dir(), error))?;
         let first = all.failures.len();
-        let copies: Vec<(Recording, Option<String>)> = some
-            .iter()
-            .enumerate()
-            .map(|(at, recording)| {
-                let content = alteration.content(recording.content);
-                let mut copy = Recording { name: recording.name.clone(), content, audio: None };
-                let cached = |encoder: &Box<dyn Encoder>| {
-                    listening.cache.open(encoder.as_ref(), content, Patches::Overlapped).is_ok()
-                };
-                if !whole && encoders.iter().all(cached) {
+        let contents: Vec<Content> = some.iter().map(|one| alteration.content(one.content)).collect();
+        let cached = |content: &Content| {
+            let open = |encoder: &Box<dyn Encoder>| {
+                listening.cache.open(encoder.as_ref(), *content, Patches::Overlapped).is_ok()
+            };
+            !whole && encoders.iter().all(open)
+        };
+        let cached: Vec<bool> = contents.iter().map(cached).collect();
+        let copies: Vec<(Recording, Option<String>)> = (0..some.len())
+            .into_par_iter()
+            .map(|at| {
+                let mut copy = Recording { name: some[at].name.clone(), content: contents[at], audio: None };
+                if cached[at] || listening.stop.load(Ordering::Relaxed) {
                     return (copy, None);
                 }
-                let Some(audio) = &recording.audio else {
+                let Some(audio) = &some[at].audio else {
                     return (copy, Some("there is no audio of it to alter".into()));
                 };
                 match alteration.make(audio, folder.path(), &at.to_string()) {
