@@ -147,16 +147,16 @@ impl Cache {
         let mut encoders: Vec<&mut (dyn Encoder + 'static)> =
             encoders.iter_mut().map(|encoder| &mut **encoder.borrow_mut()).collect();
         let identities: Vec<String> = encoders.iter().map(|encoder| encoder.identity()).collect();
-        let sibling = |encoder: &dyn Encoder| (1..threads).map_while(|_| encoder.sibling()).collect();
+        let sibling = |encoder: &dyn Encoder| (0..threads).map_while(|_| encoder.sibling()).collect();
         let mut siblings: Vec<Vec<Box<dyn Encoder>>> =
             encoders.iter().map(|encoder| sibling(&**encoder)).collect();
-        // For each encoder one a thread, or one that all take turns with.
+        // For each encoder a sibling a thread, or the one itself, with which all take turns.
         let slots: Vec<Vec<Slot>> = encoders
             .iter_mut()
             .zip(&mut siblings)
-            .map(|(first, siblings)| {
-                let siblings = siblings.iter_mut().map(|encoder| Mutex::new(&mut **encoder));
-                std::iter::once(Mutex::new(&mut **first)).chain(siblings).collect()
+            .map(|(alone, siblings)| match siblings.is_empty() {
+                true => vec![Mutex::new(&mut **alone)],
+                false => siblings.iter_mut().map(|encoder| Mutex::new(&mut **encoder)).collect(),
             })
             .collect();
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));

@@ -98,7 +98,7 @@ impl Protocol {
             ("plateau_patience", json!(self.patience)),
             ("selection", json!("lowest validation loss, of activations averaged over a track")),
             ("evaluation_patches", json!("half-overlapped, activations averaged over a track")),
-            ("embeddings", json!("half precision, not normalised")),
+            ("embeddings", json!("half precision where that holds the values, not normalised")),
             ("seeds", json!(self.all_seeds().collect::<Vec<_>>())),
         ]
         .map(|(key, value)| (key.to_owned(), value))
