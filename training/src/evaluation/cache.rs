@@ -4,9 +4,10 @@
 //! the file by the recording's SHA-256, in half precision where that holds the values. A file appears whole, so whatever is
 //! there is done: filling a cache that was interrupted goes on where it was.
 
+use std::borrow::BorrowMut;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
 use half::f16;
 use indicatif::ProgressBar;
@@ -108,6 +109,20 @@ impl Cache {
         open(&self.path(&encoder.identity(), content, patches), encoder.dimensions(), patches)
     }
 
+    /// The same without the encoder: by its identity and the values of its embeddings.
+    ///
+    /// # Errors
+    /// As [`Cache::open`].
+    pub fn open_as(
+        &self,
+        identity: &str,
+        dimensions: usize,
+        content: Content,
+        patches: Patches,
+    ) -> Result<NpyReader> {
+        open(&self.path(identity, content, patches), dimensions, patches)
+    }
+
     /// All embeddings of a recording, `[patches, dimensions]`.
     ///
     /// # Errors
@@ -121,25 +136,27 @@ impl Cache {
     ///
     /// # Errors
     /// `Interrupted` once asked to stop; if an encoder fails or a file cannot be written. What is done stays.
-    pub fn fill(
+    pub fn fill<E: BorrowMut<Box<dyn Encoder>>>(
         &self,
-        encoders: &mut [Box<dyn Encoder>],
+        encoders: &mut [E],
         sources: &Sources,
         work: &[(Recording, Vec<Patches>)],
         filling: &Filling,
     ) -> Result<Vec<Option<String>>> {
         let threads = filling.threads.clamp(1, work.len().max(1));
+        let mut encoders: Vec<&mut (dyn Encoder + 'static)> =
+            encoders.iter_mut().map(|encoder| &mut **encoder.borrow_mut()).collect();
         let identities: Vec<String> = encoders.iter().map(|encoder| encoder.identity()).collect();
+        let sibling = |encoder: &dyn Encoder| (0..threads).map_while(|_| encoder.sibling()).collect();
         let mut siblings: Vec<Vec<Box<dyn Encoder>>> =
-            encoders.iter().map(|encoder| (1..threads).map_while(|_| encoder.sibling()).collect()).collect();
-        // For each encoder one a thread, or one that all take turns with.
-        let slots: Vec<Vec<Mutex<&mut dyn Encoder>>> = encoders
+            encoders.iter().map(|encoder| sibling(&**encoder)).collect();
+        // For each encoder a sibling a thread, or the one itself, with which all take turns.
+        let slots: Vec<Vec<Slot>> = encoders
             .iter_mut()
             .zip(&mut siblings)
-            .map(|(first, siblings)| {
-                let siblings =
-                    siblings.iter_mut().map(|encoder| Mutex::new(&mut **encoder as &mut dyn Encoder));
-                std::iter::once(Mutex::new(&mut **first as &mut dyn Encoder)).chain(siblings).collect()
+            .map(|(alone, siblings)| match siblings.is_empty() {
+                true => vec![Mutex::new(&mut **alone)],
+                false => siblings.iter_mut().map(|encoder| Mutex::new(&mut **encoder)).collect(),
             })
             .collect();
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -179,10 +196,13 @@ impl Cache {
     }
 }
 
+/// An encoder that one thread uses at a time.
+type Slot<'a> = Mutex<&'a mut (dyn Encoder + 'static)>;
+
 struct Job<'a, 'b> {
     cache: &'a Cache,
     sources: &'a Sources,
-    slots: &'a [Vec<Mutex<&'b mut dyn Encoder>>],
+    slots: &'a [Vec<Slot<'b>>],
     identities: &'a [String],
     thread: usize,
 }
@@ -228,10 +248,7 @@ impl Job<'_, '_> {
         Ok(Ok(()))
     }
 
-    fn lock<'s, 'b>(
-        &self,
-        slots: &'s [Mutex<&'b mut dyn Encoder>],
-    ) -> std::sync::MutexGuard<'s, &'b mut dyn Encoder> {
+    fn lock<'s, 'b>(&self, slots: &'s [Slot<'b>]) -> MutexGuard<'s, &'b mut (dyn Encoder + 'static)> {
         slots[self.thread % slots.len()].lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

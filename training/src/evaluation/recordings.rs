@@ -155,7 +155,7 @@ fn reason(path: &Path, error: &Error) -> String {
     said.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&said).to_owned()
 }
 
-/// Decodes a file once and computes spectrograms of it.
+/// Decodes a file once and computes spectrograms of it, which are held whole: 1.4 MB a minute, 86 MB an hour.
 ///
 /// # Errors
 /// If it cannot be decoded, or holds no audio.
