@@ -189,12 +189,14 @@ fn stacks(wanted: &[String], encoders: &[Box<dyn Encoder>]) -> Result<Vec<Vec<us
 
 /// Each encoder, then each stack.
 fn entries(encoders: &[Box<dyn Encoder>], stacks: &[Vec<usize>], vectors: &[Array2<f32>]) -> Vec<Entry> {
-    let source = |encoder: &Box<dyn Encoder>| Source {
-        name: encoder.name().to_owned(),
-        identity: encoder.identity(),
-        dimensions: encoder.dimensions(),
-    };
-    let sources: Vec<Source> = encoders.iter().map(source).collect();
+    let sources: Vec<Source> = encoders
+        .iter()
+        .map(|encoder| Source {
+            name: encoder.name().to_owned(),
+            identity: encoder.identity(),
+            dimensions: encoder.dimensions(),
+        })
+        .collect();
     let alone = sources.iter().zip(vectors);
     let mut entries: Vec<Entry> = alone
         .map(|(source, vectors)| Entry { sources: vec![source.clone()], vectors: vectors.clone() })

@@ -14,7 +14,7 @@ use super::alteration::Alteration;
 use super::bootstrap::Bootstrap;
 use super::collection::{Collection, Verdict};
 use super::ranking::rank;
-use super::vectors::{Heard, Listening, hear, takes_whole};
+use super::vectors::{Heard, Listening, blank, hear, takes_whole};
 use crate::error::Result;
 use crate::evaluation::cache::Patches;
 use crate::evaluation::encoders::Encoder;
@@ -38,8 +38,7 @@ pub fn hear_altered(
     listening: &Listening,
 ) -> Result<Heard> {
     let whole = encoders.iter_mut().any(|encoder| takes_whole(encoder.as_mut()));
-    let blank = |encoder: &Box<dyn Encoder>| Array2::zeros((recordings.len(), encoder.dimensions()));
-    let mut all = Heard { vectors: encoders.iter().map(blank).collect(), failures: Vec::new() };
+    let mut all = Heard { vectors: blank(encoders, recordings.len()), failures: Vec::new() };
     // Features are of the originals, and do not count here.
     let sources = Sources::default();
     let listening = &Listening { sources: &sources, ..*listening };
@@ -47,13 +46,14 @@ pub fn hear_altered(
         let folder = tempfile::tempdir().map_err(|error| crate::Error::io(std::env::temp_dir(), error))?;
         let first = all.failures.len();
         let contents: Vec<Content> = some.iter().map(|one| alteration.content(one.content)).collect();
-        let cached = |content: &Content| {
-            let open = |encoder: &Box<dyn Encoder>| {
-                listening.cache.open(encoder.as_ref(), *content, Patches::Overlapped).is_ok()
-            };
-            !whole && encoders.iter().all(open)
-        };
-        let cached: Vec<bool> = contents.iter().map(cached).collect();
+        let cached: Vec<bool> = contents
+            .iter()
+            .map(|&content| {
+                let cache = listening.cache;
+                let mut all = encoders.iter();
+                !whole && all.all(|one| cache.open(one.as_ref(), content, Patches::Overlapped).is_ok())
+            })
+            .collect();
         let copies: Vec<(Recording, Option<String>)> = (0..some.len())
             .into_par_iter()
             .map(|at| {

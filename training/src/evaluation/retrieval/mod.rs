@@ -111,9 +111,8 @@ pub fn evaluate(collection: &Collection, entries: &[Entry], options: &Options) -
         let columns: Vec<Vec<Vec<f64>>> = outcomes.iter().map(|outcomes| columns(outcomes)).collect();
         for (at, results) in all.iter_mut().enumerate() {
             let figures = options.bootstrap.means(&groups, &columns[at]);
-            for (measure, figure) in MEASURES.iter().zip(figures) {
+            for ((column, measure), figure) in MEASURES.iter().enumerate().zip(figures) {
                 results.metrics.insert(format!("{}_{measure}", prefix(association)), figure);
-                let column = MEASURES.iter().position(|other| other == measure).expect("one of them");
                 let chance =
                     first.iter().map(|one| one.chance.values[column]).sum::<f64>() / first.len() as f64;
                 let chance = Figure { value: chance, ..Figure::default() };

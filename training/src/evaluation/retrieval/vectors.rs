@@ -110,9 +110,8 @@ fn hear_both(
         failures =
             listening.cache.fill(patched, listening.sources, &work, &Filling { threads, stop, bar })?;
     }
-    let blank = |encoder: &Box<dyn Encoder>| Array2::zeros((recordings.len(), encoder.dimensions()));
-    let mut of_whole: Vec<Array2<f32>> = whole.iter().map(blank).collect();
-    let mut of_patches: Vec<Array2<f32>> = patched.iter().map(blank).collect();
+    let mut of_whole = blank(whole, recordings.len());
+    let mut of_patches = blank(patched, recordings.len());
     for (at, recording) in recordings.iter().enumerate() {
         if listening.stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted("stopped; the same command goes on where it was".into()));
@@ -158,6 +157,11 @@ fn hear_whole(
         vectors.row_mut(at).iter_mut().zip(vector).for_each(|(value, other)| *value = other);
     }
     Ok(Ok(()))
+}
+
+/// Vectors of zeros, `[rows, dimensions]` for each encoder.
+pub fn blank(encoders: &[Box<dyn Encoder>], rows: usize) -> Vec<Array2<f32>> {
+    encoders.iter().map(|encoder| Array2::zeros((rows, encoder.dimensions()))).collect()
 }
 
 /// The mean of rows.
