@@ -2,6 +2,8 @@
 
 mod corpus;
 mod discogs;
+#[cfg(feature = "torch")]
+mod evaluate;
 mod export;
 mod features;
 mod map;
@@ -9,6 +11,7 @@ mod matching;
 mod pairs;
 mod plot;
 mod report;
+mod retrieve;
 mod scan;
 mod split;
 mod stats;
@@ -30,7 +33,9 @@ use crate::error::{Error, Result};
 /// each other: `discogs` and `scan` make tables of a dump and of a collection, `match` joins them,
 /// `split` sets validation and test apart, `pairs` draws who is learnt with whom, `stats` counts;
 /// `corpus` fetches a collection to try it on. `features` makes the mel-spectrograms that are learnt from, `train`
-/// learns (with the feature `torch`), `plot` draws how runs learnt, `export` makes a model of a trained network. GUIDE.md leads from a dump and a folder of music to a model.
+/// learns (with the feature `torch`), `plot` draws how runs learnt, `export` makes a model of a trained network, and
+/// `evaluate` (with `torch`) and `retrieve` say what it is worth, by tags and by neighbours. GUIDE.md leads from a dump and
+/// a folder of music to a model.
 /// Every table is Parquet, which DuckDB, Polars and pandas open; TABLES.md describes the columns.
 #[derive(Parser)]
 #[command(name = "sleeve-train", version, max_term_width = 100)]
@@ -53,8 +58,11 @@ enum Command {
     #[cfg(feature = "torch")]
     Train(train::Arguments),
     Export(export::Arguments),
-    Map(map::Arguments),
+    #[cfg(feature = "torch")]
+    Evaluate(evaluate::Arguments),
+    Retrieve(retrieve::Arguments),
     Report(report::Arguments),
+    Map(map::Arguments),
 }
 
 /// Runs the program: 0 on success, 1 on failure, 2 on wrong arguments, 130 if it was asked to stop.
@@ -74,6 +82,9 @@ pub fn main() -> ExitCode {
         Command::Export(arguments) => export::run(&arguments),
         Command::Map(arguments) => map::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        #[cfg(feature = "torch")]
+        Command::Evaluate(arguments) => evaluate::run(&arguments),
+        Command::Retrieve(arguments) => retrieve::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

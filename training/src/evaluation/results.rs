@@ -67,6 +67,18 @@ pub struct Results {
     pub remarks: Vec<String>,
 }
 
+impl Figure {
+    /// How far the seeds lie from their mean: the standard deviation of a sample, 0 of fewer than two.
+    pub fn spread(&self) -> f64 {
+        let count = self.seeds.len() as f64;
+        if count < 2.0 {
+            return 0.0;
+        }
+        let mean = self.seeds.iter().sum::<f64>() / count;
+        (self.seeds.iter().map(|figure| (figure - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt()
+    }
+}
+
 impl Results {
     /// The encoders' names joined with `+`.
     pub fn name(&self) -> String {
@@ -154,6 +166,15 @@ mod tests {
         let path = results.save(folder.path()).unwrap();
         assert_eq!(path, folder.path().join("retrieval/debian/a+b_c.json"));
         assert_eq!(Results::load_all(folder.path()).unwrap(), [results]);
+    }
+
+    #[test]
+    fn seeds_spread_around_their_mean() {
+        let figure = |seeds: &[f64]| Figure { seeds: seeds.into(), ..Figure::default() };
+        assert_eq!(
+            [&[][..], &[0.5], &[0.25, 0.75]].map(|seeds| figure(seeds).spread()),
+            [0.0, 0.0, 0.125f64.sqrt()]
+        );
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Weights are initialisers in half precision, by the names they have in a checkpoint, each behind a Cast to f32:
 //! runtimes compute in f32 and do the casts once, when they load.
 
+use half::f16;
+
 use super::protobuf::Message;
 use super::weights::{Half, Weights};
 use crate::network::architecture::{BANDS, Block, Convolution, EMBEDDING, Encoder, FRAMES, Gate};
@@ -18,7 +20,7 @@ pub(super) const EMBEDDINGS: &str = "embeddings";
 const LAYER_NORM_EPSILON: f32 = 1e-5;
 
 /// ONNX's numbers for types of elements.
-mod element {
+pub(crate) mod element {
     pub const F32: i64 = 1;
     pub const I64: i64 = 7;
     pub const F16: i64 = 10;
@@ -67,15 +69,35 @@ pub fn file(weights: &Weights, name: &str, description: &str) -> Vec<u8> {
 const AXES: &str = "features.channel_axis";
 
 fn initialiser(name: &str, tensor: &Half) -> Message {
-    let bytes: Vec<u8> = tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    initialiser_of(name, &tensor.dims, &tensor.values)
+}
+
+/// A tensor that is stored in half precision.
+pub(crate) fn initialiser_of(name: &str, dims: &[usize], values: &[f16]) -> Message {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     let mut message = Message::new();
-    message.ints(1, tensor.dims.iter().map(|&dim| dim as i64));
+    message.ints(1, dims.iter().map(|&dim| dim as i64));
     message.int(2, element::F16).text(8, name).bytes(9, &bytes);
     message
 }
 
+/// A node with one output and attributes that are whole numbers.
+pub(crate) fn node(op: &str, inputs: &[&str], output: &str, attributes: &[(&str, i64)]) -> Message {
+    let mut node = Message::new();
+    inputs.iter().for_each(|input| {
+        node.text(1, input);
+    });
+    node.text(2, output).text(3, &format!("{op}_{output}")).text(4, op);
+    for (name, value) in attributes {
+        let mut message = Message::new();
+        message.text(1, name).int(3, *value).int(20, attribute::INT);
+        node.message(5, &message);
+    }
+    node
+}
+
 /// An input or output in f32 whose first dimension, the batch, is free.
-fn value(name: &str, dims: &[usize]) -> Message {
+pub(crate) fn value(name: &str, dims: &[usize]) -> Message {
     let mut shape = Message::new();
     let mut batch = Message::new();
     batch.text(2, "batch");

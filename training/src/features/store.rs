@@ -110,6 +110,20 @@ impl Store {
         Ok(Recording { reader })
     }
 
+    /// The recordings that have features, by their paths inside the collection.
+    ///
+    /// # Errors
+    /// As [`Store::listed`].
+    pub fn named(&self) -> Result<FxHashMap<String, Content>> {
+        let mut named = FxHashMap::default();
+        self.each_row(|path, content, there| {
+            if there {
+                named.insert(path.to_owned(), content);
+            }
+        })?;
+        Ok(named)
+    }
+
     /// Every recording that the tables in the folder speak of, and whether it has features. What one table lacks and
     /// another has is there.
     ///
@@ -117,6 +131,12 @@ impl Store {
     /// If there is no table, or one cannot be read.
     pub fn listed(&self) -> Result<FxHashMap<Content, bool>> {
         let mut listed = FxHashMap::default();
+        self.each_row(|_, content, there| *listed.entry(content).or_insert(false) |= there)?;
+        Ok(listed)
+    }
+
+    /// Walks the tables in the folder: path, content, and whether there are features.
+    fn each_row(&self, mut row_of: impl FnMut(&str, Content, bool)) -> Result<()> {
         let mut tables = 0;
         let entries = std::fs::read_dir(&self.folder).map_err(|error| Error::io(&self.folder, error))?;
         for entry in entries {
@@ -125,13 +145,13 @@ impl Store {
                 continue;
             }
             tables += 1;
-            for rows in TableReader::open(&path, &FEATURES, &["sha256", "frames"])? {
+            for rows in TableReader::open(&path, &FEATURES, &["path", "sha256", "frames"])? {
                 let rows = rows?;
                 for row in 0..rows.len() {
                     let text = rows.texts("sha256").value(row);
                     let content = Content::from_hex(text)
                         .ok_or_else(|| Error::format(&path, format!("{text:?} is no SHA-256")))?;
-                    *listed.entry(content).or_insert(false) |= rows.ints("frames").is_valid(row);
+                    row_of(rows.texts("path").value(row), content, rows.ints("frames").is_valid(row));
                 }
             }
         }
@@ -140,7 +160,7 @@ impl Store {
                 &self.folder,
                 "no features here, for there is no features.parquet; `sleeve-train features` makes them",
             )),
-            _ => Ok(listed),
+            _ => Ok(()),
         }
     }
 }

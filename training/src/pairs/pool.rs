@@ -29,14 +29,19 @@ pub struct Condition<'a> {
 
 impl Condition<'_> {
     /// Whether two different tracks meet the condition, apart from what they must have in common.
-    fn allows(&self, anchor: u32, other: u32) -> bool {
+    pub fn allows(&self, anchor: u32, other: u32) -> bool {
         self.different.is_none_or(|links| shared(links.of(anchor), links.of(other)) == 0)
             && !self.never.forbids(anchor, other)
     }
 
+    /// Whether two tracks have in common what they must.
+    pub fn shares(&self, anchor: u32, other: u32) -> bool {
+        shared(self.same.of(anchor), self.same.of(other)) > 0
+    }
+
     /// Whether two tracks meet the condition.
     pub fn holds(&self, anchor: u32, other: u32) -> bool {
-        anchor != other && shared(self.same.of(anchor), self.same.of(other)) > 0 && self.allows(anchor, other)
+        anchor != other && self.shares(anchor, other) && self.allows(anchor, other)
     }
 
     /// What decides, for tracks that `never` does not speak of, who their partners are.
@@ -92,6 +97,23 @@ impl Never {
             }
         }
         selected
+    }
+
+    /// The tracks for which `inside` holds that are the same recording as one for which it does not.
+    pub fn across(&self, inside: impl Fn(u32) -> bool) -> FxHashSet<u32> {
+        let mut across = FxHashSet::default();
+        for &(a, b) in &self.pairs {
+            match (inside(a), inside(b)) {
+                (true, false) => across.insert(a),
+                (false, true) => across.insert(b),
+                _ => false,
+            };
+        }
+        let outside: FxHashSet<u32> =
+            self.copies.iter().filter(|&(&track, _)| !inside(track)).map(|(_, &number)| number).collect();
+        let copies = self.copies.iter().filter(|&(&track, number)| inside(track) && outside.contains(number));
+        across.extend(copies.map(|(&track, _)| track));
+        across
     }
 
     fn mentions(&self, track: u32) -> bool {

@@ -183,3 +183,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn recordings_on_both_sides_are_found() {
+    let mut never = Never::default();
+    never.add_copies(&[1, 4, 7]);
+    never.add_copies(&[2, 3]);
+    never.add_pair(0, 5);
+    never.add_pair(8, 9);
+    let mut across: Vec<u32> = never.across(|track| track < 5).into_iter().collect();
+    across.sort_unstable();
+    assert_eq!(across, [0, 1, 4]);
+    assert!(never.across(|_| true).is_empty() && never.across(|_| false).is_empty());
+}

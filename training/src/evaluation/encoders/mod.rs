@@ -1,5 +1,10 @@
 //! Whatever turns a recording into embeddings, behind one face: models, and the baselines beside them.
 
+pub mod mel_statistics;
+pub mod model;
+pub mod open;
+pub mod vggish;
+
 use ndarray::{Array2, ArrayView2, ArrayView3};
 
 use crate::error::Result;
@@ -27,6 +32,11 @@ pub trait Encoder: Send {
     /// If the shape is another, or the engine fails.
     fn embed(&mut self, patches: ArrayView3<f32>) -> Result<Array2<f32>>;
 
+    /// Another one of the same kind and weights for another thread; `None` where all threads take turns with this one.
+    fn sibling(&self) -> Option<Box<dyn Encoder>> {
+        None
+    }
+
     /// One vector for a whole recording, of its `[frames, bands]`; `None` if it is the mean of the patches' embeddings.
     fn whole(&mut self, _frames: ArrayView2<f32>) -> Option<Vec<f32>> {
         None
@@ -40,4 +50,33 @@ pub enum FrontEnd {
     MusiCnn,
     /// VGGish's: 64 log-mel bands, 100 frames a second.
     VggIsh,
+}
+
+impl FrontEnd {
+    /// Values of a frame.
+    pub fn bands(self) -> usize {
+        match self {
+            FrontEnd::MusiCnn => sleeve::mel::BANDS,
+            FrontEnd::VggIsh => 64,
+        }
+    }
+
+    /// Frames a second.
+    pub fn rate(self) -> f64 {
+        match self {
+            FrontEnd::MusiCnn => f64::from(sleeve::mel::SAMPLE_RATE) / sleeve::mel::HOP as f64,
+            FrontEnd::VggIsh => 100.0,
+        }
+    }
+
+    /// The spectrogram `[frames, bands]` of mono samples at 16 kHz.
+    ///
+    /// # Errors
+    /// If this build cannot compute it.
+    pub fn of_samples(self, samples: &[f32]) -> Result<Array2<f32>> {
+        match self {
+            FrontEnd::MusiCnn => Ok(sleeve::mel::MelSpectrogram::new().compute(samples)),
+            FrontEnd::VggIsh => Ok(vggish::log_mel(samples)),
+        }
+    }
 }

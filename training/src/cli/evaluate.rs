@@ -1,0 +1,283 @@
+//! `sleeve-train evaluate`.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sleeve::engine::{Device, EngineOptions};
+
+use crate::error::{Error, Result};
+use crate::evaluation::cache::Cache;
+use crate::evaluation::datasets::{Dataset, Known, Labelling};
+use crate::evaluation::downstream::head::{self, About};
+use crate::evaluation::downstream::run::{Evaluation, Listener, Outcome};
+use crate::evaluation::downstream::stack::combinations;
+use crate::evaluation::downstream::{Crops, Protocol};
+use crate::evaluation::encoders::open::open_all;
+use crate::evaluation::metrics::Bootstrap;
+use crate::evaluation::recordings::Sources;
+
+/// Says what a model is worth: tags or classes told by a small network on its frozen embeddings (section 4 of the paper).
+///
+/// The protocol is the paper's: a head with one hidden layer of 512 learns from the embedding of one random patch of each
+/// track an epoch (Adam, learning rate 0.001, weight decay 1e-5, halved when the validation loss has not fallen for 5
+/// epochs, 30 epochs), the weights of the lowest validation loss are judged on the test, and for both the activations of
+/// half-overlapped patches are averaged over a track. Every setting stands in the results, and so does every deviation.
+///
+/// Data sets, read as their authors distribute them; nothing is fetched:
+///
+///   mtg-jamendo-{genre,instrument,moodtheme,top50}  --metadata data/splits/split-0, audio as 14/214.mp3 or 14/214.low.mp3
+///   magnatagatune  --metadata annotations_final.csv, or a folder with it or with index_mtt.tsv and *_gt_mtt.tsv
+///   fma-small      --metadata fma_metadata (tracks.csv), audio as 000/000002.mp3
+///   csv            --metadata FILE.csv with the columns path, split (train, validation, test) and labels (between `|`)
+///
+/// Several --model are one stack: their embeddings side by side. With --all-combinations, every stack of two to five of them
+/// is evaluated (Table 4).
+///
+/// Results are JSON files in OUT/downstream/<data set>/. Ctrl-C loses little: embeddings are kept in the cache, and what has
+/// results of the same settings is not evaluated again.
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Arguments {
+    /// The data set.
+    #[arg(long, value_name = "NAME", value_parser = known)]
+    dataset: Known,
+    /// Its metadata: a file or a folder.
+    #[arg(long, value_name = "PATH")]
+    metadata: PathBuf,
+    /// The folder of its audio.
+    #[arg(long, value_name = "DIR", required_unless_present = "features")]
+    audio: Option<PathBuf>,
+    /// A folder of features, made by `features` of the folder of audio: what has some is not decoded.
+    #[arg(long, value_name = "DIR")]
+    features: Option<PathBuf>,
+    /// A model: a file (.onnx, .pt), its stem, or a bundled model's name (msd-musicnn-1); MODEL@OUTPUT for another of its
+    /// outputs than its embeddings; random:SEED for an untrained EfficientNet-B0. May be repeated.
+    #[arg(long = "model", value_name = "MODEL", required = true)]
+    models: Vec<String>,
+    /// Evaluates every stack of two to five of the models, instead of the one of all.
+    #[arg(long)]
+    all_combinations: bool,
+    /// Where embeddings are kept, which several evaluations may share.
+    #[arg(long, value_name = "DIR")]
+    cache: PathBuf,
+    /// The folder of results.
+    #[arg(long, value_name = "OUT")]
+    out: PathBuf,
+    /// Which patches a head learns from: patches at random places, or (a deviation from the paper) the half-overlapped
+    /// ones.
+    #[arg(long, value_enum, default_value_t = Kind::Random)]
+    crops: Kind,
+    /// Random patches of each track that are encoded for each seed, which the epochs take in turn. By default one for every
+    /// epoch, which is what encoding on the fly comes to.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    stored_crops: Option<u32>,
+    /// Runs, each with first weights, order and crops of its own; results have their mean and each one's figure.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    seeds: u32,
+    /// The first run's seed; the others have the next.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Epochs.
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: u32,
+    /// Tracks a step; the paper does not say how many.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: u32,
+    /// Takes each track of a CSV file to have exactly one label. Without this or --multi-label, that is so where each has.
+    #[arg(long, conflicts_with = "multi_label")]
+    single_label: bool,
+    /// Takes tracks of a CSV file to have any number of labels.
+    #[arg(long)]
+    multi_label: bool,
+    /// The share of recordings that must be there and readable; missing ones are listed in OUT/downstream/<data
+    /// set>/missing.tsv.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
+    least_share: f64,
+    /// Resamples of the tracks for test that the 95 % intervals are found with; 0 for no intervals.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    bootstrap: u32,
+    /// Saves the head of the lowest validation loss as NAME.onnx and NAME.json, for `extract --head`. Not of a stack.
+    #[arg(long, value_name = "NAME.onnx", conflicts_with = "all_combinations")]
+    save_head: Option<PathBuf>,
+    /// Replaces results of other settings.
+    #[arg(long)]
+    replace: bool,
+    /// Threads; as many as there are cores unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    threads: Option<u32>,
+    /// Where the models run: auto, cpu, cuda or cuda:N. Heads learn on the CPU.
+    #[arg(long, default_value = "auto")]
+    device: Device,
+}
+
+/// The kinds of crops.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    Random,
+    Cached,
+}
+
+fn known(name: &str) -> std::result::Result<Known, String> {
+    let found = Known::ALL.into_iter().find(|(known, _)| *known == name);
+    found.map(|(_, known)| known).ok_or_else(|| {
+        let names: Vec<&str> = Known::ALL.iter().map(|(name, _)| *name).collect();
+        format!("known: {}", names.join(", "))
+    })
+}
+
+/// Set by Ctrl-C; the second time ends the program at once.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let protocol = protocol(arguments)?;
+    let stacked = arguments.models.len();
+    if arguments.all_combinations && !(2..=5).contains(&stacked) {
+        let reason = format!("--all-combinations takes two to five --model, not {stacked}");
+        return Err(Error::InvalidArgument(reason));
+    }
+    if arguments.save_head.is_some() && stacked > 1 {
+        let reason = "--save-head takes one --model: a head reads the embeddings of one, not of a stack";
+        return Err(Error::InvalidArgument(reason.into()));
+    }
+    let labelling = match (arguments.single_label, arguments.multi_label) {
+        (false, false) => None,
+        (single, _) if arguments.dataset == Known::Csv => {
+            Some(if single { Labelling::Single } else { Labelling::Multi })
+        }
+        _ => {
+            let reason = "--single-label and --multi-label are for csv; other data sets say it themselves";
+            return Err(Error::InvalidArgument(reason.into()));
+        }
+    };
+    let handler = ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    handler.map_err(|error| Error::InvalidArgument(format!("Ctrl-C cannot be watched for: {error}")))?;
+
+    let dataset = arguments.dataset.read(&arguments.metadata, labelling)?;
+    let [training, validation, test] = dataset.sizes();
+    println!(
+        "{}: {training} tracks for training, {validation} for validation, {test} for test; {} classes, {}",
+        dataset.name,
+        dataset.classes.len(),
+        dataset.labelling.name()
+    );
+    let sources = Sources::open(arguments.audio.as_deref(), arguments.features.as_deref())?;
+    let all = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = arguments.threads.map_or(all, |threads| threads as usize);
+    let options = EngineOptions { device: arguments.device.clone(), threads, ..EngineOptions::default() };
+    let mut encoders = open_all(&arguments.models, &options)?;
+    let stacks = match arguments.all_combinations {
+        true => combinations(stacked, stacked),
+        false => vec![(0..stacked).collect()],
+    };
+    let cache = Cache::new(&arguments.cache);
+    let evaluation = Evaluation {
+        dataset: &dataset,
+        sources: &sources,
+        cache: &cache,
+        protocol: &protocol,
+        bootstrap: Bootstrap { resamples: arguments.bootstrap as usize, ..Bootstrap::default() },
+        least_share: arguments.least_share,
+        out: &arguments.out,
+        replace: arguments.replace,
+        // Results do not keep the head.
+        again: arguments.save_head.is_some(),
+        threads,
+        stop: &STOP,
+    };
+    let outcomes = evaluation.run(&mut encoders, &stacks, &mut Printer)?;
+    for outcome in &outcomes {
+        print(outcome);
+    }
+    if let (Some(path), [outcome]) = (&arguments.save_head, &outcomes[..]) {
+        save(path, outcome, &dataset, encoders[0].frames())?;
+    }
+    Ok(())
+}
+
+fn protocol(arguments: &Arguments) -> Result<Protocol> {
+    let crops = match (arguments.crops, arguments.stored_crops) {
+        (Kind::Random, count) => Crops::Random(count.unwrap_or(arguments.epochs) as usize),
+        (Kind::Cached, None) => Crops::Cached,
+        (Kind::Cached, Some(_)) => {
+            return Err(Error::InvalidArgument("--stored-crops is for --crops random".into()));
+        }
+    };
+    if !(0.0..=1.0).contains(&arguments.least_share) {
+        let reason = format!("--least-share is between 0 and 1, not {}", arguments.least_share);
+        return Err(Error::InvalidArgument(reason));
+    }
+    if arguments.seed.checked_add(arguments.seeds.into()).is_none() {
+        return Err(Error::InvalidArgument("--seed leaves no room for the seeds after it".into()));
+    }
+    Ok(Protocol {
+        crops,
+        epochs: arguments.epochs as usize,
+        batch: arguments.batch as usize,
+        seed: arguments.seed,
+        seeds: arguments.seeds as usize,
+        ..Protocol::default()
+    })
+}
+
+/// A line of figures in percent: the mean over the seeds, its interval, and how far the seeds spread.
+fn print(outcome: &Outcome) {
+    let mut line = outcome.results.name();
+    for (name, figure) in &outcome.results.metrics {
+        line.push_str(&format!("  {name} {:.2}", 100.0 * figure.value));
+        if let Some([low, high]) = figure.interval {
+            line.push_str(&format!(" [{:.2}, {:.2}]", 100.0 * low, 100.0 * high));
+        }
+        if figure.seeds.len() > 1 {
+            line.push_str(&format!(" ±{:.2} over {} seeds", 100.0 * figure.spread(), figure.seeds.len()));
+        }
+    }
+    println!("{line}\n  {}", outcome.path.display());
+}
+
+fn save(path: &Path, outcome: &Outcome, dataset: &Dataset, frames: usize) -> Result<()> {
+    let Some(best) = &outcome.best else { return Ok(()) };
+    // The figures of the run whose head it is.
+    let run = best.seed - outcome.results.protocol["seeds"][0].as_u64().unwrap_or(0);
+    let figures = outcome.results.metrics.iter();
+    let metrics: Vec<(&str, f64)> = figures
+        .map(|(name, figure)| {
+            (name.as_str(), figure.seeds.get(run as usize).copied().unwrap_or(figure.value))
+        })
+        .collect();
+    let about = About {
+        classes: &dataset.classes,
+        dataset: (&dataset.name, dataset.tracks.len()),
+        metrics: &metrics,
+        model: &outcome.results.encoders[0].name,
+        frames,
+    };
+    for file in head::save(&best.head, path, &about)? {
+        println!("{}", file.display());
+    }
+    Ok(())
+}
+
+struct Printer;
+
+impl Listener for Printer {
+    fn note(&mut self, text: &str) {
+        println!("{text}");
+    }
+
+    fn bar(&mut self, what: &str, steps: usize) -> ProgressBar {
+        let template = format!("{what} [{{bar:30}}] {{pos}} of {{len}}, {{elapsed}} gone, {{eta}} to go");
+        let target = match std::io::stderr().is_terminal() {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(Some(steps as u64), target);
+        bar.with_style(ProgressStyle::with_template(&template).expect("a valid template"))
+    }
+}

@@ -1,0 +1,255 @@
+//! The small network on an embedding: one hidden layer, as numbers and as a model that `extract --head` opens.
+
+use std::path::{Path, PathBuf};
+
+use half::f16;
+use serde_json::{Map, Value, json};
+use sleeve::model::{Metadata, Model};
+
+use super::super::datasets::Labelling;
+use crate::atomic;
+use crate::error::{Error, Result};
+use crate::export::onnx::{element, initialiser_of, node, value};
+use crate::export::protobuf::Message;
+
+/// Numbers of a layer, and the widths around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Values of an embedding.
+    pub inputs: usize,
+    /// Units of the hidden layer.
+    pub hidden: usize,
+    /// Classes.
+    pub classes: usize,
+}
+
+impl Shape {
+    /// The tensors by name, in the order in which a head's values are kept: `[outputs, inputs]` and `[outputs]` of the
+    /// hidden layer, then of the output.
+    pub fn tensors(self) -> [(&'static str, Vec<usize>); 4] {
+        let Shape { inputs, hidden, classes } = self;
+        [
+            ("hidden.weight", vec![hidden, inputs]),
+            ("hidden.bias", vec![hidden]),
+            ("output.weight", vec![classes, hidden]),
+            ("output.bias", vec![classes]),
+        ]
+    }
+
+    /// Numbers in all of them.
+    pub fn values(self) -> usize {
+        self.tensors().iter().map(|(_, dims)| dims.iter().product::<usize>()).sum()
+    }
+}
+
+/// A trained head.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// Its widths.
+    pub shape: Shape,
+    /// Whether classes exclude each other (softmax) or not (sigmoid).
+    pub labelling: Labelling,
+    /// Its numbers, in the order of [`Shape::tensors`].
+    pub values: Vec<f32>,
+}
+
+/// Names of the graph's input and output.
+const INPUT: &str = "embeddings";
+const OUTPUT: &str = "predictions";
+/// Operator set and format of ONNX that every runtime of the last years reads.
+const OPERATOR_SET: i64 = 17;
+const FORMAT: i64 = 8;
+
+impl Head {
+    /// The bytes of an ONNX file: weights in half precision behind casts, embeddings `[n, inputs]` in, activations
+    /// `[n, classes]` out.
+    ///
+    /// # Errors
+    /// If a weight is too large for half precision.
+    pub fn onnx(&self, name: &str) -> Result<Vec<u8>> {
+        assert_eq!(self.values.len(), self.shape.values());
+        let mut graph = Message::new();
+        for (name, _) in self.shape.tensors() {
+            graph.message(1, &node("Cast", &[name], &format!("{name}.f32"), &[("to", element::F32)]));
+        }
+        let layer = |layer: &str, input: &str| {
+            let (weight, bias) = (format!("{layer}.weight.f32"), format!("{layer}.bias.f32"));
+            node("Gemm", &[input, &weight, &bias], &format!("{layer}.out"), &[("transB", 1)])
+        };
+        let (activation, axis) = match self.labelling {
+            Labelling::Multi => ("Sigmoid", &[][..]),
+            Labelling::Single => ("Softmax", &[("axis", -1)][..]),
+        };
+        graph.message(1, &layer("hidden", INPUT));
+        graph.message(1, &node("Relu", &["hidden.out"], "hidden.relu", &[]));
+        graph.message(1, &layer("output", "hidden.relu"));
+        graph.message(1, &node(activation, &["output.out"], OUTPUT, axis));
+        graph.text(2, name);
+        let mut rest = &self.values[..];
+        for (name, dims) in self.shape.tensors() {
+            let (own, others) = rest.split_at(dims.iter().product());
+            let halves: Vec<f16> = own.iter().map(|&value| f16::from_f32(value)).collect();
+            if let Some(at) = halves.iter().position(|value| !value.is_finite()) {
+                let reason = format!("{name} holds {}, too large for half precision", own[at]);
+                return Err(Error::InvalidArgument(reason));
+            }
+            graph.message(5, &initialiser_of(name, &dims, &halves));
+            rest = others;
+        }
+        graph.message(11, &value(INPUT, &[self.shape.inputs]));
+        graph.message(12, &value(OUTPUT, &[self.shape.classes]));
+        let mut operators = Message::new();
+        operators.text(1, "").int(2, OPERATOR_SET);
+        let mut model = Message::new();
+        model.int(1, FORMAT).text(2, "sleeve-train").text(3, env!("CARGO_PKG_VERSION"));
+        model.message(7, &graph).message(8, &operators);
+        Ok(model.into_bytes())
+    }
+}
+
+/// What a head's metadata tell beside its shape.
+#[derive(Clone, Debug)]
+pub struct About<'a> {
+    /// The names of the classes.
+    pub classes: &'a [String],
+    /// The data set, and how many tracks it has.
+    pub dataset: (&'a str, usize),
+    /// Figures on the tracks for test.
+    pub metrics: &'a [(&'a str, f64)],
+    /// The model whose embeddings it reads.
+    pub model: &'a str,
+    /// Frames of that model's patches.
+    pub frames: usize,
+}
+
+/// Writes a head as `PATH.onnx` and `PATH.json`, once the library has opened it. `path` may end in `.onnx`.
+///
+/// # Errors
+/// If it cannot be opened or written.
+pub fn save(head: &Head, path: &Path, about: &About) -> Result<[PathBuf; 2]> {
+    let path = path.with_extension("onnx");
+    let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+    let bytes = head.onnx(&name)?;
+    let json =
+        Metadata::from_document(document(&name, head, about)).map_err(Error::InvalidArgument)?.to_json();
+    let model = Model::from_bytes(&path.display().to_string(), bytes.clone(), Some(&json))?;
+    if let [warning, ..] = model.warnings() {
+        return Err(Error::format(&path, format!("not written: {warning}")));
+    }
+    let described = path.with_extension("json");
+    atomic::write(&path, &bytes)?;
+    atomic::write(&described, json.as_bytes())?;
+    Ok([path, described])
+}
+
+fn document(name: &str, head: &Head, about: &About) -> Map<String, Value> {
+    let (op, kind) = match head.labelling {
+        Labelling::Multi => ("Sigmoid", "multi-label classifier"),
+        Labelling::Single => ("Softmax", "multi-class classifier"),
+    };
+    // The front end and patching of the model that it stands on.
+    let algorithm = match about.frames {
+        128 => "TensorflowPredictEffnetDiscogs",
+        187 => "TensorflowPredictMusiCNN",
+        _ => "",
+    };
+    let metrics: Map<String, Value> =
+        about.metrics.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    let (dataset, tracks) = about.dataset;
+    let document = json!({
+        "name": name,
+        "type": kind,
+        "link": "",
+        "version": "1",
+        "description": format!("labels of {dataset}, told from embeddings of {}", about.model),
+        "author": "",
+        "email": "",
+        "release_date": "",
+        "framework": "onnx",
+        "framework_version": "",
+        "license": "",
+        "classes": about.classes,
+        "model_types": ["onnx"],
+        "dataset": {"name": dataset, "citation": "", "size": format!("{tracks} tracks"), "metrics": metrics},
+        "schema": {
+            "inputs": [{"name": INPUT, "type": "float", "shape": ["batch", head.shape.inputs]}],
+            "outputs": [{
+                "name": OUTPUT, "type": "float", "shape": ["batch", head.shape.classes], "op": op,
+                "output_purpose": "predictions", "description": "activations of the classes",
+            }],
+        },
+        "citation": "",
+        "inference": {
+            "sample_rate": 16_000,
+            "algorithm": "TensorflowPredict2D",
+            "embedding_model": {"algorithm": algorithm, "model_name": about.model, "link": ""},
+        },
+    });
+    let Value::Object(document) = document else { unreachable!("an object is written above") };
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use sleeve::engine::{EngineOptions, Purpose};
+
+    use super::*;
+
+    #[test]
+    fn the_library_computes_what_the_numbers_say() {
+        let folder = tempfile::tempdir().unwrap();
+        for labelling in [Labelling::Multi, Labelling::Single] {
+            let shape = Shape { inputs: 5, hidden: 4, classes: 3 };
+            let values: Vec<f32> = (0..shape.values()).map(|at| ((at * 7 % 11) as f32 - 5.0) / 4.0).collect();
+            let head = Head { shape, labelling, values };
+            let classes = ["a", "b", "c"].map(str::to_owned);
+            let about = About {
+                classes: &classes,
+                dataset: ("mine", 9),
+                metrics: &[("roc_auc", 0.75)],
+                model: "base",
+                frames: 128,
+            };
+            let [path, json] = save(&head, &folder.path().join("head.onnx"), &about).unwrap();
+            let model = Model::open(&path).unwrap();
+            assert!(model.is_head() && model.warnings().is_empty() && model.classes() == classes);
+            assert_eq!(model.output(Purpose::Predictions), Some(0));
+            let document: Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+            assert_eq!(document["dataset"]["metrics"]["roc_auc"], 0.75);
+            assert_eq!(document["inference"]["embedding_model"]["model_name"], "base");
+
+            let rows: Vec<f32> = (0..10).map(|at| (at as f32 * 0.7).sin()).collect();
+            let mut found = [0.0; 6];
+            let engine = model.engine(&EngineOptions { threads: 1, ..Default::default() }).unwrap();
+            engine.run(&rows, 2, &mut [(0, &mut found)]).unwrap();
+            for (row, found) in rows.chunks(5).zip(found.chunks(3)) {
+                let expected = plain(&head, row);
+                for (found, expected) in found.iter().zip(&expected) {
+                    assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+                }
+            }
+        }
+    }
+
+    fn plain(head: &Head, row: &[f32]) -> Vec<f32> {
+        let layer = |weights: &[f32], biases: &[f32], x: &[f32]| -> Vec<f32> {
+            let rows = weights.chunks(x.len()).zip(biases);
+            rows.map(|(row, bias)| row.iter().zip(x).map(|(a, b)| a * b).sum::<f32>() + bias).collect()
+        };
+        let v = &head.values;
+        let hidden: Vec<f32> = layer(&v[..20], &v[20..24], row).iter().map(|x| x.max(0.0)).collect();
+        let logits = layer(&v[24..36], &v[36..], &hidden);
+        let exponents: Vec<f32> = logits.iter().map(|x| x.exp()).collect();
+        match head.labelling {
+            Labelling::Multi => exponents.iter().map(|x| x / (1.0 + x)).collect(),
+            Labelling::Single => exponents.iter().map(|x| x / exponents.iter().sum::<f32>()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_weight_beyond_half_precision_is_refused() {
+        let shape = Shape { inputs: 1, hidden: 1, classes: 1 };
+        let head = Head { shape, labelling: Labelling::Multi, values: vec![0.0, 1e6, 0.0, 0.0] };
+        assert!(head.onnx("x").unwrap_err().to_string().contains("hidden.bias holds 1000000"));
+    }
+}

@@ -1,0 +1,201 @@
+//! The small network on an embedding, as libtorch computes and learns it.
+
+use ndarray::{Array2, ArrayView2};
+use tch::{Device, Kind, Tensor};
+
+use super::super::datasets::Labelling;
+use super::head::{Head, Shape};
+use super::protocol::Protocol;
+use crate::config::{Optimizer, OptimizerKind};
+use crate::network::random;
+use crate::train::adam::Adam;
+
+/// One hidden layer of rectified linear units, and a sigmoid or softmax. The paper does not name the hidden layer's
+/// activation; the rectifier is what the published heads on these embeddings have.
+pub struct Probe {
+    shape: Shape,
+    labelling: Labelling,
+    /// All numbers, and as many gradients, in the order of [`Shape::tensors`].
+    values: Tensor,
+    gradients: Tensor,
+    adam: Adam,
+}
+
+/// The tensors as parts of one vector.
+fn parts(shape: Shape, vector: &Tensor) -> [Tensor; 4] {
+    let mut start = 0;
+    shape.tensors().map(|(_, dims)| {
+        let dims: Vec<i64> = dims.iter().map(|&dim| dim as i64).collect();
+        let length = dims.iter().product();
+        start += length;
+        vector.narrow(0, start - length, length).view(&dims[..])
+    })
+}
+
+impl Probe {
+    /// Before its first step: each layer uniform within one by the root of its inputs, as PyTorch's linear layers begin,
+    /// drawn with a seed.
+    pub fn new(shape: Shape, labelling: Labelling, protocol: &Protocol, seed: u64) -> Self {
+        let mut values = Vec::with_capacity(shape.values());
+        for (name, dims) in shape.tensors() {
+            let inputs = if name.starts_with("hidden") { shape.inputs } else { shape.hidden };
+            let bound = 1.0 / (inputs as f64).sqrt();
+            let mut random = random::generator(&[b"head", name.as_bytes(), &seed.to_le_bytes()]);
+            let count = dims.iter().product();
+            values
+                .extend((0..count).map(|_: usize| ((2.0 * random::unit(&mut random) - 1.0) * bound) as f32));
+        }
+        let optimizer = Optimizer {
+            kind: OptimizerKind::Adam,
+            learning_rate: protocol.learning_rate,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: protocol.weight_decay,
+        };
+        let values = Tensor::from_slice(&values);
+        let (gradients, adam) = (values.zeros_like(), Adam::new(&optimizer, &values));
+        Probe { shape, labelling, values, gradients, adam }
+    }
+
+    /// One step on embeddings `[n, inputs]` and what is true of them `[n, classes]`, 0 or 1. Returns the loss before it.
+    pub fn step(&mut self, embeddings: &Tensor, truth: &Tensor, learning_rate: f64) -> f64 {
+        let loss = tch::no_grad(|| self.differentiate(embeddings, truth));
+        self.adam.step(&self.values, &self.gradients, learning_rate);
+        loss
+    }
+
+    /// The loss; its gradient is left in `gradients`. Two layers are differentiated by hand: everything stays in one
+    /// vector, and the same additions come in the same order every time.
+    fn differentiate(&self, embeddings: &Tensor, truth: &Tensor) -> f64 {
+        let [hidden, hidden_bias, output, output_bias] = parts(self.shape, &self.values);
+        let (before, logits) = {
+            let before = embeddings.linear(&hidden, Some(&hidden_bias));
+            let logits = before.relu().linear(&output, Some(&output_bias));
+            (before, logits)
+        };
+        let rows = embeddings.size()[0] as f64;
+        let (loss, difference) = match self.labelling {
+            Labelling::Multi => {
+                let likelihood: Tensor =
+                    truth * logits.log_sigmoid() + (1.0 - truth) * (-&logits).log_sigmoid();
+                let count = rows * self.shape.classes as f64;
+                (-likelihood.mean(Kind::Double), (logits.sigmoid() - truth) / count)
+            }
+            Labelling::Single => {
+                let logs = logits.log_softmax(-1, None::<Kind>);
+                (-(truth * &logs).sum(Kind::Double) / rows, (logs.exp() - truth) / rows)
+            }
+        };
+        let behind = difference.matmul(&output) * before.gt(0.0);
+        let transposed = |tensor: &Tensor| tensor.transpose(0, 1);
+        let sums = |tensor: &Tensor| tensor.sum_dim_intlist([0i64].as_slice(), false, None::<Kind>);
+        let gradients = [
+            transposed(&behind).matmul(embeddings),
+            sums(&behind),
+            transposed(&difference).matmul(&before.relu()),
+            sums(&difference),
+        ];
+        for (mut part, gradient) in parts(self.shape, &self.gradients).into_iter().zip(gradients) {
+            part.copy_(&gradient);
+        }
+        loss.double_value(&[])
+    }
+
+    /// Activations `[n, classes]` of embeddings `[n, inputs]`.
+    pub fn activations(&self, embeddings: ArrayView2<f32>) -> Array2<f32> {
+        let rows = embeddings.nrows();
+        let activations = tch::no_grad(|| {
+            let [hidden, hidden_bias, output, output_bias] = parts(self.shape, &self.values);
+            let embeddings = tensor(embeddings);
+            let logits =
+                embeddings.linear(&hidden, Some(&hidden_bias)).relu().linear(&output, Some(&output_bias));
+            match self.labelling {
+                Labelling::Multi => logits.sigmoid(),
+                Labelling::Single => logits.softmax(-1, None::<Kind>),
+            }
+        });
+        let values = Vec::<f32>::try_from(&activations.flatten(0, -1)).expect("a vector of single precision");
+        Array2::from_shape_vec((rows, self.shape.classes), values).expect("a value for each class")
+    }
+
+    /// Its numbers as they are.
+    pub fn head(&self) -> Head {
+        let values = Vec::<f32>::try_from(&self.values).expect("a vector of single precision");
+        Head { shape: self.shape, labelling: self.labelling, values }
+    }
+
+    /// Takes on the numbers of a head of the same shape.
+    ///
+    /// # Panics
+    /// If it has another.
+    pub fn restore(&mut self, head: &Head) {
+        assert_eq!(self.shape, head.shape);
+        self.values.copy_(&Tensor::from_slice(&head.values));
+    }
+}
+
+/// Rows of single precision on the CPU.
+pub fn tensor(rows: ArrayView2<f32>) -> Tensor {
+    let rows = rows.as_standard_layout();
+    let values = rows.as_slice().expect("in rows");
+    Tensor::from_slice(values).view((rows.nrows() as i64, rows.ncols() as i64)).to_device(Device::Cpu)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// libtorch's own differentiation gives the same gradients.
+    #[test]
+    fn gradients_are_those_of_the_loss() {
+        for labelling in [Labelling::Multi, Labelling::Single] {
+            let shape = Shape { inputs: 7, hidden: 6, classes: 4 };
+            let probe = Probe::new(shape, labelling, &Protocol::default(), 3);
+            let rows = Array2::from_shape_fn((9, 7), |(row, col)| ((row * 7 + col) as f32 * 0.9).sin() * 3.0);
+            let truth = Array2::from_shape_fn((9, 4), |(row, class)| match labelling {
+                Labelling::Multi => f32::from((row * 3 + class * 5) % 3 == 0),
+                Labelling::Single => f32::from(row % 4 == class),
+            });
+            let (rows, truth) = (tensor(rows.view()), tensor(truth.view()));
+            let loss = probe.differentiate(&rows, &truth);
+
+            let values = probe.values.copy().set_requires_grad(true);
+            let [hidden, hidden_bias, output, output_bias] = parts(shape, &values);
+            let logits = rows.linear(&hidden, Some(&hidden_bias)).relu().linear(&output, Some(&output_bias));
+            let expected = match labelling {
+                Labelling::Multi => logits.binary_cross_entropy_with_logits::<Tensor>(
+                    &truth,
+                    None,
+                    None,
+                    tch::Reduction::Mean,
+                ),
+                Labelling::Single => logits.cross_entropy_for_logits(&truth.argmax(-1, false)),
+            };
+            expected.backward();
+            assert!((loss - expected.double_value(&[])).abs() < 1e-6);
+            let difference = (values.grad() - &probe.gradients).abs().max().double_value(&[]);
+            assert!(difference < 1e-6, "{labelling:?}: {difference}");
+            assert!(probe.gradients.abs().max().double_value(&[]) > 1e-3);
+        }
+    }
+
+    #[test]
+    fn a_head_is_taken_back_and_learns_what_it_is_shown() {
+        let shape = Shape { inputs: 2, hidden: 16, classes: 2 };
+        let mut probe = Probe::new(shape, Labelling::Single, &Protocol::default(), 1);
+        let first = probe.head();
+        // Exclusive or, which no single layer tells.
+        let rows = ndarray::array![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]];
+        let truth = ndarray::array![[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]];
+        let before = probe.activations(rows.view());
+        for _ in 0..800 {
+            probe.step(&tensor(rows.view()), &tensor(truth.view()), 1e-2);
+        }
+        let after = probe.activations(rows.view());
+        assert!(after.iter().zip(&truth).all(|(found, truth)| (found - truth).abs() < 0.1), "{after}");
+        probe.restore(&first);
+        assert_eq!(probe.activations(rows.view()), before);
+        assert_eq!(probe.head(), first);
+    }
+}

@@ -1,0 +1,74 @@
+//! What encoders are called on the command line.
+
+use sleeve::engine::EngineOptions;
+
+use super::Encoder;
+use super::mel_statistics::MelStatistics;
+use super::model::ModelEncoder;
+use super::vggish::VggIsh;
+use crate::error::{Error, Result};
+
+/// How encoders are named, for `--help`.
+pub const NAMES: &str = "a model's file (.onnx, .pt), stem or bundled name (msd-musicnn-1), MODEL@OUTPUT for another \
+     of its outputs than its embeddings, mel-statistics (mean and standard deviation of the bands), vggish=FILE.onnx \
+     (made by models/convert_vggish.py), or random:SEED for an untrained EfficientNet-B0";
+
+/// Opens the encoder of a name.
+///
+/// # Errors
+/// If there is none, or it cannot be opened.
+pub fn open(name: &str, options: &EngineOptions) -> Result<Box<dyn Encoder>> {
+    // What is called by a word of its own comes first, one line each; everything else is a model.
+    if name == MelStatistics::NAME {
+        return Ok(Box::new(MelStatistics));
+    }
+    if let Some(file) = name.strip_prefix("vggish=") {
+        return Ok(Box::new(VggIsh::open(file, options)?));
+    }
+    if let Some(seed) = name.strip_prefix("random:") {
+        let wrong = || Error::InvalidArgument(format!("{name}: {seed:?} is no seed, a whole number"));
+        return Ok(Box::new(ModelEncoder::random(seed.parse().map_err(|_| wrong())?, options)?));
+    }
+    match name.rsplit_once('@') {
+        Some((place, output)) if !std::path::Path::new(name).exists() && !output.contains('/') => {
+            Ok(Box::new(ModelEncoder::open(place, Some(output), options)?))
+        }
+        _ => Ok(Box::new(ModelEncoder::open(name, None, options)?)),
+    }
+}
+
+/// Opens several, each of which must be called otherwise.
+///
+/// # Errors
+/// As [`open`], and if two have one name.
+pub fn open_all(names: &[String], options: &EngineOptions) -> Result<Vec<Box<dyn Encoder>>> {
+    let encoders: Vec<Box<dyn Encoder>> =
+        names.iter().map(|name| open(name, options)).collect::<Result<_>>()?;
+    for (index, encoder) in encoders.iter().enumerate() {
+        if encoders[..index].iter().any(|other| other.name() == encoder.name()) {
+            let reason =
+                format!("two of the models are called {}; give one's file another name", encoder.name());
+            return Err(Error::InvalidArgument(reason));
+        }
+    }
+    Ok(encoders)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_to_encoders_or_say_what_is_wrong() {
+        let options = EngineOptions { threads: 1, ..EngineOptions::default() };
+        let open = |name: &str| super::open(name, &options).map(|encoder| encoder.name().to_owned());
+        assert_eq!(open("random:3").unwrap(), "random-3");
+        assert_eq!(open("mtt-musicnn-1@dense").unwrap(), "mtt-musicnn-1@dense");
+        for (name, reason) in [("random:x", "no seed"), ("nothing", "nothing"), ("msd-musicnn-1@x", "`x`")] {
+            let error = open(name).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+        let twice = ["random:3".to_owned(), "random:3".to_owned()];
+        assert!(open_all(&twice, &options).err().unwrap().to_string().contains("random-3"));
+    }
+}

@@ -1,0 +1,99 @@
+//! VGGish, the paper's baseline from the world of general audio: a VGG network with AudioSet's embeddings in mind.
+//!
+//! Its weights are in no package registry. Who has them (the authors publish a TensorFlow checkpoint beside their code in
+//! TensorFlow's repository of research models) makes an ONNX file of it with `models/convert_vggish.py`.
+//!
+//! An embedding is the 128 values of the last layer **before** its rectifier, which is what the authors' definition of the
+//! network gives out as its embedding; PCA and quantisation, made to shrink a published data set, are left out. The port
+//! to PyTorch called `torchvggish` gives the same values after a rectifier.
+
+mod front_end;
+
+use std::sync::Arc;
+
+use ndarray::{Array2, ArrayView3};
+use sleeve::engine::{Engine, EngineOptions, InputSpec, Purpose};
+use sleeve::model::Model;
+
+pub use front_end::{BANDS, log_mel};
+
+use super::{Encoder, FrontEnd};
+use crate::error::{Error, Result};
+
+/// Frames of an example: 0.96 s.
+pub const FRAMES: usize = 96;
+
+/// The network, on the library's engine.
+pub struct VggIsh {
+    identity: String,
+    engine: Arc<dyn Engine>,
+    output: usize,
+    dimensions: usize,
+}
+
+impl VggIsh {
+    /// Its name in tables, and on the command line before the file's: `vggish=FILE.onnx`.
+    pub const NAME: &str = "vggish";
+
+    /// Opens what `models/convert_vggish.py` has made.
+    ///
+    /// # Errors
+    /// If the file is no model, or does not take `[n, 96, 64]` and give embeddings.
+    pub fn open(place: &str, options: &EngineOptions) -> Result<Self> {
+        let model = Model::open(place)?;
+        let wrong = |reason: String| Error::InvalidArgument(format!("{place}: no VGGish: {reason}"));
+        match model.input() {
+            InputSpec::Patch { frames: FRAMES, bands: BANDS } => {}
+            InputSpec::Patch { frames, bands } => {
+                return Err(wrong(format!("it takes patches of {frames} x {bands}, not {FRAMES} x {BANDS}")));
+            }
+            InputSpec::Vector { dim } => return Err(wrong(format!("it takes vectors of {dim}"))),
+        }
+        let output = model.output(Purpose::Embeddings);
+        let output = output.ok_or_else(|| wrong("none of its outputs is called embeddings".into()))?;
+        let dimensions = model.outputs()[output].dim;
+        Ok(VggIsh { identity: model.sha256().to_owned(), engine: model.engine(options)?, output, dimensions })
+    }
+}
+
+impl Encoder for VggIsh {
+    fn name(&self) -> &str {
+        Self::NAME
+    }
+
+    fn identity(&self) -> String {
+        self.identity.clone()
+    }
+
+    fn front_end(&self) -> FrontEnd {
+        FrontEnd::VggIsh
+    }
+
+    fn frames(&self) -> usize {
+        FRAMES
+    }
+
+    fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    fn embed(&mut self, patches: ArrayView3<f32>) -> Result<Array2<f32>> {
+        let (rows, frames, bands) = patches.dim();
+        if (frames, bands) != (FRAMES, BANDS) {
+            let reason =
+                format!("{} takes examples of {FRAMES} x {BANDS}, not {frames} x {bands}", Self::NAME);
+            return Err(Error::InvalidArgument(reason));
+        }
+        let patches = patches.as_standard_layout();
+        let mut embeddings = Array2::zeros((rows, self.dimensions));
+        let into = embeddings.as_slice_mut().expect("in rows");
+        self.engine.run(patches.as_slice().expect("in rows"), rows, &mut [(self.output, into)])?;
+        Ok(embeddings)
+    }
+
+    fn sibling(&self) -> Option<Box<dyn Encoder>> {
+        let engine = self.engine.concurrent()?;
+        let &VggIsh { output, dimensions, .. } = self;
+        Some(Box::new(VggIsh { identity: self.identity.clone(), engine, output, dimensions }))
+    }
+}

@@ -1,0 +1,102 @@
+//! How well scores tell classes, as the literature counts it, and as scikit-learn computes it.
+//!
+//! [`ranking`] has the two areas under curves for tags that a track may have any number of, [`accuracy`] the share of right
+//! answers where it has one class, and [`bootstrap`] says how far either may be off.
+//!
+//! Macro means are over the classes that have a figure. Where scikit-learn has none (a class of which all tracks or no track is
+//! an example has no ROC curve, a class without examples no recall), the class is left out of the mean, and counted.
+
+pub mod bootstrap;
+pub mod ranking;
+
+pub use bootstrap::Bootstrap;
+pub use ranking::{Mean, Ranked, Rankings};
+
+use ndarray::ArrayView2;
+
+/// The share of tracks whose highest score is their class's, of scores `[tracks, classes]`; the first of several highest
+/// counts, as for `numpy.argmax`. With weights, a track counts so many times. `None` without tracks.
+///
+/// # Panics
+/// If there are not as many classes or weights as rows.
+pub fn accuracy(scores: ArrayView2<f32>, truth: &[u32], weights: Option<&[u32]>) -> Option<f64> {
+    assert_eq!(scores.nrows(), truth.len());
+    assert!(weights.is_none_or(|weights| weights.len() == truth.len()));
+    let (mut right, mut all) = (0u64, 0u64);
+    for (index, (row, &class)) in scores.rows().into_iter().zip(truth).enumerate() {
+        let weight = weights.map_or(1, |weights| weights[index]);
+        let mut best = 0;
+        for (class, &score) in row.iter().enumerate() {
+            if score > row[best] {
+                best = class;
+            }
+        }
+        right += u64::from(best == class as usize) * u64::from(weight);
+        all += u64::from(weight);
+    }
+    (all > 0).then(|| right as f64 / all as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, array};
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn accuracy_counts_the_first_of_equal_scores() {
+        let scores = array![[0.1, 0.9], [0.5, 0.5], [0.7, 0.3]];
+        assert_eq!(accuracy(scores.view(), &[1, 0, 1], None), Some(2.0 / 3.0));
+        assert_eq!(accuracy(scores.view(), &[1, 1, 1], None), Some(1.0 / 3.0));
+        assert_eq!(accuracy(scores.view(), &[1, 0, 1], Some(&[1, 0, 3])), Some(0.25));
+        assert_eq!(accuracy(scores.view(), &[1, 0, 1], Some(&[0; 3])), None);
+    }
+
+    fn numbers(value: &Value) -> Vec<f64> {
+        value.as_array().unwrap().iter().map(|value| value.as_f64().unwrap_or(f64::NAN)).collect()
+    }
+
+    fn table(value: &Value) -> Array2<f64> {
+        let rows: Vec<Vec<f64>> = value.as_array().unwrap().iter().map(numbers).collect();
+        Array2::from_shape_vec((rows.len(), rows[0].len()), rows.concat()).unwrap()
+    }
+
+    #[track_caller]
+    fn close(found: Option<f64>, expected: &Value, what: &str) {
+        match (found, expected.as_f64()) {
+            (None, None) => {}
+            (Some(found), Some(expected)) => {
+                assert!((found - expected).abs() < 1e-9, "{what}: {found}, not {expected}");
+            }
+            (found, expected) => panic!("{what}: {found:?}, not {expected:?}"),
+        }
+    }
+
+    /// The values that scikit-learn gives, made by `tests/peers/metrics_reference.py`.
+    #[test]
+    fn scikit_learn_gives_the_same() {
+        let stored: Value =
+            serde_json::from_str(include_str!("../../../tests/data/evaluation/metrics.json")).unwrap();
+        let cases = stored["cases"].as_array().unwrap();
+        assert!(cases.len() >= 10);
+        for case in cases {
+            let name = case["name"].as_str().unwrap();
+            let scores = table(&case["scores"]).mapv(|score| score as f32);
+            if case["classes"].is_array() {
+                let truth: Vec<u32> = numbers(&case["classes"]).iter().map(|&class| class as u32).collect();
+                close(accuracy(scores.view(), &truth, None), &case["accuracy"], name);
+                continue;
+            }
+            let truth = table(&case["truth"]).mapv(|truth| truth != 0.0);
+            let rankings = Rankings::new(scores.view(), truth.view()).unwrap();
+            for (class, ranked) in rankings.classes().iter().enumerate() {
+                close(ranked.roc_auc(None), &case["roc_auc"][class], &format!("{name}, ROC-AUC {class}"));
+                let what = format!("{name}, PR-AUC {class}");
+                close(ranked.average_precision(None), &case["average_precision"][class], &what);
+            }
+            close(rankings.roc_auc(None).value, &case["macro_roc_auc"], name);
+            close(rankings.average_precision(None).value, &case["macro_average_precision"], name);
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The same recording, quieter or squeezed by a codec: what a listener would not call other music.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sha2::{Digest, Sha256};
+use sleeve::audio::{AudioReader, MonoReader, Resampler};
+use sleeve::mel::SAMPLE_RATE;
+
+use crate::error::{Error, Result};
+use crate::features::Content;
+
+/// What is done to a recording.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alteration {
+    /// Its name in results, such as `quieter_6_db` or `mp3_64_kbit`.
+    pub name: &'static str,
+    how: How,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum How {
+    /// Decoded samples are multiplied by 10^(decibels / 20).
+    Gain { decibels: f32 },
+    /// An encoder program makes a file of a 16-bit WAV file.
+    Codec { program: PathBuf, arguments: &'static [&'static str], extension: &'static str },
+}
+
+/// A codec: its name in results, how its files end, and the programs that can make them with what they are told; `IN` and
+/// `OUT` are files.
+struct Codec {
+    name: &'static str,
+    extension: &'static str,
+    programs: &'static [(&'static str, &'static [&'static str])],
+}
+
+const CODECS: [Codec; 3] = [
+    Codec {
+        name: "mp3_64_kbit",
+        extension: "mp3",
+        programs: &[
+            ("lame", &["--quiet", "-b", "64", "IN", "OUT"]),
+            (
+                "ffmpeg",
+                &["-nostdin", "-v", "error", "-y", "-i", "IN", "-c:a", "libmp3lame", "-b:a", "64k", "OUT"],
+            ),
+        ],
+    },
+    Codec {
+        name: "vorbis_lowest",
+        extension: "ogg",
+        programs: &[
+            ("oggenc", &["-Q", "-q", "-1", "-o", "OUT", "IN"]),
+            (
+                "ffmpeg",
+                &["-nostdin", "-v", "error", "-y", "-i", "IN", "-c:a", "libvorbis", "-q:a", "-1", "OUT"],
+            ),
+        ],
+    },
+    Codec {
+        name: "opus_32_kbit",
+        extension: "opus",
+        programs: &[
+            ("opusenc", &["--quiet", "--bitrate", "32", "IN", "OUT"]),
+            (
+                "ffmpeg",
+                &["-nostdin", "-v", "error", "-y", "-i", "IN", "-c:a", "libopus", "-b:a", "32k", "OUT"],
+            ),
+        ],
+    },
+];
+
+/// Every alteration that this machine can make, and a sentence about each codec for which it has no program.
+pub fn available() -> (Vec<Alteration>, Vec<String>) {
+    let mut all = vec![
+        Alteration { name: "quieter_6_db", how: How::Gain { decibels: -6.0 } },
+        Alteration { name: "quieter_12_db", how: How::Gain { decibels: -12.0 } },
+    ];
+    let mut missing = Vec::new();
+    for Codec { name, extension, programs } in CODECS {
+        let found = programs.iter().find_map(|(program, arguments)| Some((find(program)?, *arguments)));
+        match found {
+            Some((program, arguments)) => {
+                all.push(Alteration { name, how: How::Codec { program, arguments, extension } });
+            }
+            None => {
+                let names: Vec<&str> = programs.iter().map(|one| one.0).collect();
+                missing
+                    .push(format!("queries were not altered by {name}: there is no {}", names.join(" or ")));
+            }
+        }
+    }
+    (all, missing)
+}
+
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+impl Alteration {
+    /// What tells an altered recording from every other: a hash of the recording's and of what was done to it.
+    pub fn content(&self, of: Content) -> Content {
+        let how = match &self.how {
+            How::Gain { decibels } => format!("{decibels} dB"),
+            How::Codec { program, arguments, .. } => {
+                let name = program.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
+                format!("{name} {}", arguments.join(" "))
+            }
+        };
+        let digest = Sha256::digest(format!("{of} altered by {} ({how})", self.name));
+        let text: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Content::from_hex(&text).expect("64 digits")
+    }
+
+    /// Alters `audio`; the copy gets a name of its own in `folder`, beginning with `stem`.
+    ///
+    /// # Errors
+    /// If it cannot be decoded, altered or written.
+    pub fn make(&self, audio: &Path, folder: &Path, stem: &str) -> Result<PathBuf> {
+        match &self.how {
+            How::Gain { decibels } => {
+                let copy = folder.join(format!("{stem}.wav"));
+                let factor = 10f32.powf(decibels / 20.0);
+                let mut reader = MonoReader::open(audio, SAMPLE_RATE, Resampler::default())?;
+                let mut samples = Vec::new();
+                while reader.read(&mut samples)? > 0 {}
+                samples.iter_mut().for_each(|sample| *sample *= factor);
+                write_wav(&copy, SAMPLE_RATE, 1, Samples::Float(&samples))?;
+                Ok(copy)
+            }
+            How::Codec { program, arguments, extension } => {
+                let plain = folder.join(format!("{stem}.plain.wav"));
+                let copy = folder.join(format!("{stem}.{extension}"));
+                write_plain(audio, &plain)?;
+                let made = encode(program, arguments, &plain, &copy);
+                let _ = std::fs::remove_file(&plain);
+                made.map(|()| copy)
+            }
+        }
+    }
+}
+
+fn encode(program: &Path, arguments: &[&str], plain: &Path, copy: &Path) -> Result<()> {
+    let failed = |reason: String| Error::Program { program: program.display().to_string(), reason };
+    let mut command = Command::new(program);
+    for argument in arguments {
+        match *argument {
+            "IN" => command.arg(plain),
+            "OUT" => command.arg(copy),
+            other => command.arg(other),
+        };
+    }
+    let output = command.stdin(Stdio::null()).output().map_err(|error| failed(error.to_string()))?;
+    match output.status.success() && copy.is_file() {
+        true => Ok(()),
+        false => Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
+    }
+}
+
+/// Decodes a recording to a WAV file of 16 bits, with its own rate and channels.
+fn write_plain(audio: &Path, plain: &Path) -> Result<()> {
+    let mut reader = AudioReader::open(audio)?;
+    let (rate, channels) = (reader.info().sample_rate, reader.info().channels);
+    let mut samples = Vec::new();
+    while reader.read(&mut samples)? > 0 {
+        if (reader.info().sample_rate, reader.info().channels) != (rate, channels) {
+            return Err(Error::format(audio, "its rate or channels change, which a WAV file cannot"));
+        }
+    }
+    write_wav(plain, rate, channels, Samples::Integer(&samples))
+}
+
+/// How samples are written: as they are, or in 16 bits.
+enum Samples<'a> {
+    Float(&'a [f32]),
+    Integer(&'a [f32]),
+}
+
+fn write_wav(path: &Path, rate: u32, channels: u16, samples: Samples) -> Result<()> {
+    let (format, size, values) = match samples {
+        Samples::Integer(values) => (1u16, 2u16, values),
+        Samples::Float(values) => (3, 4, values),
+    };
+    let too_long = || Error::format(path, "longer than a WAV file can be");
+    let length = values.len().checked_mul(usize::from(size)).and_then(|bytes| u32::try_from(bytes).ok());
+    let length = length.filter(|length| *length <= u32::MAX - 36).ok_or_else(too_long)?;
+    let write = || -> std::io::Result<()> {
+        let mut file = BufWriter::new(File::create(path)?);
+        file.write_all(b"RIFF")?;
+        file.write_all(&(36 + length).to_le_bytes())?;
+        file.write_all(b"WAVEfmt ")?;
+        file.write_all(&16u32.to_le_bytes())?;
+        file.write_all(&format.to_le_bytes())?;
+        file.write_all(&channels.to_le_bytes())?;
+        file.write_all(&rate.to_le_bytes())?;
+        file.write_all(&(rate * u32::from(channels) * u32::from(size)).to_le_bytes())?;
+        file.write_all(&(channels * size).to_le_bytes())?;
+        file.write_all(&(8 * size).to_le_bytes())?;
+        file.write_all(b"data")?;
+        file.write_all(&length.to_le_bytes())?;
+        for &value in values {
+            match format {
+                1 => file.write_all(&((value.clamp(-1.0, 1.0) * 32767.0).round() as i16).to_le_bytes())?,
+                _ => file.write_all(&value.to_le_bytes())?,
+            }
+        }
+        file.flush()
+    };
+    write().map_err(|error| Error::io(path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mono(path: &Path) -> Vec<f32> {
+        let mut reader = MonoReader::open(path, SAMPLE_RATE, Resampler::default()).unwrap();
+        let mut samples = Vec::new();
+        while reader.read(&mut samples).unwrap() > 0 {}
+        samples
+    }
+
+    #[test]
+    fn quieter_copies_are_the_same_samples_times_a_factor() {
+        let folder = tempfile::tempdir().unwrap();
+        let original = folder.path().join("a.wav");
+        let tone: Vec<f32> = (0..48_000).map(|at| (at as f32 * 0.05).sin() * 0.5).collect();
+        write_wav(&original, 16_000, 1, Samples::Integer(&tone)).unwrap();
+        let (all, _) = available();
+        let quieter = all.iter().find(|one| one.name == "quieter_6_db").unwrap();
+        let copy = quieter.make(&original, folder.path(), "copy").unwrap();
+        let (before, after) = (mono(&original), mono(&copy));
+        assert_eq!((before.len(), after.len()), (48_000, 48_000));
+        let worst = before.iter().zip(&after).map(|(a, b)| (a * 0.501_187_2 - b).abs()).fold(0.0, f32::max);
+        assert!(worst < 1e-6, "{worst}");
+        // Samples beyond full scale survive decoding to 16 bits as clipping, not as noise.
+        let loud: Vec<f32> = tone.iter().map(|value| value * 4.0).collect();
+        write_wav(&original, 16_000, 1, Samples::Integer(&loud)).unwrap();
+        assert!(mono(&original).iter().all(|value| value.abs() <= 1.0));
+    }
+
+    #[test]
+    fn altered_recordings_are_told_apart() {
+        let content = Content::from_hex(&"ab".repeat(32)).unwrap();
+        let other = Content::from_hex(&"ac".repeat(32)).unwrap();
+        let (all, _) = available();
+        let mut contents: Vec<Content> =
+            all.iter().flat_map(|one| [one.content(content), one.content(other)]).collect();
+        contents.push(content);
+        let count = contents.len();
+        contents.sort_unstable();
+        contents.dedup();
+        assert_eq!(contents.len(), count);
+        assert_eq!(all[0].content(content), all[0].content(content));
+    }
+
+    #[test]
+    fn programs_that_fail_say_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("no-such-encoder");
+        let error = encode(&missing, &["IN", "OUT"], folder.path(), &folder.path().join("x")).unwrap_err();
+        assert!(error.to_string().contains("no-such-encoder"), "{error}");
+        let nothing = Alteration { name: "x", how: How::Gain { decibels: 0.0 } };
+        let error = nothing.make(&folder.path().join("none.ogg"), folder.path(), "x").unwrap_err();
+        assert!(error.to_string().contains("none.ogg"), "{error}");
+    }
+}

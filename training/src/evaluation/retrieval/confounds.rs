@@ -1,0 +1,128 @@
+//! Whether codec and loudness are what neighbours are found by: queries are altered, the collection is not.
+//!
+//! A model that hears music gives a copy of a recording that is quieter, or has been through a lossy codec, nearly the
+//! recording's own vector: the cosine of the two is near 1, the copy's nearest neighbour is its original, and what it
+//! finds by the same artist is what the original finds.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use ndarray::Array2;
+use rayon::prelude::*;
+
+use super::alteration::Alteration;
+use super::bootstrap::Bootstrap;
+use super::collection::{Collection, Verdict};
+use super::ranking::rank;
+use super::vectors::{Heard, Listening, blank, hear, takes_whole};
+use crate::error::Result;
+use crate::evaluation::cache::Patches;
+use crate::evaluation::encoders::Encoder;
+use crate::evaluation::recordings::{Recording, Sources};
+use crate::evaluation::results::Figure;
+use crate::features::Content;
+use crate::pairs::Association;
+
+/// Altered files that are on disk at a time, for each thread.
+const FILES: usize = 4;
+
+/// Hears altered copies of recordings, which must have audio. Copies are made in a temporary folder, a few at a time, and
+/// only where their embeddings are not in the cache.
+///
+/// # Errors
+/// `Interrupted` once asked to stop; if an encoder fails or a file cannot be written.
+pub fn hear_altered(
+    encoders: &mut Vec<Box<dyn Encoder>>,
+    recordings: &[Recording],
+    alteration: &Alteration,
+    listening: &Listening,
+) -> Result<Heard> {
+    let whole = encoders.iter_mut().any(|encoder| takes_whole(encoder.as_mut()));
+    let mut all = Heard { vectors: blank(encoders, recordings.len()), failures: Vec::new() };
+    // Features are of the originals, and do not count here.
+    let sources = Sources::default();
+    let listening = &Listening { sources: &sources, ..*listening };
+    for some in recordings.chunks((FILES * listening.threads).max(1)) {
+        let folder = tempfile::tempdir().map_err(|error| crate::Error::io(std::env::temp_dir(), error))?;
+        let first = all.failures.len();
+        let contents: Vec<Content> = some.iter().map(|one| alteration.content(one.content)).collect();
+        let cached: Vec<bool> = contents
+            .iter()
+            .map(|&content| {
+                let cache = listening.cache;
+                let mut all = encoders.iter();
+                !whole && all.all(|one| cache.open(one.as_ref(), content, Patches::Overlapped).is_ok())
+            })
+            .collect();
+        let copies: Vec<(Recording, Option<String>)> = (0..some.len())
+            .into_par_iter()
+            .map(|at| {
+                let mut copy = Recording { name: some[at].name.clone(), content: contents[at], audio: None };
+                if cached[at] || listening.stop.load(Ordering::Relaxed) {
+                    return (copy, None);
+                }
+                let Some(audio) = &some[at].audio else {
+                    return (copy, Some("there is no audio of it to alter".into()));
+                };
+                match alteration.make(audio, folder.path(), &at.to_string()) {
+                    Ok(file) => copy.audio = Some(file),
+                    Err(error) => return (copy, Some(error.to_string())),
+                }
+                (copy, None)
+            })
+            .collect();
+        let (copies, failures): (Vec<Recording>, Vec<Option<String>>) = copies.into_iter().unzip();
+        let heard = hear(encoders, &copies, listening)?;
+        for (all, some) in all.vectors.iter_mut().zip(&heard.vectors) {
+            all.slice_mut(ndarray::s![first..first + copies.len(), ..]).assign(some);
+        }
+        all.failures.extend(heard.failures.into_iter().zip(failures).map(|(heard, made)| made.or(heard)));
+    }
+    Ok(all)
+}
+
+/// What comes of asking with `altered` vectors where `vectors` are found: `altered_NAME_cosine`, the mean cosine between
+/// a copy and its original; `altered_NAME_found`, the share of copies whose nearest neighbour is their original, its
+/// near-duplicates aside; and `altered_NAME_same_artist_map`, where there are queries.
+///
+/// # Panics
+/// If there are not as many vectors as tracks, or no track.
+pub fn figures(
+    collection: &Collection,
+    name: &str,
+    altered: &Array2<f32>,
+    vectors: &Array2<f32>,
+    bootstrap: &Bootstrap,
+) -> BTreeMap<String, Figure> {
+    let count = collection.len();
+    let condition = collection.condition(Association::Release);
+    let (mut cosines, mut found) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    for track in 0..count as u32 {
+        let row = vectors.dot(&altered.row(track as usize));
+        let own = row[track as usize];
+        cosines.push(f64::from(own));
+        let rivals = || {
+            let other =
+                |&other: &u32| other == track || Verdict::of(&condition, track, other) != Verdict::Dropped;
+            (0..count as u32).filter(other).map(|other| row[other as usize])
+        };
+        // Of several that are as near, each is as likely the first.
+        let equal = rivals().filter(|&cosine| cosine == own).count();
+        found.push(if rivals().any(|cosine| cosine > own) { 0.0 } else { 1.0 / equal as f64 });
+    }
+    let groups: Vec<u32> = (0..count as u32).map(|track| collection.group(track)).collect();
+    let means = bootstrap.means(&groups, &[cosines, found]);
+    let mut figures: BTreeMap<String, Figure> = ["cosine", "found"]
+        .into_iter()
+        .zip(means)
+        .map(|(what, figure)| (format!("altered_{name}_{what}"), figure))
+        .collect();
+    let outcomes = rank(collection, Association::Artist, altered.view(), vectors.view());
+    if !outcomes.is_empty() {
+        let groups: Vec<u32> = outcomes.iter().map(|one| collection.group(one.track)).collect();
+        let values: Vec<f64> = outcomes.iter().map(|one| one.figures.values[0]).collect();
+        let figure = bootstrap.means(&groups, &[values]).remove(0);
+        figures.insert(format!("altered_{name}_same_artist_map"), figure);
+    }
+    figures
+}

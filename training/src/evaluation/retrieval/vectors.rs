@@ -1,0 +1,173 @@
+//! One vector a recording.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indicatif::ProgressBar;
+use ndarray::{Array2, Axis};
+
+use super::collection::Track;
+use super::ranking::normalise;
+use crate::error::{Error, Result};
+use crate::evaluation::cache::{Cache, Filling, Patches};
+use crate::evaluation::encoders::Encoder;
+use crate::evaluation::recordings::{Recording, Sources};
+
+/// What is needed to hear recordings.
+pub struct Listening<'a> {
+    /// Where they are.
+    pub sources: &'a Sources,
+    /// Where embeddings are kept.
+    pub cache: &'a Cache,
+    /// Recordings that are decoded side by side.
+    pub threads: usize,
+    /// Set by whoever wants it to stop.
+    pub stop: &'a AtomicBool,
+    /// Shows how many recordings are done.
+    pub bar: &'a ProgressBar,
+}
+
+/// The vectors of some recordings.
+pub struct Heard {
+    /// For each encoder, `[recordings, dimensions]`, rows of length 1 or 0. Rows of what was not heard are 0.
+    pub vectors: Vec<Array2<f32>>,
+    /// Why a recording could not be heard, where it could not.
+    pub failures: Vec<Option<String>>,
+}
+
+impl Heard {
+    /// The recordings that were heard, by their places.
+    pub fn places(&self) -> Vec<u32> {
+        (0..).zip(&self.failures).filter(|(_, failure)| failure.is_none()).map(|(place, _)| place).collect()
+    }
+
+    /// The vectors of some places alone, in the given order.
+    pub fn select(&self, places: &[u32]) -> Vec<Array2<f32>> {
+        let places: Vec<usize> = places.iter().map(|&place| place as usize).collect();
+        self.vectors.iter().map(|vectors| vectors.select(Axis(0), &places)).collect()
+    }
+}
+
+/// Tracks as recordings, with their files in `music` where they are there.
+pub fn recordings(tracks: &[Track], music: Option<&Path>) -> Vec<Recording> {
+    let file = |track: &Track| music.map(|folder| folder.join(&track.path)).filter(|file| file.is_file());
+    let recording =
+        |track: &Track| Recording { name: track.path.clone(), content: track.content, audio: file(track) };
+    tracks.iter().map(recording).collect()
+}
+
+/// Hears recordings with every encoder: what it makes of a recording as a whole, or else the mean of the embeddings of
+/// half-overlapped patches, which are kept in the cache.
+///
+/// # Errors
+/// `Interrupted` once asked to stop; if an encoder fails or a file cannot be written.
+pub fn hear(
+    encoders: &mut Vec<Box<dyn Encoder>>,
+    recordings: &[Recording],
+    listening: &Listening,
+) -> Result<Heard> {
+    // Those that take whole recordings aside, for a while.
+    let (mut whole, mut patched) = (Vec::new(), Vec::new());
+    let mut places = Vec::new();
+    for mut encoder in encoders.drain(..) {
+        let of = if takes_whole(encoder.as_mut()) { &mut whole } else { &mut patched };
+        of.push(encoder);
+        places.push((takes_whole(of.last_mut().expect("just pushed").as_mut()), of.len() - 1));
+    }
+    let heard = hear_both(&mut whole, &mut patched, recordings, listening);
+    let (mut whole, mut patched) = (whole.into_iter(), patched.into_iter());
+    encoders.extend(places.iter().map(|&(is_whole, _)| {
+        if is_whole { whole.next() } else { patched.next() }.expect("as many as before")
+    }));
+    let (mut of_whole, mut of_patches, failures) = heard?;
+    let mut vectors: Vec<Array2<f32>> = places
+        .iter()
+        .map(|&(is_whole, at)| std::mem::take(if is_whole { &mut of_whole[at] } else { &mut of_patches[at] }))
+        .collect();
+    vectors.iter_mut().for_each(normalise);
+    Ok(Heard { vectors, failures })
+}
+
+/// Whether an encoder makes something of a recording as a whole.
+pub fn takes_whole(encoder: &mut dyn Encoder) -> bool {
+    let silence = Array2::zeros((encoder.frames(), encoder.front_end().bands()));
+    encoder.whole(silence.view()).is_some()
+}
+
+type Both = (Vec<Array2<f32>>, Vec<Array2<f32>>, Vec<Option<String>>);
+
+fn hear_both(
+    whole: &mut [Box<dyn Encoder>],
+    patched: &mut [Box<dyn Encoder>],
+    recordings: &[Recording],
+    listening: &Listening,
+) -> Result<Both> {
+    let mut failures = vec![None; recordings.len()];
+    if !patched.is_empty() {
+        let work: Vec<(Recording, Vec<Patches>)> =
+            recordings.iter().map(|one| (one.clone(), vec![Patches::Overlapped])).collect();
+        let &Listening { threads, stop, bar, .. } = listening;
+        failures =
+            listening.cache.fill(patched, listening.sources, &work, &Filling { threads, stop, bar })?;
+    }
+    let mut of_whole = blank(whole, recordings.len());
+    let mut of_patches = blank(patched, recordings.len());
+    for (at, recording) in recordings.iter().enumerate() {
+        if listening.stop.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted("stopped; the same command goes on where it was".into()));
+        }
+        if failures[at].is_some() {
+            continue;
+        }
+        for (encoder, vectors) in patched.iter().zip(&mut of_patches) {
+            let embeddings =
+                listening.cache.read(encoder.as_ref(), recording.content, Patches::Overlapped)?;
+            vectors.row_mut(at).assign(&mean(&embeddings));
+        }
+        if let Err(reason) = hear_whole(whole, &mut of_whole, at, recording, listening.sources)? {
+            failures[at] = Some(reason);
+        }
+        if patched.is_empty() {
+            listening.bar.inc(1);
+        }
+    }
+    // What one encoder could not hear, none has heard.
+    for at in (0..recordings.len()).filter(|&at| failures[at].is_some()) {
+        of_whole.iter_mut().chain(&mut of_patches).for_each(|vectors| vectors.row_mut(at).fill(0.0));
+    }
+    Ok((of_whole, of_patches, failures))
+}
+
+fn hear_whole(
+    encoders: &mut [Box<dyn Encoder>],
+    vectors: &mut [Array2<f32>],
+    at: usize,
+    recording: &Recording,
+    sources: &Sources,
+) -> Result<Result<(), String>> {
+    for (encoder, vectors) in encoders.iter_mut().zip(vectors) {
+        let frames = match sources.spectrograms(recording, &[encoder.front_end()])? {
+            Ok(mut spectrograms) => spectrograms.remove(0),
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let vector = encoder.whole(frames.view()).unwrap_or_default();
+        if vector.len() != vectors.ncols() || vector.iter().any(|value| !value.is_finite()) {
+            return Ok(Err(format!("what {} makes of it is no vector of numbers", encoder.name())));
+        }
+        vectors.row_mut(at).iter_mut().zip(vector).for_each(|(value, other)| *value = other);
+    }
+    Ok(Ok(()))
+}
+
+/// Vectors of zeros, `[rows, dimensions]` for each encoder.
+pub fn blank(encoders: &[Box<dyn Encoder>], rows: usize) -> Vec<Array2<f32>> {
+    encoders.iter().map(|encoder| Array2::zeros((rows, encoder.dimensions()))).collect()
+}
+
+/// The mean of rows.
+fn mean(rows: &Array2<f32>) -> ndarray::Array1<f32> {
+    rows.mapv(f64::from)
+        .mean_axis(Axis(0))
+        .unwrap_or_else(|| ndarray::Array1::zeros(rows.ncols()))
+        .mapv(|v| v as f32)
+}
