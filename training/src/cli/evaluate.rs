@@ -170,6 +170,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let sources = Sources::open(arguments.audio.as_deref(), arguments.features.as_deref())?;
     let all = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = arguments.threads.map_or(all, |threads| threads as usize);
+    // What reads embeddings and resamples tracks.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    pool.map_err(|error| Error::InvalidArgument(format!("{threads} threads cannot be had: {error}")))?;
     let options = EngineOptions { device: arguments.device.clone(), threads, ..EngineOptions::default() };
     let mut encoders = open_all(&arguments.models, &options)?;
     let stacks = match arguments.all_combinations {
