@@ -275,6 +275,8 @@ fn a_saved_head_tells_what_the_evaluation_told() {
     let with_head = format!("{arguments} --save-head {}", path.display());
     let said = evaluated("classes", out.path(), &shared_cache(), &with_head);
     assert!(said.contains("tone-or-noise.json"), "{said}");
+    let output = command("classes", out.path(), &shared_cache(), &with_head).output().unwrap();
+    assert!(text(&output).contains("tone-or-noise.onnx: is there already"), "{}", text(&output));
     let head = Model::open(&path).unwrap();
     assert_eq!(head.classes(), ["noise", "tone"]);
     let accuracy = head.metadata().document()["dataset"]["metrics"]["accuracy"].as_f64().unwrap();

@@ -102,7 +102,7 @@ pub struct Arguments {
     /// Saves the head of the lowest validation loss as NAME.onnx and NAME.json, for `extract --head`. Not of a stack.
     #[arg(long, value_name = "NAME.onnx", conflicts_with = "all_combinations")]
     save_head: Option<PathBuf>,
-    /// Replaces results of other settings.
+    /// Replaces results of other settings, and a head of that name.
     #[arg(long)]
     replace: bool,
     /// Threads; as many as there are cores unless given.
@@ -141,6 +141,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.save_head.is_some() && stacked > 1 {
         let reason = "--save-head takes one --model: a head reads the embeddings of one, not of a stack";
         return Err(Error::InvalidArgument(reason.into()));
+    }
+    let mut heads = arguments.save_head.iter().flat_map(|path| head::files(path));
+    if let Some(path) = heads.find(|path| path.exists() && !arguments.replace) {
+        return Err(Error::format(path, "is there already; choose another name, or --replace it"));
     }
     let labelling = match (arguments.single_label, arguments.multi_label) {
         (false, false) => None,
