@@ -202,19 +202,28 @@ fn features_stand_in_for_audio() {
     let [music, table, place] = [&music, &table, &features].map(|path| path.to_str().unwrap());
     run(&["scan", music, "--out", table]);
     run(&["features", music, "--collection", table, "--out", place]);
-    // The half-overlapped patches, of an encoder whose patches are the paper's.
-    let arguments = "--epochs 3 --batch 8 --bootstrap 50 --seeds 1 --crops cached --model random:1";
+    // The half-overlapped patches, of a stack whose encoders have patches of other lengths.
+    let models = "--model random:1 --model msd-musicnn-1";
+    let arguments = format!("--epochs 3 --batch 8 --bootstrap 50 --seeds 1 --crops cached {models}");
     evaluated("classes", out.path(), cache.path(), &format!("--features {place} {arguments}"));
-    let (stored, bytes) = results(out.path(), "classes", "random-1");
+    let (stored, bytes) = results(out.path(), "classes", "random-1+msd-musicnn-1");
     assert!(stored.remarks.iter().any(|remark| remark.contains("--crops cached")), "{:?}", stored.remarks);
-    // 313 frames make 3 patches of 128, 64 apart.
-    let embeddings =
-        walkdir(cache.path()).into_iter().find(|path| path.extension().unwrap() == "npy").unwrap();
-    assert_eq!(sleeve::npy::read_npy(&embeddings).unwrap().dim(), (3, 1280));
+    assert_eq!(stored.protocol["patch_frames"], serde_json::json!([128, 187]));
+    // 314 frames make 3 patches of 128, 64 apart, and 2 of 187, 93 apart.
+    let is_array = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "npy");
+    let mut shapes: Vec<(usize, usize)> = walkdir(cache.path())
+        .into_iter()
+        .filter(is_array)
+        .map(|path| sleeve::npy::read_npy(path).unwrap().dim())
+        .collect();
+    assert_eq!(shapes.len(), 2 * 68);
+    shapes.sort_unstable();
+    shapes.dedup();
+    assert_eq!(shapes, [(2, 200), (3, 1280)]);
 
     let heard = tempfile::tempdir().unwrap();
     evaluated("classes", heard.path(), &shared_cache(), &format!("{} {arguments}", audio()));
-    assert_eq!(results(heard.path(), "classes", "random-1").1, bytes);
+    assert_eq!(results(heard.path(), "classes", "random-1+msd-musicnn-1").1, bytes);
 }
 
 #[test]
@@ -266,6 +275,8 @@ fn a_saved_head_tells_what_the_evaluation_told() {
     let with_head = format!("{arguments} --save-head {}", path.display());
     let said = evaluated("classes", out.path(), &shared_cache(), &with_head);
     assert!(said.contains("tone-or-noise.json"), "{said}");
+    let output = command("classes", out.path(), &shared_cache(), &with_head).output().unwrap();
+    assert!(text(&output).contains("tone-or-noise.onnx: is there already"), "{}", text(&output));
     let head = Model::open(&path).unwrap();
     assert_eq!(head.classes(), ["noise", "tone"]);
     let accuracy = head.metadata().document()["dataset"]["metrics"]["accuracy"].as_f64().unwrap();

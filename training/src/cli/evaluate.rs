@@ -102,7 +102,7 @@ pub struct Arguments {
     /// Saves the head of the lowest validation loss as NAME.onnx and NAME.json, for `extract --head`. Not of a stack.
     #[arg(long, value_name = "NAME.onnx", conflicts_with = "all_combinations")]
     save_head: Option<PathBuf>,
-    /// Replaces results of other settings.
+    /// Replaces results of other settings, and a head of that name.
     #[arg(long)]
     replace: bool,
     /// Threads; as many as there are cores unless given.
@@ -142,6 +142,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let reason = "--save-head takes one --model: a head reads the embeddings of one, not of a stack";
         return Err(Error::InvalidArgument(reason.into()));
     }
+    let mut heads = arguments.save_head.iter().flat_map(|path| head::files(path));
+    if let Some(path) = heads.find(|path| path.exists() && !arguments.replace) {
+        return Err(Error::format(path, "is there already; choose another name, or --replace it"));
+    }
     let labelling = match (arguments.single_label, arguments.multi_label) {
         (false, false) => None,
         (single, _) if arguments.dataset == Known::Csv => {
@@ -170,6 +174,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let sources = Sources::open(arguments.audio.as_deref(), arguments.features.as_deref())?;
     let all = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = arguments.threads.map_or(all, |threads| threads as usize);
+    // What reads embeddings and resamples tracks.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    pool.map_err(|error| Error::InvalidArgument(format!("{threads} threads cannot be had: {error}")))?;
     let options = EngineOptions { device: arguments.device.clone(), threads, ..EngineOptions::default() };
     let mut encoders = open_all(&arguments.models, &options)?;
     let stacks = match arguments.all_combinations {

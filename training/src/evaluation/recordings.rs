@@ -266,7 +266,7 @@ impl Index {
 mod tests {
     use super::*;
 
-    const GO: AtomicBool = AtomicBool::new(false);
+    static GO: AtomicBool = AtomicBool::new(false);
 
     #[test]
     fn files_are_known_by_their_content_and_read_again_only_when_they_change() {

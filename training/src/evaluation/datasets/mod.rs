@@ -1,7 +1,7 @@
 //! Data sets with tags or classes, read as their authors distribute them.
 //!
 //! None of them is fetched: the readers work on a user's copy. [`mtg_jamendo`], [`magnatagatune`] and [`fma`] know the
-//! published layouts, [`table`] reads any other collection's CSV, and [`text`] is what they have in common. Everything
+//! published layouts, [`table`] reads any other collection's CSV, and `text` is what they have in common. Everything
 //! that is wrong with a file is said with its name, the line and the reason.
 
 pub mod fma;

@@ -122,12 +122,26 @@ pub struct About<'a> {
     pub frames: usize,
 }
 
-/// Writes a head as `PATH.onnx` and `PATH.json`, once the library has opened it. `path` may end in `.onnx`.
+/// The graph and the metadata of a head that is to be called `path`, which may end in `.onnx`.
+pub fn files(path: &Path) -> [PathBuf; 2] {
+    let stem = match path.extension() {
+        Some(extension) if extension == "onnx" => path.with_extension(""),
+        _ => path.to_owned(),
+    };
+    // A stem may hold dots itself.
+    ["onnx", "json"].map(|extension| {
+        let mut name = stem.as_os_str().to_owned();
+        name.push(format!(".{extension}"));
+        PathBuf::from(name)
+    })
+}
+
+/// Writes a head as the two [`files`] of `path`, once the library has opened it; files of these names are replaced.
 ///
 /// # Errors
 /// If it cannot be opened or written.
 pub fn save(head: &Head, path: &Path, about: &About) -> Result<[PathBuf; 2]> {
-    let path = path.with_extension("onnx");
+    let [path, described] = files(path);
     let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
     let bytes = head.onnx(&name)?;
     let json =
@@ -136,7 +150,6 @@ pub fn save(head: &Head, path: &Path, about: &About) -> Result<[PathBuf; 2]> {
     if let [warning, ..] = model.warnings() {
         return Err(Error::format(&path, format!("not written: {warning}")));
     }
-    let described = path.with_extension("json");
     atomic::write(&path, &bytes)?;
     atomic::write(&described, json.as_bytes())?;
     Ok([path, described])
@@ -243,6 +256,13 @@ mod tests {
         match head.labelling {
             Labelling::Multi => exponents.iter().map(|x| x / (1.0 + x)).collect(),
             Labelling::Single => exponents.iter().map(|x| x / exponents.iter().sum::<f32>()).collect(),
+        }
+    }
+
+    #[test]
+    fn names_may_hold_dots() {
+        for name in ["a/head-1.5", "a/head-1.5.onnx"] {
+            assert_eq!(files(Path::new(name)), ["a/head-1.5.onnx", "a/head-1.5.json"].map(PathBuf::from));
         }
     }
 

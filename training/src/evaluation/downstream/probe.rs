@@ -11,7 +11,7 @@ use crate::network::random;
 use crate::train::adam::Adam;
 
 /// One hidden layer of rectified linear units, and a sigmoid or softmax. The paper does not name the hidden layer's
-/// activation; the rectifier is what the published heads on these embeddings have.
+/// activation; the rectifier is what such heads usually have, and does not flatten embeddings, which are not normalised.
 pub struct Probe {
     shape: Shape,
     labelling: Labelling,

@@ -391,7 +391,8 @@ impl Evaluation<'_> {
             return;
         };
         let interval = self.bootstrap.interval(tracks, |weights| mean(Some(weights)));
-        let seeds = runs.iter().filter_map(|run| of(run, None)).collect();
+        let several = runs.len() > 1;
+        let seeds = runs.iter().filter(|_| several).filter_map(|run| of(run, None)).collect();
         results.metrics.insert(name.to_owned(), Figure { value, interval, seeds });
     }
 }
