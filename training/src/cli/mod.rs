@@ -10,6 +10,7 @@ mod plot;
 mod scan;
 mod split;
 mod stats;
+mod stop;
 #[cfg(feature = "torch")]
 mod train;
 
