@@ -269,9 +269,8 @@ impl Network {
         if self.is_native(follow) {
             return native::gate(x, first, second);
         }
-        let layer = |[weight, bias]: [&Torch; 2], x: &Torch| {
-            x.conv2d(weight, Some(bias), [1, 1], [0, 0], [1, 1], 1)
-        };
+        let layer =
+            |[weight, bias]: [&Torch; 2], x: &Torch| x.conv2d(weight, Some(bias), [1, 1], [0, 0], [1, 1], 1);
         let mean = x.mean_dim([2i64, 3].as_slice(), true, None::<Kind>);
         x * layer(second, &layer(first, &mean).silu()).sigmoid()
     }

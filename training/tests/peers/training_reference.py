@@ -37,9 +37,11 @@ class Masked(Network):
 
     def forward(self, patches, batch=None):
         named = network_reference.uniform
-        # Without a name nothing is dropped.
-        values = (lambda name, *dims: uniform(f"{batch}.{name}", *dims)) if batch else (lambda name, *dims: np.ones(dims))
-        network_reference.uniform = values
+        network_reference.uniform = lambda name, *dims: uniform(f"{batch}.{name}", *dims)
+        # Without a batch's name nothing is dropped; batch norm computes as it is told.
+        for module in self.modules():
+            if isinstance(module, (Network, network_reference.Block)):
+                module.training = self.training and batch is not None
         try:
             return super().forward(patches)
         finally:
