@@ -28,6 +28,8 @@ pub mod export;
 pub mod features;
 pub mod links;
 pub mod matching;
+#[cfg(feature = "torch")]
+mod native;
 pub mod network;
 pub mod pairs;
 pub mod plot;

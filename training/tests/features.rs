@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use arrow_array::Array;
 use half::f16;
@@ -189,19 +189,36 @@ fn a_run_goes_on_where_it_was_killed() {
     assert!(collection.features(&whole, &[]).0);
     let [music, table, out] =
         [&collection.music, &collection.table, &collection.out].map(|path| path.to_str().unwrap());
-    let mut child = Command::new(env!("CARGO_BIN_EXE_sleeve-train"))
-        .args(["features", music, "--collection", table, "--out", out, "--threads", "1"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let start = || {
+        Command::new(env!("CARGO_BIN_EXE_sleeve-train"))
+            .args(["features", music, "--collection", table, "--out", out, "--threads", "1"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
     let arrays = || {
         let names = walkdir::WalkDir::new(out).into_iter().flatten();
         names.filter(|entry| entry.path().extension().is_some_and(|ending| ending == "npy")).count()
     };
-    while arrays() < 5 && child.try_wait().unwrap().is_none() {
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
+    let until = |child: &mut Child, count: usize| {
+        while arrays() < count && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    };
+    // Asked to end, it finishes what it is at, says how far it has come, and leaves no half of a file.
+    let mut child = start();
+    until(&mut child, 2);
+    let asked = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(asked.success());
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    let stopped = arrays();
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert!(said.contains(&format!("stopped with {stopped} of 60 recordings done")), "{said}");
+    assert!(files(&collection.out).keys().all(|path| !path.to_str().unwrap().ends_with(".tmp")));
+    let mut child = start();
+    until(&mut child, stopped + 3);
     child.kill().unwrap();
     child.wait().unwrap();
     let there = arrays();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::stop;
 use crate::error::{Error, Result};
 use crate::features::Work;
 
@@ -66,7 +67,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let style = ProgressStyle::with_template(template).expect("a valid template");
     let bar = ProgressBar::new(estimate.seconds.ceil() as u64).with_style(style);
     let mut heard = 0.0;
-    let report = work.run(threads, |seconds| {
+    let report = work.run_until(threads, stop::watched()?, |seconds| {
         heard += seconds;
         bar.set_position(heard as u64);
     })?;

@@ -15,6 +15,7 @@ mod retrieve;
 mod scan;
 mod split;
 mod stats;
+mod stop;
 #[cfg(feature = "torch")]
 mod train;
 

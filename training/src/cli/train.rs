@@ -2,10 +2,10 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::stop;
 use crate::config::{Config, Objective};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::runlog::{Entry, RunLog};
 use crate::train::processes::Place;
 use crate::train::progress::{Epoch, Scores};
@@ -48,17 +48,9 @@ pub struct Arguments {
     keep: u32,
 }
 
-/// Set by Ctrl-C; the second time ends the program at once.
-static STOP: AtomicBool = AtomicBool::new(false);
-
 pub fn run(arguments: &Arguments) -> Result<()> {
     let config = Config::load_with(&arguments.config, &arguments.set)?;
-    let handler = ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    });
-    handler.map_err(|error| Error::InvalidArgument(format!("Ctrl-C cannot be watched for: {error}")))?;
+    let stop = stop::watched()?;
     let run = Run::open(Options {
         config: config.clone(),
         data: &arguments.data,
@@ -68,7 +60,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         keep: arguments.keep,
         bar: std::io::stderr().is_terminal(),
         place: Place::from_environment()?,
-        stop: &STOP,
+        stop,
     })?;
     let log = match run.is_first() {
         true => Some(RunLog::open(&arguments.out, run.started().into(), run.steps())?),

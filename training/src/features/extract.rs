@@ -121,36 +121,57 @@ impl Work {
     ///
     /// # Errors
     /// If features cannot be written; never because of a single recording.
-    pub fn run(self, threads: usize, mut progress: impl FnMut(f64)) -> Result<Report> {
+    pub fn run(self, threads: usize, progress: impl FnMut(f64)) -> Result<Report> {
+        self.run_until(threads, &AtomicBool::new(false), progress)
+    }
+
+    /// The same, until `stop` is set: then what is being made is finished, and nothing else is begun.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and `Interrupted` if it was stopped before everything was done; the table is written once
+    /// everything is.
+    pub fn run_until(
+        self,
+        threads: usize,
+        stop: &AtomicBool,
+        mut progress: impl FnMut(f64),
+    ) -> Result<Report> {
         let todo: Vec<usize> = (0..self.rows.len()).filter(|&at| self.present[at].is_none()).collect();
         let mut outcomes: Vec<Result<u64, String>> =
             self.present.iter().map(|present| present.ok_or_else(String::new)).collect();
-        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (next, failed, mut done) = (AtomicUsize::new(0), AtomicBool::new(false), 0);
         std::thread::scope(|scope| -> Result<()> {
-            let (send, done) = crossbeam_channel::unbounded();
+            let (send, made) = crossbeam_channel::unbounded();
             for _ in 0..threads.clamp(1, todo.len().max(1)) {
-                let (send, work, todo, next, stop) = (send.clone(), &self, &todo, &next, &stop);
+                let (send, work, todo, next, failed) = (send.clone(), &self, &todo, &next, &failed);
                 scope.spawn(move || {
-                    while !stop.load(Ordering::Relaxed) {
+                    while !stop.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed) {
                         let Some(&at) = todo.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
                         let _ = send.send((at, work.make(&work.rows[at])));
                     }
                 });
             }
             drop(send);
-            for (at, outcome) in done {
+            for (at, outcome) in made {
                 match outcome {
                     Ok(outcome) => outcomes[at] = outcome,
                     Err(error) => {
                         // The disk is full, say: that is no fault of the recordings.
-                        stop.store(true, Ordering::Relaxed);
+                        failed.store(true, Ordering::Relaxed);
                         return Err(error);
                     }
                 }
+                done += 1;
                 progress(seconds_of(&self.rows[at]));
             }
             Ok(())
         })?;
+        if done < todo.len() {
+            let (ready, all) = (self.rows.len() - todo.len() + done, self.rows.len());
+            return Err(Error::Interrupted(format!(
+                "stopped with {ready} of {all} recordings done; the same command goes on from there"
+            )));
+        }
         self.write_table(&outcomes)
     }
 

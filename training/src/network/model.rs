@@ -9,6 +9,7 @@ use super::architecture::{Block, Convolution, EMBEDDING, Encoder, Gate, NORM_EPS
 use super::description::{Description, Head, HeadKind};
 use super::masks::Masks;
 use super::parameters::{Tensor, Tensors, parameters};
+use crate::native::{self, Statistics};
 
 /// Layer norm: what is added to a variance.
 pub const LAYER_NORM_EPSILON: f64 = 1e-5;
@@ -212,17 +213,32 @@ impl Network {
         &self.tensors[&format!("{path}.{name}")]
     }
 
+    /// Whether layers are those of `native`: in training on the CPU.
+    fn is_native(&self, follow: bool) -> bool {
+        follow && self.store.device() == Device::Cpu
+    }
+
     fn convolution(&self, layer: &Convolution, x: &Torch, follow: bool) -> Torch {
         let weight = self.named(&layer.conv(), "weight");
         let (stride, padding) = ([layer.stride as i64; 2], [layer.padding() as i64; 2]);
         let groups = layer.groups as i64;
-        let x = x.conv2d(weight, None::<Torch>, stride, padding, [1, 1], groups);
+        let x = if groups > 1 && self.is_native(follow) {
+            native::depthwise(x, weight, layer.stride as i64)
+        } else {
+            x.conv2d(weight, None::<Torch>, stride, padding, [1, 1], groups)
+        };
         let norm = layer.norm();
+        let (weight, bias) = (self.named(&norm, "weight"), self.named(&norm, "bias"));
+        let (mean, variance) = (self.named(&norm, "running_mean"), self.named(&norm, "running_var"));
+        if self.is_native(follow) {
+            let statistics = Statistics { mean, variance, momentum: NORM_MOMENTUM };
+            return native::norm(&x, weight, bias, &statistics, NORM_EPSILON, layer.activated);
+        }
         let x = x.batch_norm(
-            Some(self.named(&norm, "weight")),
-            Some(self.named(&norm, "bias")),
-            Some(self.named(&norm, "running_mean")),
-            Some(self.named(&norm, "running_var")),
+            Some(weight),
+            Some(bias),
+            Some(mean),
+            Some(variance),
             follow,
             NORM_MOMENTUM,
             NORM_EPSILON,
@@ -234,24 +250,28 @@ impl Network {
     fn block(&self, block: &Block, input: &Torch, factors: Option<&Torch>, follow: bool) -> Torch {
         let expanded = block.expand.as_ref().map(|expand| self.convolution(expand, input, follow));
         let x = self.convolution(&block.depthwise, expanded.as_ref().unwrap_or(input), follow);
-        let x = &x * self.gate(&block.gate, &x);
+        let x = self.gate(&block.gate, &x, follow);
         let x = self.convolution(&block.project, &x, follow);
         if !block.residual {
             return x;
         }
         match factors {
-            Some(factors) => input + &x * factors.to_kind(x.kind()),
+            Some(factors) => input.addcmul(&x, &factors.to_kind(x.kind())),
             None => input + x,
         }
     }
 
-    fn gate(&self, gate: &Gate, x: &Torch) -> Torch {
-        let layer = |name: &str, x: &Torch| {
-            let path = format!("{}.{name}", gate.path);
-            let (weight, bias) = (self.named(&path, "weight"), self.named(&path, "bias"));
-            x.conv2d(weight, Some(bias), [1, 1], [0, 0], [1, 1], 1)
-        };
+    fn gate(&self, gate: &Gate, x: &Torch, follow: bool) -> Torch {
+        let [first, second] = ["fc1", "fc2"].map(|layer| {
+            let path = format!("{}.{layer}", gate.path);
+            [self.named(&path, "weight"), self.named(&path, "bias")]
+        });
+        if self.is_native(follow) {
+            return native::gate(x, first, second);
+        }
+        let layer =
+            |[weight, bias]: [&Torch; 2], x: &Torch| x.conv2d(weight, Some(bias), [1, 1], [0, 0], [1, 1], 1);
         let mean = x.mean_dim([2i64, 3].as_slice(), true, None::<Kind>);
-        layer("fc2", &layer("fc1", &mean).silu()).sigmoid()
+        x * layer(second, &layer(first, &mean).silu()).sigmoid()
     }
 }

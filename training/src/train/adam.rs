@@ -1,8 +1,9 @@
 //! The optimizer: Adam (Kingma and Ba, 2015), as PyTorch computes it.
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use crate::config::Optimizer;
+use crate::native;
 
 /// Adam over one vector of weights.
 pub struct Adam {
@@ -30,6 +31,10 @@ impl Adam {
     pub fn step(&mut self, weights: &Tensor, gradients: &Tensor, learning_rate: f64) {
         let Optimizer { beta1, beta2, epsilon, weight_decay, .. } = self.settings;
         self.steps += 1;
+        if weights.device() == Device::Cpu {
+            let moved = native::Moved { weights, gradients, mean: &self.mean, square: &self.square };
+            return native::adam(&moved, self.steps, learning_rate, &self.settings);
+        }
         tch::no_grad(|| {
             let decayed;
             let mut gradient = gradients;

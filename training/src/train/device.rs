@@ -7,6 +7,7 @@ use super::learner::Computation;
 use super::processes::Place;
 use crate::config::{Precision, Run};
 use crate::error::{Error, Result};
+use crate::native;
 
 /// What the configuration means on this machine, for a process of several if a launcher started it.
 ///
@@ -42,6 +43,9 @@ pub fn choose(run: &Run, place: Option<&Place>) -> Result<Computation> {
         Precision::F32 | Precision::F64 => false,
     };
     let kind = if run.precision == Precision::F64 { Kind::Double } else { Kind::Float };
+    if device == Device::Cpu {
+        native::keep_memory();
+    }
     if device.is_cuda() {
         // Batches are of few sizes, so that looking for the fastest convolution pays.
         tch::Cuda::cudnn_set_benchmark(true);

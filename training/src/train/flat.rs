@@ -125,7 +125,7 @@ impl Flat {
         for (variable, (_, view)) in variables.iter().zip(self.weights.views(&self.gradients)) {
             variable.grad().set_data(&view);
         }
-        self.clear();
+        self.clear(true);
     }
 
     /// The weights.
@@ -163,9 +163,12 @@ impl Flat {
         &self.summed
     }
 
-    /// Sets gradients and sums to zero.
-    pub fn clear(&self) {
-        let _ = (self.gradients.shallow_clone().zero_(), self.summed.shallow_clone().zero_());
+    /// Sets gradients to zero, and sums with them if `sums`.
+    pub fn clear(&self, sums: bool) {
+        let _ = self.gradients.shallow_clone().zero_();
+        if sums {
+            let _ = self.summed.shallow_clone().zero_();
+        }
     }
 
     /// A vector as long as the weights, of zeros.

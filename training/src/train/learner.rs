@@ -5,12 +5,12 @@ use tch::{Device, Kind, Tensor};
 
 use super::adam::Adam;
 use super::flat::{Flat, Layout};
-use super::native;
 use super::objective::{Batch, Figures, losses};
 use super::processes::Processes;
 use crate::checkpoint::Checkpoint;
 use crate::config::Optimizer;
 use crate::error::{Error, Result};
+use crate::native;
 use crate::network::architecture::NORM_MOMENTUM;
 use crate::network::masks::Masks;
 use crate::network::model::{Factors, Mode, Network};
@@ -137,9 +137,11 @@ impl Learner {
         learning_rate: f64,
         processes: &Processes,
     ) -> Result<Step> {
-        self.flat.clear();
         let mut statistics = self.flat.statistics().shallow_clone();
         let mut gradients = self.flat.gradients().shallow_clone();
+        // The mean of one batch is that batch: nothing is summed.
+        let alone = of_step == 1 && processes.count() == 1;
+        self.flat.clear(!alone);
         let before = statistics.copy();
         let mut sums = [self.flat.gradients_sum(), self.flat.statistics_sum(), self.flat.figures()];
         let mut health = Vec::new();
@@ -154,20 +156,28 @@ impl Learner {
             losses.total.backward();
             health.push(losses.total.detach().to_kind(Kind::Double));
             let figures = losses.figures.flatten(0, -1);
-            tch::no_grad(|| {
-                for (sum, one) in sums.iter_mut().zip([&gradients, &statistics, &figures]) {
-                    *sum += one;
+            tch::no_grad(|| match alone {
+                true => sums[2].copy_(&figures),
+                false => {
+                    for (sum, one) in sums.iter_mut().zip([&gradients, &statistics, &figures]) {
+                        *sum += one;
+                    }
                 }
             });
         }
         let [gradients_sum, statistics_sum, figures] = sums;
-        health.push(gradients_sum.sum(None::<Kind>));
-        processes.sum(self.flat.summed())?;
-        health.push(gradients_sum.sum(None::<Kind>));
-        tch::no_grad(|| {
-            gradients.copy_(&(gradients_sum / of_step as f64));
-            statistics.copy_(&(statistics_sum / of_step as f64));
-        });
+        if alone {
+            let own = gradients.sum(None::<Kind>).to_kind(Kind::Double);
+            health.extend([own.shallow_clone(), own]);
+        } else {
+            health.push(gradients_sum.sum(None::<Kind>));
+            processes.sum(self.flat.summed())?;
+            health.push(gradients_sum.sum(None::<Kind>));
+            tch::no_grad(|| {
+                gradients.copy_(&(gradients_sum / of_step as f64));
+                statistics.copy_(&(statistics_sum / of_step as f64));
+            });
+        }
         self.adam.step(self.flat.values(), &gradients, learning_rate);
         Ok(Step { figures: figures.copy(), health: Tensor::stack(&health, 0) })
     }

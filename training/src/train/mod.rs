@@ -8,7 +8,6 @@ pub mod adam;
 pub mod device;
 pub mod flat;
 pub mod learner;
-mod native;
 pub mod objective;
 pub mod processes;
 pub mod progress;

@@ -2,9 +2,11 @@
 
     training_reference.py OUT.safetensors
 
-Each objective's loss and gradients; ten steps of Adam over gradients that are given, and the average of the last weights;
-the plateau schedule over a sequence of losses. Needs nothing but numpy and any PyTorch from
-1.13 on. The values made with 2.11.0 are `tests/data/training/reference.safetensors`, which the test `objectives` compares
+Each objective's loss and gradients; ten steps of Adam of each over the whole network, the average of the last weights, and
+batch norm's statistics computed anew for it; ten steps over gradients that are given, from far above Adam's epsilon to far
+below; the plateau schedule over a sequence of losses. Needs nothing but numpy and any PyTorch from
+1.13 on. Of each tensor six values and its norm are kept; of weights, what the steps have changed them by. The values made
+with 2.11.0 are `tests/data/training/reference.safetensors`, which the test `objectives` compares
 with. Weights, patches, masks and tags are made of their names, as in `network_reference.py` beside it. Patches are of 32
 frames by 32 bands: the network takes any, and double precision is slow.
 """
@@ -17,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, update_bn
 
 import network_reference
 from network_reference import Network, Projection, Tags, uniform, value
@@ -25,6 +27,9 @@ from network_reference import Network, Projection, Tags, uniform, value
 SIDE, SAMPLES, CLASSES = 32, 6, 20
 WEIGHTS = {"track": 0.1, "release": 0.15, "artist": 0.6, "label": 0.15}
 STEPS, AVERAGED = 10, 4
+# Of the steps over the whole network: Adam divides by the gradient's size, so that where there is next to no gradient,
+# only a larger epsilon than the usual one keeps rounding from being all that is learnt.
+RATE, EPSILON = 1e-4, 1e-2
 
 
 class Masked(Network):
@@ -33,6 +38,10 @@ class Masked(Network):
     def forward(self, patches, batch=None):
         named = network_reference.uniform
         network_reference.uniform = lambda name, *dims: uniform(f"{batch}.{name}", *dims)
+        # Without a batch's name nothing is dropped; batch norm computes as it is told.
+        for module in self.modules():
+            if isinstance(module, (Network, network_reference.Block)):
+                module.training = self.training and batch is not None
         try:
             return super().forward(patches)
         finally:
@@ -71,29 +80,89 @@ def gradients(out, what, network, loss):
     loss.backward()
     out[f"{what}.loss"] = loss.reshape(1)
     for name, parameter in network.named_parameters():
-        out[f"{what}.gradient.{name}"] = torch.cat([sampled(parameter.grad), parameter.grad.norm().reshape(1)])
+        out[f"{what}.gradient.{name}"] = kept(parameter.grad)
+
+
+def contrastive_loss(network, batch, allowed=None):
+    return contrastive(network.heads["projections"], network(patches(batch, 8), batch), allowed)
+
+
+def masked_loss(network, batch):
+    allowed = torch.from_numpy(uniform("allowed", 4, 4) < 0.5) | torch.eye(4, dtype=torch.bool)
+    return contrastive_loss(network, batch, allowed)
+
+
+def tags_loss(network, batch):
+    tags = torch.from_numpy((uniform("tags", 5, CLASSES) < 0.3).astype(np.float64))
+    return F.multilabel_soft_margin_loss(network.heads["predictions"](network(patches(batch, 5), batch)), tags)
+
+
+def multitask_losses(network, batch):
+    x = network(patches(batch, 16), batch)
+    return [contrastive(network.heads[name], own) for name, own in zip(WEIGHTS, x.chunk(4))]
+
+
+def multitask_loss(network, batch):
+    return sum(weight * loss for weight, loss in zip(WEIGHTS.values(), multitask_losses(network, batch)))
+
+
+def projection():
+    return {"projections": Projection()}
+
+
+OBJECTIVES = {
+    "contrastive": (projection, contrastive_loss),
+    "masked": (projection, masked_loss),
+    "tags": (lambda: {"predictions": Tags()}, tags_loss),
+    "multitask": (lambda: {name: Projection() for name in WEIGHTS}, multitask_loss),
+}
 
 
 def objectives(out):
-    network = made({"projections": Projection()})
-    loss = contrastive(network.heads["projections"], network(patches("contrastive", 8), "contrastive"))
-    gradients(out, "contrastive", network, loss)
+    for what, (heads, loss) in OBJECTIVES.items():
+        network = made(heads())
+        batch = "contrastive" if what == "masked" else what
+        if what == "multitask":
+            with torch.no_grad():
+                out["multitask.losses"] = torch.stack(multitask_losses(made(heads()), batch))
+        gradients(out, what, network, loss(network, batch))
 
-    network = made({"projections": Projection()})
-    allowed = torch.from_numpy(uniform("allowed", 4, 4) < 0.5) | torch.eye(4, dtype=torch.bool)
-    x = network(patches("contrastive", 8), "contrastive")
-    gradients(out, "masked", network, contrastive(network.heads["projections"], x, allowed))
 
-    network = made({"predictions": Tags()})
-    tags = torch.from_numpy((uniform("tags", 5, CLASSES) < 0.3).astype(np.float64))
-    logits = network.heads["predictions"](network(patches("tags", 5), "tags"))
-    gradients(out, "tags", network, F.multilabel_soft_margin_loss(logits, tags))
+def steps(out):
+    """Ten steps of each objective, each with a batch of its own."""
+    for what, (heads, loss) in OBJECTIVES.items():
+        network = made(heads())
+        before = {name: tensor.detach().clone() for name, tensor in network.named_parameters()}
+        optimizer = torch.optim.Adam(network.parameters(), lr=RATE, eps=EPSILON)
+        average, losses = AveragedModel(network), []
+        for step in range(STEPS):
+            optimizer.zero_grad()
+            value = loss(network, f"{what}.step.{step}")
+            value.backward()
+            optimizer.step()
+            losses.append(value.detach())
+            if step >= STEPS - AVERAGED:
+                average.update_parameters(network)
+        out[f"{what}.steps.losses"] = torch.stack(losses)
+        changed = lambda network: {name: tensor - before[name] for name, tensor in network.named_parameters()}
+        store(out, f"{what}.steps.weights", changed(network))
+        store(out, f"{what}.steps.statistics", statistics(network))
+        store(out, f"{what}.average.weights", changed(average.module))
+        update_bn([patches(f"{what}.statistics.{batch}", 6) for batch in range(3)], average)
+        store(out, f"{what}.average.statistics", statistics(average.module))
 
-    network = made({name: Projection() for name in WEIGHTS})
-    x = network(patches("multitask", 16), "multitask")
-    losses = [contrastive(network.heads[name], own) for name, own in zip(WEIGHTS, x.chunk(4))]
-    out["multitask.losses"] = torch.stack(losses)
-    gradients(out, "multitask", network, sum(weight * loss for weight, loss in zip(WEIGHTS.values(), losses)))
+
+def kept(tensor):
+    return torch.cat([sampled(tensor), tensor.detach().norm().reshape(1)])
+
+
+def statistics(network):
+    return {name: tensor for name, tensor in network.named_buffers() if "num_batches_tracked" not in name}
+
+
+def store(out, what, tensors):
+    """All of them behind each other, by name."""
+    out[what] = torch.cat([kept(tensors[name]) for name in sorted(tensors)])
 
 
 def adam(out):
@@ -141,9 +210,10 @@ def save(path, tensors):
 
 
 def main():
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     out = {}
     objectives(out)
+    steps(out)
     adam(out)
     schedule(out)
     save(sys.argv[1], out)

@@ -87,7 +87,9 @@ impl Track {
 
     /// The styles of its release.
     pub fn styles(self) -> Vec<&'static str> {
-        let mut styles = vec![self.artist % STYLES.len(), (self.artist + self.release % 3) % STYLES.len()];
+        // Whoever the artist is, so that to know him says nothing of them.
+        let mut random = random("styles", self.release);
+        let mut styles: Vec<usize> = (0..2).map(|_| random.random_range(0..STYLES.len())).collect();
         styles.sort_unstable();
         styles.dedup();
         styles.into_iter().map(|style| STYLES[style]).collect()
@@ -146,14 +148,15 @@ pub fn samples(size: Size, track: Track) -> Vec<f32> {
     let scale = SCALES[release.random_range(0..SCALES.len())];
     let beat = release.random_range(0.16f32..0.42);
     let hiss = [260.0f32, 620.0, 1300.0, 2500.0, 4200.0, 6400.0][track.label];
-    let strokes: Vec<usize> = track
+    let styles: Vec<usize> = track
         .styles()
         .iter()
-        .flat_map(|style| {
-            let style = STYLES.iter().position(|other| other == style).expect("one of them");
-            [style % 4, 4 + style / 2, (style * 3) % 8]
-        })
+        .map(|style| STYLES.iter().position(|other| other == style).expect("one of them"))
         .collect();
+    let strokes: Vec<usize> =
+        styles.iter().flat_map(|style| [style % 4, 4 + style / 2, (style * 3) % 8]).collect();
+    // And the pitches of what answers it, on every other beat.
+    const BELLS: [f32; STYLES.len()] = [140.0, 250.0, 440.0, 790.0, 1400.0, 2400.0, 3900.0, 6100.0];
 
     // The track: its melody.
     let mut own = random("track", track.release * 100 + track.place);
@@ -185,9 +188,12 @@ pub fn samples(size: Size, track: Track) -> Vec<f32> {
             let coloured = white + turn * one - 0.97 * 0.97 * two;
             (two, one) = (one, coloured);
             let struck = if strokes.contains(&(number % 8)) { (-since * 40.0).exp() } else { 0.0 };
-            0.5 * envelope * wave[(phase * WAVE as f32) as usize % WAVE]
+            let ringing = styles.iter().filter(|style| (number + **style).is_multiple_of(2));
+            let bells: f32 = ringing.map(|&style| (TAU * BELLS[style] * since).sin()).sum();
+            0.4 * envelope * wave[(phase * WAVE as f32) as usize % WAVE]
                 + 0.012 * coloured
                 + 0.25 * struck * white
+                + 0.18 * (-since * 12.0).exp() * bells
         })
         .collect()
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use tch::{Device, Tensor};
 
-use super::native::{Gloo, Store};
 use crate::error::{Error, Result};
+use crate::native::{Gloo, Store};
 use watch::Watch;
 
 /// How long processes wait for each other when they meet.

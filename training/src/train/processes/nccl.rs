@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use libloading::os::unix::Library;
 use tch::{Kind, Tensor};
 
-use crate::train::native::{Store, current_cuda_stream};
+use crate::native::{Store, current_cuda_stream};
 
 const FILE: &str = "libnccl.so.2";
 /// The key of the store under which the processes find their communicator.

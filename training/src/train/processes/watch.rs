@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::train::native::Store;
+use crate::native::Store;
 
 /// How often a process shows that it is alive.
 const BEAT: Duration = Duration::from_secs(1);
