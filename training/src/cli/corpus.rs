@@ -14,8 +14,8 @@ use crate::error::Result;
 /// `corpus credits --subset free --out FILE` says whom to thank for them.
 ///
 /// Subsets: small: 7 packages, 23 tracks, 19 MB; full: 87 packages, 755 tracks, 4 GB;
-/// free: those of full that anybody may sell, too, 719 tracks; extended: free, with larger packages and
-/// tracker modules, NNN tracks, N GB to download.
+/// free: those of full that anybody may sell, too, 719 tracks; extended: free with larger packages and
+/// tracker modules, 148 packages, 1119 tracks, 52 hours, 9 GB to download.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Arguments {

@@ -36,8 +36,8 @@ pub enum Subset {
     Full,
     /// What of them anybody may sell, too: 85 packages, 719 tracks.
     Free,
-    /// What of both tables anybody may sell: larger packages and tracker modules, too. Published models
-    /// learn from these.
+    /// What of both tables anybody may sell, larger packages and tracker modules with it: 148 packages, 1119
+    /// tracks, 9 GB. Published models learn from these.
     Extended,
 }
 

@@ -78,12 +78,16 @@ pub fn fetch_rows(
         if is_there(out, row) || !is_packaged(out, row) {
             continue;
         }
-        let player = match &player {
-            Some(player) => player,
-            None => player.insert(Player::new(|| at_need(&mut apt, out).map(|apt| &*apt))?),
-        };
-        if let Err(error) = player.render(&out.join(row.source()), &audio.join(row.place()), row.seconds) {
-            report.skipped.push((row.place(), error.to_string()));
+        let player = player.get_or_insert_with(|| {
+            Player::new(|| at_need(&mut apt, out).map(|apt| &*apt)).map_err(|error| error.to_string())
+        });
+        let recording = audio.join(row.place());
+        let rendered = player.as_ref().map_err(String::clone).and_then(|player| {
+            let rendered = player.render(&out.join(row.source()), &recording, row.seconds);
+            rendered.map_err(|error| error.to_string())
+        });
+        if let Err(reason) = rendered {
+            report.skipped.push((row.place(), reason));
         }
     }
     progress(count, count, "");

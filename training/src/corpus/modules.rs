@@ -44,8 +44,10 @@ impl Player {
     pub fn render(&self, module: &Path, to: &Path, seconds: u32) -> Result<()> {
         let folder = to.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
-        // What a killed run has left is written over.
-        let partial = to.with_extension("part.flac");
+        // Beside the module, where nobody looks for recordings; what a killed run has left is written over.
+        let mut partial = module.as_os_str().to_owned();
+        partial.push(".part.flac");
+        let partial = PathBuf::from(partial);
         let played = run(&mut self.command(module, &partial, seconds)).and_then(|()| {
             let found = length(&partial)?;
             if fits(found, seconds) {
