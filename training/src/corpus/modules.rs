@@ -78,7 +78,11 @@ impl Player {
         ] {
             command.args([option, value]);
         }
-        command.args(["--batch", "--quiet", "--no-float", "--force", "--output"]).arg(to).arg("--").arg(module);
+        command
+            .args(["--batch", "--quiet", "--no-float", "--force", "--output"])
+            .arg(to)
+            .arg("--")
+            .arg(module);
         command
     }
 }
