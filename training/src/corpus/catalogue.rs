@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(unique(|row| format!("{} {}", row.package, row.version)).len(), packages(&rows));
         let near = near_duplicates();
         assert_eq!(near.len(), NEAR_DUPLICATES.lines().count() - 1);
-        assert_eq!(near.len(), 16);
+        assert_eq!(near.len(), 18);
         assert!(near.iter().all(|(a, b)| a != b && places.contains(a) && places.contains(b)));
     }
 
