@@ -5,8 +5,9 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
-use sleeve_training::corpus::{Subset, near_duplicates, subset};
+use sleeve_training::corpus::{Row, Subset, credits, fetch_rows, near_duplicates, rows, subset};
 use sleeve_training::pairs::Association;
 use sleeve_training::pairs::tables::{PAIRS, Split, path};
 use sleeve_training::splits::{Part, SPLIT};
@@ -19,6 +20,9 @@ fn run(arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
+/// Held while apt works: the tests share its lists of packages.
+static FETCHING: Mutex<()> = Mutex::new(());
+
 #[test]
 fn from_packages_to_pairs() {
     for program in ["apt-get", "dpkg-deb"] {
@@ -28,6 +32,7 @@ fn from_packages_to_pairs() {
     }
     // Kept between runs: what is there is not fetched again.
     let corpus = Path::new(env!("CARGO_TARGET_TMPDIR")).join("corpus-small");
+    let fetching = FETCHING.lock().unwrap_or_else(PoisonError::into_inner);
     let at = |name: &str| corpus.join(name).to_str().unwrap().to_owned();
     let fetched = Command::new(env!("CARGO_BIN_EXE_sleeve-train"))
         .args(["corpus", "debian", "--subset", "small", "--out", corpus.to_str().unwrap()])
@@ -37,6 +42,7 @@ fn from_packages_to_pairs() {
         let reason = String::from_utf8_lossy(&fetched.stderr).trim().to_owned();
         return support::skip("from_packages_to_pairs", &format!("packages out of reach: {reason}"));
     }
+    drop(fetching);
     let rows = subset(Subset::Small);
     assert!(!corpus.join("skipped.tsv").exists(), "{}", String::from_utf8_lossy(&fetched.stderr));
     for row in &rows {
@@ -110,6 +116,91 @@ fn from_packages_to_pairs() {
     let stats = run(&["stats", &out("set")]);
     assert!(stats.contains("paper pairs") && stats.contains("846 K"), "{stats}");
     println!("{matched}{drawn}{stats}");
+}
+
+/// A package of 50 KB with one module, played by Debian's openmpt123 (4 MB, unless it is installed).
+#[test]
+fn a_module_becomes_a_recording() {
+    for program in ["apt-get", "dpkg-deb"] {
+        if !support::have(program) {
+            return support::skip("a_module_becomes_a_recording", &format!("no {program}"));
+        }
+    }
+    // The lists and programs of apt are those of the small subset.
+    let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (corpus, apt) = (temporary.join("corpus-module"), temporary.join("corpus-small/apt"));
+    std::fs::create_dir_all(&corpus).unwrap();
+    std::fs::create_dir_all(&apt).unwrap();
+    if !corpus.join("apt").exists() {
+        std::os::unix::fs::symlink(&apt, corpus.join("apt")).unwrap();
+    }
+    let _fetching = FETCHING.lock().unwrap_or_else(PoisonError::into_inner);
+    let pathogen: Vec<Row> = rows().into_iter().filter(|row| row.package == "pathogen").collect();
+    let [row] = pathogen.as_slice() else { panic!("{pathogen:?}") };
+    let recording = corpus.join("audio").join(row.place());
+    let fetch = || fetch_rows(pathogen.clone(), &corpus, |_, _, _| ());
+    // What a killed run may leave: half a recording.
+    std::fs::create_dir_all(recording.parent().unwrap()).unwrap();
+    std::fs::write(&recording, b"fLaC").unwrap();
+    let report = match fetch() {
+        Ok(report) if report.skipped.is_empty() => report,
+        failed => {
+            let reason = format!("packages out of reach: {failed:?}");
+            return support::skip("a_module_becomes_a_recording", &reason);
+        }
+    };
+    assert_eq!(report.tracks, 1);
+    let mut reader = sleeve::audio::AudioReader::open(&recording).unwrap();
+    assert_eq!((reader.info().sample_rate, reader.info().channels), (44100, 2));
+    let mut samples = Vec::new();
+    while reader.read(&mut samples).unwrap() > 0 {}
+    let seconds = samples.len() as f64 / 2.0 / 44100.0;
+    assert!((seconds - f64::from(row.seconds)).abs() < 1.5, "{seconds}");
+    let power = samples.iter().map(|&sample| f64::from(sample).powi(2)).sum::<f64>() / samples.len() as f64;
+    assert!(power > 1e-4, "{power}");
+
+    // It stays as it is, is made again where it is missing or cut off, and is the same every time.
+    let first = std::fs::read(&recording).unwrap();
+    let modified = || recording.metadata().unwrap().modified().unwrap();
+    let before = modified();
+    assert_eq!(fetch().unwrap().tracks, 1);
+    assert_eq!(modified(), before);
+    std::fs::remove_file(&recording).unwrap();
+    assert_eq!(fetch().unwrap().tracks, 1);
+    assert!(std::fs::read(&recording).unwrap() == first);
+    // A module that is not the catalogue's is neither played nor kept as if it were.
+    let mut other = pathogen.clone();
+    other[0].sha256 = "0000000000000000000000000000000000000000000000000000000000000000";
+    let error = fetch_rows(other, &corpus, |_, _, _| ()).unwrap_err().to_string();
+    assert!(error.contains("its content is not that of Debian 12"), "{error}");
+    assert!(!recording.exists());
+    // Nor one that plays for another time than it should.
+    let mut longer = pathogen.clone();
+    longer[0].seconds += 3;
+    let error = fetch_rows(longer, &corpus, |_, _, _| ()).unwrap_err().to_string();
+    assert!(error.contains("are catalogued") && error.contains("music.s3m"), "{error}");
+    assert!(!recording.exists());
+}
+
+#[test]
+fn credits_name_every_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("credits.tsv");
+    let arguments = ["corpus", "credits", "--subset", "extended", "--out", out.to_str().unwrap()];
+    let rows = subset(Subset::Extended);
+    assert!(run(&arguments).contains(&format!("{} tracks", rows.len())));
+    let text = std::fs::read_to_string(&out).unwrap();
+    assert_eq!(text, credits(&rows));
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("track\tauthor\tlicence\tsource"));
+    for (line, row) in lines.by_ref().zip(&rows) {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let &[track, author, licence, source] = cells.as_slice() else { panic!("{line}") };
+        assert_eq!((track, licence), (row.title, row.licence));
+        assert!(!author.is_empty() && row.artists.iter().all(|artist| author.contains(artist)), "{line}");
+        assert!(source.contains(row.package) && source.contains(row.version) && source.ends_with(row.path));
+    }
+    assert_eq!(lines.next(), None);
 }
 
 #[test]

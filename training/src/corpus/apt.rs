@@ -1,11 +1,40 @@
 //! apt as any user may run it: with a state folder of its own, and without installing anything.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
+use walkdir::WalkDir;
 
 use crate::error::{Error, Result};
+
+/// What this machine has installed, according to dpkg.
+const INSTALLED: &str = "/var/lib/dpkg/status";
+
+/// A program that was unpacked, not installed.
+pub struct Program {
+    /// The program, or its name where it is installed.
+    pub path: PathBuf,
+    /// Folders of the libraries that were unpacked with it.
+    pub libraries: Vec<PathBuf>,
+}
+
+impl Program {
+    /// A command that runs it with its libraries.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        if !self.libraries.is_empty() {
+            let given = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+            let given = std::env::split_paths(&given).filter(|folder| !folder.as_os_str().is_empty());
+            let folders = self.libraries.iter().cloned().chain(given);
+            // Only a folder with a colon in its name cannot be joined.
+            command.env("LD_LIBRARY_PATH", std::env::join_paths(folders).unwrap_or_else(|_| OsString::new()));
+        }
+        command
+    }
+}
 
 /// apt with its own lists and caches; where packages come from is the system's configuration.
 pub struct Apt {
@@ -73,38 +102,82 @@ impl Apt {
     /// # Errors
     /// If it cannot be downloaded or unpacked.
     pub fn download_and_unpack(&self, package: &str, version: &str) -> Result<TempDir> {
+        self.unpack(&[format!("{package}={version}")]).or_else(|_| self.unpack(&[package.to_owned()]))
+    }
+
+    /// A program of a package of the same name: downloaded with those of the packages that it needs which
+    /// the machine lacks, unpacked beside the state, and there again the next time.
+    ///
+    /// # Errors
+    /// If a package cannot be downloaded or unpacked, or the program is not in it.
+    pub fn program(&self, name: &str) -> Result<Program> {
+        let root = self.folder.join("programs").join(name);
+        if !root.is_dir() {
+            let mut plan = self.command("apt-get");
+            // What is installed already needs no unpacking.
+            plan.arg("-o").arg(format!("Dir::State::status={INSTALLED}"));
+            plan.env("LC_ALL", "C").args(["--simulate", "--no-install-recommends", "install", name]);
+            let plan = output(&mut plan)?;
+            let packages: Vec<String> = plan
+                .lines()
+                .filter_map(|line| line.strip_prefix("Inst ")?.split_whitespace().next())
+                .map(str::to_owned)
+                .collect();
+            let unpacked = self.unpack(&packages)?;
+            let folder = root.parent().unwrap_or(&self.folder);
+            std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
+            std::fs::rename(unpacked.path(), &root).map_err(|error| Error::io(&root, error))?;
+        }
+        let path = root.join("usr/bin").join(name);
+        if !path.is_file() {
+            return Err(Error::Program { program: name.into(), reason: "it is not in its package".into() });
+        }
+        let files = WalkDir::new(&root).into_iter().flatten();
+        let libraries = files.filter(|file| file.file_name().to_string_lossy().contains(".so"));
+        let folders: BTreeSet<PathBuf> =
+            libraries.filter_map(|file| Some(file.path().parent()?.to_owned())).collect();
+        Ok(Program { path, libraries: folders.into_iter().collect() })
+    }
+
+    /// Downloads packages and unpacks them into one temporary folder beside the state.
+    fn unpack(&self, packages: &[String]) -> Result<TempDir> {
         let temporary = || TempDir::new_in(&self.folder).map_err(|error| Error::io(&self.folder, error));
         let (downloaded, unpacked) = (temporary()?, temporary()?);
-        let exact = run(self
-            .command("apt-get")
-            .current_dir(&downloaded)
-            .arg("download")
-            .arg(format!("{package}={version}")));
-        if exact.is_err() {
-            run(self.command("apt-get").current_dir(&downloaded).arg("download").arg(package))?;
-        }
+        run(self.command("apt-get").current_dir(&downloaded).arg("download").args(packages))?;
         let entries = std::fs::read_dir(&downloaded).map_err(|error| Error::io(&downloaded, error))?;
-        let file = entries
-            .flatten()
-            .map(|entry| entry.path())
-            .find(|path| path.extension().is_some_and(|e| e == "deb"));
-        let file = file.ok_or_else(|| Error::Program {
-            program: "apt-get download".into(),
-            reason: format!("it left no file of {package}"),
-        })?;
-        run(Command::new("dpkg-deb").arg("-x").arg(file).arg(unpacked.path()))?;
+        let files = entries.flatten().map(|entry| entry.path());
+        let files: Vec<PathBuf> =
+            files.filter(|path| path.extension().is_some_and(|ending| ending == "deb")).collect();
+        if files.is_empty() {
+            return Err(Error::Program {
+                program: "apt-get download".into(),
+                reason: format!("it left no file of {}", packages.join(" ")),
+            });
+        }
+        for file in files {
+            run(Command::new("dpkg-deb").arg("-x").arg(file).arg(unpacked.path()))?;
+        }
         Ok(unpacked)
     }
 }
 
-fn run(command: &mut Command) -> Result<()> {
+/// Runs a program to its end.
+///
+/// # Errors
+/// If it is not here, or fails; with the last of what it said.
+pub fn run(command: &mut Command) -> Result<()> {
+    output(command).map(drop)
+}
+
+/// Runs a program to its end; returns what it printed.
+fn output(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output().map_err(|error| Error::Program {
         program: program.clone(),
         reason: format!("{error} (a Debian system is needed for this)"),
     })?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let text = String::from_utf8_lossy(&output.stderr);
     let reason =

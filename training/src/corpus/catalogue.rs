@@ -5,7 +5,9 @@ use std::fmt::Write;
 
 use quick_xml::escape::escape;
 
-const CORPUS: &str = include_str!("../../corpus/corpus.tsv");
+/// The tables, one after the other: numbers given to releases, artists and labels of the first are for good.
+const TABLES: [&str; 2] =
+    [include_str!("../../corpus/corpus.tsv"), include_str!("../../corpus/extended.tsv")];
 const NEAR_DUPLICATES: &str = include_str!("../../corpus/near_duplicates.tsv");
 
 /// The packages of the small subset: 23 tracks, 19 MB to download.
@@ -22,15 +24,21 @@ const SMALL: [&str; 7] = [
 /// Licences that forbid selling the music.
 const NOT_FOR_SALE: [&str; 3] = ["Battle-Tanks-License", "Drascula-License", "ETHYMONICS-FREE-MUSIC-LICENSE"];
 
+/// Endings of the names of tracker modules, which are scores with their sounds and have to be played.
+const MODULES: [&str; 5] = ["it", "mod", "s3m", "stm", "xm"];
+
 /// Which packages are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Subset {
     /// Seven small packages, 23 tracks.
     Small,
-    /// All 87 packages, 755 tracks, 4 GB.
+    /// All 87 packages of the first table, 755 tracks, 4 GB.
     Full,
-    /// What of them anybody may sell, too: 85 packages, 719 tracks. Published models learn from these.
+    /// What of them anybody may sell, too: 85 packages, 719 tracks.
     Free,
+    /// What of both tables anybody may sell, larger packages and tracker modules with it: 148 packages, 1119
+    /// tracks, 9 GB. Published models learn from these.
+    Extended,
 }
 
 /// One track.
@@ -64,25 +72,63 @@ pub struct Row {
     pub release_id: u32,
     /// Place in the tracklist of the release, from 1.
     pub number: u32,
+    /// Whether it is in the second table.
+    pub extended: bool,
 }
 
 impl Row {
-    /// Where the file goes in the unpacked corpus.
+    /// Where the recording goes in the folder `audio` of the unpacked corpus.
     pub fn place(&self) -> String {
         place(self.package, self.path)
     }
+
+    /// Where the package's file goes in the unpacked corpus: the recording itself, or the module that it
+    /// is played from.
+    pub fn source(&self) -> String {
+        let folder = if self.is_module() { "modules" } else { "audio" };
+        format!("{folder}/{}/{}", self.package, self.path.replace("!/", "/"))
+    }
+
+    /// Whether the package has a tracker module, of which the recording is made.
+    pub fn is_module(&self) -> bool {
+        is_module(self.path)
+    }
+
+    /// Whether anybody may sell the music.
+    pub fn is_free(&self) -> bool {
+        !self.licence.is_empty() && !NOT_FOR_SALE.contains(&self.licence)
+    }
+}
+
+fn is_module(path: &str) -> bool {
+    let ending = path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    ending.is_some_and(|ending| MODULES.contains(&&*ending))
 }
 
 fn place(package: &str, path: &str) -> String {
-    format!("{package}/{}", path.replace("!/", "/"))
+    let ending = if is_module(path) { ".flac" } else { "" };
+    format!("{package}/{}{ending}", path.replace("!/", "/"))
 }
 
 /// All rows, in the order of the catalogue.
 pub fn rows() -> Vec<Row> {
-    let mut lines = CORPUS.lines();
-    let header: Vec<&str> = lines.next().unwrap_or("").split('\t').collect();
-    let mut releases: HashMap<(&str, &str), (u32, u32)> = HashMap::new();
+    let mut releases = HashMap::new();
     let mut rows = Vec::new();
+    for (at, table) in TABLES.into_iter().enumerate() {
+        read(table, at > 0, &mut releases, &mut rows);
+    }
+    rows
+}
+
+/// Adds the rows of a table; `releases` are those numbered so far, with their tracks.
+fn read(
+    table: &'static str,
+    extended: bool,
+    releases: &mut HashMap<(&'static str, &'static str), (u32, u32)>,
+    rows: &mut Vec<Row>,
+) {
+    let mut lines = table.lines();
+    let header: Vec<&str> = lines.next().unwrap_or("").split('\t').collect();
     for line in lines {
         let cells: Vec<&'static str> = line.split('\t').collect();
         let cell = |name: &str| {
@@ -108,9 +154,9 @@ pub fn rows() -> Vec<Row> {
             date: cell("date"),
             release_id: *release_id,
             number: *number,
+            extended,
         });
     }
-    rows
 }
 
 /// The rows of a subset.
@@ -118,10 +164,28 @@ pub fn subset(subset: Subset) -> Vec<Row> {
     let mut rows = rows();
     rows.retain(|row| match subset {
         Subset::Small => SMALL.contains(&row.package),
-        Subset::Full => true,
-        Subset::Free => !row.licence.is_empty() && !NOT_FOR_SALE.contains(&row.licence),
+        Subset::Full => !row.extended,
+        Subset::Free => !row.extended && row.is_free(),
+        Subset::Extended => row.is_free(),
     });
     rows
+}
+
+/// Whom to thank for the recordings, and on what terms they are there: a table of track, author, licence
+/// and source. An author whom the catalogue does not know is in the package's file of copyrights.
+pub fn credits(rows: &[Row]) -> String {
+    let mut text = String::from("track\tauthor\tlicence\tsource\n");
+    for row in rows {
+        let author = if row.artists.is_empty() {
+            format!("unknown; see the copyright file of {}", row.package)
+        } else {
+            row.artists.join(", ")
+        };
+        let (title, licence) = (row.title, row.licence);
+        let source = format!("Debian 12, {} {}: {}", row.package, row.version, row.path);
+        let _ = writeln!(text, "{title}\t{author}\t{licence}\t{source}");
+    }
+    text
 }
 
 /// Pairs of places whose recordings sound the same or nearly so: whoever learns from pairs is better off
@@ -224,21 +288,77 @@ pub fn dump(rows: &[Row]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use sha2::{Digest, Sha256};
+
     use super::*;
     use crate::discogs::for_each_release;
 
     #[test]
     fn the_catalogue_is_whole() {
         let rows = rows();
-        assert_eq!(rows.len(), 755);
-        assert!(rows.iter().all(|row| row.sha256.len() == 64 && row.seconds > 0 && !row.licence.is_empty()));
-        assert_eq!(subset(Subset::Small).len(), 23);
-        let places: std::collections::HashSet<String> = rows.iter().map(Row::place).collect();
-        assert_eq!(places.len(), 755);
+        assert_eq!(rows.len(), 755 + 400);
+        for row in &rows {
+            assert!(row.sha256.len() == 64 && row.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            let filled = [row.package, row.version, row.path, row.title, row.release, row.licence];
+            assert!(filled.iter().all(|cell| !cell.trim().is_empty()), "{row:?}");
+            assert!(row.seconds >= 20, "{row:?}");
+        }
+        let unique = |of: fn(&Row) -> String| rows.iter().map(of).collect::<HashSet<_>>();
+        let places = unique(Row::place);
+        assert_eq!((places.len(), unique(Row::source).len()), (rows.len(), rows.len()));
+        // A package is unpacked once, so that it has one version.
+        let packages = |rows: &[Row]| rows.iter().map(|row| row.package).collect::<HashSet<_>>().len();
+        assert_eq!(unique(|row| format!("{} {}", row.package, row.version)).len(), packages(&rows));
         let near = near_duplicates();
         assert_eq!(near.len(), NEAR_DUPLICATES.lines().count() - 1);
-        assert_eq!(near.len(), 16);
-        assert!(near.iter().all(|(a, b)| places.contains(a) && places.contains(b)));
+        assert_eq!(near.len(), 18);
+        assert!(near.iter().all(|(a, b)| a != b && places.contains(a) && places.contains(b)));
+    }
+
+    #[test]
+    fn subsets_are_what_they_are_called() {
+        let count = |wanted: Subset| {
+            let rows = subset(wanted);
+            let packages: HashSet<&str> = rows.iter().map(|row| row.package).collect();
+            (packages.len(), rows.len())
+        };
+        assert_eq!(count(Subset::Small), (7, 23));
+        assert_eq!(count(Subset::Full), (87, 755));
+        assert_eq!(count(Subset::Free), (85, 719));
+        assert_eq!(count(Subset::Extended), (148, 719 + 400));
+        // The second table came later, and only with what anybody may sell; the first stays as it was.
+        let rows = rows();
+        assert!(rows[..755].iter().all(|row| !row.extended && !row.is_module()));
+        assert!(rows[755..].iter().all(|row| row.extended && row.is_free()));
+        assert!(rows[755..].iter().all(|row| rows[..755].iter().all(|old| old.sha256 != row.sha256)));
+        for licence in NOT_FOR_SALE {
+            assert!(rows.iter().any(|row| row.licence == licence), "{licence} is of nothing");
+            assert!(subset(Subset::Extended).iter().all(|row| row.licence != licence));
+        }
+    }
+
+    /// Whoever has trained on the first table finds the same releases, artists and labels in it.
+    #[test]
+    fn numbers_of_the_first_table_are_for_good() {
+        let digest = Sha256::digest(dump(&subset(Subset::Full)));
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest, "c304d27c6110868f6da0c702adb155dbb974bf2ac8ac694305c58ea0dbf7723f");
+    }
+
+    #[test]
+    fn modules_become_recordings() {
+        let rows = rows();
+        let modules: Vec<&Row> = rows.iter().filter(|row| row.is_module()).collect();
+        assert_eq!(modules.len(), 182);
+        for row in modules {
+            assert_eq!(row.place(), format!("{}/{}.flac", row.package, row.path));
+            assert_eq!(row.source(), format!("modules/{}/{}", row.package, row.path));
+        }
+        let ogg = rows.iter().find(|row| row.path.contains("!/")).unwrap();
+        assert_eq!(ogg.source(), format!("audio/{}", ogg.place()));
+        assert!(!ogg.place().contains('!') && !is_module("it") && is_module("a/B.MOD"));
     }
 
     #[test]
@@ -260,7 +380,7 @@ mod tests {
             releases += 1;
         })
         .unwrap();
-        assert_eq!(tracks, 755);
+        assert_eq!(tracks, rows.len());
         assert_eq!(releases, rows.iter().map(|row| row.release_id).max().unwrap());
         let small = dump(&subset(Subset::Small));
         for line in small.lines().filter(|line| line.contains("Kenta Cho")) {

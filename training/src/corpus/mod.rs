@@ -3,6 +3,7 @@
 
 mod apt;
 mod catalogue;
+mod modules;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,12 +13,13 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-pub use catalogue::{Row, Subset, dump, near_duplicates, rows, subset};
+pub use catalogue::{Row, Subset, credits, dump, near_duplicates, rows, subset};
 
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::scan::sha256_of;
 use apt::Apt;
+use modules::Player;
 
 /// What fetching came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,51 +31,82 @@ pub struct Report {
 }
 
 /// Fetches the packages of a subset and writes into the folder `out`:
-/// `audio/` (the recordings as packaged), `releases.xml.gz` (the catalogue in Discogs' schema), `ids.tsv`
+/// `audio/` (the recordings as packaged, and those of tracker modules as libopenmpt plays them),
+/// `modules/` (the modules), `releases.xml.gz` (the catalogue in Discogs' schema), `ids.tsv`
 /// (release, number and title of every file, for `match --ids`), `never.tsv` (near-duplicates, for
 /// `pairs --never`), `licences.tsv` (licence of every file) and, where there are any, `skipped.tsv`.
-/// What is there already is not fetched again. `progress` is told of packages done, in all, and the next.
+/// What is there already is not fetched again. `progress` is told of packages and modules done, in all,
+/// and the next.
 ///
 /// # Errors
 /// If apt or dpkg is missing, no package at all can be had, or a file cannot be written.
-pub fn fetch(wanted: Subset, out: &Path, mut progress: impl FnMut(usize, usize, &str)) -> Result<Report> {
-    let rows = subset(wanted);
+pub fn fetch(wanted: Subset, out: &Path, progress: impl FnMut(usize, usize, &str)) -> Result<Report> {
+    fetch_rows(subset(wanted), out, progress)
+}
+
+/// As [`fetch`], of rows of the catalogue.
+///
+/// # Errors
+/// As those of [`fetch`].
+pub fn fetch_rows(
+    rows: Vec<Row>,
+    out: &Path,
+    mut progress: impl FnMut(usize, usize, &str),
+) -> Result<Report> {
     let audio = out.join("audio");
     std::fs::create_dir_all(&audio).map_err(|error| Error::io(&audio, error))?;
     let mut packages: BTreeMap<(&str, &str), Vec<&Row>> = BTreeMap::new();
     rows.iter().for_each(|row| packages.entry((row.package, row.version)).or_default().push(row));
+    let modules: Vec<&Row> = rows.iter().filter(|row| row.is_module()).collect();
     let mut report = Report::default();
+    // Made only at need: with everything in place neither apt nor a network is needed.
     let mut apt = None;
-    let count = packages.len();
-    for (done, ((package, version), rows)) in packages.into_iter().enumerate() {
+    let count = packages.len() + modules.len();
+    for (done, ((package, version), rows)) in packages.iter().enumerate() {
         progress(done, count, package);
-        if rows.iter().any(|row| !is_there(&audio, row)) {
-            // Only now: with everything in place neither apt nor a network is needed.
-            let apt = match &mut apt {
-                Some(apt) => apt,
-                none => none.insert(Apt::new(&out.join("apt"))?),
-            };
-            if let Err(error) = unpack(apt, package, version, &rows, &audio) {
-                rows.iter().filter(|row| !is_there(&audio, row)).for_each(|row| {
-                    report.skipped.push((row.place(), error.to_string()));
-                });
-            }
+        if rows.iter().any(|row| !is_packaged(out, row))
+            && let Err(error) = unpack(at_need(&mut apt, out)?, package, version, rows, out)
+        {
+            rows.iter().filter(|row| !is_packaged(out, row)).for_each(|row| {
+                report.skipped.push((row.place(), error.to_string()));
+            });
+        }
+    }
+    let mut player = None;
+    for (done, row) in modules.into_iter().enumerate() {
+        progress(packages.len() + done, count, row.title);
+        if is_there(out, row) || !is_packaged(out, row) {
+            continue;
+        }
+        let player = player.get_or_insert_with(|| {
+            Player::new(|| at_need(&mut apt, out).map(|apt| &*apt)).map_err(|error| error.to_string())
+        });
+        let recording = audio.join(row.place());
+        let rendered = player.as_ref().map_err(String::clone).and_then(|player| {
+            let rendered = player.render(&out.join(row.source()), &recording, row.seconds);
+            rendered.map_err(|error| error.to_string())
+        });
+        if let Err(reason) = rendered {
+            report.skipped.push((row.place(), reason));
         }
     }
     progress(count, count, "");
     let skipped: Vec<String> = report.skipped.iter().map(|(place, _)| place.clone()).collect();
     let mut present = Vec::new();
     for row in rows {
-        if is_there(&audio, &row) {
+        if is_there(out, &row) {
             present.push(row);
-        } else if !skipped.contains(&row.place()) {
-            let path = audio.join(row.place());
-            let reason =
-                if path.exists() { "its content is not that of Debian 12" } else { "not in the package" };
-            // A file that the catalogue does not describe must not be scanned as if it did.
-            if path.exists() {
-                std::fs::remove_file(&path).map_err(|error| Error::io(&path, error))?;
-            }
+            continue;
+        }
+        // A file that the catalogue does not describe must not be scanned as if it did.
+        let path = audio.join(row.place());
+        let exists = path.exists();
+        if exists {
+            std::fs::remove_file(&path).map_err(|error| Error::io(&path, error))?;
+        }
+        if !skipped.contains(&row.place()) {
+            let other = exists || out.join(row.source()).exists();
+            let reason = if other { "its content is not that of Debian 12" } else { "not in the package" };
             report.skipped.push((row.place(), reason.into()));
         }
     }
@@ -86,20 +119,34 @@ pub fn fetch(wanted: Subset, out: &Path, mut progress: impl FnMut(usize, usize, 
     Ok(report)
 }
 
-fn is_there(audio: &Path, row: &Row) -> bool {
-    sha256_of(&audio.join(row.place())).is_ok_and(|hash| hash == row.sha256)
+/// apt, made when it is first wanted.
+fn at_need<'a>(apt: &'a mut Option<Apt>, out: &Path) -> Result<&'a Apt> {
+    Ok(match apt {
+        Some(apt) => apt,
+        none => none.insert(Apt::new(&out.join("apt"))?),
+    })
+}
+
+/// Whether the package's file is there.
+fn is_packaged(out: &Path, row: &Row) -> bool {
+    sha256_of(&out.join(row.source())).is_ok_and(|hash| hash == row.sha256)
+}
+
+/// Whether the recording is there.
+fn is_there(out: &Path, row: &Row) -> bool {
+    let rendered = || modules::is_rendered(&out.join("audio").join(row.place()), row.seconds);
+    is_packaged(out, row) && (!row.is_module() || rendered())
 }
 
 /// Downloads a package and takes the rows' files out of it.
-fn unpack(apt: &Apt, package: &str, version: &str, rows: &[&Row], audio: &Path) -> Result<()> {
+fn unpack(apt: &Apt, package: &str, version: &str, rows: &[&Row], out: &Path) -> Result<()> {
     let folder = apt.download_and_unpack(package, version)?;
     let mut archives: BTreeMap<&str, Vec<(&Row, &str)>> = BTreeMap::new();
     for row in rows {
-        let target = audio.join(row.place());
         match row.path.split_once("!/") {
             Some((archive, member)) => archives.entry(archive).or_default().push((row, member)),
             None if folder.path().join(row.path).is_file() => {
-                move_file(&folder.path().join(row.path), &target)?;
+                move_file(&folder.path().join(row.path), &out.join(row.source()))?;
             }
             None => {}
         }
@@ -111,7 +158,7 @@ fn unpack(apt: &Apt, package: &str, version: &str, rows: &[&Row], audio: &Path) 
         for (row, member) in members {
             // A member of another release may be gone; the catalogue alone says where it goes.
             let Ok(mut member) = zip.by_name(member) else { continue };
-            let target = audio.join(row.place());
+            let target = out.join(row.source());
             let mut file = atomic::create(&target)?;
             std::io::copy(&mut member, &mut file).map_err(|error| Error::io(&target, error))?;
             file.commit()?;
