@@ -8,8 +8,8 @@ use std::process::{Command, Output};
 
 use sleeve::extractor::Extractor;
 use sleeve::model::Model;
-use sleeve_training::batches::{Dataset, PairLoader, Readers, TagLoader};
-use sleeve_training::config::{Config, Objective, SHIPPED};
+use sleeve_training::batches::{Dataset, PairLoader, Readers};
+use sleeve_training::config::{Config, SHIPPED};
 use sleeve_training::runlog::{Entry, read};
 use sleeve_training::splits::Part;
 use support::synthetic::{SIZE, data_set, train};
@@ -89,7 +89,8 @@ fn has_learnt(set: &Path, run: &Path, association: &str) {
 /// Standard errors between what is found and guessing: by chance, one run in thirty thousand comes so far.
 const MARGIN: f64 = 4.0;
 
-/// Learns each association of a collection whose traits can be heard. Validation has other artists than training.
+/// Learns associations of a collection whose traits can be heard. Validation has other artists than training;
+/// fourteen artists are too few to learn in a minute what makes one, so that the artist association is not among them.
 ///
 /// Beside the shipped configurations: one batch a step, fewer pairs in it, two crops of a recording an epoch, and a
 /// projection of 64, for one of 512 starts with similarities of some tens, random ones, that a short run takes to unlearn.
@@ -113,40 +114,6 @@ fn a_collection_made_for_it_is_learnt_from() {
         let run = run(&set, association, &changes);
         has_learnt(&set, &run, association);
     }
-    let changes =
-        ["objective.patches=24", "data.crops=2", "run.epochs=5", "swa.epochs=2", "swa.learning_rate=3e-4"];
-    let run = run(&set, "tags", &changes.map(str::to_owned));
-    knows_styles(&set, &run);
-}
-
-/// Whether validation tags, of releases whose styles say nothing of their artists, are told better than by how often each
-/// was seen in training.
-fn knows_styles(set: &Path, run: &Path) {
-    let log: Vec<Entry> = read(run).unwrap();
-    let loss = log.last().unwrap().values["average/tags/loss"];
-    let config = Config::load_with(run.join("config.toml"), &[] as &[&str]).unwrap();
-    let Objective::Tags(tags) = &config.objective else { panic!("another objective") };
-    let data = Dataset::open(set, &set.join("features")).unwrap();
-    let rows = |part: Part| -> Vec<Vec<f32>> {
-        let loader = TagLoader::new(&data, &config, tags, part, &Readers::new(1, 2)).unwrap();
-        let classes = loader.classes().len();
-        let batches = loader.epoch(0, 0, 1).map(|batch| batch.unwrap().tags);
-        batches.flat_map(|tags| tags.chunks(classes).map(<[f32]>::to_vec).collect::<Vec<_>>()).collect()
-    };
-    let (seen, asked) = (rows(Part::Train), rows(Part::Validation));
-    let rates: Vec<f64> = (0..seen[0].len())
-        .map(|class| seen.iter().map(|row| f64::from(row[class])).sum::<f64>() / seen.len() as f64)
-        .collect();
-    let guess = |row: &Vec<f32>| {
-        let of = |(&tag, rate): (&f32, &f64)| -(if tag > 0.5 { *rate } else { 1.0 - rate }).ln();
-        row.iter().zip(&rates).map(of).sum::<f64>() / rates.len() as f64
-    };
-    let guesses: Vec<f64> = asked.iter().map(guess).collect();
-    let count = guesses.len() as f64;
-    let mean = guesses.iter().sum::<f64>() / count;
-    let error = (guesses.iter().map(|guess| (guess - mean).powi(2)).sum::<f64>()).sqrt() / count;
-    println!("tags: loss {loss:.4}, by their rates {mean:.4}, standard error {error:.4}");
-    assert!(loss < mean - MARGIN * error, "{loss}, where rates alone come to {mean} +- {error}");
 }
 
 /// Learns, and fails unless that goes well.
