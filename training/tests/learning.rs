@@ -89,28 +89,36 @@ fn has_learnt(set: &Path, run: &Path, association: &str) {
 /// Standard errors between what is found and guessing: by chance, one run in thirty thousand comes so far.
 const MARGIN: f64 = 4.0;
 
+/// Learns associations of a collection whose traits can be heard. Validation has other artists than training;
+/// fourteen artists are too few to learn in a minute what makes one, so that the artist association is not among them.
+///
+/// Beside the shipped configurations: one batch a step, fewer pairs in it, two crops of a recording an epoch, and a
+/// projection of 64, for one of 512 starts with similarities of some tens, random ones, that a short run takes to unlearn.
 #[test]
 fn a_collection_made_for_it_is_learnt_from() {
     let temporary = tempfile::tempdir().unwrap();
-    let set = match std::env::var_os("SLEEVE_LEARNING_SET") {
-        Some(folder) if Path::new(&folder).join("set").exists() => PathBuf::from(folder).join("set"),
-        Some(folder) => data_set(Path::new(&folder), SIZE),
-        None => data_set(temporary.path(), SIZE),
-    };
-    // A projection of 512 starts with similarities of some tens, random ones, that a short run takes to unlearn.
-    let track = ["objective.associations.track.pairs=16", "objective.projection=64"];
-    let run = run(&set, "track", &[&track[..], &LENGTH].concat());
-    has_learnt(&set, &run, "track");
+    let set = data_set(temporary.path(), SIZE);
+    for (association, pairs, crops, epochs) in
+        [("track", 16, 1, 7), ("release", 16, 2, 5), ("label", 12, 2, 5)]
+    {
+        let changes = [
+            format!("objective.associations.{association}.pairs={pairs}"),
+            "objective.projection=64".into(),
+            format!("data.crops={crops}"),
+            // Six labels among twelve pairs: others of the same label are no negatives.
+            format!("data.mask_related={}", association == "label"),
+            format!("run.epochs={epochs}"),
+            "swa.epochs=2".into(),
+            "swa.learning_rate=3e-4".into(),
+        ];
+        let run = run(&set, association, &changes);
+        has_learnt(&set, &run, association);
+    }
 }
 
-/// Epochs of the runs of this test.
-const LENGTH: [&str; 4] =
-    ["run.epochs=8", "swa.epochs=2", "optimizer.learning_rate=1e-3", "swa.learning_rate=3e-4"];
-
 /// Learns, and fails unless that goes well.
-fn run(set: &Path, model: &str, changes: &[&str]) -> PathBuf {
-    let changes: Vec<String> = changes.iter().map(|change| change.to_string()).collect();
-    let (run, output) = learn(set, model, &changes);
+fn run(set: &Path, model: &str, changes: &[String]) -> PathBuf {
+    let (run, output) = learn(set, model, changes);
     println!("{}", printed(&output));
     assert!(output.status.success());
     run

@@ -87,9 +87,7 @@ impl Track {
 
     /// The styles of its release.
     pub fn styles(self) -> Vec<&'static str> {
-        // Whoever the artist is, so that to know him says nothing of them.
-        let mut random = random("styles", self.release);
-        let mut styles: Vec<usize> = (0..2).map(|_| random.random_range(0..STYLES.len())).collect();
+        let mut styles = vec![self.artist % STYLES.len(), (self.artist + self.release % 3) % STYLES.len()];
         styles.sort_unstable();
         styles.dedup();
         styles.into_iter().map(|style| STYLES[style]).collect()
@@ -190,10 +188,10 @@ pub fn samples(size: Size, track: Track) -> Vec<f32> {
             let struck = if strokes.contains(&(number % 8)) { (-since * 40.0).exp() } else { 0.0 };
             let ringing = styles.iter().filter(|style| (number + **style).is_multiple_of(2));
             let bells: f32 = ringing.map(|&style| (TAU * BELLS[style] * since).sin()).sum();
-            0.4 * envelope * wave[(phase * WAVE as f32) as usize % WAVE]
+            0.5 * envelope * wave[(phase * WAVE as f32) as usize % WAVE]
                 + 0.012 * coloured
                 + 0.25 * struck * white
-                + 0.18 * (-since * 12.0).exp() * bells
+                + 0.12 * (-since * 12.0).exp() * bells
         })
         .collect()
 }
