@@ -78,9 +78,8 @@ pub fn fetch_rows(
         if is_there(out, row) || !is_packaged(out, row) {
             continue;
         }
-        let player = player.get_or_insert_with(|| {
-            Player::new(|| at_need(&mut apt, out).map(|apt| &*apt)).map_err(|error| error.to_string())
-        });
+        let player = player
+            .get_or_insert_with(|| Player::new(|| at_need(&mut apt, out)).map_err(|error| error.to_string()));
         let recording = audio.join(row.place());
         let rendered = player.as_ref().map_err(String::clone).and_then(|player| {
             let rendered = player.render(&out.join(row.source()), &recording, row.seconds);
