@@ -258,8 +258,8 @@ fn the_guide_says_what_the_program_does() {
             continue;
         };
         seen.insert(command);
-        // Training is in the program where libtorch is.
-        if command == "train" && !known.contains("\n  train") {
+        // What needs libtorch is in the program where there is one.
+        if ["train", "evaluate"].contains(&command) && !known.contains(&format!("\n  {command}")) {
             continue;
         }
         let help = run(&[command, "--help"]);
@@ -268,8 +268,8 @@ fn the_guide_says_what_the_program_does() {
         }
     }
     let all = [
-        "corpus", "discogs", "export", "features", "match", "pairs", "plot", "scan", "split", "stats",
-        "train",
+        "corpus", "discogs", "evaluate", "export", "features", "match", "pairs", "plot", "report",
+        "retrieve", "scan", "split", "stats", "train",
     ];
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);
     // What it says of configurations can be set.
