@@ -39,12 +39,17 @@ impl AtomicFile {
     /// Starts a file that is to be `path`. Its folder must exist.
     ///
     /// # Errors
-    /// `Io` if the temporary file cannot be made.
+    /// `Io` if the temporary file cannot be made, or `path` is a device, a pipe or a socket: those cannot be replaced
+    /// whole, and who may write to their folder would lose them.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let name = path.file_name().ok_or_else(|| {
             Error::io(path, io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))
         })?;
+        if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+            let reason = "a device or a pipe, not a file that can be replaced";
+            return Err(Error::io(path, io::Error::new(io::ErrorKind::InvalidInput, reason)));
+        }
         // Several writers of one file, in this process and others, must not share a temporary name.
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
@@ -167,6 +172,21 @@ mod tests {
         abandoned.write_all(b"other").unwrap();
         drop(abandoned);
         assert_eq!(fs::read(&path).unwrap(), b"{}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_and_pipes_are_not_replaced() {
+        use std::os::unix::net::UnixListener;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let _listener = UnixListener::bind(&path).unwrap();
+        for path in [path.as_path(), Path::new("/dev/null")] {
+            let error = AtomicFile::create(path).unwrap_err().to_string();
+            assert!(error.contains("device") && error.contains(path.to_str().unwrap()), "{error}");
+            assert!(!fs::metadata(path).unwrap().is_file());
+        }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
