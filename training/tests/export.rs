@@ -20,9 +20,14 @@ use support::formula;
 
 const PATCHES: usize = 8;
 
-fn sleeve_train(arguments: &[&str], folder: &Path) -> Output {
+fn command(arguments: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sleeve-train"));
-    command.arg("export").args(arguments).current_dir(folder).output().unwrap()
+    command.args(arguments).current_dir(folder);
+    command
+}
+
+fn sleeve_train(arguments: &[&str], folder: &Path) -> Output {
+    command(&[&["export"], arguments].concat(), folder).output().unwrap()
 }
 
 #[track_caller]
@@ -54,12 +59,21 @@ fn run(model: &Model, engine: EngineChoice) -> Vec<Vec<f32>> {
 }
 
 #[test]
-fn every_runtime_gives_the_same_embeddings() {
+fn every_runtime_gives_the_same_embeddings_of_half_precision() {
+    every_runtime_gives_the_same_embeddings("half", 10 << 20);
+}
+
+#[test]
+fn every_runtime_gives_the_same_embeddings_of_eight_bits() {
+    every_runtime_gives_the_same_embeddings("int8", 5 << 20);
+}
+
+fn every_runtime_gives_the_same_embeddings(weights: &str, most_bytes: u64) {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["--random", "--seed", "5", "--random-norms", "--out", ".", "--name", "net"];
-    written(&[&arguments[..], &["--formats", "onnx"]].concat(), folder.path());
+    written(&[&arguments[..], &["--formats", "onnx", "--weights", weights]].concat(), folder.path());
     let path = folder.path().join("net.onnx");
-    assert!(std::fs::metadata(&path).unwrap().len() < 10 << 20, "half precision");
+    assert!(std::fs::metadata(&path).unwrap().len() < most_bytes, "{weights}");
     let model = Model::open(&path).unwrap();
     assert_eq!(model.warnings(), [] as [String; 0]);
     let names: Vec<_> = model.outputs().iter().map(|output| (output.name.as_str(), output.dim)).collect();
@@ -139,6 +153,69 @@ fn a_classifier_has_its_classes_and_dataset() {
     let least = cosines.fold(1.0, f64::min);
     println!("exported against the checkpoint: relative error {error:.1e}, cosine at least {least:.7}");
     assert!(error < 5e-3 && least > 0.9999, "relative error {error:.1e}, cosine {least}");
+}
+
+#[test]
+fn eight_bits_are_kept_from_file_to_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--random", "--seed", "7", "--random-norms", "--formats", "onnx", "--out", "."];
+    written(&[&arguments[..], &["--name", "half"]].concat(), folder.path());
+    let said = written(&[&arguments[..], &["--name", "int8", "--weights", "int8"]].concat(), folder.path());
+    assert!(said.contains("rounding to eight bits"), "{said}");
+    let bytes = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    // The name is in the file; in other folders it can be the same.
+    let from = |source: &str, out: &str, weights: &[&str]| {
+        let arguments = ["--from", source, "--formats", "onnx", "--out", out, "--name", "int8"];
+        written(&[&arguments[..], weights].concat(), folder.path());
+    };
+    from("half.onnx", "later", &["--weights", "int8"]);
+    assert!(bytes("later/int8.onnx") == bytes("int8.onnx"));
+    from("int8.onnx", "again", &[]);
+    assert!(bytes("again/int8.onnx") == bytes("int8.onnx"));
+    from("int8.onnx", "wide", &["--weights", "half"]);
+    assert!(bytes("wide/int8.onnx").len() > 3 * bytes("int8.onnx").len() / 2);
+    let outputs = |name: &str| run(&Model::open(folder.path().join(name)).unwrap(), EngineChoice::Effnet);
+    assert!(
+        outputs("wide/int8.onnx") == outputs("int8.onnx"),
+        "half precision holds eight bits without loss"
+    );
+    assert!(outputs("half.onnx") != outputs("int8.onnx"));
+}
+
+#[test]
+fn weights_that_eight_bits_cannot_hold_are_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    let music = sleeve_tests::repository().join("examples/audio");
+    let music = music.to_str().expect("Unicode");
+    output_of(&mut command(&["scan", music, "--out", "collection.parquet"], place));
+    let features = ["features", music, "--collection", "collection.parquet", "--out", "features"];
+    output_of(&mut command(&features, place));
+
+    let mut checkpoint = Checkpoint::untrained(Description::new(vec![]), 2).unwrap();
+    checkpoint.write(place.join("net.safetensors")).unwrap();
+    let arguments = ["net.safetensors", "--out", ".", "--name", "net", "--formats", "onnx"];
+    let compared = [&arguments[..], &["--weights", "int8", "--compare", "features"]].concat();
+    let said = written(&compared, place);
+    println!("{said}");
+    assert!(said.contains("embeddings of 256 patches before and after: cosine 0.999"), "{said}");
+
+    // One weight of each output a thousand times the others, on an input that is always zero: in half precision that
+    // changes nothing, and in steps of the large weight all others vanish.
+    let tensors = &mut checkpoint.tensors;
+    for part in ["weight", "bias"] {
+        tensors.get_mut(&format!("features.7.0.block.3.1.{part}")).unwrap().values[0] = 0.0;
+    }
+    tensors.get_mut("features.7.0.block.3.1.running_mean").unwrap().values[0] = 0.0;
+    for weights in tensors.get_mut("features.8.0.weight").unwrap().values.chunks_mut(320) {
+        weights[0] = 1000.0 * weights.iter().fold(0.0f32, |most, weight| most.max(weight.abs()));
+    }
+    checkpoint.write(place.join("net.safetensors")).unwrap();
+    std::fs::remove_file(place.join("net.onnx")).unwrap();
+    std::fs::remove_file(place.join("net.json")).unwrap();
+    refused(&compared, place, "net.onnx: not written: rounding turns embeddings to a cosine of");
+    assert!(!place.join("net.onnx").exists());
+    refused(&[&arguments[..], &["--compare", "features"]].concat(), place, "--weights");
 }
 
 #[test]

@@ -188,7 +188,17 @@ fn other_formats_are_made_of_a_published_file() {
     let whole = exported();
     let stem = folder.path().join("net");
     let write = |formats: &[Format], name: &str, source: &Source| {
-        export(source, &Options { folder: folder.path(), name, formats, replace: false })
+        export(
+            source,
+            &Options {
+                folder: folder.path(),
+                name,
+                formats,
+                storage: None,
+                compared_on: None,
+                replace: false,
+            },
+        )
     };
     write(&[Format::Onnx], "net", &Source::Checkpoint(&whole.checkpoint, None)).unwrap();
     let path = stem.with_extension("onnx");

@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
+use crate::export::closeness::Closeness;
 use crate::export::metadata::check_keys;
+use crate::export::weights::Storage;
 use crate::export::{Format, Options, Source, export};
 use crate::network::plain::randomise_norms;
 use crate::network::{Description, Head};
@@ -16,7 +18,8 @@ use crate::network::{Description, Head};
 ///
 /// NAME.onnx runs on the library's CPU engines and on every ONNX runtime, NAME.pt on libtorch (with CUDA or
 /// without), and NAME.json says what goes in and comes out, in the schema of Essentia's models. Both hold the same
-/// numbers: batch norm folded into the convolutions, rounded to half precision. They take patches [n, 128, 96] in f32
+/// numbers: batch norm folded into the convolutions, rounded to half precision, or (`--weights int8`) to eight bits
+/// with a scale for each output. They take patches [n, 128, 96] in f32
 /// and return in f32, the heads' outputs first, then the embeddings; the batch size n is free.
 ///
 /// ONNX runtimes compute in f32. Of NAME.pt, whoever opens it chooses with `module.to(dtype)`, which also casts the
@@ -42,6 +45,14 @@ pub struct Arguments {
     /// The formats, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Name::Onnx, Name::Pt])]
     formats: Vec<Name>,
+    /// How the ONNX file holds its weights; as a file named with --from does, half precision otherwise. With eight
+    /// bits it is half as large.
+    #[arg(long, value_enum)]
+    weights: Option<Stored>,
+    /// Features on which the embeddings are compared with those before the weights were stored as --weights says; the
+    /// model is written only if the cosines of all patches are above 0.999.
+    #[arg(long, value_name = "FEATURES", requires = "weights")]
+    compare: Option<PathBuf>,
     /// Seed of an untrained network's weights.
     #[arg(long, value_name = "N", default_value_t = 0, requires = "random")]
     seed: u64,
@@ -65,6 +76,15 @@ pub struct Arguments {
 enum Name {
     Onnx,
     Pt,
+}
+
+/// How weights are stored.
+#[derive(Clone, Copy, ValueEnum)]
+enum Stored {
+    /// Two bytes each.
+    Half,
+    /// One byte each for those of dense layers and of convolutions over one pixel, which are nearly all.
+    Int8,
 }
 
 #[derive(Clone)]
@@ -99,12 +119,27 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
     };
     let Arguments { out: folder, name, replace, .. } = arguments;
-    let report = export(&source, &Options { folder, name, formats: &formats, replace: *replace })?;
+    let storage = arguments.weights.map(|stored| match stored {
+        Stored::Half => Storage::Half,
+        Stored::Int8 => Storage::Int8,
+    });
+    let compared_on = arguments.compare.as_deref();
+    let options = Options { folder, name, formats: &formats, storage, compared_on, replace: *replace };
+    let report = export(&source, &options)?;
     for file in &report.files {
         println!("{}", file.display());
     }
     if report.rounding > 0.0 {
-        println!("rounding to half precision: at most {:.1e} of the weights of an output", report.rounding);
+        let kind = match report.storage {
+            Storage::Half => "half precision",
+            Storage::Int8 => "eight bits",
+        };
+        println!("rounding to {kind}: at most {:.1e} of the weights of an output", report.rounding);
+    }
+    if let Some(Closeness { patches, lowest, mean }) = report.closeness {
+        println!(
+            "embeddings of {patches} patches before and after: cosine {lowest:.5} at least, {mean:.5} in the mean"
+        );
     }
     Ok(())
 }

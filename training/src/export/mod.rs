@@ -1,10 +1,11 @@
 //! From a checkpoint to the files that the library and the wider world open: `<name>.onnx`, `<name>.pt` and the metadata
 //! of both, `<name>.json`.
 //!
-//! [`weights`] folds batch norm and rounds to half precision, and [`onnx`] writes that; the library itself opens the
-//! result and makes the TorchScript file of it, so that all formats hold the same numbers. [`published`] reads them back
-//! from an ONNX file.
+//! [`weights`] folds batch norm and rounds to half precision or to eight bits, and [`onnx`] writes that; the library
+//! itself opens the result and makes the TorchScript file of it, so that all formats hold the same numbers.
+//! [`mod@closeness`] says what rounding does to embeddings, and [`published`] reads the weights back from an ONNX file.
 
+pub mod closeness;
 pub mod metadata;
 pub mod onnx;
 pub(crate) mod protobuf;
@@ -20,7 +21,8 @@ use sleeve::model::{Metadata, Model};
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
-use weights::Weights;
+use closeness::{Closeness, closeness};
+use weights::{Storage, Weights};
 
 /// A kind of file that a network is exported as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,11 @@ pub struct Options<'a> {
     pub name: &'a str,
     /// The formats, each once.
     pub formats: &'a [Format],
+    /// How the ONNX file holds the weights; as the source does, if not given.
+    pub storage: Option<Storage>,
+    /// Features whose embeddings must be the same, to [`LEAST_COSINE`], as those of the weights before they were stored
+    /// as asked.
+    pub compared_on: Option<&'a Path>,
     /// Whether files that are there already are replaced; else they are an error.
     pub replace: bool,
 }
@@ -67,7 +74,14 @@ pub struct Report {
     pub files: Vec<PathBuf>,
     /// The largest relative error of rounding the weights that make one output of a layer.
     pub rounding: f64,
+    /// How the network holds its weights.
+    pub storage: Storage,
+    /// What rounding did to embeddings, where that was asked for.
+    pub closeness: Option<Closeness>,
 }
+
+/// The lowest cosine between the embeddings of a patch before and after rounding with which a model is written.
+pub const LEAST_COSINE: f64 = 0.999;
 
 /// Writes a network. All files are made before the first is written, and each appears whole.
 ///
@@ -75,7 +89,7 @@ pub struct Report {
 /// `InvalidArgument` for a name or formats that cannot be, `Format` where a source cannot be used or a file is there
 /// already, and `Io`.
 pub fn export(source: &Source, options: &Options) -> Result<Report> {
-    let &Options { folder, name, formats, replace } = options;
+    let &Options { folder, name, formats, storage, compared_on, replace } = options;
     check_name(name)?;
     if formats.is_empty() || (1..formats.len()).any(|i| formats[..i].contains(&formats[i])) {
         return Err(Error::InvalidArgument("formats: name each once, and at least one".into()));
@@ -108,8 +122,29 @@ pub fn export(source: &Source, options: &Options) -> Result<Report> {
 
     let json = Metadata::from_document(document).map_err(Error::InvalidArgument)?.to_json();
     let description = serde_json::to_string(&description).expect("a description can be written as JSON");
+    let place = folder.join(format!("{name}.onnx"));
+    let before = compared_on.map(|_| onnx::file(&weights, name, &description));
+    let weights = match storage {
+        Some(storage) => weights.stored_as(storage),
+        None => weights,
+    };
     let graph = onnx::file(&weights, name, &description);
-    let model = opened(&folder.join(format!("{name}.onnx")), &graph, &json)?;
+    let model = opened(&place, &graph, &json)?;
+    let closeness = match (compared_on, before) {
+        (Some(features), Some(before)) => {
+            let closeness = closeness(&opened(&place, &before, &json)?, &model, features)?;
+            if closeness.lowest < LEAST_COSINE {
+                let lowest = closeness.lowest;
+                let reason = format!(
+                    "not written: rounding turns embeddings to a cosine of {lowest:.5}, under {LEAST_COSINE}; half \
+                     precision keeps them"
+                );
+                return Err(Error::format(&place, reason));
+            }
+            Some(closeness)
+        }
+        _ => None,
+    };
     let mut files = Vec::new();
     for format in formats {
         let bytes = match format {
@@ -138,7 +173,7 @@ pub fn export(source: &Source, options: &Options) -> Result<Report> {
         atomic::write(path, bytes)?;
     }
     let files = files.into_iter().map(|(path, _)| path).collect();
-    Ok(Report { files, rounding: weights.rounding })
+    Ok(Report { files, rounding: weights.rounding, storage: weights.storage(), closeness })
 }
 
 /// A stem that stays in its folder and is not hidden.

@@ -1,7 +1,7 @@
 //! The exported network as an ONNX file.
 //!
-//! Weights are initialisers in half precision, by the names they have in a checkpoint, each behind a Cast to f32:
-//! runtimes compute in f32 and do the casts once, when they load.
+//! Weights are initialisers by the names they have in a checkpoint: in half precision, each behind a Cast to f32, or of
+//! eight bits behind a DequantizeLinear. Runtimes compute in f32 and do that once, when they load.
 
 use half::f16;
 
@@ -22,6 +22,7 @@ const LAYER_NORM_EPSILON: f32 = 1e-5;
 /// ONNX's numbers for types of elements.
 pub(crate) mod element {
     pub const F32: i64 = 1;
+    pub const I8: i64 = 3;
     pub const I64: i64 = 7;
     pub const F16: i64 = 10;
 }
@@ -34,7 +35,7 @@ mod attribute {
 }
 
 /// The key of the network's description among the file's properties.
-pub(super) const DESCRIPTION: &str = "sleeve";
+pub(crate) const DESCRIPTION: &str = "sleeve";
 
 /// The file's bytes. The network's description goes with it, so that other formats can be made from the file.
 pub fn file(weights: &Weights, name: &str, description: &str) -> Vec<u8> {
@@ -43,7 +44,15 @@ pub fn file(weights: &Weights, name: &str, description: &str) -> Vec<u8> {
     let mut graph = writer.graph;
     graph.text(2, name);
     for (name, tensor) in &weights.tensors {
-        graph.message(5, &initialiser(name, tensor));
+        match &tensor.steps {
+            None => {
+                graph.message(5, &initialiser_of(name, &tensor.dims, &tensor.values));
+            }
+            Some(steps) => {
+                graph.message(5, &eight_bits(name, tensor, steps));
+                graph.message(5, &scales(&scale_of(name), steps));
+            }
+        }
     }
     let mut axes = Message::new();
     axes.ints(1, [1]).int(2, element::I64).text(8, AXES).bytes(9, &1i64.to_le_bytes());
@@ -68,8 +77,30 @@ pub fn file(weights: &Weights, name: &str, description: &str) -> Vec<u8> {
 /// The axis of the one channel. As all names but those of inputs and outputs it has a dot, which no head's has.
 const AXES: &str = "features.channel_axis";
 
-fn initialiser(name: &str, tensor: &Half) -> Message {
-    initialiser_of(name, &tensor.dims, &tensor.values)
+/// The name of the steps of a tensor of eight bits.
+pub(super) fn scale_of(name: &str) -> String {
+    format!("{name}.scale")
+}
+
+/// A tensor in whole numbers of steps.
+fn eight_bits(name: &str, tensor: &Half, steps: &[f16]) -> Message {
+    let rows = tensor.values.chunks(tensor.values.len() / steps.len());
+    let counts = rows.zip(steps).flat_map(|(row, step)| {
+        row.iter().map(move |value| (value.to_f32() / step.to_f32()).round() as i8 as u8)
+    });
+    let mut message = Message::new();
+    message.ints(1, tensor.dims.iter().map(|&dim| dim as i64));
+    message.int(2, element::I8).text(8, name).bytes(9, &counts.collect::<Vec<u8>>());
+    message
+}
+
+/// Steps in f32, as DequantizeLinear wants them.
+fn scales(name: &str, steps: &[f16]) -> Message {
+    let bytes: Vec<u8> = steps.iter().flat_map(|step| step.to_f32().to_le_bytes()).collect();
+    let mut message = Message::new();
+    message.ints(1, [steps.len() as i64]);
+    message.int(2, element::F32).text(8, name).bytes(9, &bytes);
+    message
 }
 
 /// A tensor that is stored in half precision.
@@ -166,6 +197,11 @@ impl Writer<'_> {
 
     /// A stored tensor in f32.
     fn weight(&mut self, name: &str) -> String {
+        if self.weights.tensors[name].steps.is_some() {
+            let scale = scale_of(name);
+            let output = format!("{name}.f32");
+            return self.node("DequantizeLinear", &output, &[name, &scale], &[("axis", Attribute::Int(0))]);
+        }
         self.node("Cast", &format!("{name}.f32"), &[name], &[("to", Attribute::Int(element::F32))])
     }
 

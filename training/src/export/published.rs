@@ -6,7 +6,7 @@ use std::path::Path;
 use half::f16;
 use rten_onnx::onnx::{DataLocation, DataType, ModelProto, TensorProto};
 
-use super::onnx::DESCRIPTION;
+use super::onnx::{DESCRIPTION, scale_of};
 use super::weights::{Half, Weights, layout};
 use crate::error::{Error, Result};
 use crate::network::Description;
@@ -46,21 +46,68 @@ fn weights_of(bytes: &[u8]) -> Result<(Description, Weights), String> {
     let mut stored: HashMap<&str, &TensorProto> =
         graph.initializer.iter().filter_map(|tensor| Some((tensor.name.as_deref()?, tensor))).collect();
     let mut tensors = BTreeMap::new();
+    let mut tensor = |name: &str| stored.remove(name).ok_or_else(|| format!("it has no tensor `{name}`"));
     for (name, dims) in layout(&description.heads) {
-        let tensor = stored.remove(name.as_str()).ok_or_else(|| format!("it has no tensor `{name}`"))?;
-        let half = half(tensor, &dims).map_err(|reason| format!("tensor `{name}` {reason}"))?;
-        tensors.insert(name, half);
+        let main = tensor(&name)?;
+        let read = match main.data_type {
+            Some(DataType::INT8) => {
+                let scale = scale_of(&name);
+                let steps =
+                    steps(tensor(&scale)?, dims[0]).map_err(|reason| format!("tensor `{scale}` {reason}"))?;
+                eight_bits(main, &dims, steps)
+            }
+            _ => half(main, &dims),
+        };
+        tensors.insert(name.clone(), read.map_err(|reason| format!("tensor `{name}` {reason}"))?);
     }
     let heads = description.heads.clone();
     Ok((description, Weights { heads, tensors, rounding: 0.0 }))
 }
 
 fn half(tensor: &TensorProto, dims: &[usize]) -> Result<Half, String> {
+    let values = words(tensor, dims, DataType::FLOAT16, "half precision", f16::from_le_bytes)?;
+    Ok(Half { dims: dims.to_vec(), values: finite(values)?, steps: None })
+}
+
+/// The steps of a tensor of eight bits, one an output.
+fn steps(tensor: &TensorProto, outputs: usize) -> Result<Vec<f16>, String> {
+    let exact = words(tensor, &[outputs], DataType::FLOAT, "f32", f32::from_le_bytes)?;
+    let steps: Vec<f16> = exact.iter().map(|&step| f16::from_f32(step)).collect();
+    match exact.iter().zip(&steps).find(|&(&exact, step)| exact <= 0.0 || step.to_f32() != exact) {
+        Some((exact, _)) => Err(format!("holds {exact}, which is no step of half precision")),
+        None => Ok(steps),
+    }
+}
+
+fn eight_bits(tensor: &TensorProto, dims: &[usize], steps: Vec<f16>) -> Result<Half, String> {
+    let counts = words(tensor, dims, DataType::INT8, "eight bits", i8::from_le_bytes)?;
+    let per_output = counts.len() / dims[0];
+    let rows = counts.chunks(per_output).zip(&steps);
+    let values =
+        rows.flat_map(|(row, step)| row.iter().map(|&count| f16::from_f32(f32::from(count) * step.to_f32())));
+    Ok(Half { dims: dims.to_vec(), values: finite(values.collect())?, steps: Some(steps) })
+}
+
+fn finite(values: Vec<f16>) -> Result<Vec<f16>, String> {
+    match values.iter().find(|value| !value.is_finite()) {
+        Some(value) => Err(format!("holds {value}")),
+        None => Ok(values),
+    }
+}
+
+/// The values of a tensor that must have this shape and type.
+fn words<const N: usize, T>(
+    tensor: &TensorProto,
+    dims: &[usize],
+    data_type: DataType,
+    spelt: &str,
+    read: impl Fn([u8; N]) -> T,
+) -> Result<Vec<T>, String> {
     if !tensor.dims.iter().copied().eq(dims.iter().map(|&dim| dim as i64)) {
         return Err(format!("has the shape {:?}, not {dims:?}", tensor.dims));
     }
-    if tensor.data_type != Some(DataType::FLOAT16) {
-        return Err("is not in half precision".into());
+    if tensor.data_type != Some(data_type) {
+        return Err(format!("is not in {spelt}"));
     }
     if tensor.data_location == Some(DataLocation::EXTERNAL) {
         return Err("lies in another file".into());
@@ -70,9 +117,5 @@ fn half(tensor: &TensorProto, dims: &[usize]) -> Result<Half, String> {
     if words.len() != dims.iter().product::<usize>() || !rest.is_empty() {
         return Err(format!("holds {} bytes, not those of {dims:?}", raw.len()));
     }
-    let values: Vec<f16> = words.iter().map(|&word| f16::from_le_bytes(word)).collect();
-    if let Some(value) = values.iter().find(|value| !value.is_finite()) {
-        return Err(format!("holds {value}"));
-    }
-    Ok(Half { dims: dims.to_vec(), values })
+    Ok(words.iter().map(|&word| read(word)).collect())
 }

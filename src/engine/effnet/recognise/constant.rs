@@ -70,6 +70,14 @@ impl Constant {
                 Some(bytes) => words(bytes, |word| i64::from(i32::from_le_bytes(word)))?,
                 None => raw.ints.as_slice().into(),
             }),
+            element::I8 => Values::Ints(match raw.raw {
+                Some(bytes) => words(bytes, |word| i64::from(i8::from_le_bytes(word)))?,
+                None => raw.ints.as_slice().into(),
+            }),
+            element::U8 => Values::Ints(match raw.raw {
+                Some(bytes) => words(bytes, |[byte]| i64::from(byte))?,
+                None => raw.ints.as_slice().into(),
+            }),
             other => return Err(format!("tensor {name} has elements of ONNX type {other}")),
         };
         // An empty tensor can only be a missing list; with further dimensions their product, which

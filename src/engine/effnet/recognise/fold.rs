@@ -19,6 +19,10 @@ pub(super) fn fold(node: &Node, inputs: &[Option<&Constant>]) -> Result<Constant
         "Constant" => constant(node),
         "Identity" => Ok(input(0)?.clone()),
         "Cast" => cast(input(0)?, node.int("to").unwrap_or(0)),
+        "DequantizeLinear" => {
+            let zero = inputs.get(2).copied().flatten();
+            dequantize(input(0)?, input(1)?, zero, node.int("axis").unwrap_or(1))
+        }
         "Shape" => Ok(Constant::ints(input(0)?.dims.iter().map(|&dim| dim as i64).collect())),
         "Reshape" => input(0)?.reshape(&list(1, "shape")?.ok_or("its shape is not stated")?),
         "Transpose" => {
@@ -130,6 +134,34 @@ fn cast(input: &Constant, to: i64) -> Result<Constant, String> {
         }
         _ => Err(format!("a cast to ONNX type {to}")),
     }
+}
+
+/// Weights of 8 bits: whole numbers of steps, whose size is one for all or one for each slice along an axis.
+fn dequantize(
+    steps: &Constant,
+    scale: &Constant,
+    zero: Option<&Constant>,
+    axis: i64,
+) -> Result<Constant, String> {
+    // One for each slice, laid along the axis.
+    let along = |constant: &Constant| -> Result<Constant, String> {
+        if constant.len() == 1 {
+            return constant.with_dims(vec![]);
+        }
+        let axis = axis_index(axis, steps.dims.len())?;
+        if constant.dims != [steps.dims[axis]] {
+            let (all, given) = (&steps.dims, &constant.dims);
+            return Err(format!("scales or zero points of {given:?} along axis {axis} of {all:?}"));
+        }
+        let mut dims = vec![1; steps.dims.len()];
+        dims[axis] = steps.dims[axis];
+        constant.with_dims(dims)
+    };
+    let mut values = cast(steps, element::F32)?;
+    if let Some(zero) = zero {
+        values = values.zip(&along(&cast(zero, element::F32)?)?, |value, zero| value - zero)?;
+    }
+    values.zip(&along(scale)?, |value, scale| value * scale)
 }
 
 fn arithmetic(

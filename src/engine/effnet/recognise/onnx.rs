@@ -55,6 +55,8 @@ pub(super) struct ValueInfo<'a> {
 /// ONNX's numbers for the element types that are read.
 pub(super) mod element {
     pub const F32: i64 = 1;
+    pub const U8: i64 = 2;
+    pub const I8: i64 = 3;
     pub const I32: i64 = 6;
     pub const I64: i64 = 7;
     pub const F16: i64 = 10;
