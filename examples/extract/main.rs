@@ -23,6 +23,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use args::{Args, Format};
 
 fn main() -> ExitCode {
+    // `| head` ends the program quietly.
+    sigpipe::reset();
     let args = Args::parse();
     let level = ["warn", "info", "debug"][usize::from(args.verbose).min(2)];
     let environment =

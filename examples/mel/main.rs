@@ -31,6 +31,8 @@ struct Args {
 }
 
 fn main() -> ExitCode {
+    // `| head` ends the program quietly.
+    sigpipe::reset();
     let args = Args::parse();
     env_logger::Builder::from_env(env_logger::Env::new().filter_or("SLEEVE_LOG", "sleeve=warn,mel=warn"))
         .format_timestamp(None)

@@ -20,6 +20,8 @@ use clap::Parser;
 use args::{Args, Command};
 
 fn main() -> ExitCode {
+    // `| head` ends the program quietly.
+    sigpipe::reset();
     let args = Args::parse();
     let environment = env_logger::Env::new().filter_or("SLEEVE_LOG", "sleeve=warn");
     env_logger::Builder::from_env(environment).format_timestamp(None).init();

@@ -31,6 +31,7 @@ pub mod matching;
 #[cfg(feature = "torch")]
 mod native;
 pub mod network;
+mod numerals;
 pub mod pairs;
 pub mod plot;
 pub mod runlog;

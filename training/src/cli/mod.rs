@@ -68,7 +68,16 @@ enum Command {
 
 /// Runs the program: 0 on success, 1 on failure, 2 on wrong arguments, 130 if it was asked to stop.
 pub fn main() -> ExitCode {
-    let result: Result<()> = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    // `| head` ends the program quietly. Training goes on: its sockets, too, would end it without a word.
+    #[cfg(feature = "torch")]
+    let is_training = matches!(command, Command::Train(_));
+    #[cfg(not(feature = "torch"))]
+    let is_training = false;
+    if !is_training {
+        sigpipe::reset();
+    }
+    let result: Result<()> = match command {
         Command::Discogs(arguments) => discogs::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Match(arguments) => matching::run(&arguments),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::numerals::thousands;
+
 /// The figures of one epoch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Epoch {
@@ -50,7 +52,7 @@ impl Epoch {
             line,
             "  rate {:.0e}  {} patches/s  waiting {:.0} %  {}",
             self.rate,
-            thousands(self.patches_per_s),
+            thousands(self.patches_per_s.round() as u64),
             100.0 * self.waiting,
             clock(self.seconds)
         );
@@ -94,7 +96,7 @@ impl Bar {
         let left = |time: Duration| clock(time.as_secs_f64());
         self.bar.set_message(format!(
             "loss {loss:.4}{top1} {} patches/s, {} left, {} in all",
-            thousands(patches_per_s),
+            thousands(patches_per_s.round() as u64),
             left(epoch),
             left(all)
         ));
@@ -109,19 +111,6 @@ impl Bar {
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
-}
-
-/// `2,912`.
-fn thousands(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// `1:02:03`, or `2:03` below an hour.

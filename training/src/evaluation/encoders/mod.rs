@@ -6,8 +6,9 @@ pub mod open;
 pub mod vggish;
 
 use ndarray::{Array2, ArrayView2, ArrayView3};
+use sleeve::engine::Engine;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Turns patches of a spectrogram into embeddings, one a patch; nothing in it learns.
 pub trait Encoder: Send {
@@ -41,6 +42,26 @@ pub trait Encoder: Send {
     fn whole(&mut self, _frames: ArrayView2<f32>) -> Option<Vec<f32>> {
         None
     }
+}
+
+/// Runs patches through an engine, one output of it; `[frames, bands, dimensions]` is what it takes and gives.
+fn embed_on(
+    engine: &dyn Engine,
+    name: &str,
+    output: usize,
+    patches: ArrayView3<f32>,
+    [frames, bands, dimensions]: [usize; 3],
+) -> Result<Array2<f32>> {
+    let (rows, own_frames, own_bands) = patches.dim();
+    if (own_frames, own_bands) != (frames, bands) {
+        let reason = format!("{name} takes patches of {frames} x {bands}, not {own_frames} x {own_bands}");
+        return Err(Error::InvalidArgument(reason));
+    }
+    let patches = patches.as_standard_layout();
+    let mut embeddings = Array2::zeros((rows, dimensions));
+    let into = embeddings.as_slice_mut().expect("in rows");
+    engine.run(patches.as_slice().expect("in rows"), rows, &mut [(output, into)])?;
+    Ok(embeddings)
 }
 
 /// A spectrogram of mono audio at 16 kHz.

@@ -7,7 +7,7 @@ use sleeve::engine::{Engine, EngineOptions, InputSpec, Purpose};
 use sleeve::mel::BANDS;
 use sleeve::model::Model;
 
-use super::{Encoder, FrontEnd};
+use super::{Encoder, FrontEnd, embed_on};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::export::onnx;
@@ -115,17 +115,7 @@ impl Encoder for ModelEncoder {
     }
 
     fn embed(&mut self, patches: ArrayView3<f32>) -> Result<Array2<f32>> {
-        let (rows, frames, bands) = patches.dim();
-        if (frames, bands) != (self.frames, BANDS) {
-            let reason =
-                format!("{}: patches are {} x {BANDS}, not {frames} x {bands}", self.name, self.frames);
-            return Err(Error::InvalidArgument(reason));
-        }
-        let patches = patches.as_standard_layout();
-        let mut embeddings = Array2::zeros((rows, self.dimensions));
-        let into = embeddings.as_slice_mut().expect("in rows");
-        self.engine.run(patches.as_slice().expect("in rows"), rows, &mut [(self.output, into)])?;
-        Ok(embeddings)
+        embed_on(&*self.engine, &self.name, self.output, patches, [self.frames, BANDS, self.dimensions])
     }
 
     fn sibling(&self) -> Option<Box<dyn Encoder>> {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::evaluation::results::Figure;
+use crate::numerals::thousands;
 
 /// What stands where nothing was measured.
 pub const NOT_RUN: &str = "not run";
@@ -113,19 +114,6 @@ fn deviation(seeds: &[f64]) -> Option<f64> {
     let mean = seeds.iter().sum::<f64>() / seeds.len() as f64;
     let squares: f64 = seeds.iter().map(|seed| (seed - mean).powi(2)).sum();
     Some((squares / (seeds.len() - 1) as f64).sqrt())
-}
-
-/// `12,345`.
-fn thousands(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Whose figures a row holds.

@@ -17,7 +17,7 @@ use sleeve::model::Model;
 
 pub use front_end::{BANDS, log_mel};
 
-use super::{Encoder, FrontEnd};
+use super::{Encoder, FrontEnd, embed_on};
 use crate::error::{Error, Result};
 
 /// Frames of an example: 0.96 s.
@@ -78,17 +78,7 @@ impl Encoder for VggIsh {
     }
 
     fn embed(&mut self, patches: ArrayView3<f32>) -> Result<Array2<f32>> {
-        let (rows, frames, bands) = patches.dim();
-        if (frames, bands) != (FRAMES, BANDS) {
-            let reason =
-                format!("{} takes examples of {FRAMES} x {BANDS}, not {frames} x {bands}", Self::NAME);
-            return Err(Error::InvalidArgument(reason));
-        }
-        let patches = patches.as_standard_layout();
-        let mut embeddings = Array2::zeros((rows, self.dimensions));
-        let into = embeddings.as_slice_mut().expect("in rows");
-        self.engine.run(patches.as_slice().expect("in rows"), rows, &mut [(self.output, into)])?;
-        Ok(embeddings)
+        embed_on(&*self.engine, Self::NAME, self.output, patches, [FRAMES, BANDS, self.dimensions])
     }
 
     fn sibling(&self) -> Option<Box<dyn Encoder>> {
