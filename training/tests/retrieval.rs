@@ -223,6 +223,53 @@ fn encoders_are_compared_and_stacked_from_the_cache() {
 }
 
 #[test]
+fn folds_are_searched_apart_and_counted_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (left, right) = (folder.join("left"), folder.join("right"));
+    // The same tracks; what is tested in one fold is validation in the other.
+    for (place, tested) in [(&left, 0), (&right, 1)] {
+        let mut tracks = tracks(12);
+        for track in &mut tracks {
+            let is_tested = track.artist.unwrap() % 2 == tested;
+            track.part = if is_tested { Part::Test } else { Part::Validation };
+        }
+        write_split(place, &tracks, "");
+        write_features(folder, &tracks, |at, track| track.artist.unwrap() + i64::from(at % 4 == 0));
+    }
+    let features = folder.join("features");
+    let one = ["--features", features.to_str().unwrap(), "--encoder", "mel-statistics"];
+    let [alone_left, alone_right] = [&left, &right].map(|place| {
+        retrieve(place, &one);
+        results(place, "mel-statistics")
+    });
+    let (set, cache) = (right.join("set"), folder.join("cache"));
+    let more = [set.to_str().unwrap(), "--encoder", "random:{}", "--against", "random-*"];
+    let printed = retrieve(&left, &[&one[..], &more].concat());
+    assert!(printed.contains("mel-statistics over random-*: MAP"), "{printed}");
+    let both = results(&left, "mel-statistics");
+    assert_eq!(both.protocol["folds"], 2);
+    for association in ["same_artist", "same_release"] {
+        let queries = |results: &Results| results.counts[&format!("{association}_queries")];
+        let groups = |results: &Results| results.counts[&format!("{association}_groups")];
+        assert_eq!(queries(&both), queries(&alone_left) + queries(&alone_right));
+        assert_eq!(groups(&both), 12);
+        let key = format!("{association}_map");
+        let weighted = |results: &Results| metric(results, &key) * queries(results) as f64;
+        let expected = (weighted(&alone_left) + weighted(&alone_right)) / queries(&both) as f64;
+        assert!((metric(&both, &key) - expected).abs() < 1e-12);
+    }
+    // Two networks, one name.
+    let random = results(&left, "random-*");
+    assert_eq!(random.encoders[0].identity.split(' ').count(), 2);
+    let set = left.join("set");
+    let alone =
+        ["retrieve", set.to_str().unwrap(), "--encoder", "random:{}", "--cache", cache.to_str().unwrap()];
+    let output = train(&[&alone[..], &one[..2]].concat());
+    assert!(text(&output.stderr).contains("the number of a fold"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn codecs_and_loudness_are_told_from_music() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

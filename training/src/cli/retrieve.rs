@@ -16,9 +16,10 @@ use crate::evaluation::results::{Results, Source};
 use crate::evaluation::retrieval::alteration::{Alteration, available};
 use crate::evaluation::retrieval::bootstrap::Bootstrap;
 use crate::evaluation::retrieval::collection::Collection;
+use crate::evaluation::retrieval::confounds::Altered;
 use crate::evaluation::retrieval::ranking::{normalise, stack};
 use crate::evaluation::retrieval::vectors::{Heard, Listening, hear, recordings};
-use crate::evaluation::retrieval::{Entry, Options, confounds, evaluate, table};
+use crate::evaluation::retrieval::{Entry, Fold, Options, confounds, evaluate, table};
 use crate::splits::Part;
 
 /// Measures by the neighbours of recordings what a model is worth, where there are no tags.
@@ -34,12 +35,15 @@ use crate::splits::Part;
 /// together) are drawn, not tracks. Tracks that are equally near count by expectation over their orders. Queries to which
 /// nothing is relevant do not count.
 ///
+/// Of several data sets, as the folds of a cross-validation (`split --fold`), each is searched for itself and all their
+/// queries count together; in an encoder's name, {} stands for the number of the fold, from 1.
+///
 /// Embeddings are kept in the cache, so that a run that was stopped goes on where it was.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Folder of the data set, with split.parquet.
-    #[arg(value_name = "DIR")]
-    folder: PathBuf,
+    /// Folder of the data set, with split.parquet; or of each fold.
+    #[arg(value_name = "DIR", required = true)]
+    folders: Vec<PathBuf>,
     /// What embeds the recordings; may be repeated. A model's file or stem, the name of one inside the library
     /// (msd-musicnn-1), MODEL@OUTPUT for another output, mel-statistics (mean and standard deviation of the bands),
     /// vggish=FILE.onnx (made by models/convert_vggish.py), or random:SEED for an untrained EfficientNet-B0.
@@ -103,10 +107,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     parts.sort_unstable_by_key(|part| *part as usize);
     parts.dedup();
     let sources = Sources::open(arguments.audio.as_deref(), arguments.features.as_deref())?;
-    let collection = Collection::read(&arguments.folder, &parts)?;
-    let mut encoders =
-        open::open_all(&arguments.encoders, &EngineOptions { threads: 1, ..EngineOptions::default() })?;
-    let stacks = stacks(&arguments.stacks, &encoders)?;
+    let names = names(&arguments.encoders, arguments.folders.len())?;
+    let stacks = stacks(&arguments.stacks, &names)?;
     let handler = ctrlc::set_handler(|| {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
@@ -115,30 +117,35 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     handler.map_err(|error| Error::InvalidArgument(format!("Ctrl-C cannot be watched for: {error}")))?;
 
     let cache = Cache::new(&arguments.cache);
-    let found = recordings(&collection.tracks, arguments.audio.as_deref());
-    let bar = bar(found.len(), "recordings");
-    let listening = Listening { sources: &sources, cache: &cache, threads, stop: &STOP, bar: &bar };
-    let heard = hear(&mut encoders, &found, &listening)?;
-    bar.finish_and_clear();
-    let kept = heard.places();
-    tell_failures(&found, &heard);
-    if kept.is_empty() {
-        return Err(Error::Nothing {
-            path: arguments.folder.clone(),
-            reason: "none of its recordings could be heard; what is wrong with them is said above".into(),
-        });
+    let mut unheard = 0;
+    let mut folds = Vec::new();
+    for (number, folder) in (1..).zip(&arguments.folders) {
+        let collection = Collection::read(folder, &parts)?;
+        let mut encoders = encoders(&arguments.encoders, number)?;
+        let found = recordings(&collection.tracks, arguments.audio.as_deref());
+        let bar = bar(found.len(), "recordings");
+        let listening = Listening { sources: &sources, cache: &cache, threads, stop: &STOP, bar: &bar };
+        let heard = hear(&mut encoders, &found, &listening)?;
+        bar.finish_and_clear();
+        let kept = heard.places();
+        tell_failures(&found, &heard);
+        if kept.is_empty() {
+            return Err(Error::Nothing {
+                path: folder.clone(),
+                reason: "none of its recordings could be heard; what is wrong with them is said above".into(),
+            });
+        }
+        unheard += collection.len() - kept.len();
+        let (collection, vectors) = (collection.select(&kept), heard.select(&kept));
+        folds.push(Fold { collection, entries: entries(&names, &encoders, &stacks, &vectors) });
     }
-    let unheard = collection.len() - kept.len();
-    let (collection, vectors) = (collection.select(&kept), heard.select(&kept));
-    let found: Vec<Recording> = kept.iter().map(|&at| found[at as usize].clone()).collect();
-    let entries = entries(&encoders, &stacks, &vectors);
     let options = Options {
-        dataset: arguments.name.clone().unwrap_or_else(|| name_of(&arguments.folder)),
+        dataset: arguments.name.clone().unwrap_or_else(|| name_of(&arguments.folders[0])),
         parts,
         bootstrap: Bootstrap { resamples: arguments.resamples, seed: arguments.seed },
         against: arguments.against.clone(),
     };
-    let mut all = evaluate(&collection, &entries, &options)?;
+    let mut all = evaluate(&folds, &options)?;
     if unheard > 0 {
         let remark = format!("{unheard} recordings could not be heard and were left out");
         for results in &mut all {
@@ -150,12 +157,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let (alterations, missing) = available();
         all.iter_mut().for_each(|results| results.remarks.extend(missing.iter().cloned()));
         for alteration in &alterations {
-            let bar = self::bar(found.len(), alteration.name);
-            let listening = Listening { bar: &bar, ..listening };
-            let heard = confounds::hear_altered(&mut encoders, &found, alteration, &listening)?;
-            bar.finish_and_clear();
-            add_confounds(&mut all, alteration, &collection, &entries, &stacks, &heard, &options);
-            tell_failures(&found, &heard);
+            let mut heard = Vec::new();
+            for (number, fold) in (1..).zip(&folds) {
+                let mut encoders = encoders(&arguments.encoders, number)?;
+                let found = recordings(&fold.collection.tracks, arguments.audio.as_deref());
+                let bar = bar(found.len(), alteration.name);
+                let listening =
+                    Listening { sources: &sources, cache: &cache, threads, stop: &STOP, bar: &bar };
+                heard.push(confounds::hear_altered(&mut encoders, &found, alteration, &listening)?);
+                bar.finish_and_clear();
+                tell_failures(&found, heard.last().expect("just pushed"));
+            }
+            add_confounds(&mut all, alteration, &folds, &stacks, &heard, &options);
         }
     }
     print!("{}", table::text(&all));
@@ -167,11 +180,50 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+/// Stands for the number of a fold in the name of an encoder.
+const FOLD: &str = "{}";
+
+/// The encoders that hear a fold.
+fn encoders(names: &[String], fold: usize) -> Result<Vec<Box<dyn Encoder>>> {
+    let names: Vec<String> = names.iter().map(|name| name.replace(FOLD, &fold.to_string())).collect();
+    open::open_all(&names, &EngineOptions { threads: 1, ..EngineOptions::default() })
+}
+
+/// What the encoders are called in tables; with a star for what differs where each fold has its own.
+fn names(given: &[String], folds: usize) -> Result<Vec<String>> {
+    let of_fold = |fold: usize| -> Result<Vec<String>> {
+        Ok(encoders(given, fold)?.iter().map(|encoder| encoder.name().to_owned()).collect())
+    };
+    let first = of_fold(1)?;
+    if folds > 1 {
+        return Ok(first.iter().zip(of_fold(2)?).map(|(one, other)| starred(one, &other)).collect());
+    }
+    match given.iter().find(|given| given.contains(FOLD)) {
+        Some(given) => {
+            let reason =
+                format!("--encoder {given}: {FOLD} is the number of a fold, and there is one folder");
+            Err(Error::InvalidArgument(reason))
+        }
+        None => Ok(first),
+    }
+}
+
+/// Two names as one, a star in place of what differs: `model-1` and `model-2` as `model-*`.
+fn starred(one: &str, other: &str) -> String {
+    if one == other {
+        return one.to_owned();
+    }
+    let start: String = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect();
+    let rest = &one[start.len()..];
+    let ends = rest.chars().rev().zip(other[start.len()..].chars().rev());
+    let end: String = ends.take_while(|(a, b)| a == b).map(|(a, _)| a).collect();
+    format!("{start}*{}", end.chars().rev().collect::<String>())
+}
+
 /// The stacks, as places among the encoders.
-fn stacks(wanted: &[String], encoders: &[Box<dyn Encoder>]) -> Result<Vec<Vec<usize>>> {
+fn stacks(wanted: &[String], names: &[String]) -> Result<Vec<Vec<usize>>> {
     let place = |stack: &str, name: &str| {
-        encoders.iter().position(|encoder| encoder.name() == name).ok_or_else(|| {
-            let names: Vec<&str> = encoders.iter().map(|encoder| encoder.name()).collect();
+        names.iter().position(|other| other == name).ok_or_else(|| {
             Error::InvalidArgument(format!("--stack {stack}: {name} is none of {}", names.join(", ")))
         })
     };
@@ -188,11 +240,17 @@ fn stacks(wanted: &[String], encoders: &[Box<dyn Encoder>]) -> Result<Vec<Vec<us
 }
 
 /// Each encoder, then each stack.
-fn entries(encoders: &[Box<dyn Encoder>], stacks: &[Vec<usize>], vectors: &[Array2<f32>]) -> Vec<Entry> {
-    let sources: Vec<Source> = encoders
+fn entries(
+    names: &[String],
+    encoders: &[Box<dyn Encoder>],
+    stacks: &[Vec<usize>],
+    vectors: &[Array2<f32>],
+) -> Vec<Entry> {
+    let sources: Vec<Source> = names
         .iter()
-        .map(|encoder| Source {
-            name: encoder.name().to_owned(),
+        .zip(encoders)
+        .map(|(name, encoder)| Source {
+            name: name.clone(),
             identity: encoder.identity(),
             dimensions: encoder.dimensions(),
         })
@@ -217,40 +275,38 @@ fn stacked(places: &[usize], vectors: &[Array2<f32>]) -> Array2<f32> {
 fn add_confounds(
     all: &mut [Results],
     alteration: &Alteration,
-    collection: &Collection,
-    entries: &[Entry],
+    folds: &[Fold],
     stacks: &[Vec<usize>],
-    heard: &Heard,
+    heard: &[Heard],
     options: &Options,
 ) {
-    let kept = heard.places();
-    let lost = collection.len() - kept.len();
+    let kept: Vec<Vec<u32>> = heard.iter().map(Heard::places).collect();
+    let tracks: usize = folds.iter().map(|fold| fold.collection.len()).sum();
+    let lost = tracks - kept.iter().map(Vec::len).sum::<usize>();
     if lost > 0 {
         let remark =
             format!("{}: {lost} recordings could not be altered, and were left out there", alteration.name);
         all.iter_mut().for_each(|results| results.remarks.push(remark.clone()));
     }
-    if kept.is_empty() {
+    if lost == tracks {
         return;
     }
-    let collection = collection.select(&kept);
-    let altered = heard.select(&kept);
-    let places: Vec<usize> = kept.iter().map(|&place| place as usize).collect();
-    let alone = altered.len();
-    for (at, (results, entry)) in all.iter_mut().zip(entries).enumerate() {
-        let mut vectors = match at.checked_sub(alone) {
-            None => altered[at].clone(),
-            Some(stack) => stacked(&stacks[stack], &altered),
-        };
-        normalise(&mut vectors);
-        let originals = entry.vectors.select(ndarray::Axis(0), &places);
-        results.metrics.extend(confounds::figures(
-            &collection,
-            alteration.name,
-            &vectors,
-            &originals,
-            &options.bootstrap,
-        ));
+    for (at, results) in all.iter_mut().enumerate() {
+        let altered = folds.iter().zip(heard).zip(&kept).filter(|(_, kept)| !kept.is_empty());
+        let altered: Vec<Altered> = altered
+            .map(|((fold, heard), kept)| {
+                let vectors = heard.select(kept);
+                let mut copies = match at.checked_sub(vectors.len()) {
+                    None => vectors[at].clone(),
+                    Some(stack) => stacked(&stacks[stack], &vectors),
+                };
+                normalise(&mut copies);
+                let places: Vec<usize> = kept.iter().map(|&place| place as usize).collect();
+                let originals = fold.entries[at].vectors.select(ndarray::Axis(0), &places);
+                Altered { collection: fold.collection.select(kept), copies, originals }
+            })
+            .collect();
+        results.metrics.extend(confounds::figures(&altered, alteration.name, &options.bootstrap));
     }
 }
 
@@ -279,4 +335,18 @@ fn bar(length: usize, what: &str) -> ProgressBar {
 fn name_of(folder: &Path) -> String {
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     whole.file_name().map_or_else(|| "collection".into(), |name| name.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_a_star() {
+        assert_eq!(starred("model-1", "model-2"), "model-*");
+        assert_eq!(starred("fold1-swa@track", "fold2-swa@track"), "fold*-swa@track");
+        assert_eq!(starred("swa", "swa"), "swa");
+        assert_eq!(starred("a1", "a11"), "a1*");
+        assert_eq!(starred("é1x", "é2x"), "é*x");
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::Result;
-use crate::splits::{Options, split};
+use crate::splits::{Apart, Fold, Options, split};
 
 /// Sets validation and test apart from training, with no artist in common.
 ///
@@ -11,11 +11,24 @@ use crate::splits::{Options, split};
 /// style is on at least so many releases in each, where the data allow (section 2.1 of the paper: 400
 /// styles, 50,000 tracks each, 50 releases). A track whose artists ended in different parts is dropped,
 /// and counted.
+///
+/// For collections too small for that there are two deviations. `--apart releases` keeps releases together as well, so
+/// that no part has a release in common with another either; and `--fold 1/3` tests with one third of the collection:
+/// with the same seed, folds 1, 2 and 3 test every track once, by models that have learnt from the others.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Folder of the data set, made by `match`; gets split.parquet and styles.parquet.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
+    /// Folder that gets split.parquet and styles.parquet, if not DIR.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What no two parts have in common.
+    #[arg(long, value_enum, default_value_t = Kind::Artists)]
+    apart: Kind,
+    /// Test is the I-th of N folds of the collection; I counts from 1.
+    #[arg(long, value_name = "I/N", value_parser = fold, conflicts_with = "test")]
+    fold: Option<Fold>,
     /// Styles to keep, the most frequent ones; 0 keeps every track, whatever its styles.
     #[arg(long, value_name = "N", default_value_t = Options::default().styles)]
     styles: usize,
@@ -33,9 +46,31 @@ pub struct Arguments {
     seed: u64,
 }
 
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Kind {
+    /// Artists, as in the paper.
+    Artists,
+    /// Artists and releases.
+    Releases,
+}
+
+fn fold(text: &str) -> std::result::Result<Fold, String> {
+    let parts =
+        text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+    match parts {
+        Some((index, count)) if count >= 2 && (1..=count).contains(&index) => Ok(Fold { index, count }),
+        _ => Err("a fold is I/N, the I-th of N, from 1/N to N/N, of two or more".into()),
+    }
+}
+
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let &Arguments { ref folder, styles, validation, test, releases, seed } = arguments;
-    let report = split(folder, &Options { styles, validation, test, releases, seed })?;
+    let &Arguments { ref folder, ref out, apart, fold, styles, validation, test, releases, seed } = arguments;
+    let apart = match apart {
+        Kind::Artists => Apart::Artists,
+        Kind::Releases => Apart::Releases,
+    };
+    let options = Options { apart, fold, styles, validation, test, releases, seed };
+    let report = split(folder, out.as_deref().unwrap_or(folder), &options)?;
     let [train, in_validation, in_test] = report.tracks;
     println!(
         "{train} training, {in_validation} validation and {in_test} test tracks, {} styles",
@@ -46,7 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         report.without_style, report.torn, report.surplus
     );
     for (part, wanted, got) in [("validation", validation, in_validation), ("test", test, in_test)] {
-        if got < wanted as u64 {
+        if got < wanted as u64 && (fold.is_none() || part == "validation") {
             println!(
                 "{part} has {got} tracks, not {wanted}: there are no more whose artists it can have for itself"
             );

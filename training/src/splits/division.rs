@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Options, Part};
+use super::{Apart, Fold, Options, Part};
 
 /// What splitting looks at. Tracks without a chosen style are `None`.
 pub(super) struct Data {
@@ -65,9 +65,15 @@ pub(super) struct Division<'a> {
 
 impl<'a> Division<'a> {
     pub fn new(data: &'a Data, options: &Options) -> Self {
-        // A unit as large as a tenth of the smaller pool would crowd it with one circle of friends.
-        let largest = (options.validation.min(options.test) / 10).max(1);
-        let units_of = units(data, largest);
+        let tracks = data.tracks.iter().flatten().count();
+        let largest = match (options.fold, options.apart) {
+            (Some(fold), _) => tracks / fold.count,
+            // Where releases are kept together, the collection is small and its releases are not.
+            (None, Apart::Releases) => options.test,
+            // A unit as large as a tenth of the smaller pool would crowd it with one circle of friends.
+            (None, Apart::Artists) => options.validation.min(options.test) / 10,
+        };
+        let units_of = units(data, options.apart, largest.max(1));
         let count = units_of.iter().flatten().max().map_or(0, |&unit| unit as usize + 1);
         let mut tracks_of = vec![Vec::new(); count];
         for (track, units) in units_of.iter().enumerate() {
@@ -83,7 +89,10 @@ impl<'a> Division<'a> {
             Filling::new(Part::Validation, options.validation, self.data.styles.len()),
             Filling::new(Part::Test, options.test, self.data.styles.len()),
         ];
-        self.fill_styles(&mut pools, options.releases);
+        match options.fold {
+            Some(fold) => self.take_fold(fold, &mut pools[1]),
+            None => self.fill_styles(&mut pools, options.releases),
+        }
         let mut rest: Vec<u32> = self.unassigned();
         rest.shuffle(&mut self.random);
         for unit in rest {
@@ -102,6 +111,22 @@ impl<'a> Division<'a> {
         let mut parts: Vec<Option<Part>> = self.units_of.iter().map(part).collect();
         surplus.iter().for_each(|&track| parts[track as usize] = None);
         (parts, surplus.len())
+    }
+
+    /// Shares out all units among folds of nearly the same size, and gives one of them to the pool, which wants no more.
+    fn take_fold(&mut self, fold: Fold, pool: &mut Filling) {
+        let mut order = self.unassigned();
+        order.shuffle(&mut self.random);
+        order.sort_by_key(|&unit| std::cmp::Reverse(self.tracks_of[unit as usize].len()));
+        let mut sizes = vec![0; fold.count];
+        for unit in order {
+            let smallest = (0..fold.count).min_by_key(|&at| sizes[at]).expect("there is a fold");
+            sizes[smallest] += self.tracks_of[unit as usize].len();
+            if smallest + 1 == fold.index {
+                self.assign(unit, pool);
+            }
+        }
+        pool.size = pool.tracks;
     }
 
     /// Fills what no whole unit fits into: takes the smallest that is too large, and returns its tracks
@@ -204,18 +229,23 @@ impl Filling {
     }
 }
 
-/// Joins artists who share tracks, as long as a unit has at most `largest` tracks. Tracks of nobody form
-/// units by release, so that the unknown artist of an album is not in two parts either.
-fn units(data: &Data, largest: usize) -> Vec<Vec<u32>> {
+/// Joins artists who share tracks (and releases that share artists, where releases are kept apart), as long as a unit has
+/// at most `largest` tracks. Tracks of nobody form units by release, so that the unknown artist of an album is not in
+/// two parts either.
+fn units(data: &Data, apart: Apart, largest: usize) -> Vec<Vec<u32>> {
     let mut numbers: FxHashMap<i64, u32> = FxHashMap::default();
     let mut named: Vec<Vec<u32>> = Vec::with_capacity(data.tracks.len());
     for track in &data.tracks {
         let mut own = Vec::new();
         if let Some(track) = track {
             // Ids of releases are told from those of artists by their sign.
-            let nobodys: Vec<i64> = track.releases.first().map(|release| -release).into_iter().collect();
-            let ids = if track.artists.is_empty() { &nobodys } else { &track.artists };
-            for &id in ids {
+            let releases = track.releases.iter().map(|release| -release);
+            let releases = releases.take(match (apart, track.artists.is_empty()) {
+                (Apart::Artists, false) => 0,
+                (Apart::Artists, true) => 1,
+                (Apart::Releases, _) => usize::MAX,
+            });
+            for id in track.artists.iter().copied().chain(releases) {
                 let next = numbers.len() as u32;
                 own.push(*numbers.entry(id).or_insert(next));
             }
@@ -278,7 +308,8 @@ mod tests {
         let artists: Vec<Vec<i64>> =
             (0..6000).map(|at| if at % 10 == 0 { vec![at / 3, at / 3 + 1] } else { vec![at / 3] }).collect();
         let data = data(&artists, 20);
-        let options = Options { styles: 20, validation: 500, test: 700, releases: 20, seed: 1 };
+        let options =
+            Options { styles: 20, validation: 500, test: 700, releases: 20, seed: 1, ..Options::default() };
         let (parts, surplus) = Division::new(&data, &options).divide(&options);
         let count = |part| parts.iter().filter(|of| **of == Some(part)).count();
         assert_eq!((count(Part::Validation), count(Part::Test)), (500, 700));
@@ -286,6 +317,35 @@ mod tests {
         let releases = data.count_releases(&parts);
         assert!(releases[1].iter().chain(&releases[2]).all(|&count| count >= 20), "{releases:?}");
         assert_eq!(parts, Division::new(&data, &options).divide(&options).0, "by seed");
+    }
+
+    #[test]
+    fn folds_are_the_whole_collection_and_have_no_artist_or_release_in_common() {
+        // Eighty releases of five tracks; every artist is on two of them, and every fifth track is nobody's.
+        let artist = |at: i64| if at % 5 == 0 { vec![] } else { vec![at / 10 + 1] };
+        let track = |at: i64| Some(Track { releases: vec![at / 5 + 1], artists: artist(at) });
+        let release_styles = FxHashMap::default();
+        let data = Data { tracks: (0..400).map(track).collect(), styles: vec![], release_styles };
+        let mut tested = vec![0; 400];
+        for index in 1..=3 {
+            let fold = Some(Fold { index, count: 3 });
+            let apart = Apart::Releases;
+            let options = Options { apart, fold, styles: 0, validation: 40, seed: 5, ..Options::default() };
+            let (parts, surplus) = Division::new(&data, &options).divide(&options);
+            let mut part_of: FxHashMap<i64, Part> = FxHashMap::default();
+            for (at, (track, part)) in data.tracks.iter().flatten().zip(&parts).enumerate() {
+                let Some(part) = part else { continue };
+                tested[at] += usize::from(*part == Part::Test);
+                for id in track.artists.iter().copied().chain(track.releases.iter().map(|id| -id)) {
+                    assert_eq!(part_of.entry(id).or_insert(*part), part);
+                }
+            }
+            let count = |part| parts.iter().filter(|of| **of == Some(part)).count();
+            assert!((100..=165).contains(&count(Part::Test)), "{}", count(Part::Test));
+            assert_eq!(count(Part::Validation), 40);
+            assert_eq!(parts.iter().flatten().count() + surplus, 400, "none is torn");
+        }
+        assert_eq!(tested, [1; 400]);
     }
 
     proptest! {
@@ -297,7 +357,7 @@ mod tests {
             validation in 1usize..40, test in 1usize..40, seed in any::<u64>(),
         ) {
             let data = data(&artists, 5);
-            let options = Options { styles: 5, validation, test, releases: 3, seed };
+            let options = Options { styles: 5, validation, test, releases: 3, seed, ..Options::default() };
             let (parts, surplus) = Division::new(&data, &options).divide(&options);
             let mut part_of: FxHashMap<i64, Part> = FxHashMap::default();
             let mut torn = 0;

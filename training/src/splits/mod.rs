@@ -78,9 +78,31 @@ pub static STYLES: Table = Table {
     ],
 };
 
+/// What no two parts have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Apart {
+    /// An artist, as in the paper.
+    Artists,
+    /// An artist or a release: for collections so small that a release by several artists is much of a part.
+    Releases,
+}
+
+/// One of several tests that together are the whole collection (cross-validation).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fold {
+    /// Which one, from 1.
+    pub index: usize,
+    /// How many there are.
+    pub count: usize,
+}
+
 /// How a data set is split.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// What no two parts have in common.
+    pub apart: Apart,
+    /// Test is this fold of the collection, whatever its size; the same seed gives folds that have no track in common.
+    pub fold: Option<Fold>,
     /// How many styles are chosen, by their number of tracks; with 0, every track is kept, whatever its
     /// styles.
     pub styles: usize,
@@ -96,7 +118,15 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { styles: 400, validation: 50_000, test: 50_000, releases: 50, seed: 0 }
+        Options {
+            apart: Apart::Artists,
+            fold: None,
+            styles: 400,
+            validation: 50_000,
+            test: 50_000,
+            releases: 50,
+            seed: 0,
+        }
     }
 }
 
@@ -132,11 +162,12 @@ const COLUMNS: [&str; 10] = [
     "years",
 ];
 
-/// Splits the matched tracks in `folder` and writes the tables `split` and `styles` beside them.
+/// Splits the matched tracks in `folder` and writes the tables `split` and `styles` to `out`, which may be the same.
 ///
 /// # Errors
 /// If there is nothing to split, or a table cannot be read or written.
-pub fn split(folder: &Path, options: &Options) -> Result<Report> {
+pub fn split(folder: &Path, out: &Path, options: &Options) -> Result<Report> {
+    std::fs::create_dir_all(out).map_err(|error| Error::io(out, error))?;
     let data = Data::read(folder, options)?;
     let mut report = Report {
         styles: data.styles.len(),
@@ -155,8 +186,8 @@ pub fn split(folder: &Path, options: &Options) -> Result<Report> {
         |part: Part| counts[part as usize].iter().filter(|&&count| count < options.releases as u32).count();
     (report.poor_in_validation, report.poor_in_test) = (poor(Part::Validation), poor(Part::Test));
     let styles = style_rows(&data, &counts);
-    write_split(folder, &data, &parts)?.finish()?.persist()?;
-    write_table(&STYLES.path(folder), &STYLES, &styles)?;
+    write_split(folder, out, &data, &parts)?.finish()?.persist()?;
+    write_table(&STYLES.path(out), &STYLES, &styles)?;
     Ok(report)
 }
 
@@ -229,10 +260,10 @@ fn style_rows(data: &Data, counts: &[Vec<u32>; 3]) -> arrow_array::RecordBatch {
     builder.finish()
 }
 
-fn write_split(folder: &Path, data: &Data, parts: &[Option<Part>]) -> Result<TableWriter> {
+fn write_split(folder: &Path, out: &Path, data: &Data, parts: &[Option<Part>]) -> Result<TableWriter> {
     use arrow_array::Array;
     let chosen: FxHashSet<&str> = data.styles.iter().map(|(style, _)| style.as_str()).collect();
-    let mut writer = TableWriter::create(&SPLIT.path(folder), &SPLIT)?;
+    let mut writer = TableWriter::create(&SPLIT.path(out), &SPLIT)?;
     let mut builder = Builder::new(&SPLIT);
     let (mut at, mut number) = (0, 0);
     for rows in TableReader::open(&MATCHED.path(folder), &MATCHED, &COLUMNS)? {

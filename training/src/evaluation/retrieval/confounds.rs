@@ -81,47 +81,58 @@ pub fn hear_altered(
     Ok(all)
 }
 
-/// What comes of asking with `altered` vectors where `vectors` are found: `altered_NAME_cosine`, the mean cosine between
-/// a copy and its original; `altered_NAME_found`, the share of copies whose nearest neighbour is their original, its
-/// near-duplicates aside; and `altered_NAME_same_artist_map`, where there are queries.
+/// Altered copies of the tracks of a collection, and the tracks themselves, as one encoder hears them.
+pub struct Altered {
+    /// The tracks.
+    pub collection: Collection,
+    /// The copies' vectors.
+    pub copies: Array2<f32>,
+    /// Those of the tracks.
+    pub originals: Array2<f32>,
+}
+
+/// What comes of asking with copies where the originals are found, over all folds: `altered_NAME_cosine`, the mean cosine
+/// between a copy and its original; `altered_NAME_found`, the share of copies whose nearest neighbour is their original,
+/// its near-duplicates aside; and `altered_NAME_same_artist_map`, where there are queries.
 ///
 /// # Panics
 /// If there are not as many vectors as tracks, or no track.
-pub fn figures(
-    collection: &Collection,
-    name: &str,
-    altered: &Array2<f32>,
-    vectors: &Array2<f32>,
-    bootstrap: &Bootstrap,
-) -> BTreeMap<String, Figure> {
-    let count = collection.len();
-    let condition = collection.condition(Association::Release);
-    let (mut cosines, mut found) = (Vec::with_capacity(count), Vec::with_capacity(count));
-    for track in 0..count as u32 {
-        let row = vectors.dot(&altered.row(track as usize));
-        let own = row[track as usize];
-        cosines.push(f64::from(own));
-        let rivals = || {
-            let other =
-                |&other: &u32| other == track || Verdict::of(&condition, track, other) != Verdict::Dropped;
-            (0..count as u32).filter(other).map(|other| row[other as usize])
-        };
-        // Of several that are as near, each is as likely the first.
-        let equal = rivals().filter(|&cosine| cosine == own).count();
-        found.push(if rivals().any(|cosine| cosine > own) { 0.0 } else { 1.0 / equal as f64 });
+pub fn figures(folds: &[Altered], name: &str, bootstrap: &Bootstrap) -> BTreeMap<String, Figure> {
+    let (mut cosines, mut found, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut precisions, mut groups_of_queries) = (Vec::new(), Vec::new());
+    let mut before = 0;
+    for Altered { collection, copies, originals } in folds {
+        let count = collection.len();
+        let condition = collection.condition(Association::Release);
+        for track in 0..count as u32 {
+            let row = originals.dot(&copies.row(track as usize));
+            let own = row[track as usize];
+            cosines.push(f64::from(own));
+            let rivals = || {
+                let other = |&other: &u32| {
+                    other == track || Verdict::of(&condition, track, other) != Verdict::Dropped
+                };
+                (0..count as u32).filter(other).map(|other| row[other as usize])
+            };
+            // Of several that are as near, each is as likely the first.
+            let equal = rivals().filter(|&cosine| cosine == own).count();
+            found.push(if rivals().any(|cosine| cosine > own) { 0.0 } else { 1.0 / equal as f64 });
+            groups.push(before + collection.group(track));
+        }
+        for one in rank(collection, Association::Artist, copies.view(), originals.view()) {
+            precisions.push(one.figures.values[0]);
+            groups_of_queries.push(before + collection.group(one.track));
+        }
+        before += count as u32;
     }
-    let groups: Vec<u32> = (0..count as u32).map(|track| collection.group(track)).collect();
     let means = bootstrap.means(&groups, &[cosines, found]);
     let mut figures: BTreeMap<String, Figure> = ["cosine", "found"]
         .into_iter()
         .zip(means)
         .map(|(what, figure)| (format!("altered_{name}_{what}"), figure))
         .collect();
-    let outcomes = rank(collection, Association::Artist, altered.view(), vectors.view());
-    if !outcomes.is_empty() {
-        let groups: Vec<u32> = outcomes.iter().map(|one| collection.group(one.track)).collect();
-        let values: Vec<f64> = outcomes.iter().map(|one| one.figures.values[0]).collect();
-        let figure = bootstrap.means(&groups, &[values]).remove(0);
+    if !precisions.is_empty() {
+        let figure = bootstrap.means(&groups_of_queries, &[precisions]).remove(0);
         figures.insert(format!("altered_{name}_same_artist_map"), figure);
     }
     figures

@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::pairs::Association;
 use crate::splits::Part;
 use bootstrap::Bootstrap;
-use collection::Collection;
+use collection::{Collection, Held};
 use precision::MEASURES;
 use ranking::{Outcome, rank};
 
@@ -57,6 +57,14 @@ impl Entry {
     }
 }
 
+/// A collection that is searched, and what each encoder makes of it.
+pub struct Fold {
+    /// The tracks.
+    pub collection: Collection,
+    /// The encoders and stacks; their vectors are of the tracks of the collection.
+    pub entries: Vec<Entry>,
+}
+
 /// What is evaluated, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -75,14 +83,21 @@ pub struct Options {
 /// with (`..._over_NAME`), whose interval is of paired differences. Associations under which no track is relevant to any
 /// other have counts alone.
 ///
+/// Of several folds, as in cross-validation, each is searched for itself, and the queries of all of them are taken
+/// together. An entry of each is then what one way of training came to.
+///
 /// # Errors
-/// If no entry is called as what is to be compared with, or two have one name.
-pub fn evaluate(collection: &Collection, entries: &[Entry], options: &Options) -> Result<Vec<Results>> {
-    let names: Vec<String> = entries.iter().map(Entry::name).collect();
+/// If no entry is called as what is to be compared with, two have one name, or folds have not the same entries.
+pub fn evaluate(folds: &[Fold], options: &Options) -> Result<Vec<Results>> {
+    let Some(first) = folds.first() else { return Ok(Vec::new()) };
+    let names: Vec<String> = first.entries.iter().map(Entry::name).collect();
     if let Some(name) =
         names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)).map(|one| one.1)
     {
         return Err(Error::InvalidArgument(format!("two encoders are called {name}")));
+    }
+    if folds.iter().any(|fold| !fold.entries.iter().map(Entry::name).eq(names.iter().cloned())) {
+        return Err(Error::InvalidArgument("the folds are not heard with the same encoders".into()));
     }
     let against = match &options.against {
         None => None,
@@ -90,14 +105,11 @@ pub fn evaluate(collection: &Collection, entries: &[Entry], options: &Options) -
             Error::InvalidArgument(format!("--against {name}: there are {}", names.join(", ")))
         })?),
     };
-    let mut all: Vec<Results> = entries.iter().map(|entry| blank(collection, entry, options)).collect();
+    let mut all: Vec<Results> = (0..names.len()).map(|at| blank(folds, at, options)).collect();
     for association in ASSOCIATIONS {
-        let outcomes: Vec<Vec<Outcome>> = entries
-            .iter()
-            .map(|entry| rank(collection, association, entry.vectors.view(), entry.vectors.view()))
-            .collect();
+        let outcomes: Vec<Vec<Query>> = (0..names.len()).map(|at| asked(folds, association, at)).collect();
         let Some(first) = outcomes.first() else { continue };
-        let counts = count(collection, association, first);
+        let counts = count(folds, association, first);
         for results in &mut all {
             results.counts.extend(counts.clone());
         }
@@ -107,14 +119,14 @@ pub fn evaluate(collection: &Collection, entries: &[Entry], options: &Options) -
             all.iter_mut().for_each(|results| results.remarks.push(reason.clone()));
             continue;
         }
-        let groups: Vec<u32> = first.iter().map(|one| collection.group(one.track)).collect();
+        let groups: Vec<u32> = first.iter().map(|query| query.group(folds)).collect();
         let columns: Vec<Vec<Vec<f64>>> = outcomes.iter().map(|outcomes| columns(outcomes)).collect();
         for (at, results) in all.iter_mut().enumerate() {
             let figures = options.bootstrap.means(&groups, &columns[at]);
             for ((column, measure), figure) in MEASURES.iter().enumerate().zip(figures) {
                 results.metrics.insert(format!("{}_{measure}", prefix(association)), figure);
-                let chance =
-                    first.iter().map(|one| one.chance.values[column]).sum::<f64>() / first.len() as f64;
+                let chance = first.iter().map(|query| query.outcome.chance.values[column]).sum::<f64>()
+                    / first.len() as f64;
                 let chance = Figure { value: chance, ..Figure::default() };
                 results.metrics.insert(format!("{}_{measure}_chance", prefix(association)), chance);
             }
@@ -133,19 +145,49 @@ pub fn evaluate(collection: &Collection, entries: &[Entry], options: &Options) -
     Ok(all)
 }
 
-/// The values of each measure over the queries.
-fn columns(outcomes: &[Outcome]) -> Vec<Vec<f64>> {
-    (0..MEASURES.len()).map(|at| outcomes.iter().map(|one| one.figures.values[at]).collect()).collect()
+/// How one track of a fold fared.
+struct Query {
+    fold: usize,
+    outcome: Outcome,
 }
 
-fn count(collection: &Collection, association: Association, outcomes: &[Outcome]) -> BTreeMap<String, u64> {
-    let artists: BTreeSet<u32> =
-        outcomes.iter().flat_map(|one| collection.artists(one.track)).copied().collect();
-    let groups: BTreeSet<u32> = outcomes.iter().map(|one| collection.group(one.track)).collect();
+impl Query {
+    /// What it is resampled with; no two folds have a group in common.
+    fn group(&self, folds: &[Fold]) -> u32 {
+        let before: usize = folds[..self.fold].iter().map(|fold| fold.collection.len()).sum();
+        before as u32 + folds[self.fold].collection.group(self.outcome.track)
+    }
+}
+
+/// Asks with every track of every fold, by the vectors of one entry.
+fn asked(folds: &[Fold], association: Association, entry: usize) -> Vec<Query> {
+    let of_fold = |(at, fold): (usize, &Fold)| {
+        let vectors = fold.entries[entry].vectors.view();
+        let outcomes = rank(&fold.collection, association, vectors, vectors);
+        outcomes.into_iter().map(move |outcome| Query { fold: at, outcome })
+    };
+    folds.iter().enumerate().flat_map(of_fold).collect()
+}
+
+/// The values of each measure over the queries.
+fn columns(queries: &[Query]) -> Vec<Vec<f64>> {
+    let column = |at: usize| queries.iter().map(|query| query.outcome.figures.values[at]).collect();
+    (0..MEASURES.len()).map(column).collect()
+}
+
+fn count(folds: &[Fold], association: Association, queries: &[Query]) -> BTreeMap<String, u64> {
+    // Artists are numbered in each fold anew.
+    let artists_of = |query: &Query| {
+        let artists = folds[query.fold].collection.artists(query.outcome.track).iter();
+        artists.map(|&artist| (query.fold, artist)).collect::<Vec<_>>()
+    };
+    let artists: BTreeSet<(usize, u32)> = queries.iter().flat_map(artists_of).collect();
+    let groups: BTreeSet<u32> = queries.iter().map(|query| query.group(folds)).collect();
+    let tracks: usize = folds.iter().map(|fold| fold.collection.len()).sum();
     let key = |what: &str| format!("{}_{what}", prefix(association));
     BTreeMap::from([
-        (key("queries"), outcomes.len() as u64),
-        (key("without_relevant"), (collection.len() - outcomes.len()) as u64),
+        (key("queries"), queries.len() as u64),
+        (key("without_relevant"), (tracks - queries.len()) as u64),
         (key("artists"), artists.len() as u64),
         (key("groups"), groups.len() as u64),
     ])
@@ -161,19 +203,28 @@ fn noun(association: Association) -> &'static str {
 }
 
 /// Results without figures.
-fn blank(collection: &Collection, entry: &Entry, options: &Options) -> Results {
-    let artists: BTreeSet<u32> =
-        (0..collection.len() as u32).flat_map(|track| collection.artists(track)).copied().collect();
-    let nobody = (0..collection.len() as u32).filter(|&track| collection.artists(track).is_empty()).count();
-    let held = collection.held;
+fn blank(folds: &[Fold], entry: usize, options: &Options) -> Results {
+    let over_folds = |count: &dyn Fn(&Collection) -> usize| -> usize {
+        folds.iter().map(|fold| count(&fold.collection)).sum()
+    };
+    let artists = |collection: &Collection| {
+        let all = (0..collection.len() as u32).flat_map(|track| collection.artists(track));
+        all.collect::<BTreeSet<_>>().len()
+    };
+    let nobodys = |collection: &Collection| {
+        (0..collection.len() as u32).filter(|&track| collection.artists(track).is_empty()).count()
+    };
+    let held = |count: fn(&Held) -> usize| over_folds(&|collection| count(&collection.held));
+    let artists_elsewhere = held(|held| held.artists_elsewhere);
     let counts = [
-        ("tracks", collection.len()),
-        ("artists", artists.len()),
-        ("tracks_without_artist", nobody),
-        ("near_duplicates_of_other_parts", held.near_duplicates),
-        ("artists_in_other_parts", held.artists_elsewhere),
-        ("tracks_with_a_release_in_other_parts", held.releases_elsewhere),
+        ("tracks", over_folds(&Collection::len)),
+        ("artists", over_folds(&artists)),
+        ("tracks_without_artist", over_folds(&nobodys)),
+        ("near_duplicates_of_other_parts", held(|held| held.near_duplicates)),
+        ("artists_in_other_parts", artists_elsewhere),
+        ("tracks_with_a_release_in_other_parts", held(|held| held.releases_elsewhere)),
     ];
+    let sources = sources(folds, entry);
     let parts: Vec<&str> = options.parts.iter().map(|part| part.name()).collect();
     let mut protocol = BTreeMap::from([
         ("parts".to_owned(), parts.join("+").into()),
@@ -187,24 +238,39 @@ fn blank(collection: &Collection, entry: &Entry, options: &Options) -> Results {
         ("resamples".to_owned(), options.bootstrap.resamples.into()),
         ("seed".to_owned(), options.bootstrap.seed.into()),
     ]);
-    if entry.sources.len() > 1 {
+    if folds.len() > 1 {
+        protocol.insert("folds".to_owned(), folds.len().into());
+    }
+    if sources.len() > 1 {
         protocol.insert("stack".to_owned(), "vectors of length 1, side by side".into());
     }
     let mut remarks = Vec::new();
-    if held.artists_elsewhere > 0 {
+    if artists_elsewhere > 0 {
         remarks.push(format!(
-            "{} artists have tracks in other parts too: these are no held-out artists",
-            held.artists_elsewhere
+            "{artists_elsewhere} artists have tracks in other parts too: these are no held-out artists"
         ));
     }
     Results {
         schema: SCHEMA,
         task: Task::Retrieval,
         dataset: options.dataset.clone(),
-        encoders: entry.sources.clone(),
+        encoders: sources,
         protocol,
         counts: counts.into_iter().map(|(key, value)| (key.to_owned(), value as u64)).collect(),
         metrics: BTreeMap::new(),
         remarks,
     }
+}
+
+/// The encoders of an entry; one that is another model in each fold is told by the identities of all.
+fn sources(folds: &[Fold], entry: usize) -> Vec<Source> {
+    let mut sources = folds[0].entries[entry].sources.clone();
+    for (at, source) in sources.iter_mut().enumerate() {
+        let all = folds.iter().map(|fold| fold.entries[entry].sources[at].identity.as_str());
+        let all: Vec<&str> = all.collect();
+        if all.iter().any(|identity| *identity != all[0]) {
+            source.identity = all.join(" ");
+        }
+    }
+    sources
 }
