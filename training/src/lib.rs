@@ -10,11 +10,12 @@
 //! [`features`] makes the mel-spectrograms that are learnt from, [`batches`] what a training step sees of them, and
 //! [`config`] says what a run does. [`network`] is what learns, `train` teaches it, [`runlog`] tells how, and [`plot`]
 //! draws that. [`checkpoint`] keeps networks, and [`export`] makes the model that the library opens.
-//! [`evaluation`] says what a model is worth.
+//! [`evaluation`] says what a model is worth, and [`adaptation`] makes one fit for a collection too small to train on.
 //! What needs libtorch is built with the feature `torch`; everything else is not.
 
 #![deny(missing_docs)]
 
+pub mod adaptation;
 pub mod atomic;
 pub mod batches;
 pub mod checkpoint;

@@ -270,6 +270,58 @@ fn folds_are_searched_apart_and_counted_together() {
 }
 
 #[test]
+fn a_model_is_adapted_to_a_collection() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let tracks = tracks(12);
+    write_split(folder, &tracks, "");
+    write_features(folder, &tracks, |_, track| track.artist.unwrap());
+    let at = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let base = sleeve_tests::repository().join("models/msd-musicnn-1.onnx");
+    let (set, features, cache, out) = (at("set"), at("features"), at("cache"), at("models"));
+    let arguments =
+        ["adapt", &set, "--model", base.to_str().unwrap(), "--features", &features, "--cache", &cache];
+    let named = ["--part", "test", "--out", &out, "--name", "fit"];
+    let adapt = |more: &[&str]| train(&[&arguments[..], &named, more].concat());
+    let output = adapt(&[]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    assert!(said.contains("40 tracks") && said.contains("artist") && said.contains("fit.onnx"), "{said}");
+    let again = adapt(&[]);
+    assert!(text(&again.stderr).contains("is there already"), "{}", text(&again.stderr));
+    let bytes = || std::fs::read(folder.join("models/fit.onnx")).unwrap();
+    let first = bytes();
+    assert!(adapt(&["--replace"]).status.success());
+    assert!(bytes() == first, "the same model of the same pairs");
+    assert!(adapt(&["--replace", "--weights", "release=1"]).status.success());
+    assert!(bytes() != first);
+
+    // Of the tracks that it was learnt from, releases are found better; and the tags are the model's own.
+    let fit = at("models/fit.onnx");
+    retrieve(folder, &["--features", &features, "--encoder", &fit, "--encoder", "msd-musicnn-1"]);
+    let map = |encoder: &str| metric(&results(folder, encoder), "same_release_map");
+    println!("same release: {:.3} -> {:.3}", map("msd-musicnn-1"), map("fit"));
+    assert!(map("fit") > map("msd-musicnn-1") + 0.02, "{} {}", map("fit"), map("msd-musicnn-1"));
+    let model = sleeve::model::Model::open(&fit).unwrap();
+    assert_eq!((model.name(), model.classes().len()), ("fit", 50));
+    assert!(model.warnings().is_empty());
+
+    for (more, reason) in [
+        (&["--weights", "album=1"][..], "album is no association"),
+        (&["--weights", "artist=x"], "no number"),
+        (&["--shrinkage", "0"], "shrinkage"),
+        (&["--model", "msd-musicnn-1"], "cannot be used multiple times"),
+    ] {
+        let output = adapt(&[&["--replace"], more].concat());
+        assert!(
+            !output.status.success() && text(&output.stderr).contains(reason),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+}
+
+#[test]
 fn codecs_and_loudness_are_told_from_music() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

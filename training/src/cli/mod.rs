@@ -1,5 +1,6 @@
 //! The command line of `sleeve-train`: nothing but translation between arguments and the library.
 
+mod adapt;
 mod corpus;
 mod discogs;
 #[cfg(feature = "torch")]
@@ -35,8 +36,8 @@ use crate::error::{Error, Result};
 /// `split` sets validation and test apart, `pairs` draws who is learnt with whom, `stats` counts;
 /// `corpus` fetches a collection to try it on. `features` makes the mel-spectrograms that are learnt from, `train`
 /// learns (with the feature `torch`), `plot` draws how runs learnt, `export` makes a model of a trained network, and
-/// `evaluate` (with `torch`) and `retrieve` say what it is worth, by tags and by neighbours. GUIDE.md leads from a dump and
-/// a folder of music to a model.
+/// `evaluate` (with `torch`) and `retrieve` say what it is worth, by tags and by neighbours. `adapt` makes a trained model
+/// fit for a collection that is too small to train on. GUIDE.md leads from a dump and a folder of music to a model.
 /// Every table is Parquet, which DuckDB, Polars and pandas open; TABLES.md describes the columns.
 #[derive(Parser)]
 #[command(name = "sleeve-train", version, max_term_width = 100)]
@@ -62,6 +63,7 @@ enum Command {
     #[cfg(feature = "torch")]
     Evaluate(evaluate::Arguments),
     Retrieve(retrieve::Arguments),
+    Adapt(adapt::Arguments),
     Report(report::Arguments),
     Map(map::Arguments),
 }
@@ -95,6 +97,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "torch")]
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Retrieve(arguments) => retrieve::run(&arguments),
+        Command::Adapt(arguments) => adapt::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

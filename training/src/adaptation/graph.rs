@@ -1,0 +1,130 @@
+//! The map, put into the file of the model whose embeddings it takes: the result is a model like any other.
+
+use std::cell::RefCell;
+
+use half::f16;
+use ndarray::Array2;
+use rten_onnx::onnx::{AttributeProto, AttributeType, DataType, ModelProto, NodeProto, TensorProto};
+
+use super::Adaptation;
+use crate::export::onnx::{DESCRIPTION, element};
+
+/// Where the map's numbers and what it takes are kept in the graph.
+const WEIGHT: &str = "adaptation.weight";
+const BIAS: &str = "adaptation.bias";
+const PLAIN: &str = "adaptation.input";
+
+/// An ONNX file whose output `name` is the adapted one; its other outputs stay what they are.
+///
+/// The map is in half precision, as the weights of exported networks are.
+///
+/// # Errors
+/// Why the file cannot be changed so: no ONNX file, no such output, or one of other dimensions.
+pub fn adapted(bytes: &[u8], name: &str, adaptation: &Adaptation) -> Result<Vec<u8>, String> {
+    let mut model = ModelProto::parse_buf(bytes).map_err(|error| format!("not an ONNX file: {error}"))?;
+    let graph = model.graph.as_mut().ok_or("it holds no graph")?;
+    if !graph.output.iter().any(|output| output.name.as_deref() == Some(name)) {
+        return Err(format!("it has no output `{name}`"));
+    }
+    let mut known = graph.node.iter().flat_map(|node| node.output.iter().map(String::as_str));
+    if known.any(|known| [WEIGHT, BIAS, PLAIN].contains(&known)) {
+        return Err("it is adapted already; adapt the model it was made of".into());
+    }
+    let mut made = false;
+    for node in &mut graph.node {
+        made |= node.output.iter().any(|output| output == name);
+        node.input.iter_mut().chain(&mut node.output).filter(|tensor| *tensor == name).for_each(|tensor| {
+            *tensor = PLAIN.to_owned();
+        });
+    }
+    if !made {
+        return Err(format!("no node makes its output `{name}`"));
+    }
+    let (stored_weight, stored_bias) = (format!("{WEIGHT}.half"), format!("{BIAS}.half"));
+    graph.initializer.push(tensor(&stored_weight, &adaptation.map)?);
+    let bias = adaptation.bias();
+    let mut row = tensor(&stored_bias, &bias.insert_axis(ndarray::Axis(0)))?;
+    row.dims.remove(0);
+    graph.initializer.push(row);
+    graph.node.push(node("Cast", &[&stored_weight], WEIGHT, &[("to", element::F32)]));
+    graph.node.push(node("Cast", &[&stored_bias], BIAS, &[("to", element::F32)]));
+    graph.node.push(node("Gemm", &[PLAIN, WEIGHT, BIAS], name, &[("transB", 1)]));
+    // No network of this description any more, from which other formats could be made.
+    model.metadata_props.retain(|property| property.key.as_deref() != Some(DESCRIPTION));
+    model.write_buf().map_err(|error| error.to_string())
+}
+
+fn tensor(name: &str, values: &Array2<f64>) -> Result<TensorProto, String> {
+    let halves: Vec<f16> = values.iter().map(|&value| f16::from_f64(value)).collect();
+    if let Some(value) = halves.iter().find(|value| !value.is_finite()) {
+        return Err(format!("the map holds {value}: more shrinkage keeps it within half precision"));
+    }
+    Ok(TensorProto {
+        name: Some(name.to_owned()),
+        dims: values.shape().iter().map(|&dim| dim as i64).collect(),
+        data_type: Some(DataType::FLOAT16),
+        raw_data: Some(RefCell::new(halves.iter().flat_map(|value| value.to_le_bytes()).collect())),
+        ..TensorProto::default()
+    })
+}
+
+fn node(op: &str, inputs: &[&str], output: &str, attributes: &[(&str, i64)]) -> NodeProto {
+    let attribute = |&(name, value): &(&str, i64)| AttributeProto {
+        name: Some(name.to_owned()),
+        i: Some(value),
+        r#type: Some(AttributeType::INT),
+        ..AttributeProto::default()
+    };
+    NodeProto {
+        name: Some(format!("{op}_{output}")),
+        op_type: Some(op.to_owned()),
+        input: inputs.iter().map(|&input| input.to_owned()).collect(),
+        output: vec![output.to_owned()],
+        attribute: attributes.iter().map(attribute).collect(),
+        ..NodeProto::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array1, Array2};
+    use sleeve::engine::EngineOptions;
+    use sleeve::model::Model;
+
+    use super::*;
+
+    #[test]
+    fn the_output_is_mapped_and_the_others_stay() {
+        let bytes = include_bytes!("../../../models/msd-musicnn-1.onnx");
+        let map = Array2::from_shape_fn(
+            (200, 200),
+            |(i, j)| if i == j { 2.0 } else { f64::from((i + 1 == j) as u8) },
+        );
+        let mean = Array1::from_shape_fn(200, |at| at as f64 / 64.0);
+        let adaptation = Adaptation { map, mean, anchors: vec![] };
+        let changed = adapted(bytes, "embeddings", &adaptation).unwrap();
+        assert_eq!(
+            adapted(&changed, "embeddings", &adaptation).unwrap_err().split(';').next(),
+            Some("it is adapted already")
+        );
+        assert!(adapted(bytes, "nothing", &adaptation).unwrap_err().contains("`nothing`"));
+        assert!(adapted(b"nothing", "embeddings", &adaptation).is_err());
+
+        let run = |name: &str, bytes: &[u8], output: &str| {
+            let json = include_str!("../../../models/msd-musicnn-1.json");
+            let model = Model::from_bytes(name, bytes, Some(json)).unwrap();
+            let index = model.output_named(output).unwrap();
+            let mut values = vec![0.0; model.outputs()[index].dim];
+            let patch: Vec<f32> = (0..187 * 96).map(|at| (at % 23) as f32 / 9.0).collect();
+            let engine = model.engine(&EngineOptions { threads: 1, ..EngineOptions::default() }).unwrap();
+            engine.run(&patch, 1, &mut [(index, &mut values)]).unwrap();
+            Array1::from_iter(values.into_iter().map(f64::from))
+        };
+        assert_eq!(run("a", bytes, "predictions"), run("b", &changed, "predictions"));
+        let expected = adaptation.apply(&run("a", bytes, "embeddings"));
+        let found = run("b", &changed, "embeddings");
+        let scale = expected.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+        let error = (&found - &expected).iter().fold(0.0f64, |most, value| most.max(value.abs()));
+        assert!(error < 2e-3 * scale, "{error} of {scale}");
+    }
+}

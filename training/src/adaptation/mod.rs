@@ -1,0 +1,211 @@
+//! A model made fit for a collection: a linear map behind its embeddings, learnt from what is printed on sleeves.
+//!
+//! Where a collection is too small to train a network on, the associations of the paper still say which directions of a
+//! trained network's embeddings matter. Two tracks that belong together (section 2.2 of the paper) differ in directions
+//! that say nothing of what they share; these are shrunk, and what is left tells tracks apart that do not belong together.
+//! This is relevant component analysis (Bar-Hillel, Hertental, Shental and Weinshall, ICML 2003), in speaker recognition
+//! known as within-class covariance normalisation (Hatch and Stolcke, ICASSP 2006), with the pairs of all four associations,
+//! weighted as in the multi-task objective (section 2.4).
+//!
+//! The map is `z = L^-1 (x - m)`: `m` is the mean over the tracks, and `L L^T` the covariance of half the difference of two
+//! tracks that belong together, plus a share of the mean variance on its diagonal (shrinkage), without which directions
+//! that few pairs say anything of would be blown up. It is linear, so that the mean of adapted embeddings is the adapted
+//! mean.
+//!
+//! [`scatter`] measures the differences, [`cholesky`] inverts, and [`graph`] puts the map into the model's file.
+
+pub mod cholesky;
+pub mod graph;
+pub mod scatter;
+
+use ndarray::{Array1, Array2, Axis};
+
+use crate::error::{Error, Result};
+use crate::evaluation::retrieval::collection::Collection;
+use crate::pairs::Association;
+use scatter::Scatter;
+
+/// What a map is learnt with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How much each association counts.
+    pub weights: Vec<(Association, f64)>,
+    /// The share of the mean variance of an embedding's value that is added to the variances.
+    pub shrinkage: f64,
+}
+
+impl Default for Options {
+    /// The weights of the multi-task model of the paper.
+    fn default() -> Self {
+        let weights = [
+            (Association::Track, 0.1),
+            (Association::Release, 0.15),
+            (Association::Artist, 0.6),
+            (Association::Label, 0.15),
+        ];
+        Options { weights: weights.to_vec(), shrinkage: 0.3 }
+    }
+}
+
+/// A linear map of embeddings.
+#[derive(Clone, Debug)]
+pub struct Adaptation {
+    /// `[dimensions, dimensions]`: each row makes one value of the adapted embedding.
+    pub map: Array2<f64>,
+    /// What is taken away before: the mean embedding.
+    pub mean: Array1<f64>,
+    /// For each association, the tracks that have another which they belong together with.
+    pub anchors: Vec<(Association, u64)>,
+}
+
+/// How the tracks of a collection are embedded.
+pub struct Embedded {
+    /// The mean embedding of each track, `[tracks, dimensions]`.
+    pub means: Array2<f64>,
+    /// The covariance of the embeddings of a track's patches, averaged over tracks.
+    pub within: Array2<f64>,
+}
+
+/// Learns the map.
+///
+/// # Errors
+/// `InvalidArgument` for weights or a shrinkage that cannot be; `Nothing` where no two tracks belong together under an
+/// association that counts.
+pub fn learn(collection: &Collection, embedded: &Embedded, options: &Options) -> Result<Adaptation> {
+    let &Options { ref weights, shrinkage } = options;
+    let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
+    if weights.iter().any(|(_, weight)| !(0.0..=1e6).contains(weight)) || total <= 0.0 {
+        return Err(Error::InvalidArgument("weights are 0 or more, and one of them is more".into()));
+    }
+    if !(shrinkage > 0.0 && shrinkage <= 1e6) {
+        return Err(Error::InvalidArgument("the shrinkage must be above 0".into()));
+    }
+    let Embedded { means, within } = embedded;
+    let (tracks, dimensions) = means.dim();
+    let mean = means.mean_axis(Axis(0)).ok_or_else(|| Error::InvalidArgument("there is no track".into()))?;
+    let mut sum = Array2::zeros((dimensions, dimensions));
+    let mut anchors = Vec::new();
+    for &(association, weight) in weights.iter().filter(|(_, weight)| *weight > 0.0) {
+        let scatter = match association {
+            Association::Track => Scatter { covariance: within.clone(), anchors: tracks as u64 },
+            _ => Scatter::of(collection, association, means),
+        };
+        if scatter.anchors == 0 {
+            let name = association.name();
+            let reason =
+                format!("no two of its {tracks} tracks belong together by {name}; give it the weight 0");
+            return Err(Error::InvalidArgument(reason));
+        }
+        sum.scaled_add(weight / total, &scatter.covariance);
+        anchors.push((association, scatter.anchors));
+    }
+    let variance = means.var_axis(Axis(0), 0.0).mean().unwrap_or(0.0);
+    if !(variance > 0.0 && variance.is_finite()) {
+        return Err(Error::InvalidArgument(
+            "the embeddings of all tracks are the same, or no numbers".into(),
+        ));
+    }
+    sum.diag_mut().mapv_inplace(|value| value + shrinkage * variance);
+    let map = cholesky::inverse_factor(&sum)
+        .ok_or_else(|| Error::InvalidArgument("the embeddings do not vary enough to learn from".into()))?;
+    Ok(Adaptation { map, mean, anchors })
+}
+
+impl Adaptation {
+    /// What is added behind the map: `-map mean`.
+    pub fn bias(&self) -> Array1<f64> {
+        -self.map.dot(&self.mean)
+    }
+
+    /// The adapted embedding.
+    pub fn apply(&self, embedding: &Array1<f64>) -> Array1<f64> {
+        self.map.dot(&(embedding - &self.mean))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_xoshiro::Xoshiro256PlusPlus;
+
+    use super::*;
+    use crate::evaluation::retrieval::collection::{Held, Track};
+    use crate::features::Content;
+    use crate::links::Links;
+    use crate::pairs::{Never, Sleeves};
+
+    /// Values of an embedding: six say who the artist is, the last, much larger, says nothing.
+    const VALUES: usize = 7;
+
+    /// Twenty artists of two releases of four tracks.
+    fn collection() -> (Collection, Embedded) {
+        let track = |at: usize| Track {
+            path: at.to_string(),
+            content: Content::from_hex(&format!("{at:064x}")).expect("64 digits"),
+        };
+        let artist = |at: usize| [at as u32 / 8];
+        let sleeves = Sleeves {
+            releases: Links::from_lists((0..160).map(|at| [at as u32 / 4]), 40),
+            artists: Links::from_lists((0..160).map(artist), 20),
+            labels: Links::from_lists((0..160).map(|at| [at as u32 / 32]), 5),
+        };
+        let tracks = (0..160).map(track).collect();
+        let collection = Collection::new(tracks, sleeves, Never::default(), Held::default());
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(3);
+        let of_artist = Array2::from_shape_simple_fn((20, VALUES), || random.random_range(-1.0..1.0));
+        let means = Array2::from_shape_fn((160, VALUES), |(at, value)| match value + 1 {
+            VALUES => 5.0 + random.random_range(-4.0..4.0),
+            _ => 2.0 + of_artist[[at / 8, value]] + random.random_range(-0.1..0.1),
+        });
+        (collection, Embedded { means, within: Array2::eye(VALUES) * 0.01 })
+    }
+
+    fn same_artist(collection: &Collection, vectors: &Array2<f64>) -> f64 {
+        use crate::evaluation::retrieval::ranking::{normalise, rank};
+        let mut vectors = vectors.mapv(|value| value as f32);
+        normalise(&mut vectors);
+        let outcomes = rank(collection, Association::Artist, vectors.view(), vectors.view());
+        outcomes.iter().map(|one| one.figures.values[0]).sum::<f64>() / outcomes.len() as f64
+    }
+
+    #[test]
+    fn what_says_nothing_is_shrunk_and_artists_are_found() {
+        let (collection, embedded) = collection();
+        let plain = same_artist(&collection, &embedded.means);
+        let options = Options { shrinkage: 0.01, ..Options::default() };
+        let adaptation = learn(&collection, &embedded, &options).unwrap();
+        let mut adapted = embedded.means.clone();
+        for mut row in adapted.rows_mut() {
+            let one = adaptation.apply(&row.to_owned());
+            row.assign(&one);
+        }
+        let better = same_artist(&collection, &adapted);
+        println!("same artist: {plain:.3} -> {better:.3}");
+        assert!(plain < 0.6 && better > 0.95, "{plain} -> {better}");
+        assert!(adapted.mean_axis(Axis(0)).unwrap().iter().all(|mean| mean.abs() < 1e-9));
+        let bias = adaptation.map.dot(&embedded.means.row(5)) + adaptation.bias();
+        assert!((bias - adapted.row(5)).iter().all(|error| error.abs() < 1e-9));
+        let anchors: Vec<u64> = adaptation.anchors.iter().map(|one| one.1).collect();
+        assert_eq!(anchors, [160; 4]);
+    }
+
+    #[test]
+    fn what_cannot_be_learnt_is_said() {
+        let (collection, embedded) = collection();
+        let with = |weights: &[(Association, f64)], shrinkage: f64| {
+            let options = Options { weights: weights.to_vec(), shrinkage };
+            learn(&collection, &embedded, &options).err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        assert!(with(&[(Association::Release, 0.0)], 0.1).contains("weights"));
+        assert!(with(&[(Association::Release, -1.0)], 0.1).contains("weights"));
+        assert!(with(&[(Association::Release, f64::NAN)], 0.1).contains("weights"));
+        assert!(with(&[(Association::Release, 1.0)], 0.0).contains("shrinkage"));
+        let alone = collection.select(&[0, 1, 40]);
+        let means = embedded.means.select(Axis(0), &[0, 1, 40]);
+        let few = Embedded { means, within: embedded.within.clone() };
+        let error = learn(&alone, &few, &Options::default()).unwrap_err().to_string();
+        assert!(error.contains("3 tracks belong together by artist"), "{error}");
+        let same = Embedded { means: Array2::ones((160, VALUES)), within: Array2::zeros((VALUES, VALUES)) };
+        assert!(learn(&collection, &same, &Options::default()).unwrap_err().to_string().contains("the same"));
+    }
+}
