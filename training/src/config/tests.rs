@@ -15,6 +15,21 @@ fn text(name: &str) -> &'static str {
 }
 
 #[test]
+fn the_files_for_small_collections_can_be_run_and_say_how_they_differ() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/debian");
+    for (name, paper) in SHIPPED {
+        let path = format!("{folder}/{name}.toml");
+        let config = Config::load_with::<&str>(&path, &[]).unwrap();
+        let paper = Config::parse::<&str>(paper, &[]).unwrap();
+        // The same model by another schooling.
+        assert_eq!(config.model, paper.model, "{name}");
+        assert_eq!(config.objective.associations().len(), paper.objective.associations().len(), "{name}");
+        assert!(config.run.epochs < paper.run.epochs && config.run.groups == 1, "{name}");
+    }
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), SHIPPED.len());
+}
+
+#[test]
 fn the_shipped_files_hold_the_values_of_the_paper() {
     for (name, text) in SHIPPED {
         let config = Config::shipped(name).unwrap();
