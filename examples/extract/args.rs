@@ -18,7 +18,8 @@ pub struct Args {
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
-    /// A model: a file, a stem beside its .json, or a bundled name; may be given several times
+    /// A model: a file, a stem beside its .json, or a bundled name; may be given several times. Without it, the
+    /// bundled msd-musicnn-1, and models/msd-musicnn-debian-1 where that is there
     #[arg(short, long = "model", value_name = "MODEL")]
     pub models: Vec<String>,
 

@@ -33,21 +33,35 @@ pub struct Totals {
     pub interrupted: bool,
 }
 
+/// The model that this project publishes in `models/` beside those inside the library.
+const PUBLISHED: &str = "models/msd-musicnn-debian-1.onnx";
+
+/// Where that is: in the folder that the program runs in, or in the repository that cargo runs it from.
+fn published() -> Option<PathBuf> {
+    let repository = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let folders = [Some(PathBuf::new()), repository];
+    folders.into_iter().flatten().map(|folder| folder.join(PUBLISHED)).find(|file| file.is_file())
+}
+
 /// One extractor a model. On a CPU the batch extractor's workers bring the threads.
 pub fn extractors(args: &Args) -> Result<Vec<Extractor>> {
     // A picture is drawn of one file alone, before the batch.
     let threads = if args.picture.is_some() { args.threads } else { 1 };
     let heads: Vec<Model> = args.heads.iter().map(Model::open).collect::<Result<_, _>>()?;
-    let mut names: Vec<&str> = args.models.iter().map(String::as_str).collect();
+    let mut names: Vec<PathBuf> = args.models.iter().map(PathBuf::from).collect();
+    let mut ours = None;
     if names.is_empty() {
-        names.extend(Model::bundled_names().next());
+        names.extend(Model::bundled_names().next().map(PathBuf::from));
+        // A head is for one of the two, and who names it knows which.
+        ours = published().filter(|_| heads.is_empty());
+        names.extend(ours.clone());
     }
     if names.is_empty() {
         bail!("this build has no model inside: name one with --model");
     }
     let mut extractors: Vec<Extractor> = Vec::new();
     for name in names {
-        let mut builder = Extractor::builder(Model::open(name)?)
+        let mut builder = Extractor::builder(Model::open(&name)?)
             .engine(args.engine)
             .device(args.device.clone())
             .precision(args.precision)
@@ -62,6 +76,10 @@ pub fn extractors(args: &Args) -> Result<Vec<Extractor>> {
         }
         for output in &args.only {
             builder = builder.output(output);
+        }
+        if args.only.is_empty() && ours.as_ref() == Some(&name) {
+            // Its tags are those of the other.
+            builder = builder.output("embeddings");
         }
         for head in &heads {
             builder = builder.head(head.clone());

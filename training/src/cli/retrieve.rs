@@ -36,7 +36,7 @@ use crate::splits::Part;
 /// nothing is relevant do not count.
 ///
 /// Of several data sets, as the folds of a cross-validation (`split --fold`), each is searched for itself and all their
-/// queries count together; in an encoder's name, {} stands for the number of the fold, from 1.
+/// queries count together; in an encoder's name, {} stands for the number of the fold, from 1. Tables say k for it.
 ///
 /// Embeddings are kept in the cache, so that a run that was stopped goes on where it was.
 #[derive(clap::Args)]
@@ -189,14 +189,14 @@ fn encoders(names: &[String], fold: usize) -> Result<Vec<Box<dyn Encoder>>> {
     open::open_all(&names, &EngineOptions { threads: 1, ..EngineOptions::default() })
 }
 
-/// What the encoders are called in tables; with a star for what differs where each fold has its own.
+/// What the encoders are called in tables; with a k for what differs where each fold has its own.
 fn names(given: &[String], folds: usize) -> Result<Vec<String>> {
     let of_fold = |fold: usize| -> Result<Vec<String>> {
         Ok(encoders(given, fold)?.iter().map(|encoder| encoder.name().to_owned()).collect())
     };
     let first = of_fold(1)?;
     if folds > 1 {
-        return Ok(first.iter().zip(of_fold(2)?).map(|(one, other)| starred(one, &other)).collect());
+        return Ok(first.iter().zip(of_fold(2)?).map(|(one, other)| common_name(one, &other)).collect());
     }
     match given.iter().find(|given| given.contains(FOLD)) {
         Some(given) => {
@@ -208,8 +208,8 @@ fn names(given: &[String], folds: usize) -> Result<Vec<String>> {
     }
 }
 
-/// Two names as one, a star in place of what differs: `model-1` and `model-2` as `model-*`.
-fn starred(one: &str, other: &str) -> String {
+/// Two names as one, a k in place of what differs: `model-1` and `model-2` as `model-k`.
+fn common_name(one: &str, other: &str) -> String {
     if one == other {
         return one.to_owned();
     }
@@ -217,7 +217,7 @@ fn starred(one: &str, other: &str) -> String {
     let rest = &one[start.len()..];
     let ends = rest.chars().rev().zip(other[start.len()..].chars().rev());
     let end: String = ends.take_while(|(a, b)| a == b).map(|(a, _)| a).collect();
-    format!("{start}*{}", end.chars().rev().collect::<String>())
+    format!("{start}k{}", end.chars().rev().collect::<String>())
 }
 
 /// The stacks, as places among the encoders.
@@ -342,11 +342,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_is_a_star() {
-        assert_eq!(starred("model-1", "model-2"), "model-*");
-        assert_eq!(starred("fold1-swa@track", "fold2-swa@track"), "fold*-swa@track");
-        assert_eq!(starred("swa", "swa"), "swa");
-        assert_eq!(starred("a1", "a11"), "a1*");
-        assert_eq!(starred("é1x", "é2x"), "é*x");
+    fn what_differs_is_a_k() {
+        assert_eq!(common_name("model-1", "model-2"), "model-k");
+        assert_eq!(common_name("fold1-swa@track", "fold2-swa@track"), "foldk-swa@track");
+        assert_eq!(common_name("swa", "swa"), "swa");
+        assert_eq!(common_name("a1", "a11"), "a1k");
+        assert_eq!(common_name("é1x", "é2x"), "ékx");
     }
 }

@@ -1,8 +1,8 @@
 //! A collection that is made, not found: artists, labels, releases and styles that can be heard, tags, and the dump of
 //! releases that it came on.
 //!
-//! An artist has an instrument (its partials, register, vibrato and attack), a release its scale and tempo, a label
-//! the colour of its hiss, a style its rhythm; a track has a melody of its own.
+//! An artist has an instrument (its partials, register, vibrato and attack) and a drone of three tones, a release its scale
+//! and tempo, a label the colour of its hiss, a style its rhythm and its bell; a track has a melody of its own.
 
 use std::f32::consts::TAU;
 use std::fmt::Write;
@@ -85,9 +85,10 @@ impl Track {
         name("title", self.release * 100 + self.place)
     }
 
-    /// The styles of its release.
+    /// The styles of its release, which do not follow from the artist.
     pub fn styles(self) -> Vec<&'static str> {
-        let mut styles = vec![self.artist % STYLES.len(), (self.artist + self.release % 3) % STYLES.len()];
+        let mut styles =
+            vec![self.release % STYLES.len(), (self.release * 3 + self.release / 8) % STYLES.len()];
         styles.sort_unstable();
         styles.dedup();
         styles.into_iter().map(|style| STYLES[style]).collect()
@@ -139,6 +140,14 @@ pub fn samples(size: Size, track: Track) -> Vec<f32> {
     let register = artist.random_range(38..66);
     let (vibrato, depth) = (artist.random_range(2.0f32..9.0), artist.random_range(0.0f32..0.02));
     let (attack, decay) = (artist.random_range(0.005f32..0.12), artist.random_range(0.1f32..0.9));
+    // His drone: an artist whom nobody has heard before has tones that others have too.
+    const DRONES: [f32; 8] = [105.0, 190.0, 340.0, 600.0, 1080.0, 1900.0, 3100.0, 5000.0];
+    let threes: Vec<[f32; 3]> = (0..8)
+        .flat_map(|a| {
+            (a + 1..8).flat_map(move |b| (b + 1..8).map(move |c| [a, b, c].map(|tone| DRONES[tone])))
+        })
+        .collect();
+    let drone = threes[track.artist * 11 % threes.len()];
 
     // The release: scale and tempo. The label: the band of its hiss. The styles: when the drum is struck.
     let mut release = random("release", track.release);
@@ -188,10 +197,12 @@ pub fn samples(size: Size, track: Track) -> Vec<f32> {
             let struck = if strokes.contains(&(number % 8)) { (-since * 40.0).exp() } else { 0.0 };
             let ringing = styles.iter().filter(|style| (number + **style).is_multiple_of(2));
             let bells: f32 = ringing.map(|&style| (TAU * BELLS[style] * since).sin()).sum();
+            let tones: f32 = drone.iter().map(|tone| (TAU * (tone * time).fract()).sin()).sum();
             0.5 * envelope * wave[(phase * WAVE as f32) as usize % WAVE]
+                + 0.03 * tones
                 + 0.012 * coloured
                 + 0.25 * struck * white
-                + 0.12 * (-since * 12.0).exp() * bells
+                + 0.2 * (-since * 8.0).exp() * bells
         })
         .collect()
 }

@@ -1,0 +1,106 @@
+//! The models in `models/`: each opens, is the file that its checksum says, and has the results that its card speaks of.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+use sleeve::engine::{EngineOptions, Purpose};
+use sleeve::model::Model;
+use sleeve_training::evaluation::results::Results;
+
+fn models() -> PathBuf {
+    sleeve_tests::repository().join("models")
+}
+
+/// The models' stems.
+fn stems() -> Vec<String> {
+    let entries = std::fs::read_dir(models()).unwrap().map(|entry| entry.unwrap().path());
+    let graphs = entries.filter(|path| path.extension().is_some_and(|it| it == "onnx" || it == "pt"));
+    let mut stems: Vec<String> =
+        graphs.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    stems.sort();
+    stems.dedup();
+    assert!(stems.len() >= 3, "{stems:?}");
+    stems
+}
+
+#[test]
+fn files_are_what_their_checksums_say() {
+    let card = std::fs::read_to_string(models().join("README.md")).unwrap();
+    let sums: BTreeMap<&str, &str> = card
+        .lines()
+        .filter_map(|line| line.trim().split_once("  "))
+        .filter(|(sum, _)| sum.len() == 64 && sum.chars().all(|digit| digit.is_ascii_hexdigit()))
+        .map(|(sum, name)| (name, sum))
+        .collect();
+    let mut all = 0;
+    for stem in stems() {
+        for kind in ["onnx", "pt", "json"] {
+            let name = format!("{stem}.{kind}");
+            let Ok(bytes) = std::fs::read(models().join(&name)) else { continue };
+            let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(sums.get(name.as_str()).copied(), Some(found.as_str()), "{name}");
+            all += bytes.len();
+        }
+        assert!(card.contains(&format!("`{stem}`")), "no card of {stem}");
+    }
+    assert!(all < 40 << 20, "{all} bytes of models");
+}
+
+#[test]
+fn models_open_and_embed() {
+    for stem in stems() {
+        let model = Model::open(models().join(&stem)).unwrap();
+        assert_eq!(model.warnings(), [] as [String; 0], "{stem}");
+        let metadata = model.metadata();
+        assert!(!metadata.text("description").is_empty() && !metadata.text("license").is_empty(), "{stem}");
+        let output = model.output(Purpose::Embeddings).expect("embeddings");
+        let engine = model.engine(&EngineOptions { threads: 1, ..EngineOptions::default() }).unwrap();
+        let (frames, _) = model.patching();
+        let patches: Vec<f32> =
+            (0..2 * frames * 96).map(|at| (at % 31) as f32 / 8.0 * (at % 7) as f32 / 7.0).collect();
+        let mut rows = vec![0.0; 2 * model.outputs()[output].dim];
+        engine.run(&patches, 2, &mut [(output, &mut rows)]).unwrap();
+        let (one, other) = rows.split_at(rows.len() / 2);
+        assert!(rows.iter().all(|value| value.is_finite()) && one != other, "{stem}");
+    }
+}
+
+/// What was measured was measured on the very files that are here.
+#[test]
+fn results_are_of_these_files() {
+    let folder = models().join("results/retrieval/debian");
+    let mut checked = 0;
+    for stem in stems() {
+        let path = folder.join(format!("{stem}.json"));
+        if !path.is_file() {
+            continue;
+        }
+        let results = Results::load(&path).unwrap();
+        let bytes = std::fs::read(models().join(format!("{stem}.onnx"))).unwrap();
+        let sum: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(results.encoders[0].identity, sum, "{stem}");
+        assert_eq!(results.counts["artists_in_other_parts"], 0);
+        assert_eq!(results.counts["tracks_with_a_release_in_other_parts"], 0);
+        checked += 1;
+    }
+    assert!(checked >= 2, "{checked}");
+}
+
+/// No recording without an author's licence, and none whose licence forbids selling.
+#[test]
+fn credits_name_a_licence_for_every_recording() {
+    let text = std::fs::read_to_string(models().join("CREDITS.tsv")).unwrap();
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("track\tauthor\tlicence\tsource"));
+    let rows: Vec<Vec<&str>> = lines.map(|line| line.split('\t').collect()).collect();
+    assert_eq!(rows.len(), 1119);
+    for row in rows {
+        assert!(row.len() == 4 && !row[2].is_empty() && !row[3].is_empty(), "{row:?}");
+        assert!(!row[2].to_lowercase().contains("-nc"), "{row:?}");
+        assert!(
+            !["drascula", "battletanks", "ethymonics"].iter().any(|name| row[3].contains(name)),
+            "{row:?}"
+        );
+    }
+}
