@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything about this repository that is not compiling it.
 
 mod bench;
+mod corpus;
 mod debian;
 mod essentia;
 mod header;
@@ -19,6 +20,8 @@ cargo xtask <command>
                       A FILTER runs only the tests whose names contain it (and skips the lints).
                       SLEEVE_TEST_ALL=1 turns any skip but a missing GPU or CPU feature into a failure.
   bench [NAME [...]]  benchmarks beside the peers, in the same run; without a name, lists them
+  corpus              fetches Debian's free music (9 GB) into target/corpus-extended and makes what models learn from
+  evaluate [MODEL...] measures published models on the held-out part of it, and compares with models/results
   libtorch            fetches libtorch for the CPU into target/libtorch, which whatever links it is built with
   peers               only fetches what the tests and benchmarks need
   header [--check]    writes include/sleeve/sleeve.h from src/capi/
@@ -34,6 +37,8 @@ fn main() -> ExitCode {
     let outcome = match command {
         "test" => test::run(rest),
         "bench" => bench::run(rest),
+        "corpus" => corpus::prepare().map(|folder| println!("the corpus is in {}", folder.display())),
+        "evaluate" => corpus::evaluate(rest),
         "header" => header::run(rest),
         "libtorch" => libtorch::prepare().map(|folder| println!("libtorch is in {}", folder.display())),
         "peers" => peers::prepare().and_then(|_| essentia::prepare()),
