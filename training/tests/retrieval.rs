@@ -70,6 +70,8 @@ fn write_split(folder: &Path, tracks: &[Made], never: &str) {
             Cell::Id(at),
             Cell::Text(&track.path),
             Cell::Text(&track.content),
+            Cell::Id(0),
+            Cell::Id(0),
             Cell::Float(None),
             Cell::Text(track.part.name()),
             Cell::Ids(&[track.release]),

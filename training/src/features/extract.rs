@@ -10,7 +10,7 @@ use sleeve::npy::{Dtype, NpyWriter};
 
 use super::store::{Content, FEATURES, Store};
 use crate::error::{Error, Result};
-use crate::scan::{COLLECTION, sha256_of};
+use crate::scan::{COLLECTION, Stamp, sha256_of};
 use crate::table::{Builder, Cell, TableReader, TableWriter};
 
 /// Bytes of a file beside its frames: the header.
@@ -23,6 +23,7 @@ const USUAL: f32 = 240.0;
 struct Row {
     path: String,
     content: Content,
+    stamp: Stamp,
     duration: Option<f32>,
 }
 
@@ -74,7 +75,7 @@ impl Work {
     pub fn list(music: &Path, collection: &Path, out: &Path, shard: Option<(usize, usize)>) -> Result<Self> {
         std::fs::read_dir(music).map_err(|error| Error::io(music, error))?;
         let mut rows = Vec::new();
-        let columns = ["path", "sha256", "duration_s"];
+        let columns = ["path", "size", "modified_ns", "sha256", "duration_s"];
         for batch in TableReader::open(collection, &COLLECTION, &columns)? {
             let batch = batch?;
             let durations = batch.floats("duration_s");
@@ -83,7 +84,8 @@ impl Work {
                 let content = Content::from_hex(text)
                     .ok_or_else(|| Error::format(collection, format!("{text:?} is no SHA-256")))?;
                 let duration = durations.is_valid(row).then(|| durations.value(row));
-                rows.push(Row { path: batch.texts("path").value(row).to_owned(), content, duration });
+                let path = batch.texts("path").value(row).to_owned();
+                rows.push(Row { path, content, stamp: Stamp::at(&batch, row), duration });
             }
         }
         if let Some((index, count)) = shard {
@@ -178,10 +180,17 @@ impl Work {
     /// The features of one recording: its frames, or why it cannot be read.
     fn make(&self, row: &Row) -> Result<Result<u64, String>> {
         let path = self.music.join(&row.path);
-        match sha256_of(&path) {
-            Ok(hash) if hash == row.content.to_string() => {}
-            Ok(_) => return Ok(Err("it has changed since it was scanned".into())),
+        // As `scan` does: a file of the same size and time is the same. One that was copied or touched is read twice.
+        let unchanged = match std::fs::metadata(&path) {
+            Ok(metadata) => row.stamp.modified_ns != 0 && Stamp::of(&metadata) == row.stamp,
             Err(error) => return Ok(Err(error.to_string())),
+        };
+        if !unchanged {
+            match sha256_of(&path) {
+                Ok(hash) if hash == row.content.to_string() => {}
+                Ok(_) => return Ok(Err("it has changed since it was scanned".into())),
+                Err(error) => return Ok(Err(error.to_string())),
+            }
         }
         let file = self.store.path(row.content);
         let folder = file.parent().expect("inside the folder of features");

@@ -211,6 +211,8 @@ fn write(index: &Index, resolved: &[Resolved], linked: &Linked, out: &Path) -> R
         matched.1.push([
             Cell::Text(&wanted.path),
             Cell::Text(&wanted.sha256),
+            Cell::Id(wanted.stamp.size),
+            Cell::Id(wanted.stamp.modified_ns),
             Cell::Float(wanted.duration),
             Cell::Text(how),
             Cell::Ids(&pooled.releases),

@@ -1,6 +1,6 @@
 //! The table of matched tracks, which everything after reads.
 
-use crate::table::Type::{Float, Ids, Int, Ints, Text, Word, Words};
+use crate::table::Type::{Float, Id, Ids, Int, Ints, Text, Word, Words};
 use crate::table::{Table, column, optional};
 
 /// One row a track of the collection that was found in the dump.
@@ -10,6 +10,8 @@ pub static MATCHED: Table = Table {
     columns: &[
         column("path", Text, "path inside the collection"),
         column("sha256", Text, "SHA-256 of the file"),
+        column("size", Id, "size of the file in bytes, as `scan` saw it"),
+        column("modified_ns", Id, "time of its last change, in nanoseconds since 1970, as `scan` saw it"),
         optional("duration_s", Float, "duration of the file in seconds"),
         column("how", Word, "`id` (by a Discogs id in its tags) or `text` (by artist, title and duration)"),
         column("releases", Ids, "releases that hold the track"),

@@ -10,7 +10,7 @@ use super::listed::Listed;
 use super::names::{artist_key, is_common_title, main_artist, title_key};
 use crate::discogs::is_nobodys_name;
 use crate::error::Result;
-use crate::scan::COLLECTION;
+use crate::scan::{COLLECTION, Stamp};
 use crate::table::TableReader;
 
 /// A track of the collection.
@@ -20,6 +20,8 @@ pub struct Wanted {
     pub path: String,
     /// Hash of the file.
     pub sha256: String,
+    /// Its size in bytes and the time of its last change, as `scan` saw them.
+    pub stamp: Stamp,
     /// Duration in seconds.
     pub duration: Option<f32>,
     /// Key of the title, empty without one.
@@ -58,6 +60,8 @@ impl Index {
     pub fn read(collection: &Path, listed: &Listed) -> Result<Self> {
         let columns = [
             "path",
+            "size",
+            "modified_ns",
             "sha256",
             "duration_s",
             "title",
@@ -87,6 +91,7 @@ impl Index {
                 let track = Wanted {
                     path: path.to_owned(),
                     sha256: rows.texts("sha256").value(row).to_owned(),
+                    stamp: Stamp::at(&rows, row),
                     duration: durations.is_valid(row).then(|| durations.value(row)),
                     common: is_common_title(&title),
                     title,

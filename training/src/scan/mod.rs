@@ -48,6 +48,29 @@ pub static COLLECTION: Table = Table {
     ],
 };
 
+/// What tells whether a file has changed since it was scanned, without reading it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Size in bytes.
+    pub size: i64,
+    /// Time of the last change, in nanoseconds since 1970; 0 where it is not known.
+    pub modified_ns: i64,
+}
+
+impl Stamp {
+    /// The stamp of a file as it is now.
+    pub fn of(metadata: &std::fs::Metadata) -> Self {
+        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified_ns = modified.map_or(0, |since| since.as_nanos() as i64);
+        Stamp { size: metadata.len() as i64, modified_ns }
+    }
+
+    /// The stamp in a row of a table that has `size` and `modified_ns`.
+    pub fn at(rows: &Rows, row: usize) -> Self {
+        Stamp { size: rows.ids("size").value(row), modified_ns: rows.ids("modified_ns").value(row) }
+    }
+}
+
 const ALL_COLUMNS: [&str; 19] = [
     "path",
     "size",
@@ -164,9 +187,8 @@ fn list(folder: &Path, report: &mut Report) -> Result<Vec<Found>> {
         };
         match entry.metadata() {
             Ok(data) => {
-                let modified = data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-                let modified = modified.map_or(0, |since| since.as_nanos() as i64);
-                files.push(Found { path, size: data.len() as i64, modified });
+                let Stamp { size, modified_ns: modified } = Stamp::of(&data);
+                files.push(Found { path, size, modified });
             }
             Err(error) => report.unreadable.push((path, error.to_string())),
         }

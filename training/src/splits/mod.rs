@@ -53,6 +53,8 @@ pub static SPLIT: Table = Table {
         column("track", Id, "number of the row, from 0: what tables of pairs refer to"),
         column("path", Text, "path inside the collection"),
         column("sha256", Text, "SHA-256 of the file"),
+        column("size", Id, "size of the file in bytes, as `scan` saw it"),
+        column("modified_ns", Id, "time of its last change, in nanoseconds since 1970, as `scan` saw it"),
         optional("duration_s", Float, "duration of the file in seconds"),
         column("part", Word, "`train`, `validation` or `test`"),
         column("releases", Ids, "releases that hold the track"),
@@ -149,9 +151,11 @@ pub struct Report {
     pub poor_in_test: usize,
 }
 
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 12] = [
     "path",
     "sha256",
+    "size",
+    "modified_ns",
     "duration_s",
     "releases",
     "versions",
@@ -279,6 +283,8 @@ fn write_split(folder: &Path, out: &Path, data: &Data, parts: &[Option<Part>]) -
                 Cell::Id(number),
                 Cell::Text(rows.texts("path").value(row)),
                 Cell::Text(rows.texts("sha256").value(row)),
+                Cell::Id(rows.ids("size").value(row)),
+                Cell::Id(rows.ids("modified_ns").value(row)),
                 Cell::Float(durations.is_valid(row).then(|| durations.value(row))),
                 Cell::Text(part.name()),
                 Cell::Ids(rows.id_list("releases", row)),

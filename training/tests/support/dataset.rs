@@ -70,6 +70,8 @@ pub fn write(folder: &Path, unread: &[u32]) {
             Cell::Id(track.into()),
             Cell::Text(&name),
             Cell::Text(&sha256),
+            Cell::Id(0),
+            Cell::Id(0),
             Cell::Float(None),
             Cell::Text(part(track).name()),
             Cell::Ids(&[100 + i64::from(track / 2)]),

@@ -96,6 +96,8 @@ pub fn write_split(folder: &Path, tracks: usize, seed: u64) {
                 Cell::Id(written as i64),
                 Cell::Text(&name),
                 Cell::Text(&format!("{:032x}{:032x}", random.random::<u128>(), written)),
+                Cell::Id(0),
+                Cell::Id(0),
                 Cell::Float(Some(200.0)),
                 Cell::Text(part.name()),
                 Cell::Ids(&releases),
