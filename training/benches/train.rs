@@ -1,5 +1,6 @@
 //! `cargo xtask bench train`: patches learnt from a second (forwards, backwards and the optimizer's step), beside PyTorch
-//! in the same run with the same settings, and the share of time in which a run waits for its data.
+//! in the same run with the same settings, the share of time in which a run waits for its data, and a run by `torchrun`
+//! with a process for each CUDA device (two on a CPU) beside one process that computes as many groups.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -70,6 +71,7 @@ fn main() {
     let own = ours.iter().find(|(layout, _)| *layout == computation.layout).expect("it is one of the two").1;
     peers(&computation, patches, steps, own);
     waiting(&config, computation);
+    torchrun(&arguments, &computation);
 }
 
 fn learner(config: &Config, computation: Computation) -> Learner {
@@ -99,13 +101,18 @@ fn pace(config: &Config, computation: Computation, patches: usize, steps: usize)
     (0..ROUNDS).map(round).fold(0.0, f64::max)
 }
 
-/// PyTorch, where `cargo xtask bench train` has fetched it.
+/// The Python with PyTorch that `cargo xtask bench train` has fetched.
+fn python() -> PathBuf {
+    match std::env::var_os("SLEEVE_BENCH_PYTHON") {
+        Some(python) => python.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench-torch/bin/python"),
+    }
+}
+
+/// PyTorch itself, with the same settings.
 fn peers(computation: &Computation, patches: usize, steps: usize, own: f64) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python: PathBuf = match std::env::var_os("SLEEVE_BENCH_PYTHON") {
-        Some(python) => python.into(),
-        None => here.join("../target/bench-torch/bin/python"),
-    };
+    let python = python();
     let (name, threads) = match computation.device {
         Device::Cuda(index) => (format!("cuda:{index}"), 0),
         _ => ("cpu".into(), tch::get_num_threads()),
@@ -162,4 +169,60 @@ fn waiting(config: &Config, computation: Computation) {
         patches / steps,
         100.0 * stage.waited.as_secs_f64() / seconds
     );
+}
+
+/// The same run by PyTorch's own launcher and by one process: the same groups, the same loss after the last epoch.
+fn torchrun(arguments: &Arguments, computation: &Computation) {
+    let count = if computation.device.is_cuda() { tch::Cuda::device_count().max(1) as usize } else { 2 };
+    let folder = tempfile::tempdir().expect("room");
+    dataset::write(folder.path(), &[]);
+    let train = |run: &str| {
+        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/track.toml");
+        let mut list: Vec<String> = vec![env!("CARGO_BIN_EXE_sleeve-train").into(), "train".into()];
+        list.push(config.display().to_string());
+        for (option, place) in [("--data", ""), ("--features", "features"), ("--out", run)] {
+            list.extend([option.to_owned(), folder.path().join(place).display().to_string()]);
+        }
+        let device = if computation.device.is_cuda() { "cuda" } else { "cpu" };
+        for change in [
+            format!("run.device={device}"),
+            format!("run.precision={}", arguments.precision),
+            format!("run.groups={count}"),
+            format!("objective.associations.track.pairs={}", (64 / count).clamp(2, 8)),
+            "data.crops=8".into(),
+            "run.epochs=3".into(),
+            "swa.epochs=0".into(),
+        ] {
+            list.extend(["--set".to_owned(), change]);
+        }
+        list
+    };
+    let launcher = python().with_file_name("torchrun");
+    let mut by_torchrun = Command::new(&launcher);
+    by_torchrun
+        .args(["--standalone", "--no-python", "--nproc-per-node", &count.to_string()])
+        .args(train("many"));
+    let own = train("one");
+    let mut alone = Command::new(&own[0]);
+    alone.args(&own[1..]);
+    let mut losses = Vec::new();
+    for (what, run, mut command) in [("one process", "one", alone), ("torchrun", "many", by_torchrun)] {
+        match command.output() {
+            Err(error) => return println!("  {what}: {}: {error}", launcher.display()),
+            Ok(output) if !output.status.success() => {
+                return println!("  {what}: {}", String::from_utf8_lossy(&output.stderr).trim());
+            }
+            Ok(_) => {}
+        }
+        let log = sleeve_training::runlog::read(&folder.path().join(run)).expect("a log");
+        let paces = log.iter().filter_map(|entry| entry.values.get("patches_per_second"));
+        let pace = paces.copied().fold(0.0, f64::max);
+        let last = log.iter().rev().find_map(|entry| entry.values.get("train/track/loss")).expect("a loss");
+        let processes = if run == "one" { 1 } else { count };
+        println!("  {what:<12} {processes} of {count} groups {pace:>10.1} patches/s, loss {last:.6}");
+        losses.push(*last);
+    }
+    if let [one, many] = losses[..] {
+        println!("  the losses differ by {:.1e}", (one - many).abs());
+    }
 }
