@@ -38,7 +38,14 @@ fn exported() -> &'static Exported {
         let mut checkpoint = Checkpoint::untrained(Description::new(heads), 5).unwrap();
         randomise_norms(&mut checkpoint.tensors, 5);
         let formats = [Format::Onnx, Format::Pt];
-        let options = Options { folder: folder.path(), name: "net", formats: &formats, replace: false };
+        let options = Options {
+            folder: folder.path(),
+            name: "net",
+            formats: &formats,
+            storage: None,
+            compared_on: None,
+            replace: false,
+        };
         let report = export(&Source::Checkpoint(&checkpoint, None), &options).unwrap();
         assert_eq!(report.files.len(), 3);
         let pt = std::fs::read(folder.path().join("net.pt")).unwrap();

@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::atomic;
-use crate::corpus::{Subset, credits, fetch, subset};
-use crate::error::Result;
+use crate::corpus::{By, Subset, credits, fetch, labelled, rows, subset};
+use crate::error::{Error, Result};
+use crate::splits::{Part, SPLIT};
+use crate::table::TableReader;
 
 /// Fetches a real collection with its catalogue: free-licensed music out of Debian's packages.
 ///
 /// `corpus debian --subset small --out C` fetches recordings and catalogue,
-/// `corpus credits --subset free --out FILE` says whom to thank for them.
+/// `corpus credits --subset free --out FILE` says whom to thank for them,
+/// `corpus labels DATASET --by origin --out FILE.csv` what they are labelled with.
 ///
 /// Subsets: small: 7 packages, 23 tracks, 19 MB; full: 87 packages, 755 tracks, 4 GB;
 /// free: those of full that anybody may sell, too, 719 tracks; extended: free with larger packages and
@@ -27,6 +30,7 @@ pub struct Arguments {
 enum Command {
     Debian(Debian),
     Credits(Credits),
+    Labels(Labels),
 }
 
 /// Fetches the recordings of Debian 12 and their catalogue.
@@ -65,6 +69,23 @@ struct Credits {
     out: PathBuf,
 }
 
+/// Writes the labels of recordings as a data set that `evaluate --dataset csv` reads: path, split, labels.
+///
+/// The catalogue supports few labels honestly: whether a recording is played from a tracker module is known of all, styles
+/// are known of a third, and most of them are on one or two releases.
+#[derive(clap::Args)]
+struct Labels {
+    /// The data set that says which part a recording is in, made by `split`.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Which labels.
+    #[arg(long, value_enum)]
+    by: By,
+    /// The table to write.
+    #[arg(long, value_name = "FILE.csv")]
+    out: PathBuf,
+}
+
 pub fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::Debian(arguments) => debian(arguments),
@@ -74,7 +95,31 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             println!("{}: {} tracks", arguments.out.display(), rows.len());
             Ok(())
         }
+        Command::Labels(arguments) => labels(arguments),
     }
+}
+
+fn labels(arguments: &Labels) -> Result<()> {
+    let mut parts = Vec::new();
+    let table = SPLIT.path(&arguments.folder);
+    for rows in TableReader::open(&table, &SPLIT, &["path", "part"])? {
+        let rows = rows?;
+        for row in 0..rows.len() {
+            let part = rows.texts("part").value(row);
+            let part =
+                Part::from_name(part).ok_or_else(|| Error::format(&table, format!("no part: {part}")))?;
+            parts.push((rows.texts("path").value(row).to_owned(), part));
+        }
+    }
+    let text = labelled(&rows(), &parts, arguments.by);
+    let count = text.lines().count() - 1;
+    if count == 0 {
+        let reason = "none of its recordings is in the catalogue and has a label".into();
+        return Err(Error::Nothing { path: table, reason });
+    }
+    atomic::write(&arguments.out, text.as_bytes())?;
+    println!("{}: {count} tracks", arguments.out.display());
+    Ok(())
 }
 
 fn debian(arguments: &Debian) -> Result<()> {

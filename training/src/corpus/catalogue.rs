@@ -1,9 +1,11 @@
 //! The catalogue of free-licensed music in Debian 12, as rows and as a dump in Discogs' schema.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 
 use quick_xml::escape::escape;
+
+use crate::splits::Part;
 
 /// The tables, one after the other: numbers given to releases, artists and labels of the first are for good.
 const TABLES: [&str; 2] =
@@ -171,6 +173,47 @@ pub fn subset(subset: Subset) -> Vec<Row> {
     rows
 }
 
+/// What recordings are labelled by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum By {
+    /// `module`, played from a tracker module, or `recording`.
+    Origin,
+    /// Styles that are on at least two releases in training and in test.
+    Style,
+}
+
+/// A table of path, split and labels (between `|`) of the recordings in `parts`. Recordings without a label are left out.
+pub fn labelled(rows: &[Row], parts: &[(String, Part)], by: By) -> String {
+    let known: HashMap<String, &Row> = rows.iter().map(|row| (row.place(), row)).collect();
+    let found = || parts.iter().filter_map(|(path, part)| Some((path, *part, *known.get(path)?)));
+    let mut releases: HashMap<(&str, Part), HashSet<u32>> = HashMap::new();
+    for (_, part, row) in found() {
+        for style in &row.styles {
+            releases.entry((style, part)).or_default().insert(row.release_id);
+        }
+    }
+    let enough = |style: &str| {
+        [Part::Train, Part::Test]
+            .iter()
+            .all(|&part| releases.get(&(style, part)).is_some_and(|releases| releases.len() >= 2))
+    };
+    let mut text = String::from("path,split,labels\n");
+    for (path, part, row) in found() {
+        let labels = match by {
+            By::Origin => if row.is_module() { "module" } else { "recording" }.to_owned(),
+            By::Style => {
+                let styles: Vec<&str> = row.styles.iter().copied().filter(|style| enough(style)).collect();
+                styles.join("|")
+            }
+        };
+        if !labels.is_empty() {
+            // Quoted: a path may hold commas.
+            let _ = writeln!(text, "\"{}\",{},\"{labels}\"", path.replace('"', "\"\""), part.name());
+        }
+    }
+    text
+}
+
 /// Whom to thank for the recordings, and on what terms they are there: a table of track, author, licence
 /// and source. An author whom the catalogue does not know is in the package's file of copyrights.
 pub fn credits(rows: &[Row]) -> String {
@@ -294,6 +337,24 @@ mod tests {
 
     use super::*;
     use crate::discogs::for_each_release;
+
+    #[test]
+    fn labels_are_those_of_the_catalogue() {
+        let rows = rows();
+        let parts: Vec<(String, Part)> =
+            rows.iter().map(|row| (row.place(), Part::ALL[row.release_id as usize % 2 * 2])).collect();
+        let origin = labelled(&rows, &parts, By::Origin);
+        assert_eq!(origin.lines().count(), rows.len() + 1);
+        assert_eq!(origin.lines().filter(|line| line.ends_with(",\"module\"")).count(), 182);
+        let styles = labelled(&rows, &parts, By::Style);
+        let count = styles.lines().count() - 1;
+        assert!(count > 20 && count < rows.iter().filter(|row| !row.styles.is_empty()).count(), "{count}");
+        // Paths with commas and quotes are one cell.
+        let mut reader = csv::Reader::from_reader(origin.as_bytes());
+        let places: HashSet<String> = reader.records().map(|row| row.unwrap()[0].to_owned()).collect();
+        assert!(rows.iter().all(|row| places.contains(&row.place())));
+        assert_eq!(labelled(&rows, &[("nobody.ogg".into(), Part::Test)], By::Origin).lines().count(), 1);
+    }
 
     #[test]
     fn the_catalogue_is_whole() {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-pub use catalogue::{Row, Subset, credits, dump, near_duplicates, rows, subset};
+pub use catalogue::{By, Row, Subset, credits, dump, labelled, near_duplicates, rows, subset};
 
 use crate::atomic;
 use crate::error::{Error, Result};
