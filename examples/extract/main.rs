@@ -9,6 +9,8 @@ mod leftovers;
 mod picture;
 #[path = "../plot/mod.rs"]
 mod plot;
+#[path = "../shared/published.rs"]
+mod published;
 mod summary;
 mod work;
 

@@ -17,6 +17,7 @@ use crate::args::Args;
 use crate::formats::{self, Target, Writer};
 use crate::index::{Entry, Index, ModelSettings, Settings, stamp};
 use crate::inputs::Input;
+use crate::published::published;
 use crate::summary::{self, Means};
 use crate::{interrupt, leftovers};
 
@@ -31,16 +32,6 @@ pub struct Totals {
     pub seconds: f64,
     /// Whether it was stopped before its end.
     pub interrupted: bool,
-}
-
-/// The model that this project publishes in `models/` beside those inside the library.
-const PUBLISHED: &str = "models/msd-musicnn-debian-1.onnx";
-
-/// Where that is: in the folder that the program runs in, or in the repository that cargo runs it from.
-fn published() -> Option<PathBuf> {
-    let repository = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    let folders = [Some(PathBuf::new()), repository];
-    folders.into_iter().flatten().map(|folder| folder.join(PUBLISHED)).find(|file| file.is_file())
 }
 
 /// One extractor a model. On a CPU the batch extractor's workers bring the threads.

@@ -35,8 +35,8 @@ pub struct Index {
     #[arg(short, long, value_name = "FILE")]
     pub index: PathBuf,
 
-    /// The model: a file, a stem beside its .json, or a bundled name; by default the index's own, or the first
-    /// bundled one
+    /// The model: a file, a stem beside its .json, or a bundled name; by default the index's own, or
+    /// models/msd-musicnn-debian-1 where that is there, or the first bundled one
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
 

@@ -10,6 +10,8 @@ mod library;
 mod nearest;
 mod paths;
 mod playlist;
+#[path = "../shared/published.rs"]
+mod published;
 mod update;
 mod vectors;
 

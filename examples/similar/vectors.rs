@@ -15,6 +15,7 @@ use sleeve::model::Model;
 use crate::index::ModelNote;
 use crate::nearest::Vector;
 use crate::paths;
+use crate::published::published;
 
 /// A model that listens.
 pub struct Listener {
@@ -25,12 +26,13 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Opens a model, by default the first bundled one.
+    /// Opens a model; by default the one in `models/` that is made for this, or else the first bundled one.
     pub fn open(model: Option<&Path>) -> Result<Self> {
         let bundled = || Model::bundled_names().next().map(PathBuf::from);
+        let default = || published().or_else(bundled);
         let place = match model {
             Some(model) => model.to_owned(),
-            None => bundled().context("this build has no model inside: name one with --model")?,
+            None => default().context("this build has no model inside: name one with --model")?,
         };
         let model = Model::open(&place)?;
         let name = model.name().to_owned();

@@ -21,6 +21,8 @@ pub(super) struct Constant {
 pub(super) enum Values {
     Floats(Rc<[f32]>),
     Ints(Rc<[i64]>),
+    /// Integers of eight bits, signed or not: quantised weights, which are many.
+    Bytes(Rc<[i16]>),
 }
 
 impl Constant {
@@ -70,13 +72,13 @@ impl Constant {
                 Some(bytes) => words(bytes, |word| i64::from(i32::from_le_bytes(word)))?,
                 None => raw.ints.as_slice().into(),
             }),
-            element::I8 => Values::Ints(match raw.raw {
-                Some(bytes) => words(bytes, |word| i64::from(i8::from_le_bytes(word)))?,
-                None => raw.ints.as_slice().into(),
+            element::I8 => Values::Bytes(match raw.raw {
+                Some(bytes) => words(bytes, |word| i16::from(i8::from_le_bytes(word)))?,
+                None => raw.ints.iter().map(|&value| value as i16).collect(),
             }),
-            element::U8 => Values::Ints(match raw.raw {
-                Some(bytes) => words(bytes, |[byte]| i64::from(byte))?,
-                None => raw.ints.as_slice().into(),
+            element::U8 => Values::Bytes(match raw.raw {
+                Some(bytes) => words(bytes, |[byte]| i16::from(byte))?,
+                None => raw.ints.iter().map(|&value| value as i16).collect(),
             }),
             other => return Err(format!("tensor {name} has elements of ONNX type {other}")),
         };
@@ -96,13 +98,14 @@ impl Constant {
         match &self.values {
             Values::Floats(values) => values.len(),
             Values::Ints(values) => values.len(),
+            Values::Bytes(values) => values.len(),
         }
     }
 
     pub fn as_floats(&self) -> Result<&Rc<[f32]>, String> {
         match &self.values {
             Values::Floats(values) => Ok(values),
-            Values::Ints(_) => Err("integers where floats are due".into()),
+            Values::Ints(_) | Values::Bytes(_) => Err("integers where floats are due".into()),
         }
     }
 
@@ -110,6 +113,7 @@ impl Constant {
         match &self.values {
             Values::Ints(values) => Ok(values),
             Values::Floats(_) => Err("floats where integers are due".into()),
+            Values::Bytes(_) => Err("integers of eight bits where whole ones are due".into()),
         }
     }
 
@@ -159,6 +163,7 @@ impl Constant {
         let values = match &self.values {
             Values::Floats(values) => Values::Floats(permuted(values, &dims, &strides)),
             Values::Ints(values) => Values::Ints(permuted(values, &dims, &strides)),
+            Values::Bytes(values) => Values::Bytes(permuted(values, &dims, &strides)),
         };
         Ok(Self { dims, values })
     }

@@ -129,6 +129,9 @@ fn cast(input: &Constant, to: i64) -> Result<Constant, String> {
         (element::F32, Values::Floats(_)) | (element::I64 | element::I32, Values::Ints(_)) => {
             Ok(input.clone())
         }
+        (element::F32, Values::Bytes(values)) => {
+            Ok(Constant::floats(input.dims.clone(), values.iter().map(|&value| value.into()).collect()))
+        }
         (element::F32, Values::Ints(values)) => {
             Ok(Constant::floats(input.dims.clone(), values.iter().map(|&value| value as f32).collect()))
         }
@@ -177,4 +180,32 @@ fn arithmetic(
     let values: Option<Vec<i64>> = x.iter().zip(y.iter()).map(|(&x, &y)| ints(x, y)).collect();
     let values = values.ok_or("integers that overflow")?;
     Ok(Constant { dims: a.dims.clone(), values: Values::Ints(values.into()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(dims: &[usize], values: &[i16]) -> Constant {
+        Constant { dims: dims.to_vec(), values: Values::Bytes(values.into()) }
+    }
+
+    #[test]
+    fn eight_bits_are_steps_from_a_zero_point_along_an_axis() {
+        let steps = bytes(&[2, 3], &[-128, 0, 127, 1, 2, 3]);
+        let floats = |dims: &[usize], values: &[f32]| Constant::floats(dims.to_vec(), values.to_vec());
+        let values = |constant: Result<Constant, String>| constant.unwrap().as_floats().unwrap().to_vec();
+        let one = dequantize(&steps, &floats(&[], &[0.5]), None, 1);
+        assert_eq!(values(one), [-64.0, 0.0, 63.5, 0.5, 1.0, 1.5]);
+        let rows = dequantize(&steps, &floats(&[2], &[1.0, 10.0]), Some(&bytes(&[2], &[0, 1])), 0);
+        assert_eq!(values(rows), [-128.0, 0.0, 127.0, 0.0, 10.0, 20.0]);
+        let columns = dequantize(&steps, &floats(&[3], &[1.0, 2.0, 3.0]), None, -1);
+        assert_eq!(values(columns), [-128.0, 0.0, 381.0, 1.0, 4.0, 9.0]);
+        for (scale, axis) in
+            [(floats(&[2], &[1.0, 1.0]), 1), (floats(&[3], &[1.0; 3]), 0), (floats(&[2], &[1.0; 2]), 7)]
+        {
+            assert!(dequantize(&steps, &scale, None, axis).is_err());
+        }
+        assert!(dequantize(&floats(&[1], &[1.0]), &bytes(&[], &[1]), None, 0).is_err(), "a scale of bytes");
+    }
 }
