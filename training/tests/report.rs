@@ -238,6 +238,16 @@ fn everything_stands_beside_the_paper_s() {
     );
     assert!(attempts[2].starts_with("| label-run | label | as shipped |"));
 
+    // Without a folder, the same tables are printed.
+    let printed = report(&["--results", &results, "--runs", &first, &runs, "--data", &set]);
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let titles: Vec<&str> = markdown.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    assert!(titles.len() >= 9, "{titles:?}");
+    for title in titles {
+        assert_eq!(rows(section(&printed, title)), rows(section(&markdown, title)));
+    }
+    assert!(!printed.contains(".svg"));
+
     // What has no place of its own is not lost.
     let further = section(&markdown, "Further figures");
     assert!(further.contains("| retrieval | debian | artist-run | artist/codec/map | 0.3000 | none | one |"));

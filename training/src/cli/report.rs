@@ -8,9 +8,9 @@ use crate::evaluation::report::{Inputs, Report};
 /// Puts what was measured beside what the paper measured.
 ///
 /// Tables 1, 3 and 4 and Figure 2 of the paper with our rows in them, our retrieval tables, and a table of every training
-/// run. DIR gets `report.html`, a page that needs nothing else, `report.md`, each table as `.csv` and each picture as
-/// `.svg`. What was not measured is said to be missing. Of several runs of one association, Table 1 and Figure 2 show the
-/// first.
+/// run. The tables are printed as Markdown; with --out, DIR gets `report.html`, a page that needs nothing else,
+/// `report.md`, each table as `.csv` and each picture as `.svg`. What was not measured is said to be missing. Of several
+/// runs of one association, Table 1 and Figure 2 show the first.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// A folder of results, as `evaluate` writes them.
@@ -22,9 +22,9 @@ pub struct Arguments {
     /// The data set that was learnt from, made by `split` and `pairs`.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Where the report is written.
+    /// Where the report is written, with its pictures, instead of being printed.
     #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    out: Option<PathBuf>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -34,8 +34,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         data: arguments.data.clone(),
     };
     let report = Report::gather(&inputs)?;
-    let written = report.write(&arguments.out)?;
     let (results, runs) = report.found;
-    println!("{results} evaluations and {runs} runs; {} files in {}", written.len(), arguments.out.display());
+    match &arguments.out {
+        None => report.tables().for_each(|table| println!("{}", table.markdown())),
+        Some(out) => {
+            let written = report.write(out)?.len();
+            println!("{results} evaluations and {runs} runs; {written} files in {}", out.display());
+        }
+    }
     Ok(())
 }
