@@ -252,7 +252,7 @@ fn the_guide_says_what_the_program_does() {
     let mut seen = BTreeSet::new();
     let blocks = guide.split("```").skip(1).step_by(2).flat_map(str::lines);
     let inline = guide.split('`').filter(|text| !text.contains('\n'));
-    for line in blocks.chain(inline).filter_map(|line| line.strip_prefix("sleeve-train ")) {
+    for line in blocks.chain(inline).filter_map(|line| line.trim_start().strip_prefix("sleeve-train ")) {
         let mut words = line.split_whitespace();
         let Some(command) = words.next().filter(|word| word.chars().all(char::is_lowercase)) else {
             continue;
@@ -268,7 +268,7 @@ fn the_guide_says_what_the_program_does() {
         }
     }
     let all = [
-        "corpus", "discogs", "evaluate", "export", "features", "match", "pairs", "plot", "report",
+        "adapt", "corpus", "discogs", "evaluate", "export", "features", "match", "pairs", "plot", "report",
         "retrieve", "scan", "split", "stats", "train",
     ];
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);
