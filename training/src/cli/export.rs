@@ -83,7 +83,8 @@ enum Name {
 enum Stored {
     /// Two bytes each.
     Half,
-    /// One byte each for those of dense layers and of convolutions over one pixel, which are nearly all.
+    /// One byte each for those of dense layers and of convolutions over one pixel with 10,000 weights and more, which are
+    /// nearly all of them.
     Int8,
 }
 

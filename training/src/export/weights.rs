@@ -125,7 +125,9 @@ impl Weights {
         Ok(())
     }
 
-    /// Weights that are stored as asked: those of convolutions over one pixel and of dense layers, which are nearly all.
+    /// Weights that are stored as asked: those of large convolutions over one pixel and of dense layers, which are nearly
+    /// all. The first blocks have few weights, and what rounding does there is felt in all that follows: they stay in half
+    /// precision.
     ///
     /// Eight bits come back as half precision without loss, since a step has four significant bits, so all formats go
     /// on holding the same numbers.
@@ -140,7 +142,7 @@ impl Weights {
                 [_, inputs] | [_, inputs, 1, 1] => inputs,
                 _ => continue,
             };
-            if tensor.steps.is_some() {
+            if tensor.steps.is_some() || tensor.values.len() < FEW {
                 continue;
             }
             let mut steps = Vec::with_capacity(tensor.dims[0]);
@@ -162,6 +164,10 @@ impl Weights {
         }
     }
 }
+
+/// Tensors of fewer weights stay in half precision. Those of an EfficientNet-B0 are a thirtieth of all weights, and of the
+/// error of embeddings they would make nearly all.
+const FEW: usize = 10_000;
 
 /// The largest number of steps either way: one sign, seven bits.
 pub(super) const MOST_STEPS: f64 = 127.0;
@@ -239,7 +245,7 @@ mod tests {
             }
         }
         let all: usize = int8.tensors.values().map(|tensor| tensor.values.len()).sum();
-        assert!(stored as f64 > 0.95 * all as f64, "{stored} of {all}");
+        assert!(stored as f64 > 0.9 * all as f64, "{stored} of {all}");
         // Evenly spread weights lose a step's twelfth, squared, of a third of 127 steps, squared: 0.5 %.
         assert!(int8.rounding > 0.003 && int8.rounding < 0.02, "{}", int8.rounding);
         // Once more changes nothing, and half precision holds the same numbers.
