@@ -13,6 +13,8 @@ pub fn run(arguments: &[String]) -> Result<()> {
         return Ok(());
     };
     let name = &name.replace('_', "-");
+    // As cargo's users are used to set options apart.
+    let rest = if rest.first().is_some_and(|first| first == "--") { &rest[1..] } else { rest };
     if !known.contains(name) {
         bail!("unknown benchmark `{name}`; known: {}", known.join(", "));
     }
