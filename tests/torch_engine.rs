@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use ndarray::{Array2, Axis};
+use sleeve::audio::{MonoReader, Resampler};
 use sleeve::engine::plugin::Library;
 use sleeve::engine::{Device, Engine, EngineChoice, EngineOptions, Precision};
+use sleeve::mel::MelSpectrogram;
 use sleeve::model::Model;
 use sleeve_tests::effnet::{
     PATCH, Random, cosine, distinct, expected, golden_file, golden_patches, graph, relative_error,
 };
-use sleeve_tests::{skip, torch_engine};
+use sleeve_tests::{recording, skip, torch_engine};
 
 /// A network in several spellings (see `tests/effnet.rs`): symmetric padding, weights in half precision, and
 /// TensorFlow's padding, normalisation and dense layers.
@@ -94,6 +96,46 @@ fn every_engine_gives_the_same_embeddings() {
                 engine.describe()
             );
             assert!(error <= 1e-4 && worst >= 0.999_999, "{style} {seed}: {error:e}, {worst}");
+        }
+    }
+}
+
+/// MusiCNN, of which a TorchScript file is made operator by operator: real patches, the bundled networks and what was
+/// adapted of one.
+#[test]
+fn musicnn_is_the_same_on_libtorch() {
+    if torch_engine().is_none() {
+        skip!("no libtorch; run `cargo xtask libtorch`");
+    }
+    for name in ["msd-musicnn-1", "mtt-musicnn-1", "msd-musicnn-debian-1"] {
+        let model = Model::open(sleeve_tests::repository().join("models").join(name)).unwrap();
+        let mut samples = Vec::new();
+        let mut reader = MonoReader::open(recording("ground.ogg"), 16_000, Resampler::Linear).unwrap();
+        while reader.read(&mut samples).unwrap() > 0 {}
+        let bands = MelSpectrogram::new().compute(&samples);
+        let rows = 5;
+        let patches = &bands.as_slice().unwrap()[..rows * 187 * 96];
+        let outputs = |choice, precision| {
+            let engine = on_cpu(&model, choice, precision, 2);
+            let mut values: Vec<Vec<f32>> =
+                engine.outputs().iter().map(|output| vec![0.0; rows * output.dim]).collect();
+            let mut wanted: Vec<(usize, &mut [f32])> =
+                values.iter_mut().map(Vec::as_mut_slice).enumerate().collect();
+            engine.run(patches, rows, &mut wanted).unwrap();
+            values
+        };
+        let exact = outputs(EngineChoice::Onnx, Precision::F32);
+        for (precision, limit, least) in [(Precision::F32, 1e-5, 0.0), (Precision::Bf16, 0.1, 1e-4)] {
+            for (at, (found, exact)) in outputs(EngineChoice::Torch, precision).iter().zip(&exact).enumerate()
+            {
+                let error = relative_error(found, exact);
+                let dim = model.outputs()[at].dim;
+                let pairs = found.chunks_exact(dim).zip(exact.chunks_exact(dim));
+                let worst = pairs.map(|(found, exact)| cosine(found, exact)).fold(1.0, f64::min);
+                println!("{name}, {precision}, output {at}: error {error:.1e}, cosine {worst:.6}");
+                assert!(error <= limit && error >= least, "{name}, {precision}, output {at}: {error:e}");
+                assert!(worst >= 0.997, "{name}, {precision}, output {at}: cosine {worst}");
+            }
         }
     }
 }

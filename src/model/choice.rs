@@ -148,30 +148,31 @@ fn order(found: &[OutputSpec], wanted: &[OutputSpec]) -> Result<Vec<usize>, Stri
 }
 
 impl Model {
-    /// The model as a TorchScript file (`.pt`), for an EfficientNet-B0: libtorch opens it on any device, and it
-    /// computes in the type that its module is cast to.
+    /// The model as a TorchScript file (`.pt`): libtorch opens it on any device, and it computes in the type that its
+    /// module is cast to. For an EfficientNet-B0, and for graphs of the operators that MusiCNN is made of.
     ///
     /// Its `forward` takes patches `[n, frames, bands]`, any `n`, and returns a dictionary of the outputs `[n, dim]`
-    /// by their names, in f32. The encoder's parameters have torchvision's names with `_` for every dot; batch norm
-    /// is folded into them.
+    /// by their names, in f32. The encoder's parameters have torchvision's names with `_` for every dot, batch norm
+    /// folded into them; those of other networks have the graph's.
     ///
     /// # Errors
-    /// `Model` for a network that is none.
+    /// `Model` for a network that is neither, with what it has that cannot be written.
     pub fn to_torchscript(&self) -> Result<Vec<u8>> {
-        let recognised = match &self.inner.onnx {
-            Some(onnx) => onnx.fused(),
+        let names: Vec<&str> = self.outputs().iter().map(|output| output.name.as_str()).collect();
+        let module = match &self.inner.onnx {
             None => Err("it has no ONNX graph".into()),
+            Some(onnx) => match onnx.fused() {
+                Ok(network) => Ok(torchscript::of_effnet(network.weights(), &names)),
+                Err(_) => torchscript::of_graph(onnx.bytes(), &names),
+            },
         };
-        let network = recognised.map_err(|reason| {
+        let module = module.map_err(|reason| {
             Error::model(
                 self.name(),
-                format!(
-                    "no TorchScript file beside it, and one is made of an EfficientNet-B0 alone: {reason}"
-                ),
+                format!("no TorchScript file beside it, and none can be made of it: {reason}"),
             )
         })?;
-        let names: Vec<&str> = self.outputs().iter().map(|output| output.name.as_str()).collect();
-        Ok(torchscript::of_effnet(network.weights(), &names).to_bytes("Dict[str, Tensor]"))
+        Ok(module.to_bytes("Dict[str, Tensor]"))
     }
 }
 

@@ -43,6 +43,11 @@ impl OnnxFile {
         recognised.clone()
     }
 
+    /// The file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The weights as the onnx engine holds them, loaded by whoever asks first.
     pub fn network(&self) -> Result<Arc<Network>, String> {
         self.network.get(|| Network::load(&self.bytes, &self.graph, self.row_shape.clone()))

@@ -285,9 +285,51 @@ fn what_cannot_be_exported_is_named_with_its_reason() {
     let foreign = sleeve_tests::repository().join("models/mtt-musicnn-1.onnx");
     let foreign: &'static str = foreign.to_str().unwrap().to_owned().leak();
     refused(&with(&["--from", foreign], "x"), folder.path(), "was not written by `sleeve-train export`");
+    refused(
+        &with(&["--from", foreign, "--formats", "pt", "--weights", "half"], "x"),
+        folder.path(),
+        "was not written",
+    );
     std::fs::write(folder.path().join("bad.json"), r#"{"schema": 1}"#).unwrap();
     let bad = with(&["net.safetensors", "--metadata", "bad.json"], "bad");
     refused(&bad, folder.path(), "bad.json: metadata sets `schema`");
+}
+
+/// Of a network of others a file for libtorch can be made, with the metadata beside it.
+#[test]
+fn torchscript_is_made_of_musicnn() {
+    let folder = tempfile::tempdir().unwrap();
+    for kind in ["onnx", "json"] {
+        let name = format!("mtt-musicnn-1.{kind}");
+        let from = sleeve_tests::repository().join("models").join(&name);
+        std::fs::copy(from, folder.path().join(name)).unwrap();
+    }
+    let from = ["--from", "mtt-musicnn-1.onnx", "--formats", "pt", "--out"];
+    written(&[&from[..], &[".", "--name", "mtt-musicnn-1"]].concat(), folder.path());
+    written(&[&from[..], &["elsewhere", "--name", "mine"]].concat(), folder.path());
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    assert!(read("mtt-musicnn-1.pt") == read("elsewhere/mine.pt"));
+    let json = |name: &str| serde_json::from_slice::<Value>(&read(name)).unwrap();
+    let (beside, alone) = (json("mtt-musicnn-1.json"), json("elsewhere/mine.json"));
+    assert_eq!((&beside["name"], &alone["name"]), (&"MTT MusiCNN".into(), &"MTT MusiCNN".into()));
+    assert_eq!(beside["model_types"], serde_json::json!(["onnx", "pt"]));
+    assert_eq!(alone["model_types"], serde_json::json!(["pt"]));
+    assert_eq!((&beside["classes"], beside["classes"].as_array().unwrap().len()), (&alone["classes"], 50));
+
+    // Without metadata, or with an operator that is not written, the reason is named.
+    std::fs::copy(folder.path().join("mtt-musicnn-1.onnx"), folder.path().join("bare.onnx")).unwrap();
+    let bare = ["--from", "bare.onnx", "--formats", "pt", "--out", "elsewhere", "--name", "bare"];
+    refused(&bare, folder.path(), "bare.onnx: it was not written by `sleeve-train export`");
+    let mut bytes = read("mtt-musicnn-1.onnx");
+    for at in 0..bytes.len() - 7 {
+        if &bytes[at..at + 7] == b"Sigmoid" {
+            bytes[at..at + 7].copy_from_slice(b"Hardmax");
+        }
+    }
+    std::fs::write(folder.path().join("other.onnx"), bytes).unwrap();
+    std::fs::copy(folder.path().join("mtt-musicnn-1.json"), folder.path().join("other.json")).unwrap();
+    let other = ["--from", "other.onnx", "--formats", "pt", "--out", "elsewhere", "--name", "other"];
+    refused(&other, folder.path(), "operator Hardmax");
 }
 
 #[test]

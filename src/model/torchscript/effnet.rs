@@ -1,14 +1,11 @@
 //! An EfficientNet-B0 as a TorchScript module: batch norm is folded already, weights are parameters.
 
-use super::Module;
+use super::{FLOAT, Module, quoted};
 use crate::engine::effnet::network::{Linear, Weights, Window};
 use crate::engine::effnet::tail::{Activation, Arithmetic, Step};
 
 /// How often each stage's block is repeated, for the names.
 const REPEATS: [usize; 7] = [1, 2, 2, 3, 3, 4, 1];
-
-/// PyTorch's number for single precision.
-const FLOAT: u32 = 6;
 
 /// The module, whose `forward` takes patches `[n, frames, bands]` of any type and returns a dictionary of the outputs
 /// that `names` gives, each `[n, dim]` in f32.
@@ -210,34 +207,12 @@ fn number(value: f32) -> String {
     format!("{:?}", f64::from(value))
 }
 
-/// A text as Python writes it.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            ' '..='~' => quoted.push(c),
-            // Names come from files: what is not plain is written as its bytes, in octal.
-            other => {
-                let mut bytes = [0; 4];
-                for byte in other.encode_utf8(&mut bytes).bytes() {
-                    quoted += &format!("\\{byte:03o}");
-                }
-            }
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_and_numbers_are_pythons() {
-        assert_eq!(quoted("PartitionedCall:0"), "\"PartitionedCall:0\"");
-        assert_eq!(quoted("a\"\\\n"), "\"a\\\"\\\\\\012\"");
+    fn numbers_are_pythons() {
         assert_eq!(number(1.0), "1.0");
         assert_eq!(number(1e-5).parse::<f32>(), Ok(1e-5));
     }

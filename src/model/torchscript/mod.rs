@@ -6,6 +6,7 @@
 
 mod archive;
 mod effnet;
+mod graph;
 mod pickle;
 
 use std::fmt::Write;
@@ -16,9 +17,13 @@ use archive::Archive;
 use pickle::Pickle;
 
 pub(super) use effnet::module as of_effnet;
+pub(super) use graph::module as of_graph;
 
 /// The version of the format, as every PyTorch since 1.6 reads it.
 const FORMAT_VERSION: &str = "3\n";
+
+/// PyTorch's number for single precision.
+const FLOAT: u32 = 6;
 
 /// A TorchScript module of one method, `forward(x)`.
 #[derive(Debug, Default)]
@@ -118,6 +123,26 @@ impl Module {
     }
 }
 
+/// A text as Python writes it.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            ' '..='~' => quoted.push(c),
+            // Names come from files: what is not plain is written as its bytes, in octal.
+            other => {
+                let mut bytes = [0; 4];
+                for byte in other.encode_utf8(&mut bytes).bytes() {
+                    quoted += &format!("\\{byte:03o}");
+                }
+            }
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
 fn fits_half(value: f32) -> bool {
     f16::from_f32(value).to_f32().to_bits() == value.to_bits()
 }
@@ -137,6 +162,12 @@ mod tests {
              training : bool\n  def forward(self: __torch__.Network,\n    x: Tensor) -> Tensor:\n    \
              return torch.mul(x, self.w)\n"
         );
+    }
+
+    #[test]
+    fn names_are_pythons() {
+        assert_eq!(quoted("PartitionedCall:0"), "\"PartitionedCall:0\"");
+        assert_eq!(quoted("a\"\\\n"), "\"a\\\"\\\\\\012\"");
     }
 
     #[test]

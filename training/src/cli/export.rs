@@ -30,7 +30,8 @@ pub struct Arguments {
     /// The network, a .safetensors file.
     #[arg(value_name = "CHECKPOINT", group = "source")]
     checkpoint: Option<PathBuf>,
-    /// Makes other formats of an exported .onnx file; its metadata are kept.
+    /// Makes other formats of an exported .onnx file; its metadata are kept. `--formats pt` makes TorchScript of others too,
+    /// such as MusiCNN.
     #[arg(long, value_name = "MODEL.onnx", group = "source")]
     from: Option<PathBuf>,
     /// An untrained network: the paper's baseline of random weights.

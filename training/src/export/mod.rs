@@ -21,6 +21,7 @@ use sleeve::model::{Metadata, Model};
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
+use crate::network::Description;
 use closeness::{Closeness, closeness};
 use weights::{Storage, Weights};
 
@@ -47,7 +48,7 @@ impl Format {
 pub enum Source<'a> {
     /// A checkpoint, and its file where there is one; what it does not say is left empty in the metadata.
     Checkpoint(&'a Checkpoint, Option<&'a Path>),
-    /// An ONNX file that was exported before; the metadata beside it are kept.
+    /// An ONNX file; the metadata beside it are kept. One that was exported here, unless TorchScript alone is asked for.
     Onnx(&'a Path),
 }
 
@@ -89,12 +90,48 @@ pub const LEAST_COSINE: f64 = 0.999;
 /// `InvalidArgument` for a name or formats that cannot be, `Format` where a source cannot be used or a file is there
 /// already, and `Io`.
 pub fn export(source: &Source, options: &Options) -> Result<Report> {
-    let &Options { folder, name, formats, storage, compared_on, replace } = options;
+    let &Options { folder, name, formats, storage, replace, .. } = options;
     check_name(name)?;
     if formats.is_empty() || (1..formats.len()).any(|i| formats[..i].contains(&formats[i])) {
         return Err(Error::InvalidArgument("formats: name each once, and at least one".into()));
     }
-    let mut kinds: Vec<&str> = formats.iter().map(|format| format.extension()).collect();
+    let Made { json, mut files, rounding, storage, closeness } = match *source {
+        Source::Onnx(path) if formats == [Format::Pt] && storage.is_none() => torchscript_of(path, options)?,
+        _ => made(source, options)?,
+    };
+    let described = folder.join(format!("{name}.json"));
+    // Metadata that were read are written back with more formats: no clash.
+    let is_update = matches!(source, Source::Onnx(path) if is_beside(path, folder, name));
+    let clash = files.iter().map(|(path, _)| path).chain((!is_update).then_some(&described));
+    if let Some(path) = clash.into_iter().find(|path| path.exists() && !replace) {
+        return Err(Error::format(path, "is there already; choose another name, or --replace it"));
+    }
+    let left = [Format::Onnx, Format::Pt].into_iter().filter(|format| !formats.contains(format));
+    let left = left.map(|format| folder.join(format!("{name}.{}", format.extension())));
+    if let Some(path) = left.into_iter().find(|path| path.exists() && !is_update) {
+        let reason = "would stay beside the new files, another network's; choose another name, or remove it";
+        return Err(Error::format(path, reason));
+    }
+    files.push((described, json.into_bytes()));
+    for (path, bytes) in &files {
+        atomic::write(path, bytes)?;
+    }
+    let files = files.into_iter().map(|(path, _)| path).collect();
+    Ok(Report { files, rounding, storage, closeness })
+}
+
+/// Files that are not written yet, and what is told of them.
+struct Made {
+    json: String,
+    files: Vec<(PathBuf, Vec<u8>)>,
+    rounding: f64,
+    storage: Storage,
+    closeness: Option<Closeness>,
+}
+
+/// The files of a network whose every weight is known.
+fn made(source: &Source, options: &Options) -> Result<Made> {
+    let &Options { folder, name, formats, storage, compared_on, .. } = options;
     let (description, weights, document) = match *source {
         Source::Checkpoint(checkpoint, path) => {
             let Checkpoint { description, .. } = checkpoint;
@@ -103,23 +140,15 @@ pub fn export(source: &Source, options: &Options) -> Result<Report> {
                 None => Error::InvalidArgument(reason),
             };
             let weights = Weights::of(checkpoint).map_err(wrong)?;
-            let document = metadata::document(name, description, &kinds).map_err(wrong)?;
+            let document = metadata::document(name, description, &extensions(formats)).map_err(wrong)?;
             (description.clone(), weights, document)
         }
         Source::Onnx(path) => {
             let (description, weights) = published::read(path)?;
-            let beside = path.with_extension("json");
-            // Under its own name, the model gains formats; under another, it is a model of these alone.
-            if is_beside(path, folder, name) && !kinds.contains(&"onnx") {
-                kinds.insert(0, "onnx");
-            }
-            let generated = metadata::document(name, &description, &kinds);
-            let generated = generated.map_err(|reason| Error::format(path, reason))?;
-            let document = if beside.exists() { updated(&beside, name, &kinds)? } else { generated };
+            let document = document_of(path, &description, options)?;
             (description, weights, document)
         }
     };
-
     let json = Metadata::from_document(document).map_err(Error::InvalidArgument)?.to_json();
     let description = serde_json::to_string(&description).expect("a description can be written as JSON");
     let place = folder.join(format!("{name}.onnx"));
@@ -155,25 +184,44 @@ pub fn export(source: &Source, options: &Options) -> Result<Report> {
         };
         files.push((folder.join(format!("{name}.{}", format.extension())), bytes));
     }
-    let described = folder.join(format!("{name}.json"));
-    // Metadata that were read are written back with more formats: no clash.
-    let is_update = matches!(source, Source::Onnx(path) if is_beside(path, folder, name));
-    let clash = files.iter().map(|(path, _)| path).chain((!is_update).then_some(&described));
-    if let Some(path) = clash.into_iter().find(|path| path.exists() && !replace) {
-        return Err(Error::format(path, "is there already; choose another name, or --replace it"));
+    Ok(Made { json, files, rounding: weights.rounding, storage: weights.storage(), closeness })
+}
+
+/// The TorchScript file of any graph that the library can make one of.
+fn torchscript_of(path: &Path, options: &Options) -> Result<Made> {
+    let &Options { folder, name, .. } = options;
+    let model = published::open(path)?;
+    let document = if path.with_extension("json").exists() {
+        updated(path, options)?
+    } else {
+        document_of(path, &published::read(path)?.0, options)?
+    };
+    let json = Metadata::from_document(document).map_err(Error::InvalidArgument)?.to_json();
+    let bytes = model.to_torchscript().map_err(|error| not_written(folder, name, Format::Pt, &error))?;
+    let files = vec![(folder.join(format!("{name}.pt")), bytes)];
+    Ok(Made { json, files, rounding: 0.0, storage: Storage::Half, closeness: None })
+}
+
+fn extensions(formats: &[Format]) -> Vec<&'static str> {
+    formats.iter().map(|format| format.extension()).collect()
+}
+
+/// The metadata of what is made of an ONNX file: those beside it, if there are some, else what its description says.
+fn document_of(path: &Path, description: &Description, options: &Options) -> Result<Map<String, Value>> {
+    let kinds = kinds_beside(path, options);
+    let generated = metadata::document(options.name, description, &kinds);
+    let generated = generated.map_err(|reason| Error::format(path, reason))?;
+    if path.with_extension("json").exists() { updated(path, options) } else { Ok(generated) }
+}
+
+/// The formats that there are in the end. Under its own name, a model gains some; under another, it is a model of these
+/// alone.
+fn kinds_beside(path: &Path, options: &Options) -> Vec<&'static str> {
+    let mut kinds = extensions(options.formats);
+    if is_beside(path, options.folder, options.name) && !kinds.contains(&"onnx") {
+        kinds.insert(0, "onnx");
     }
-    let left = [Format::Onnx, Format::Pt].into_iter().filter(|format| !formats.contains(format));
-    let left = left.map(|format| folder.join(format!("{name}.{}", format.extension())));
-    if let Some(path) = left.into_iter().find(|path| path.exists() && !is_update) {
-        let reason = "would stay beside the new files, another network's; choose another name, or remove it";
-        return Err(Error::format(path, reason));
-    }
-    files.push((described, json.into_bytes()));
-    for (path, bytes) in &files {
-        atomic::write(path, bytes)?;
-    }
-    let files = files.into_iter().map(|(path, _)| path).collect();
-    Ok(Report { files, rounding: weights.rounding, storage: weights.storage(), closeness })
+    kinds
 }
 
 /// A stem that stays in its folder and is not hidden.
@@ -195,14 +243,15 @@ fn is_beside(path: &Path, folder: &Path, name: &str) -> bool {
         && path.parent().and_then(place).is_some_and(|parent| place(folder) == Some(parent))
 }
 
-/// Metadata with other formats; a name that was the file's becomes the new one's.
-fn updated(path: &Path, name: &str, formats: &[&str]) -> Result<Map<String, Value>> {
-    let metadata = Metadata::read(path).map_err(|error| Error::InvalidArgument(error.to_string()))?;
+/// The metadata beside an ONNX file, with other formats; a name that was the file's becomes the new one's.
+fn updated(path: &Path, options: &Options) -> Result<Map<String, Value>> {
+    let (path, kinds) = (path.with_extension("json"), kinds_beside(path, options));
+    let metadata = Metadata::read(&path).map_err(|error| Error::InvalidArgument(error.to_string()))?;
     let mut document = metadata.document().clone();
-    document.insert("model_types".into(), formats.iter().copied().collect());
-    document.insert("framework".into(), metadata::framework(formats).into());
+    document.insert("model_types".into(), kinds.iter().copied().collect());
+    document.insert("framework".into(), metadata::framework(&kinds).into());
     if path.file_stem().is_some_and(|stem| stem == metadata.name()) {
-        document.insert("name".into(), name.into());
+        document.insert("name".into(), options.name.into());
     }
     Ok(document)
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use half::f16;
 use rten_onnx::onnx::{DataLocation, DataType, ModelProto, TensorProto};
+use sleeve::model::Model;
 
 use super::onnx::{DESCRIPTION, scale_of};
 use super::weights::{Half, Weights, layout};
@@ -17,10 +18,17 @@ use crate::network::Description;
 /// `Format`: no ONNX file, or one that was written by something else.
 pub fn read(path: &Path) -> Result<(Description, Weights)> {
     // The library looks a file over before anything is built from it: sizes, nesting, counts.
-    let model = sleeve::model::Model::open(path).map_err(|error| Error::format(path, reason(&error)))?;
-    drop(model);
+    drop(open(path)?);
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
     weights_of(&bytes).map_err(|reason| Error::format(path, reason))
+}
+
+/// The file as the library opens it.
+///
+/// # Errors
+/// `Format`: why it does not.
+pub fn open(path: &Path) -> Result<Model> {
+    Model::open(path).map_err(|error| Error::format(path, reason(&error)))
 }
 
 /// The library's reason without the file's name, which is said once already.
@@ -38,7 +46,7 @@ fn weights_of(bytes: &[u8]) -> Result<(Description, Weights), String> {
     let description = properties.iter().find(|property| property.key.as_deref() == Some(DESCRIPTION));
     let description = description
         .and_then(|property| property.value.as_deref())
-        .ok_or("it was not written by `sleeve-train export`; only its own files say which weight is which")?;
+        .ok_or("it was not written by `sleeve-train export`, whose files alone say which weight is which; `--formats pt` may do")?;
     let description: Description = serde_json::from_str(description)
         .map_err(|error| format!("the description among its properties cannot be read: {error}"))?;
     description.check()?;

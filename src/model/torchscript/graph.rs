@@ -1,0 +1,429 @@
+//! An ONNX graph as a TorchScript module, node by node: for networks of the operators that MusiCNN is made of.
+//!
+//! Each operator means the same in both, so that a statement a node is all there is to it. What a node asks for beyond
+//! that (an attribute that is not known here, a constant of another type) is refused, never passed over.
+
+use std::collections::HashMap;
+
+use half::f16;
+use rten_onnx::onnx::{AttributeProto, DataLocation, DataType, ModelProto, NodeProto, TensorProto};
+
+use super::{FLOAT, Module, quoted};
+
+/// The module, whose `forward` takes what the graph takes, of any type, and returns a dictionary of the outputs that
+/// `names` gives, in f32.
+///
+/// Convolutions are computed in the type of the parameters, all else in f32, as in an EfficientNet's module.
+///
+/// # Errors
+/// What of the graph cannot be said in TorchScript.
+pub(in crate::model) fn module(bytes: &[u8], names: &[&str]) -> Result<Module, String> {
+    let model = ModelProto::parse_buf(bytes).map_err(|error| format!("no ONNX file: {error}"))?;
+    let graph = model.graph.ok_or("it holds no graph")?;
+    let constants: HashMap<&str, &TensorProto> =
+        graph.initializer.iter().filter_map(|tensor| Some((tensor.name.as_deref()?, tensor))).collect();
+    let mut writer = Writer { constants, ..Writer::default() };
+    for input in graph.input.iter().filter_map(|input| input.name.as_deref()) {
+        if !writer.constants.contains_key(input) {
+            writer.values.insert(input, Value { code: "x".into(), exact: false });
+        }
+    }
+    if writer.values.len() != 1 {
+        return Err(format!("it has {} inputs, not one", writer.values.len()));
+    }
+    for node in &graph.node {
+        writer.node(node).map_err(|reason| {
+            format!("operator {} ({}): {reason}", operator(node), node.name.as_deref().unwrap_or("unnamed"))
+        })?;
+    }
+    let outputs: Result<Vec<String>, String> =
+        names.iter().map(|name| Ok(format!("{}: {}", quoted(name), writer.exact(name)?))).collect();
+    let outputs = outputs?.join(", ");
+    writer.module.statement(format!("return {{{outputs}}}"));
+    Ok(writer.module)
+}
+
+/// A value that a node made.
+#[derive(Clone)]
+struct Value {
+    /// Its name in the code.
+    code: String,
+    /// Whether it is in f32, whatever type the parameters have.
+    exact: bool,
+}
+
+#[derive(Default)]
+struct Writer<'a> {
+    module: Module,
+    constants: HashMap<&'a str, &'a TensorProto>,
+    /// What nodes made, by its name in the graph.
+    values: HashMap<&'a str, Value>,
+    /// Constants that another name stands for: those that a `Cast` brought into f32.
+    aliases: HashMap<&'a str, &'a str>,
+    /// The parameters that there are, and what each was made of.
+    parameters: HashMap<String, String>,
+    statements: usize,
+}
+
+/// A constant's shape and values.
+struct Constant {
+    dims: Vec<usize>,
+    values: Vec<f32>,
+}
+
+impl<'a> Writer<'a> {
+    fn node(&mut self, node: &'a NodeProto) -> Result<(), String> {
+        let [output] = node.output.as_slice() else { return Err("it has not one output".into()) };
+        let (x, exact) = match operator(node) {
+            "Cast" => {
+                let type_of = integer(node, "to", 0)?;
+                known(node, &["to"])?;
+                if type_of != DataType::FLOAT.0 as i64 {
+                    return Err(format!("it casts to the type {type_of}, not to f32"));
+                }
+                let input = argument(node, 0)?;
+                if self.is_constant(input) {
+                    self.aliases.insert(output, self.original(input));
+                    return Ok(());
+                }
+                (self.exact(input)?, true)
+            }
+            "Add" => (self.binary("add", node)?, true),
+            "Mul" => (self.binary("mul", node)?, true),
+            "Sigmoid" => {
+                known(node, &[])?;
+                (format!("torch.sigmoid({})", self.exact(argument(node, 0)?)?), true)
+            }
+            "Relu" => {
+                known(node, &[])?;
+                let Value { code, exact } = self.value(argument(node, 0)?)?;
+                (format!("torch.relu({code})"), exact)
+            }
+            "Unsqueeze" => {
+                known(node, &["axes"])?;
+                let [axis] = self.axes(node)?[..] else { return Err("it adds several axes".into()) };
+                let Value { code, exact } = self.value(argument(node, 0)?)?;
+                (format!("torch.unsqueeze({code}, {axis})"), exact)
+            }
+            "ReduceMax" => {
+                let (axes, kept) = self.reduced(node)?;
+                let Value { code, exact } = self.value(argument(node, 0)?)?;
+                (format!("torch.amax({code}, {axes}, {kept})"), exact)
+            }
+            "ReduceMean" => {
+                let (axes, kept) = self.reduced(node)?;
+                (format!("torch.mean({}, {axes}, {kept})", self.exact(argument(node, 0)?)?), true)
+            }
+            "Concat" => {
+                known(node, &["axis"])?;
+                let parts: Result<Vec<String>, String> =
+                    node.input.iter().map(|input| self.exact(input)).collect();
+                if attribute(node, "axis").is_none() {
+                    return Err("it names no axis".into());
+                }
+                (format!("torch.cat([{}], {})", parts?.join(", "), integer(node, "axis", 0)?), true)
+            }
+            "Conv" => (self.convolution(node)?, false),
+            "Gemm" => (self.dense(node)?, true),
+            _ => return Err("MusiCNN has no such operator, and no other is written".into()),
+        };
+        let code = self.assign(&x);
+        self.values.insert(output, Value { code, exact });
+        Ok(())
+    }
+
+    fn assign(&mut self, expression: &str) -> String {
+        self.statements += 1;
+        let name = format!("v{}", self.statements);
+        self.module.statement(format!("{name} = {expression}"));
+        name
+    }
+
+    fn original(&self, name: &'a str) -> &'a str {
+        self.aliases.get(name).copied().unwrap_or(name)
+    }
+
+    fn is_constant(&self, name: &'a str) -> bool {
+        self.constants.contains_key(self.original(name))
+    }
+
+    fn value(&self, name: &str) -> Result<Value, String> {
+        self.values.get(name).cloned().ok_or_else(|| format!("nothing makes its input {name:?}"))
+    }
+
+    /// A value in f32: what a node made, or a constant.
+    fn exact(&mut self, name: &str) -> Result<String, String> {
+        let original = self.aliases.get(name).copied().unwrap_or(name);
+        if self.constants.contains_key(original) {
+            let Constant { dims, values } = self.constant(original)?;
+            // A single value of no axes is one of one axis to everything here.
+            let dims = if dims.is_empty() { vec![1] } else { dims };
+            return Ok(format!("torch.to({}, {FLOAT})", self.parameter(original, &dims, &values)));
+        }
+        let Value { code, exact } = self.value(name)?;
+        Ok(if exact { code } else { format!("torch.to({code}, {FLOAT})") })
+    }
+
+    /// A constant's values as a parameter of the module. `origin` says what they are: of two constants whose names are
+    /// one when written plainly, the second gets a longer one.
+    fn parameter(&mut self, origin: &str, shape: &[usize], values: &[f32]) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        let mut name: String = origin.chars().map(plain).collect();
+        if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+            name.insert_str(0, "w_");
+        }
+        while self.parameters.get(&name).is_some_and(|other| other != origin) {
+            name.push('_');
+        }
+        if self.parameters.insert(name.clone(), origin.to_owned()).is_none() {
+            self.module.parameter(&name, shape, values);
+        }
+        format!("self.{name}")
+    }
+
+    fn constant(&self, name: &str) -> Result<Constant, String> {
+        let original = self.aliases.get(name).copied().unwrap_or(name);
+        let tensor = self.constants.get(original).ok_or_else(|| format!("{name:?} is no constant"))?;
+        Constant::read(tensor).map_err(|reason| format!("constant {original:?} {reason}"))
+    }
+
+    fn binary(&mut self, function: &str, node: &'a NodeProto) -> Result<String, String> {
+        known(node, &[])?;
+        let (a, b) = (self.exact(argument(node, 0)?)?, self.exact(argument(node, 1)?)?);
+        Ok(format!("torch.{function}({a}, {b})"))
+    }
+
+    /// The axes that a node is told, as an input (which newer versions of ONNX want) or as an attribute.
+    fn axes(&self, node: &'a NodeProto) -> Result<Vec<i64>, String> {
+        let Some(name) = node.input.get(1) else {
+            let axes = attribute(node, "axes").map(|axes| axes.ints.clone());
+            return axes.filter(|axes| !axes.is_empty()).ok_or_else(|| "it names no axes".into());
+        };
+        let tensor = self.constants.get(name.as_str()).ok_or("its axes are computed")?;
+        let raw = tensor.raw_data.as_ref().map(|raw| raw.borrow());
+        let axes: Vec<i64> = match (tensor.data_type, &raw) {
+            (Some(DataType::INT64), Some(raw)) => {
+                raw.as_chunks().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect()
+            }
+            (Some(DataType::INT64), None) => tensor.int64_data.clone(),
+            _ => Vec::new(),
+        };
+        if axes.is_empty() { Err("its axes cannot be read".into()) } else { Ok(axes) }
+    }
+
+    /// The axes that are reduced, and whether they stay.
+    fn reduced(&self, node: &'a NodeProto) -> Result<(String, &'static str), String> {
+        known(node, &["axes", "keepdims", "noop_with_empty_axes"])?;
+        let kept = if integer(node, "keepdims", 1)? != 0 { "True" } else { "False" };
+        Ok((format!("{:?}", self.axes(node)?), kept))
+    }
+
+    /// A convolution over one or two axes, in the type of its weights.
+    fn convolution(&mut self, node: &'a NodeProto) -> Result<String, String> {
+        known(node, &["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"])?;
+        let padding = attribute(node, "auto_pad").and_then(|it| it.s.as_deref());
+        if padding.is_some_and(|padding| padding != "NOTSET") {
+            return Err("its padding depends on what it is given".into());
+        }
+        let weight_name = argument(node, 1)?;
+        let Constant { dims, values } = self.constant(weight_name)?;
+        let (axes, function) = match dims.len() {
+            3 => (1, "conv1d"),
+            4 => (2, "conv2d"),
+            other => return Err(format!("its weights have {other} axes")),
+        };
+        let listed = |name: &str, count: usize, otherwise: i64| match attribute(node, name) {
+            None => Ok(vec![otherwise; count]),
+            Some(it) if it.ints.len() == count => Ok(it.ints.clone()),
+            Some(it) => Err(format!("{name} is {:?}", it.ints)),
+        };
+        let (pads, strides, dilations) =
+            (listed("pads", 2 * axes, 0)?, listed("strides", axes, 1)?, listed("dilations", axes, 1)?);
+        let group = integer(node, "group", 1)?;
+        let Value { code: mut x, .. } = self.value(argument(node, 0)?)?;
+        let weight = self.parameter(self.original(weight_name), &dims, &values);
+        let bias = match node.input.get(2).filter(|name| !name.is_empty()) {
+            None => "None".to_owned(),
+            Some(name) => {
+                let Constant { dims, values } = self.constant(name)?;
+                self.parameter(self.original(name), &dims, &values)
+            }
+        };
+        x = self.assign(&format!("torch.to({x}, {weight})"));
+        let (before, after) = pads.split_at(axes);
+        let mut padding = before.to_vec();
+        if before != after {
+            // The last axis comes first there.
+            let both: Vec<i64> = (0..axes).rev().flat_map(|axis| [before[axis], after[axis]]).collect();
+            x = self.assign(&format!("torch.constant_pad_nd({x}, {both:?}, 0)"));
+            padding.fill(0);
+        }
+        Ok(format!(
+            "torch.{function}({x}, {weight}, {bias}, {strides:?}, {padding:?}, {dilations:?}, {group})"
+        ))
+    }
+
+    /// A dense layer, in f32.
+    fn dense(&mut self, node: &'a NodeProto) -> Result<String, String> {
+        known(node, &["alpha", "beta", "transA", "transB"])?;
+        let factor = |name| attribute(node, name).and_then(|it| it.f).unwrap_or(1.0);
+        if factor("alpha") != 1.0 || factor("beta") != 1.0 || integer(node, "transA", 0)? != 0 {
+            return Err("it does more than a dense layer does".into());
+        }
+        let (weight_name, bias_name) = (argument(node, 1)?, argument(node, 2)?);
+        let Constant { dims, values } = self.constant(weight_name)?;
+        let &[rows, columns] = dims.as_slice() else {
+            return Err(format!("its weights have the shape {dims:?}"));
+        };
+        let (dims, values) = match integer(node, "transB", 0)? {
+            0 => {
+                let at = |index| values[index % rows * columns + index / rows];
+                ([columns, rows], (0..values.len()).map(at).collect())
+            }
+            _ => ([rows, columns], values),
+        };
+        let Constant { dims: bias_dims, values: bias } = self.constant(bias_name)?;
+        if bias_dims != [dims[0]] {
+            return Err(format!("its bias has the shape {bias_dims:?}"));
+        }
+        let x = self.exact(argument(node, 0)?)?;
+        // Named apart from the constant, which another node may want the other way round.
+        let weight = self.parameter(
+            &format!("{}_{}x{}", self.original(weight_name), dims[0], dims[1]),
+            &dims,
+            &values,
+        );
+        let bias = self.parameter(self.original(bias_name), &bias_dims, &bias);
+        Ok(format!("torch.linear({x}, torch.to({weight}, {FLOAT}), torch.to({bias}, {FLOAT}))"))
+    }
+}
+
+impl Constant {
+    fn read(tensor: &TensorProto) -> Result<Constant, String> {
+        if tensor.data_location.is_some_and(|location| location != DataLocation::DEFAULT) {
+            return Err("lies in another file".into());
+        }
+        let dims: Result<Vec<usize>, _> = tensor.dims.iter().map(|&dim| usize::try_from(dim)).collect();
+        let dims = dims.map_err(|_| format!("has the shape {:?}", tensor.dims))?;
+        let raw = tensor.raw_data.as_ref().map(|raw| raw.borrow());
+        let values: Vec<f32> = match (tensor.data_type, &raw) {
+            (Some(DataType::FLOAT), Some(raw)) => {
+                raw.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+            }
+            (Some(DataType::FLOAT), None) => tensor.float_data.clone(),
+            (Some(DataType::FLOAT16), Some(raw)) => {
+                raw.as_chunks().0.iter().map(|&bytes| f16::from_le_bytes(bytes).to_f32()).collect()
+            }
+            _ => return Err("is neither in single nor in half precision".into()),
+        };
+        let expected = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
+        if expected != Some(values.len()) {
+            return Err(format!("has {} values for the shape {dims:?}", values.len()));
+        }
+        Ok(Constant { dims, values })
+    }
+}
+
+/// The node's operator, with its domain if it is none of ONNX itself.
+fn operator(node: &NodeProto) -> &str {
+    match node.domain.as_deref() {
+        None | Some("" | "ai.onnx") => node.op_type.as_deref().unwrap_or_default(),
+        Some(domain) => domain,
+    }
+}
+
+fn argument(node: &NodeProto, index: usize) -> Result<&str, String> {
+    let name = node.input.get(index).filter(|name| !name.is_empty());
+    name.map(String::as_str).ok_or_else(|| format!("it has no input {index}"))
+}
+
+fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
+    node.attribute.iter().find(|attribute| attribute.name.as_deref() == Some(name))
+}
+
+/// A whole number that the node says, or else the one that ONNX takes.
+fn integer(node: &NodeProto, name: &str, otherwise: i64) -> Result<i64, String> {
+    match attribute(node, name) {
+        None => Ok(otherwise),
+        Some(attribute) => attribute.i.ok_or_else(|| format!("attribute {name} is no whole number")),
+    }
+}
+
+/// Whether the node says nothing but what is known here.
+fn known(node: &NodeProto, names: &[&str]) -> Result<(), String> {
+    let mut said = node.attribute.iter().filter_map(|attribute| attribute.name.as_deref());
+    match said.find(|name| !names.contains(name)) {
+        Some(name) => Err(format!("attribute {name} is not known")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
+        NodeProto {
+            op_type: Some(op.into()),
+            input: inputs.iter().map(|&input| input.into()).collect(),
+            output: vec![output.into()],
+            ..NodeProto::default()
+        }
+    }
+
+    fn writer() -> Writer<'static> {
+        let x = Value { code: "x".into(), exact: false };
+        Writer { values: HashMap::from([("x", x)]), ..Writer::default() }
+    }
+
+    #[test]
+    fn bundled_networks_are_written() {
+        for bytes in [
+            &include_bytes!("../../../models/msd-musicnn-1.onnx")[..],
+            include_bytes!("../../../models/mtt-musicnn-1.onnx"),
+        ] {
+            let module = module(bytes, &["predictions", "embeddings"]).unwrap();
+            let code = module.code("Dict[str, Tensor]");
+            assert!(
+                code.contains("torch.constant_pad_nd(") && code.contains(", [0, 0, 63, 64], 0)"),
+                "{code}"
+            );
+            assert!(code.contains("return {\"predictions\": v"), "{code}");
+            let error = super::module(bytes, &["nothing"]).unwrap_err();
+            assert!(error.contains("nothing makes its input \"nothing\""), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        let refusal = |node: NodeProto| {
+            let node = Box::leak(Box::new(node));
+            writer().node(node).unwrap_err()
+        };
+        assert!(refusal(node("Einsum", &["x"], "y")).contains("no such operator"));
+        assert!(refusal(node("Relu", &["elsewhere"], "y")).contains("\"elsewhere\""));
+        assert!(refusal(node("Relu", &[], "y")).contains("no input 0"));
+        let saying = |op: &str, inputs: &[&str], name: &str, number: i64| {
+            let attribute =
+                AttributeProto { name: Some(name.into()), i: Some(number), ..AttributeProto::default() };
+            NodeProto { attribute: vec![attribute], ..node(op, inputs, "y") }
+        };
+        assert!(refusal(saying("Add", &["x", "x"], "broadcast", 1)).contains("attribute broadcast"));
+        assert!(refusal(saying("Cast", &["x"], "to", 10)).contains("type 10"));
+        assert!(refusal(saying("Gemm", &["x", "w", "b"], "transA", 1)).contains("more than a dense layer"));
+        assert!(refusal(saying("ReduceMax", &["x"], "keepdims", 0)).contains("no axes"));
+        // Another domain's operator of a known name is another operator.
+        let foreign = NodeProto { domain: Some("com.microsoft".into()), ..node("Relu", &["x"], "y") };
+        assert!(refusal(foreign).contains("no such operator"));
+    }
+
+    #[test]
+    fn parameters_have_names_of_their_own() {
+        let mut writer = writer();
+        assert_eq!(writer.parameter("a.b", &[1], &[1.0]), "self.a_b");
+        assert_eq!(writer.parameter("a/b", &[1], &[2.0]), "self.a_b_");
+        assert_eq!(writer.parameter("a.b", &[1], &[1.0]), "self.a_b");
+        assert_eq!(writer.parameter("1", &[1], &[3.0]), "self.w_1");
+        assert_eq!(writer.module.parameters.len(), 3);
+    }
+}
