@@ -1,12 +1,17 @@
 //! The models in `models/`: each opens, is the file that its checksum says, and has the results that its card speaks of.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use sleeve::engine::{EngineOptions, Purpose};
+use sleeve::extractor::Extractor;
 use sleeve::model::Model;
+use sleeve_training::evaluation::report::{Inputs, Report};
 use sleeve_training::evaluation::results::Results;
+
+/// The folder of downstream heads.
+const HEADS: &str = "heads";
 
 fn models() -> PathBuf {
     sleeve_tests::repository().join("models")
@@ -14,13 +19,18 @@ fn models() -> PathBuf {
 
 /// The models' stems.
 fn stems() -> Vec<String> {
-    let entries = std::fs::read_dir(models()).unwrap().map(|entry| entry.unwrap().path());
+    let stems = stems_in(&models());
+    assert!(stems.len() >= 9, "{stems:?}");
+    stems
+}
+
+fn stems_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let graphs = entries.filter(|path| path.extension().is_some_and(|it| it == "onnx" || it == "pt"));
     let mut stems: Vec<String> =
         graphs.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     stems.sort();
     stems.dedup();
-    assert!(stems.len() >= 3, "{stems:?}");
     stems
 }
 
@@ -34,7 +44,8 @@ fn files_are_what_their_checksums_say() {
         .map(|(sum, name)| (name, sum))
         .collect();
     let mut all = 0;
-    for stem in stems() {
+    let heads = stems_in(&models().join(HEADS)).into_iter().map(|stem| format!("{HEADS}/{stem}"));
+    for stem in stems().into_iter().chain(heads) {
         for kind in ["onnx", "pt", "json"] {
             let name = format!("{stem}.{kind}");
             let Ok(bytes) = std::fs::read(models().join(&name)) else { continue };
@@ -66,6 +77,29 @@ fn models_open_and_embed() {
     }
 }
 
+/// Heads run behind the model that they name, and say what they are worth.
+#[test]
+fn heads_run_behind_their_models() {
+    let folder = models().join(HEADS);
+    for stem in stems_in(&folder) {
+        let head = Model::open(folder.join(&stem)).unwrap();
+        assert_eq!(head.warnings(), [] as [String; 0], "{stem}");
+        let document = head.metadata().document();
+        let behind = document["inference"]["embedding_model"]["model_name"].as_str().unwrap();
+        assert!(stem.ends_with(&format!("-{behind}")), "{stem}");
+        let embedding = Model::open(models().join(behind)).unwrap();
+        let width = embedding.outputs()[embedding.output(Purpose::Embeddings).unwrap()].dim;
+        assert_eq!(document["schema"]["inputs"][0]["shape"][1], width);
+        assert!(document["dataset"]["metrics"]["roc_auc"].is_number(), "{stem}");
+        assert!(!head.metadata().text("license").is_empty(), "{stem}");
+        let extractor = Extractor::builder(embedding).head(head.clone()).threads(1).build().unwrap();
+        let analysis = extractor.extract_file(sleeve_tests::recording("ground.ogg")).unwrap();
+        let rows = analysis.predictions().expect("predictions");
+        assert_eq!(analysis.classes(), head.classes());
+        assert!(!rows.is_empty() && rows.iter().all(|value| (0.0..=1.0).contains(value)), "{stem}");
+    }
+}
+
 /// What was measured was measured on the very files that are here.
 #[test]
 fn results_are_of_these_files() {
@@ -85,6 +119,31 @@ fn results_are_of_these_files() {
         checked += 1;
     }
     assert!(checked >= 2, "{checked}");
+}
+
+/// What is committed is enough for the report: the paper's tables and figure, and every model's training and retrieval.
+#[test]
+fn the_report_shows_every_model() {
+    let results = models().join("results");
+    let inputs =
+        Inputs { runs: vec![results.join("runs")], data: Some(results.join("data")), results: Some(results) };
+    let report = Report::gather(&inputs).unwrap();
+    let table = |file: &str| report.tables().find(|table| table.file == file).unwrap().markdown();
+    let associations = table("table-1-associations");
+    let ours: Vec<&str> = associations.lines().filter(|line| line.contains("| ours |")).collect();
+    assert!(ours.len() == 4 && ours.iter().all(|line| !line.contains("not run")), "{ours:#?}");
+    assert!(report.pictures().any(|picture| picture.file == "figure-2"));
+    let (attempts, artists) = (table("attempts"), table("retrieval-same-artist"));
+    let mut trained = 0;
+    for stem in stems() {
+        if models().join("results/runs").join(&stem).is_dir() {
+            let row = attempts.lines().find(|line| line.starts_with(&format!("| {stem} |"))).unwrap();
+            assert!(!row.contains("not run") && !row.contains("\"/"), "{row}");
+            trained += 1;
+        }
+        assert!(stem.starts_with("mtt") || artists.contains(&format!("| debian | {stem} |")), "{stem}");
+    }
+    assert_eq!(trained, 6);
 }
 
 /// No recording without an author's licence, and none whose licence forbids selling.
