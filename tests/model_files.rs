@@ -216,21 +216,25 @@ fn the_graph_is_right_and_the_disagreement_named() {
 }
 
 #[test]
-fn what_this_build_lacks_is_said() {
-    let model = Model::bundled("msd-musicnn-1").unwrap();
-    let refused = |options: EngineOptions| match model.engine(&options) {
+fn what_no_engine_can_do_is_said() {
+    let refused = |model: &Model, options: EngineOptions| match model.engine(&options) {
         Err(Error::Unavailable(reason)) => reason,
         Err(other) => panic!("{other}"),
         Ok(engine) => panic!("{}", engine.describe()),
     };
     let of = |engine| EngineOptions { engine, ..Default::default() };
-    assert!(refused(of(EngineChoice::Torch)).contains("torch"));
+    // A graph that cannot be written for libtorch is refused for that, plugin or none.
+    let model = Model::open(graph("attention")).unwrap();
+    let reason = refused(&model, of(EngineChoice::Torch));
+    assert!(reason.starts_with("the torch engine: ") && reason.contains("no TorchScript file"), "{reason}");
+    let cuda = EngineOptions { device: Device::Cuda(vec![1]), ..Default::default() };
+    let reason = refused(&model, cuda);
+    assert!(reason.starts_with("device cuda:1: ") && reason.contains("no TorchScript file"), "{reason}");
+    let model = Model::bundled("msd-musicnn-1").unwrap();
     let other = model.engine(&of(EngineChoice::Effnet)).err().unwrap().to_string();
     assert!(other.contains("not an EfficientNet-B0"), "{other}");
-    let cuda = EngineOptions { device: Device::Cuda(vec![1]), ..Default::default() };
-    assert!(refused(cuda).contains("cuda:1"));
     for precision in [Precision::Bf16, Precision::Fp16] {
-        let reason = refused(EngineOptions { precision, ..Default::default() });
+        let reason = refused(&model, EngineOptions { precision, ..Default::default() });
         assert!(reason.contains(&precision.to_string()), "{reason}");
     }
     let engine = model.engine(&EngineOptions { threads: 2, ..Default::default() }).unwrap();

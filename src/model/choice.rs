@@ -99,21 +99,24 @@ fn torch(model: &Model, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
 }
 
 fn new_torch(model: &Model, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
+    let cannot = |reason: &dyn std::fmt::Display| {
+        Error::Unavailable(match options.device {
+            Device::Cuda(_) => format!("device {}: {reason}", options.device),
+            _ => format!("the torch engine: {reason}"),
+        })
+    };
     // A model that cannot run there is refused before a large library is loaded.
     let (subject, bytes) = match &model.inner.torch {
         Some(file) => (file.subject.clone(), file.bytes()?),
         None => {
-            let file = model.to_torchscript().map_err(|error| {
-                let what = match options.device {
-                    Device::Cuda(_) => format!("device {}", options.device),
-                    _ => "the torch engine".into(),
-                };
-                Error::Unavailable(format!("{what}: {error}"))
-            })?;
+            let file = model.to_torchscript().map_err(|error| cannot(&error))?;
             (model.name().to_owned(), file.into())
         }
     };
-    let library = Library::torch()?;
+    let library = Library::torch().map_err(|error| match options.device {
+        Device::Cuda(_) => cannot(&error),
+        _ => error,
+    })?;
     let engine = PluginEngine::torch(library, &subject, &bytes, model.input(), options)?;
     let order = order(engine.outputs(), model.outputs()).map_err(|reason| Error::model(subject, reason))?;
     Ok(Arc::new(engine.with_outputs(model.outputs(), order)?))
