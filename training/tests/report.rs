@@ -168,8 +168,8 @@ fn everything_stands_beside_the_paper_s() {
     let markdown = fs::read_to_string(at("out/report.md")).unwrap();
 
     let table = rows(section(&markdown, "Table 1: associations"));
-    let pairs = |name| {
-        let path = at(&format!("set/pairs_{name}_train.parquet"));
+    let pairs_of = |name, part| {
+        let path = at(&format!("set/pairs_{name}_{part}.parquet"));
         let columns = ["anchor"];
         let table = sleeve_training::table::TableReader::open(
             &path,
@@ -178,7 +178,12 @@ fn everything_stands_beside_the_paper_s() {
         );
         table.unwrap().rows()
     };
+    let pairs = |name| pairs_of(name, "train");
     assert_eq!(table.len(), 8);
+    let among = pairs_of("artist", "validation");
+    let note = format!("that of the lowest validation loss, {among} validation pairs");
+    let artist = markdown.lines().find(|line| line.starts_with("- ours, artist: the run artist-run; "));
+    assert!(artist.is_some_and(|line| line.ends_with(&note)), "{artist:?}, {note}");
     assert_eq!(table[0], "| track | paper | 3.3 M | 3.3 M | 63 h | 88.7 | 200 |");
     assert_eq!(table[1], "| track | ours | 64 | 96 | not run | not run | not run |");
     assert_eq!(table[4], "| artist | paper | 1.2 M | 257 K | 33 h | 41.1 | 200 |");

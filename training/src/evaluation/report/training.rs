@@ -79,7 +79,8 @@ pub fn table_1(data: Option<&Data>, runs: &[Run]) -> Table {
         title: "Table 1: associations".into(),
         about: "Training pairs, how many distinct tracks, releases, artists or labels the pairs of all parts hold \
                 (diversity), how long training took, and how often a validation pair is told among the others of its \
-                batch (top-1, in percent). Top-1 depends on the pairs of a batch: it is easier among fewer."
+                batch (top-1, in percent). Top-1 depends on the pairs of a batch, or of the validation part where that has \
+                fewer: it is easier among fewer."
             .into(),
         columns: ["association", "source", "pairs", "diversity", "training time", "top-1", "pairs a batch"]
             .map(str::to_owned)
@@ -119,7 +120,14 @@ pub fn table_1(data: Option<&Data>, runs: &[Run]) -> Table {
             ],
         );
         if let Some(run) = run {
-            table.note(format!("ours, {name}: the run {}", run.name));
+            // A few validation pairs are easily told from each other, and say little.
+            let among = row.and_then(|row| row.pairs[Part::Validation as usize]);
+            let among = among.map(|pairs| format!(", {pairs} validation pairs")).unwrap_or_default();
+            let best = run.best.unwrap_or_default();
+            table.note(format!(
+                "ours, {name}: the run {}; top-1 after epoch {best}, that of the lowest validation loss{among}",
+                run.name
+            ));
         }
     }
     if data.is_none() {
