@@ -230,7 +230,10 @@ fn what_no_engine_can_do_is_said() {
     let cuda = EngineOptions { device: Device::Cuda(vec![1]), ..Default::default() };
     let reason = refused(&model, cuda);
     assert!(reason.starts_with("device cuda:1: ") && reason.contains("no TorchScript file"), "{reason}");
+    // One that can is refused a device that is not there, whether or not there is a plugin.
     let model = Model::bundled("msd-musicnn-1").unwrap();
+    let cuda = EngineOptions { device: Device::Cuda(vec![255]), ..Default::default() };
+    assert!(refused(&model, cuda).contains("cuda:255"));
     let other = model.engine(&of(EngineChoice::Effnet)).err().unwrap().to_string();
     assert!(other.contains("not an EfficientNet-B0"), "{other}");
     for precision in [Precision::Bf16, Precision::Fp16] {

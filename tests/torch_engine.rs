@@ -107,7 +107,10 @@ fn musicnn_is_the_same_on_libtorch() {
     if torch_engine().is_none() {
         skip!("no libtorch; run `cargo xtask libtorch`");
     }
-    for name in ["msd-musicnn-1", "mtt-musicnn-1", "msd-musicnn-debian-1"] {
+    // The map of the adapted network makes more of what rounding to bfloat16 leaves.
+    for (name, least_cosine) in
+        [("msd-musicnn-1", 0.9995), ("mtt-musicnn-1", 0.9995), ("msd-musicnn-debian-1", 0.997)]
+    {
         let model = Model::open(sleeve_tests::repository().join("models").join(name)).unwrap();
         let mut samples = Vec::new();
         let mut reader = MonoReader::open(recording("ground.ogg"), 16_000, Resampler::Linear).unwrap();
@@ -134,7 +137,8 @@ fn musicnn_is_the_same_on_libtorch() {
                 let worst = pairs.map(|(found, exact)| cosine(found, exact)).fold(1.0, f64::min);
                 println!("{name}, {precision}, output {at}: error {error:.1e}, cosine {worst:.6}");
                 assert!(error <= limit && error >= least, "{name}, {precision}, output {at}: {error:e}");
-                assert!(worst >= 0.997, "{name}, {precision}, output {at}: cosine {worst}");
+                let bound = if precision == Precision::F32 { 0.999_999 } else { least_cosine };
+                assert!(worst >= bound, "{name}, {precision}, output {at}: cosine {worst}");
             }
         }
     }

@@ -65,6 +65,46 @@ struct Writer<'a> {
     statements: usize,
 }
 
+/// What no parameter can be called: words of the language, and what every module has.
+const RESERVED: [&str; 36] = [
+    "and",
+    "as",
+    "assert",
+    "async",
+    "await",
+    "break",
+    "class",
+    "continue",
+    "def",
+    "del",
+    "elif",
+    "else",
+    "except",
+    "finally",
+    "for",
+    "forward",
+    "from",
+    "global",
+    "if",
+    "import",
+    "in",
+    "is",
+    "lambda",
+    "nonlocal",
+    "not",
+    "or",
+    "pass",
+    "raise",
+    "return",
+    "self",
+    "training",
+    "try",
+    "uninitialized",
+    "while",
+    "with",
+    "yield",
+];
+
 /// A constant's shape and values.
 struct Constant {
     dims: Vec<usize>,
@@ -165,11 +205,11 @@ impl<'a> Writer<'a> {
     }
 
     /// A constant's values as a parameter of the module. `origin` says what they are: of two constants whose names are
-    /// one when written plainly, the second gets a longer one.
+    /// one when written plainly, the second gets a longer one, and words that the language has keep their meaning.
     fn parameter(&mut self, origin: &str, shape: &[usize], values: &[f32]) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
         let mut name: String = origin.chars().map(plain).collect();
-        if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        if !name.starts_with(|c: char| c.is_ascii_lowercase()) || RESERVED.contains(&&*name) {
             name.insert_str(0, "w_");
         }
         while self.parameters.get(&name).is_some_and(|other| other != origin) {
@@ -306,6 +346,10 @@ impl Constant {
         let dims: Result<Vec<usize>, _> = tensor.dims.iter().map(|&dim| usize::try_from(dim)).collect();
         let dims = dims.map_err(|_| format!("has the shape {:?}", tensor.dims))?;
         let raw = tensor.raw_data.as_ref().map(|raw| raw.borrow());
+        let width = if tensor.data_type == Some(DataType::FLOAT16) { 2 } else { 4 };
+        if let Some(raw) = raw.as_ref().filter(|raw| raw.len() % width != 0) {
+            return Err(format!("has {} bytes, which are no whole number of values", raw.len()));
+        }
         let values: Vec<f32> = match (tensor.data_type, &raw) {
             (Some(DataType::FLOAT), Some(raw)) => {
                 raw.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
@@ -424,6 +468,29 @@ mod tests {
         assert_eq!(writer.parameter("a/b", &[1], &[2.0]), "self.a_b_");
         assert_eq!(writer.parameter("a.b", &[1], &[1.0]), "self.a_b");
         assert_eq!(writer.parameter("1", &[1], &[3.0]), "self.w_1");
-        assert_eq!(writer.module.parameters.len(), 3);
+        assert_eq!(writer.parameter("lambda", &[1], &[4.0]), "self.w_lambda");
+        assert_eq!(writer.parameter("training", &[1], &[5.0]), "self.w_training");
+        assert_eq!(writer.module.parameters.len(), 5);
+    }
+
+    #[test]
+    fn constants_are_whole() {
+        let tensor = |dims: &[i64], data_type, bytes: usize| TensorProto {
+            dims: dims.to_vec(),
+            data_type: Some(data_type),
+            raw_data: Some(vec![0u8; bytes].into()),
+            ..TensorProto::default()
+        };
+        let refusal = |tensor: TensorProto| Constant::read(&tensor).err().unwrap();
+        assert_eq!(Constant::read(&tensor(&[2, 3], DataType::FLOAT16, 12)).unwrap().values, [0.0; 6]);
+        assert!(refusal(tensor(&[2, 3], DataType::FLOAT, 26)).contains("26 bytes"));
+        assert!(refusal(tensor(&[2, 3], DataType::FLOAT16, 13)).contains("13 bytes"));
+        assert!(refusal(tensor(&[2, 3], DataType::FLOAT, 20)).contains("5 values for the shape [2, 3]"));
+        assert!(refusal(tensor(&[-1], DataType::FLOAT, 0)).contains("shape [-1]"));
+        assert!(refusal(tensor(&[i64::MAX, i64::MAX], DataType::FLOAT, 0)).contains("0 values"));
+        assert!(refusal(tensor(&[1], DataType::INT64, 8)).contains("neither in single nor"));
+        let elsewhere =
+            TensorProto { data_location: Some(DataLocation::EXTERNAL), ..tensor(&[1], DataType::FLOAT, 4) };
+        assert!(refusal(elsewhere).contains("another file"));
     }
 }
