@@ -171,54 +171,86 @@ fn waiting(config: &Config, computation: Computation) {
     );
 }
 
-/// The same run by PyTorch's own launcher and by one process: the same groups, and the same loss but for rounding, which
-/// early steps at the paper's rate make much of. (`two_processes_of_three_groups_are_one_of_six` has doubles, and is strict.)
+/// The same run by PyTorch's own launcher and by one process, with the same groups: how fast each is, and, in double
+/// precision, that they are one run. (In single precision early steps at the paper's rate make much of rounding.)
 fn torchrun(arguments: &Arguments, computation: &Computation) {
     let count = if computation.device.is_cuda() { tch::Cuda::device_count().max(1) as usize } else { 2 };
     let folder = tempfile::tempdir().expect("room");
     dataset::write(folder.path(), &[]);
-    let train = |run: &str| {
-        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/track.toml");
-        let mut list: Vec<String> = vec![env!("CARGO_BIN_EXE_sleeve-train").into(), "train".into()];
-        list.push(config.display().to_string());
-        for (option, place) in [("--data", ""), ("--features", "features"), ("--out", run)] {
-            list.extend([option.to_owned(), folder.path().join(place).display().to_string()]);
+    let losses = |precision: &str, epochs: usize| -> Option<[f64; 2]> {
+        let mut losses = [0.0; 2];
+        let runs = [("one process", "one"), (&*format!("torchrun, {count} processes"), "many")];
+        for ((what, run), loss) in runs.iter().zip(&mut losses) {
+            let out = folder.path().join(format!("{run}-{precision}"));
+            let train = train(folder.path(), &out, computation, count, precision, epochs);
+            let (pace, last) = trained(&out, what, *run == "many", count, &train)?;
+            println!(
+                "  {what:<24} {precision:<5} {pace:>8.1} patches/s, {count} groups, loss {last:.6} after {epochs} epochs"
+            );
+            *loss = last;
         }
-        let device = if computation.device.is_cuda() { "cuda" } else { "cpu" };
-        for change in [
-            format!("run.device={device}"),
-            format!("run.precision={}", arguments.precision),
-            format!("run.groups={count}"),
-            format!("objective.associations.track.pairs={}", (64 / count).clamp(2, 8)),
-            "data.crops=8".into(),
-            "run.epochs=3".into(),
-            "swa.epochs=0".into(),
-        ] {
-            list.extend(["--set".to_owned(), change]);
-        }
-        list
+        println!("  the losses differ by {:.1e}", (losses[0] - losses[1]).abs());
+        Some(losses)
     };
-    let launcher = python().with_file_name("torchrun");
-    let mut by_torchrun = Command::new(&launcher);
-    by_torchrun
-        .args(["--standalone", "--no-python", "--nproc-per-node", &count.to_string()])
-        .args(train("many"));
-    let own = train("one");
-    let mut alone = Command::new(&own[0]);
-    alone.args(&own[1..]);
-    let many = format!("torchrun, {count} processes");
-    for (what, run, mut command) in [("one process", "one", alone), (&*many, "many", by_torchrun)] {
-        match command.output() {
-            Err(error) => return println!("  {what}: {}: {error}", launcher.display()),
-            Ok(output) if !output.status.success() => {
-                return println!("  {what}: {}", String::from_utf8_lossy(&output.stderr).trim());
-            }
-            Ok(_) => {}
-        }
-        let log = sleeve_training::runlog::read(&folder.path().join(run)).expect("a log");
-        let paces = log.iter().filter_map(|entry| entry.values.get("patches_per_second"));
-        let pace = paces.copied().fold(0.0, f64::max);
-        let last = log.iter().rev().find_map(|entry| entry.values.get("train/track/loss")).expect("a loss");
-        println!("  {what:<28} {pace:>10.1} patches/s, {count} groups, loss {last:.3} after 3 epochs");
+    if losses(&arguments.precision, 3).is_some()
+        && let Some([one, many]) = losses("f64", 1)
+    {
+        assert!((one - many).abs() <= 1e-6 * one.abs(), "not one run: {one} and {many}");
     }
+}
+
+/// The program and its arguments that learn from a data set.
+fn train(
+    folder: &Path,
+    out: &Path,
+    computation: &Computation,
+    groups: usize,
+    precision: &str,
+    epochs: usize,
+) -> Vec<String> {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/track.toml");
+    let mut list: Vec<String> =
+        vec![env!("CARGO_BIN_EXE_sleeve-train").into(), "train".into(), config.display().to_string()];
+    let (data, features) = (folder.to_owned(), folder.join("features"));
+    for (option, place) in [("--data", &*data), ("--features", &features), ("--out", out)] {
+        list.extend([option.to_owned(), place.display().to_string()]);
+    }
+    let device = if computation.device.is_cuda() { "cuda" } else { "cpu" };
+    for change in [
+        format!("run.device={device}"),
+        format!("run.precision={precision}"),
+        format!("run.groups={groups}"),
+        format!("objective.associations.track.pairs={}", (64 / groups).clamp(2, 8)),
+        "data.crops=8".into(),
+        format!("run.epochs={epochs}"),
+        "swa.epochs=0".into(),
+    ] {
+        list.extend(["--set".to_owned(), change]);
+    }
+    list
+}
+
+/// Runs it, alone or by `torchrun`: the best pace of its epochs and the loss of the last, or a word why there is none.
+fn trained(out: &Path, what: &str, by_torchrun: bool, count: usize, train: &[String]) -> Option<(f64, f64)> {
+    let launcher = python().with_file_name("torchrun");
+    let mut command = Command::new(if by_torchrun { launcher.as_path() } else { Path::new(&train[0]) });
+    if by_torchrun {
+        command.args(["--standalone", "--no-python", "--nproc-per-node", &count.to_string(), &train[0]]);
+    }
+    match command.args(&train[1..]).output() {
+        Err(error) => {
+            println!("  {what}: {}: {error}", launcher.display());
+            return None;
+        }
+        Ok(output) if !output.status.success() => {
+            println!("  {what}: {}", String::from_utf8_lossy(&output.stderr).trim());
+            return None;
+        }
+        Ok(_) => {}
+    }
+    let log = sleeve_training::runlog::read(out).expect("a log");
+    let paces = log.iter().filter_map(|entry| entry.values.get("patches_per_second"));
+    let pace = paces.copied().fold(0.0, f64::max);
+    let last = log.iter().rev().find_map(|entry| entry.values.get("train/track/loss")).expect("a loss");
+    Some((pace, *last))
 }
