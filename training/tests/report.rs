@@ -252,6 +252,12 @@ fn everything_stands_beside_the_paper_s() {
         assert_eq!(rows(section(&printed, title)), rows(section(&markdown, title)));
     }
     assert!(!printed.contains(".svg"));
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sleeve-train"));
+    let output = command.args(["report", "--results", &results]).stdout(full).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("error: standard output: No space left"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
 
     // What has no place of its own is not lost.
     let further = section(&markdown, "Further figures");

@@ -1,8 +1,9 @@
 //! `sleeve-train report`.
 
+use std::io::Write;
 use std::path::PathBuf;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evaluation::report::{Inputs, Report};
 
 /// Puts what was measured beside what the paper measured.
@@ -36,7 +37,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let report = Report::gather(&inputs)?;
     let (results, runs) = report.found;
     match &arguments.out {
-        None => report.tables().for_each(|table| println!("{}", table.markdown())),
+        // A disk can be full here, too.
+        None => {
+            let mut out = std::io::stdout().lock();
+            let mut printed = report.tables().try_for_each(|table| writeln!(out, "{}", table.markdown()));
+            printed = printed.and_then(|()| out.flush());
+            printed.map_err(|error| Error::io("standard output", error))?;
+        }
         Some(out) => {
             let written = report.write(out)?.len();
             println!("{results} evaluations and {runs} runs; {written} files in {}", out.display());
