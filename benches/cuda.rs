@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use sleeve::engine::plugin::Library;
 use sleeve::engine::{Device, EngineChoice, EngineOptions, Precision};
 use sleeve::model::Model;
-use sleeve_benches::{example, repository};
+use sleeve_benches::{program, repository};
 
 const PATCH: usize = 128 * 96;
 const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::Bf16, Precision::Fp16];
@@ -130,8 +130,10 @@ fn whole_way(stem: &Path, folder: &Path, clips: usize) -> Result<()> {
     let mut reference = None;
     for (device, precision) in [("cpu", "f32"), ("cuda", "f32"), ("cuda", "fp16")] {
         let target = folder.join(format!("{device}-{precision}"));
-        let mut command = Command::new(example("extract"));
-        command.args(["--quiet", "--device", device, "--precision", precision, "--model"]).arg(stem);
+        let mut command = Command::new(program());
+        command
+            .args(["extract", "--quiet", "--device", device, "--precision", precision, "--model"])
+            .arg(stem);
         command.arg("--output").arg(&target).arg(&audio);
         let start = Instant::now();
         let status = command.status()?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
-use sleeve_benches::{example, peak_memory, recording};
+use sleeve_benches::{peak_memory, program, recording};
 
 fn main() -> Result<()> {
     let models: Vec<String> = std::env::args().skip(1).collect();
@@ -48,8 +48,13 @@ fn looped(folder: &Path, seconds: u32) -> Result<PathBuf> {
 }
 
 fn run(file: &Path, model: Option<&str>, folder: &Path) -> Result<u64> {
-    let mut command = Command::new(example("extract"));
-    command.arg("--quiet").arg("--output").arg(folder.join("out")).arg(file).stdout(Stdio::null());
+    let mut command = Command::new(program());
+    command
+        .args(["extract", "--quiet"])
+        .arg("--output")
+        .arg(folder.join("out"))
+        .arg(file)
+        .stdout(Stdio::null());
     if let Some(model) = model {
         command.args(["--model", model]);
     }

@@ -9,16 +9,19 @@
 
 mod error;
 
-pub mod atomic;
 pub mod audio;
 pub mod batch;
-mod capi;
 pub mod engine;
 pub mod extractor;
 pub mod mel;
 pub mod model;
-pub mod npy;
 pub mod patches;
 pub mod stream;
 
 pub use error::{Error, Result};
+
+/// For the packages of this workspace alone: not covered by semantic versioning.
+#[doc(hidden)]
+pub mod internal {
+    pub use sleeve_plugin_abi::panic_message;
+}

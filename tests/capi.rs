@@ -59,7 +59,7 @@ fn the_header_is_up_to_date() {
     let cmake = fs::read_to_string(repository().join("bindings/cmake/sleeve-config-version.cmake")).unwrap();
     assert!(cmake.contains(&format!("set(PACKAGE_VERSION \"{}\")", env!("CARGO_PKG_VERSION"))));
     // The number in the library's name is the ABI version.
-    let manifest = fs::read_to_string(repository().join("Cargo.toml")).unwrap();
+    let manifest = fs::read_to_string(repository().join("bindings/c/Cargo.toml")).unwrap();
     let abi =
         header().lines().find_map(|line| line.strip_prefix("#define SLEEVE_ABI_VERSION ").map(str::to_owned));
     assert!(manifest.contains(&format!("version = \"{}.0.0\"\nversion_suffix_components = 1", abi.unwrap())));
@@ -95,7 +95,8 @@ fn the_library_exports_the_header_s_functions_and_needs_the_c_library_alone() {
     for needed in named("(NEEDED)") {
         assert!(allowed.contains(&needed) || needed.starts_with("ld-linux"), "needs {needed}");
     }
-    assert_eq!(named("(SONAME)"), BTreeSet::from(["libsleeve.so.1"]));
+    // cargo-c gives it a name with a version; what cargo makes is asked for by the name that its file has.
+    assert_eq!(named("(SONAME)"), BTreeSet::new());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use sleeve_tests::native::{self, NO_PLUGIN, PLUGIN};
-use sleeve_tests::{output_of, peer, recording, repository, skip, torch_engine};
+use sleeve_tests::{output_of, peer, profile, recording, repository, skip, torch_engine};
 
 /// Where everything is made.
 fn folder() -> PathBuf {
@@ -52,7 +52,8 @@ fn installed(essentia: &Path) -> &'static Path {
         let (build, prefix) = (folder().join("build"), folder().join("prefix"));
         let _ = fs::remove_dir_all(&prefix);
         // What `cargo cinstall` writes, of the library that is there.
-        let library = native::soname_folder(&native::library());
+        native::library();
+        let library = profile();
         let file = format!(
             "Name: sleeve\nDescription: of the tests\nVersion: {}\nLibs: -L{} -lsleeve\nCflags: -I{}\n",
             env!("CARGO_PKG_VERSION"),

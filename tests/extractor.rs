@@ -78,7 +78,11 @@ fn batch_size_threads_and_source_change_no_bit() {
     let expected = build(1, 1).extract_file(recording("sky.ogg")).unwrap();
     for (batch, threads) in [(1, 2), (3, 1), (64, 2)] {
         let analysis = build(batch, threads).extract_file(recording("sky.ogg")).unwrap();
-        assert_eq!(analysis.patches(), expected.patches(), "batch {batch}, {threads} threads");
+        assert_eq!(
+            analysis.embeddings().unwrap(),
+            expected.embeddings().unwrap(),
+            "batch {batch}, {threads} threads"
+        );
         assert_eq!(analysis.predictions(), expected.predictions());
         assert_eq!(analysis.times(), expected.times());
     }
@@ -88,7 +92,7 @@ fn batch_size_threads_and_source_change_no_bit() {
     while reader.read(&mut samples).unwrap() > 0 {}
     assert_eq!(reader.info().channels, 1);
     let analysis = build(2, 1).extract_samples(&samples, reader.info().sample_rate).unwrap();
-    assert_eq!(analysis.patches(), expected.patches());
+    assert_eq!(analysis.embeddings().unwrap(), expected.embeddings().unwrap());
 }
 
 #[test]
@@ -96,13 +100,13 @@ fn clips_shorter_than_a_patch_give_no_row_or_one_as_asked() {
     let build = |last_patch| Extractor::builder(model("MSD_musicnn")).last_patch(last_patch).build().unwrap();
     let clip: Vec<f32> = (0..16_000).map(|index| (index as f32 * 0.05).sin() * 0.3).collect();
     let none = build(LastPatch::Discard).extract_samples(&clip, 16_000).unwrap();
-    assert_eq!(none.patches().dim(), (0, 200));
+    assert_eq!(none.embeddings().unwrap().dim(), (0, 200));
     assert!(none.mean().is_none() && none.times().is_empty());
     let one = build(LastPatch::Repeat).extract_samples(&clip, 16_000).unwrap();
-    assert_eq!(one.patches().dim(), (1, 200));
-    assert_eq!(one.mean().unwrap(), one.patches().row(0));
+    assert_eq!(one.embeddings().unwrap().dim(), (1, 200));
+    assert_eq!(one.mean().unwrap(), one.embeddings().unwrap().row(0));
     let nothing = build(LastPatch::Repeat).extract_samples(&[], 16_000).unwrap();
-    assert_eq!(nothing.patches().dim(), (0, 200));
+    assert_eq!(nothing.embeddings().unwrap().dim(), (0, 200));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ndarray::Array2;
 use sleeve::mel::{BANDS, MelSpectrogram, frame_count};
-use sleeve::npy::read_npy;
+use sleeve_files::npy::read_npy;
 use sleeve_tests::{data, output_of, peer, plain_mel, skip};
 
 /// How far a band may be from Essentia's.

@@ -72,7 +72,7 @@ fn extractors_of_one_model_agree_whoever_makes_them() {
     let expected = {
         let model = Model::bundled("msd-musicnn-1").unwrap();
         let extractor = Extractor::builder(model).threads(1).build().unwrap();
-        extractor.extract_samples(&samples, 16_000).unwrap().patches().to_owned()
+        extractor.extract_samples(&samples, 16_000).unwrap().embeddings().unwrap().to_owned()
     };
     for _ in 0..10 {
         let model = StdArc::new(Model::bundled("msd-musicnn-1").unwrap());
@@ -87,7 +87,7 @@ fn extractors_of_one_model_agree_whoever_makes_them() {
                         model.engine(&EngineOptions { threads: 2, ..Default::default() }).unwrap();
                     }
                     let extractor = Extractor::builder((*model).clone()).threads(1).build().unwrap();
-                    extractor.extract_samples(&samples, 16_000).unwrap().patches().to_owned()
+                    extractor.extract_samples(&samples, 16_000).unwrap().embeddings().unwrap().to_owned()
                 })
             })
             .collect();

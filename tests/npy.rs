@@ -2,7 +2,7 @@
 
 use half::f16;
 use proptest::prelude::*;
-use sleeve::npy::{Dtype, NpyReader, NpyWriter, read_npy};
+use sleeve_files::npy::{Dtype, NpyReader, NpyWriter, read_npy};
 use sleeve_tests::{output_of, peer, skip};
 
 fn values(rows: usize, cols: usize) -> Vec<f32> {

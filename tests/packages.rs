@@ -22,7 +22,12 @@ fn prefix() -> Option<&'static Path> {
         let _ = fs::remove_dir_all(&prefix);
         // Of a profile that compiles fast: this is about what lies where, and how it links.
         let mut command = Command::new(tool);
-        command.current_dir(repository()).args(["cinstall", "--locked", "--profile", "dev"]);
+        command.current_dir(repository().join("bindings/c")).args([
+            "cinstall",
+            "--locked",
+            "--profile",
+            "dev",
+        ]);
         for setting in ["opt-level=1", "debug=false", "package.\"*\".opt-level=1"] {
             command.arg("--config").arg(format!("profile.dev.{setting}"));
         }

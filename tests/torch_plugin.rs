@@ -9,7 +9,7 @@ use sleeve::engine::plugin::Library;
 use sleeve::engine::{Device, EngineChoice, EngineOptions};
 use sleeve::model::Model;
 use sleeve_tests::effnet::{graph, relative_error};
-use sleeve_tests::{data, example, have, output_of, recording, skip, torch_engine};
+use sleeve_tests::{data, have, output_of, program, recording, skip, torch_engine};
 
 /// Compiles `data/fake_engine.c`; `None` without a C compiler.
 fn fake(path: &Path, version: u32, size: u32) -> Option<()> {
@@ -24,12 +24,13 @@ fn fake(path: &Path, version: u32, size: u32) -> Option<()> {
     Some(())
 }
 
-/// The example `extract`, without a word from this machine's settings.
+/// `sleeve extract`, without a word from this machine's settings.
 fn extract() -> Command {
-    let mut command = Command::new(example("extract"));
+    let mut command = Command::new(program());
     for name in ["SLEEVE_TORCH_ENGINE", "SLEEVE_LIBTORCH_CUDA", "LD_LIBRARY_PATH", "SLEEVE_LOG"] {
         command.env_remove(name);
     }
+    command.arg("extract");
     command
 }
 
@@ -90,32 +91,32 @@ fn the_working_directory_is_never_searched() {
         skip!("no C compiler");
     }
     // The program lies elsewhere, alone.
-    let program = there.path().join("extract");
-    fs::copy(example("extract"), &program).unwrap();
+    let copy = there.path().join("sleeve");
+    fs::copy(program(), &copy).unwrap();
     let mark = there.path().join("loaded");
     for library_path in [None, Some(""), Some("."), Some(":/usr/lib"), Some("/usr/lib:")] {
-        for name in ["extract", program.to_str().unwrap()] {
+        for name in ["sleeve", copy.to_str().unwrap()] {
             let mut command = Command::new(name);
             command.env("PATH", there.path()).env("FAKE_ENGINE_LOADED", &mark);
             command.env_remove("SLEEVE_TORCH_ENGINE").env_remove("LD_LIBRARY_PATH");
             if let Some(value) = library_path {
                 command.env("LD_LIBRARY_PATH", value);
             }
-            command.current_dir(here.path()).args(["--engine", "torch", "--model"]).arg(&model);
+            command.current_dir(here.path()).args(["extract", "--engine", "torch", "--model"]).arg(&model);
             let output = command.arg(recording("sky.ogg")).output().unwrap();
             assert_eq!(output.status.code(), Some(1), "{library_path:?}: {}", said(&output));
             let text = said(&output);
             assert!(!mark.exists(), "{library_path:?}: loaded from the working directory");
             // Every place is named: beside the program, and the library path.
             assert!(text.contains("SLEEVE_TORCH_ENGINE: not set"), "{text}");
-            assert!(text.contains(program.with_file_name("libsleeve_torch.so").to_str().unwrap()), "{text}");
+            assert!(text.contains(copy.with_file_name("libsleeve_torch.so").to_str().unwrap()), "{text}");
             assert!(text.contains("the system's library path"), "{text}");
         }
     }
     // The same file is loaded from where it may lie, which shows that the mark works.
-    let mut command = Command::new(&program);
+    let mut command = Command::new(&copy);
     command.env("FAKE_ENGINE_LOADED", &mark).env_remove("SLEEVE_TORCH_ENGINE");
-    command.env("LD_LIBRARY_PATH", here.path()).args(["--engine", "torch", "--model"]).arg(&model);
+    command.env("LD_LIBRARY_PATH", here.path()).args(["extract", "--engine", "torch", "--model"]).arg(&model);
     assert_eq!(command.arg(recording("sky.ogg")).output().unwrap().status.code(), Some(1));
     assert!(mark.exists());
 }
@@ -125,7 +126,7 @@ fn nothing_is_linked_to_libtorch_but_the_plugin() {
     if !have("ldd") {
         skip!("no ldd");
     }
-    let needed = String::from_utf8(output_of(Command::new("ldd").arg(example("extract")))).unwrap();
+    let needed = String::from_utf8(output_of(Command::new("ldd").arg(program()))).unwrap();
     for library in ["torch", "c10", "cuda"] {
         assert!(!needed.contains(library), "{needed}");
     }

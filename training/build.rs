@@ -1,9 +1,5 @@
 //! With the feature `torch`: compiles what is written in C++, and lets what is linked here find libtorch.
 
-#[cfg(feature = "torch")]
-#[path = "../bindings/torch/libtorch.rs"]
-mod libtorch;
-
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     #[cfg(feature = "torch")]
@@ -12,7 +8,7 @@ fn main() {
 
 #[cfg(feature = "torch")]
 fn compile() {
-    let include = libtorch::link().with_file_name("include");
+    let include = sleeve_libtorch::link().with_file_name("include");
     let folder = "src/native";
     println!("cargo:rerun-if-changed={folder}");
     cxx_build::bridge(format!("{folder}/mod.rs"))

@@ -33,10 +33,9 @@ pub fn recording(name: &str) -> PathBuf {
     repository().join("examples/audio").join(name)
 }
 
-/// An example of the library, built for release beside the benchmark by `cargo xtask bench`.
-pub fn example(name: &str) -> PathBuf {
-    let program = std::env::current_exe().expect("the benchmark knows where it is");
-    program.with_file_name("examples").join(name)
+/// The program `sleeve`, built for release beside the benchmark by `cargo xtask bench`.
+pub fn program() -> PathBuf {
+    std::env::current_exe().expect("the benchmark knows where it is").with_file_name("sleeve")
 }
 
 /// Runs a command to its end; returns how it ended and the most memory it had, in bytes.

@@ -1,5 +1,5 @@
 # The library's version; a test keeps it the crate's. Below 1.0, each minor version is a promise of its own.
-set(PACKAGE_VERSION "0.1.0")
+set(PACKAGE_VERSION "0.2.0")
 string(REGEX MATCH "^[0-9]+\\.[0-9]+" _sleeve_series "${PACKAGE_VERSION}")
 if(PACKAGE_FIND_VERSION)
   string(REGEX MATCH "^[0-9]+\\.[0-9]+" _sleeve_asked "${PACKAGE_FIND_VERSION}")

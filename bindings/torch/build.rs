@@ -1,10 +1,7 @@
 //! Finds libtorch, lets what is linked here find it at run time, and compiles what tch lacks.
 
-#[path = "libtorch.rs"]
-mod libtorch;
-
 fn main() {
-    let libraries = libtorch::link();
+    let libraries = sleeve_libtorch::link();
     let include = libraries.with_file_name("include");
     for file in ["src/shim.cpp", "src/shim.h"] {
         println!("cargo:rerun-if-changed={file}");

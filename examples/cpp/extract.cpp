@@ -25,7 +25,7 @@ std::vector<double> mean(sleeve::Matrix matrix) {
 }
 
 void print(const std::string &file, const sleeve::Analysis &analysis) {
-    std::printf("%s: %zu patches, embeddings of %zu values\n", file.c_str(), analysis.patches(),
+    std::printf("%s: %zu patches, embeddings of %zu values\n", file.c_str(), analysis.patch_count(),
                 analysis.embeddings().columns());
     for (const std::string &warning : analysis.warnings())
         std::fprintf(stderr, "%s: warning: %s\n", file.c_str(), warning.c_str());

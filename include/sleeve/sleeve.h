@@ -48,15 +48,15 @@
 #ifndef SLEEVE_SLEEVE_H
 #define SLEEVE_SLEEVE_H
 
-/* Written by cbindgen (`cargo xtask header`): change src/capi/ instead. */
+/* Written by cbindgen (`cargo xtask header`): change bindings/c/src/ instead. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 /// The version of this header.
-#define SLEEVE_VERSION "0.1.0"
+#define SLEEVE_VERSION "0.2.0"
 #define SLEEVE_VERSION_MAJOR 0
-#define SLEEVE_VERSION_MINOR 1
+#define SLEEVE_VERSION_MINOR 2
 #define SLEEVE_VERSION_PATCH 0
 
 // The version of this ABI: the number in the name of the shared library (`libsleeve.so.1`). It grows when a

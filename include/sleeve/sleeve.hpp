@@ -303,7 +303,7 @@ public:
     // Takes over a handle.
     explicit Analysis(sleeve_analysis *analysis) noexcept : handle_(analysis) {}
 
-    std::size_t patches() const noexcept { return sleeve_analysis_patch_count(get()); }
+    std::size_t patch_count() const noexcept { return sleeve_analysis_patch_count(get()); }
 
     // Where each patch starts, in seconds.
     Span<const double> times() const noexcept {

@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sleeve_plugin_abi::panic_message;
+
 use super::input::Input;
 use super::source::{Block, Decoded, Failure, Source, Warnings};
 use super::{AudioInfo, container, wav};
@@ -183,10 +185,7 @@ fn open(mut input: Input) -> Decoded<Box<dyn Source>> {
 /// Runs third-party code. A panic in it becomes a reason; what panicked is never called again, only dropped.
 fn contain<T>(work: impl FnOnce() -> Decoded<T>) -> Decoded<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
-        let message = message.unwrap_or_else(|| "panic".to_owned());
-        Err(Failure::Damage(format!("the decoder failed ({message})")))
+        Err(Failure::Damage(format!("the decoder failed ({})", panic_message(&*panic))))
     })
 }
 

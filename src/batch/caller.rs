@@ -156,7 +156,7 @@ impl<'r, 'a, I: Iterator<Item = Input<'a>>> Caller<'r, 'a, I> {
         for segment in &batch.segments {
             match &outcome {
                 Ok(()) => self.give(segment, &batch, start),
-                Err(error) => self.fail(segment.recording, again(error)),
+                Err(error) => self.fail(segment.recording, error.clone()),
             }
             start += segment.rows;
         }
@@ -231,13 +231,5 @@ impl<I> Drop for Caller<'_, '_, I> {
     /// the channels, which close with their ends here.
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
-    }
-}
-
-/// The error of a batch, for one more of those who shared it.
-fn again(error: &Error) -> Error {
-    match error {
-        Error::Engine { engine, reason } => Error::Engine { engine, reason: reason.clone() },
-        other => Error::InvalidArgument(other.to_string()),
     }
 }

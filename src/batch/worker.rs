@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, select};
+use sleeve_plugin_abi::panic_message;
 
 use super::Shared;
 use super::assembler::{Assembler, Batch};
 use super::input::{Input, Recording};
 use crate::audio::AudioInfo;
-use crate::extractor::Summary;
-use crate::mel::{BANDS, MelStream};
+use crate::extractor::{Frames, Summary};
+use crate::mel::BANDS;
 use crate::patches::Patcher;
 use crate::{Error, Result};
 
@@ -80,9 +81,7 @@ fn run(shared: &Shared<'_>, mut batch: Batch, events: &Sender<Event>) {
 
 /// What a panic said.
 fn reason(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("panicked: {}", text.unwrap_or("without a reason"))
+    format!("panicked: {}", panic_message(panic))
 }
 
 impl Worker<'_, '_> {
@@ -136,25 +135,17 @@ impl Worker<'_, '_> {
         let audio = recording.info().clone();
         let _ = self.events.send(Event::Started(job.recording, audio.clone()));
         front.reset();
-        let mut heard = 0;
-        loop {
-            front.samples.clear();
-            if !recording.read(&mut front.samples)? {
-                break;
-            }
-            if unwanted() {
+        let read = |samples: &mut Vec<f32>| {
+            let more = recording.read(samples)?;
+            if more && unwanted() {
                 return Err(Error::Cancelled);
             }
-            heard += front.samples.len() as u64;
-            self.shared.heard.fetch_add(front.samples.len() as u64, Ordering::Relaxed);
-            front.frames.clear();
-            front.mel.push(&front.samples, &mut front.frames);
-            self.cut(job.recording, front)?;
-        }
-        front.frames.clear();
-        front.mel.finish(&mut front.frames);
-        self.cut(job.recording, front)?;
-        for (lane, (patcher, patches)) in front.patchers.iter_mut().enumerate() {
+            self.shared.heard.fetch_add(samples.len() as u64, Ordering::Relaxed);
+            Ok(more)
+        };
+        let Front { frames, patchers } = front;
+        let heard = frames.run(read, |frames, _| self.cut(job.recording, frames, patchers))?;
+        for (lane, (patcher, patches)) in patchers.iter_mut().enumerate() {
             if let Some(patch) = patcher.finish(batch.lanes[lane].extractor.last_patch()) {
                 self.submit(lane, job.recording, *patches, patch)?;
                 *patches += 1;
@@ -163,15 +154,15 @@ impl Worker<'_, '_> {
         Ok(Summary {
             audio,
             seconds: heard as f64 / f64::from(batch.rate),
-            patches: front.patchers.iter().map(|(_, patches)| *patches).collect(),
+            patches: patchers.iter().map(|(_, patches)| *patches).collect(),
             warnings: recording.warnings(),
         })
     }
 
     /// Submits the patches that the latest frames complete, of every extractor.
-    fn cut(&self, recording: usize, front: &mut Front) -> Result<()> {
-        for (lane, (patcher, patches)) in front.patchers.iter_mut().enumerate() {
-            let mut rest = front.frames.as_slice();
+    fn cut(&self, recording: usize, frames: &[f32], patchers: &mut [(Patcher, u64)]) -> Result<()> {
+        for (lane, (patcher, patches)) in patchers.iter_mut().enumerate() {
+            let mut rest = frames;
             while let Some(patch) = patcher.next(&mut rest) {
                 self.submit(lane, recording, *patches, patch)?;
                 *patches += 1;
@@ -229,9 +220,7 @@ impl Worker<'_, '_> {
 
 /// From samples to patches, for one recording after another.
 struct Front {
-    mel: MelStream,
-    samples: Vec<f32>,
-    frames: Vec<f32>,
+    frames: Frames,
     /// Each extractor's, with how many it has cut.
     patchers: Vec<(Patcher, u64)>,
 }
@@ -239,17 +228,11 @@ struct Front {
 impl Front {
     fn new(shared: &Shared<'_>) -> Self {
         let patcher = |lane: &super::Lane| (Patcher::new(lane.extractor.patching(), BANDS), 0);
-        Front {
-            mel: MelStream::new(),
-            samples: Vec::new(),
-            frames: Vec::new(),
-            patchers: shared.batch.lanes.iter().map(patcher).collect(),
-        }
+        Front { frames: Frames::new(), patchers: shared.batch.lanes.iter().map(patcher).collect() }
     }
 
     /// Forgets a recording that was left in the middle.
     fn reset(&mut self) {
-        self.mel.reset();
         for (patcher, patches) in &mut self.patchers {
             patcher.reset();
             *patches = 0;

@@ -27,7 +27,8 @@ pub struct Analysis {
 }
 
 impl Analysis {
-    pub(crate) fn collect(extractor: &Extractor) -> Self {
+    /// Nothing yet: a [`Sink`] of `extractor`'s rows. [`finish`](Self::finish) makes arrays of them.
+    pub fn collect(extractor: &Extractor) -> Self {
         let outputs: Vec<OutputRows> = extractor
             .outputs()
             .map(|info| OutputRows { info: info.clone(), values: Array2::zeros((0, info.dim)) })
@@ -41,7 +42,8 @@ impl Analysis {
         Analysis { rows, times: Vec::new(), outputs, warnings: Vec::new(), flat: Vec::new() }
     }
 
-    pub(crate) fn finish(mut self, warnings: Vec<String>) -> Self {
+    /// The rows that were collected, and what a user should know about the recording.
+    pub fn finish(mut self, warnings: Vec<String>) -> Self {
         self.rows = self.times.len();
         for (output, values) in self.outputs.iter_mut().zip(std::mem::take(&mut self.flat)) {
             output.values = Array2::from_shape_vec((self.rows, output.info.dim), values)
@@ -51,8 +53,8 @@ impl Analysis {
         self
     }
 
-    /// The number of patches (rows).
-    pub fn len(&self) -> usize {
+    /// How many patches, and so rows, there are.
+    pub fn patch_count(&self) -> usize {
         self.rows
     }
 
@@ -61,17 +63,14 @@ impl Analysis {
         self.rows == 0
     }
 
-    /// The model's embeddings, `[patches, dim]`; `[patches, 0]` if the model has none or they were not asked for.
-    pub fn patches(&self) -> ArrayView2<'_, f32> {
-        match self.find(Purpose::Embeddings) {
-            Some(output) => output.values.view(),
-            None => ArrayView2::from_shape((self.rows, 0), &[]).expect("no values, no columns"),
-        }
+    /// The model's embeddings, `[patches, dim]`; `None` if the model has none or they were not asked for.
+    pub fn embeddings(&self) -> Option<ArrayView2<'_, f32>> {
+        self.find(Purpose::Embeddings).map(|output| output.values.view())
     }
 
-    /// The mean of the embeddings over all patches; `None` without a patch.
+    /// The mean of the embeddings over all patches; `None` without embeddings or without a patch.
     pub fn mean(&self) -> Option<Array1<f32>> {
-        self.patches().mean_axis(Axis(0))
+        self.embeddings()?.mean_axis(Axis(0))
     }
 
     /// Where each patch starts, in seconds; nothing for rows that a [`Predictor`](super::Predictor) gave.
@@ -99,7 +98,7 @@ impl Analysis {
         &self.warnings
     }
 
-    /// The position in [`Analysis::outputs`] of what [`Analysis::patches`] or [`Analysis::predictions`] gives.
+    /// The position in [`Analysis::outputs`] of what [`Analysis::embeddings`] or [`Analysis::predictions`] gives.
     pub fn index_of(&self, purpose: Purpose) -> Option<usize> {
         let is_it = |output: &OutputRows| output.info.purpose == purpose;
         match purpose {

@@ -6,8 +6,9 @@
 
 mod analysis;
 mod builder;
-mod front_end;
+mod frames;
 mod lane;
+mod lanes;
 mod pipeline;
 mod predictor;
 mod run;
@@ -27,6 +28,8 @@ use crate::patches::{LastPatch, Patching};
 
 pub use analysis::{Analysis, OutputRows};
 pub use builder::ExtractorBuilder;
+pub(crate) use frames::Frames;
+pub use frames::{each_frame, each_frame_of};
 pub(crate) use pipeline::Pipeline;
 pub use predictor::Predictor;
 pub(crate) use run::shared_front;

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use ndarray::ArrayView3;
 
-use super::front_end::FrontEnd;
+use super::frames::Frames;
 use super::lane::Lane;
+use super::lanes::Lanes;
 use super::{Extractor, Pipeline, Sink};
 use crate::audio::{AudioInfo, MonoReader, Resampler};
 use crate::mel::BANDS;
@@ -58,27 +59,21 @@ pub fn run_file_together(
     let mut reader = MonoReader::open(path, rate, resampler)?;
     let audio = reader.info().clone();
     let total = audio.frames.map(|frames| frames as f64 / f64::from(audio.sample_rate));
-    let mut front = FrontEnd::new(extractors.iter().map(|(extractor, _)| *extractor));
+    let mut lanes = Lanes::new(extractors.iter().map(|(extractor, _)| *extractor));
     let mut sinks: Vec<&mut dyn Sink> = extractors.iter_mut().map(|(_, sink)| &mut **sink as _).collect();
-    let mut samples = Vec::new();
-    let mut heard = 0_u64;
-    loop {
-        samples.clear();
-        let count = reader.read(&mut samples)?;
-        if count == 0 {
-            break;
-        }
-        heard += count as u64;
-        front.push(&samples, &mut sinks)?;
+    let read = |samples: &mut Vec<f32>| Ok(reader.read(samples)? > 0);
+    let heard = Frames::new().run(read, |frames, heard| {
+        lanes.frames(frames, &mut sinks)?;
         for sink in &mut sinks {
             sink.progress(heard as f64 / f64::from(rate), total);
         }
-    }
-    front.finish(&mut sinks)?;
+        Ok(())
+    })?;
+    lanes.finish(&mut sinks)?;
     Ok(Summary {
         audio,
         seconds: heard as f64 / f64::from(rate),
-        patches: front.given(),
+        patches: lanes.given(),
         warnings: reader.warnings().to_vec(),
     })
 }

@@ -53,7 +53,6 @@
 //!
 //! Several streams may use one extractor at once: they share its networks and their threads.
 
-mod failure;
 mod options;
 mod puller;
 mod pusher;
@@ -65,9 +64,10 @@ mod single;
 use crate::extractor::{Extractor, Pipeline};
 use crate::{Error, Result};
 
+pub use crate::error::PushError;
 pub use options::{Capacity, StreamOptions};
 pub use puller::{Pulled, Puller, State};
-pub use pusher::{PushError, Pusher};
+pub use pusher::Pusher;
 pub use single::Stream;
 
 /// The atomics that the queue is built of.

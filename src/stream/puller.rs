@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-use super::failure::Failure;
 use super::queue::{Event, Reader};
 use crate::extractor::{Extractor, Pipeline, Rows, Sink};
 use crate::{Error, Result};
@@ -36,7 +35,7 @@ enum Phase {
     Hearing,
     Ended,
     /// Until the pusher resets the stream.
-    Failed(Failure),
+    Failed(Error),
     /// By a pusher that is gone; for ever.
     Abandoned,
 }
@@ -102,8 +101,7 @@ impl Puller {
     /// # Errors
     /// `NonFinite`, with the index of the frame in its recording, after the rows of all patches complete before it;
     /// `Engine` when the network fails; whatever the sink returns. The recording is then lost: further pulls discard what
-    /// is pushed of it and return the error again (a sink's as `InvalidArgument` with the same words), until the pusher
-    /// resets the stream.
+    /// is pushed of it and return the same error again, until the pusher resets the stream.
     pub fn pull(&mut self, sink: &mut dyn Sink) -> Result<Pulled> {
         let mut counted = Counted { sink, rows: 0 };
         let state = self.advance(&mut counted)?;
@@ -149,7 +147,7 @@ impl Puller {
                     match view.event {
                         Some(Event::Reset) => self.begin(),
                         Some(Event::Finish) => self.reader.heed(),
-                        None => return Err(failure.error()),
+                        None => return Err(failure.clone()),
                     }
                 }
                 Phase::Abandoned => return Ok(State::Abandoned),
@@ -171,11 +169,12 @@ impl Puller {
         sink: &mut dyn Sink,
         work: impl FnOnce(&mut Self, &mut dyn Sink) -> Result<()>,
     ) -> Result<()> {
-        self.phase = Phase::Failed(Failure::Interrupted);
+        self.phase =
+            Phase::Failed(Error::Panicked("the last pull panicked: reset the stream to go on".to_owned()));
         let done = work(self, sink);
         self.phase = match &done {
             Ok(()) => Phase::Hearing,
-            Err(error) => Phase::Failed(Failure::of(error)),
+            Err(error) => Phase::Failed(error.clone()),
         };
         done
     }

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 
 use super::queue::{Event, Writer};
+use crate::error::PushError;
 
 /// Takes samples, for one thread, which may be a real-time one.
 ///
@@ -20,29 +21,6 @@ pub struct Pusher {
     finished: bool,
     /// For one thread at a time.
     not_sync: PhantomData<Cell<()>>,
-}
-
-/// Why samples or an event were not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PushError {
-    /// Nobody will hear any more: the puller was dropped.
-    #[error("the stream is closed: its puller is gone")]
-    Closed,
-    /// The recording was finished; [`Pusher::reset`] begins the next one.
-    #[error("the recording is finished: reset the stream to push the next one")]
-    Finished,
-    /// The slice is no whole number of frames.
-    #[error("{samples} samples are no whole frames of {channels} channels")]
-    PartialFrame {
-        /// Samples in the slice.
-        samples: usize,
-        /// Channels of the stream.
-        channels: usize,
-    },
-    /// As many recordings as the queue can tell apart are waiting for the puller.
-    #[error("{} recordings or more wait for the puller; reset the stream later", super::MOST_RECORDINGS)]
-    Busy,
 }
 
 impl Pusher {

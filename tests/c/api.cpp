@@ -59,9 +59,9 @@ void results() {
 void analyses(const sleeve::Extractor &extractor, const std::string &recording) {
     sleeve::Analysis analysis = extractor.run_file(recording);
     const sleeve::Matrix predictions = analysis.predictions();
-    CHECK(predictions.rows() == analysis.patches() && predictions.rows() > 0 && predictions.columns() == 50);
+    CHECK(predictions.rows() == analysis.patch_count() && predictions.rows() > 0 && predictions.columns() == 50);
     CHECK(analysis.embeddings().columns() == 200);
-    CHECK(analysis.times().size() == analysis.patches());
+    CHECK(analysis.times().size() == analysis.patch_count());
     CHECK(!analysis.class_name(0).empty() && analysis.class_name(50).empty());
     CHECK(analysis.warnings().empty());
     const std::vector<sleeve::Output> outputs = extractor.outputs();
@@ -78,16 +78,16 @@ void analyses(const sleeve::Extractor &extractor, const std::string &recording) 
     CHECK(analysis.predictions().data() == predictions.data());
     sleeve::Analysis moved = std::move(analysis);
     CHECK(moved.predictions().data() == predictions.data());
-    CHECK(analysis.patches() == 0 && analysis.predictions().empty() && analysis.times().empty());
+    CHECK(analysis.patch_count() == 0 && analysis.predictions().empty() && analysis.times().empty());
     CHECK(extractor.try_run_file("/nowhere.mp3").error().status() == SLEEVE_STATUS_IO);
 
     const std::vector<float> silence(48000);
-    CHECK(extractor.run_samples({silence.data(), 0}, 2, 16000).patches() == 0);
-    CHECK(extractor.run_samples({}, 2, 16000).patches() == 0);
+    CHECK(extractor.run_samples({silence.data(), 0}, 2, 16000).patch_count() == 0);
+    CHECK(extractor.run_samples({}, 2, 16000).patch_count() == 0);
     CHECK(thrown([&] { (void)extractor.run_samples({silence.data(), 3}, 2, 16000); }) ==
           SLEEVE_STATUS_INVALID_ARGUMENT);
     CHECK(thrown([&] { (void)extractor.run_patches(silence, 2, 187, 96); }) == SLEEVE_STATUS_INVALID_ARGUMENT);
-    CHECK(extractor.run_patches({silence.data(), 2 * 187 * 96}, 2, 187, 96).patches() == 2);
+    CHECK(extractor.run_patches({silence.data(), 2 * 187 * 96}, 2, 187, 96).patch_count() == 2);
     CHECK(thrown([&] { (void)extractor.run_embeddings({silence.data(), 200}, 1, 200); }) ==
           SLEEVE_STATUS_INVALID_ARGUMENT);
 }
@@ -103,7 +103,7 @@ void heads(const std::string &file) {
     CHECK(chained.outputs().back().model != chained.outputs().front().model);
     CHECK(chained.warnings().empty() || !chained.warnings().front().empty());
     const std::vector<float> tone(16000, 0.25f);
-    CHECK(chained.run_samples(tone, 1, 16000).patches() >= 1);
+    CHECK(chained.run_samples(tone, 1, 16000).patch_count() >= 1);
 }
 
 void streams(const sleeve::Extractor &extractor) {
@@ -135,7 +135,7 @@ void streams(const sleeve::Extractor &extractor) {
         ++rows;
     }
     pushing.join();
-    CHECK(rows == offline.patches() && rows > 0);
+    CHECK(rows == offline.patch_count() && rows > 0);
     CHECK(stream.puller.output(99).empty());
     CHECK(thrown([&] { (void)sleeve::Stream::open(extractor, 0, 2); }) == SLEEVE_STATUS_INVALID_ARGUMENT);
 }
@@ -154,8 +154,8 @@ void batches(const sleeve::Extractor &extractor, const std::string &recording) {
                 CHECK(analysis.error().status() == SLEEVE_STATUS_IO);
                 return;
             }
-            CHECK(analysis->patches() == alone.patches());
-            for (std::size_t i = 0; i < alone.patches() * alone.output(0).columns(); ++i)
+            CHECK(analysis->patch_count() == alone.patch_count());
+            for (std::size_t i = 0; i < alone.patch_count() * alone.output(0).columns(); ++i)
                 CHECK(analysis->output(0).data()[i] == alone.output(0).data()[i]);
         },
         goes_on, 2);

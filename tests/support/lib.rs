@@ -41,11 +41,11 @@ pub fn peer(script: &str) -> Option<Command> {
     Some(command)
 }
 
-/// An example of the library, built as the tests are.
-pub fn example(name: &str) -> PathBuf {
+/// The program `sleeve`, built as the tests are.
+pub fn program() -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| build_workspace("--examples"));
-    profile().join("examples").join(name)
+    BUILT.get_or_init(|| build_workspace(&["--bin", "sleeve"]));
+    profile().join("sleeve")
 }
 
 /// The folder of what cargo builds in the profile of the tests.
@@ -54,13 +54,13 @@ pub fn profile() -> PathBuf {
     test.ancestors().nth(2).expect("tests lie in target/<profile>/deps").to_owned()
 }
 
-/// Builds the workspace's `--examples` or `--lib`. Up to date after `cargo test --workspace`; makes
+/// Builds some of the workspace: `--lib`, `--bin sleeve`. Up to date after `cargo test --workspace`; makes
 /// `cargo test -p sleeve-tests` enough.
-pub fn build_workspace(what: &str) {
+pub fn build_workspace(what: &[&str]) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     // The same packages as `cargo test --workspace` builds, so that features and thus artefacts agree.
-    command.current_dir(repository()).args(["build", "--quiet", "--workspace", what]);
+    command.current_dir(repository()).args(["build", "--quiet", "--workspace"]).args(what);
     if !has_libtorch() {
         command.args(["--exclude", "sleeve-torch"]);
     }
@@ -89,8 +89,7 @@ pub fn torch_engine() -> Option<PathBuf> {
     if !has_libtorch() {
         return None;
     }
-    // An example of its package is among the examples, and so the plugin is up to date.
-    example("devices");
+    build_workspace(&["--example", "devices"]);
     let test = std::env::current_exe().expect("the test knows where it is");
     let plugin = test.with_file_name("libsleeve_torch.so");
     assert!(plugin.exists(), "{} was not built", plugin.display());

@@ -18,7 +18,7 @@ pub const NO_PLUGIN: &str = "/nowhere/libsleeve_torch.so";
 /// How a program takes the library in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Linking {
-    /// `libsleeve.so`, found at run time where it was built.
+    /// `libsleeve.so`, found at run time where cargo built it.
     Shared,
     /// `libsleeve.a`.
     Static,
@@ -39,7 +39,7 @@ pub fn folder() -> PathBuf {
 /// `libsleeve.so`, built as the tests are; `libsleeve.a` lies beside it.
 pub fn library() -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| build_workspace("--lib"));
+    BUILT.get_or_init(|| build_workspace(&["--lib"]));
     profile().join("libsleeve.so")
 }
 
@@ -51,28 +51,12 @@ pub fn link(command: &mut Command, linking: Linking) {
     match linking {
         Linking::Shared => {
             command.arg("-L").arg(folder).arg("-lsleeve");
-            command.arg(format!("-Wl,-rpath,{}", soname_folder(&library).display()));
+            command.arg(format!("-Wl,-rpath,{}", folder.display()));
         }
         Linking::Static => {
             command.arg(folder.join("libsleeve.a")).args(["-lpthread", "-ldl", "-lm", "-lgcc_s"]);
         }
     }
-}
-
-/// A folder where the library has the names that linkers and programs ask for.
-pub fn soname_folder(library: &Path) -> PathBuf {
-    let folder = folder().join(if cfg!(debug_assertions) { "lib-debug" } else { "lib-release" });
-    std::fs::create_dir_all(&folder).expect("target/ is writable");
-    for name in ["libsleeve.so", "libsleeve.so.1"] {
-        let link = folder.join(name);
-        if std::fs::read_link(&link).ok().as_deref() != Some(library) {
-            let partial =
-                folder.join(format!("partial-{}-{:?}", std::process::id(), std::thread::current().id()));
-            std::os::unix::fs::symlink(library, &partial).expect("target/ is writable");
-            std::fs::rename(partial, link).expect("target/ is writable");
-        }
-    }
-    folder
 }
 
 /// Compiles one C or C++ source, all warnings being errors; returns the program.

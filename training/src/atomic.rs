@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::path::Path;
 
-pub use sleeve::atomic::AtomicFile;
+pub use sleeve_files::atomic::AtomicFile;
 
 use crate::error::{Error, Result};
 
@@ -15,7 +15,7 @@ pub fn create(path: impl AsRef<Path>) -> Result<AtomicFile> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
     }
-    sleeve::atomic::sweep(path);
+    sleeve_files::atomic::sweep(path);
     Ok(AtomicFile::create(path)?)
 }
 

@@ -50,6 +50,9 @@ pub enum Error {
     /// What Sleeve's library says.
     #[error(transparent)]
     Sleeve(#[from] sleeve::Error),
+    /// A file that cannot be read or written.
+    #[error(transparent)]
+    Files(#[from] sleeve_files::Error),
     /// An argument is outside its documented range.
     #[error("{0}")]
     InvalidArgument(String),

@@ -214,7 +214,7 @@ fn features_stand_in_for_audio() {
     let mut shapes: Vec<(usize, usize)> = walkdir(cache.path())
         .into_iter()
         .filter(is_array)
-        .map(|path| sleeve::npy::read_npy(path).unwrap().dim())
+        .map(|path| sleeve_files::npy::read_npy(path).unwrap().dim())
         .collect();
     assert_eq!(shapes.len(), 2 * 68);
     shapes.sort_unstable();

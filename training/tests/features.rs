@@ -10,7 +10,7 @@ use arrow_array::Array;
 use half::f16;
 use sleeve::audio::{MonoReader, Resampler};
 use sleeve::mel::MelSpectrogram;
-use sleeve::npy::{Dtype, NpyReader, read_npy};
+use sleeve_files::npy::{Dtype, NpyReader, read_npy};
 use sleeve_tests::{output_of, peer, skip};
 use sleeve_training::features::{Content, FEATURES, Store};
 use sleeve_training::scan::{scan, sha256_of};

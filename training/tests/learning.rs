@@ -220,7 +220,7 @@ fn from_packages_to_models() {
         }
         let extractor = Extractor::builder(Model::open(models.join(model)).unwrap()).build().unwrap();
         let analysis = extractor.extract_file(&recording).unwrap();
-        let rows = analysis.patches();
+        let rows = analysis.embeddings().unwrap();
         assert!(rows.nrows() > 10 && rows.ncols() == 1280, "{model}: {:?}", rows.dim());
         assert!(rows.iter().all(|value| value.is_finite()), "{model}");
         assert_ne!(rows.row(0), rows.row(5), "{model}");

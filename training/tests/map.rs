@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use sleeve::npy::{Dtype, NpyWriter};
+use sleeve_files::npy::{Dtype, NpyWriter};
 
 fn map(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sleeve-train")).arg("map").args(arguments).output().unwrap()

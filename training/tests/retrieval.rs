@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use sha2::{Digest, Sha256};
-use sleeve::npy::{Dtype, NpyWriter};
+use sleeve_files::npy::{Dtype, NpyWriter};
 use sleeve_training::evaluation::results::Results;
 use sleeve_training::features::{Content, FEATURES, Store};
 use sleeve_training::splits::{Part, SPLIT};

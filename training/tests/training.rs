@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use safetensors::SafeTensors;
-use sleeve::npy::{Dtype, NpyWriter};
+use sleeve_files::npy::{Dtype, NpyWriter};
 use sleeve_training::checkpoint::Checkpoint;
 use sleeve_training::features::Store;
 use sleeve_training::train::run::read_state;

@@ -44,8 +44,8 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if name == "essentia" {
         essentia::prepare()?;
         peers::keras()?;
-        // Built without the examples' and other packages' features: what a host would have.
-        checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve", "--lib"]))?;
+        // Built without other packages' features: what a host would have.
+        checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve-capi", "--lib"]))?;
         command_environment = Some(("PYTHONPATH", essentia::package()?));
         essentia::host(&path)?;
     }
@@ -56,7 +56,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     }
     // Some benchmarks run the command-line tools; this one Python.
     if name != "essentia" {
-        checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve", "--examples"]))?;
+        checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve-cli"]))?;
     }
     let mut command = cargo();
     command.args(["run", "--quiet", "--release", "--package", "sleeve-benches", "--bin", name, "--"]);

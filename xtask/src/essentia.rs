@@ -85,9 +85,7 @@ pub fn host(path: &OsStr) -> Result<()> {
     let (home, release) = (target().join("essentia-bench"), target().join("release"));
     let library = home.join("lib");
     fs::create_dir_all(&library)?;
-    for name in ["libsleeve.so", "libsleeve.so.1"] {
-        fs::copy(release.join("libsleeve.so"), library.join(name))?;
-    }
+    fs::copy(release.join("libsleeve.so"), library.join("libsleeve.so"))?;
     let file = format!(
         "Name: sleeve\nDescription: of the benchmark\nVersion: {}\nLibs: -L{} -lsleeve\nCflags: -I{}\n",
         env!("CARGO_PKG_VERSION"),

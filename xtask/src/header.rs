@@ -1,4 +1,4 @@
-//! `cargo xtask header`: `include/sleeve/sleeve.h` from `src/capi/`, by cbindgen.
+//! `cargo xtask header`: `include/sleeve/sleeve.h` from `bindings/c/src/`, by cbindgen.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use cbindgen::{Builder, Config, DocumentationStyle, Language, Style};
 
 use crate::run::repository;
 
-/// The files of `src/capi/`, in the order in which a reader meets their objects.
+/// The files of `bindings/c/src/`, in the order in which a reader meets their objects.
 const FILES: [&str; 12] = [
     "version",
     "status",
@@ -51,7 +51,7 @@ fn path() -> PathBuf {
 
 /// The header's text.
 pub fn generate() -> Result<String> {
-    let capi = repository().join("src/capi");
+    let capi = repository().join("bindings/c/src");
     let preamble = fs::read_to_string(capi.join("preamble.txt"))?;
     let version = env!("CARGO_PKG_VERSION");
     let parts: Vec<&str> = version.split(['.', '-']).take(3).collect();
@@ -71,7 +71,7 @@ pub fn generate() -> Result<String> {
         documentation_style: DocumentationStyle::C99,
         header: Some(preamble.trim_end().to_owned()),
         autogen_warning: Some(
-            "/* Written by cbindgen (`cargo xtask header`): change src/capi/ instead. */".to_owned(),
+            "/* Written by cbindgen (`cargo xtask header`): change bindings/c/src/ instead. */".to_owned(),
         ),
         after_includes: Some(versions),
         line_length: 110,

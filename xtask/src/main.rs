@@ -24,7 +24,7 @@ cargo xtask <command>
   evaluate [MODEL...] measures published models on the held-out part of it, and compares with models/results
   libtorch            fetches libtorch for the CPU into target/libtorch, which whatever links it is built with
   peers               only fetches what the tests and benchmarks need
-  header [--check]    writes include/sleeve/sleeve.h from src/capi/
+  header [--check]    writes include/sleeve/sleeve.h from bindings/c/src/
   help                this text
 ";
 

@@ -31,11 +31,11 @@ MODULE = "$ORIGIN/essentia_module.so"
 
 
 def build(folder):
-    """Puts libsleeve.so.1, with its licences, and libsleeve_essentia.so into `folder`."""
+    """Puts libsleeve.so, with its licences, and libsleeve_essentia.so into `folder`."""
     for licence in ["LICENSE-APACHE", "LICENSE-MIT"]:
         shutil.copy(REPOSITORY / licence, folder)
     # Copied without its symbols for debugging, which are most of it.
-    library = folder / "libsleeve.so.1"
+    library = folder / "libsleeve.so"
     shutil.copyfile(sleeve(), library)
     if shutil.which("strip"):
         run(["strip", "--strip-unneeded", library])
@@ -49,7 +49,7 @@ def sleeve():
         return Path(os.environ["SLEEVE_LIBRARY"])
     if not shutil.which("cargo"):
         sys.exit("there is no cargo to build libsleeve.so with; install Rust, or set SLEEVE_LIBRARY to the file")
-    run(["cargo", "build", "--release", "--package", "sleeve", "--lib"], cwd=REPOSITORY)
+    run(["cargo", "build", "--release", "--package", "sleeve-capi", "--lib"], cwd=REPOSITORY)
     target = os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")
     return REPOSITORY / target / "release/libsleeve.so"
 
@@ -96,7 +96,8 @@ def compile_plugin(folder, essentia, library, scratch):
     flags += shlex.split(os.environ.get("CXXFLAGS", ""))
     sources = sorted([*(HERE.parent / "src").glob("*.cpp"), *(HERE / "src").glob("*.cpp")])
     # The module first: nothing is linked with it but what it has, and that is seen when it is loaded.
-    libraries = ["-Wl,--no-as-needed", module, library, "-Wl,-rpath,$ORIGIN"]
+    # Sleeve's by its file's name: cargo gives it no other.
+    libraries = ["-Wl,--no-as-needed", module, f"-L{library.parent}", f"-l:{library.name}", "-Wl,-rpath,$ORIGIN"]
     run([*compiler, *flags, *sources, *libraries, "-o", folder / "libsleeve_essentia.so"])
 
 

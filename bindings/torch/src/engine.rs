@@ -11,12 +11,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use tch::{Device, Kind, Tensor};
 
-use crate::abi;
 use crate::failure::{Failure, Outcome, brief, is_lost_device, is_out_of_memory};
 use crate::network::{Network, Output, kind_text};
 use crate::shim::{self, Inference};
 use crate::slot::{Slot, fill, values};
 use crate::{cuda, host};
+use sleeve_plugin_abi as abi;
 
 /// Rows of a forward on the CPU.
 const CPU_ROWS: usize = 1;

@@ -1,6 +1,6 @@
 //! What can go wrong, in the terms of the plugin's interface.
 
-use crate::abi::{self, Status};
+use sleeve_plugin_abi::{self as abi, Status};
 
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]

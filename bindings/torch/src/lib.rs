@@ -1,14 +1,11 @@
 //! TorchScript models on CPU and CUDA, through libtorch: an engine plugin of sleeve.
 //!
-//! The interface is `abi`, the library's own file. `engine` shares batches among devices, `network` is one file on one
+//! The interface is the crate `sleeve-plugin-abi`. `engine` shares batches among devices, `network` is one file on one
 //! device, `slot` a batch in flight on CUDA, `cuda` loads libtorch's CUDA half, `shim` what tch lacks.
 //!
 //! What libtorch keeps for the whole process: the number of CPU threads that new threads begin with, its memory caches,
 //! the fuser of TorchScript switched off, and, once an engine in f32 runs on CUDA, TensorFloat-32 too.
 
-#[path = "../../../src/engine/plugin/abi.rs"]
-#[allow(dead_code)]
-mod abi;
 pub mod cuda;
 mod engine;
 mod failure;
@@ -22,9 +19,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use shim::exact_f32;
 
-use abi::{Handle, Host, Message, Output, Plugin, Request, Status, Wanted};
 use engine::{Engine, Place};
 use failure::{Failure, Outcome};
+use sleeve_plugin_abi::{self as abi, Handle, Host, Message, Output, Plugin, Request, Status, Wanted};
 
 /// The version of libtorch that tch is made for.
 const VERSION: &str = "2.11.0";
@@ -58,12 +55,7 @@ pub unsafe extern "C" fn sleeve_engine_plugin(host: *const Host) -> *const Plugi
 /// Runs a function behind a wall: neither a failure nor a panic goes beyond it.
 fn guarded(message: *mut Message, function: impl FnOnce() -> Outcome<()>) -> Status {
     let outcome = catch_unwind(AssertUnwindSafe(function)).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("no reason given");
-        Err(Failure::running(format!("internal error: {}", failure::brief(text))))
+        Err(Failure::running(format!("internal error: {}", failure::brief(abi::panic_message(&*panic)))))
     });
     match outcome {
         Ok(()) => abi::OK,

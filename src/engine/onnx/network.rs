@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueView};
 use rten_tensor::TensorView;
+use sleeve_plugin_abi::panic_message;
 
 use super::{Graph, operators, repair};
 
@@ -100,9 +101,6 @@ fn floats(value: Value) -> Result<Vec<f32>, String> {
 /// The last wall between a damaged network and the host: a panic in the runtime becomes an error. What it
 /// works on is dropped or read-only, so nothing half-changed is seen afterwards.
 fn contained<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        format!("the onnx runtime gave up: {}", text.unwrap_or("for no reason it gave"))
-    })
+    catch_unwind(AssertUnwindSafe(work))
+        .map_err(|panic| format!("the onnx runtime gave up: {}", panic_message(&*panic)))
 }

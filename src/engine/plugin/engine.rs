@@ -1,9 +1,9 @@
 //! An engine of a plugin, behind the trait that all engines share.
 
-use super::abi::{self, Handle, Request, Wanted};
 use super::library::{Library, call, text};
 use crate::engine::{Device, Engine, EngineOptions, InputSpec, OutputSpec, Precision, Purpose};
 use crate::{Error, Result};
+use sleeve_plugin_abi::{self as abi, Handle, Request, Wanted};
 
 /// A network that a plugin runs.
 pub struct PluginEngine {

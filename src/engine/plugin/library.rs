@@ -5,9 +5,9 @@ use std::ffi::c_char;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::abi::{self, Entry, Host, Message, Plugin, Request, Status};
 use super::find;
 use crate::{Error, Result};
+use sleeve_plugin_abi::{self as abi, Entry, Host, Message, Plugin, Request, Status};
 
 /// What is said of the library to every plugin.
 static HOST: Host = Host { size: size_of::<Host>() as u32, version: abi::VERSION, log };

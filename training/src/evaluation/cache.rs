@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 use ndarray::{Array2, ArrayView2, ArrayView3};
 use rand::Rng;
 use sha2::{Digest, Sha256};
-use sleeve::npy::{Dtype, NpyReader, NpyWriter};
+use sleeve_files::npy::{Dtype, NpyReader, NpyWriter};
 
 use super::encoders::{Encoder, FrontEnd};
 use super::recordings::{Recording, Sources};
@@ -306,7 +306,7 @@ fn open(path: &Path, dimensions: usize, patches: Patches) -> Result<NpyReader> {
 fn write(path: &Path, embeddings: &Array2<f32>) -> Result<()> {
     let folder = path.parent().expect("inside the cache");
     std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
-    sleeve::atomic::sweep(path);
+    sleeve_files::atomic::sweep(path);
     let dtype = if halves_hold(embeddings) { Dtype::F16 } else { Dtype::F32 };
     let mut writer = NpyWriter::create(path, embeddings.ncols(), dtype)?;
     writer.write_rows(embeddings.as_slice().expect("in rows"))?;

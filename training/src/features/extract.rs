@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use arrow_array::Array;
 use sleeve::audio::{MonoReader, Resampler};
 use sleeve::mel::{BANDS, MelStream, SAMPLE_RATE, frame_count};
-use sleeve::npy::{Dtype, NpyWriter};
+use sleeve_files::npy::{Dtype, NpyWriter};
 
 use super::store::{Content, FEATURES, Store};
 use crate::error::{Error, Result};
@@ -195,7 +195,7 @@ impl Work {
         let file = self.store.path(row.content);
         let folder = file.parent().expect("inside the folder of features");
         std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
-        sleeve::atomic::sweep(&file);
+        sleeve_files::atomic::sweep(&file);
         write_features(&path, &file)
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::Array;
 use rustc_hash::FxHashMap;
 use sleeve::mel::BANDS;
-use sleeve::npy::NpyReader;
+use sleeve_files::npy::NpyReader;
 
 use crate::error::{Error, Result};
 use crate::table::Type::{Int, Text};

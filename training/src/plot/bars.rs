@@ -1,8 +1,8 @@
 //! Figures side by side, each with its interval.
 
-use super::canvas::{Anchor, FAINT, INK, Rgb};
 use super::chart::{label, ticks};
 use super::{COLOURS, Drawing, Surface};
+use sleeve_plot::canvas::{Anchor, FAINT, INK, Rgb};
 
 const WIDTH: usize = 720;
 const LEFT: f64 = 200.0;

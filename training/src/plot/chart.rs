@@ -1,7 +1,7 @@
 //! Curves over epochs, with axes and a legend.
 
-use super::canvas::{Anchor, FAINT, INK, Rgb};
 use super::{COLOURS, Drawing, Surface};
+use sleeve_plot::canvas::{Anchor, FAINT, INK, Rgb};
 
 /// Size of the picture in pixels.
 const WIDTH: usize = 960;

@@ -1,11 +1,7 @@
 //! Pictures: how runs learnt (Figure 2 of the paper, accuracy over epochs, for any set of runs), figures with their
 //! intervals side by side, and points on a plane.
 
-// One canvas for all pictures of the project; this draws a part of what it can.
 mod bars;
-#[allow(dead_code, missing_docs)]
-#[path = "../../../examples/plot/canvas.rs"]
-mod canvas;
 mod chart;
 mod scatter;
 mod surface;
@@ -13,9 +9,9 @@ mod surface;
 use std::path::{Path, PathBuf};
 
 pub use bars::{Bar, Bars};
-pub use canvas::{Anchor, Rgb};
 pub use chart::{Chart, Curve};
 pub use scatter::{GROUPS, Group, Scatter};
+pub use sleeve_plot::canvas::{Anchor, Rgb};
 pub use surface::Surface;
 use surface::{Pixels, Svg};
 

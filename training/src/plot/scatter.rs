@@ -1,7 +1,7 @@
 //! Points on a plane, coloured by what they belong to.
 
-use super::canvas::{Anchor, FAINT, INK, Rgb, WHITE};
 use super::{COLOURS, Drawing, Surface};
+use sleeve_plot::canvas::{Anchor, FAINT, INK, Rgb, WHITE};
 
 /// Size of the picture in pixels: the width at which a README shows it.
 const WIDTH: usize = 900;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use quick_xml::escape::escape;
 
-use super::canvas::{Anchor, Canvas, Rgb};
+use sleeve_plot::canvas::{Anchor, Canvas, Rgb};
 
 /// Something to draw on; coordinates are pixels from the upper left corner.
 pub trait Surface {

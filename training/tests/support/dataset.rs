@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sleeve::npy::{Dtype, NpyWriter};
+use sleeve_files::npy::{Dtype, NpyWriter};
 use sleeve_training::batches::{Dataset, PATCH, Readers};
 use sleeve_training::config::Config;
 use sleeve_training::features::{Content, FEATURES, Store};

@@ -42,14 +42,16 @@ def load():
 def _start(module):
     """Loads and starts the plugin; returns why it does not fit, or None."""
     # By its own name first, so that the torch plugin is looked for beside it.
-    ctypes.CDLL(str(HERE / "libsleeve.so.1"))
+    ctypes.CDLL(str(HERE / "libsleeve.so"))
     # The plugin asks for Essentia's module beside itself, by a name of its own. Loaded like this it finds Essentia's
     # functions, and nobody else does: making the module's symbols global would also make its copies of FFmpeg, or
     # TensorFlow, everyone's.
     with tempfile.TemporaryDirectory(prefix="sleeve_essentia-") as folder:
         for name, target in [
             ("essentia_module.so", os.path.realpath(module)),
-            ("libsleeve.so.1", HERE / "libsleeve.so.1"),
+            ("libsleeve.so", HERE / "libsleeve.so"),
+            # What a library that cargo-c installed asks to be called.
+            ("libsleeve.so.1", HERE / "libsleeve.so"),
             ("libsleeve_essentia.so", HERE / "libsleeve_essentia.so"),
         ]:
             os.symlink(target, os.path.join(folder, name))

@@ -103,7 +103,7 @@ impl Stack {
         for member in &self.members {
             readers.push(self.cache.open_as(&member.identity, member.dimensions, content, patches)?);
         }
-        let counts: Vec<usize> = readers.iter().map(sleeve::npy::NpyReader::rows).collect();
+        let counts: Vec<usize> = readers.iter().map(sleeve_files::npy::NpyReader::rows).collect();
         let rows = match patches {
             Patches::Drawn { count, .. } => vec![number % count.max(1); readers.len()],
             Patches::Overlapped => {

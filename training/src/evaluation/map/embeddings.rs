@@ -9,7 +9,7 @@ use ndarray::Array2;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::Deserialize;
-use sleeve::npy::NpyReader;
+use sleeve_files::npy::NpyReader;
 
 use crate::error::{Error, Result};
 

@@ -1,0 +1,189 @@
+//! Analyses: everything about one recording.
+
+use std::ffi::{CString, c_char};
+
+use super::boundary::{Failure, c_string, call, free, set, slice_mut, text_at};
+use super::model::require_out;
+use super::status::sleeve_status;
+use sleeve::engine::Purpose;
+use sleeve::extractor::Analysis;
+
+/// What an extractor says about one recording. Never changes: threads may share it.
+pub struct sleeve_analysis {
+    analysis: Analysis,
+    classes: Vec<CString>,
+    warnings: Vec<CString>,
+}
+
+impl sleeve_analysis {
+    pub(super) fn new(analysis: Analysis) -> Self {
+        let texts = |texts: &[String]| texts.iter().map(|text| c_string(text)).collect();
+        Self { classes: texts(analysis.classes()), warnings: texts(analysis.warnings()), analysis }
+    }
+
+    /// The values of an output: its own in row order.
+    fn values(&self, index: usize) -> Result<(*const f32, usize), Failure> {
+        let outputs = self.analysis.outputs();
+        let Some(output) = outputs.get(index) else {
+            let count = outputs.len();
+            return Err(Failure::not_found(format!("output {index} of an analysis with {count}")));
+        };
+        let values = output.values.as_slice().ok_or_else(|| Failure::not_found("values out of order"))?;
+        Ok((values.as_ptr(), output.info.dim))
+    }
+}
+
+/// The number of patches (rows): 0 for a recording shorter than a patch, and for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_analysis_patch_count(analysis: *const sleeve_analysis) -> usize {
+    // SAFETY: the ABI's rules for handles.
+    unsafe { analysis.as_ref() }.map_or(0, |analysis| analysis.analysis.patch_count())
+}
+
+/// Where each patch starts, in seconds: one number for each patch. NULL for NULL, without a patch, and for the
+/// rows of embeddings, which have no time.
+///
+/// Valid as long as the analysis.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_analysis_times(analysis: *const sleeve_analysis) -> *const f64 {
+    // SAFETY: the ABI's rules for handles.
+    let times = unsafe { analysis.as_ref() }.map_or(&[][..], |analysis| analysis.analysis.times());
+    if times.is_empty() { std::ptr::null() } else { times.as_ptr() }
+}
+
+/// The output at `index`, in the extractor's order: `[patches, dim]` values, row by row.
+///
+/// The values are valid as long as the analysis. Errors: NOT_FOUND.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_analysis_output(
+    analysis: *const sleeve_analysis,
+    index: usize,
+    values: *mut *const f32,
+    dim: *mut usize,
+) -> sleeve_status {
+    call(|| {
+        let analysis = not_null!(analysis);
+        require_out(values, "values")?;
+        require_out(dim, "dim")?;
+        let (pointer, length) = analysis.values(index)?;
+        // SAFETY: the ABI's rules for out-parameters.
+        unsafe {
+            set(values, "values", pointer)?;
+            set(dim, "dim", length)
+        }
+    })
+}
+
+/// The model's embeddings: `[patches, dim]` values, row by row.
+///
+/// The values are valid as long as the analysis. Errors: NOT_FOUND where the model has none or they were not
+/// asked for.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_analysis_embeddings(
+    analysis: *const sleeve_analysis,
+    values: *mut *const f32,
+    dim: *mut usize,
+) -> sleeve_status {
+    // SAFETY: the caller's promises are this function's.
+    unsafe { purpose(analysis, Purpose::Embeddings, values, dim) }
+}
+
+/// The predictions, `[patches, dim]`, mostly activations from 0 to 1: of the last head if there is one, else of
+/// the model itself. `sleeve_analysis_class_name` names the columns.
+///
+/// The values are valid as long as the analysis. Errors: NOT_FOUND.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_analysis_predictions(
+    analysis: *const sleeve_analysis,
+    values: *mut *const f32,
+    dim: *mut usize,
+) -> sleeve_status {
+    // SAFETY: the caller's promises are this function's.
+    unsafe { purpose(analysis, Purpose::Predictions, values, dim) }
+}
+
+unsafe fn purpose(
+    analysis: *const sleeve_analysis,
+    purpose: Purpose,
+    values: *mut *const f32,
+    dim: *mut usize,
+) -> sleeve_status {
+    call(|| {
+        let analysis = not_null!(analysis);
+        require_out(values, "values")?;
+        require_out(dim, "dim")?;
+        let index = analysis
+            .analysis
+            .index_of(purpose)
+            .ok_or_else(|| Failure::not_found(format!("no {}", format!("{purpose:?}").to_lowercase())))?;
+        let (pointer, length) = analysis.values(index)?;
+        // SAFETY: the ABI's rules for out-parameters.
+        unsafe {
+            set(values, "values", pointer)?;
+            set(dim, "dim", length)
+        }
+    })
+}
+
+/// Writes the mean over all patches of the output at `index` to `mean`, `dim` values.
+///
+/// Errors: NOT_FOUND for the index or without a patch; INVALID_ARGUMENT if `dim` is not the output's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_analysis_mean(
+    analysis: *const sleeve_analysis,
+    index: usize,
+    mean: *mut f32,
+    dim: usize,
+) -> sleeve_status {
+    call(|| {
+        let analysis = not_null!(analysis);
+        require_out(mean, "mean")?;
+        let (_, length) = analysis.values(index)?;
+        if dim != length {
+            return Err(Failure::invalid(format!("room for {dim} values of an output of {length}")));
+        }
+        let values = &analysis.analysis.outputs()[index].values;
+        let Some(means) = values.mean_axis(ndarray::Axis(0)) else {
+            return Err(Failure::not_found("there is no patch to take the mean of"));
+        };
+        // SAFETY: the ABI's rules for arrays.
+        let mean = unsafe { slice_mut(mean, dim, "mean")? };
+        for (to, from) in mean.iter_mut().zip(&means) {
+            *to = *from;
+        }
+        Ok(())
+    })
+}
+
+/// The name of a column of `sleeve_analysis_predictions`, in UTF-8; NULL beyond the last, and where the metadata
+/// names none.
+///
+/// Valid as long as the analysis.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_analysis_class_name(
+    analysis: *const sleeve_analysis,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: the ABI's rules for handles.
+    unsafe { analysis.as_ref() }.map_or(std::ptr::null(), |analysis| text_at(&analysis.classes, index))
+}
+
+/// What a user should know about the recording (it was cut short, its header lied): the sentence at `index`,
+/// NULL beyond the last.
+///
+/// Valid as long as the analysis.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_analysis_warning(
+    analysis: *const sleeve_analysis,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: the ABI's rules for handles.
+    unsafe { analysis.as_ref() }.map_or(std::ptr::null(), |analysis| text_at(&analysis.warnings, index))
+}
+
+/// Frees an analysis. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_analysis_free(analysis: *mut sleeve_analysis) {
+    // SAFETY: the ABI's rules for handles.
+    unsafe { free(analysis) };
+}

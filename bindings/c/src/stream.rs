@@ -1,0 +1,318 @@
+//! Streams: audio as it comes, in two handles around a bounded queue.
+
+use super::boundary::{Failure, call_for_status, free, get, product, set, slice};
+use super::extractor::sleeve_extractor;
+use super::model::require_out;
+use super::status::sleeve_status;
+use sleeve::extractor::{Rows, Sink};
+use sleeve::stream::{Capacity, Puller, PushError, Pusher, State, Stream, StreamOptions};
+
+/// The end of a stream that audio goes in at. For one thread, which may be a real-time one: no call of a pusher waits,
+/// takes a lock, allocates memory or enters the operating system, but that which frees it.
+pub struct sleeve_pusher {
+    pusher: Pusher,
+    channels: usize,
+}
+
+/// The end of a stream that results come out at. For one thread at a time: `sleeve_puller_pull` resamples, computes the
+/// mel-spectrogram and runs the networks.
+pub struct sleeve_puller {
+    puller: Puller,
+    /// Rows that came of the last pull, and how many of them the caller has had.
+    rows: Held,
+}
+
+/// Opens a stream of interleaved `channels` at `sample_rate` Hz: `pusher` for the thread that has the audio, `puller`
+/// for the one that wants the results. The queue between them holds `capacity` sample frames; 0 is ten seconds.
+///
+/// Rows are the same bits as `sleeve_extractor_run_samples` gives for the whole recording, however it is cut. Several
+/// streams may share an extractor.
+///
+/// Errors: INVALID_ARGUMENT for a rate outside 1000 to 768000 Hz, no channel, a capacity that memory does not hold, or a
+/// head's extractor.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_stream_new(
+    extractor: *const sleeve_extractor,
+    sample_rate: u32,
+    channels: u32,
+    capacity: usize,
+    pusher: *mut *mut sleeve_pusher,
+    puller: *mut *mut sleeve_puller,
+) -> sleeve_status {
+    call_for_status(|| {
+        let extractor = not_null!(extractor);
+        require_out(pusher, "pusher")?;
+        require_out(puller, "puller")?;
+        let narrow = u16::try_from(channels)
+            .map_err(|_| Failure::invalid(format!("{channels} channels; at most {}", u16::MAX)))?;
+        let mut options = StreamOptions::new(sample_rate, narrow);
+        if capacity > 0 {
+            options = options.capacity(Capacity::Frames(capacity));
+        }
+        let extractor = extractor.audio()?;
+        let (new_pusher, new_puller) = Stream::open(extractor, &options)?;
+        let dims = extractor.outputs().map(|output| output.dim).collect();
+        let new_pusher = sleeve_pusher { pusher: new_pusher, channels: narrow.into() };
+        let new_puller = sleeve_puller { puller: new_puller, rows: Held::new(dims) };
+        // SAFETY: the ABI's rules for out-parameters; both are there.
+        unsafe {
+            pusher.write(Box::into_raw(Box::new(new_pusher)));
+            puller.write(Box::into_raw(Box::new(new_puller)));
+        }
+        Ok(sleeve_status::SLEEVE_STATUS_OK)
+    })
+}
+
+/// Pushes `frames` frames of interleaved samples, full scale being 1. `taken`, which is also set with WOULD_BLOCK, is how
+/// many there was room for: push the rest again later, or decide what to leave out.
+///
+/// WOULD_BLOCK when not all were taken, CLOSED when the puller is gone. Errors: INVALID_ARGUMENT after
+/// `sleeve_pusher_finish`. Samples that are not finite are the puller's error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_pusher_push(
+    pusher: *mut sleeve_pusher,
+    samples: *const f32,
+    frames: usize,
+    taken: *mut usize,
+) -> sleeve_status {
+    // SAFETY: the caller's promises are this function's.
+    unsafe { push(pusher, samples, frames, taken, Pusher::push) }
+}
+
+/// The same for 16-bit samples, of which full scale is 32768.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_pusher_push_i16(
+    pusher: *mut sleeve_pusher,
+    samples: *const i16,
+    frames: usize,
+    taken: *mut usize,
+) -> sleeve_status {
+    // SAFETY: the caller's promises are this function's.
+    unsafe { push(pusher, samples, frames, taken, Pusher::push_i16) }
+}
+
+unsafe fn push<T>(
+    pusher: *mut sleeve_pusher,
+    samples: *const T,
+    frames: usize,
+    taken: *mut usize,
+    push: impl FnOnce(&mut Pusher, &[T]) -> Result<usize, PushError>,
+) -> sleeve_status {
+    call_for_status(|| {
+        let pusher = not_null!(mut pusher);
+        require_out(taken, "taken")?;
+        if samples.is_null() {
+            return Err(Failure::null("samples"));
+        }
+        // SAFETY: the ABI's rules for arrays.
+        let samples = unsafe { slice(samples, product(&[frames, pusher.channels], "samples")?, "samples")? };
+        match push(&mut pusher.pusher, samples) {
+            Ok(count) => {
+                // SAFETY: the ABI's rules for out-parameters.
+                unsafe { set(taken, "taken", count)? };
+                Ok(if count == frames {
+                    sleeve_status::SLEEVE_STATUS_OK
+                } else {
+                    sleeve_status::SLEEVE_STATUS_WOULD_BLOCK
+                })
+            }
+            Err(error) => refused(error),
+        }
+    })
+}
+
+/// What is no fault is a status without a message, which would need memory.
+fn refused(error: PushError) -> Result<sleeve_status, Failure> {
+    match error {
+        PushError::Closed => Ok(sleeve_status::SLEEVE_STATUS_CLOSED),
+        PushError::Busy => Ok(sleeve_status::SLEEVE_STATUS_WOULD_BLOCK),
+        error => Err(Failure::invalid(error.to_string())),
+    }
+}
+
+/// Frames that a push would take now. 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_pusher_room(pusher: *const sleeve_pusher) -> usize {
+    // SAFETY: the ABI's rules for handles.
+    get(0, || unsafe { pusher.as_ref() }.map_or(0, |pusher| pusher.pusher.room()))
+}
+
+/// Marks the end of the recording, also when the queue is full. The puller hears all of it, its tail as that of a file,
+/// and then says FINISHED. A second call changes nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_pusher_finish(pusher: *mut sleeve_pusher) -> sleeve_status {
+    call_for_status(|| {
+        not_null!(mut pusher).pusher.finish();
+        Ok(sleeve_status::SLEEVE_STATUS_OK)
+    })
+}
+
+/// Begins the next recording, in the memory of the last. One that was finished is still heard to its end first; one that
+/// was not is abandoned: the puller discards what is left of it and says CANCELLED once.
+///
+/// WOULD_BLOCK if some 64 recordings wait to be heard, CLOSED when the puller is gone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_pusher_reset(pusher: *mut sleeve_pusher) -> sleeve_status {
+    call_for_status(|| match not_null!(mut pusher).pusher.reset() {
+        Ok(()) => Ok(sleeve_status::SLEEVE_STATUS_OK),
+        Err(error) => refused(error),
+    })
+}
+
+/// Frees a pusher; a recording that was not finished is abandoned. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_pusher_free(pusher: *mut sleeve_pusher) {
+    // SAFETY: the ABI's rules for handles.
+    unsafe { free(pusher) };
+}
+
+/// Moves on to the next row, hearing what was pushed as far as needed. A row is there as soon as the last sample of its
+/// patch was pushed; `sleeve_puller_index`, `_time` and `_output` tell of it.
+///
+/// OK when there is a row; WOULD_BLOCK when everything pushed so far is heard; FINISHED when the recording is over, until
+/// the pusher begins the next one; CANCELLED, once, when the pusher has abandoned the recording; CLOSED when it was freed
+/// without finishing it. Errors: NON_FINITE, with the index of the frame, after the rows before it; ENGINE. The recording
+/// is then lost, and the error returned again until the pusher resets the stream.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_puller_pull(puller: *mut sleeve_puller) -> sleeve_status {
+    call_for_status(|| {
+        let puller = not_null!(mut puller);
+        if puller.rows.advance() {
+            return Ok(sleeve_status::SLEEVE_STATUS_OK);
+        }
+        loop {
+            puller.rows.clear();
+            let pulled = puller.puller.pull(&mut puller.rows);
+            // Rows that come before an error or an end are had before it: both are said again by the next pull, but for
+            // a recording that a reset abandons, whose rows are discarded.
+            match pulled {
+                Ok(pulled) if pulled.state == State::Abandoned => {
+                    puller.rows.clear();
+                    return Ok(if puller.puller.is_closed() {
+                        sleeve_status::SLEEVE_STATUS_CLOSED
+                    } else {
+                        sleeve_status::SLEEVE_STATUS_CANCELLED
+                    });
+                }
+                _ if puller.rows.advance() => return Ok(sleeve_status::SLEEVE_STATUS_OK),
+                Ok(pulled) => match pulled.state {
+                    State::More => {}
+                    State::Ended => return Ok(sleeve_status::SLEEVE_STATUS_FINISHED),
+                    _ => return Ok(sleeve_status::SLEEVE_STATUS_WOULD_BLOCK),
+                },
+                Err(error) => return Err(error.into()),
+            }
+        }
+    })
+}
+
+/// The index of the row's patch in its recording, from 0. 0 without a row.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_puller_index(puller: *const sleeve_puller) -> u64 {
+    // SAFETY: the ABI's rules for handles.
+    unsafe { puller.as_ref() }.map_or(0, |puller| puller.rows.index())
+}
+
+/// Where the row's patch starts in its recording, in seconds. 0 without a row.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_puller_time(puller: *const sleeve_puller) -> f64 {
+    // SAFETY: the ABI's rules for handles.
+    unsafe { puller.as_ref() }.map_or(0.0, |puller| puller.rows.time())
+}
+
+/// The row's values of the output at `index`, in the extractor's order, and how many they are.
+///
+/// Valid until the next `sleeve_puller_pull`. Errors: NOT_FOUND for the index, or without a row.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_puller_output(
+    puller: *const sleeve_puller,
+    index: usize,
+    values: *mut *const f32,
+    dim: *mut usize,
+) -> sleeve_status {
+    call_for_status(|| {
+        let puller = not_null!(puller);
+        require_out(values, "values")?;
+        require_out(dim, "dim")?;
+        let row = puller.rows.values(index)?;
+        // SAFETY: the ABI's rules for out-parameters.
+        unsafe {
+            set(values, "values", row.as_ptr())?;
+            set(dim, "dim", row.len())?;
+        }
+        Ok(sleeve_status::SLEEVE_STATUS_OK)
+    })
+}
+
+/// Frees a puller: pushes end in CLOSED from then on. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_puller_free(puller: *mut sleeve_puller) {
+    // SAFETY: the ABI's rules for handles.
+    unsafe { free(puller) };
+}
+
+/// The rows that one pull gave, which a caller takes one by one.
+struct Held {
+    dims: Vec<usize>,
+    first: u64,
+    times: Vec<f64>,
+    /// For each output, the rows one behind the other.
+    values: Vec<Vec<f32>>,
+    /// Rows that the caller has had; the last of them is the current one.
+    had: usize,
+}
+
+impl Held {
+    fn new(dims: Vec<usize>) -> Self {
+        let values = vec![Vec::new(); dims.len()];
+        Held { dims, first: 0, times: Vec::new(), values, had: 0 }
+    }
+
+    fn clear(&mut self) {
+        self.times.clear();
+        self.values.iter_mut().for_each(Vec::clear);
+        self.had = 0;
+    }
+
+    /// Makes the next row the current one, if there is one; else there is none.
+    fn advance(&mut self) -> bool {
+        if self.had < self.times.len() {
+            self.had += 1;
+            return true;
+        }
+        false
+    }
+
+    fn current(&self) -> Option<usize> {
+        self.had.checked_sub(1)
+    }
+
+    fn index(&self) -> u64 {
+        self.current().map_or(0, |row| self.first + row as u64)
+    }
+
+    fn time(&self) -> f64 {
+        self.current().map_or(0.0, |row| self.times[row])
+    }
+
+    fn values(&self, output: usize) -> Result<&[f32], Failure> {
+        let Some(row) = self.current() else { return Err(Failure::not_found("there is no row")) };
+        match (self.values.get(output), self.dims.get(output)) {
+            (Some(values), Some(&dim)) => Ok(&values[row * dim..(row + 1) * dim]),
+            _ => Err(Failure::not_found(format!("output {output} of a stream with {}", self.dims.len()))),
+        }
+    }
+}
+
+impl Sink for Held {
+    fn rows(&mut self, rows: &Rows<'_>) -> sleeve::Result<()> {
+        if self.times.is_empty() {
+            self.first = rows.first;
+        }
+        self.times.extend_from_slice(rows.times);
+        for (held, values) in self.values.iter_mut().zip(rows.outputs) {
+            held.extend(values.iter());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+//! Files of numbers: one writer a format, all written under a temporary name and renamed when whole.
+
+mod csv;
+mod json;
+mod mean;
+mod npy;
+#[cfg(feature = "parquet")]
+mod parquet;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use sleeve::engine::Purpose;
+use sleeve::extractor::{Extractor, OutputInfo, Sink};
+
+use super::args::Format;
+
+/// Takes one extractor's rows for one recording.
+pub trait Writer: Sink {
+    /// Completes the files and gives them their names, which are returned.
+    fn finish(self: Box<Self>) -> Result<Vec<PathBuf>>;
+}
+
+/// Where one extractor's rows for one recording go, and what they are called.
+pub struct Target {
+    /// The output directory joined with the input's name, ending included: `DIR/a/song.mp3`.
+    stem: PathBuf,
+    /// The model's name, where several models write side by side.
+    model: Option<String>,
+    /// What the rows hold.
+    outputs: Vec<OutputInfo>,
+}
+
+impl Target {
+    pub fn new(directory: &Path, name: &Path, extractor: &Extractor, several: bool) -> Self {
+        Target {
+            stem: directory.join(name),
+            model: several.then(|| extractor.model().name().to_owned()),
+            outputs: extractor.outputs().cloned().collect(),
+        }
+    }
+
+    /// `DIR/a/song.mp3.<suffix>`, with the model's name before it where there are several.
+    fn file(&self, suffix: &str) -> PathBuf {
+        let mut name = self.stem.file_name().unwrap_or_default().to_owned();
+        if let Some(model) = &self.model {
+            name.push(".");
+            name.push(model);
+        }
+        name.push(".");
+        name.push(suffix);
+        self.stem.with_file_name(name)
+    }
+
+    /// Every file that a writer of this format gives its name.
+    pub fn files(&self, format: Format) -> Vec<PathBuf> {
+        match format {
+            Format::Npy => self.labels().iter().map(|label| self.file(&format!("{label}.npy"))).collect(),
+            Format::Json => vec![self.file("json")],
+            Format::Csv => vec![self.file("csv")],
+            Format::Parquet => vec![self.file("parquet")],
+        }
+    }
+
+    /// A short, unique name for each output: its purpose, a head's name before it, or else its tensor's.
+    fn labels(&self) -> Vec<String> {
+        let mut labels: Vec<String> = Vec::new();
+        for output in &self.outputs {
+            let word = match output.purpose {
+                Purpose::Embeddings => "embeddings".to_owned(),
+                Purpose::Predictions => "predictions".to_owned(),
+                Purpose::Other => plain(&output.tensor),
+            };
+            let mut label = if output.from_head { format!("{}.{word}", plain(&output.model)) } else { word };
+            if labels.contains(&label) {
+                label = format!("{label}.{}", plain(&output.tensor));
+            }
+            labels.push(label);
+        }
+        labels
+    }
+
+    /// Each value's column name: `embeddings_0`, or `predictions:rock` where classes are known.
+    fn columns(&self) -> Vec<String> {
+        let mut columns = Vec::new();
+        for (label, output) in self.labels().iter().zip(&self.outputs) {
+            columns.extend((0..output.dim).map(|value| match output.classes.get(value) {
+                Some(class) => format!("{label}:{class}"),
+                None => format!("{label}_{value}"),
+            }));
+        }
+        columns
+    }
+}
+
+/// Opens a writer.
+pub fn writer(format: Format, mean: bool, target: Target) -> Result<Box<dyn Writer>> {
+    if let Some(folder) = target.stem.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let dims: Vec<usize> = target.outputs.iter().map(|output| output.dim).collect();
+    let writer: Box<dyn Writer> = match format {
+        Format::Npy => Box::new(npy::NpyFiles::create(&target)?),
+        Format::Json => Box::new(json::JsonFile::create(&target)?),
+        Format::Csv => Box::new(csv::CsvFile::create(&target)?),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => Box::new(parquet::ParquetFile::create(&target)?),
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => unreachable!("refused before anything was read"),
+    };
+    Ok(if mean { Box::new(mean::MeanOf::new(dims, writer)) } else { writer })
+}
+
+/// A name without anything a file system or a table might trip over.
+fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' }).collect()
+}

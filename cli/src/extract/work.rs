@@ -1,0 +1,323 @@
+//! Files in parallel, through one batch extractor, and what becomes of each.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, bail};
+use indicatif::ProgressBar;
+use sleeve::audio::AudioInfo;
+use sleeve::batch::{self, BatchExtractor, BatchOptions, BatchSink, Progress};
+use sleeve::extractor::{Extractor, Rows, Sink, Summary};
+use sleeve::model::Model;
+
+use super::args::Args;
+use super::formats::{self, Target, Writer};
+use super::index::{Entry, Index, ModelSettings, Settings, stamp};
+use super::inputs::Input;
+use super::leftovers;
+use super::summary::{self, Means};
+use crate::{default_model, interrupt};
+
+/// What a run came to.
+#[derive(Default)]
+pub struct Totals {
+    pub done: usize,
+    pub failed: usize,
+    /// Files that were done before.
+    pub skipped: usize,
+    /// Seconds of audio heard.
+    pub seconds: f64,
+    /// Whether it was stopped before its end.
+    pub interrupted: bool,
+}
+
+/// One extractor a model. On a CPU the batch extractor's workers bring the threads.
+pub fn extractors(args: &Args) -> Result<Vec<Extractor>> {
+    // A picture is drawn of one file alone, before the batch.
+    let threads = if args.picture.is_some() { args.threads } else { 1 };
+    let heads: Vec<Model> = args.heads.iter().map(Model::open).collect::<Result<_, _>>()?;
+    let mut names: Vec<PathBuf> = args.models.iter().map(PathBuf::from).collect();
+    let mut ours = None;
+    if names.is_empty() {
+        names.push(default_model::of_tags()?.into());
+        // A head is for one of the two, and who names it knows which.
+        ours = default_model::of_embeddings().filter(|_| heads.is_empty()).map(PathBuf::from);
+        names.extend(ours.clone());
+    }
+    let mut extractors: Vec<Extractor> = Vec::new();
+    for name in names {
+        let mut builder = Extractor::builder(Model::open(&name)?)
+            .engine(args.engine)
+            .device(args.device.clone())
+            .precision(args.precision)
+            .threads(threads)
+            .resampler(args.resampler)
+            .last_patch(args.last_patch);
+        if let Some(rows) = args.batch_size {
+            builder = builder.batch_size(rows);
+        }
+        if let Some(hop) = args.patch_hop {
+            builder = builder.patch_hop(hop);
+        }
+        for output in &args.only {
+            builder = builder.output(output);
+        }
+        if args.only.is_empty() && ours.as_ref() == Some(&name) {
+            // Its tags are those of the other.
+            builder = builder.output("embeddings");
+        }
+        for head in &heads {
+            builder = builder.head(head.clone());
+        }
+        let extractor = builder.build()?;
+        if let Some(other) = extractors.iter().find(|other| other.model().name() == extractor.model().name())
+        {
+            bail!("two models are called {}: their outputs would have one name", other.model().name());
+        }
+        extractors.push(extractor);
+    }
+    Ok(extractors)
+}
+
+/// What decides the contents of the output files.
+pub fn settings(args: &Args, extractors: &[Extractor]) -> Settings {
+    let model = |extractor: &Extractor| ModelSettings {
+        name: extractor.model().name().to_owned(),
+        sha256: extractor.model().sha256().to_owned(),
+        engine: extractor.engine().name().to_owned(),
+        precision: args.precision.to_string(),
+        sample_rate: extractor.model().sample_rate(),
+        patch_frames: extractor.patching().frames(),
+        patch_hop: extractor.patching().hop(),
+        hop_seconds: extractor.patching().time(1),
+        heads: extractor.heads().map(|head| (head.name().to_owned(), head.sha256().to_owned())).collect(),
+    };
+    Settings {
+        format: format!("{:?}", args.format).to_lowercase(),
+        mean: args.mean,
+        resampler: args.resampler.to_string(),
+        last_patch: args.last_patch.to_string(),
+        only: args.only.clone(),
+        models: extractors.iter().map(model).collect(),
+    }
+}
+
+/// Analyses every input. A file that fails is named with its reason and the rest goes on.
+pub fn run(args: &Args, inputs: &[Input], extractors: &[Extractor], bar: &ProgressBar) -> Result<Totals> {
+    let index = match &args.output {
+        Some(directory) => Some(Index::open(directory, settings(args, extractors), args.shard)?),
+        None => None,
+    };
+    if let Some(directory) = args.output.as_ref().filter(|_| args.resume) {
+        let outputs = |input: &Input| -> Vec<PathBuf> {
+            let target = |extractor| {
+                Target::new(directory, &input.name, extractor, extractors.len() > 1).files(args.format)
+            };
+            extractors.iter().flat_map(target).collect()
+        };
+        let others = index.as_ref().map(|index| index.files().to_vec()).unwrap_or_default();
+        leftovers::sweep(directory, inputs, outputs, &others);
+    }
+    let everything = extractors.iter().collect::<Vec<_>>();
+    let options = BatchOptions { workers: args.threads, ..BatchOptions::default() };
+    let batch = BatchExtractor::together(&everything, &options)?;
+    let state = RefCell::new(State { index, taken: HashMap::new(), totals: Totals::default() });
+    let todo = inputs.iter().filter(|input| {
+        let mut state = state.borrow_mut();
+        let skips = args.resume && state.index.as_ref().is_some_and(|index| index.is_done(&input.path));
+        if skips {
+            state.totals.skipped += 1;
+            bar.inc(1);
+        }
+        !skips
+    });
+    let todo = todo.enumerate().map(|(recording, input)| {
+        // Before it is read: a file that changes meanwhile counts as changed.
+        let taken = Taken { input, stamp: stamp(&input.path), sinks: Vec::new(), error: None };
+        state.borrow_mut().taken.insert(recording, taken);
+        batch::Input::file(&input.path)
+    });
+    let mut sink =
+        Files { args, extractors, bar, single: inputs.len() == 1, state: &state, stop: interrupt::watch()? };
+    let totals = batch.run(todo, &mut sink)?;
+    let stopped = sink.stop.load(Ordering::Acquire);
+    let State { index, totals: mut ours, .. } = state.into_inner();
+    if let Some(index) = index {
+        index.finish()?;
+    }
+    // A signal after the last file stops nothing.
+    ours.interrupted = stopped && ours.done + ours.failed + ours.skipped < inputs.len();
+    debug_assert!(ours.done + ours.failed == totals.done + totals.failed);
+    Ok(ours)
+}
+
+/// What the inputs and the sink both need.
+struct State<'a> {
+    index: Option<Index>,
+    /// Recordings on their way, by number.
+    taken: HashMap<usize, Taken<'a>>,
+    totals: Totals,
+}
+
+/// A file on its way.
+struct Taken<'a> {
+    input: &'a Input,
+    stamp: Option<(u64, u64)>,
+    /// One for each extractor, opened with the first row: only files that have one are held open.
+    sinks: Vec<FileSink>,
+    /// Why rows could not be taken.
+    error: Option<anyhow::Error>,
+}
+
+/// One extractor's rows to a summary, and to files if there is somewhere to write.
+struct FileSink {
+    means: Means,
+    writer: Option<Box<dyn Writer>>,
+}
+
+/// Writes what comes of every file.
+struct Files<'r, 'a> {
+    args: &'r Args,
+    extractors: &'r [Extractor],
+    bar: &'r ProgressBar,
+    /// One file alone: its seconds are shown.
+    single: bool,
+    state: &'r RefCell<State<'a>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Files<'_, '_> {
+    fn open(&self, taken: &mut Taken<'_>) -> Result<()> {
+        if !taken.sinks.is_empty() {
+            return Ok(());
+        }
+        for extractor in self.extractors {
+            let writer = match &self.args.output {
+                Some(directory) => {
+                    let several = self.extractors.len() > 1;
+                    let target = Target::new(directory, &taken.input.name, extractor, several);
+                    Some(formats::writer(self.args.format, self.args.mean, target)?)
+                }
+                None => None,
+            };
+            taken.sinks.push(FileSink { means: Means::of(extractor), writer });
+        }
+        Ok(())
+    }
+
+    fn take(&self, taken: &mut Taken<'_>, extractor: usize, rows: &Rows<'_>) -> Result<()> {
+        self.open(taken)?;
+        let sink = &mut taken.sinks[extractor];
+        sink.means.rows(rows)?;
+        if let Some(writer) = &mut sink.writer {
+            writer.rows(rows)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a whole file's outputs their names, and says what there is to say.
+    fn finish(&self, mut taken: Taken<'_>, summary: &Summary, index: Option<&mut Index>) -> Result<()> {
+        self.open(&mut taken)?;
+        let Taken { input, stamp, sinks, .. } = taken;
+        let mut text = summary::heading(&input.path.display().to_string(), summary) + "\n";
+        let mut files = Vec::new();
+        for (extractor, sink) in self.extractors.iter().zip(sinks) {
+            text += &sink.means.describe(self.args.top, extractor);
+            if let Some(writer) = sink.writer {
+                files.extend(writer.finish()?);
+            }
+        }
+        self.bar.suspend(|| {
+            for warning in &summary.warnings {
+                eprintln!("warning: {}: {warning}", input.path.display());
+            }
+            if self.args.output.is_none() && !self.args.quiet {
+                println!("{text}");
+            }
+        });
+        self.note(input, summary, files, stamp, index)
+    }
+
+    fn note(
+        &self,
+        input: &Input,
+        summary: &Summary,
+        files: Vec<PathBuf>,
+        stamp: Option<(u64, u64)>,
+        index: Option<&mut Index>,
+    ) -> Result<()> {
+        let (Some(index), Some(directory)) = (index, &self.args.output) else { return Ok(()) };
+        let (bytes, modified) = stamp.context("the file vanished while it was read")?;
+        let files = files
+            .into_iter()
+            .map(|file| file.strip_prefix(directory).map(Path::to_owned).unwrap_or(file))
+            .collect();
+        index.add(Entry {
+            source: input.path.clone(),
+            bytes,
+            modified,
+            format: summary.audio.format.clone(),
+            sample_rate: summary.audio.sample_rate,
+            channels: summary.audio.channels,
+            seconds: summary.seconds,
+            patches: summary.patches.clone(),
+            files,
+            warnings: summary.warnings.clone(),
+        })
+    }
+}
+
+impl BatchSink for Files<'_, '_> {
+    fn rows(&mut self, recording: usize, extractor: usize, rows: &Rows<'_>) -> sleeve::Result<()> {
+        let mut state = self.state.borrow_mut();
+        let taken = state.taken.get_mut(&recording).expect("taken from the inputs");
+        self.take(taken, extractor, rows).map_err(|error| {
+            taken.error = Some(error);
+            sleeve::Error::Cancelled
+        })
+    }
+
+    fn done(&mut self, recording: usize, outcome: sleeve::Result<Summary>) {
+        let State { index, taken, totals } = &mut *self.state.borrow_mut();
+        let mut taken = taken.remove(&recording).expect("taken from the inputs");
+        let outcome = match (taken.error.take(), outcome) {
+            (Some(error), _) => Err(error),
+            // What there is of it goes with its writers.
+            (None, Err(sleeve::Error::Cancelled)) => return,
+            (None, Err(error)) => Err(error.into()),
+            (None, Ok(summary)) => self.finish(taken, &summary, index.as_mut()).map(|()| summary),
+        };
+        match outcome {
+            Ok(summary) => {
+                totals.done += 1;
+                totals.seconds += summary.seconds;
+            }
+            Err(error) => {
+                totals.failed += 1;
+                self.bar.suspend(|| eprintln!("error: {error:#}"));
+            }
+        }
+        if !self.single {
+            self.bar.inc(1);
+        }
+    }
+
+    fn started(&mut self, _recording: usize, audio: &AudioInfo) {
+        if let (true, Some(frames)) = (self.single, audio.frames) {
+            self.bar.set_length((frames as f64 / f64::from(audio.sample_rate)).ceil() as u64);
+        }
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        if self.single {
+            self.bar.set_position((progress.seconds as u64).min(self.bar.length().unwrap_or(u64::MAX)));
+        }
+    }
+
+    fn cancelled(&mut self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+}

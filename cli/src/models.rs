@@ -1,0 +1,105 @@
+//! `sleeve models`: what can be opened, and what a model takes and gives.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use sleeve::engine::{InputSpec, Purpose};
+use sleeve::model::Model;
+use sleeve::patches::Patching;
+
+/// Lists the models inside the program, or says what files hold: input, outputs, licence
+#[derive(clap::Args)]
+pub struct Args {
+    /// Model files, stems beside their .json, or bundled names; without any, every bundled model
+    #[arg(value_name = "MODEL")]
+    pub models: Vec<PathBuf>,
+
+    /// List the names of all classes too
+    #[arg(long)]
+    pub classes: bool,
+}
+
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let mut names = args.models.clone();
+    if names.is_empty() {
+        names.extend(Model::bundled_names().map(PathBuf::from));
+    }
+    if names.is_empty() {
+        println!(
+            "this build has no model inside; name files, such as `sleeve models discogs-effnet-bs64-1.onnx`"
+        );
+    }
+    let mut code = ExitCode::SUCCESS;
+    for name in &names {
+        match Model::open(name) {
+            Ok(model) => print!("{}", describe(&model, args.classes)),
+            Err(error) => {
+                eprintln!("error: {error}");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    if args.models.is_empty() && !names.is_empty() {
+        println!(
+            "Any .onnx model of Essentia's site with its .json beside it can be opened too: --model FILE."
+        );
+    }
+    Ok(code)
+}
+
+/// A few lines about one model.
+fn describe(model: &Model, classes: bool) -> String {
+    let metadata = model.metadata();
+    let mut lines = vec![model.name().to_owned()];
+    let mut line = |what: &str, text: String| {
+        if !text.is_empty() {
+            lines.push(format!("  {what:<9} {text}"));
+        }
+    };
+    line("what", metadata.text("description").to_owned());
+    line("author", metadata.text("author").to_owned());
+    line(
+        "licence",
+        match metadata.text("license") {
+            "" => "not said".to_owned(),
+            licence => licence.to_owned(),
+        },
+    );
+    line("input", input(model));
+    for output in model.outputs() {
+        let purpose = match output.purpose {
+            Purpose::Predictions => "predictions",
+            Purpose::Embeddings => "embeddings",
+            Purpose::Other => "other",
+        };
+        line("output", format!("{}: {purpose}, {} values", output.name, output.dim));
+    }
+    if !model.classes().is_empty() {
+        let shown = if classes { model.classes().len() } else { 8 };
+        let first: Vec<&str> = model.classes().iter().take(shown).map(String::as_str).collect();
+        let more = model.classes().len() - first.len();
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        line("classes", first.join(", ") + &more);
+    }
+    line("SHA-256", model.sha256().to_owned());
+    for warning in model.warnings() {
+        line("warning", warning.clone());
+    }
+    lines.join("\n") + "\n\n"
+}
+
+fn input(model: &Model) -> String {
+    match model.input() {
+        InputSpec::Vector { dim } => format!("an embedding of {dim} values: a head, for --head"),
+        InputSpec::Patch { frames, bands } => {
+            let mut text =
+                format!("audio at {} Hz: patches of {frames} frames of {bands} bands", model.sample_rate());
+            let (frames, hop) = model.patching();
+            if let Ok(patching) = Patching::new(frames, hop) {
+                text += &format!(", {:.2} s, every {:.2} s", patching.duration(), patching.time(1));
+            }
+            text
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `similar find`: the nearest tracks, as a list and as a playlist.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result, bail};
+
+use super::args;
+use super::index::Index;
+use super::library::stamp;
+use super::nearest::Vector;
+use super::paths;
+use super::playlist::{self, Entry};
+use super::update::same_model;
+use super::vectors::Listener;
+
+pub fn run(args: &args::Find) -> Result<ExitCode> {
+    let index = Index::load(&args.index)?;
+    let index = index
+        .with_context(|| format!("{}: no such index; `similar index` makes one", args.index.display()))?;
+    if args.count == 0 {
+        bail!("-n is at least 1");
+    }
+    let track = args.track.canonicalize().with_context(|| args.track.display().to_string())?;
+    let number = stamp(&track).and_then(|stamp| index.number(&track, stamp));
+    if let Some(model) = &args.model {
+        same_model(args.index.display(), &index.model, &Listener::open(Some(model))?.note())?;
+    }
+    let (vector, except) = match number {
+        Some(number) => {
+            let vectors = index.nearest.vectors().context("checked when it was read")?;
+            (vectors[number].clone(), Some(number as u32))
+        }
+        None => (listen(args, &index, &track)?, None),
+    };
+    let found = index.nearest.find(&vector, args.count, except, args.exact);
+    let mut entries = Vec::new();
+    for &(number, cosine) in &found {
+        let track = index.tracks.get(number as usize).context("checked when it was read")?;
+        let path = index.place(number as usize);
+        println!("{cosine:.3}  {:>7}  {}", clock(track.seconds), path.display());
+        entries.push(Entry { path, seconds: track.seconds });
+    }
+    if let Some(out) = &args.m3u {
+        if let Some(number) = number {
+            entries.insert(0, Entry { path: index.place(number), seconds: index.tracks[number].seconds });
+        }
+        playlist::write(out, &entries, args.relative)?;
+        eprintln!("{}: {} tracks", out.display(), entries.len());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Hears a track that is not in the index, or not as it is now.
+fn listen(args: &args::Find, index: &Index, track: &Path) -> Result<Vector> {
+    let place = args.model.clone().unwrap_or_else(|| paths::from_bytes(&index.model.place));
+    let listener = Listener::open(Some(&place))
+        .with_context(|| format!("the model that {} was made with", args.index.display()))?;
+    same_model(args.index.display(), &index.model, &listener.note())?;
+    let mut heard = None;
+    let stop = Arc::new(AtomicBool::new(false));
+    let tracks: Vec<PathBuf> = vec![track.to_owned()];
+    listener.listen(&tracks, args.threads, &stop, |_, outcome| heard = Some(outcome))?;
+    let (_, vector) = heard.context("it was not heard")?.with_context(|| args.track.display().to_string())?;
+    Ok(vector)
+}
+
+/// `3:25`, `1:02:03`.
+fn clock(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole / 3600 {
+        0 => format!("{}:{:02}", whole / 60, whole % 60),
+        hours => format!("{hours}:{:02}:{:02}", whole / 60 % 60, whole % 60),
+    }
+}

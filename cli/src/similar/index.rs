@@ -1,0 +1,144 @@
+//! The index on disk: which tracks there are, what each sounds like, and by which model.
+//!
+//! A mark, a version, the index as postcard writes it, and a SHA-256 of all that, so that damage is found before anything
+//! in it is believed.
+
+use std::fs::{self, File};
+use std::io::{BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use sleeve_files::AtomicFile;
+
+use super::nearest::Nearest;
+use super::paths;
+
+const MARK: &[u8; 8] = b"slv-near";
+/// Raised when what is kept, or how it is computed, changes.
+const VERSION: u32 = 1;
+const HASH: usize = 32;
+
+/// A file's size and time of change in milliseconds, by which a changed file is noticed.
+pub type Stamp = (u64, u64);
+
+/// The model that an index is made with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelNote {
+    /// Its name.
+    pub name: String,
+    /// As it was given: a bundled name, or where its file is.
+    pub place: Vec<u8>,
+    /// Of its graph.
+    pub sha256: String,
+}
+
+/// One track.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Track {
+    /// Its path below the library's folder, as bytes.
+    pub path: Vec<u8>,
+    /// As it was when it was heard.
+    pub stamp: Stamp,
+    /// Seconds of audio.
+    pub seconds: f64,
+}
+
+/// A library as it was heard.
+#[derive(Serialize, Deserialize)]
+pub struct Index {
+    /// By what.
+    pub model: ModelNote,
+    /// The library's folder, as bytes.
+    pub library: Vec<u8>,
+    /// The tracks, by path.
+    pub tracks: Vec<Track>,
+    /// Their vectors, by number of the track.
+    pub nearest: Nearest,
+}
+
+impl Index {
+    /// Where a track lies.
+    pub fn place(&self, track: usize) -> PathBuf {
+        paths::from_bytes(&self.library).join(paths::from_bytes(&self.tracks[track].path))
+    }
+
+    /// The number of a file that is a track of the library and has not changed since it was heard.
+    pub fn number(&self, file: &Path, stamp: Stamp) -> Option<usize> {
+        let inside = file.strip_prefix(paths::from_bytes(&self.library)).ok()?;
+        let inside = paths::to_bytes(inside);
+        let at = self.tracks.binary_search_by(|track| track.path.cmp(&inside)).ok()?;
+        (self.tracks[at].stamp == stamp).then_some(at)
+    }
+
+    /// Writes the index in one step.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        sleeve_files::atomic::sweep(path);
+        let cannot = || format!("cannot write {}", path.display());
+        let mut out = Hashing { inner: AtomicFile::create(path)?, hash: Sha256::new() };
+        out.write_all(MARK).with_context(cannot)?;
+        out.write_all(&VERSION.to_le_bytes()).with_context(cannot)?;
+        let Hashing { mut inner, hash } = postcard::to_io(self, out).with_context(cannot)?;
+        inner.write_all(&hash.finalize()).with_context(cannot)?;
+        inner.commit()?;
+        Ok(())
+    }
+
+    /// Reads an index; `None` if there is no such file.
+    pub fn load(path: &Path) -> Result<Option<Self>> {
+        if !path.try_exists().with_context(|| path.display().to_string())? {
+            return Ok(None);
+        }
+        match Self::read(path) {
+            Ok(index) => Ok(Some(index)),
+            Err(error) => Err(error.context(format!("{}: not an index that can be used", path.display()))),
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self> {
+        if !fs::metadata(path)?.is_file() {
+            bail!("not a file");
+        }
+        let mut bytes = Vec::new();
+        BufReader::new(File::open(path)?).read_to_end(&mut bytes)?;
+        let Some(rest) = bytes.strip_prefix(MARK) else { bail!("it is of another kind") };
+        let Some((version, _)) = rest.split_first_chunk::<4>() else { bail!("it is cut short") };
+        let version = u32::from_le_bytes(*version);
+        if version != VERSION {
+            bail!("it is of version {version}, and this program reads {VERSION}; index the library anew");
+        }
+        let Some((content, hash)) = bytes.split_last_chunk::<HASH>() else { bail!("it is cut short") };
+        if Sha256::digest(content).as_slice() != hash {
+            bail!("it is damaged; remove it and index the library anew");
+        }
+        let content = content.get(MARK.len() + 4..).unwrap_or_default();
+        let index: Index = postcard::from_bytes(content)?;
+        let width = |index: &Index| {
+            let vectors = index.nearest.vectors()?;
+            let first = vectors.first().map_or(0, |vector| vector.dimensions());
+            (vectors.len() == index.tracks.len() && vectors.iter().all(|one| one.dimensions() == first))
+                .then_some(())
+        };
+        width(&index).context("its tracks and vectors do not belong together; index the library anew")?;
+        Ok(index)
+    }
+}
+
+/// What is written, and its hash.
+struct Hashing {
+    inner: AtomicFile,
+    hash: Sha256,
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
+}

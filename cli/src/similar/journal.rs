@@ -1,0 +1,110 @@
+//! What a run has heard so far: appended track by track, so that a run that is stopped or killed loses nothing.
+//!
+//! Records of a length, postcard's bytes and the beginning of their SHA-256; the first says what the others are of. From
+//! the first record on that is not whole, nothing counts.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+
+use super::index::Track;
+use super::nearest::Vector;
+
+/// Of the hash of a record.
+const CHECK: usize = 8;
+
+/// A track that has been heard.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Heard {
+    pub track: Track,
+    pub vector: Vector,
+}
+
+/// What records are of: model and library.
+#[derive(PartialEq, Serialize, Deserialize)]
+pub struct Of {
+    pub sha256: String,
+    pub library: Vec<u8>,
+}
+
+/// The journal of one index.
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+}
+
+impl Journal {
+    /// Opens the journal of an index, and says what an earlier run has left of the same model and library.
+    pub fn open(index: &Path, of: &Of) -> Result<(Self, Vec<Heard>)> {
+        let mut name =
+            index.file_name().with_context(|| format!("{}: not a file", index.display()))?.to_owned();
+        name.push(".journal");
+        let path = index.with_file_name(name);
+        let cannot = || format!("cannot write {}", path.display());
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .with_context(cannot)?;
+        // Released when the process ends, however it does. Where files cannot be locked, nothing is.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            bail!("{}: another process is making this index", index.display());
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).with_context(cannot)?;
+        let mut rest = bytes.as_slice();
+        let mut heard = Vec::new();
+        let same = record::<Of>(&mut rest).is_some_and(|found| found == *of);
+        let mut kept = if same { bytes.len() - rest.len() } else { 0 };
+        while same && let Some(one) = record::<Heard>(&mut rest) {
+            heard.push(one);
+            kept = bytes.len() - rest.len();
+        }
+        file.set_len(kept as u64).with_context(cannot)?;
+        file.seek(SeekFrom::Start(kept as u64)).with_context(cannot)?;
+        let mut journal = Journal { path, file };
+        if !same {
+            journal.append(of)?;
+        }
+        Ok((journal, heard))
+    }
+
+    /// Notes a track.
+    pub fn add(&mut self, heard: &Heard) -> Result<()> {
+        self.append(heard)
+    }
+
+    fn append(&mut self, value: &impl Serialize) -> Result<()> {
+        let content = postcard::to_stdvec(value)?;
+        let mut bytes = (content.len() as u32).to_le_bytes().to_vec();
+        bytes.extend(&content);
+        bytes.extend(&Sha256::digest(&content)[..CHECK]);
+        // One call a record: a kill leaves whole ones, and at most one that is torn.
+        self.file.write_all(&bytes).with_context(|| format!("cannot write {}", self.path.display()))
+    }
+
+    /// Removes it: what it holds is in the index.
+    pub fn finish(self) -> Result<()> {
+        std::fs::remove_file(&self.path).with_context(|| format!("cannot remove {}", self.path.display()))
+    }
+}
+
+/// Takes the next record, if it is whole.
+fn record<T: DeserializeOwned>(rest: &mut &[u8]) -> Option<T> {
+    let (length, after) = rest.split_first_chunk::<4>()?;
+    let length = u32::from_le_bytes(*length) as usize;
+    let content = after.get(..length)?;
+    let check = after.get(length..length.checked_add(CHECK)?)?;
+    if Sha256::digest(content)[..CHECK] != *check {
+        return None;
+    }
+    let value = postcard::from_bytes(content).ok()?;
+    *rest = &after[length + CHECK..];
+    Some(value)
+}

@@ -1,0 +1,116 @@
+//! Tracks to vectors: the mean of a model's embeddings over each.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, bail};
+use sleeve::batch::{BatchExtractor, BatchOptions, BatchSink, Input, Totals};
+use sleeve::engine::Purpose;
+use sleeve::extractor::{Extractor, Rows, Summary};
+use sleeve::model::Model;
+
+use super::index::ModelNote;
+use super::nearest::Vector;
+use super::paths;
+use crate::default_model;
+
+/// A model that listens.
+pub struct Listener {
+    extractor: Extractor,
+    /// Which of its outputs are embeddings.
+    output: usize,
+    place: Vec<u8>,
+}
+
+impl Listener {
+    /// Opens a model; by default the bundled one that is made for this.
+    pub fn open(model: Option<&Path>) -> Result<Self> {
+        let place = match (model, default_model::of_embeddings()) {
+            (Some(model), _) => model.to_owned(),
+            (None, Some(name)) => name.into(),
+            (None, None) => default_model::of_tags()?.into(),
+        };
+        let model = Model::open(&place)?;
+        let name = model.name().to_owned();
+        if model.output(Purpose::Embeddings).is_none() {
+            bail!("{name}: this model has no embeddings to compare");
+        }
+        // The batch extractor's workers bring the threads.
+        let extractor = Extractor::builder(model).threads(1).output("embeddings").build()?;
+        let output = extractor.outputs().position(|output| output.purpose == Purpose::Embeddings);
+        let output = output.with_context(|| format!("{name}: this model has no embeddings to compare"))?;
+        // A file is found again from anywhere; a bundled name is no file.
+        let is_bundled = Model::bundled_names().any(|name| Path::new(name) == place) && !place.exists();
+        let place = if is_bundled { place } else { std::path::absolute(&place).unwrap_or(place) };
+        Ok(Listener { extractor, output, place: paths::to_bytes(&place) })
+    }
+
+    /// What an index notes of it.
+    pub fn note(&self) -> ModelNote {
+        let model = self.extractor.model();
+        ModelNote {
+            name: model.name().to_owned(),
+            place: self.place.clone(),
+            sha256: model.sha256().to_owned(),
+        }
+    }
+
+    /// Listens to tracks, several at a time, and gives each to `done` with its number: its duration and vector, or why
+    /// there is none.
+    pub fn listen(
+        &self,
+        tracks: &[PathBuf],
+        threads: usize,
+        stop: &Arc<AtomicBool>,
+        done: impl FnMut(usize, Result<(f64, Vector)>),
+    ) -> Result<Totals> {
+        let options = BatchOptions { workers: threads, ..BatchOptions::default() };
+        let batch = BatchExtractor::new(&self.extractor, &options)?;
+        let mut sink = Means { output: self.output, sums: RefCell::default(), stop: Arc::clone(stop), done };
+        Ok(batch.run(tracks.iter().map(Input::file), &mut sink)?)
+    }
+}
+
+/// Sums rows, track by track.
+struct Means<F> {
+    output: usize,
+    sums: RefCell<HashMap<usize, (Vec<f64>, u64)>>,
+    stop: Arc<AtomicBool>,
+    done: F,
+}
+
+impl<F: FnMut(usize, Result<(f64, Vector)>)> BatchSink for Means<F> {
+    fn rows(&mut self, recording: usize, _extractor: usize, rows: &Rows<'_>) -> sleeve::Result<()> {
+        let values = &rows.outputs[self.output];
+        let mut all = self.sums.borrow_mut();
+        let (sums, count) = all.entry(recording).or_insert_with(|| (vec![0.0; values.ncols()], 0));
+        for row in values.rows() {
+            sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
+            *count += 1;
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, recording: usize, outcome: sleeve::Result<Summary>) {
+        let sums = self.sums.borrow_mut().remove(&recording);
+        let outcome = match (outcome, sums) {
+            // Not heard, and not failed either.
+            (Err(sleeve::Error::Cancelled), _) => return,
+            (Err(error), _) => Err(error.into()),
+            (Ok(_), None) => Err(anyhow::anyhow!("too short for the model")),
+            (Ok(summary), Some((sums, count))) => {
+                let mean = sums.into_iter().map(|sum| (sum / count as f64) as f32).collect();
+                let vector = Vector::new(mean).context("its embedding has no direction");
+                vector.map(|vector| (summary.seconds, vector))
+            }
+        };
+        (self.done)(recording, outcome);
+    }
+
+    fn cancelled(&mut self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+}

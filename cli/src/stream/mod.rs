@@ -1,0 +1,67 @@
+//! `sleeve stream`: tags of audio while it plays. One thread pushes, another pulls and runs the model.
+
+mod args;
+mod show;
+mod source;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use sleeve::extractor::Extractor;
+use sleeve::model::Model;
+use sleeve::stream::{Capacity, Puller, State, Stream, StreamOptions};
+
+pub use args::Args;
+use show::Lines;
+use source::Source;
+
+use crate::default_model;
+
+/// How often to look for samples that were pushed: far more often than patches are completed.
+const PAUSE: Duration = Duration::from_millis(5);
+
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let extractor = extractor(args)?;
+    let source = Source::open(args)?;
+    let (rate, channels) = source.nature();
+    let options = StreamOptions::new(rate, channels).capacity(Capacity::Seconds(args.capacity));
+    let (pusher, puller) = Stream::open(&extractor, &options)?;
+    let mut lines = Lines::new(&extractor, args.top, args.all);
+    let audio = std::thread::Builder::new().name("audio".into()).spawn(move || source.push(pusher))?;
+    // If this fails, the audio thread may be waiting for standard input: nobody waits for it then.
+    pull_all(puller, &mut lines)?;
+    audio.join().expect("the audio thread does not panic")?;
+    if lines.patches() == 0 {
+        let seconds = extractor.patching().duration();
+        eprintln!("no complete patch of {seconds:.1} s; --last-patch repeat makes one of what there is");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn extractor(args: &Args) -> Result<Extractor> {
+    let name = match &args.model {
+        Some(name) => name,
+        None => default_model::of_tags()?,
+    };
+    let mut builder = Extractor::builder(Model::open(name)?)
+        .threads(args.threads)
+        .resampler(args.resampler)
+        .last_patch(args.last_patch);
+    if let Some(frames) = args.patch_hop {
+        builder = builder.patch_hop(frames);
+    }
+    Ok(builder.build()?)
+}
+
+/// Hears the recording to its end. The puller is dropped then, which closes the stream.
+fn pull_all(mut puller: Puller, lines: &mut Lines) -> Result<()> {
+    loop {
+        match puller.pull(lines)?.state {
+            State::More => {}
+            State::Waiting => std::thread::sleep(PAUSE),
+            // Abandoned when the source failed, which its thread says.
+            State::Ended | State::Abandoned => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Where audio comes from, and the pushing of it: all that the audio thread does.
+
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use sleeve::audio::AudioReader;
+use sleeve::stream::{PushError, Pusher};
+
+use super::args::{Args, Format};
+
+/// How long to wait for room in a full queue. Live audio could not wait: it would have to leave samples out.
+const PATIENCE: Duration = Duration::from_millis(2);
+/// Blocks of a file a second, as a sound card would ask for them.
+const BLOCKS: u32 = 100;
+
+/// An opened source.
+pub enum Source {
+    Raw { format: Format, rate: u32, channels: u16 },
+    File { reader: Box<AudioReader>, fast: bool },
+}
+
+impl Source {
+    pub fn open(args: &Args) -> Result<Self> {
+        Ok(match &args.path {
+            None => Source::Raw { format: args.format, rate: args.rate, channels: args.channels },
+            Some(path) => Source::File { reader: Box::new(AudioReader::open(path)?), fast: args.fast },
+        })
+    }
+
+    /// Sample rate in Hz and channels.
+    pub fn nature(&self) -> (u32, u16) {
+        match self {
+            Source::Raw { rate, channels, .. } => (*rate, *channels),
+            Source::File { reader, .. } => (reader.info().sample_rate, reader.info().channels),
+        }
+    }
+
+    /// Pushes everything and marks the end. A pusher that is dropped on the way abandons the recording.
+    pub fn push(self, mut pusher: Pusher) -> Result<()> {
+        let (rate, channels) = self.nature();
+        match self {
+            Source::Raw { format, .. } => push_raw(&mut pusher, io::stdin().lock(), format, channels.into())?,
+            Source::File { reader, fast } => push_file(&mut pusher, *reader, rate, channels, fast)?,
+        }
+        pusher.finish();
+        Ok(())
+    }
+}
+
+fn push_raw(pusher: &mut Pusher, mut input: impl Read, format: Format, channels: usize) -> Result<()> {
+    let width = format.bytes() * channels;
+    let (mut bytes, mut held) = (vec![0; width.max(4096)], 0);
+    let (mut floats, mut integers) = (Vec::new(), Vec::new());
+    loop {
+        // Whatever is there is pushed at once: waiting for more would delay the results.
+        let count = match input.read(&mut bytes[held..]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read.context("standard input")?,
+        };
+        if count == 0 {
+            if held > 0 {
+                eprintln!("warning: standard input ends within a frame; its last {held} bytes are left out");
+            }
+            return Ok(());
+        }
+        held += count;
+        let whole = held / width * width;
+        match format {
+            Format::F32 => {
+                floats.clear();
+                floats.extend(
+                    bytes[..whole].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
+                );
+                push_all(&floats, channels, |samples| pusher.push(samples))?;
+            }
+            Format::S16 => {
+                integers.clear();
+                integers.extend(bytes[..whole].chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])));
+                push_all(&integers, channels, |samples| pusher.push_i16(samples))?;
+            }
+        }
+        bytes.copy_within(whole..held, 0);
+        held -= whole;
+    }
+}
+
+fn push_file(
+    pusher: &mut Pusher,
+    mut reader: AudioReader,
+    rate: u32,
+    channels: u16,
+    fast: bool,
+) -> Result<()> {
+    let channels = usize::from(channels);
+    let started = Instant::now();
+    let (mut samples, mut frames) = (Vec::new(), 0_u64);
+    let block = (rate / BLOCKS).max(1) as usize;
+    while reader.read(&mut samples)? > 0 {
+        if (reader.info().sample_rate, usize::from(reader.info().channels)) != (rate, channels) {
+            bail!("{} changes its sample rate or channels midway", reader.path().display());
+        }
+        for samples in samples.chunks(block * channels) {
+            push_all(samples, channels, |samples| pusher.push(samples))?;
+            frames += (samples.len() / channels) as u64;
+            if !fast {
+                let due = Duration::from_secs_f64(frames as f64 / f64::from(rate));
+                std::thread::sleep(due.saturating_sub(started.elapsed()));
+            }
+        }
+        samples.clear();
+    }
+    for warning in reader.warnings() {
+        eprintln!("warning: {}: {warning}", reader.path().display());
+    }
+    Ok(())
+}
+
+/// Pushes all samples, waiting for room where there is none.
+fn push_all<T>(
+    samples: &[T],
+    channels: usize,
+    mut push: impl FnMut(&[T]) -> Result<usize, PushError>,
+) -> Result<()> {
+    let mut rest = samples;
+    while !rest.is_empty() {
+        let taken = push(rest)?;
+        rest = &rest[taken * channels..];
+        if taken == 0 {
+            std::thread::sleep(PATIENCE);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! The interface between Sleeve and an engine in a shared library of its own.
+//!
+//! Plain C types and functions, so that an engine can be written in any language and built with any compiler.
+//! A plugin exports one function, [`ENTRY`]:
+//!
+//! ```c
+//! const struct Plugin *sleeve_engine_plugin(const struct Host *host);
+//! ```
+//!
+//! It returns a table of functions that lives as long as the process. `Host` and `Plugin` begin with `size`
+//! and `version`, whose places never change; all else may change with `version`, and each side refuses
+//! the other where the versions differ (a plugin by returning its table all the same, whose version the
+//! library reads before anything else).
+//!
+//! What holds for every function of the table:
+//! - nothing unwinds through it: neither a panic nor a C++ exception;
+//! - pointers are valid for the call alone, except `Plugin`, `Host`, what `Plugin::open` gives, and the names
+//!   that `Plugin::output` gives, which live until `Plugin::close`;
+//! - text is UTF-8, not terminated by a NUL;
+//! - functions that take an engine may be called from several threads at once, `close` apart.
+//!
+//! This crate depends on nothing, so that a plugin takes it in without the library.
+#![deny(missing_docs)]
+
+use std::ffi::{CStr, c_char, c_void};
+
+/// The version of everything here.
+pub const VERSION: u32 = 1;
+
+/// The name of the function that a plugin exports; its type is [`Entry`].
+pub const ENTRY: &CStr = c"sleeve_engine_plugin";
+
+/// The type of the exported function. `host` lives as long as the process.
+pub type Entry = unsafe extern "C" fn(host: *const Host) -> *const Plugin;
+
+/// How a call ended; `0` is success, and any number not listed is taken for [`FAILED`].
+pub type Status = i32;
+/// It did what it was asked.
+pub const OK: Status = 0;
+/// An argument does not fit: a length, an index, a batch size.
+pub const INVALID_ARGUMENT: Status = 1;
+/// The model cannot be used.
+pub const BAD_MODEL: Status = 2;
+/// A device or precision that is not here.
+pub const UNAVAILABLE: Status = 3;
+/// The network failed while running.
+pub const FAILED: Status = 4;
+
+/// [`Request::device`]: the CPU.
+pub const CPU: u32 = 0;
+/// [`Request::device`]: CUDA devices.
+pub const CUDA: u32 = 1;
+
+/// [`Request::precision`]: what the engine does best without a visible loss.
+pub const AUTO: u32 = 0;
+/// [`Request::precision`]: 32-bit floats.
+pub const F32: u32 = 1;
+/// [`Request::precision`]: bfloat16.
+pub const BF16: u32 = 2;
+/// [`Request::precision`]: half precision.
+pub const FP16: u32 = 3;
+
+/// Levels of log messages, in the order of the `log` crate.
+pub const LOG_ERROR: u32 = 1;
+/// See [`LOG_ERROR`].
+pub const LOG_WARN: u32 = 2;
+/// See [`LOG_ERROR`].
+pub const LOG_INFO: u32 = 3;
+/// See [`LOG_ERROR`].
+pub const LOG_DEBUG: u32 = 4;
+
+/// What the library offers a plugin.
+#[repr(C)]
+pub struct Host {
+    /// `sizeof(struct Host)`.
+    pub size: u32,
+    /// [`VERSION`] of the library.
+    pub version: u32,
+    /// Takes a message for the log; from any thread.
+    pub log: unsafe extern "C" fn(level: u32, text: *const c_char, length: usize),
+}
+
+/// Where a function writes a text: up to `capacity` bytes at `data`; `length` is set to the bytes that were
+/// written. What does not fit is left out.
+#[repr(C)]
+pub struct Message {
+    /// Room for `capacity` bytes.
+    pub data: *mut c_char,
+    /// In bytes.
+    pub capacity: usize,
+    /// Bytes written; 0 before the call.
+    pub length: usize,
+}
+
+/// What an engine is opened with.
+#[repr(C)]
+pub struct Request {
+    /// `sizeof(struct Request)`.
+    pub size: u32,
+    /// [`CPU`] or [`CUDA`].
+    pub device: u32,
+    /// The model file's bytes.
+    pub model: *const u8,
+    /// How many.
+    pub model_length: usize,
+    /// The shape of one input row: `[frames, bands]` of a patch, `[dim]` of a vector.
+    pub row: *const usize,
+    /// 1 or 2.
+    pub row_rank: usize,
+    /// Indexes of CUDA devices; none for the CPU.
+    pub devices: *const u32,
+    /// How many.
+    pub device_count: usize,
+    /// [`AUTO`], [`F32`], [`BF16`] or [`FP16`].
+    pub precision: u32,
+    /// CPU threads a run may use, at least 1.
+    pub threads: u32,
+    /// Rows a batch; 0 lets the engine choose.
+    pub batch_size: usize,
+}
+
+/// One output of a network.
+#[repr(C)]
+pub struct Output {
+    /// Its name; empty where the model does not say.
+    pub name: *const c_char,
+    /// In bytes.
+    pub name_length: usize,
+    /// Values a row.
+    pub dim: usize,
+}
+
+/// An output that is wanted, and where its values go.
+#[repr(C)]
+pub struct Wanted {
+    /// Its index.
+    pub output: usize,
+    /// Room for `length` values.
+    pub data: *mut f32,
+    /// `rows * dim`.
+    pub length: usize,
+}
+
+/// An engine's own data.
+pub type Handle = *mut c_void;
+
+/// A plugin's table of functions. Where a `Status` is not [`OK`], the message says why.
+#[repr(C)]
+pub struct Plugin {
+    /// `sizeof(struct Plugin)`.
+    pub size: u32,
+    /// [`VERSION`] that the plugin was written for.
+    pub version: u32,
+    /// Writes what the plugin is and what it runs with: `sleeve-torch 0.1.0, libtorch 2.11.0`.
+    pub describe: unsafe extern "C" fn(message: *mut Message),
+    /// The number of CUDA devices that can be used; `UNAVAILABLE` with the reason where there is none.
+    pub device_count: unsafe extern "C" fn(count: *mut usize, message: *mut Message) -> Status,
+    /// Writes the name of a CUDA device.
+    pub device_name: unsafe extern "C" fn(index: usize, message: *mut Message) -> Status,
+    /// Makes an engine, ready to run at full speed.
+    pub open:
+        unsafe extern "C" fn(request: *const Request, engine: *mut Handle, message: *mut Message) -> Status,
+    /// Ends an engine that nobody runs any more.
+    pub close: unsafe extern "C" fn(engine: Handle),
+    /// The number of outputs.
+    pub output_count: unsafe extern "C" fn(engine: Handle) -> usize,
+    /// Describes one output.
+    pub output: unsafe extern "C" fn(
+        engine: Handle,
+        index: usize,
+        output: *mut Output,
+        message: *mut Message,
+    ) -> Status,
+    /// The number of rows it runs best at.
+    pub batch_size: unsafe extern "C" fn(engine: Handle) -> usize,
+    /// Writes where and how it computes: `cpu, f32, 2 threads`.
+    pub describe_engine: unsafe extern "C" fn(engine: Handle, message: *mut Message),
+    /// Runs `rows` rows, `length` values in all, and writes the outputs that are wanted. A row's outputs are
+    /// the same bits whatever the batch it came in.
+    pub run: unsafe extern "C" fn(
+        engine: Handle,
+        input: *const f32,
+        length: usize,
+        rows: usize,
+        wanted: *const Wanted,
+        wanted_count: usize,
+        message: *mut Message,
+    ) -> Status,
+}
+
+/// What a caught panic said: for plugins in Rust, whose functions turn panics into [`FAILED`].
+pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}

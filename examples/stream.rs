@@ -1,0 +1,53 @@
+//! Tags while audio plays: one thread pushes samples, as an audio callback would, another runs the model:
+//! `arecord -q -t raw -f S16_LE -r 44100 -c 2 | cargo run --release --example stream`.
+
+use std::io::Read;
+use std::time::Duration;
+
+use sleeve::extractor::{Extractor, Rows};
+use sleeve::model::Model;
+use sleeve::stream::{State, Stream, StreamOptions};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let extractor = Extractor::builder(Model::bundled("msd-musicnn-1")?).output("predictions").build()?;
+    let (mut pusher, mut puller) = Stream::open(&extractor, &StreamOptions::new(44_100, 2))?;
+
+    let audio = std::thread::spawn(move || -> std::io::Result<()> {
+        let mut input = std::io::stdin().lock();
+        // 1,024 frames of two channels of 16 bits.
+        let mut block = [0; 1024 * 4];
+        while input.read_exact(&mut block).is_ok() {
+            let samples: Vec<i16> =
+                block.chunks_exact(2).map(|bytes| i16::from_le_bytes([bytes[0], bytes[1]])).collect();
+            let mut rest = samples.as_slice();
+            // Live audio would leave out what a full queue does not take; a pipe can wait.
+            while !rest.is_empty() {
+                let taken = pusher.push_i16(rest).map_err(std::io::Error::other)?;
+                rest = &rest[2 * taken..];
+                std::thread::sleep(Duration::from_millis(if taken == 0 { 2 } else { 0 }));
+            }
+        }
+        pusher.finish();
+        Ok(())
+    });
+
+    let classes = extractor.outputs().next().expect("one output was asked for").classes.clone();
+    let mut print = |rows: &Rows<'_>| {
+        for (row, time) in rows.outputs[0].rows().into_iter().zip(rows.times) {
+            let strongest = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+            if let Some((class, activation)) = strongest {
+                println!("{time:7.2} s  {} {activation:.2}", classes[class]);
+            }
+        }
+        Ok(())
+    };
+    loop {
+        match puller.pull(&mut print)?.state {
+            State::More => {}
+            State::Waiting => std::thread::sleep(Duration::from_millis(5)),
+            State::Ended | State::Abandoned => break,
+        }
+    }
+    audio.join().expect("the audio thread does not panic")?;
+    Ok(())
+}
