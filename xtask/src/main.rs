@@ -48,7 +48,6 @@ fn main() -> ExitCode {
         "coverage" => coverage::run(rest),
         "corpus" => corpus::prepare().map(|folder| println!("the corpus is in {}", folder.display())),
         "evaluate" => corpus::evaluate(rest),
-        "deny" if rest.is_empty() => deny::check(),
         "deny" => deny::run(rest),
         "workflows" => workflows::check(),
         "header" => header::run(rest),
