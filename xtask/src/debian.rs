@@ -14,8 +14,12 @@ use crate::run::{checked, have, output, target};
 /// the PATH. What is already there is used again.
 pub fn fetch(packages: &[&str]) -> Result<PathBuf> {
     let wanted: BTreeSet<&str> = packages.iter().copied().collect();
-    let wanted: Vec<&str> = wanted.into_iter().collect();
-    let home = target().join("debian");
+    programs("debian", &wanted.into_iter().collect::<Vec<_>>())
+}
+
+/// The same under `target/<name>`, for programs that only some commands need.
+pub fn programs(name: &str, wanted: &[&str]) -> Result<PathBuf> {
+    let home = target().join(name);
     let stamp = home.join("unpacked.txt");
     let programs = home.join("bin");
     if fs::read_to_string(&stamp).is_ok_and(|unpacked| unpacked == wanted.join(" ")) {
@@ -24,8 +28,8 @@ pub fn fetch(packages: &[&str]) -> Result<PathBuf> {
     if !have("apt-get") || !have("dpkg") {
         bail!("apt-get and dpkg are not here");
     }
-    println!("Debian packages {} -> target/debian", wanted.join(" "));
-    let root = download(&home, &wanted)?;
+    println!("Debian packages {} -> target/{name}", wanted.join(" "));
+    let root = download(&home, wanted)?;
     wrap_programs(&root, &programs)?;
     fs::write(stamp, wanted.join(" "))?;
     Ok(programs)

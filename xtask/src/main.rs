@@ -2,13 +2,17 @@
 
 mod bench;
 mod corpus;
+mod coverage;
 mod debian;
+mod deny;
 mod essentia;
 mod header;
 mod libtorch;
 mod peers;
 mod run;
 mod test;
+mod tools;
+mod workflows;
 
 use std::process::ExitCode;
 
@@ -20,6 +24,10 @@ cargo xtask <command>
                       A FILTER runs only the tests whose names contain it (and skips the lints).
                       SLEEVE_TEST_ALL=1 turns any skip but a missing GPU or CPU feature into a failure.
   bench [NAME [...]]  benchmarks beside the peers, in the same run; without a name, lists them
+  coverage [OPTION...]
+                      which lines the tests reach; options of cargo llvm-cov (-p sleeve, --html)
+  deny [CHECK...]     cargo deny check: bans, licenses and sources, or what is named (advisories), by deny.toml
+  workflows           the files in .github/, by check-jsonschema and zizmor
   corpus              fetches Debian's free music (9 GB) into target/corpus-extended and makes what models learn from
   evaluate [MODEL...] measures published models on the held-out part of it, and compares with models/results
   libtorch            fetches libtorch for the CPU into target/libtorch, which whatever links it is built with
@@ -37,8 +45,11 @@ fn main() -> ExitCode {
     let outcome = match command {
         "test" => test::run(rest),
         "bench" => bench::run(rest),
+        "coverage" => coverage::run(rest),
         "corpus" => corpus::prepare().map(|folder| println!("the corpus is in {}", folder.display())),
         "evaluate" => corpus::evaluate(rest),
+        "deny" => deny::run(rest),
+        "workflows" => workflows::check(),
         "header" => header::run(rest),
         "libtorch" => libtorch::prepare().map(|folder| println!("libtorch is in {}", folder.display())),
         "peers" => peers::prepare().and_then(|_| essentia::prepare()),

@@ -93,9 +93,10 @@ impl Stream {
 
     /// What `function` asks of the device goes into this stream.
     pub fn within<T>(&mut self, function: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-        // SAFETY: the stream is alive, here and below.
+        // SAFETY: the stream is alive, for it is freed when `self` is dropped.
         explained(|reason, room| unsafe { sleeve_torch_stream_enter(self.0, reason, room) == 0 })?;
         let outcome = function();
+        // SAFETY: as above.
         let left = explained(|reason, room| unsafe { sleeve_torch_stream_leave(self.0, reason, room) == 0 });
         let value = outcome?;
         left.map(|()| value)

@@ -1,0 +1,74 @@
+//! What the forge reads from `.github/`: each file against its schema, workflows for what makes them unsafe.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::run::{checked, have, repository};
+use crate::tools;
+
+/// Checks the files by check-jsonschema and zizmor, and by actionlint where it is installed; where the first two
+/// cannot be fetched, it says so.
+pub fn check() -> Result<()> {
+    let github = repository().join(".github");
+    let workflows = files(&github.join("workflows"), "yml")?;
+    let (Some(schema), Some(zizmor)) =
+        (tools::program_or_skip("check-jsonschema")?, tools::program_or_skip("zizmor")?)
+    else {
+        return Ok(());
+    };
+    let (config, forms): (Vec<_>, Vec<_>) = files(&github.join("ISSUE_TEMPLATE"), "yml")?
+        .into_iter()
+        .partition(|path| path.ends_with("config.yml"));
+    for (name, files) in [
+        ("vendor.github-workflows", &workflows),
+        ("custom.github-workflows-require-timeout", &workflows),
+        ("vendor.github-issue-forms", &forms),
+        ("vendor.github-issue-config", &config),
+        ("vendor.dependabot", &vec![github.join("dependabot.yml")]),
+    ] {
+        let mut check = Command::new(&schema);
+        checked(check.args(["--quiet", "--builtin-schema", name]).args(files)).context(name)?;
+    }
+    // Nothing is asked of the forge: the files are judged by themselves.
+    let mut audit = Command::new(zizmor);
+    checked(audit.args(["--offline", "--quiet", "--no-progress", "--format", "plain"]).arg(&github))?;
+    if have("actionlint") {
+        checked(Command::new("actionlint").args(&workflows))?;
+    }
+    Ok(())
+}
+
+/// The files of a folder that end so, by name; that there are none is an error.
+fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|found| found == extension) {
+            found.push(path);
+        }
+    }
+    if found.is_empty() {
+        bail!("{} holds no .{extension} file", folder.display());
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workflows_build_with_the_oldest_toolchain() {
+        let manifest = fs::read_to_string(repository().join("Cargo.toml")).unwrap();
+        let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap();
+        for path in files(&repository().join(".github/workflows"), "yml").unwrap() {
+            let text = fs::read_to_string(&path).unwrap();
+            let toolchain = format!("RUST_TOOLCHAIN: {version}");
+            assert!(text.contains(&toolchain), "{} does not set {toolchain}", path.display());
+        }
+    }
+}
