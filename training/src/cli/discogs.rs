@@ -24,7 +24,7 @@ pub struct Arguments {
     /// Folder for the tables; tables of the same name are replaced.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Parsing threads [default: as many as there are cores, at most 16; one less for .gz, which takes one to unpack].
+    /// Threads [default: as many as there are cores].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }

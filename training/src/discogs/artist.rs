@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use arrow_array::RecordBatch;
 
-use super::Records;
+use super::records::Records;
 use super::split::Kind;
 use super::tables::{ARTIST_NAMES, ARTISTS};
-use super::xml::{Damage, Tag, Xml, name, number};
+use super::xml::{Damage, Tag, Xml, number};
 use crate::table::{Builder, Cell, Table};
 
 /// What another name is to an artist.
@@ -62,33 +62,29 @@ pub struct Artist<'a> {
 }
 
 impl<'a> Artist<'a> {
-    pub(super) fn read(&mut self, xml: &mut Xml<'a, '_>, record: &Tag<'a>) -> Result<(), Damage> {
+    fn read(xml: &mut Xml<'a>, record: &Tag<'a>) -> Result<Self, Damage> {
+        let mut artist = Artist::default();
         let mut id = None;
         while let Some(tag) = xml.child_of(record)? {
             match tag.name() {
-                name::ID => id = Some(number("id", &xml.text(&tag)?)?),
-                name::NAME => self.name = xml.cell(&tag)?,
-                name::REALNAME => self.real_name = xml.cell(&tag)?,
-                name::DATA_QUALITY => self.quality = xml.cell(&tag)?,
-                name::NAMEVARIATIONS => self.read_names(xml, &tag, Relation::Variation)?,
-                name::ALIASES => self.read_names(xml, &tag, Relation::Alias)?,
-                name::MEMBERS => self.read_names(xml, &tag, Relation::Member)?,
-                name::GROUPS => self.read_names(xml, &tag, Relation::Group)?,
+                "id" => id = Some(number("id", &xml.text(&tag)?)?),
+                "name" => artist.name = xml.cell(&tag)?,
+                "realname" => artist.real_name = xml.cell(&tag)?,
+                "data_quality" => artist.quality = xml.cell(&tag)?,
+                "namevariations" => artist.read_names(xml, &tag, Relation::Variation)?,
+                "aliases" => artist.read_names(xml, &tag, Relation::Alias)?,
+                "members" => artist.read_names(xml, &tag, Relation::Member)?,
+                "groups" => artist.read_names(xml, &tag, Relation::Group)?,
                 _ => xml.skip(&tag)?,
             }
         }
-        self.id = id.ok_or(Damage::Missing("id element"))?;
-        Ok(())
+        artist.id = id.ok_or(Damage::Missing("id element"))?;
+        Ok(artist)
     }
 
-    fn read_names(
-        &mut self,
-        xml: &mut Xml<'a, '_>,
-        parent: &Tag<'a>,
-        relation: Relation,
-    ) -> Result<(), Damage> {
+    fn read_names(&mut self, xml: &mut Xml<'a>, parent: &Tag<'a>, relation: Relation) -> Result<(), Damage> {
         while let Some(tag) = xml.child_of(parent)? {
-            if tag.name() != name::NAME {
+            if tag.name() != "name" {
                 // Members come with an <id> before each <name id="...">.
                 xml.skip(&tag)?;
                 continue;
@@ -121,9 +117,8 @@ impl Records for ArtistTables {
         ArtistTables { artists: Builder::new(&ARTISTS), names: Builder::new(&ARTIST_NAMES) }
     }
 
-    fn read<'a>(record: &mut Artist<'a>, xml: &mut Xml<'a, '_>, tag: &Tag<'a>) -> Result<(), Damage> {
-        *record = Artist::default();
-        record.read(xml, tag)
+    fn read<'a>(xml: &mut Xml<'a>, tag: &Tag<'a>) -> Result<Artist<'a>, Damage> {
+        Artist::read(xml, tag)
     }
 
     fn push(&mut self, artist: &Artist<'_>) {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::xml::{Damage, Tag, Xml, name, number};
+use super::xml::{Damage, Tag, Xml, number};
 
 /// One artist as credited on a release, a master or a track.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,41 +18,29 @@ pub struct Credit<'a> {
 }
 
 /// Reads the `<artist>` children of `parent`.
-pub(super) fn read_credits<'a>(
-    xml: &mut Xml<'a, '_>,
-    parent: &Tag<'a>,
-    mut each: impl FnMut(Credit<'a>),
-) -> Result<(), Damage> {
-    if parent.is_empty() {
-        return Ok(());
-    }
-    while let Some(credit) = xml.credit() {
-        each(credit);
-    }
+pub(super) fn read_credits<'a>(xml: &mut Xml<'a>, parent: &Tag<'a>) -> Result<Vec<Credit<'a>>, Damage> {
+    let mut credits = Vec::new();
     while let Some(tag) = xml.child_of(parent)? {
-        if tag.name() != name::ARTIST {
+        if tag.name() != "artist" {
             xml.skip(&tag)?;
             continue;
         }
         let mut credit = Credit::default();
         while let Some(part) = xml.child_of(&tag)? {
             match part.name() {
-                name::ID => {
+                "id" => {
                     let text = xml.text(&part)?;
                     credit.artist = if text.trim().is_empty() { 0 } else { number("artist id", &text)? };
                 }
-                name::NAME => credit.name = xml.cell(&part)?,
-                name::ANV => credit.printed = xml.cell(&part)?,
-                name::JOIN => credit.join = xml.cell(&part)?,
+                "name" => credit.name = xml.cell(&part)?,
+                "anv" => credit.printed = xml.cell(&part)?,
+                "join" => credit.join = xml.cell(&part)?,
                 _ => xml.skip(&part)?,
             }
         }
-        each(credit);
-        while let Some(credit) = xml.credit() {
-            each(credit);
-        }
+        credits.push(credit);
     }
-    Ok(())
+    Ok(credits)
 }
 
 /// Whether an artist id stands for nobody in particular: none at all (0), Various (194), Unknown

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use arrow_array::RecordBatch;
 
-use super::Records;
+use super::records::Records;
 use super::split::Kind;
 use super::tables::LABELS;
-use super::xml::{Damage, Tag, Xml, name, number};
+use super::xml::{Damage, Tag, Xml, number};
 use crate::table::{Builder, Cell, Table};
 
 /// One label.
@@ -26,28 +26,29 @@ pub struct Label<'a> {
 }
 
 impl<'a> Label<'a> {
-    pub(super) fn read(&mut self, xml: &mut Xml<'a, '_>, record: &Tag<'a>) -> Result<(), Damage> {
+    fn read(xml: &mut Xml<'a>, record: &Tag<'a>) -> Result<Self, Damage> {
+        let mut label = Label::default();
         let mut id = None;
         while let Some(tag) = xml.child_of(record)? {
             match tag.name() {
-                name::ID => id = Some(number("id", &xml.text(&tag)?)?),
-                name::NAME => self.name = xml.cell(&tag)?,
-                name::DATA_QUALITY => self.quality = xml.cell(&tag)?,
-                name::PARENT_LABEL => {
+                "id" => id = Some(number("id", &xml.text(&tag)?)?),
+                "name" => label.name = xml.cell(&tag)?,
+                "data_quality" => label.quality = xml.cell(&tag)?,
+                "parentLabel" => {
                     let mut parent = Ok(None);
                     tag.attributes(|name, value| {
                         if name == "id" {
                             parent = number("parent label id", &value).map(Some);
                         }
                     })?;
-                    self.parent = parent?;
-                    self.parent_name = xml.cell(&tag)?;
+                    label.parent = parent?;
+                    label.parent_name = xml.cell(&tag)?;
                 }
                 _ => xml.skip(&tag)?,
             }
         }
-        self.id = id.ok_or(Damage::Missing("id element"))?;
-        Ok(())
+        label.id = id.ok_or(Damage::Missing("id element"))?;
+        Ok(label)
     }
 }
 
@@ -65,9 +66,8 @@ impl Records for LabelTables {
         LabelTables { labels: Builder::new(&LABELS) }
     }
 
-    fn read<'a>(record: &mut Label<'a>, xml: &mut Xml<'a, '_>, tag: &Tag<'a>) -> Result<(), Damage> {
-        *record = Label::default();
-        record.read(xml, tag)
+    fn read<'a>(xml: &mut Xml<'a>, tag: &Tag<'a>) -> Result<Label<'a>, Damage> {
+        Label::read(xml, tag)
     }
 
     fn push(&mut self, label: &Label<'_>) {

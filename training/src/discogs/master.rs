@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use arrow_array::RecordBatch;
 
 use super::credit::{Credit, read_credits};
+use super::records::Records;
 use super::split::Kind;
 use super::tables::{MASTER_ARTISTS, MASTER_GENRES, MASTER_STYLES, MASTERS};
 use super::values::Date;
-use super::xml::{Damage, Tag, Xml, name, number};
-use super::{Records, words};
+use super::xml::{Damage, Tag, Xml, number};
 use crate::table::{Builder, Cell, Table};
 
 /// One master. Which releases are its versions is known from the releases.
@@ -34,32 +34,33 @@ pub struct Master<'a> {
 }
 
 impl<'a> Master<'a> {
-    pub(super) fn read(&mut self, xml: &mut Xml<'a, '_>, record: &Tag<'a>) -> Result<(), Damage> {
+    fn read(xml: &mut Xml<'a>, record: &Tag<'a>) -> Result<Self, Damage> {
+        let mut master = Master::default();
         let mut id = None;
         record.attributes(|name, value| {
             if name == "id" {
                 id = Some(number("master id", &value));
             }
         })?;
-        self.id = id.ok_or(Damage::Missing("id attribute"))??;
+        master.id = id.ok_or(Damage::Missing("id attribute"))??;
         while let Some(tag) = xml.child_of(record)? {
             match tag.name() {
-                name::MAIN_RELEASE => {
+                "main_release" => {
                     let text = xml.text(&tag)?;
                     if !text.trim().is_empty() {
-                        self.main_release = Some(number("main_release", &text)?).filter(|&id| id != 0);
+                        master.main_release = Some(number("main_release", &text)?).filter(|&id| id != 0);
                     }
                 }
-                name::ARTISTS => read_credits(xml, &tag, |credit| self.artists.push(credit))?,
-                name::GENRES => words(xml, &tag, name::GENRE, &mut self.genres)?,
-                name::STYLES => words(xml, &tag, name::STYLE, &mut self.styles)?,
-                name::YEAR => self.year = Date::read(&xml.text(&tag)?).year,
-                name::TITLE => self.title = xml.cell(&tag)?,
-                name::DATA_QUALITY => self.quality = xml.cell(&tag)?,
+                "artists" => master.artists.extend(read_credits(xml, &tag)?),
+                "genres" => master.genres.extend(xml.cells(&tag, "genre")?),
+                "styles" => master.styles.extend(xml.cells(&tag, "style")?),
+                "year" => master.year = Date::read(&xml.text(&tag)?).year,
+                "title" => master.title = xml.cell(&tag)?,
+                "data_quality" => master.quality = xml.cell(&tag)?,
                 _ => xml.skip(&tag)?,
             }
         }
-        Ok(())
+        Ok(master)
     }
 }
 
@@ -85,9 +86,8 @@ impl Records for MasterTables {
         }
     }
 
-    fn read<'a>(record: &mut Master<'a>, xml: &mut Xml<'a, '_>, tag: &Tag<'a>) -> Result<(), Damage> {
-        *record = Master::default();
-        record.read(xml, tag)
+    fn read<'a>(xml: &mut Xml<'a>, tag: &Tag<'a>) -> Result<Master<'a>, Damage> {
+        Master::read(xml, tag)
     }
 
     fn push(&mut self, master: &Master<'_>) {

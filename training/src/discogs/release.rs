@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use arrow_array::RecordBatch;
 
 use super::credit::{Credit, read_credits};
+use super::records::Records;
 use super::split::Kind;
 use super::tables::{
     RELEASE_ARTISTS, RELEASE_GENRES, RELEASE_LABELS, RELEASE_STYLES, RELEASES, TRACK_ARTISTS, TRACKS,
 };
 use super::values::{Date, duration};
-use super::xml::{Damage, Tag, TrackHead, Xml, clean, name, number};
-use super::{Records, words};
+use super::xml::{Damage, Tag, Xml, clean, number};
 use crate::table::{Builder, Cell, Table};
 
 /// What an entry of a tracklist is.
@@ -97,64 +97,39 @@ pub struct Release<'a> {
     pub is_main: Option<bool>,
     /// The tracklist, flattened in document order.
     pub tracks: Vec<Track<'a>>,
-    spare: Spare<'a>,
 }
-
-/// Empty lists of tracks' artists, kept for the next release: allocating them anew took a fiftieth of
-/// the time. They are no part of the release.
-#[derive(Debug, Default)]
-struct Spare<'a>(Vec<Vec<Credit<'a>>>);
-
-impl Clone for Spare<'_> {
-    fn clone(&self) -> Self {
-        Spare::default()
-    }
-}
-
-impl PartialEq for Spare<'_> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Spare<'_> {}
 
 impl<'a> Release<'a> {
-    pub(super) fn read(&mut self, xml: &mut Xml<'a, '_>, record: &Tag<'a>) -> Result<(), Damage> {
+    fn read(xml: &mut Xml<'a>, record: &Tag<'a>) -> Result<Self, Damage> {
+        let mut release = Release::default();
         let mut id = None;
         record.attributes(|name, value| match name {
             "id" => id = Some(number("release id", &value)),
-            "status" => self.status = Some(value),
+            "status" => release.status = Some(value),
             _ => {}
         })?;
-        self.id = id.ok_or(Damage::Missing("id attribute"))??;
+        release.id = id.ok_or(Damage::Missing("id attribute"))??;
         while let Some(tag) = xml.child_of(record)? {
             match tag.name() {
-                name::ARTISTS => read_credits(xml, &tag, |credit| self.artists.push(credit))?,
-                name::TITLE => self.title = xml.cell(&tag)?,
-                name::LABELS => self.read_labels(xml, &tag)?,
-                name::GENRES => words(xml, &tag, name::GENRE, &mut self.genres)?,
-                name::STYLES => words(xml, &tag, name::STYLE, &mut self.styles)?,
-                name::COUNTRY => self.country = xml.cell(&tag)?,
-                name::RELEASED => self.released = xml.cell(&tag)?,
-                name::DATA_QUALITY => self.quality = xml.cell(&tag)?,
-                name::MASTER_ID => self.read_master(xml, &tag)?,
-                name::TRACKLIST => self.read_tracks(xml, &tag, None)?,
+                "artists" => release.artists.extend(read_credits(xml, &tag)?),
+                "title" => release.title = xml.cell(&tag)?,
+                "labels" => release.read_labels(xml, &tag)?,
+                "genres" => release.genres.extend(xml.cells(&tag, "genre")?),
+                "styles" => release.styles.extend(xml.cells(&tag, "style")?),
+                "country" => release.country = xml.cell(&tag)?,
+                "released" => release.released = xml.cell(&tag)?,
+                "data_quality" => release.quality = xml.cell(&tag)?,
+                "master_id" => release.read_master(xml, &tag)?,
+                "tracklist" => release.read_tracks(xml, &tag, None)?,
                 _ => xml.skip(&tag)?,
             }
         }
-        Ok(())
+        Ok(release)
     }
 
-    fn read_labels(&mut self, xml: &mut Xml<'a, '_>, parent: &Tag<'a>) -> Result<(), Damage> {
-        if parent.is_empty() {
-            return Ok(());
-        }
-        while let Some(label) = xml.release_label() {
-            self.labels.push(label);
-        }
+    fn read_labels(&mut self, xml: &mut Xml<'a>, parent: &Tag<'a>) -> Result<(), Damage> {
         while let Some(tag) = xml.child_of(parent)? {
-            if tag.name() == name::LABEL {
+            if tag.name() == "label" {
                 let mut label = ReleaseLabel::default();
                 let mut id = Ok(0);
                 tag.attributes(|name, value| match name {
@@ -171,7 +146,7 @@ impl<'a> Release<'a> {
         Ok(())
     }
 
-    fn read_master(&mut self, xml: &mut Xml<'a, '_>, tag: &Tag<'a>) -> Result<(), Damage> {
+    fn read_master(&mut self, xml: &mut Xml<'a>, tag: &Tag<'a>) -> Result<(), Damage> {
         let mut is_main = None;
         tag.attributes(|name, value| {
             if name == "is_main_release" {
@@ -194,68 +169,41 @@ impl<'a> Release<'a> {
 
     fn read_tracks(
         &mut self,
-        xml: &mut Xml<'a, '_>,
+        xml: &mut Xml<'a>,
         list: &Tag<'a>,
         parent: Option<usize>,
     ) -> Result<(), Damage> {
-        if list.is_empty() {
-            return Ok(());
-        }
-        loop {
-            if let Some(head) = xml.track_head() {
-                let TrackHead { position, title, duration: text, ended } = head;
-                let duration = duration(&text);
-                let timed = duration.is_some() || !text.trim().is_empty();
-                self.tracks.push(Track { position, title, duration, ..Track::default() });
-                self.read_track(xml, (!ended).then(|| Tag::plain("track")), timed, parent)?;
-                continue;
-            }
-            match xml.child_of(list)? {
-                Some(tag) if tag.name() == name::TRACK => {
-                    self.tracks.push(Track::default());
-                    self.read_track(xml, Some(tag), false, parent)?;
-                }
-                Some(tag) => xml.skip(&tag)?,
-                None => return Ok(()),
+        while let Some(tag) = xml.child_of(list)? {
+            if tag.name() == "track" {
+                self.read_track(xml, &tag, parent)?;
+            } else {
+                xml.skip(&tag)?;
             }
         }
+        Ok(())
     }
 
-    /// Reads the rest of the last track: what its element still holds, if that has not ended. `timed` tells
-    /// whether a duration has been seen.
-    #[inline(always)]
-    fn read_track(
-        &mut self,
-        xml: &mut Xml<'a, '_>,
-        tag: Option<Tag<'a>>,
-        mut timed: bool,
-        parent: Option<usize>,
-    ) -> Result<(), Damage> {
-        let at = self.tracks.len() - 1;
-        if let Some(tag) = tag {
-            while let Some(part) = xml.child_of(&tag)? {
-                match part.name() {
-                    name::POSITION => self.tracks[at].position = xml.cell(&part)?,
-                    name::TITLE => self.tracks[at].title = xml.cell(&part)?,
-                    name::DURATION => {
-                        let text = xml.text(&part)?;
-                        self.tracks[at].duration = duration(&text);
-                        timed = self.tracks[at].duration.is_some() || !text.trim().is_empty();
-                    }
-                    name::ARTISTS => {
-                        let artists = &mut self.tracks[at].artists;
-                        if artists.capacity() == 0 {
-                            *artists = self.spare.0.pop().unwrap_or_default();
-                        }
-                        read_credits(xml, &part, |credit| artists.push(credit))?;
-                    }
-                    // Parts of parts do not exist, and must not nest as deep as a damaged file likes.
-                    name::SUB_TRACKS if parent.is_none() => {
-                        self.tracks[at].entry = Entry::Index;
-                        self.read_tracks(xml, &part, Some(at))?;
-                    }
-                    _ => xml.skip(&part)?,
+    fn read_track(&mut self, xml: &mut Xml<'a>, tag: &Tag<'a>, parent: Option<usize>) -> Result<(), Damage> {
+        // Parents come before their parts.
+        let at = self.tracks.len();
+        self.tracks.push(Track::default());
+        let mut timed = false;
+        while let Some(part) = xml.child_of(tag)? {
+            match part.name() {
+                "position" => self.tracks[at].position = xml.cell(&part)?,
+                "title" => self.tracks[at].title = xml.cell(&part)?,
+                "duration" => {
+                    let text = xml.text(&part)?;
+                    self.tracks[at].duration = duration(&text);
+                    timed = !text.trim().is_empty();
                 }
+                "artists" => self.tracks[at].artists.extend(read_credits(xml, &part)?),
+                // Parts of parts do not exist, and must not nest as deep as a damaged file likes.
+                "sub_tracks" if parent.is_none() => {
+                    self.tracks[at].entry = Entry::Index;
+                    self.read_tracks(xml, &part, Some(at))?;
+                }
+                _ => xml.skip(&part)?,
             }
         }
         let track = &mut self.tracks[at];
@@ -266,21 +214,6 @@ impl<'a> Release<'a> {
             track.entry = Entry::Heading;
         }
         Ok(())
-    }
-
-    fn clear(&mut self) {
-        let Release { artists, labels, genres, styles, tracks, spare, .. } = std::mem::take(self);
-        *self = Release { artists, labels, genres, styles, tracks, spare, ..Release::default() };
-        self.artists.clear();
-        self.labels.clear();
-        self.genres.clear();
-        self.styles.clear();
-        for mut track in self.tracks.drain(..) {
-            if track.artists.capacity() > 0 {
-                track.artists.clear();
-                self.spare.0.push(track.artists);
-            }
-        }
     }
 }
 
@@ -320,9 +253,8 @@ impl Records for ReleaseTables {
         }
     }
 
-    fn read<'a>(record: &mut Release<'a>, xml: &mut Xml<'a, '_>, tag: &Tag<'a>) -> Result<(), Damage> {
-        record.clear();
-        record.read(xml, tag)
+    fn read<'a>(xml: &mut Xml<'a>, tag: &Tag<'a>) -> Result<Release<'a>, Damage> {
+        Release::read(xml, tag)
     }
 
     fn push(&mut self, release: &Release<'_>) {

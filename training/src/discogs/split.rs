@@ -1,9 +1,8 @@
 //! Cuts a dump into chunks of whole records.
 //!
 //! A record begins at a line start and `<` cannot occur raw inside text, so a line feed followed by
-//! the record's opening tag is a boundary without parsing anything. What is found here is handed to
-//! the parsing threads; this module does as little as it can, for it runs on the thread that
-//! decompresses.
+//! the record's opening tag is a boundary without parsing anything. This module does as little as it
+//! can, for one thread alone can read and decompress a stream.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -71,11 +70,6 @@ impl Boundaries {
         }
     }
 
-    /// Whether a record starts with the `<` at `at`, which is not the first byte.
-    pub(super) fn starts_at(&self, text: &[u8], at: usize) -> bool {
-        text[at - 1..].starts_with(self.forward.needle()) && self.holds(text, at - 1)
-    }
-
     /// Whether the match at `at` is the record's tag and not that of a longer name (`<releases>`).
     fn holds(&self, text: &[u8], at: usize) -> bool {
         matches!(text.get(at + self.length), Some(b' ' | b'>' | b'/' | b'\t' | b'\r' | b'\n'))
@@ -106,43 +100,11 @@ impl Boundaries {
     }
 }
 
-/// Bytes that are read over and over into the same memory. What lies beyond `filled` keeps old bytes:
-/// clearing it for every chunk, as a vector does when it grows, would cost as much as a fifteenth of
-/// decompression.
-#[derive(Default)]
-pub(super) struct Buffer {
-    bytes: Vec<u8>,
-    filled: usize,
-}
-
-impl Buffer {
-    /// What has been read.
-    pub(super) fn as_slice(&self) -> &[u8] {
-        &self.bytes[..self.filled]
-    }
-
-    fn len(&self) -> usize {
-        self.filled
-    }
-
-    fn start_with(&mut self, bytes: &[u8]) {
-        self.filled = 0;
-        self.room(bytes.len()).copy_from_slice(bytes);
-        self.filled = bytes.len();
-    }
-
-    /// The next `count` bytes after what has been read.
-    fn room(&mut self, count: usize) -> &mut [u8] {
-        let end = self.filled + count;
-        if self.bytes.len() < end {
-            self.bytes.resize(end, 0);
-        }
-        &mut self.bytes[self.filled..end]
-    }
-
-    fn truncate(&mut self, length: usize) {
-        self.filled = self.filled.min(length);
-    }
+/// Whole records, one after the other.
+pub(super) struct Chunk {
+    /// Where the first byte stands in the uncompressed dump.
+    pub(super) offset: u64,
+    pub(super) text: Vec<u8>,
 }
 
 /// Reads chunks of whole records from a stream.
@@ -164,15 +126,15 @@ pub(super) struct Splitter<R> {
 impl<R: Read> Splitter<R> {
     /// Reads as far as the first record, which tells the kind.
     pub(super) fn new(mut source: R, path: &Path, chunk: usize) -> Result<Self> {
-        let mut head = Buffer::default();
+        let mut head = Vec::new();
         let mut wanted = chunk.clamp(1, 4096);
         let (kind, rooted, start, ended) = loop {
             let ended = fill(&mut source, &mut head, wanted, path)?;
-            if let Some((kind, rooted, start)) = first_tag(head.as_slice()) {
+            if let Some((kind, rooted, start)) = first_tag(&head) {
                 break (kind, rooted, start, ended);
             }
             if ended || head.len() >= 1 << 20 {
-                let reason = if head.len() == 0 {
+                let reason = if head.is_empty() {
                     "empty: neither a Discogs dump nor a part of one"
                 } else {
                     "not a Discogs dump: it does not begin with <releases>, <masters>, <artists> or <labels>"
@@ -187,7 +149,7 @@ impl<R: Read> Splitter<R> {
             kind,
             rooted,
             boundaries: Boundaries::of(kind),
-            carry: head.as_slice()[start..].to_vec(),
+            carry: head.split_off(start),
             offset: start as u64,
             chunk,
             ended,
@@ -199,40 +161,35 @@ impl<R: Read> Splitter<R> {
         self.kind
     }
 
-    /// Fills `buffer` with the next whole records; returns the offset of its first byte in the
-    /// uncompressed stream, or `None` after the last record.
+    /// The next whole records, or `None` after the last one.
     ///
     /// # Errors
     /// When the stream cannot be read, or ends before the closing tag of the dump.
-    pub(super) fn next_chunk(&mut self, buffer: &mut Buffer) -> Result<Option<u64>> {
+    pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         if self.finished {
             return Ok(None);
         }
-        buffer.start_with(&self.carry);
-        self.carry.clear();
-        let offset = self.offset;
+        let (offset, mut text) = (self.offset, std::mem::take(&mut self.carry));
         let mut wanted = self.chunk;
         loop {
             if !self.ended {
-                self.ended = fill(&mut self.source, buffer, wanted, &self.path)?;
+                self.ended = fill(&mut self.source, &mut text, wanted, &self.path)?;
             }
             if self.ended {
-                let end = self.end_of_records(buffer.as_slice())?;
-                buffer.truncate(end);
+                text.truncate(self.end_of_records(&text)?);
                 self.finished = true;
-                return Ok((!buffer.as_slice().trim_ascii().is_empty()).then_some(offset));
+                return Ok((!text.trim_ascii().is_empty()).then_some(Chunk { offset, text }));
             }
-            if let Some(at) = self.boundaries.last(buffer.as_slice()) {
-                self.carry.extend_from_slice(&buffer.as_slice()[at..]);
-                buffer.truncate(at);
+            if let Some(at) = self.boundaries.last(&text) {
+                self.carry = text.split_off(at);
                 self.offset += at as u64;
-                return Ok(Some(offset));
+                return Ok(Some(Chunk { offset, text }));
             }
-            if buffer.len() >= LONGEST_RECORD {
+            if text.len() >= LONGEST_RECORD {
                 let reason = format!("the record at byte {offset} is longer than {LONGEST_RECORD} bytes");
                 return Err(Error::format(&self.path, reason));
             }
-            wanted = buffer.len() * 2;
+            wanted = text.len() * 2;
         }
     }
 
@@ -252,21 +209,17 @@ impl<R: Read> Splitter<R> {
     }
 }
 
-/// Reads until `buffer` holds `wanted` bytes; returns whether the stream ended.
-fn fill(source: &mut impl Read, buffer: &mut Buffer, wanted: usize, path: &Path) -> Result<bool> {
-    while buffer.len() < wanted {
-        let missing = wanted - buffer.len();
-        match source.read(buffer.room(missing)) {
-            Ok(0) => return Ok(true),
-            Ok(count) => buffer.filled += count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                return Err(Error::format(path, "truncated: the gzip stream ends in its middle"));
-            }
-            Err(error) => return Err(Error::io(path, error)),
+/// Reads until `text` holds `wanted` bytes; returns whether the stream ended.
+fn fill(source: &mut impl Read, text: &mut Vec<u8>, wanted: usize, path: &Path) -> Result<bool> {
+    let missing = wanted.saturating_sub(text.len());
+    text.reserve_exact(missing);
+    match source.take(missing as u64).read_to_end(text) {
+        Ok(count) => Ok(count < missing),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Err(Error::format(path, "truncated: the gzip stream ends in its middle"))
         }
+        Err(error) => Err(Error::io(path, error)),
     }
-    Ok(false)
 }
 
 /// Kind of the dump whose head is given, whether it has a root element, and where its first record
@@ -309,9 +262,8 @@ mod tests {
     fn chunks(text: &str, chunk: usize) -> Result<Vec<(u64, String)>> {
         let mut splitter = Splitter::new(text.as_bytes(), Path::new("dump.xml"), chunk)?;
         let mut found = Vec::new();
-        let mut buffer = Buffer::default();
-        while let Some(offset) = splitter.next_chunk(&mut buffer)? {
-            found.push((offset, String::from_utf8(buffer.as_slice().to_vec()).unwrap()));
+        while let Some(Chunk { offset, text }) = splitter.next_chunk()? {
+            found.push((offset, String::from_utf8(text).unwrap()));
         }
         Ok(found)
     }
