@@ -24,8 +24,10 @@ use symphonia::core::packet::Packet;
 use super::AudioInfo;
 use super::edit_list::{self, Start};
 use super::input::Input;
+#[cfg(feature = "opus")]
 use super::opus;
 use super::source::{Block, Decoded, Failure, Samples, Source, Warnings};
+#[cfg(feature = "vorbis")]
 use super::vorbis;
 
 /// So many packets in a row without any audio end the recording. Ten thousand frames of MP3 are four minutes.
@@ -75,7 +77,9 @@ enum Trim {
 
 enum Decoder {
     Symphonia(Packets),
+    #[cfg(feature = "opus")]
     Opus(opus::Decoder),
+    #[cfg(feature = "vorbis")]
     Surround(Box<vorbis::Decoder>),
 }
 
@@ -167,6 +171,7 @@ impl Trim {
                 };
                 Trim::Mpeg { padding }
             }
+            #[cfg(feature = "opus")]
             CODEC_ID_OPUS => {
                 let head = opus_head(params, big_endian)?;
                 Trim::Leading { left: u64::from(head.pre_skip) }
@@ -210,9 +215,14 @@ impl Trim {
 impl Decoder {
     fn new(track: &Chosen) -> Decoded<Self> {
         if track.params.codec == CODEC_ID_OPUS {
-            let head = opus_head(&track.params, track.big_endian)?;
-            return opus::Decoder::new(&head).map(Decoder::Opus).map_err(Failure::Damage);
+            #[cfg(feature = "opus")]
+            return opus::Decoder::new(&opus_head(&track.params, track.big_endian)?)
+                .map(Decoder::Opus)
+                .map_err(Failure::Damage);
+            #[cfg(not(feature = "opus"))]
+            return Err(Failure::Damage("its codec is Opus, which this build leaves out".to_owned()));
         }
+        #[cfg(feature = "vorbis")]
         if track.params.codec == CODEC_ID_VORBIS && surround(&track.params) {
             let headers = track.params.extra_data.as_deref().unwrap_or_default();
             return match vorbis::Decoder::new(headers) {
@@ -236,7 +246,9 @@ impl Decoder {
     /// Decodes a packet, and returns its sample rate and number of frames.
     fn decode(&mut self, packet: &Packet) -> Result<(u32, usize), String> {
         match self {
+            #[cfg(feature = "opus")]
             Decoder::Opus(decoder) => decoder.decode(&packet.data).map(|frames| (opus::RATE, frames)),
+            #[cfg(feature = "vorbis")]
             Decoder::Surround(decoder) => {
                 let frames = decoder.decode(&packet.data)?;
                 Ok((decoder.rate(), frames))
@@ -286,6 +298,7 @@ fn surround(params: &AudioCodecParameters) -> bool {
     params.channels.as_ref().is_some_and(|channels| channels.count() > 2)
 }
 
+#[cfg(feature = "opus")]
 fn opus_head(params: &AudioCodecParameters, big_endian: bool) -> Decoded<opus::Head> {
     let bytes = params.extra_data.as_deref().unwrap_or_default();
     opus::Head::parse(bytes, big_endian).map_err(Failure::Damage)
@@ -384,6 +397,7 @@ impl Container {
 impl Source for Container {
     fn info(&self) -> AudioInfo {
         let channels = match &self.decoder {
+            #[cfg(feature = "opus")]
             Decoder::Opus(decoder) => decoder.channels(),
             _ => self.track.params.channels.as_ref().map_or(0, Channels::count),
         };
@@ -427,11 +441,13 @@ impl Source for Container {
         let kept = self.kept.clone();
         let frames = kept.len();
         let samples = match &self.decoder {
+            #[cfg(feature = "opus")]
             Decoder::Opus(decoder) => {
                 let channels = decoder.channels();
                 let samples = &decoder.samples()[kept.start * channels..kept.end * channels];
                 Samples::Interleaved { samples, channels }
             }
+            #[cfg(feature = "vorbis")]
             Decoder::Surround(decoder) => {
                 Samples::Planar(decoder.planes().iter().map(|plane| &plane[kept.clone()]).collect())
             }

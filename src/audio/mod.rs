@@ -20,15 +20,21 @@
 //! # Ok::<(), sleeve::Error>(())
 //! ```
 
+#[cfg_attr(
+    not(feature = "opus"),
+    allow(dead_code, unused_variables, reason = "only Opus asks for the byte order")
+)]
 mod container;
 mod downmix;
 mod edit_list;
 mod input;
 mod mono;
+#[cfg(feature = "opus")]
 mod opus;
 mod reader;
 mod resample;
 mod source;
+#[cfg(feature = "vorbis")]
 mod vorbis;
 mod wav;
 
