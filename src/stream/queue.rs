@@ -11,7 +11,7 @@
 //! the slots and the reader loads with `Acquire` before, and `read` and `heeded` the other way around.
 //!
 //! This file names its atomics through its parent: the library gives it the standard ones, the model in
-//! `tests/stream_model.rs` loom's, with slots that must never be touched by both threads at a time.
+//! `tests/stream/loom_queue.rs` loom's, with slots that must never be touched by both threads at a time.
 
 use std::collections::TryReserveError;
 

@@ -1,13 +1,12 @@
 //! EfficientNet-B0 networks with random weights, from `peers/make_effnet.py`, and patches to run them on.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use ndarray::{Array2, Array3, Axis, s};
 use ndarray_npy::{read_npy, write_npy};
 
-use crate::{data, output_of, peer, repository};
+use crate::{data, once_a_run, output_of, peer, repository};
 
 /// Frames of a patch.
 pub const FRAMES: usize = 128;
@@ -61,19 +60,14 @@ pub fn golden_file() -> &'static Path {
     static FILE: OnceLock<PathBuf> = OnceLock::new();
     FILE.get_or_init(|| {
         let path = folder().join("golden.npy");
-        write_npy(&path, &golden_patches()).unwrap();
+        once_a_run("golden.npy", || write_npy(&path, &golden_patches()).unwrap());
         path
     })
 }
 
 /// The graph of a style and seed; `None` without the peers.
 pub fn graph(style: &str, seed: u32, mutation: Option<&str>) -> Option<PathBuf> {
-    static MADE: OnceLock<Mutex<HashMap<String, PathBuf>>> = OnceLock::new();
     let name = format!("{style}-{seed}-{}.onnx", mutation.unwrap_or("whole"));
-    let mut made = MADE.get_or_init(Mutex::default).lock().unwrap();
-    if let Some(path) = made.get(&name) {
-        return Some(path.clone());
-    }
     let path = folder().join(&name);
     let mut command = peer("make_effnet.py")?;
     command.arg(&path).args(["--style", style, "--seed", &seed.to_string()]);
@@ -81,17 +75,17 @@ pub fn graph(style: &str, seed: u32, mutation: Option<&str>) -> Option<PathBuf> 
         Some(mutation) => command.args(["--mutate", mutation]),
         None => command.arg("--patches").arg(golden_file()),
     };
-    output_of(&mut command);
-    made.insert(name, path.clone());
+    once_a_run(&name, || drop(output_of(&mut command)));
     Some(path)
 }
 
-/// onnxruntime's outputs for the patches in a file.
+/// onnxruntime's outputs for the patches in a file, which its name stands for.
 pub fn expected(graph: &Path, patches: &Path) -> Option<Vec<Array2<f32>>> {
     let stem = format!("{}-{}-", graph.file_stem()?.display(), patches.file_stem()?.display());
-    let prefix = folder().join(stem);
+    let prefix = folder().join(&stem);
     let mut command = peer("run_onnx.py")?;
-    output_of(command.arg(graph).arg(patches).arg(&prefix));
+    command.arg(graph).arg(patches).arg(&prefix);
+    once_a_run(&stem, || drop(output_of(&mut command)));
     Some((0..2).map(|i| read_npy(format!("{}{i}.npy", prefix.display())).unwrap()).collect())
 }
 

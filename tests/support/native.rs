@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use crate::{build_workspace, have, output_of, profile, repository};
 
@@ -38,8 +37,7 @@ pub fn folder() -> PathBuf {
 
 /// `libsleeve.so`, built as the tests are; `libsleeve.a` lies beside it.
 pub fn library() -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| build_workspace(&["--lib"]));
+    build_workspace(&["--lib"]);
     profile().join("libsleeve.so")
 }
 

@@ -2,8 +2,9 @@
 
 use anyhow::{Result, bail};
 
+use crate::needs::Peer;
 use crate::run::{cargo, checked, repository};
-use crate::{essentia, libtorch, peers};
+use crate::{essentia, libtorch, needs, peers};
 
 /// Runs the named benchmark with the remaining arguments, or lists what there is.
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -35,15 +36,14 @@ pub fn run(arguments: &[String]) -> Result<()> {
         }
         return Ok(());
     }
-    let path = peers::prepare()?;
+    let path = needs::ensure(&[Peer::Programs, Peer::Python])?;
     let mut command_environment = None;
     if name == "effnet" {
         // Its peers are large, so only who asks for them gets them.
         peers::environment("bench-peers", &repository().join("benches/peers/requirements.txt"))?;
     }
     if name == "essentia" {
-        essentia::prepare()?;
-        peers::keras()?;
+        needs::ensure(&[Peer::EssentiaLibrary, Peer::EssentiaTensorflow, Peer::Keras])?;
         // Built without other packages' features: what a host would have.
         checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve-capi", "--lib"]))?;
         command_environment = Some(("PYTHONPATH", essentia::package()?));

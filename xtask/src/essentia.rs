@@ -44,18 +44,10 @@ fn pkg_config(eigen: &str) -> String {
     )
 }
 
-/// Makes `target/essentia/prefix` hold the library and `target/essentia-tensorflow` its wheel with TensorFlow. On a
-/// user's machine what cannot be had is said aloud; under SLEEVE_TEST_ALL it is an error.
-pub fn prepare() -> Result<()> {
-    if let Err(error) = library() {
-        let remedy = "apt-get install g++ pkg-config python3-venv, and a network";
-        peers::complain("Essentia's C++ library", &error, remedy)?;
-    }
+/// The wheel with TensorFlow, in `target/essentia-tensorflow`.
+pub fn tensorflow() -> Result<()> {
     let requirements = repository().join("tests/peers/requirements-essentia-tensorflow.txt");
-    if let Err(error) = peers::environment("essentia-tensorflow", &requirements) {
-        peers::complain("essentia-tensorflow", &error, "apt-get install python3-venv, and a network")?;
-    }
-    Ok(())
+    peers::environment("essentia-tensorflow", &requirements).map(drop)
 }
 
 /// Our Python package with the plugin in it, of the library as it was built for release, beside no Essentia: for any
@@ -102,8 +94,8 @@ pub fn host(path: &OsStr) -> Result<()> {
     Ok(())
 }
 
-/// The C++ library, built once.
-fn library() -> Result<()> {
+/// The C++ library, built once, in `target/essentia/prefix`.
+pub fn library() -> Result<()> {
     let home = target().join("essentia");
     let stamp = home.join("built.txt");
     let wanted = format!("{VERSION} {ALGORITHMS}");

@@ -70,18 +70,24 @@ pub fn prepare() -> Result<PathBuf> {
 
 /// The features that need libtorch, of packages that are built without it too.
 pub const FEATURES: &str = "sleeve-training/torch";
+/// The package that is nothing without.
+pub const PACKAGE: &str = "sleeve-torch";
 
-/// Cargo's arguments for the whole workspace: with everything that needs libtorch, or without where it cannot be
-/// had. On a user's machine that is said aloud; under SLEEVE_TEST_ALL it is an error.
-pub fn arguments() -> Result<Vec<&'static str>> {
+/// Cargo's arguments for the whole workspace: with everything that needs libtorch, and without.
+pub const WITH: [&str; 3] = ["--workspace", "--features", FEATURES];
+pub const WITHOUT: [&str; 3] = ["--workspace", "--exclude", PACKAGE];
+
+/// Prepares libtorch; says whether it is there. That it cannot be had is said aloud on a user's machine, and an error
+/// under SLEEVE_TEST_ALL.
+pub fn available() -> Result<bool> {
     let compiler =
         if have("c++") || have("g++") { Ok(()) } else { Err(anyhow!("there is no C++ compiler (g++)")) };
     match compiler.and_then(|()| prepare()) {
-        Ok(_) => Ok(vec!["--workspace", "--features", FEATURES]),
+        Ok(_) => Ok(true),
         Err(error) if tests_may_skip() => {
             eprintln!("warning: {error:#}");
             eprintln!("         what is built with libtorch is neither compiled nor tested");
-            Ok(vec!["--workspace", "--exclude", "sleeve-torch"])
+            Ok(false)
         }
         Err(error) => Err(error),
     }

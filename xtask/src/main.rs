@@ -8,6 +8,7 @@ mod deny;
 mod essentia;
 mod header;
 mod libtorch;
+mod needs;
 mod peers;
 mod run;
 mod test;
@@ -19,10 +20,8 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask <command>
 
-  test [FILTER...]    format, lints, documentation, then every test of the workspace beside its peers;
-                      fetches what the tests need by package name into target/, once.
-                      A FILTER runs only the tests whose names contain it (and skips the lints).
-                      SLEEVE_TEST_ALL=1 turns any skip but a missing GPU or CPU feature into a failure.
+  test [--quick | --all] [FILTER...]
+                      format, lints, documentation and every test beside its peers; see test --help
   bench [NAME [...]]  benchmarks beside the peers, in the same run; without a name, lists them
   coverage [OPTION...]
                       which lines the tests reach; options of cargo llvm-cov (-p sleeve, --html)
@@ -52,7 +51,7 @@ fn main() -> ExitCode {
         "workflows" => workflows::check(),
         "header" => header::run(rest),
         "libtorch" => libtorch::prepare().map(|folder| println!("libtorch is in {}", folder.display())),
-        "peers" => peers::prepare().and_then(|_| essentia::prepare()),
+        "peers" => needs::prepare_all(),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

@@ -1,7 +1,6 @@
 //! The peers that tests and benchmarks measure us against: Python packages in virtual environments, and
 //! Debian's audio tools, all under `target/`, made once and made again when what is asked for changes.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::debian;
-use crate::run::{cargo, checked, have, repository, target, tests_may_skip};
+use crate::run::{cargo, checked, have, output, repository, target};
 
 /// Debian's programs that the tests call and that work from any folder, and the package each comes in.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -22,29 +21,16 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("abidiff", "abigail-tools"),
 ];
 
-/// What the tests need; returns the PATH to run them with.
-pub fn prepare() -> Result<OsString> {
+/// Debian's programs; returns the folder of those that this machine lacks.
+pub fn programs() -> Result<Option<PathBuf>> {
     let missing: Vec<&str> =
         PROGRAMS.iter().filter(|(program, _)| !have(program)).map(|&(_, package)| package).collect();
-    let mut folders: Vec<PathBuf> = Vec::new();
-    if !missing.is_empty() {
-        match debian::fetch(&missing) {
-            Ok(folder) => folders.push(folder),
-            Err(error) => {
-                complain("Debian's audio tools", &error, &format!("apt-get install {}", missing.join(" ")))?
-            }
-        }
-    }
-    if let Err(error) = environment("peers", &repository().join("tests/peers/requirements.txt")) {
-        complain(
-            "the peers' Python packages",
-            &error,
-            "apt-get install python3 python3-venv, and a network",
-        )?;
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    folders.extend(std::env::split_paths(&path));
-    Ok(std::env::join_paths(folders)?)
+    if missing.is_empty() { Ok(None) } else { debian::fetch(&missing).map(Some) }
+}
+
+/// What most tests ask: Essentia's Python package, onnxruntime, pyarrow, TensorBoard.
+pub fn python() -> Result<()> {
+    environment("peers", &repository().join("tests/peers/requirements.txt")).map(drop)
 }
 
 /// cargo-c, which installs the library as C projects expect it: `target/cargo-c/bin`.
@@ -66,12 +52,10 @@ pub fn cargo_c() -> Result<()> {
     if !has_openssl.is_ok_and(|status| status.success()) {
         install.args(["--features", "vendored-openssl"]);
     }
-    let installed = checked(&mut install);
+    let installed = output(&mut install);
     let _ = fs::remove_dir_all(build);
-    match installed {
-        Ok(()) => Ok(fs::write(stamp, CARGO_C)?),
-        Err(error) => complain("cargo-c", &error, "a network"),
-    }
+    installed?;
+    Ok(fs::write(stamp, CARGO_C)?)
 }
 
 /// The version of cargo-c that this toolchain compiles.
@@ -79,10 +63,7 @@ const CARGO_C: &str = "0.10.24+cargo-0.98.0";
 
 /// TensorFlow, whose converted networks a test runs: an environment of its own, for it is large.
 pub fn keras() -> Result<()> {
-    match environment("keras", &repository().join("tests/peers/requirements-keras.txt")) {
-        Ok(_) => Ok(()),
-        Err(error) => complain("Keras and tf2onnx", &error, "apt-get install python3-venv, and a network"),
-    }
+    environment("keras", &repository().join("tests/peers/requirements-keras.txt")).map(drop)
 }
 
 /// Makes the virtual environment `target/<name>` hold the packages of `requirements`.
@@ -107,21 +88,11 @@ pub fn environment(name: &str, requirements: &Path) -> Result<PathBuf> {
             "python3 cannot make a virtual environment; Debian has this in the package python3-venv",
         )?;
     }
-    checked(
+    output(
         Command::new(&python)
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
             .arg(requirements),
     )?;
     fs::write(stamp, wanted)?;
     Ok(python)
-}
-
-/// On a user's machine a missing peer means skipped tests, said aloud; under SLEEVE_TEST_ALL it is an error.
-pub fn complain(what: &str, error: &anyhow::Error, remedy: &str) -> Result<()> {
-    if !tests_may_skip() {
-        bail!("{what}: {error:#}");
-    }
-    eprintln!("warning: {what} could not be fetched: {error:#}");
-    eprintln!("         the tests that need them will be skipped; to have them: {remedy}");
-    Ok(())
 }

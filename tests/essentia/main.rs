@@ -1,0 +1,3 @@
+//! The plugin for Essentia, beside Essentia itself.
+
+mod plugin;

@@ -1,0 +1,102 @@
+//! Pushing allocates nothing, and a reset reuses everything.
+
+use std::time::Duration;
+
+use sleeve::extractor::{Extractor, Rows};
+use sleeve::model::Model;
+use sleeve::stream::{Capacity, PushError, State, Stream, StreamOptions};
+use sleeve_tests::audio::music;
+use sleeve_tests::small_model;
+
+use crate::calls_of_this_thread;
+
+/// What some work makes of the allocator's calls on this thread.
+fn calls(work: impl FnOnce()) -> usize {
+    let before = calls_of_this_thread();
+    work();
+    calls_of_this_thread() - before
+}
+
+#[test]
+fn the_pusher_never_calls_the_allocator() {
+    assert!(calls(|| drop(vec![0_u8; 100])) >= 2, "calls are counted");
+    let extractor = Extractor::builder(Model::bundled("msd-musicnn-1").unwrap()).build().unwrap();
+    let options = StreamOptions::new(48_000, 2).capacity(Capacity::Seconds(1.0));
+    let (mut pusher, mut puller) = Stream::open(&extractor, &options).unwrap();
+    let samples = music(48_000, 2, 4.0);
+    let integers: Vec<i16> = samples.iter().map(|sample| (sample * 32_767.0) as i16).collect();
+    let pushing = std::thread::spawn(move || {
+        let mut pushed = 0;
+        let during = calls(|| {
+            let (mut rest, mut integers) = (samples.as_slice(), integers.as_slice());
+            while !rest.is_empty() {
+                rest = &rest[2 * pusher.push(&rest[..128.min(rest.len())]).unwrap()..];
+                integers = &integers[2 * pusher.push_i16(&integers[..128.min(integers.len())]).unwrap()..];
+                pushed += 1;
+                if pusher.room() == 0 {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+            assert_eq!(pusher.push(&samples[..3]), Err(PushError::PartialFrame { samples: 3, channels: 2 }));
+            pusher.finish();
+            assert_eq!(pusher.push(&samples), Err(PushError::Finished));
+            pusher.reset().unwrap();
+            pusher.push(&samples).unwrap();
+            pusher.reset().unwrap();
+            while pusher.reset() != Err(PushError::Busy) {
+                if pusher.push(&samples[..2]) == Err(PushError::Closed) {
+                    break;
+                }
+                pusher.finish();
+            }
+            while pusher.reset() != Err(PushError::Closed) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            assert_eq!(pusher.push(&samples), Err(PushError::Closed));
+        });
+        (during, pushed)
+    });
+    // The model runs meanwhile.
+    let mut patches = 0;
+    let mut sink = |rows: &Rows<'_>| {
+        patches += rows.times.len();
+        Ok(())
+    };
+    while puller.pull(&mut sink).unwrap().state != State::Ended {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    drop(puller);
+    let (during, pushed) = pushing.join().unwrap();
+    assert_eq!(during, 0, "calls of the allocator by the pushing thread");
+    assert!(pushed > 1_000 && patches > 2, "{pushed} pushes, {patches} patches");
+}
+
+#[test]
+fn a_reset_and_the_next_recording_allocate_nothing_new() {
+    use sleeve::audio::Resampler;
+    let samples = music(44_100, 2, 1.5);
+    for resampler in [Resampler::Linear, Resampler::Sinc] {
+        let extractor = Extractor::builder(small_model::model()).resampler(resampler);
+        // No patch becomes complete: engines have an allocator of their own business.
+        let extractor = extractor.threads(1).patch_hop(4).build().unwrap();
+        let (mut pusher, mut puller) = Stream::open(&extractor, &StreamOptions::new(44_100, 2)).unwrap();
+        let mut sink = |_: &Rows<'_>| Ok(());
+        let short = 2 * 2_000;
+        let mut record = |samples: &[f32], finish: bool| {
+            calls(|| {
+                pusher.push(samples).unwrap();
+                while puller.pull(&mut sink).unwrap().state == State::More {}
+                if finish {
+                    pusher.finish();
+                    assert_eq!(puller.pull(&mut sink).unwrap().state, State::Ended);
+                }
+                pusher.reset().unwrap();
+                puller.pull(&mut sink).unwrap();
+            })
+        };
+        assert!(record(&samples, true) > 0, "{resampler}: a first recording makes its buffers");
+        for finish in [true, false, true] {
+            assert_eq!(record(&samples[..short], finish), 0, "{resampler}, finished: {finish}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The engine plugin that runs TorchScript on libtorch.
+
+mod engine;
+mod files;
+mod plugin;

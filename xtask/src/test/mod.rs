@@ -1,0 +1,264 @@
+//! `cargo xtask test`: lints, then tests beside their peers, then one line that sums them up.
+
+pub mod found;
+mod runner;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::libtorch;
+use crate::needs::{self, Peer};
+use crate::run::{cargo, checked, target};
+use found::Program;
+use runner::{Chosen, Outcome, Runner};
+
+const HELP: &str = "\
+cargo xtask test [--quick | --all] [FILTER...]
+
+Without anything: format, lints, documentation, then every test of the workspace beside its peers, and the examples in
+the documentation. What the tests need is fetched by package name into target/, once.
+
+  --quick    what to run before a commit: format, lints, and the tests that need no peers. Nothing is fetched but crates
+  --all      also what takes too long each time: each package compiled by itself
+  FILTER     only the tests whose names contain it, and only what those need is fetched and compiled; a name is what is
+             shown: `mel::parity`, `sleeve-tests::cli`, `sleeve-training`
+  --help     this text
+
+Tests run through cargo-nextest where it is installed (.config/nextest.toml), and else through cargo test. A test that
+lacks something says so and is counted as skipped; SLEEVE_TEST_ALL=1 turns any skip but a missing GPU or CPU feature into
+a failure.
+";
+
+#[derive(Default)]
+struct Request {
+    is_quick: bool,
+    is_all: bool,
+    filters: Vec<String>,
+}
+
+/// Runs what is asked for.
+pub fn run(arguments: &[String]) -> Result<()> {
+    let mut request = Request::default();
+    for argument in arguments {
+        match argument.as_str() {
+            "--quick" => request.is_quick = true,
+            "--all" => request.is_all = true,
+            "--help" | "-h" => {
+                print!("{HELP}");
+                return Ok(());
+            }
+            flag if flag.starts_with('-') => bail!("unknown option `{flag}`\n\n{HELP}"),
+            filter => request.filters.push(filter.to_owned()),
+        }
+    }
+    if request.is_all && (request.is_quick || !request.filters.is_empty()) {
+        bail!("--all is the whole suite and more");
+    }
+    let programs = found::programs()?;
+    let plan = Plan::new(&request, &programs)?;
+    // Fetching waits for networks most of the time, and compiling never does.
+    std::thread::scope(|scope| plan.run(scope, &request, &programs))
+}
+
+/// What runs, and what that needs.
+struct Plan<'a> {
+    chosen: Vec<Chosen<'a>>,
+    wanted: BTreeSet<Peer>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(request: &Request, programs: &'a [Program]) -> Result<Self> {
+        let (mut chosen, mut wanted) = (Vec::new(), BTreeSet::new());
+        for program in programs {
+            let mut tests = Vec::new();
+            for test in &program.tests {
+                let name = format!("{}::{}", program.id, test.name);
+                let mut needs: BTreeSet<Peer> = needs::of(&program.id, &test.name).collect();
+                needs.extend(test.with_torch.then_some(Peer::Libtorch));
+                let is_asked =
+                    request.filters.is_empty() || request.filters.iter().any(|part| name.contains(part));
+                if is_asked && (!request.is_quick || needs.iter().all(|need| need.is_optional())) {
+                    tests.push(test);
+                    wanted.extend(needs);
+                }
+            }
+            if !tests.is_empty() {
+                chosen.push(Chosen { program, tests });
+            }
+        }
+        if chosen.is_empty() {
+            bail!("no test's name contains {}", request.filters.join(" or "));
+        }
+        if request.is_quick {
+            wanted.clear();
+        }
+        Ok(Plan { chosen, wanted })
+    }
+
+    fn run<'scope>(
+        mut self,
+        scope: &'scope std::thread::Scope<'scope, '_>,
+        request: &Request,
+        programs: &[Program],
+    ) -> Result<()> {
+        let is_whole = request.filters.is_empty() && !request.is_quick;
+        let libtorch = self.wanted.contains(&Peer::Libtorch).then(|| scope.spawn(libtorch::available));
+        let preparation = needs::start(scope, &self.wanted);
+        let lints = request.filters.is_empty();
+        if lints {
+            step("format");
+            checked(cargo().args(["fmt", "--all", "--check"]))?;
+            step("lints");
+            // While libtorch is on its way, if it is.
+            if libtorch.as_ref().is_none_or(|fetching| !fetching.is_finished()) {
+                lint(&libtorch::WITHOUT)?;
+            }
+        }
+        let with_torch = match libtorch {
+            Some(fetching) => fetching.join().expect("fetching libtorch does not panic")?,
+            None => false,
+        };
+        let workspace: &[&str] = if with_torch { &libtorch::WITH } else { &libtorch::WITHOUT };
+        if lints && with_torch {
+            step("lints of what needs libtorch");
+            lint(workspace)?;
+        }
+        if is_whole {
+            step("documentation");
+            let mut doc = cargo();
+            doc.args(["doc", "--quiet", "--no-deps"]).args(workspace);
+            checked(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+        }
+        if request.is_all {
+            step("each package by itself");
+            each_by_itself(with_torch)?;
+        }
+        if !with_torch {
+            self.drop_what_needs_torch();
+        }
+
+        step("compile");
+        let runner = Runner::new(if is_whole { Some(workspace) } else { None }, &self.chosen, with_torch);
+        runner.compile()?;
+        step("peers");
+        let prepared = preparation.finish()?;
+        step("tests");
+        let skips = target().join("test-skips.txt");
+        let _ = std::fs::remove_file(&skips);
+        let temporary = Temporary::new()?;
+        let mut environment = vec![
+            ("PATH", prepared.path),
+            ("SLEEVE_TEST_SKIPS", skips.clone().into()),
+            ("SLEEVE_TEST_GONE", prepared.gone.join("|").into()),
+            ("TMPDIR", temporary.0.clone().into()),
+        ];
+        if with_torch {
+            // For what a test builds itself, to be built the same way.
+            environment.push(("SLEEVE_TEST_FEATURES", libtorch::FEATURES.into()));
+        }
+        if request.is_quick {
+            // Those that are here already are not asked: what runs is the same everywhere.
+            environment.extend([("SLEEVE_TEST_PEERS", "0".into()), ("SLEEVE_TEST_ALL", "0".into())]);
+        }
+        let started = Instant::now();
+        let mut outcome = runner.run(&environment)?;
+        if is_whole || request.is_quick {
+            step("examples in the documentation");
+            outcome.add(runner::doctests(workspace, &environment)?);
+        }
+        drop(temporary);
+        let skipped = std::fs::read_to_string(&skips).unwrap_or_default();
+        println!("\n{:.0} s of tests, {:.0} s in all", started.elapsed().as_secs_f64(), seconds());
+        if request.is_quick {
+            let all: usize = programs.iter().map(|program| program.tests.len()).sum();
+            let chosen: usize = self.chosen.iter().map(|chosen| chosen.tests.len()).sum();
+            println!("left out by --quick: {} tests that are nothing without their peers", all - chosen);
+        }
+        if is_whole {
+            // A filter would overlook them.
+            let overlooked = found::unknown(programs, &outcome.cases);
+            if !overlooked.is_empty() {
+                bail!("xtask/src/test/found.rs does not find {overlooked:?}");
+            }
+        }
+        conclude(&outcome, &skipped.lines().collect::<Vec<&str>>())
+    }
+
+    /// Without libtorch, what is made of it is not compiled. Other tests that need it say so themselves.
+    fn drop_what_needs_torch(&mut self) {
+        for chosen in &mut self.chosen {
+            chosen.tests.retain(|test| !test.with_torch && chosen.program.package != libtorch::PACKAGE);
+        }
+        self.chosen.retain(|chosen| !chosen.tests.is_empty());
+    }
+}
+
+/// Sums up; the last line is for programs too.
+fn conclude(outcome: &Outcome, skipped: &[&str]) -> Result<()> {
+    for skip in skipped {
+        println!("skipped  {skip}");
+    }
+    for failure in &outcome.failures {
+        println!("failed   {failure}");
+    }
+    // A skipped test returns early, so the runner counts it as passed.
+    let passed = outcome.passed.saturating_sub(skipped.len());
+    println!("{passed} passed, {} failed, {} skipped", outcome.failed, skipped.len());
+    if outcome.failed > 0 || !outcome.is_success {
+        bail!("not every test passed");
+    }
+    if outcome.passed == 0 {
+        bail!("no test ran");
+    }
+    Ok(())
+}
+
+fn lint(workspace: &[&str]) -> Result<()> {
+    let mut clippy = cargo();
+    clippy.args(["clippy", "--quiet"]).args(workspace);
+    checked(clippy.args(["--all-targets", "--", "-D", "warnings"]))
+}
+
+/// Compiles each package as its users do, without the features that others of the workspace ask of what they share.
+fn each_by_itself(with_torch: bool) -> Result<()> {
+    let mut packages: Vec<String> = found::programs()?.into_iter().map(|program| program.package).collect();
+    packages.sort();
+    packages.dedup();
+    packages.retain(|package| with_torch || package != libtorch::PACKAGE);
+    for package in packages {
+        checked(cargo().args(["check", "--quiet", "--package", &package]))?;
+    }
+    checked(cargo().args(["check", "--quiet", "--package", "sleeve", "--no-default-features"]))
+}
+
+/// Says what begins, and how long it has taken up to here.
+fn step(name: &str) {
+    println!("== {name} ({:.0} s)", seconds());
+}
+
+fn seconds() -> f64 {
+    static STARTED: OnceLock<Instant> = OnceLock::new();
+    STARTED.get_or_init(Instant::now).elapsed().as_secs_f64()
+}
+
+/// Where tests put their temporary files, gone afterwards. Outside the repository: cargo in a folder within it takes
+/// that for a part of the workspace.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn new() -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("sleeve-tests-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        Ok(Temporary(folder))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

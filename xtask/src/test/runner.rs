@@ -1,0 +1,227 @@
+//! Runs programs of tests: through cargo-nextest where it is installed, and else through cargo test.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use super::found::{Program, Test};
+use crate::libtorch;
+use crate::run::{cargo, checked, output, target};
+
+/// Tests of a program.
+pub struct Chosen<'a> {
+    pub program: &'a Program,
+    pub tests: Vec<&'a Test>,
+}
+
+/// What ran.
+#[derive(Default)]
+pub struct Outcome {
+    pub passed: usize,
+    pub failed: usize,
+    pub failures: Vec<String>,
+    /// Program and name of each test that ran, where the runner tells.
+    pub cases: Vec<(String, String)>,
+    pub is_success: bool,
+}
+
+/// A way to run tests.
+pub struct Runner<'a> {
+    has_nextest: bool,
+    /// Which packages and targets are compiled, all at once, and with which features.
+    what: Vec<&'a str>,
+    /// Only these; else all of the packages.
+    chosen: Option<&'a [Chosen<'a>]>,
+}
+
+impl<'a> Runner<'a> {
+    /// Runs all tests of the packages that cargo's arguments `whole` name, or those that are chosen.
+    pub fn new(whole: Option<&'a [&'a str]>, chosen: &'a [Chosen<'a>], with_torch: bool) -> Self {
+        let has_nextest = output(cargo().args(["nextest", "--version"])).is_ok();
+        if let Some(whole) = whole {
+            return Runner { has_nextest, what: whole.to_owned(), chosen: None };
+        }
+        let mut what = Vec::new();
+        for Chosen { program, .. } in chosen {
+            let option = program.option.iter().map(String::as_str).collect::<Vec<&str>>();
+            for words in [vec!["--package", program.package.as_str()], option] {
+                // Each once: cargo takes packages and targets apart.
+                if !what.windows(words.len()).any(|already| *already == *words) {
+                    what.extend(words);
+                }
+            }
+        }
+        if with_torch && chosen.iter().any(|chosen| libtorch::FEATURES.starts_with(&chosen.program.package)) {
+            what.extend(["--features", libtorch::FEATURES]);
+        }
+        Runner { has_nextest, what, chosen: Some(chosen) }
+    }
+
+    /// Compiles all of it.
+    pub fn compile(&self) -> Result<()> {
+        let by_nextest = ["nextest", "run", "--no-run", "--cargo-quiet"];
+        let by_cargo = ["test", "--no-run", "--quiet"];
+        let command = if self.has_nextest { &by_nextest[..] } else { &by_cargo };
+        checked(cargo().args(command).args(&self.what))
+    }
+
+    /// Runs it with these variables in the environment.
+    pub fn run(&self, environment: &[(&str, OsString)]) -> Result<Outcome> {
+        if self.has_nextest {
+            return self.nextest(environment);
+        }
+        let Some(chosen) = self.chosen else {
+            let mut command = cargo();
+            command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]).args(&self.what);
+            return libtest(&mut command, environment);
+        };
+        let mut outcome = Outcome { is_success: true, ..Outcome::default() };
+        let features = self.what.iter().skip_while(|word| **word != "--features");
+        for Chosen { program, tests } in chosen {
+            let mut command = cargo();
+            command
+                .args(["test", "--package", &program.package])
+                .args(&program.option)
+                .args(features.clone());
+            command.args(["--", "--exact"]).args(tests.iter().map(|test| &test.name));
+            outcome.add(libtest(&mut command, environment)?);
+        }
+        Ok(outcome)
+    }
+
+    fn nextest(&self, environment: &[(&str, OsString)]) -> Result<Outcome> {
+        let mut command = cargo();
+        command.args(["nextest", "run", "--cargo-quiet"]).args(&self.what);
+        if let Some(chosen) = self.chosen {
+            command.arg("--filterset").arg(filterset(chosen));
+        }
+        let report = target().join("nextest/default/junit.xml");
+        let _ = std::fs::remove_file(&report);
+        let status = command
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .status()
+            .context("cargo nextest")?;
+        let xml = std::fs::read_to_string(&report)
+            .with_context(|| format!("no {}: did it run?", report.display()))?;
+        Ok(Outcome { is_success: status.success(), ..junit(&xml) })
+    }
+}
+
+/// The same in nextest's language.
+fn filterset(chosen: &[Chosen]) -> String {
+    let programs = chosen.iter().map(|Chosen { program, tests }| {
+        let id = format!("binary_id(={})", program.id);
+        if tests.len() == program.tests.len() {
+            return id;
+        }
+        let tests: Vec<String> = tests.iter().map(|test| format!("test(={})", test.name)).collect();
+        format!("({id} & ({}))", tests.join(" | "))
+    });
+    programs.collect::<Vec<String>>().join(" | ")
+}
+
+/// What nextest's report in JUnit's format says: a `<testcase name="..." classname="...">` for each test, with a
+/// `<failure ...>` or `<error ...>` in it if there was one.
+fn junit(xml: &str) -> Outcome {
+    let mut outcome = Outcome::default();
+    for case in xml.split("<testcase ").skip(1) {
+        let attribute = |name: &str| {
+            let value = case.split_once(&format!("{name}=\""))?.1;
+            Some(value.split_once('"')?.0.to_owned())
+        };
+        let (Some(name), Some(program)) = (attribute("name"), attribute("classname")) else { continue };
+        if case.contains("<failure ") || case.contains("<error ") {
+            outcome.failed += 1;
+            outcome.failures.push(format!("{program} {name}"));
+        } else {
+            outcome.passed += 1;
+        }
+        outcome.cases.push((program, name));
+    }
+    outcome
+}
+
+/// Runs the examples in the documentation, which nextest does not.
+pub fn doctests(workspace: &[&str], environment: &[(&str, OsString)]) -> Result<Outcome> {
+    libtest(cargo().args(["test", "--quiet", "--doc", "--no-fail-fast"]).args(workspace), environment)
+}
+
+/// Runs `cargo test`, and adds up what its programs say.
+fn libtest(command: &mut Command, environment: &[(&str, OsString)]) -> Result<Outcome> {
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo test")?;
+    let mut outcome = Outcome::default();
+    for line in BufReader::new(child.stdout.take().expect("standard output is piped")).lines() {
+        let line = line?;
+        outcome.read(&line);
+        writeln!(std::io::stdout(), "{line}")?;
+    }
+    outcome.is_success = child.wait()?.success();
+    Ok(outcome)
+}
+
+impl Outcome {
+    /// Adds another run's.
+    pub fn add(&mut self, other: Outcome) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.failures.extend(other.failures);
+        self.cases.extend(other.cases);
+        self.is_success &= other.is_success;
+    }
+
+    /// Adds what a line such as `test result: ok. 3 passed; 0 failed; ...` counts, or `test x ... FAILED` names.
+    fn read(&mut self, line: &str) {
+        if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
+            self.failures.push(name.to_owned());
+        }
+        let Some(counts) = line.strip_prefix("test result: ") else { return };
+        for part in counts.split([';', '.']) {
+            let mut words = part.split_whitespace();
+            match (words.next().and_then(|count| count.parse::<usize>().ok()), words.next()) {
+                (Some(count), Some("passed")) => self.passed += count,
+                (Some(count), Some("failed")) => self.failed += count,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_add_up_over_the_runner_s_lines() {
+        let mut outcome = Outcome::default();
+        for line in [
+            "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.20s",
+            "test result: FAILED. 3 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0s",
+            "test something ... ok",
+            "test something::other ... FAILED",
+        ] {
+            outcome.read(line);
+        }
+        assert_eq!((outcome.passed, outcome.failed), (15, 2));
+        assert_eq!(outcome.failures, ["something::other"]);
+    }
+
+    #[test]
+    fn nextest_s_report_is_read() {
+        let outcome = junit(
+            r#"<testsuites name="nextest-run" tests="2" failures="1" errors="0">
+                 <testsuite name="a::b" tests="2">
+                   <testcase name="one" classname="a::b" time="0.1"></testcase>
+                   <testcase name="m::two" classname="a::b" time="0.1">
+                     <failure type="test failure">panicked</failure>
+                   </testcase>
+                 </testsuite>
+               </testsuites>"#,
+        );
+        assert_eq!((outcome.passed, outcome.failed), (1, 1));
+        assert_eq!(outcome.failures, ["a::b m::two"]);
+        assert_eq!(outcome.cases.len(), 2);
+    }
+}
