@@ -73,9 +73,12 @@ pub const FEATURES: &str = "sleeve-training/torch";
 /// The package that is nothing without.
 pub const PACKAGE: &str = "sleeve-torch";
 
-/// Cargo's arguments for the whole workspace: with everything that needs libtorch, and without.
-pub const WITH: [&str; 3] = ["--workspace", "--features", FEATURES];
-pub const WITHOUT: [&str; 3] = ["--workspace", "--exclude", PACKAGE];
+/// Cargo's arguments for the whole workspace: with everything that needs libtorch, and without. The program's tests read
+/// Parquet either way.
+pub const WITH: [&str; 3] = ["--workspace", "--features", "sleeve-training/torch,sleeve-cli/parquet"];
+pub const WITHOUT: [&str; 5] = ["--workspace", "--exclude", PACKAGE, "--features", PARQUET];
+/// The feature of the program that its tests want.
+pub const PARQUET: &str = "sleeve-cli/parquet";
 
 /// Prepares libtorch; says whether it is there. That it cannot be had is said aloud on a user's machine, and an error
 /// under SLEEVE_TEST_ALL.

@@ -48,7 +48,7 @@ const NEEDS: &[(&str, &[Peer])] = {
         ("sleeve-tests::library::model::outputs", &[Python]),
         ("sleeve-tests::library::stream::rows", &[Python]),
         ("sleeve-tests::memory::effnet", &[Python]),
-        ("sleeve-tests::cli::parquet", &[Python]),
+        ("sleeve-cli::cli::extract::parquet", &[Python]),
         ("sleeve-tests::c_abi::packages", &[CargoC, Programs]),
         ("sleeve-tests::c_abi::packages::torchscript", &[Libtorch, Python]),
         ("sleeve-tests::c_abi::programs", &[Python]),

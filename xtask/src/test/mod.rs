@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::libtorch;
 use crate::needs::{self, Peer};
 use crate::run::{cargo, checked, target};
+use crate::{deny, libtorch, workflows};
 use found::Program;
 use runner::{Chosen, Outcome, Runner};
 
@@ -132,6 +132,9 @@ impl<'a> Plan<'a> {
             let mut doc = cargo();
             doc.args(["doc", "--quiet", "--no-deps"]).args(workspace);
             checked(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+            step("dependencies and workflows");
+            deny::check()?;
+            workflows::check()?;
         }
         if request.is_all {
             step("each package by itself");
@@ -156,10 +159,8 @@ impl<'a> Plan<'a> {
             ("SLEEVE_TEST_GONE", prepared.gone.join("|").into()),
             ("TMPDIR", temporary.0.clone().into()),
         ];
-        if with_torch {
-            // For what a test builds itself, to be built the same way.
-            environment.push(("SLEEVE_TEST_FEATURES", libtorch::FEATURES.into()));
-        }
+        // For what a test builds itself, to be built the same way.
+        environment.push(("SLEEVE_TEST_FEATURES", workspace[workspace.len() - 1].into()));
         if request.is_quick {
             // Those that are here already are not asked: what runs is the same everywhere.
             environment.extend([("SLEEVE_TEST_PEERS", "0".into()), ("SLEEVE_TEST_ALL", "0".into())]);

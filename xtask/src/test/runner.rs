@@ -53,8 +53,13 @@ impl<'a> Runner<'a> {
                 }
             }
         }
-        if with_torch && chosen.iter().any(|chosen| libtorch::FEATURES.starts_with(&chosen.program.package)) {
-            what.extend(["--features", libtorch::FEATURES]);
+        // A feature can be asked of a package that is among those compiled.
+        for (feature, is_there) in [(libtorch::FEATURES, with_torch), (libtorch::PARQUET, true)] {
+            if is_there
+                && chosen.iter().any(|chosen| feature.starts_with(&format!("{}/", chosen.program.package)))
+            {
+                what.extend(["--features", feature]);
+            }
         }
         Runner { has_nextest, what, chosen: Some(chosen) }
     }
@@ -78,13 +83,13 @@ impl<'a> Runner<'a> {
             return libtest(&mut command, environment);
         };
         let mut outcome = Outcome { is_success: true, ..Outcome::default() };
-        let features = self.what.iter().skip_while(|word| **word != "--features");
         for Chosen { program, tests } in chosen {
             let mut command = cargo();
-            command
-                .args(["test", "--package", &program.package])
-                .args(&program.option)
-                .args(features.clone());
+            command.args(["test", "--package", &program.package]).args(&program.option);
+            let own = |feature: &&&str| feature.starts_with(&format!("{}/", program.package));
+            if let Some(feature) = self.what.iter().find(own) {
+                command.args(["--features", feature]);
+            }
             command.args(["--", "--exact"]).args(tests.iter().map(|test| &test.name));
             outcome.add(libtest(&mut command, environment)?);
         }
