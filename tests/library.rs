@@ -31,3 +31,4 @@ mod stream {
     mod recordings;
     mod rows;
 }
+mod packages;

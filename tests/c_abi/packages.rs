@@ -4,38 +4,36 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use sleeve::model::Model;
 use sleeve_tests::effnet::graph;
-use sleeve_tests::{native, output_of, recording, repository, skip, torch_engine};
+use sleeve_tests::{native, once_a_run, output_of, recording, repository, skip, torch_engine};
+
+/// What makes cargo compile fast here: this is about what lies where, and how it links.
+const PROFILE: [&str; 3] =
+    ["profile.dev.opt-level=1", "profile.dev.debug=false", "profile.dev.package.\"*\".debug=false"];
+
+/// Where it compiles, apart from what is tested.
+fn target() -> PathBuf {
+    repository().join("target/cinstall")
+}
 
 /// An empty prefix, installed into once; `None` where there is no cargo-c.
-fn prefix() -> Option<&'static Path> {
-    static PREFIX: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let install = || {
-        let tool = repository().join("target/cargo-c/bin/cargo-cinstall");
-        if !tool.exists() {
-            return None;
-        }
-        let prefix = native::folder().join("prefix");
+fn prefix() -> Option<PathBuf> {
+    let tool = repository().join("target/cargo-c/bin/cargo-cinstall");
+    if !tool.exists() {
+        return None;
+    }
+    let prefix = native::folder().join("prefix");
+    once_a_run("cinstall", || {
         let _ = fs::remove_dir_all(&prefix);
-        // Of a profile that compiles fast: this is about what lies where, and how it links.
         let mut command = Command::new(tool);
-        command.current_dir(repository().join("bindings/c")).args([
-            "cinstall",
-            "--locked",
-            "--profile",
-            "dev",
-        ]);
-        for setting in ["opt-level=1", "debug=false", "package.\"*\".opt-level=1"] {
-            command.arg("--config").arg(format!("profile.dev.{setting}"));
-        }
-        command.arg("--target-dir").arg(repository().join("target/cinstall"));
-        output_of(command.arg("--prefix").arg(&prefix));
-        Some(prefix)
-    };
-    PREFIX.get_or_init(install).as_deref()
+        command.current_dir(repository().join("bindings/c"));
+        command.args(["cinstall", "--locked", "--profile", "dev"]);
+        command.args(PROFILE.iter().flat_map(|setting| ["--config", setting]));
+        output_of(command.arg("--target-dir").arg(target()).arg("--prefix").arg(&prefix));
+    });
+    Some(prefix)
 }
 
 /// The folder of the libraries under the prefix.
@@ -89,7 +87,7 @@ const EXAMPLES: [(&str, &str); 4] = [
 
 #[test]
 fn pkg_config_links_either_library() {
-    let Some(prefix) = prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
+    let Some(prefix) = &prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
     if let Some(tool) = native::missing(&["pkg-config", "gcc", "g++"]) {
         skip!("no {tool}");
     }
@@ -122,7 +120,7 @@ fn pkg_config_links_either_library() {
 
 #[test]
 fn cmake_finds_the_package() {
-    let Some(prefix) = prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
+    let Some(prefix) = &prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
     if let Some(tool) = native::missing(&["cmake", "gcc", "g++"]) {
         skip!("no {tool}");
     }
@@ -151,9 +149,33 @@ fn cmake_finds_the_package() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("sleeve"), "{output:?}");
 }
 
+/// A CMake project that builds the library itself, by FetchContent, linked either way.
+#[test]
+fn cmake_builds_it_as_a_part_of_a_project() {
+    if let Some(tool) = native::missing(&["cmake", "g++"]) {
+        skip!("no {tool}");
+    }
+    for is_static in ["OFF", "ON"] {
+        let build = native::folder().join(format!("fetch-{is_static}"));
+        let _ = fs::remove_dir_all(&build);
+        let mut configure = Command::new("cmake");
+        configure.arg("-S").arg(repository().join("tests/cmake/fetch")).arg("-B").arg(&build);
+        // What is here in place of a clone of it.
+        configure.arg(format!("-DFETCHCONTENT_SOURCE_DIR_SLEEVE={}", repository().display()));
+        configure.arg(format!("-DSLEEVE_USE_STATIC_LIBS={is_static}")).arg("-DSLEEVE_CARGO_PROFILE=dev");
+        configure.arg(format!("-DSLEEVE_CARGO_TARGET_DIR={}", target().display()));
+        let settings: Vec<&str> = PROFILE.iter().flat_map(|setting| ["--config", setting]).collect();
+        output_of(configure.arg(format!("-DSLEEVE_CARGO_ARGS={}", settings.join(";"))));
+        output_of(Command::new("cmake").arg("--build").arg(&build));
+        let text = output_of(Command::new(build.join("player")).arg(recording("ground.ogg")));
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("embeddings of 200 values") && text.contains("electronic"), "{text}");
+    }
+}
+
 #[test]
 fn the_installed_library_is_small_and_bears_its_name() {
-    let Some(prefix) = prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
+    let Some(prefix) = &prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
     let library = libraries(prefix).join("libsleeve.so");
     let real = fs::canonicalize(&library).unwrap();
     assert_eq!(real.file_name().unwrap(), "libsleeve.so.1.0.0");
@@ -188,7 +210,7 @@ fn numbers(text: &str) -> Vec<f64> {
 /// through the plugin, in programs that were built before anybody thought of one.
 #[test]
 fn torchscript_runs_through_the_unchanged_installed_library() {
-    let Some(prefix) = prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
+    let Some(prefix) = &prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
     if let Some(tool) = native::missing(&["gcc", "g++", "readelf", "pkg-config"]) {
         skip!("no {tool}");
     }
@@ -255,7 +277,7 @@ fn torchscript_runs_through_the_unchanged_installed_library() {
 /// All that a host needs is the prefix.
 #[test]
 fn thirty_lines_of_cpp_print_tags() {
-    let Some(prefix) = prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
+    let Some(prefix) = &prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
     if let Some(tool) = native::missing(&["g++"]) {
         skip!("no {tool}");
     }

@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use sleeve_tests::native::{self, Linking};
-use sleeve_tests::{data, have, output_of, peer, recording, repository, skip};
+use sleeve_tests::{data, have, once_a_run, output_of, peer, recording, repository, skip};
 
 /// What the programs are made and watched with.
 const TOOLS: [&str; 5] = ["gcc", "g++", "valgrind", "nm", "readelf"];
@@ -34,21 +33,13 @@ fn declared(header: &str) -> BTreeSet<String> {
 
 /// An EfficientNet-B0 and a head behind MusiCNN's 200 values, made by whichever test comes first.
 fn models() -> Option<(PathBuf, PathBuf)> {
-    static MADE: OnceLock<Option<(PathBuf, PathBuf)>> = OnceLock::new();
-    let make = || {
-        let (effnet, head) = (native::folder().join("effnet.onnx"), native::folder().join("head.onnx"));
-        for (script, path, arguments) in
-            [("make_effnet.py", &effnet, ["--style", "folded"]), ("make_head.py", &head, ["200", "7"])]
-        {
-            if !path.exists() {
-                let partial = path.with_extension(format!("{}.onnx", std::process::id()));
-                output_of(peer(script)?.arg(&partial).args(arguments));
-                fs::rename(partial, path).unwrap();
-            }
-        }
-        Some((effnet, head))
-    };
-    MADE.get_or_init(make).clone()
+    let (effnet, head) = (native::folder().join("effnet.onnx"), native::folder().join("head.onnx"));
+    let (mut effnet_maker, mut head_maker) = (peer("make_effnet.py")?, peer("make_head.py")?);
+    once_a_run("c-models", || {
+        output_of(effnet_maker.arg(&effnet).args(["--style", "folded"]));
+        output_of(head_maker.arg(&head).args(["200", "7"]));
+    });
+    Some((effnet, head))
 }
 
 #[test]

@@ -4,10 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use sleeve_tests::native::{self, NO_PLUGIN, PLUGIN};
-use sleeve_tests::{output_of, peer, profile, recording, repository, skip, torch_engine};
+use sleeve_tests::{once_a_run, output_of, peer, profile, recording, repository, skip, torch_engine};
 
 /// Where everything is made.
 fn folder() -> PathBuf {
@@ -29,14 +28,13 @@ fn missing() -> Option<&'static str> {
 
 /// A model of 128 x 96 patches that is small enough for valgrind, and a head behind it.
 fn small_models() -> Option<(PathBuf, PathBuf)> {
-    static MADE: OnceLock<Option<(PathBuf, PathBuf)>> = OnceLock::new();
-    let make = || {
-        let (model, head) = (folder().join("small.onnx"), folder().join("small-head.onnx"));
-        output_of(peer("make_small_model.py")?.arg(&model));
-        output_of(peer("make_head.py")?.arg(&head).args(["6", "3"]));
-        Some((model, head))
-    };
-    MADE.get_or_init(make).clone()
+    let (model, head) = (folder().join("small.onnx"), folder().join("small-head.onnx"));
+    let (mut model_maker, mut head_maker) = (peer("make_small_model.py")?, peer("make_head.py")?);
+    once_a_run("small-models", || {
+        output_of(model_maker.arg(&model));
+        output_of(head_maker.arg(&head).args(["6", "3"]));
+    });
+    Some((model, head))
 }
 
 /// Lets pkg-config find Essentia, the library as the tests built it, and what was installed under `prefix`.
@@ -46,10 +44,9 @@ fn pkg_config(command: &mut Command, essentia: &Path, prefix: &Path) {
 }
 
 /// The plugin, built with CMake and installed once, as a host would have it; returns its prefix.
-fn installed(essentia: &Path) -> &'static Path {
-    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
-    INSTALLED.get_or_init(|| {
-        let (build, prefix) = (folder().join("build"), folder().join("prefix"));
+fn installed(essentia: &Path) -> PathBuf {
+    let (build, prefix) = (folder().join("build"), folder().join("prefix"));
+    once_a_run("essentia-plugin", || {
         let _ = fs::remove_dir_all(&prefix);
         // What `cargo cinstall` writes, of the library that is there.
         native::library();
@@ -68,15 +65,15 @@ fn installed(essentia: &Path) -> &'static Path {
         output_of(configure.arg(format!("-DCMAKE_INSTALL_PREFIX={}", prefix.display())));
         output_of(Command::new("cmake").arg("--build").arg(&build).args(["--parallel", "2"]));
         output_of(Command::new("cmake").arg("--install").arg(&build));
-        prefix
-    })
+    });
+    prefix
 }
 
 /// A program of the plugin's, compiled and linked as pkg-config says.
 fn program(essentia: &Path, source: &Path) -> PathBuf {
     let prefix = installed(essentia);
     let mut flags = Command::new("pkg-config");
-    pkg_config(&mut flags, essentia, prefix);
+    pkg_config(&mut flags, essentia, &prefix);
     let flags = String::from_utf8(output_of(flags.args(["--cflags", "--libs", "sleeve_essentia"]))).unwrap();
     let program = folder().join(source.file_stem().unwrap());
     let mut command = Command::new("g++");
@@ -207,12 +204,11 @@ fn the_readme_s_commands_build_the_example_in_cpp() {
 }
 
 /// A virtual environment made by the README's commands, with Essentia and our package in it; returns its folder.
-fn python() -> Option<&'static Path> {
-    static MADE: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let make = || {
-        if native::missing(&["python3", "g++"]).is_some() {
-            return None;
-        }
+fn python() -> Option<PathBuf> {
+    if native::missing(&["python3", "g++"]).is_some() {
+        return None;
+    }
+    once_a_run("reader-python", || {
         let folder = reader_s_folder("reader-python");
         let commands = &readme("sh")[0];
         assert!(commands.contains("pip install essentia ./bindings/essentia/python"), "{commands}");
@@ -222,10 +218,9 @@ fn python() -> Option<&'static Path> {
         if let Some(essentia) = essentia() {
             shell.env("SLEEVE_ESSENTIA_HEADERS", essentia.join("include"));
         }
-        output_of(shell.current_dir(&folder).args(["-e", "-c", commands]));
-        Some(folder)
-    };
-    MADE.get_or_init(make).as_deref()
+        output_of(shell.current_dir(folder).args(["-e", "-c", commands]));
+    });
+    Some(folder().join("reader-python"))
 }
 
 /// Our package by itself, for other environments than the one it was installed into.
@@ -258,7 +253,7 @@ fn run(command: &mut Command) {
 
 #[test]
 fn the_readme_s_commands_work_in_a_new_virtual_environment() {
-    let Some(folder) = python() else { skip!("no python3 or g++") };
+    let Some(folder) = &python() else { skip!("no python3 or g++") };
     let code = format!("{}\nprint(tags.shape, embeddings.shape, tags.max())\n", readme("python")[0]);
     let mut command = Command::new(folder.join("env/bin/python"));
     let text = output_of(command.current_dir(folder).args(["-c", &code]).env(PLUGIN, NO_PLUGIN));
@@ -272,7 +267,7 @@ fn the_readme_s_commands_work_in_a_new_virtual_environment() {
 
 #[test]
 fn python_networks_standard_and_streaming() {
-    let Some(folder) = python() else { skip!("no python3 or g++") };
+    let Some(folder) = &python() else { skip!("no python3 or g++") };
     let Some((model, head)) = small_models() else { skip!("no peers; run `cargo xtask peers`") };
     let mut command = Command::new(folder.join("env/bin/python"));
     command.arg(script("algorithms.py")).args([&model, &head]).arg(recording("ground.ogg"));
@@ -299,7 +294,7 @@ fn torchscript() -> (PathBuf, PathBuf) {
 
 #[test]
 fn python_networks_beside_tensorflow_on_the_same_weights() {
-    let Some(environment) = python() else { skip!("no python3 or g++") };
+    let Some(environment) = &python() else { skip!("no python3 or g++") };
     let Some((model, head)) = small_models() else { skip!("no peers; run `cargo xtask peers`") };
     let tensorflow = repository().join("target/essentia-tensorflow/bin/python");
     let keras = repository().join("target/keras/bin/python");
@@ -323,7 +318,7 @@ fn python_networks_beside_tensorflow_on_the_same_weights() {
 /// Plugins compiled for other classes than those that are installed.
 #[test]
 fn an_essentia_that_does_not_fit_is_refused() {
-    let (Some(environment), Some(essentia)) = (python(), essentia()) else {
+    let (Some(environment), Some(essentia)) = (&python(), essentia()) else {
         skip!("no C++ Essentia; run `cargo xtask peers`")
     };
     let headers = folder().join("other-headers");

@@ -46,6 +46,7 @@ const NEEDS: &[(&str, &[Peer])] = {
         ("sleeve-tests::library::extractor::patches", &[Python]),
         ("sleeve-tests::library::mel::parity", &[Python]),
         ("sleeve-tests::library::model::outputs", &[Python]),
+        ("sleeve-tests::library::packages::crates", &[Network]),
         ("sleeve-tests::library::stream::rows", &[Python]),
         ("sleeve-tests::memory::effnet", &[Python]),
         ("sleeve-cli::cli::extract::parquet", &[Python]),

@@ -1,0 +1,86 @@
+//! What would be published: each crate is packed, and compiles from its archive alone.
+
+use std::fs;
+use std::process::Command;
+
+use sleeve_tests::{output_of, repository, skip};
+
+/// The crates that are published, in the order in which they are.
+const CRATES: [&str; 6] =
+    ["sleeve-plugin-abi", "sleeve-files", "sleeve", "sleeve-plot", "sleeve-cli", "sleeve-capi"];
+
+/// The most that the archive of `sleeve` may have, the bundled models included. A larger default model may take 8 MB.
+const MAX_BYTES: u64 = 3_000_000;
+
+#[test]
+fn crates_compile_from_their_archives() {
+    let target = repository().join("target/packages");
+    let _ = fs::remove_dir_all(target.join("package"));
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    // What is not committed yet is tested too.
+    command.current_dir(repository()).args(["package", "--locked", "--allow-dirty"]);
+    command.args(CRATES.iter().flat_map(|name| ["--package", name]));
+    // Unpacked, they know nothing of this workspace's profiles.
+    command.env("CARGO_PROFILE_DEV_DEBUG", "false").arg("--target-dir").arg(&target);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if said.contains("failed to download") || said.contains("failed to query") {
+        skip!("no network for cargo's index");
+    }
+    assert!(output.status.success(), "{said}");
+    for name in CRATES {
+        let file = format!("{name}-{}.crate", env!("CARGO_PKG_VERSION"));
+        let archive = target.join("package").join(file);
+        let bytes =
+            fs::metadata(&archive).unwrap_or_else(|error| panic!("{}: {error}", archive.display())).len();
+        println!("{name}: {:.2} MB", bytes as f64 / 1e6);
+        assert!(bytes < MAX_BYTES, "{name}: {bytes} bytes");
+        let list = output_of(Command::new("tar").arg("tzf").arg(&archive));
+        let list = String::from_utf8(list).unwrap();
+        let has = |file: &str| list.lines().any(|line| line.ends_with(&format!("/{file}")));
+        for file in ["LICENSE-APACHE", "LICENSE-MIT", "Cargo.toml"] {
+            assert!(has(file), "{name} lacks {file}: {list}");
+        }
+        match name {
+            "sleeve" => {
+                for file in
+                    ["README.md", "models/msd-musicnn-1.onnx", "models/README.md", "examples/extract.rs"]
+                {
+                    assert!(has(file), "{name} lacks {file}");
+                }
+                // Experiments' weights are in the repository alone.
+                assert!(!list.contains("debian-artist") && !list.contains(".pt"), "{list}");
+            }
+            "sleeve-capi" => {
+                for file in
+                    ["include/sleeve/sleeve.h", "include/sleeve/sleeve.hpp", "cmake/sleeve-config.cmake"]
+                {
+                    assert!(has(file), "{name} lacks {file}");
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The library alone exports nothing to C: what exports is `sleeve-capi`.
+#[test]
+fn the_library_exports_no_symbol_to_c() {
+    let sources = repository().join("src");
+    let mut folders = vec![sources];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files += 1;
+                let text = fs::read_to_string(&path).unwrap();
+                assert!(!text.contains("no_mangle") && !text.contains("export_name"), "{}", path.display());
+            }
+        }
+    }
+    assert!(files > 100, "{files}");
+}
