@@ -17,8 +17,8 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::atomic;
 use crate::error::{Error, Result};
-use crate::network::parameters::parameters;
-use crate::network::{Description, Head, Tensor, Tensors};
+use crate::network::parameters::{check, untrained};
+use crate::network::{Description, Tensor, Tensors};
 
 /// The key of the description in the file's header.
 pub(crate) const KEY: &str = "sleeve";
@@ -26,8 +26,6 @@ pub(crate) const KEY: &str = "sleeve";
 pub(crate) const STATE: &str = "run.";
 /// No checkpoint of such a network is larger; with many heads a file has some tens of megabytes.
 const MOST_BYTES: u64 = 1 << 30;
-/// As many names as a message lists.
-const NAMED: usize = 5;
 
 /// A network at one moment of its training.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +43,7 @@ impl Checkpoint {
     /// `InvalidArgument` if the description contradicts itself.
     pub fn untrained(description: Description, seed: u64) -> Result<Self> {
         description.check().map_err(Error::InvalidArgument)?;
-        let tensors = crate::network::parameters::untrained(&description.heads, seed);
+        let tensors = untrained(&description.heads, seed);
         Ok(Checkpoint { description, tensors })
     }
 
@@ -82,7 +80,7 @@ impl Checkpoint {
                 tensors.insert(name.to_owned(), read_tensor(name, &view)?);
             }
         }
-        check_tensors(&description.heads, &tensors)?;
+        check(&description.heads, &tensors)?;
         Ok(Checkpoint { description, tensors })
     }
 
@@ -92,7 +90,7 @@ impl Checkpoint {
     /// `Io`, or `InvalidArgument` if description and tensors do not belong together.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         self.description.check().map_err(Error::InvalidArgument)?;
-        check_tensors(&self.description.heads, &self.tensors).map_err(Error::InvalidArgument)?;
+        check(&self.description.heads, &self.tensors).map_err(Error::InvalidArgument)?;
         let description = serde_json::to_string(&self.description)
             .map_err(|error| Error::InvalidArgument(format!("the description: {error}")))?;
         let bytes: BTreeMap<&str, Vec<u8>> = self
@@ -130,57 +128,10 @@ fn read_tensor(name: &str, view: &TensorView) -> Result<Tensor, String> {
     Ok(Tensor { dims: view.shape().to_vec(), values })
 }
 
-/// Whether these are the tensors of a network with these heads: all, no others, of the right dimensions, finite.
-pub(crate) fn check_tensors(heads: &[Head], tensors: &Tensors) -> Result<(), String> {
-    let parameters = parameters(heads);
-    let known: HashMap<&str, &[usize]> =
-        parameters.iter().map(|parameter| (parameter.name.as_str(), parameter.dims.as_slice())).collect();
-    let missing = parameters.iter().map(|parameter| parameter.name.as_str());
-    let missing: Vec<String> =
-        missing.filter(|&name| !tensors.contains_key(name)).map(str::to_owned).collect();
-    let unknown: Vec<String> =
-        tensors.keys().filter(|name| !known.contains_key(name.as_str())).cloned().collect();
-    let wrong: Vec<String> = tensors
-        .iter()
-        .filter_map(|(name, tensor)| {
-            let &dims = known.get(name.as_str())?;
-            (tensor.dims != dims).then(|| format!("{name} {:?} for {dims:?}", tensor.dims))
-        })
-        .collect();
-    let complaints: Vec<String> = [("missing", missing), ("unknown", unknown), ("of another shape", wrong)]
-        .into_iter()
-        .filter_map(|(what, names)| complaint(what, &names))
-        .collect();
-    if !complaints.is_empty() {
-        return Err(format!("not the tensors of such a network: {}", complaints.join("; ")));
-    }
-    for (name, tensor) in tensors {
-        if tensor.values.len() != tensor.dims.iter().product::<usize>() {
-            return Err(format!("tensor `{name}` of {:?} has {} values", tensor.dims, tensor.values.len()));
-        }
-        if let Some(value) = tensor.values.iter().find(|value| !value.is_finite()) {
-            return Err(format!("tensor `{name}` holds {value}"));
-        }
-        if name.ends_with(".running_var") && tensor.values.iter().any(|&value| value < 0.0) {
-            return Err(format!("tensor `{name}` holds a negative variance"));
-        }
-    }
-    Ok(())
-}
-
-fn complaint(what: &str, names: &[String]) -> Option<String> {
-    let more = names.len().saturating_sub(NAMED);
-    let listed = names[..names.len() - more].join(", ");
-    match (names.is_empty(), more) {
-        (true, _) => None,
-        (false, 0) => Some(format!("{what}: {listed}")),
-        (false, more) => Some(format!("{what}: {listed} and {more} more")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::Head;
 
     fn untrained() -> Checkpoint {
         let mut description = Description::new(vec![Head::projection("artist"), Head::classes("styles", 3)]);
@@ -231,32 +182,5 @@ mod tests {
         // A file whose header says nothing of the network.
         let plain = safetensors::serialize::<_, TensorView, _>([] as [(&str, TensorView); 0], None).unwrap();
         assert!(reason(&plain).contains("no `sleeve`"));
-    }
-
-    #[test]
-    fn tensors_that_do_not_belong_are_named() {
-        let refused = |change: &dyn Fn(&mut Checkpoint)| {
-            let mut checkpoint = untrained();
-            change(&mut checkpoint);
-            check_tensors(&checkpoint.description.heads, &checkpoint.tensors).unwrap_err()
-        };
-        let text = refused(&|checkpoint| {
-            checkpoint.tensors.remove("features.0.0.weight");
-            checkpoint.tensors.insert("fc.weight".into(), Tensor { dims: vec![1], values: vec![0.0] });
-            checkpoint.tensors.get_mut("features.8.1.bias").unwrap().dims = vec![640, 2];
-        });
-        assert!(text.contains("missing: features.0.0.weight;"), "{text}");
-        assert!(text.contains("unknown: fc.weight;"), "{text}");
-        assert!(text.contains("of another shape: features.8.1.bias [640, 2] for [1280]"), "{text}");
-        let text = refused(&|checkpoint| checkpoint.tensors.clear());
-        assert!(text.contains("and") && text.contains("more") && text.len() < 400, "{text}");
-        let text = refused(&|checkpoint| {
-            checkpoint.tensors.get_mut("features.8.1.bias").unwrap().values[3] = f32::NAN
-        });
-        assert!(text.contains("`features.8.1.bias` holds NaN"), "{text}");
-        let text = refused(&|checkpoint| {
-            checkpoint.tensors.get_mut("features.8.1.running_var").unwrap().values[3] = -1.0
-        });
-        assert!(text.contains("negative variance"), "{text}");
     }
 }

@@ -7,7 +7,7 @@
 //! learnt together, and [`stats`] counts. Each reads the tables of the one before and nothing else.
 //! [`corpus`] fetches a real collection to try it all on.
 //!
-//! [`features`] makes the mel-spectrograms that are learnt from, [`batches`] what a training step sees of them, and
+//! [`hear`] decodes, [`features`] makes the mel-spectrograms that are learnt from, [`batches`] what a training step sees of them, and
 //! [`config`] says what a run does. [`network`] is what learns, `train` teaches it, [`runlog`] tells how, and [`plot`]
 //! draws that. [`checkpoint`] keeps networks, and [`export`] makes the model that the library opens.
 //! [`evaluation`] says what a model is worth, and [`adaptation`] makes one fit for a collection too small to train on.
@@ -27,6 +27,7 @@ mod error;
 pub mod evaluation;
 pub mod export;
 pub mod features;
+pub mod hear;
 pub mod links;
 pub mod matching;
 #[cfg(feature = "torch")]
@@ -40,6 +41,7 @@ pub mod scan;
 pub mod splits;
 pub mod stats;
 pub mod table;
+pub mod threads;
 #[cfg(feature = "torch")]
 pub mod train;
 

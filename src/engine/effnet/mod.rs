@@ -27,3 +27,4 @@ mod workspace;
 pub use clock::Stage;
 pub use engine::{EffnetEngine, Network};
 pub use kernel_set::KernelSet;
+pub use network::{HEAD_CHANNELS, STAGES, STEM_CHANNELS};

@@ -99,8 +99,9 @@ pub(super) fn purpose(is_pooled: bool, is_activation: bool) -> Purpose {
     }
 }
 
-/// Repeats, kernel, stride of the first, expansion, output channels of each stage of EfficientNet-B0.
-pub(crate) const STAGES: [(usize, usize, usize, usize, usize); 7] = [
+/// EfficientNet-B0's stages (Tan and Le, ICML 2019, table 1). Of each: how many blocks it has, the rows of their kernels,
+/// the stride of the first, how many times as many channels a block computes as it is given, and channels out.
+pub const STAGES: [(usize, usize, usize, usize, usize); 7] = [
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
     (2, 5, 2, 6, 40),
@@ -110,6 +111,6 @@ pub(crate) const STAGES: [(usize, usize, usize, usize, usize); 7] = [
     (1, 3, 1, 6, 320),
 ];
 /// Channels behind the first convolution.
-pub(crate) const STEM_CHANNELS: usize = 32;
+pub const STEM_CHANNELS: usize = 32;
 /// Channels behind the last convolution: the length of the embedding.
-pub(crate) const HEAD_CHANNELS: usize = 1280;
+pub const HEAD_CHANNELS: usize = 1280;

@@ -12,12 +12,12 @@
 //! that few pairs say anything of would be blown up. It is linear, so that the mean of adapted embeddings is the adapted
 //! mean.
 //!
-//! [`scatter`] measures the differences, [`cholesky`] inverts, and [`graph`] puts the map into the model's file.
+//! [`scatter`] measures the differences, and [`graph`] puts the map into the model's file.
 
-pub mod cholesky;
 pub mod graph;
 pub mod scatter;
 
+use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, Axis};
 
 use crate::error::{Error, Result};
@@ -106,7 +106,7 @@ pub fn learn(collection: &Collection, embedded: &Embedded, options: &Options) ->
         ));
     }
     sum.diag_mut().mapv_inplace(|value| value + shrinkage * variance);
-    let map = cholesky::inverse_factor(&sum)
+    let map = inverse_factor(&sum)
         .ok_or_else(|| Error::InvalidArgument("the embeddings do not vary enough to learn from".into()))?;
     Ok(Adaptation { map, mean, anchors })
 }
@@ -121,6 +121,18 @@ impl Adaptation {
     pub fn apply(&self, embedding: &Array1<f64>) -> Array1<f64> {
         self.map.dot(&(embedding - &self.mean))
     }
+}
+
+/// `L^-1` of a symmetric positive definite matrix `L L^T`; `None` where it is not positive definite, or holds what is no
+/// number.
+fn inverse_factor(matrix: &Array2<f64>) -> Option<Array2<f64>> {
+    let (size, _) = matrix.dim();
+    let factor = DMatrix::from_fn(size, size, |row, column| matrix[[row, column]]).cholesky()?.unpack();
+    if factor.iter().any(|value| !value.is_finite()) {
+        return None;
+    }
+    let inverse = factor.solve_lower_triangular(&DMatrix::identity(size, size))?;
+    Some(Array2::from_shape_fn((size, size), |at| inverse[at]))
 }
 
 #[cfg(test)]
@@ -207,5 +219,27 @@ mod tests {
         assert!(error.contains("3 tracks belong together by artist"), "{error}");
         let same = Embedded { means: Array2::ones((160, VALUES)), within: Array2::zeros((VALUES, VALUES)) };
         assert!(learn(&collection, &same, &Options::default()).unwrap_err().to_string().contains("the same"));
+    }
+
+    #[test]
+    fn the_factor_whitens() {
+        let size = 40;
+        let root = Array2::from_shape_fn((size, size), |(i, j)| ((i * 7 + j * j * 3) % 11) as f64 - 5.0);
+        let matrix = root.dot(&root.t()) + Array2::<f64>::eye(size);
+        let inverse = inverse_factor(&matrix).unwrap();
+        let white = inverse.dot(&matrix).dot(&inverse.t());
+        let error =
+            (&white - &Array2::<f64>::eye(size)).iter().fold(0.0f64, |most, value| most.max(value.abs()));
+        assert!(error < 1e-9, "{error}");
+        assert!((0..size).all(|i| (i + 1..size).all(|j| inverse[[i, j]] == 0.0)), "lower triangle");
+    }
+
+    #[test]
+    fn what_has_no_factor_is_told() {
+        assert!(inverse_factor(&Array2::zeros((3, 3))).is_none());
+        assert!(inverse_factor(&Array2::from_elem((2, 2), f64::NAN)).is_none());
+        assert!(inverse_factor(&Array2::from_elem((1, 1), f64::INFINITY)).is_none());
+        let indefinite = ndarray::array![[1.0, 2.0], [2.0, 1.0]];
+        assert!(inverse_factor(&indefinite).is_none());
     }
 }

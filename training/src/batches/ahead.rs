@@ -1,4 +1,5 @@
-//! Reading ahead: batches are made by other threads while the device is at work, and come in their order.
+//! Reading ahead: batches are made by other threads while the device is at work, and come in their order. These are no
+//! pool of rayon's: they wait for disks, and would hold up whatever else runs on one.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

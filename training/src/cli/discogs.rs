@@ -45,6 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let report = std::thread::scope(|scope| {
             let (done, ticks) = std::sync::mpsc::channel::<()>();
             let (progress_shown, bar_shown) = (progress.clone(), bar.clone());
+            // A thread of its own: it moves the bar while the dump is read.
             scope.spawn(move || {
                 while ticks.recv_timeout(Duration::from_millis(200))
                     == Err(std::sync::mpsc::RecvTimeoutError::Timeout)

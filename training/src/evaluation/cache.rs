@@ -6,7 +6,7 @@
 
 use std::borrow::BorrowMut;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard};
 
 use half::f16;
@@ -21,6 +21,7 @@ use super::recordings::{Recording, Sources};
 use crate::error::{Error, Result};
 use crate::features::Content;
 use crate::network::random;
+use crate::threads::spread;
 
 /// Patches that are encoded together.
 const BATCH: usize = 64;
@@ -159,39 +160,25 @@ impl Cache {
                 false => siblings.iter_mut().map(|encoder| Mutex::new(&mut **encoder)).collect(),
             })
             .collect();
-        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let asked = || stop.load(Ordering::Relaxed) || filling.stop.load(Ordering::Relaxed);
         let mut outcomes: Vec<Option<String>> = vec![None; work.len()];
-        std::thread::scope(|scope| -> Result<()> {
-            let (send, done) = crossbeam_channel::unbounded();
-            for thread in 0..threads {
-                let (send, slots, identities, next, asked) =
-                    (send.clone(), &slots, &identities, &next, &asked);
-                scope.spawn(move || {
-                    while !asked() {
-                        let at = next.fetch_add(1, Ordering::Relaxed);
-                        let Some((recording, patches)) = work.get(at) else { break };
-                        let job = Job { cache: self, sources, slots, identities, thread };
-                        let _ = send.send((at, job.make(recording, patches)));
-                    }
-                });
-            }
-            drop(send);
-            for (at, outcome) in done {
-                match outcome {
-                    Ok(outcome) => outcomes[at] = outcome.err(),
-                    Err(error) => {
-                        stop.store(true, Ordering::Relaxed);
-                        return Err(error);
-                    }
-                }
+        let is_done = spread(
+            work.len(),
+            threads,
+            filling.stop,
+            |at, thread| {
+                let (recording, patches) = &work[at];
+                let job = Job { cache: self, sources, slots: &slots, identities: &identities, thread };
+                job.make(recording, patches)
+            },
+            |at, outcome| {
+                outcomes[at] = outcome?.err();
                 filling.bar.inc(1);
-            }
-            Ok(())
-        })?;
-        match filling.stop.load(Ordering::Relaxed) {
-            true => Err(Error::Interrupted("stopped; the same command goes on where it was".into())),
-            false => Ok(outcomes),
+                Ok(())
+            },
+        )?;
+        match is_done {
+            false => Err(Error::Interrupted("stopped; the same command goes on where it was".into())),
+            true => Ok(outcomes),
         }
     }
 }
@@ -337,6 +324,8 @@ fn folder_of(identity: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use proptest::prelude::*;
 
     use super::*;

@@ -2,22 +2,22 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use ndarray::Array2;
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
-use sleeve::audio::{MonoReader, Resampler};
-use sleeve::mel::{MelStream, SAMPLE_RATE};
 
 use super::encoders::FrontEnd;
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::features::{Content, Store};
+use crate::hear::each_frames;
 use crate::scan::sha256_of;
+use crate::threads::pool;
 
 /// A recording that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,29 +73,15 @@ impl Sources {
         threads: usize,
         stop: &AtomicBool,
     ) -> Result<Vec<Result<Recording, String>>> {
-        let known = Index::read(index);
-        let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(names.len())));
-        std::thread::scope(|scope| {
-            for _ in 0..threads.clamp(1, names.len().max(1)) {
-                scope.spawn(|| {
-                    while !stop.load(Ordering::Relaxed) {
-                        let at = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(names) = names.get(at) else { break };
-                        let one = self.one(names, &known);
-                        found.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((at, one));
-                    }
-                });
-            }
-        });
-        let mut found = found.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-        found.sort_unstable_by_key(|(at, _)| *at);
-        let mut known = known;
-        let fresh = found.iter().filter_map(|(_, one)| one.as_ref().ok()?.1.clone());
+        let mut known = Index::read(index);
+        let one = |names: &Vec<String>| (!stop.load(Ordering::Relaxed)).then(|| self.one(names, &known));
+        let found: Vec<_> = pool(threads)?.install(|| names.par_iter().filter_map(one).collect());
+        let fresh = found.iter().filter_map(|one| one.as_ref().ok()?.1.clone());
         known.update(index, fresh.collect())?;
         if stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted("stopped while recordings were looked for".into()));
         }
-        Ok(found.into_iter().map(|(_, one)| one.map(|(recording, _)| recording)).collect())
+        Ok(found.into_iter().map(|one| one.map(|(recording, _)| recording)).collect())
     }
 
     fn one(&self, names: &[String], known: &Index) -> Result<(Recording, Option<(Stamp, Content)>), String> {
@@ -160,26 +146,15 @@ fn reason(path: &Path, error: &Error) -> String {
 /// # Errors
 /// If it cannot be decoded, or holds no audio.
 pub fn decode(audio: &Path, front_ends: &[FrontEnd]) -> Result<Vec<Array2<f32>>> {
-    let mut reader = MonoReader::open(audio, SAMPLE_RATE, Resampler::default())?;
     let whole = front_ends.contains(&FrontEnd::VggIsh);
-    let (mut mel, mut frames) = (MelStream::new(), Vec::new());
-    let mut samples = Vec::new();
-    let mut count = 0;
-    loop {
-        if !whole {
-            samples.clear();
+    let (mut samples, mut frames) = (Vec::new(), Vec::new());
+    let count = each_frames(audio, |some, new| {
+        if whole {
+            samples.extend_from_slice(some);
         }
-        let start = samples.len();
-        let read = reader.read(&mut samples)?;
-        count += read;
-        match read {
-            0 => mel.finish(&mut frames),
-            _ => mel.push(&samples[start..], &mut frames),
-        }
-        if read == 0 {
-            break;
-        }
-    }
+        frames.extend_from_slice(new);
+        Ok::<(), Error>(())
+    })??;
     if count == 0 {
         return Err(Error::format(audio, "it holds no audio"));
     }

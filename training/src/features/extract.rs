@@ -1,17 +1,18 @@
 //! Recordings -> mel-spectrograms on disk.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use arrow_array::Array;
-use sleeve::audio::{MonoReader, Resampler};
-use sleeve::mel::{BANDS, MelStream, SAMPLE_RATE, frame_count};
+use sleeve::mel::{BANDS, SAMPLE_RATE, frame_count};
 use sleeve_files::npy::{Dtype, NpyWriter};
 
 use super::store::{Content, FEATURES, Store};
 use crate::error::{Error, Result};
+use crate::hear::each_frames;
 use crate::scan::{COLLECTION, Stamp, sha256_of};
 use crate::table::{Builder, Cell, TableReader, TableWriter};
+use crate::threads::spread;
 
 /// Bytes of a file beside its frames: the header.
 const HEADER: u64 = 128;
@@ -141,34 +142,21 @@ impl Work {
         let todo: Vec<usize> = (0..self.rows.len()).filter(|&at| self.present[at].is_none()).collect();
         let mut outcomes: Vec<Result<u64, String>> =
             self.present.iter().map(|present| present.ok_or_else(String::new)).collect();
-        let (next, failed, mut done) = (AtomicUsize::new(0), AtomicBool::new(false), 0);
-        std::thread::scope(|scope| -> Result<()> {
-            let (send, made) = crossbeam_channel::unbounded();
-            for _ in 0..threads.clamp(1, todo.len().max(1)) {
-                let (send, work, todo, next, failed) = (send.clone(), &self, &todo, &next, &failed);
-                scope.spawn(move || {
-                    while !stop.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed) {
-                        let Some(&at) = todo.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-                        let _ = send.send((at, work.make(&work.rows[at])));
-                    }
-                });
-            }
-            drop(send);
-            for (at, outcome) in made {
-                match outcome {
-                    Ok(outcome) => outcomes[at] = outcome,
-                    Err(error) => {
-                        // The disk is full, say: that is no fault of the recordings.
-                        failed.store(true, Ordering::Relaxed);
-                        return Err(error);
-                    }
-                }
+        let mut done = 0;
+        // An error, unlike a reason, is no fault of the recordings: the disk is full, say.
+        let is_done = spread(
+            todo.len(),
+            threads,
+            stop,
+            |item, _| self.make(&self.rows[todo[item]]),
+            |item, outcome| {
+                outcomes[todo[item]] = outcome?;
                 done += 1;
-                progress(seconds_of(&self.rows[at]));
-            }
-            Ok(())
-        })?;
-        if done < todo.len() {
+                progress(seconds_of(&self.rows[todo[item]]));
+                Ok(())
+            },
+        )?;
+        if !is_done {
             let (ready, all) = (self.rows.len() - todo.len() + done, self.rows.len());
             return Err(Error::Interrupted(format!(
                 "stopped with {ready} of {all} recordings done; the same command goes on from there"
@@ -250,28 +238,9 @@ pub fn write_features(audio: &Path, file: &Path) -> Result<Result<u64, String>> 
         let said = error.to_string();
         said.strip_prefix(&format!("{}: ", audio.display())).unwrap_or(&said).to_owned()
     };
-    let mut reader = match MonoReader::open(audio, SAMPLE_RATE, Resampler::default()) {
-        Ok(reader) => reader,
-        Err(error) => return Ok(Err(reason(error))),
-    };
     let mut writer = NpyWriter::create(file, BANDS, Dtype::F16)?;
-    let mut mel = MelStream::new();
-    let (mut samples, mut frames) = (Vec::new(), Vec::new());
-    loop {
-        samples.clear();
-        let read = match reader.read(&mut samples) {
-            Ok(read) => read,
-            Err(error) => return Ok(Err(reason(error))),
-        };
-        frames.clear();
-        match read {
-            0 => mel.finish(&mut frames),
-            _ => mel.push(&samples, &mut frames),
-        }
-        writer.write_rows(&frames)?;
-        if read == 0 {
-            break;
-        }
+    if let Err(error) = each_frames(audio, |_, frames| writer.write_rows(frames))? {
+        return Ok(Err(reason(error)));
     }
     match writer.rows() {
         0 => Ok(Err("it holds no audio".into())),

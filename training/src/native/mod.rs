@@ -6,8 +6,6 @@ use std::pin::Pin;
 use cxx::UniquePtr;
 use tch::{Device, Tensor};
 
-use crate::config::Optimizer;
-
 #[cxx::bridge(namespace = "sleeve")]
 mod bridge {
     // SAFETY: the functions keep no reference to what they are given (of tensors, not beyond the call), and turn every
@@ -170,10 +168,10 @@ pub struct Moved<'a> {
 ///
 /// # Panics
 /// If shapes or types do not belong together.
-pub fn adam(moved: &Moved, step: u64, rate: f64, settings: &Optimizer) {
+pub fn adam(moved: &Moved, step: u64, rate: f64, betas: [f64; 2], weight_decay: f64, epsilon: f64) {
     let Moved { weights, gradients, mean, square } = moved;
     let [weights, gradients, mean, square] = [weights, gradients, mean, square].map(|tensor| native(tensor));
-    let &Optimizer { beta1, beta2, epsilon, weight_decay, .. } = settings;
+    let [beta1, beta2] = betas;
     bridge::adam(weights, gradients, mean, square, step as f64, rate, beta1, beta2, weight_decay, epsilon)
         .unwrap_or_else(|error| panic!("{}", said(error)));
 }

@@ -3,12 +3,14 @@
 //! Everything else in this crate that walks the network (its weights, its computation, what is exported)
 //! walks this table. Names are those of torchvision's EfficientNet, so that weights move between the two.
 
+use sleeve::engine::effnet::{HEAD_CHANNELS, STAGES, STEM_CHANNELS};
+
 /// Frames of a patch.
 pub const FRAMES: usize = 128;
 /// Mel bands of a frame.
 pub const BANDS: usize = 96;
 /// Values of an embedding: the mean of each channel of the last convolution.
-pub const EMBEDDING: usize = 1280;
+pub const EMBEDDING: usize = HEAD_CHANNELS;
 /// The chance that a value of the embedding is dropped before the heads see it, in training.
 pub const DROPOUT: f64 = 0.2;
 /// What stochastic depth's chance grows to over the blocks.
@@ -17,19 +19,6 @@ pub const STOCHASTIC_DEPTH: f64 = 0.2;
 pub const NORM_EPSILON: f64 = 1e-5;
 /// Batch norm: the share of a batch in the running statistics.
 pub const NORM_MOMENTUM: f64 = 0.1;
-
-const STEM: usize = 32;
-
-/// Repeats, kernel, stride of the first, expansion, output channels.
-const STAGES: [(usize, usize, usize, usize, usize); 7] = [
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-];
 
 /// A convolution without bias, batch norm behind it and, where it is `activated`, SiLU.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +114,7 @@ impl Encoder {
         };
         let count: usize = STAGES.iter().map(|stage| stage.0).sum();
         let mut blocks = Vec::with_capacity(count);
-        let mut channels = STEM;
+        let mut channels = STEM_CHANNELS;
         for (stage, (repeats, kernel, stride, expansion, outputs)) in (1..).zip(STAGES) {
             for repeat in 0..repeats {
                 let inputs = channels;
@@ -145,7 +134,7 @@ impl Encoder {
             }
         }
         Encoder {
-            stem: conv("features.0".into(), 1, STEM, 3, 2),
+            stem: conv("features.0".into(), 1, STEM_CHANNELS, 3, 2),
             blocks,
             head: conv(format!("features.{}", STAGES.len() + 1), channels, EMBEDDING, 1, 1),
         }

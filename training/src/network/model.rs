@@ -94,7 +94,7 @@ impl Network {
         kind: Kind,
     ) -> Result<Self, String> {
         description.check()?;
-        crate::checkpoint::check_tensors(&description.heads, tensors)?;
+        super::parameters::check(&description.heads, tensors)?;
         let mut store = VarStore::new(device);
         let mut own = HashMap::new();
         for parameter in parameters(&description.heads) {

@@ -1,6 +1,6 @@
 //! The network's weights: their names and dimensions, and what they are before anything is learnt.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::architecture::{Convolution, EMBEDDING, Encoder};
 use super::description::{Head, HeadKind};
@@ -42,6 +42,8 @@ pub enum Initial {
     Uniform(f64),
 }
 
+/// As many names as a message lists.
+const NAMED: usize = 5;
 /// The deviation from which the bilinear similarity starts, as in COLA.
 const SIMILARITY_DEVIATION: f64 = 0.05;
 
@@ -130,6 +132,57 @@ pub fn untrained(heads: &[Head], seed: u64) -> Tensors {
     parameters(heads).into_iter().map(fill).collect()
 }
 
+/// Whether these are the tensors of a network with these heads: all, no others, of the right dimensions, finite.
+///
+/// # Errors
+/// The reason, for a message that names the file.
+pub fn check(heads: &[Head], tensors: &Tensors) -> Result<(), String> {
+    let parameters = parameters(heads);
+    let known: HashMap<&str, &[usize]> =
+        parameters.iter().map(|parameter| (parameter.name.as_str(), parameter.dims.as_slice())).collect();
+    let missing = parameters.iter().map(|parameter| parameter.name.as_str());
+    let missing: Vec<String> =
+        missing.filter(|&name| !tensors.contains_key(name)).map(str::to_owned).collect();
+    let unknown: Vec<String> =
+        tensors.keys().filter(|name| !known.contains_key(name.as_str())).cloned().collect();
+    let wrong: Vec<String> = tensors
+        .iter()
+        .filter_map(|(name, tensor)| {
+            let &dims = known.get(name.as_str())?;
+            (tensor.dims != dims).then(|| format!("{name} {:?} for {dims:?}", tensor.dims))
+        })
+        .collect();
+    let complaints: Vec<String> = [("missing", missing), ("unknown", unknown), ("of another shape", wrong)]
+        .into_iter()
+        .filter_map(|(what, names)| complaint(what, &names))
+        .collect();
+    if !complaints.is_empty() {
+        return Err(format!("not the tensors of such a network: {}", complaints.join("; ")));
+    }
+    for (name, tensor) in tensors {
+        if tensor.values.len() != tensor.dims.iter().product::<usize>() {
+            return Err(format!("tensor `{name}` of {:?} has {} values", tensor.dims, tensor.values.len()));
+        }
+        if let Some(value) = tensor.values.iter().find(|value| !value.is_finite()) {
+            return Err(format!("tensor `{name}` holds {value}"));
+        }
+        if name.ends_with(".running_var") && tensor.values.iter().any(|&value| value < 0.0) {
+            return Err(format!("tensor `{name}` holds a negative variance"));
+        }
+    }
+    Ok(())
+}
+
+fn complaint(what: &str, names: &[String]) -> Option<String> {
+    let more = names.len().saturating_sub(NAMED);
+    let listed = names[..names.len() - more].join(", ");
+    match (names.is_empty(), more) {
+        (true, _) => None,
+        (false, 0) => Some(format!("{what}: {listed}")),
+        (false, more) => Some(format!("{what}: {listed} and {more} more")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,5 +214,29 @@ mod tests {
         assert!((deviation("heads.p.similarity") / 0.05 - 1.0).abs() < 0.01);
         // Uniform within r has a deviation of r / sqrt(3).
         assert!((deviation("heads.p.dense.weight") * (3.0 * 512.0f64).sqrt() - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn tensors_that_do_not_belong_are_named() {
+        let heads = [Head::projection("artist"), Head::classes("styles", 3)];
+        let refused = |change: &dyn Fn(&mut Tensors)| {
+            let mut tensors = untrained(&heads, 4);
+            change(&mut tensors);
+            check(&heads, &tensors).unwrap_err()
+        };
+        let text = refused(&|tensors| {
+            tensors.remove("features.0.0.weight");
+            tensors.insert("fc.weight".into(), Tensor { dims: vec![1], values: vec![0.0] });
+            tensors.get_mut("features.8.1.bias").unwrap().dims = vec![640, 2];
+        });
+        assert!(text.contains("missing: features.0.0.weight;"), "{text}");
+        assert!(text.contains("unknown: fc.weight;"), "{text}");
+        assert!(text.contains("of another shape: features.8.1.bias [640, 2] for [1280]"), "{text}");
+        let text = refused(&|tensors| tensors.clear());
+        assert!(text.contains("and") && text.contains("more") && text.len() < 400, "{text}");
+        let text = refused(&|tensors| tensors.get_mut("features.8.1.bias").unwrap().values[3] = f32::NAN);
+        assert!(text.contains("`features.8.1.bias` holds NaN"), "{text}");
+        let text = refused(&|tensors| tensors.get_mut("features.8.1.running_var").unwrap().values[3] = -1.0);
+        assert!(text.contains("negative variance"), "{text}");
     }
 }

@@ -10,13 +10,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crc::{CRC_32_ISCSI, Crc};
+
 use super::Entry;
-use super::crc::masked;
 use crate::error::{Error, Result};
 use crate::export::protobuf::Message;
 
 /// `SessionLog.START`.
 const START: i64 = 1;
+/// The checksum of TensorFlow's records, CRC-32C.
+static CHECKSUM: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
 /// Appends events to a file of its own.
 pub struct EventWriter {
@@ -96,4 +99,21 @@ fn record(message: &[u8]) -> Vec<u8> {
     record.extend(message);
     record.extend(masked(message).to_le_bytes());
     record
+}
+
+/// The checksum as it stands in a record: turned and shifted, so that a checksum of data that holds checksums is none
+/// of its own.
+fn masked(bytes: &[u8]) -> u32 {
+    CHECKSUM.checksum(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The polynomial's usual check value, masked.
+    #[test]
+    fn the_checksum_is_that_of_records() {
+        assert_eq!(masked(b"123456789"), 0xc78a_b0e5);
+    }
 }

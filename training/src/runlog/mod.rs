@@ -11,7 +11,6 @@
 //! rest, such as `learning_rate`. NaN and infinities, which JSON has no numbers for, are the texts `NaN`, `Infinity`
 //! and `-Infinity`.
 
-mod crc;
 mod entry;
 mod events;
 

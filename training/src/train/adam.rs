@@ -33,7 +33,8 @@ impl Adam {
         self.steps += 1;
         if weights.device() == Device::Cpu {
             let moved = native::Moved { weights, gradients, mean: &self.mean, square: &self.square };
-            return native::adam(&moved, self.steps, learning_rate, &self.settings);
+            let betas = [beta1, beta2];
+            return native::adam(&moved, self.steps, learning_rate, betas, weight_decay, epsilon);
         }
         tch::no_grad(|| {
             let decayed;

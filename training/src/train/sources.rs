@@ -333,6 +333,7 @@ impl Stage {
         let start = |&group: &usize| {
             let batches = source.epoch(epoch, group, groups);
             let (send, receive) = bounded(STAGED);
+            // A thread of its own, not a pool's: it makes batches while the device computes, and waits most of the time.
             std::thread::spawn(move || {
                 for (step, batch) in (step..).zip(batches) {
                     let staged = batch.map(|host| Staged::new(host, seed, step, group, device));

@@ -113,7 +113,9 @@ pub fn learn(
     Ok(Learnt { seed, epoch, validation_loss, head, scores })
 }
 
-fn check(stop: &AtomicBool) -> Result<()> {
+/// # Errors
+/// `Interrupted` once `stop` is set.
+pub(super) fn check(stop: &AtomicBool) -> Result<()> {
     match stop.load(Ordering::Relaxed) {
         true => Err(Error::Interrupted("stopped; the same command goes on where it was".into())),
         false => Ok(()),

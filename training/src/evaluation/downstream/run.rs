@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -16,12 +16,13 @@ use super::super::metrics::ranking::table;
 use super::super::metrics::{Bootstrap, Rankings, accuracy};
 use super::super::recordings::{Recording, Sources};
 use super::super::results::{Figure, Results, SCHEMA, Task};
-use super::learn::{Example, Examples, Learnt, learn};
+use super::learn::{Example, Examples, Learnt, check, learn};
 use super::protocol::Protocol;
 use super::stack::{Member, Stack};
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::splits::Part;
+use crate::threads::spread;
 
 /// As many recordings as a message names.
 const NAMED: usize = 5;
@@ -280,49 +281,29 @@ impl Evaluation<'_> {
         let jobs: Vec<(usize, u64)> =
             (0..stacks.len()).flat_map(|stack| seeds.iter().map(move |&seed| (stack, seed))).collect();
         let bar = listener.bar("heads", jobs.len());
-        let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let mut learnt: Vec<Vec<Learnt>> = vec![Vec::new(); stacks.len()];
-        std::thread::scope(|scope| -> Result<()> {
-            let (send, done) = crossbeam_channel::unbounded();
-            for _ in 0..self.threads.clamp(1, jobs.len()) {
-                let (send, next, failed, jobs) = (send.clone(), &next, &failed, &jobs);
-                scope.spawn(move || {
-                    while !failed.load(Ordering::Relaxed) {
-                        let Some(&(stack, seed)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) else {
-                            break;
-                        };
-                        let one = learn(&stacks[stack].1, examples, self.protocol, seed, self.stop);
-                        let _ = send.send((stack, one));
-                    }
-                });
-            }
-            drop(send);
-            for (stack, one) in done {
-                let saved = one.and_then(|one| {
-                    learnt[stack].push(one);
-                    if learnt[stack].len() < seeds.len() {
-                        return Ok(None);
-                    }
+        let is_done = spread(
+            jobs.len(),
+            self.threads,
+            self.stop,
+            |job, _| {
+                let (stack, seed) = jobs[job];
+                learn(&stacks[stack].1, examples, self.protocol, seed, self.stop)
+            },
+            |job, one| {
+                let (stack, _) = jobs[job];
+                learnt[stack].push(one?);
+                if learnt[stack].len() == seeds.len() {
                     let runs = std::mem::take(&mut learnt[stack]);
-                    self.judge(&stacks[stack].1, examples, missing, runs).map(Some)
-                });
-                match saved {
-                    Ok(outcome) => {
-                        if let Some(outcome) = outcome {
-                            outcomes[stacks[stack].0] = Some(outcome);
-                        }
-                    }
-                    Err(error) => {
-                        failed.store(true, Ordering::Relaxed);
-                        return Err(error);
-                    }
+                    outcomes[stacks[stack].0] =
+                        Some(self.judge(&stacks[stack].1, examples, missing, runs)?);
                 }
                 bar.inc(1);
-            }
-            Ok(())
-        })?;
+                Ok(())
+            },
+        )?;
         bar.finish_and_clear();
-        Ok(())
+        if is_done { Ok(()) } else { check(self.stop) }
     }
 
     /// The figures of a stack, saved.

@@ -11,6 +11,8 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 
+use crate::threads::pool;
+
 /// From this many recordings on, forces are interpolated on a grid.
 const MANY: usize = 20_000;
 /// Below this many, t-SNE's neighbourhoods say nothing, and the first two components are the map.
@@ -47,7 +49,7 @@ pub fn project(vectors: ArrayView2<f64>, options: &Options) -> Result<Array2<f64
     let perplexity = options.perplexity.clamp(2.0, 200.0).min((n - 2) as f64 / 3.0);
     let count = ((3.0 * perplexity) as usize).clamp(1, n - 1);
     let neighbours = neighbours(vectors, count);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().map_err(|error| error.to_string())?;
+    let pool = pool(1).map_err(|error| error.to_string())?;
     let places = pool.install(|| {
         let points: Vec<usize> = (0..n).collect();
         let mut layout: tSNE<f64, usize> = tSNE::new(&points);

@@ -89,7 +89,7 @@ mod tests {
         let half = 1.96 * deviation / 20.0;
         assert!((low - (mean - half)).abs() < 0.1 * half && (high - (mean + half)).abs() < 0.1 * half);
         // The same seed, the same interval, on one thread too.
-        let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let alone = crate::threads::pool(1).unwrap();
         assert_eq!(alone.install(|| bootstrap.interval(400, figure)), Some([low, high]));
         let other = Bootstrap { seed: 1, ..bootstrap };
         assert!(other.interval(400, figure) != Some([low, high]));

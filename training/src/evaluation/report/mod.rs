@@ -25,6 +25,8 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use askama::Template;
+
 use super::results::{Figure, Results, Task};
 use crate::atomic;
 use crate::error::{Error, Result};
@@ -208,7 +210,8 @@ impl Report {
 
     /// As a page that needs nothing else.
     pub fn html(&self) -> String {
-        html::page(TITLE, ABOUT, &self.parts)
+        let page = html::Page { title: TITLE, about: ABOUT, parts: &self.parts };
+        page.render().expect("a text has room") + "\n"
     }
 
     /// Writes `report.md`, `report.html`, a `.csv` for every table and an `.svg` for every picture, and says which.

@@ -220,27 +220,18 @@ impl Table {
                 (0..4).filter(has).collect()
             })
             .collect();
-        let mut text = String::new();
         let headings = self.columns.iter().zip(&kept).flat_map(|(column, kept)| {
             kept.iter().map(move |part| format!("{column}{}", ["", "_deviation", "_low", "_high"][*part]))
         });
-        text += &headings.map(|cell| quoted(&cell)).collect::<Vec<_>>().join(",");
-        text.push('\n');
-        for row in &plain {
-            let cells =
-                row.iter().zip(&kept).flat_map(|(cell, kept)| kept.iter().map(|&part| quoted(&cell[part])));
-            text += &cells.collect::<Vec<_>>().join(",");
-            text.push('\n');
-        }
-        text
-    }
-}
-
-/// A CSV field (RFC 4180).
-fn quoted(field: &str) -> String {
-    match field.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", field.replace('"', "\"\"")),
-        false => field.to_owned(),
+        let mut file = csv::Writer::from_writer(Vec::new());
+        let written = file.write_record(headings).and_then(|()| {
+            plain.iter().try_for_each(|row| {
+                let cells = row.iter().zip(&kept);
+                file.write_record(cells.flat_map(|(cell, kept)| kept.iter().map(|&part| &cell[part])))
+            })
+        });
+        written.expect("every row has a cell for each column");
+        String::from_utf8(file.into_inner().expect("memory has room")).expect("texts are UTF-8")
     }
 }
 

@@ -2,16 +2,18 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use hound::{SampleFormat, WavSpec, WavWriter};
 use sha2::{Digest, Sha256};
-use sleeve::audio::{AudioReader, MonoReader, Resampler};
+use sleeve::audio::AudioReader;
 use sleeve::mel::SAMPLE_RATE;
 
 use crate::error::{Error, Result};
 use crate::features::Content;
+use crate::hear::each_samples;
 
 /// What is done to a recording.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,11 +127,9 @@ impl Alteration {
             How::Gain { decibels } => {
                 let copy = folder.join(format!("{stem}.wav"));
                 let factor = 10f32.powf(decibels / 20.0);
-                let mut reader = MonoReader::open(audio, SAMPLE_RATE, Resampler::default())?;
-                let mut samples = Vec::new();
-                while reader.read(&mut samples)? > 0 {}
-                samples.iter_mut().for_each(|sample| *sample *= factor);
-                write_wav(&copy, SAMPLE_RATE, 1, Samples::Float(&samples))?;
+                let mut wav = Wav::create(&copy, SAMPLE_RATE, 1, SampleFormat::Float)?;
+                each_samples(audio, |some| some.iter().try_for_each(|&sample| wav.write(sample * factor)))??;
+                wav.finish()?;
                 Ok(copy)
             }
             How::Codec { program, arguments, extension } => {
@@ -165,52 +165,47 @@ fn encode(program: &Path, arguments: &[&str], plain: &Path, copy: &Path) -> Resu
 fn write_plain(audio: &Path, plain: &Path) -> Result<()> {
     let mut reader = AudioReader::open(audio)?;
     let (rate, channels) = (reader.info().sample_rate, reader.info().channels);
+    let mut wav = Wav::create(plain, rate, channels, SampleFormat::Int)?;
     let mut samples = Vec::new();
     while reader.read(&mut samples)? > 0 {
         if (reader.info().sample_rate, reader.info().channels) != (rate, channels) {
             return Err(Error::format(audio, "its rate or channels change, which a WAV file cannot"));
         }
+        samples.drain(..).try_for_each(|sample| wav.write(sample))?;
     }
-    write_wav(plain, rate, channels, Samples::Integer(&samples))
+    wav.finish()
 }
 
-/// How samples are written: as they are, or in 16 bits.
-enum Samples<'a> {
-    Float(&'a [f32]),
-    Integer(&'a [f32]),
+/// A WAV file of floats, or of 16-bit integers.
+struct Wav {
+    path: PathBuf,
+    writer: WavWriter<BufWriter<File>>,
 }
 
-fn write_wav(path: &Path, rate: u32, channels: u16, samples: Samples) -> Result<()> {
-    let (format, size, values) = match samples {
-        Samples::Integer(values) => (1u16, 2u16, values),
-        Samples::Float(values) => (3, 4, values),
-    };
-    let too_long = || Error::format(path, "longer than a WAV file can be");
-    let length = values.len().checked_mul(usize::from(size)).and_then(|bytes| u32::try_from(bytes).ok());
-    let length = length.filter(|length| *length <= u32::MAX - 36).ok_or_else(too_long)?;
-    let write = || -> std::io::Result<()> {
-        let mut file = BufWriter::new(File::create(path)?);
-        file.write_all(b"RIFF")?;
-        file.write_all(&(36 + length).to_le_bytes())?;
-        file.write_all(b"WAVEfmt ")?;
-        file.write_all(&16u32.to_le_bytes())?;
-        file.write_all(&format.to_le_bytes())?;
-        file.write_all(&channels.to_le_bytes())?;
-        file.write_all(&rate.to_le_bytes())?;
-        file.write_all(&(rate * u32::from(channels) * u32::from(size)).to_le_bytes())?;
-        file.write_all(&(channels * size).to_le_bytes())?;
-        file.write_all(&(8 * size).to_le_bytes())?;
-        file.write_all(b"data")?;
-        file.write_all(&length.to_le_bytes())?;
-        for &value in values {
-            match format {
-                1 => file.write_all(&((value.clamp(-1.0, 1.0) * 32767.0).round() as i16).to_le_bytes())?,
-                _ => file.write_all(&value.to_le_bytes())?,
-            }
+impl Wav {
+    fn create(path: &Path, sample_rate: u32, channels: u16, sample_format: SampleFormat) -> Result<Self> {
+        let bits_per_sample = if sample_format == SampleFormat::Float { 32 } else { 16 };
+        let spec = WavSpec { channels, sample_rate, bits_per_sample, sample_format };
+        let writer = WavWriter::create(path, spec).map_err(|error| Error::format(path, error))?;
+        Ok(Wav { path: path.to_owned(), writer })
+    }
+
+    fn write(&mut self, sample: f32) -> Result<()> {
+        let WavSpec { bits_per_sample, sample_format, .. } = self.writer.spec();
+        // hound counts the bytes in 32 bits and does not look whether they fit.
+        if self.writer.len() >= (u32::MAX - 100) / u32::from(bits_per_sample / 8) {
+            return Err(Error::format(&self.path, "longer than a WAV file can be"));
         }
-        file.flush()
-    };
-    write().map_err(|error| Error::io(path, error))
+        let written = match sample_format {
+            SampleFormat::Float => self.writer.write_sample(sample),
+            SampleFormat::Int => self.writer.write_sample((sample.clamp(-1.0, 1.0) * 32767.0).round() as i16),
+        };
+        written.map_err(|error| Error::format(&self.path, error))
+    }
+
+    fn finish(self) -> Result<()> {
+        self.writer.finalize().map_err(|error| Error::format(&self.path, error))
+    }
 }
 
 #[cfg(test)]
@@ -218,10 +213,20 @@ mod tests {
     use super::*;
 
     fn mono(path: &Path) -> Vec<f32> {
-        let mut reader = MonoReader::open(path, SAMPLE_RATE, Resampler::default()).unwrap();
         let mut samples = Vec::new();
-        while reader.read(&mut samples).unwrap() > 0 {}
+        each_samples(path, |some| {
+            samples.extend_from_slice(some);
+            Ok::<(), Error>(())
+        })
+        .unwrap()
+        .unwrap();
         samples
+    }
+
+    fn write_wav(path: &Path, samples: &[f32]) {
+        let mut wav = Wav::create(path, SAMPLE_RATE, 1, SampleFormat::Int).unwrap();
+        samples.iter().for_each(|&sample| wav.write(sample).unwrap());
+        wav.finish().unwrap();
     }
 
     #[test]
@@ -229,7 +234,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let original = folder.path().join("a.wav");
         let tone: Vec<f32> = (0..48_000).map(|at| (at as f32 * 0.05).sin() * 0.5).collect();
-        write_wav(&original, 16_000, 1, Samples::Integer(&tone)).unwrap();
+        write_wav(&original, &tone);
         let (all, _) = available();
         let quieter = all.iter().find(|one| one.name == "quieter_6_db").unwrap();
         let copy = quieter.make(&original, folder.path(), "copy").unwrap();
@@ -239,7 +244,7 @@ mod tests {
         assert!(worst < 1e-6, "{worst}");
         // Samples beyond full scale survive decoding to 16 bits as clipping, not as noise.
         let loud: Vec<f32> = tone.iter().map(|value| value * 4.0).collect();
-        write_wav(&original, 16_000, 1, Samples::Integer(&loud)).unwrap();
+        write_wav(&original, &loud);
         assert!(mono(&original).iter().all(|value| value.abs() <= 1.0));
     }
 

@@ -44,6 +44,7 @@ impl Watch {
         let known = Arc::new(Known { seen, lost_store: AtomicBool::new(false) });
         let (stop, stopped) = channel();
         let theirs = Arc::clone(&known);
+        // A thread of its own: it has to beat while everything else waits.
         let thread = std::thread::spawn(move || watch(&store, rank, count, &theirs, &stopped));
         Watch { rank, known, stop, thread: Some(thread) }
     }
