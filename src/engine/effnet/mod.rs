@@ -25,5 +25,5 @@ mod tiles;
 mod workspace;
 
 pub use clock::Stage;
-pub use engine::{EffnetEngine, Network};
+pub use engine::{EffnetEngine, Network, Refusal};
 pub use kernel_set::KernelSet;
