@@ -156,7 +156,7 @@ impl Bench {
         }
         let bytes = std::fs::read(&model)?;
         let start = Instant::now();
-        let network = Network::recognise(&bytes)?.map_err(anyhow::Error::msg)?;
+        let network = Network::recognise(bytes)?;
         let network = Arc::new(network);
         EffnetEngine::new(network.clone(), &options(1))?;
         println!("opened in {:.0} ms", start.elapsed().as_secs_f64() * 1e3);
@@ -285,7 +285,7 @@ fn run_patches(set: &str, count: usize) -> Result<()> {
         bail!("no kernel set {set}");
     };
     let bytes = std::fs::read(folder().join("folded.onnx"))?;
-    let network = Network::recognise(&bytes)?.map_err(anyhow::Error::msg)?;
+    let network = Network::recognise(bytes)?;
     let engine = EffnetEngine::with_kernels(Arc::new(network), &options(1), set)?;
     let patch = vec![0.5; PATCH];
     let mut out = vec![0.0; 1280];

@@ -15,6 +15,7 @@ pub mod engine;
 pub mod extractor;
 pub mod mel;
 pub mod model;
+mod onnx;
 pub mod patches;
 pub mod stream;
 
@@ -24,4 +25,12 @@ pub use error::{Error, Result};
 #[doc(hidden)]
 pub mod internal {
     pub use sleeve_plugin_abi::panic_message;
+
+    pub use crate::model::file::read_capped;
+    pub use crate::model::torchscript::Module;
+
+    /// ONNX files, read and written.
+    pub mod onnx {
+        pub use crate::onnx::*;
+    }
 }

@@ -10,18 +10,14 @@
 //! by all threads together. rten gains nothing from larger batches of patches (it convolves one after the other),
 //! while a head's weights are read once for all vectors of a batch.
 
-mod graph;
 mod network;
 mod operators;
-mod protobuf;
-mod repair;
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use rten::ThreadPool;
 
-pub(crate) use graph::{Graph, MAX_FILE_BYTES, Tensor};
 pub(crate) use network::{DEFAULT_BATCH, Network};
 
 use crate::engine::{Engine, EngineOptions, InputSpec, OutputSpec};

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::{Inner, Model, torchscript};
+use super::parts::Parts;
 use crate::engine::effnet::EffnetEngine;
 use crate::engine::onnx::OnnxEngine;
 use crate::engine::plugin::{Library, PluginEngine};
@@ -10,19 +10,19 @@ use crate::engine::{Device, Engine, EngineChoice, EngineOptions, OutputSpec, Pre
 use crate::{Error, Result};
 
 /// The engine that the options ask for, or the fastest that they allow.
-pub(super) fn engine(model: &Model, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
+pub(super) fn engine(parts: &Parts, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
     match (options.engine, &options.device) {
         (EngineChoice::Torch, Device::Auto) => {
             let device = match cuda() {
                 Ok(_) => Device::Cuda(vec![0]),
                 Err(reason) => {
-                    log::info!("model {}: on the CPU: {reason}", model.name());
+                    log::info!("model {}: on the CPU: {reason}", parts.name);
                     Device::Cpu
                 }
             };
-            torch(model, &EngineOptions { device, ..options.clone() })
+            torch(parts, &EngineOptions { device, ..options.clone() })
         }
-        (EngineChoice::Torch, _) => torch(model, options),
+        (EngineChoice::Torch, _) => torch(parts, options),
         (EngineChoice::Effnet | EngineChoice::Onnx, Device::Cuda(_)) => {
             let name = if options.engine == EngineChoice::Onnx { "onnx" } else { "effnet" };
             Err(Error::Unavailable(format!(
@@ -30,26 +30,26 @@ pub(super) fn engine(model: &Model, options: &EngineOptions) -> Result<Arc<dyn E
                 options.device
             )))
         }
-        (EngineChoice::Auto, Device::Cuda(_)) => torch(model, options),
-        (EngineChoice::Auto, Device::Auto) if model.inner.torch.is_some() => match cuda() {
-            Ok(_) => torch(model, &EngineOptions { device: Device::Cuda(vec![0]), ..options.clone() }),
+        (EngineChoice::Auto, Device::Cuda(_)) => torch(parts, options),
+        (EngineChoice::Auto, Device::Auto) if parts.torch.is_some() => match cuda() {
+            Ok(_) => torch(parts, &EngineOptions { device: Device::Cuda(vec![0]), ..options.clone() }),
             Err(reason) => {
-                log::info!("model {}: on the CPU: {reason}", model.name());
-                on_cpu(model, options)
+                log::info!("model {}: on the CPU: {reason}", parts.name);
+                on_cpu(parts, options)
             }
         },
-        _ => on_cpu(model, options),
+        _ => on_cpu(parts, options),
     }
 }
 
 /// On the CPU an ONNX graph is for the engines inside this library; a TorchScript file alone is for the plugin.
-fn on_cpu(model: &Model, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
-    let Some(onnx) = &model.inner.onnx else {
+fn on_cpu(parts: &Parts, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
+    let Some(onnx) = &parts.onnx else {
         if options.engine == EngineChoice::Auto {
-            return torch(model, &EngineOptions { device: Device::Cpu, ..options.clone() });
+            return torch(parts, &EngineOptions { device: Device::Cpu, ..options.clone() });
         }
         return Err(Error::model(
-            model.name(),
+            &parts.name,
             "there is a TorchScript file alone, and that engine runs .onnx",
         ));
     };
@@ -57,12 +57,12 @@ fn on_cpu(model: &Model, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
         match onnx.fused() {
             Ok(network) => {
                 let engine = EffnetEngine::new(network, options)?;
-                return Ok(Arc::new(engine.describe_outputs(model.outputs())?));
+                return Ok(Arc::new(engine.describe_outputs(&parts.outputs)?));
             }
             Err(reason) if options.engine == EngineChoice::Effnet => {
-                return Err(Error::model(model.name(), format!("not an EfficientNet-B0: {reason}")));
+                return Err(Error::model(&parts.name, format!("not an EfficientNet-B0: {reason}")));
             }
-            Err(reason) => log::debug!("model {}: not on the effnet engine: {reason}", model.name()),
+            Err(reason) => log::debug!("model {}: not on the effnet engine: {reason}", parts.name),
         }
     }
     if !matches!(options.precision, Precision::Auto | Precision::F32) {
@@ -71,9 +71,8 @@ fn on_cpu(model: &Model, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
             options.precision
         )));
     }
-    let network = onnx.network().map_err(|reason| Error::model(model.name(), reason))?;
-    let Inner { input, outputs, .. } = &*model.inner;
-    Ok(Arc::new(OnnxEngine::new(network, *input, outputs.clone(), options)?))
+    let network = onnx.network().map_err(|reason| Error::model(&parts.name, reason))?;
+    Ok(Arc::new(OnnxEngine::new(network, parts.input, parts.outputs.clone(), options)?))
 }
 
 /// CUDA through the plugin, or why not.
@@ -82,23 +81,23 @@ fn cuda() -> Result<Vec<String>> {
 }
 
 /// The model on the libtorch plugin: on CUDA the engine that others use with the same options, if there is one.
-fn torch(model: &Model, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
+fn torch(parts: &Parts, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
     if !matches!(options.device, Device::Cuda(_)) {
-        return new_torch(model, options);
+        return new_torch(parts, options);
     }
     // Held while one is made, so that two who ask at once do not make two.
-    let mut shared = model.inner.on_cuda.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut shared = parts.on_cuda.lock().unwrap_or_else(PoisonError::into_inner);
     shared.retain(|(_, engine)| engine.strong_count() > 0);
     let found = shared.iter().find(|(made_with, _)| made_with == options);
     if let Some(engine) = found.and_then(|(_, engine)| engine.upgrade()) {
         return Ok(engine);
     }
-    let engine = new_torch(model, options)?;
+    let engine = new_torch(parts, options)?;
     shared.push((options.clone(), Arc::downgrade(&engine)));
     Ok(engine)
 }
 
-fn new_torch(model: &Model, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
+fn new_torch(parts: &Parts, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
     let cannot = |reason: &dyn std::fmt::Display| {
         Error::Unavailable(match options.device {
             Device::Cuda(_) => format!("device {}: {reason}", options.device),
@@ -106,20 +105,20 @@ fn new_torch(model: &Model, options: &EngineOptions) -> Result<Arc<dyn Engine>> 
         })
     };
     // A model that cannot run there is refused before a large library is loaded.
-    let (subject, bytes) = match &model.inner.torch {
+    let (subject, bytes) = match &parts.torch {
         Some(file) => (file.subject.clone(), file.bytes()?),
         None => {
-            let file = model.to_torchscript().map_err(|error| cannot(&error))?;
-            (model.name().to_owned(), file.into())
+            let file = parts.to_torchscript().map_err(|error| cannot(&error))?;
+            (parts.name.clone(), file.into())
         }
     };
     let library = Library::torch().map_err(|error| match options.device {
         Device::Cuda(_) => cannot(&error),
         _ => error,
     })?;
-    let engine = PluginEngine::torch(library, &subject, &bytes, model.input(), options)?;
-    let order = order(engine.outputs(), model.outputs()).map_err(|reason| Error::model(subject, reason))?;
-    Ok(Arc::new(engine.with_outputs(model.outputs(), order)?))
+    let engine = PluginEngine::torch(library, &subject, &bytes, parts.input, options)?;
+    let order = order(engine.outputs(), &parts.outputs).map_err(|reason| Error::model(subject, reason))?;
+    Ok(Arc::new(engine.with_outputs(&parts.outputs, order)?))
 }
 
 /// For each output of the model, the index of the file's output for it: by name where the file has names, else by
@@ -148,35 +147,6 @@ fn order(found: &[OutputSpec], wanted: &[OutputSpec]) -> Result<Vec<usize>, Stri
         };
         format!("it gives {}, and the model's outputs are {}", list(found), list(wanted))
     })
-}
-
-impl Model {
-    /// The model as a TorchScript file (`.pt`): libtorch opens it on any device, and it computes in the type that its
-    /// module is cast to. For an EfficientNet-B0, and for graphs of the operators that MusiCNN is made of.
-    ///
-    /// Its `forward` takes patches `[n, frames, bands]`, any `n`, and returns a dictionary of the outputs `[n, dim]`
-    /// by their names, in f32. The encoder's parameters have torchvision's names with `_` for every dot, batch norm
-    /// folded into them; those of other networks have the graph's.
-    ///
-    /// # Errors
-    /// `Model` for a network that is neither, with what it has that cannot be written.
-    pub fn to_torchscript(&self) -> Result<Vec<u8>> {
-        let names: Vec<&str> = self.outputs().iter().map(|output| output.name.as_str()).collect();
-        let module = match &self.inner.onnx {
-            None => Err("it has no ONNX graph".into()),
-            Some(onnx) => match onnx.fused() {
-                Ok(network) => Ok(torchscript::of_effnet(network.weights(), &names)),
-                Err(_) => torchscript::of_graph(onnx.bytes(), &names),
-            },
-        };
-        let module = module.map_err(|reason| {
-            Error::model(
-                self.name(),
-                format!("no TorchScript file beside it, and none can be made of it: {reason}"),
-            )
-        })?;
-        Ok(module.to_bytes("Dict[str, Tensor]"))
-    }
 }
 
 #[cfg(test)]

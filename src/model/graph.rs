@@ -1,17 +1,16 @@
-//! An ONNX graph, and the networks that engines have made of it.
+//! An ONNX file, and the networks that engines have made of it.
 
-use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use super::load_once::LoadOnce;
 use crate::engine::InputSpec;
 use crate::engine::effnet;
-use crate::engine::onnx::{Graph, Network};
+use crate::engine::onnx::Network;
+use crate::onnx;
 
-/// A graph's file, read.
+/// A file that has been read, once, for whichever engine comes.
 pub(super) struct OnnxFile {
-    bytes: Cow<'static, [u8]>,
-    graph: Graph,
+    file: onnx::Model,
     input: InputSpec,
     /// One row of the input, as the graph wants it shaped.
     row_shape: Vec<usize>,
@@ -22,9 +21,9 @@ pub(super) struct OnnxFile {
 }
 
 impl OnnxFile {
-    pub fn new(bytes: Cow<'static, [u8]>, graph: Graph, input: InputSpec, row_shape: Vec<usize>) -> Self {
+    pub fn new(file: onnx::Model, input: InputSpec, row_shape: Vec<usize>) -> Self {
         let (network, fused) = (LoadOnce::new(), OnceLock::new());
-        OnnxFile { bytes, graph, input, row_shape, network, fused }
+        OnnxFile { file, input, row_shape, network, fused }
     }
 
     /// The widths of all outputs, which only running the network tells where the graph leaves one open.
@@ -34,22 +33,21 @@ impl OnnxFile {
 
     /// The network as the effnet engine holds it, or why the graph is not one that it knows.
     pub fn fused(&self) -> Result<Arc<effnet::Network>, String> {
-        let recognised = self.fused.get_or_init(|| match effnet::Network::recognise(&self.bytes) {
-            Ok(Ok(network)) if network.input() == self.input => Ok(Arc::new(network)),
-            Ok(Ok(_)) => Err("its metadata gives its input another shape".into()),
-            Ok(Err(reason)) => Err(reason),
-            Err(error) => Err(error.to_string()),
+        let recognised = self.fused.get_or_init(|| match effnet::Network::of(&self.file) {
+            Ok(network) if network.input() == self.input => Ok(Arc::new(network)),
+            Ok(_) => Err("its metadata gives its input another shape".into()),
+            Err(reason) => Err(reason),
         });
         recognised.clone()
     }
 
     /// The file.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    pub fn file(&self) -> &onnx::Model {
+        &self.file
     }
 
     /// The weights as the onnx engine holds them, loaded by whoever asks first.
     pub fn network(&self) -> Result<Arc<Network>, String> {
-        self.network.get(|| Network::load(&self.bytes, &self.graph, self.row_shape.clone()))
+        self.network.get(|| Network::load(&self.file, self.row_shape.clone()))
     }
 }

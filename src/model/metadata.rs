@@ -103,7 +103,7 @@ impl Metadata {
     /// `Io`, or `Model` with the reason.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = super::open::read_capped(path, MAX_BYTES)?;
+        let bytes = super::file::read_capped(path, MAX_BYTES)?;
         let text = std::str::from_utf8(&bytes);
         let text = text.map_err(|_| Error::model(path.display().to_string(), "the metadata is not UTF-8"))?;
         Self::from_json(text).map_err(|reason| Error::model(path.display().to_string(), reason))

@@ -2,22 +2,20 @@
 
 mod bundled;
 mod choice;
+pub(crate) mod file;
 mod graph;
 mod load_once;
 mod metadata;
 mod open;
+mod parts;
 mod shape;
 mod torch_file;
-pub mod torchscript;
+pub(crate) mod torchscript;
 
-use std::borrow::Cow;
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Weak};
+use std::path::Path;
+use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
-use crate::engine::onnx::{Graph, MAX_FILE_BYTES};
 use crate::engine::{Engine, EngineOptions, InputSpec, OutputSpec, Purpose};
 use crate::{Error, Result};
 
@@ -26,8 +24,8 @@ mod sync {
     pub(super) use std::sync::{Arc, Mutex, PoisonError};
 }
 
-use graph::OnnxFile;
-use torch_file::{Description, TorchFile};
+use open::Found;
+use parts::Parts;
 
 pub use metadata::{EmbeddingModel, Metadata, TensorSchema};
 
@@ -53,24 +51,9 @@ const DEFAULT_SAMPLE_RATE: u32 = 16_000;
 /// ```
 #[derive(Clone)]
 pub struct Model {
-    inner: Arc<Inner>,
+    parts: Arc<Parts>,
     /// Frames from one patch to the next; the caller may change it.
     hop: usize,
-}
-
-struct Inner {
-    name: String,
-    metadata: Metadata,
-    sha256: String,
-    /// One of these is there at least.
-    onnx: Option<OnnxFile>,
-    torch: Option<TorchFile>,
-    input: InputSpec,
-    outputs: Vec<OutputSpec>,
-    classes: Vec<String>,
-    warnings: Vec<String>,
-    /// Engines on CUDA that are in use: a device has room for a few, and one serves any number of threads.
-    on_cuda: Mutex<Vec<(EngineOptions, Weak<dyn Engine>)>>,
 }
 
 impl Model {
@@ -92,7 +75,7 @@ impl Model {
     /// # Errors
     /// `Io` and `Model`, with the file and the reason; `Unavailable` for a `.pt` alone where there is no plugin.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        open::open(path.as_ref())
+        Self::of(open::find(path.as_ref())?)
     }
 
     /// A model inside the library.
@@ -100,7 +83,7 @@ impl Model {
     /// # Errors
     /// `Model`, with the names there are.
     pub fn bundled(name: &str) -> Result<Self> {
-        open::bundled(name)
+        Self::of(open::bundled(name)?)
     }
 
     /// The names of the models inside the library, the default first; none without the feature
@@ -114,115 +97,43 @@ impl Model {
     /// # Errors
     /// `Model`, with `name` and the reason; `Unavailable` for a `.pt` where there is no libtorch plugin.
     pub fn from_bytes(name: &str, file: impl Into<Vec<u8>>, json: Option<&str>) -> Result<Self> {
-        Self::build(name, file.into().into(), json)
+        Self::of(open::in_memory(name, file.into().into(), json)?)
     }
 
-    fn build(name: &str, file: Cow<'static, [u8]>, json: Option<&str>) -> Result<Self> {
-        let metadata = json.map(Metadata::from_json).transpose();
-        let metadata = metadata.map_err(|reason| Error::model(name, format!("metadata: {reason}")))?;
-        let metadata = metadata.unwrap_or_default();
-        // TorchScript is a zip archive, which ONNX never begins like.
-        if file.starts_with(b"PK\x03\x04") {
-            return Self::assemble_torch(name, TorchFile::of_bytes(name, &file), metadata);
-        }
-        Self::assemble(name, name, file, None, metadata)
-    }
-
-    /// Reads the graph and brings it and the metadata together. `subject` is what errors name, `torch` the
-    /// TorchScript file beside the graph.
-    fn assemble(
-        name: &str,
-        subject: &str,
-        onnx: Cow<'static, [u8]>,
-        torch: Option<PathBuf>,
-        metadata: Metadata,
-    ) -> Result<Self> {
-        let error = |reason: String| Error::model(subject, reason);
-        if onnx.len() as u64 > MAX_FILE_BYTES {
-            return Err(error(format!("larger than {} MiB", MAX_FILE_BYTES >> 20)));
-        }
-        let mut warnings = Vec::new();
-        let graph = Graph::read(&onnx).map_err(error)?;
-        let (input, row_shape) = shape::input(&graph, &metadata, &mut warnings).map_err(error)?;
-        let is_head = matches!(input, InputSpec::Vector { .. });
-        let described = shape::outputs(&graph, &metadata, is_head, &mut warnings);
-        let sha256 = digest(&onnx);
-        let onnx = OnnxFile::new(onnx, graph, input, row_shape);
-        // Where the graph leaves a width open, only running it tells.
-        let measured = if described.iter().all(|(_, _, dim)| dim.is_some()) {
-            None
-        } else {
-            Some(onnx.measure().map_err(error)?)
-        };
-        let mut outputs = Vec::new();
-        for (index, (name, purpose, dim)) in described.into_iter().enumerate() {
-            let dim = dim.or_else(|| Some(measured.as_ref()?[index])).unwrap_or_default();
-            outputs.push(OutputSpec { name, purpose, dim });
-        }
-        let description = Description { input, outputs };
-        Ok(Self::of(name, sha256, Some(onnx), torch.map(TorchFile::at), description, metadata, warnings))
-    }
-
-    /// Asks a TorchScript file what it gives, and brings it and the metadata together.
-    fn assemble_torch(name: &str, torch: TorchFile, metadata: Metadata) -> Result<Self> {
-        let mut warnings = Vec::new();
-        let description = torch.describe(&metadata, &mut warnings)?;
-        let sha256 = digest(&torch.bytes()?);
-        Ok(Self::of(name, sha256, None, Some(torch), description, metadata, warnings))
-    }
-
-    fn of(
-        name: &str,
-        sha256: String,
-        onnx: Option<OnnxFile>,
-        torch: Option<TorchFile>,
-        Description { input, outputs }: Description,
-        metadata: Metadata,
-        mut warnings: Vec<String>,
-    ) -> Self {
-        let classes = shape::classes(&metadata, &outputs, &mut warnings);
-        let (_, hop) = match input {
-            InputSpec::Patch { frames, .. } => shape::patching(frames, &metadata, &mut warnings),
-            InputSpec::Vector { .. } => (0, 0),
-        };
-        for warning in &warnings {
-            log::warn!("model {name}: {warning}");
-        }
-        let name = name.to_owned();
-        let on_cuda = Mutex::default();
-        let inner = Inner { name, metadata, sha256, onnx, torch, input, outputs, classes, warnings, on_cuda };
-        Self { inner: Arc::new(inner), hop }
+    fn of(found: Found) -> Result<Self> {
+        let parts = Parts::of(found)?;
+        Ok(Self { hop: parts.hop, parts: Arc::new(parts) })
     }
 
     /// The stem of its file, or the name it was opened by.
     pub fn name(&self) -> &str {
-        &self.inner.name
+        &self.parts.name
     }
 
     /// Its metadata; empty where there was none.
     pub fn metadata(&self) -> &Metadata {
-        &self.inner.metadata
+        &self.parts.metadata
     }
 
     /// The SHA-256 of the bytes of the graph (or, without one, of the TorchScript file), weights included, in
     /// hexadecimal: what the model is, whatever its file is called.
     pub fn sha256(&self) -> &str {
-        &self.inner.sha256
+        &self.parts.sha256
     }
 
     /// The shape of one input row.
     pub fn input(&self) -> InputSpec {
-        self.inner.input
+        self.parts.input
     }
 
     /// Whether it takes another network's embeddings instead of mel patches.
     pub fn is_head(&self) -> bool {
-        matches!(self.inner.input, InputSpec::Vector { .. })
+        matches!(self.parts.input, InputSpec::Vector { .. })
     }
 
     /// Its outputs, in the graph's order.
     pub fn outputs(&self) -> &[OutputSpec] {
-        &self.inner.outputs
+        &self.parts.outputs
     }
 
     /// The index of the first output for a purpose.
@@ -238,7 +149,7 @@ impl Model {
     /// Frames in a patch, and frames from the start of one patch to the start of the next; `(0, 0)` for a
     /// head.
     pub fn patching(&self) -> (usize, usize) {
-        match self.inner.input {
+        match self.parts.input {
             InputSpec::Patch { frames, .. } => (frames, self.hop),
             InputSpec::Vector { .. } => (0, 0),
         }
@@ -261,17 +172,17 @@ impl Model {
 
     /// The sample rate its audio must have, in Hz.
     pub fn sample_rate(&self) -> u32 {
-        self.inner.metadata.sample_rate().unwrap_or(DEFAULT_SAMPLE_RATE)
+        self.parts.metadata.sample_rate().unwrap_or(DEFAULT_SAMPLE_RATE)
     }
 
     /// The names of the predictions, in their order: as many as there are predictions, or none.
     pub fn classes(&self) -> &[String] {
-        &self.inner.classes
+        &self.parts.classes
     }
 
     /// Where graph and metadata disagree, a sentence each. They have been logged too.
     pub fn warnings(&self) -> &[String] {
-        &self.inner.warnings
+        &self.parts.warnings
     }
 
     /// An engine that runs this model. Engines of one model share its weights; each has its own threads. On CUDA,
@@ -284,7 +195,20 @@ impl Model {
     /// `Unavailable` for an engine, device or precision that is not here; `Model` where the network cannot be
     /// loaded; `InvalidArgument` for options out of range.
     pub fn engine(&self, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
-        choice::engine(self, options)
+        choice::engine(&self.parts, options)
+    }
+
+    /// The model as a TorchScript file (`.pt`): libtorch opens it on any device, and it computes in the type that its
+    /// module is cast to. For an EfficientNet-B0, and for graphs of the operators that MusiCNN is made of.
+    ///
+    /// Its `forward` takes patches `[n, frames, bands]`, any `n`, and returns a dictionary of the outputs `[n, dim]`
+    /// by their names, in f32. The encoder's parameters have torchvision's names with `_` for every dot, batch norm
+    /// folded into them; those of other networks have the graph's.
+    ///
+    /// # Errors
+    /// `Model` for a network that is neither, with what it has that cannot be written.
+    pub fn to_torchscript(&self) -> Result<Vec<u8>> {
+        self.parts.to_torchscript()
     }
 }
 
@@ -297,9 +221,4 @@ impl fmt::Debug for Model {
             .field("sha256", &self.sha256())
             .finish_non_exhaustive()
     }
-}
-
-/// The SHA-256 of some bytes in hexadecimal.
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

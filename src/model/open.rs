@@ -1,19 +1,36 @@
 //! From what a user names (a file, a stem, a bundled model) to a model's bytes.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::Model;
+use prost::bytes::Bytes;
+
 use super::bundled::BUNDLED;
+use super::file::read_capped;
 use super::metadata::Metadata;
 use super::torch_file::TorchFile;
-use crate::engine::onnx::MAX_FILE_BYTES;
+use crate::onnx::MAX_FILE_BYTES;
 use crate::{Error, Result};
 
-/// Opens what `path` names; see [`Model::open`].
-pub fn open(path: &Path) -> Result<Model> {
+/// What was found by a name.
+pub(super) struct Found {
+    pub name: String,
+    /// What errors name.
+    pub subject: String,
+    pub network: Network,
+    pub metadata: Metadata,
+}
+
+/// The files of a network.
+pub(super) enum Network {
+    /// The bytes of a graph, and the TorchScript file beside it.
+    Onnx(Bytes, Option<TorchFile>),
+    /// A TorchScript file that is a model of its own.
+    Torch(TorchFile),
+}
+
+/// Finds what `path` names; see [`super::Model::open`].
+pub fn find(path: &Path) -> Result<Found> {
     let extension = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
     match extension.as_deref() {
         Some("onnx") => return read(path, &path.with_extension("pt"), &path.with_extension("json")),
@@ -57,47 +74,43 @@ pub fn open(path: &Path) -> Result<Model> {
 }
 
 /// A bundled model by name.
-pub fn bundled(name: &str) -> Result<Model> {
+pub fn bundled(name: &str) -> Result<Found> {
     match BUNDLED.iter().find(|model| model.name == name) {
-        Some(model) => Model::build(name, model.onnx.into(), Some(model.json)),
+        Some(model) => in_memory(name, Bytes::from_static(model.onnx), Some(model.json)),
         None => Err(Error::model(name, format!("no such bundled model; {}", known()))),
     }
 }
 
+/// A model from memory: the bytes of a graph or of a TorchScript file, and the text of its metadata.
+pub fn in_memory(name: &str, file: Bytes, json: Option<&str>) -> Result<Found> {
+    let metadata = json.map(Metadata::from_json).transpose();
+    let metadata = metadata.map_err(|reason| Error::model(name, format!("metadata: {reason}")))?;
+    // TorchScript is a zip archive, which ONNX never begins like.
+    let network = match file.starts_with(b"PK\x03\x04") {
+        true => Network::Torch(TorchFile::of_bytes(name, file)),
+        false => Network::Onnx(file, None),
+    };
+    let metadata = metadata.unwrap_or_default();
+    Ok(Found { name: name.to_owned(), subject: name.to_owned(), network, metadata })
+}
+
 /// Reads a graph, and its metadata where there is any; a TorchScript file beside it is only noted.
-fn read(onnx: &Path, torch: &Path, json: &Path) -> Result<Model> {
+fn read(onnx: &Path, torch: &Path, json: &Path) -> Result<Found> {
     let bytes = read_capped(onnx, MAX_FILE_BYTES)?;
-    let torch = torch.is_file().then(|| torch.to_owned());
-    Model::assemble(&stem(onnx), &onnx.display().to_string(), bytes.into(), torch, metadata(json)?)
+    let torch = torch.is_file().then(|| TorchFile::at(torch.to_owned()));
+    found(onnx, Network::Onnx(bytes.into(), torch), json)
 }
 
-/// Reads a TorchScript file that is a model of its own, and its metadata where there is any.
-fn read_torch(torch: &Path, json: &Path) -> Result<Model> {
-    Model::assemble_torch(&stem(torch), TorchFile::at(torch.to_owned()), metadata(json)?)
+/// Finds a TorchScript file that is a model of its own, and its metadata where there is any.
+fn read_torch(torch: &Path, json: &Path) -> Result<Found> {
+    found(torch, Network::Torch(TorchFile::at(torch.to_owned())), json)
 }
 
-fn metadata(json: &Path) -> Result<Metadata> {
-    if json.is_file() { Metadata::read(json) } else { Ok(Metadata::default()) }
-}
-
-fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// A file's bytes, refused if there are more than `limit`.
-pub fn read_capped(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let io = |source| Error::io(path, source);
-    // Asked before opening: a pipe would wait for its other end.
-    if !std::fs::metadata(path).map_err(io)?.is_file() {
-        return Err(Error::model(path.display().to_string(), "a folder or a device, not a file"));
-    }
-    let mut bytes = Vec::new();
-    // The size that the file announces may change; no more than the limit is read either way.
-    File::open(path).map_err(io)?.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > limit {
-        return Err(Error::model(path.display().to_string(), format!("larger than {} MiB", limit >> 20)));
-    }
-    Ok(bytes)
+/// A network with the metadata beside it, if there are some.
+fn found(path: &Path, network: Network, json: &Path) -> Result<Found> {
+    let metadata = if json.is_file() { Metadata::read(json)? } else { Metadata::default() };
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Found { name, subject: path.display().to_string(), network, metadata })
 }
 
 /// Why a model that has neither `.onnx` nor `.pt` cannot be opened.

@@ -1,8 +1,8 @@
 //! What a network takes and gives, from its graph, with its metadata's help; the graph has the last word.
 
-use crate::engine::onnx::{Graph, Tensor};
+use super::metadata::{Metadata, TensorSchema};
 use crate::engine::{InputSpec, OutputSpec, Purpose};
-use crate::model::metadata::{Metadata, TensorSchema};
+use crate::onnx::{Declared, Signature};
 
 /// Mel bands of the front end, where neither graph nor metadata says.
 const BANDS: usize = 96;
@@ -17,7 +17,7 @@ const ALGORITHMS: [(&str, usize, usize); 2] =
 
 /// The input of a network and the shape of one row as the graph wants it.
 pub fn input(
-    graph: &Graph,
+    graph: &Signature,
     metadata: &Metadata,
     warnings: &mut Vec<String>,
 ) -> Result<(InputSpec, Vec<usize>), String> {
@@ -95,7 +95,7 @@ pub fn input(
 /// The outputs of a network in the graph's order. An output's width is `None` where neither graph nor
 /// metadata says.
 pub fn outputs(
-    graph: &Graph,
+    graph: &Signature,
     metadata: &Metadata,
     is_head: bool,
     warnings: &mut Vec<String>,
@@ -176,7 +176,7 @@ fn algorithm(metadata: &Metadata) -> Option<(usize, usize)> {
 /// For each output of the graph, the index of the metadata's entry for it: by name if possible; else, with a
 /// warning, by a width that only one of the rest on either side has; else by order, if as many are left on
 /// both sides.
-fn matches(tensors: &[Tensor], schemas: &[TensorSchema], warnings: &mut Vec<String>) -> Vec<Option<usize>> {
+fn matches(tensors: &[Declared], schemas: &[TensorSchema], warnings: &mut Vec<String>) -> Vec<Option<usize>> {
     let mut found: Vec<Option<usize>> = vec![None; tensors.len()];
     let names: [fn(&str, &str) -> bool; 2] = [|a, b| a == b, same_name];
     for same in names {
@@ -248,14 +248,14 @@ fn purpose_by_name(name: &str, outputs: usize, is_head: bool) -> Purpose {
 }
 
 /// Values a row of an output, if the graph declares them all.
-fn row_width(tensor: &Tensor) -> Option<usize> {
+fn row_width(tensor: &Declared) -> Option<usize> {
     let (_batch, row) = tensor.dims.as_ref()?.split_first()?;
     let width = row.iter().try_fold(1usize, |product, dim| product.checked_mul((*dim)?));
     // A width that cannot be is as good as none: it is measured instead.
     width.filter(|&width| width <= MAX_ROW)
 }
 
-fn open_dimension(tensor: &Tensor, what: &str) -> String {
+fn open_dimension(tensor: &Declared, what: &str) -> String {
     format!("the {what} of input {} is said neither by the graph nor by the metadata", tensor.name)
 }
 
@@ -268,13 +268,13 @@ fn shape_text(dims: &[Option<usize>]) -> String {
 mod tests {
     use super::*;
 
-    fn tensor(name: &str, dims: &[usize]) -> Tensor {
+    fn tensor(name: &str, dims: &[usize]) -> Declared {
         let dims = dims.iter().map(|&dim| (dim > 0).then_some(dim)).collect();
-        Tensor { name: name.into(), dims: Some(dims) }
+        Declared { name: name.into(), dims: Some(dims) }
     }
 
-    fn graph(input: Tensor, outputs: Vec<Tensor>) -> Graph {
-        Graph { inputs: vec![input], outputs, operators: Default::default() }
+    fn graph(input: Declared, outputs: Vec<Declared>) -> Signature {
+        Signature { inputs: vec![input], outputs }
     }
 
     fn metadata(document: serde_json::Value) -> Metadata {
@@ -310,7 +310,7 @@ mod tests {
         let (spec, _) = input(&open, &by_shape, &mut Vec::new()).unwrap();
         assert_eq!(spec, InputSpec::Patch { frames: 64, bands: 96 });
         assert!(input(&open, &Metadata::default(), &mut Vec::new()).unwrap_err().contains("frames"));
-        let unsaid = graph(Tensor { name: "x".into(), dims: None }, Vec::new());
+        let unsaid = graph(Declared { name: "x".into(), dims: None }, Vec::new());
         let (spec, _) = input(&unsaid, &by_shape, &mut Vec::new()).unwrap();
         assert_eq!(spec, InputSpec::Patch { frames: 64, bands: 96 });
     }
@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn renamed_outputs_are_told_apart_by_width_and_then_by_order() {
         let outputs_of = |names: &[(&str, usize)]| {
-            let tensors: Vec<Tensor> = names.iter().map(|(name, dim)| tensor(name, &[0, *dim])).collect();
+            let tensors: Vec<Declared> = names.iter().map(|(name, dim)| tensor(name, &[0, *dim])).collect();
             let metadata = metadata(serde_json::json!({"schema": {"outputs": [
                 {"name": "activations", "shape": [400], "output_purpose": "predictions"},
                 {"name": "features", "shape": [1280], "output_purpose": "embeddings"}]}}));

@@ -1,14 +1,15 @@
 //! A TorchScript file: what it takes and gives, as far as a file without shapes can be made to say.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
+use prost::bytes::Bytes;
+
+use super::file::read_capped;
 use super::metadata::Metadata;
-use super::open::read_capped;
 use super::shape;
-use crate::engine::onnx::{Graph, MAX_FILE_BYTES, Tensor};
 use crate::engine::plugin::{Library, PluginEngine};
 use crate::engine::{Device, Engine, EngineOptions, InputSpec, OutputSpec};
+use crate::onnx::{Declared, MAX_FILE_BYTES, Signature};
 use crate::{Error, Result, mel};
 
 /// Frames of a patch where nothing says: those of the models of Discogs.
@@ -24,7 +25,7 @@ pub(super) struct TorchFile {
 enum Source {
     /// Read when an engine is made of it.
     File(PathBuf),
-    Memory(Arc<[u8]>),
+    Memory(Bytes),
 }
 
 /// What a file takes and gives.
@@ -38,11 +39,11 @@ impl TorchFile {
         TorchFile { subject: path.display().to_string(), source: Source::File(path) }
     }
 
-    pub fn of_bytes(subject: &str, bytes: &[u8]) -> Self {
-        TorchFile { subject: subject.to_owned(), source: Source::Memory(bytes.into()) }
+    pub fn of_bytes(subject: &str, bytes: Bytes) -> Self {
+        TorchFile { subject: subject.to_owned(), source: Source::Memory(bytes) }
     }
 
-    pub fn bytes(&self) -> Result<Arc<[u8]>> {
+    pub fn bytes(&self) -> Result<Bytes> {
         match &self.source {
             Source::File(path) => Ok(read_capped(path, MAX_FILE_BYTES)?.into()),
             Source::Memory(bytes) => Ok(bytes.clone()),
@@ -59,8 +60,7 @@ impl TorchFile {
             _ => Some(vec![None, (metadata.algorithm().is_none()).then_some(FRAMES), Some(mel::BANDS)]),
         };
         let name = schema.map_or("x", |schema| schema.name.as_str()).to_owned();
-        let mut graph =
-            Graph { inputs: vec![Tensor { name, dims }], outputs: Vec::new(), operators: Default::default() };
+        let mut graph = Signature { inputs: vec![Declared { name, dims }], outputs: Vec::new() };
         let (input, _) = shape::input(&graph, metadata, warnings).map_err(error)?;
         let options =
             EngineOptions { device: Device::Cpu, threads: 1, batch_size: Some(1), ..Default::default() };
@@ -70,7 +70,7 @@ impl TorchFile {
         graph.outputs = names
             .into_iter()
             .zip(engine.outputs())
-            .map(|(name, output)| Tensor { name, dims: Some(vec![None, Some(output.dim)]) })
+            .map(|(name, output)| Declared { name, dims: Some(vec![None, Some(output.dim)]) })
             .collect();
         let outputs = shape::outputs(&graph, metadata, is_head, warnings)
             .into_iter()

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use ndarray::{Array2, Axis};
-use sleeve::engine::effnet::{EffnetEngine, KernelSet, Network};
+use sleeve::engine::effnet::{EffnetEngine, KernelSet, Network, Refusal};
 use sleeve::engine::{Engine, EngineChoice, EngineOptions, Precision, Purpose};
 use sleeve::model::Model;
 use sleeve_tests::effnet::{
@@ -36,7 +36,7 @@ fn case(style: &str, seed: u32) -> Option<Case> {
     let outputs = expected(&graph, golden_file())?;
     let order = distinct(&outputs[1]);
     let bytes = std::fs::read(&graph).unwrap();
-    let network = Network::recognise(&bytes).unwrap().unwrap_or_else(|why| panic!("{style} {seed}: {why}"));
+    let network = Network::recognise(bytes).unwrap_or_else(|why| panic!("{style} {seed}: {why}"));
     Some(Case {
         network: Arc::new(network),
         patches: golden.select(Axis(0), &order).into_raw_vec_and_offset().0,
@@ -273,7 +273,7 @@ fn keras_as_tf2onnx_converts_it() {
     }
     let mut command = std::process::Command::new(python);
     output_of(command.arg(repository().join("tests/peers/keras_effnet.py")).arg(&path));
-    let network = Network::recognise(&std::fs::read(&path).unwrap()).unwrap().unwrap();
+    let network = Network::recognise(std::fs::read(&path).unwrap()).unwrap();
     let network = Arc::new(network);
     let Some(outputs) = expected(&path, golden_file()) else { skip!("no peers; run `cargo xtask peers`") };
     let patches = golden_patches().into_raw_vec_and_offset().0;
@@ -309,9 +309,10 @@ fn near_misses_are_refused_with_a_reason() {
             skip!("no peers; run `cargo xtask peers`")
         };
         let bytes = std::fs::read(&path).unwrap();
-        match Network::recognise(&bytes).unwrap() {
+        match Network::recognise(bytes.clone()) {
             Ok(_) => panic!("{mutation} passes for an EfficientNet-B0"),
-            Err(why) => {
+            Err(Refusal::Malformed(why)) => panic!("{mutation}: {why}"),
+            Err(Refusal::Different(why)) => {
                 println!("{mutation}: {why}");
                 assert!(why.contains(words), "{mutation}: {why}");
             }
@@ -331,13 +332,14 @@ fn near_misses_are_refused_with_a_reason() {
 fn damaged_files_never_panic() {
     let Some(path) = graph("half", 6, None) else { skip!("no peers; run `cargo xtask peers`") };
     let bytes = std::fs::read(path).unwrap();
-    assert!(Network::recognise(b"").is_err());
-    assert!(Network::recognise(b"not a model at all").is_err());
+    for nothing in [&b""[..], b"not a model at all"] {
+        assert!(matches!(Network::recognise(nothing), Err(Refusal::Malformed(_))));
+    }
     let mut random = Random(3);
     for i in 0..60 {
         let end = if i < 30 { random.draw() as usize % 4096 } else { random.draw() as usize % bytes.len() };
         // Cut short, it may still be a message, but never this network.
-        assert!(!matches!(Network::recognise(&bytes[..end]), Ok(Ok(_))), "cut to {end} bytes");
+        assert!(Network::recognise(&bytes[..end]).is_err(), "cut to {end} bytes");
     }
     // Structure lies mostly at the front; weights in between hold no lengths.
     let mut damaged = bytes.clone();
@@ -346,7 +348,7 @@ fn damaged_files_never_panic() {
         for &place in &places {
             damaged[place] = random.draw() as u8;
         }
-        let _ = Network::recognise(&damaged);
+        let _ = Network::recognise(damaged.clone());
         for &place in &places {
             damaged[place] = bytes[place];
         }
@@ -357,7 +359,7 @@ fn damaged_files_never_panic() {
 fn workspaces_and_opening_are_small() {
     let Some(path) = graph("half", 6, None) else { skip!("no peers; run `cargo xtask peers`") };
     let bytes = std::fs::read(path).unwrap();
-    let network = Arc::new(Network::recognise(&bytes).unwrap().unwrap());
+    let network = Arc::new(Network::recognise(bytes).unwrap());
     for engine in every_kind(&network, 1) {
         let workspace = engine.workspace_bytes();
         assert!(workspace < 24 << 20, "{}: {workspace} bytes", engine.describe());

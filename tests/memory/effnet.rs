@@ -18,7 +18,7 @@ fn a_call_allocates_nothing() {
     let path = folder.join("memory.onnx");
     let Some(mut command) = peer("make_effnet.py") else { skip!("no peers; run `cargo xtask peers`") };
     output_of(command.arg(&path).args(["--style", "torch", "--seed", "8"]));
-    let network = Arc::new(Network::recognise(&std::fs::read(&path).unwrap()).unwrap().unwrap());
+    let network = Arc::new(Network::recognise(std::fs::read(&path).unwrap()).unwrap());
     let patches = vec![0.5; 9 * 128 * 96];
     for set in KernelSet::ALL.into_iter().filter(|set| set.is_available()) {
         for threads in [1, 2] {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use sleeve::Error;
 use sleeve::engine::{Device, EngineChoice, EngineOptions, InputSpec, Precision, Purpose};
 use sleeve::extractor::Extractor;
+use sleeve::internal::Module;
 use sleeve::model::Model;
-use sleeve::model::torchscript::Module;
 use sleeve_tests::effnet::graph;
 use sleeve_tests::{recording, skip, torch_engine};
 

@@ -457,7 +457,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sleeve::model::torchscript::Module;
+    use sleeve::internal::Module;
 
     #[test]
     fn too_little_memory_halves_the_batch() {

@@ -8,12 +8,12 @@ use super::forward::Pass;
 use super::kernel_set::{KernelSet, Tables};
 use super::network::Weights;
 use super::plan::Plan;
-use super::recognise::{Refusal, recognise};
+use super::recognise::recognise;
 use super::team::{Phases, Pool, Team};
 use super::tiles::Tiles;
 use super::workspace::Workspace;
 use crate::engine::{Engine, EngineOptions, InputSpec, OutputSpec, Precision};
-use crate::{Error, Result};
+use crate::{Error, Result, onnx};
 
 /// A plan for each f32 set, and one in bfloat16.
 const PLANS: usize = 4;
@@ -26,18 +26,34 @@ pub struct Network {
     plans: [OnceLock<Arc<Plan>>; PLANS],
 }
 
+/// Why a [`Network`] cannot be made of a file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The bytes cannot be used by any engine: this is no ONNX file, or one that is damaged.
+    #[error("{0}")]
+    Malformed(String),
+    /// It is a network, another engine's to run: this is where its graph departs from an EfficientNet-B0.
+    #[error("not an EfficientNet-B0: {0}")]
+    Different(String),
+}
+
 impl Network {
-    /// Looks for an EfficientNet-B0 in an ONNX file. The inner error says where the graph departs from
-    /// one: it is then another engine's to run.
+    /// Looks for an EfficientNet-B0 in an ONNX file.
     ///
     /// # Errors
-    /// `Model` when the bytes are not an ONNX file.
-    pub fn recognise(onnx: &[u8]) -> Result<std::result::Result<Self, String>> {
-        match recognise(onnx) {
-            Ok((weights, input_name)) => Ok(Ok(Self { weights, input_name, plans: Default::default() })),
-            Err(Refusal::Different(why)) => Ok(Err(why)),
-            Err(Refusal::Malformed(why)) => Err(Error::model("<memory>", why)),
-        }
+    /// Whether it is no file at all or another network, and where it departs from this one.
+    pub fn recognise(file: impl Into<Vec<u8>>) -> Result<Self, Refusal> {
+        let model = onnx::Model::read(file.into()).map_err(Refusal::Malformed)?;
+        Self::of(&model).map_err(Refusal::Different)
+    }
+
+    /// Looks for an EfficientNet-B0 in a file that has been read.
+    ///
+    /// # Errors
+    /// Where it departs from one.
+    pub(crate) fn of(model: &onnx::Model) -> Result<Self, String> {
+        let (weights, input_name) = recognise(&model.graph)?;
+        Ok(Self { weights, input_name, plans: Default::default() })
     }
 
     #[cfg(test)]

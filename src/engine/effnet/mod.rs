@@ -25,6 +25,6 @@ mod tiles;
 mod workspace;
 
 pub use clock::Stage;
-pub use engine::{EffnetEngine, Network};
+pub use engine::{EffnetEngine, Network, Refusal};
 pub use kernel_set::KernelSet;
 pub use network::{HEAD_CHANNELS, STAGES, STEM_CHANNELS};

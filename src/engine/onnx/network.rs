@@ -7,7 +7,8 @@ use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueView
 use rten_tensor::TensorView;
 use sleeve_plugin_abi::panic_message;
 
-use super::{Graph, operators, repair};
+use super::operators;
+use crate::onnx;
 
 /// Rows a batch where neither the graph nor the caller says.
 pub const DEFAULT_BATCH: usize = 1;
@@ -24,26 +25,29 @@ pub struct Network {
 }
 
 impl Network {
-    /// Loads the network of `bytes`, which `graph` was read from; a row of its input has shape `row_shape`.
+    /// Loads the network of a file; a row of its input has shape `row_shape`.
     ///
     /// # Errors
     /// Why rten cannot run it, naming operators that it lacks.
-    pub fn load(bytes: &[u8], graph: &Graph, row_shape: Vec<usize>) -> Result<Network, String> {
-        if let Some(unknown) = operators::unknown(&graph.operators) {
+    pub fn load(file: &onnx::Model, row_shape: Vec<usize>) -> Result<Network, String> {
+        if let Some(unknown) = operators::unknown(&file.operators()) {
             return Err(format!("the onnx engine does not have the operators {unknown}"));
         }
-        let bytes = repair::repair(bytes)?;
+        if let Some(node) = file.graph.node.iter().find(|node| node.lacks_kernel_shape()) {
+            let weights = node.input_at(1).unwrap_or_default();
+            return Err(format!("a convolution has neither a kernel_shape nor constant weights ({weights})"));
+        }
         // Loading and running plan by recursion: on threads whose stack is known, not on the host's.
         let pool = ThreadPool::with_num_threads(1);
-        let load = || ModelOptions::with_ops(operators::registry()).load(bytes.into_owned());
+        let load = || ModelOptions::with_ops(operators::registry()).load(file.to_bytes());
         let model = contained(|| pool.run(load))?;
         let model = model.map_err(|error| error.to_string())?;
         let node = |name: &str| model.find_node(name).ok_or_else(|| format!("tensor {name} is missing"));
-        let [input] = graph.inputs.as_slice() else {
-            return Err(format!("the graph has {} inputs, not one", graph.inputs.len()));
+        let onnx::Signature { inputs, outputs } = file.signature();
+        let [input] = inputs.as_slice() else {
+            return Err(format!("the graph has {} inputs, not one", inputs.len()));
         };
-        let outputs: Result<Vec<NodeId>, String> =
-            graph.outputs.iter().map(|output| node(&output.name)).collect();
+        let outputs: Result<Vec<NodeId>, String> = outputs.iter().map(|output| node(&output.name)).collect();
         let batch = input.dims.as_ref().and_then(|dims| *dims.first()?);
         let (input, outputs) = (node(&input.name)?, outputs?);
         Ok(Network { model, input, outputs, batch, row_shape })

@@ -5,10 +5,8 @@
 
 use std::collections::HashMap;
 
-use half::f16;
-use rten_onnx::onnx::{AttributeProto, DataLocation, DataType, ModelProto, NodeProto, TensorProto};
-
 use super::{FLOAT, Module, quoted};
+use crate::onnx::{Attribute, Graph, Node, Tensor, ValueInfo, element};
 
 /// The module, whose `forward` takes what the graph takes, of any type, and returns a dictionary of the outputs that
 /// `names` gives, in f32.
@@ -17,13 +15,10 @@ use super::{FLOAT, Module, quoted};
 ///
 /// # Errors
 /// What of the graph cannot be said in TorchScript.
-pub(in crate::model) fn module(bytes: &[u8], names: &[&str]) -> Result<Module, String> {
-    let model = ModelProto::parse_buf(bytes).map_err(|error| format!("no ONNX file: {error}"))?;
-    let graph = model.graph.ok_or("it holds no graph")?;
-    let constants: HashMap<&str, &TensorProto> =
-        graph.initializer.iter().filter_map(|tensor| Some((tensor.name.as_deref()?, tensor))).collect();
+pub(in crate::model) fn module(graph: &Graph, names: &[&str]) -> Result<Module, String> {
+    let constants = graph.initializer.iter().map(|tensor| (tensor.name(), tensor)).collect();
     let mut writer = Writer { constants, ..Writer::default() };
-    for input in graph.input.iter().filter_map(|input| input.name.as_deref()) {
+    for input in graph.input.iter().map(ValueInfo::name) {
         if !writer.constants.contains_key(input) {
             writer.values.insert(input, Value { code: "x".into(), exact: false });
         }
@@ -33,7 +28,8 @@ pub(in crate::model) fn module(bytes: &[u8], names: &[&str]) -> Result<Module, S
     }
     for node in &graph.node {
         writer.node(node).map_err(|reason| {
-            format!("operator {} ({}): {reason}", operator(node), node.name.as_deref().unwrap_or("unnamed"))
+            let name = node.name.as_deref().unwrap_or("unnamed");
+            format!("operator {} ({name}): {reason}", operator(node))
         })?;
     }
     let outputs: Result<Vec<String>, String> =
@@ -55,7 +51,7 @@ struct Value {
 #[derive(Default)]
 struct Writer<'a> {
     module: Module,
-    constants: HashMap<&'a str, &'a TensorProto>,
+    constants: HashMap<&'a str, &'a Tensor>,
     /// What nodes made, by its name in the graph.
     values: HashMap<&'a str, Value>,
     /// Constants that another name stands for: those that a `Cast` brought into f32.
@@ -112,13 +108,13 @@ struct Constant {
 }
 
 impl<'a> Writer<'a> {
-    fn node(&mut self, node: &'a NodeProto) -> Result<(), String> {
+    fn node(&mut self, node: &'a Node) -> Result<(), String> {
         let [output] = node.output.as_slice() else { return Err("it has not one output".into()) };
         let (x, exact) = match operator(node) {
             "Cast" => {
                 let type_of = integer(node, "to", 0)?;
                 known(node, &["to"])?;
-                if type_of != DataType::FLOAT.0 as i64 {
+                if type_of != element::F32 {
                     return Err(format!("it casts to the type {type_of}, not to f32"));
                 }
                 let input = argument(node, 0)?;
@@ -158,7 +154,7 @@ impl<'a> Writer<'a> {
                 known(node, &["axis"])?;
                 let parts: Result<Vec<String>, String> =
                     node.input.iter().map(|input| self.exact(input)).collect();
-                if attribute(node, "axis").is_none() {
+                if node.attribute("axis").is_none() {
                     return Err("it names no axis".into());
                 }
                 (format!("torch.cat([{}], {})", parts?.join(", "), integer(node, "axis", 0)?), true)
@@ -227,42 +223,34 @@ impl<'a> Writer<'a> {
         Constant::read(tensor).map_err(|reason| format!("constant {original:?} {reason}"))
     }
 
-    fn binary(&mut self, function: &str, node: &'a NodeProto) -> Result<String, String> {
+    fn binary(&mut self, function: &str, node: &'a Node) -> Result<String, String> {
         known(node, &[])?;
         let (a, b) = (self.exact(argument(node, 0)?)?, self.exact(argument(node, 1)?)?);
         Ok(format!("torch.{function}({a}, {b})"))
     }
 
     /// The axes that a node is told, as an input (which newer versions of ONNX want) or as an attribute.
-    fn axes(&self, node: &'a NodeProto) -> Result<Vec<i64>, String> {
+    fn axes(&self, node: &'a Node) -> Result<Vec<i64>, String> {
         let Some(name) = node.input.get(1) else {
-            let axes = attribute(node, "axes").map(|axes| axes.ints.clone());
-            return axes.filter(|axes| !axes.is_empty()).ok_or_else(|| "it names no axes".into());
+            let axes = node.ints("axes").filter(|axes| !axes.is_empty());
+            return axes.map(<[i64]>::to_vec).ok_or_else(|| "it names no axes".into());
         };
         let tensor = self.constants.get(name.as_str()).ok_or("its axes are computed")?;
-        let raw = tensor.raw_data.as_ref().map(|raw| raw.borrow());
-        let axes: Vec<i64> = match (tensor.data_type, &raw) {
-            (Some(DataType::INT64), Some(raw)) => {
-                raw.as_chunks().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect()
-            }
-            (Some(DataType::INT64), None) => tensor.int64_data.clone(),
-            _ => Vec::new(),
-        };
-        if axes.is_empty() { Err("its axes cannot be read".into()) } else { Ok(axes) }
+        let axes = tensor.integers().ok().filter(|axes: &Vec<i64>| !axes.is_empty());
+        axes.ok_or_else(|| "its axes cannot be read".into())
     }
 
     /// The axes that are reduced, and whether they stay.
-    fn reduced(&self, node: &'a NodeProto) -> Result<(String, &'static str), String> {
+    fn reduced(&self, node: &'a Node) -> Result<(String, &'static str), String> {
         known(node, &["axes", "keepdims", "noop_with_empty_axes"])?;
         let kept = if integer(node, "keepdims", 1)? != 0 { "True" } else { "False" };
         Ok((format!("{:?}", self.axes(node)?), kept))
     }
 
     /// A convolution over one or two axes, in the type of its weights.
-    fn convolution(&mut self, node: &'a NodeProto) -> Result<String, String> {
+    fn convolution(&mut self, node: &'a Node) -> Result<String, String> {
         known(node, &["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"])?;
-        let padding = attribute(node, "auto_pad").and_then(|it| it.s.as_deref());
-        if padding.is_some_and(|padding| padding != "NOTSET") {
+        if node.string("auto_pad").is_some_and(|padding| padding != b"NOTSET") {
             return Err("its padding depends on what it is given".into());
         }
         let weight_name = argument(node, 1)?;
@@ -272,7 +260,7 @@ impl<'a> Writer<'a> {
             4 => (2, "conv2d"),
             other => return Err(format!("its weights have {other} axes")),
         };
-        let listed = |name: &str, count: usize, otherwise: i64| match attribute(node, name) {
+        let listed = |name: &str, count: usize, otherwise: i64| match node.attribute(name) {
             None => Ok(vec![otherwise; count]),
             Some(it) if it.ints.len() == count => Ok(it.ints.clone()),
             Some(it) => Err(format!("{name} is {:?}", it.ints)),
@@ -282,7 +270,7 @@ impl<'a> Writer<'a> {
         let group = integer(node, "group", 1)?;
         let Value { code: mut x, .. } = self.value(argument(node, 0)?)?;
         let weight = self.parameter(self.original(weight_name), &dims, &values);
-        let bias = match node.input.get(2).filter(|name| !name.is_empty()) {
+        let bias = match node.input_at(2) {
             None => "None".to_owned(),
             Some(name) => {
                 let Constant { dims, values } = self.constant(name)?;
@@ -304,9 +292,9 @@ impl<'a> Writer<'a> {
     }
 
     /// A dense layer, in f32.
-    fn dense(&mut self, node: &'a NodeProto) -> Result<String, String> {
+    fn dense(&mut self, node: &'a Node) -> Result<String, String> {
         known(node, &["alpha", "beta", "transA", "transB"])?;
-        let factor = |name| attribute(node, name).and_then(|it| it.f).unwrap_or(1.0);
+        let factor = |name| node.float(name).unwrap_or(1.0);
         if factor("alpha") != 1.0 || factor("beta") != 1.0 || integer(node, "transA", 0)? != 0 {
             return Err("it does more than a dense layer does".into());
         }
@@ -339,27 +327,16 @@ impl<'a> Writer<'a> {
 }
 
 impl Constant {
-    fn read(tensor: &TensorProto) -> Result<Constant, String> {
-        if tensor.data_location.is_some_and(|location| location != DataLocation::DEFAULT) {
+    fn read(tensor: &Tensor) -> Result<Constant, String> {
+        if tensor.is_external() {
             return Err("lies in another file".into());
         }
         let dims: Result<Vec<usize>, _> = tensor.dims.iter().map(|&dim| usize::try_from(dim)).collect();
         let dims = dims.map_err(|_| format!("has the shape {:?}", tensor.dims))?;
-        let raw = tensor.raw_data.as_ref().map(|raw| raw.borrow());
-        let width = if tensor.data_type == Some(DataType::FLOAT16) { 2 } else { 4 };
-        if let Some(raw) = raw.as_ref().filter(|raw| raw.len() % width != 0) {
-            return Err(format!("has {} bytes, which are no whole number of values", raw.len()));
+        if !matches!(tensor.data_type(), element::F32 | element::F16) {
+            return Err("is neither in single nor in half precision".into());
         }
-        let values: Vec<f32> = match (tensor.data_type, &raw) {
-            (Some(DataType::FLOAT), Some(raw)) => {
-                raw.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
-            }
-            (Some(DataType::FLOAT), None) => tensor.float_data.clone(),
-            (Some(DataType::FLOAT16), Some(raw)) => {
-                raw.as_chunks().0.iter().map(|&bytes| f16::from_le_bytes(bytes).to_f32()).collect()
-            }
-            _ => return Err("is neither in single nor in half precision".into()),
-        };
+        let values: Vec<f32> = tensor.floats()?;
         let expected = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
         if expected != Some(values.len()) {
             return Err(format!("has {} values for the shape {dims:?}", values.len()));
@@ -369,34 +346,28 @@ impl Constant {
 }
 
 /// The node's operator, with its domain if it is none of ONNX itself.
-fn operator(node: &NodeProto) -> &str {
-    match node.domain.as_deref() {
-        None | Some("" | "ai.onnx") => node.op_type.as_deref().unwrap_or_default(),
-        Some(domain) => domain,
+fn operator(node: &Node) -> &str {
+    match node.domain() {
+        "" | "ai.onnx" => node.op_type(),
+        domain => domain,
     }
 }
 
-fn argument(node: &NodeProto, index: usize) -> Result<&str, String> {
-    let name = node.input.get(index).filter(|name| !name.is_empty());
-    name.map(String::as_str).ok_or_else(|| format!("it has no input {index}"))
-}
-
-fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
-    node.attribute.iter().find(|attribute| attribute.name.as_deref() == Some(name))
+fn argument(node: &Node, index: usize) -> Result<&str, String> {
+    node.input_at(index).ok_or_else(|| format!("it has no input {index}"))
 }
 
 /// A whole number that the node says, or else the one that ONNX takes.
-fn integer(node: &NodeProto, name: &str, otherwise: i64) -> Result<i64, String> {
-    match attribute(node, name) {
+fn integer(node: &Node, name: &str, otherwise: i64) -> Result<i64, String> {
+    match node.attribute(name) {
         None => Ok(otherwise),
         Some(attribute) => attribute.i.ok_or_else(|| format!("attribute {name} is no whole number")),
     }
 }
 
 /// Whether the node says nothing but what is known here.
-fn known(node: &NodeProto, names: &[&str]) -> Result<(), String> {
-    let mut said = node.attribute.iter().filter_map(|attribute| attribute.name.as_deref());
-    match said.find(|name| !names.contains(name)) {
+fn known(node: &Node, names: &[&str]) -> Result<(), String> {
+    match node.attribute.iter().map(Attribute::name).find(|name| !names.contains(name)) {
         Some(name) => Err(format!("attribute {name} is not known")),
         None => Ok(()),
     }
@@ -405,14 +376,10 @@ fn known(node: &NodeProto, names: &[&str]) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::onnx::Model;
 
-    fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
-        NodeProto {
-            op_type: Some(op.into()),
-            input: inputs.iter().map(|&input| input.into()).collect(),
-            output: vec![output.into()],
-            ..NodeProto::default()
-        }
+    fn node(op: &str, inputs: &[&str]) -> Node {
+        Node::new(op, inputs, "y", Vec::new())
     }
 
     fn writer() -> Writer<'static> {
@@ -426,38 +393,37 @@ mod tests {
             &include_bytes!("../../../models/msd-musicnn-1.onnx")[..],
             include_bytes!("../../../models/mtt-musicnn-1.onnx"),
         ] {
-            let module = module(bytes, &["predictions", "embeddings"]).unwrap();
+            let graph = Model::read(bytes).unwrap().graph;
+            let module = module(&graph, &["predictions", "embeddings"]).unwrap();
             let code = module.code("Dict[str, Tensor]");
             assert!(
                 code.contains("torch.constant_pad_nd(") && code.contains(", [0, 0, 63, 64], 0)"),
                 "{code}"
             );
             assert!(code.contains("return {\"predictions\": v"), "{code}");
-            let error = super::module(bytes, &["nothing"]).unwrap_err();
+            let error = super::module(&graph, &["nothing"]).unwrap_err();
             assert!(error.contains("nothing makes its input \"nothing\""), "{error}");
         }
     }
 
     #[test]
     fn what_is_not_known_is_refused() {
-        let refusal = |node: NodeProto| {
+        let refusal = |node: Node| {
             let node = Box::leak(Box::new(node));
             writer().node(node).unwrap_err()
         };
-        assert!(refusal(node("Einsum", &["x"], "y")).contains("no such operator"));
-        assert!(refusal(node("Relu", &["elsewhere"], "y")).contains("\"elsewhere\""));
-        assert!(refusal(node("Relu", &[], "y")).contains("no input 0"));
+        assert!(refusal(node("Einsum", &["x"])).contains("no such operator"));
+        assert!(refusal(node("Relu", &["elsewhere"])).contains("\"elsewhere\""));
+        assert!(refusal(node("Relu", &[])).contains("no input 0"));
         let saying = |op: &str, inputs: &[&str], name: &str, number: i64| {
-            let attribute =
-                AttributeProto { name: Some(name.into()), i: Some(number), ..AttributeProto::default() };
-            NodeProto { attribute: vec![attribute], ..node(op, inputs, "y") }
+            Node::new(op, inputs, "y", vec![Attribute::of_int(name, number)])
         };
         assert!(refusal(saying("Add", &["x", "x"], "broadcast", 1)).contains("attribute broadcast"));
         assert!(refusal(saying("Cast", &["x"], "to", 10)).contains("type 10"));
         assert!(refusal(saying("Gemm", &["x", "w", "b"], "transA", 1)).contains("more than a dense layer"));
         assert!(refusal(saying("ReduceMax", &["x"], "keepdims", 0)).contains("no axes"));
         // Another domain's operator of a known name is another operator.
-        let foreign = NodeProto { domain: Some("com.microsoft".into()), ..node("Relu", &["x"], "y") };
+        let foreign = Node { domain: Some("com.microsoft".into()), ..node("Relu", &["x"]) };
         assert!(refusal(foreign).contains("no such operator"));
     }
 
@@ -475,22 +441,19 @@ mod tests {
 
     #[test]
     fn constants_are_whole() {
-        let tensor = |dims: &[i64], data_type, bytes: usize| TensorProto {
-            dims: dims.to_vec(),
-            data_type: Some(data_type),
-            raw_data: Some(vec![0u8; bytes].into()),
-            ..TensorProto::default()
+        let tensor = |dims: &[i64], data_type, bytes: usize| {
+            let tensor = Tensor::raw("w", &[], data_type, vec![0; bytes]);
+            Tensor { dims: dims.to_vec(), ..tensor }
         };
-        let refusal = |tensor: TensorProto| Constant::read(&tensor).err().unwrap();
-        assert_eq!(Constant::read(&tensor(&[2, 3], DataType::FLOAT16, 12)).unwrap().values, [0.0; 6]);
-        assert!(refusal(tensor(&[2, 3], DataType::FLOAT, 26)).contains("26 bytes"));
-        assert!(refusal(tensor(&[2, 3], DataType::FLOAT16, 13)).contains("13 bytes"));
-        assert!(refusal(tensor(&[2, 3], DataType::FLOAT, 20)).contains("5 values for the shape [2, 3]"));
-        assert!(refusal(tensor(&[-1], DataType::FLOAT, 0)).contains("shape [-1]"));
-        assert!(refusal(tensor(&[i64::MAX, i64::MAX], DataType::FLOAT, 0)).contains("0 values"));
-        assert!(refusal(tensor(&[1], DataType::INT64, 8)).contains("neither in single nor"));
-        let elsewhere =
-            TensorProto { data_location: Some(DataLocation::EXTERNAL), ..tensor(&[1], DataType::FLOAT, 4) };
+        let refusal = |tensor: Tensor| Constant::read(&tensor).err().unwrap();
+        assert_eq!(Constant::read(&tensor(&[2, 3], element::F16, 12)).unwrap().values, [0.0; 6]);
+        assert!(refusal(tensor(&[2, 3], element::F32, 26)).contains("26 bytes"));
+        assert!(refusal(tensor(&[2, 3], element::F16, 13)).contains("13 bytes"));
+        assert!(refusal(tensor(&[2, 3], element::F32, 20)).contains("5 values for the shape [2, 3]"));
+        assert!(refusal(tensor(&[-1], element::F32, 0)).contains("shape [-1]"));
+        assert!(refusal(tensor(&[i64::MAX, i64::MAX], element::F32, 0)).contains("0 values"));
+        assert!(refusal(tensor(&[1], element::I64, 8)).contains("neither in single nor"));
+        let elsewhere = Tensor { data_location: Some(1), ..tensor(&[1], element::F32, 4) };
         assert!(refusal(elsewhere).contains("another file"));
     }
 }

@@ -1,4 +1,5 @@
-//! The part of Python's pickle language that describes a TorchScript module.
+//! The part of Python's pickle language that describes a TorchScript module. Written by hand: serde-pickle writes
+//! values, not the classes, calls and persistent identities that tensors are made of here.
 
 /// A pickle in the making, protocol 2.
 pub(super) struct Pickle {

@@ -1,13 +1,11 @@
 //! The map, put into the file of the model whose embeddings it takes: the result is a model like any other.
 
-use std::cell::RefCell;
-
 use half::f16;
-use ndarray::Array2;
-use rten_onnx::onnx::{AttributeProto, AttributeType, DataType, ModelProto, NodeProto, TensorProto};
+use ndarray::ArrayViewD;
+use sleeve::internal::onnx::{Model, Tensor};
 
 use super::Adaptation;
-use crate::export::onnx::{DESCRIPTION, element};
+use crate::export::onnx::{DESCRIPTION, cast, dense, half};
 
 /// Where the map's numbers and what it takes are kept in the graph.
 const WEIGHT: &str = "adaptation.weight";
@@ -21,9 +19,9 @@ const PLAIN: &str = "adaptation.input";
 /// # Errors
 /// Why the file cannot be changed so: no ONNX file, no such output, or one of other dimensions.
 pub fn adapted(bytes: &[u8], name: &str, adaptation: &Adaptation) -> Result<Vec<u8>, String> {
-    let mut model = ModelProto::parse_buf(bytes).map_err(|error| format!("not an ONNX file: {error}"))?;
-    let graph = model.graph.as_mut().ok_or("it holds no graph")?;
-    if !graph.output.iter().any(|output| output.name.as_deref() == Some(name)) {
+    let mut model = Model::read(bytes.to_vec())?;
+    let graph = &mut model.graph;
+    if !graph.output.iter().any(|output| output.name() == name) {
         return Err(format!("it has no output `{name}`"));
     }
     let mut known = graph.node.iter().flat_map(|node| node.output.iter().map(String::as_str));
@@ -41,48 +39,22 @@ pub fn adapted(bytes: &[u8], name: &str, adaptation: &Adaptation) -> Result<Vec<
         return Err(format!("no node makes its output `{name}`"));
     }
     let (stored_weight, stored_bias) = (format!("{WEIGHT}.half"), format!("{BIAS}.half"));
-    graph.initializer.push(tensor(&stored_weight, &adaptation.map)?);
-    let bias = adaptation.bias();
-    let mut row = tensor(&stored_bias, &bias.insert_axis(ndarray::Axis(0)))?;
-    row.dims.remove(0);
-    graph.initializer.push(row);
-    graph.node.push(node("Cast", &[&stored_weight], WEIGHT, &[("to", element::F32)]));
-    graph.node.push(node("Cast", &[&stored_bias], BIAS, &[("to", element::F32)]));
-    graph.node.push(node("Gemm", &[PLAIN, WEIGHT, BIAS], name, &[("transB", 1)]));
+    graph.initializer.push(tensor(&stored_weight, adaptation.map.view().into_dyn())?);
+    graph.initializer.push(tensor(&stored_bias, adaptation.bias().view().into_dyn())?);
+    graph.node.push(cast(&stored_weight, WEIGHT));
+    graph.node.push(cast(&stored_bias, BIAS));
+    graph.node.push(dense(&[PLAIN, WEIGHT, BIAS], name));
     // No network of this description any more, from which other formats could be made.
-    model.metadata_props.retain(|property| property.key.as_deref() != Some(DESCRIPTION));
-    model.write_buf().map_err(|error| error.to_string())
+    model.metadata_props.retain(|property| property.key() != DESCRIPTION);
+    Ok(model.to_bytes())
 }
 
-fn tensor(name: &str, values: &Array2<f64>) -> Result<TensorProto, String> {
+fn tensor(name: &str, values: ArrayViewD<f64>) -> Result<Tensor, String> {
     let halves: Vec<f16> = values.iter().map(|&value| f16::from_f64(value)).collect();
     if let Some(value) = halves.iter().find(|value| !value.is_finite()) {
         return Err(format!("the map holds {value}: more shrinkage keeps it within half precision"));
     }
-    Ok(TensorProto {
-        name: Some(name.to_owned()),
-        dims: values.shape().iter().map(|&dim| dim as i64).collect(),
-        data_type: Some(DataType::FLOAT16),
-        raw_data: Some(RefCell::new(halves.iter().flat_map(|value| value.to_le_bytes()).collect())),
-        ..TensorProto::default()
-    })
-}
-
-fn node(op: &str, inputs: &[&str], output: &str, attributes: &[(&str, i64)]) -> NodeProto {
-    let attribute = |&(name, value): &(&str, i64)| AttributeProto {
-        name: Some(name.to_owned()),
-        i: Some(value),
-        r#type: Some(AttributeType::INT),
-        ..AttributeProto::default()
-    };
-    NodeProto {
-        name: Some(format!("{op}_{output}")),
-        op_type: Some(op.to_owned()),
-        input: inputs.iter().map(|&input| input.to_owned()).collect(),
-        output: vec![output.to_owned()],
-        attribute: attributes.iter().map(attribute).collect(),
-        ..NodeProto::default()
-    }
+    Ok(half(name, values.shape(), &halves))
 }
 
 #[cfg(test)]

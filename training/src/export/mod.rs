@@ -8,7 +8,6 @@
 pub mod closeness;
 pub mod metadata;
 pub mod onnx;
-pub(crate) mod protobuf;
 pub mod published;
 pub mod weights;
 

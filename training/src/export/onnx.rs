@@ -4,74 +4,53 @@
 //! eight bits behind a DequantizeLinear. Runtimes compute in f32 and do that once, when they load.
 
 use half::f16;
+use sleeve::internal::onnx::{Attribute, Graph, Model, Node, Tensor, ValueInfo, element, file_of, property};
 
-use super::protobuf::Message;
 use super::weights::{Half, Weights};
 use crate::network::architecture::{BANDS, Block, Convolution, EMBEDDING, Encoder, FRAMES, Gate};
 use crate::network::{Head, HeadKind};
 
-/// Operator set 17 is the first with layer norm; every runtime of the last years reads it.
-const OPERATOR_SET: i64 = 17;
-const FORMAT: i64 = 8;
 /// The name of the graph's input.
 pub(super) const INPUT: &str = "melspectrogram";
 /// The name of the output that every network has.
 pub(super) const EMBEDDINGS: &str = "embeddings";
 const LAYER_NORM_EPSILON: f32 = 1e-5;
 
-/// ONNX's numbers for types of elements.
-pub(crate) mod element {
-    pub const F32: i64 = 1;
-    pub const I8: i64 = 3;
-    pub const I64: i64 = 7;
-    pub const F16: i64 = 10;
-}
-
-/// ONNX's numbers for types of attributes.
-mod attribute {
-    pub const FLOAT: i64 = 1;
-    pub const INT: i64 = 2;
-    pub const INTS: i64 = 7;
-}
-
 /// The key of the network's description among the file's properties.
 pub(crate) const DESCRIPTION: &str = "sleeve";
 
 /// The file's bytes. The network's description goes with it, so that other formats can be made from the file.
 pub fn file(weights: &Weights, name: &str, description: &str) -> Vec<u8> {
-    let mut writer = Writer { graph: Message::new(), weights };
+    let mut writer = Writer { nodes: Vec::new(), weights };
     writer.network();
-    let mut graph = writer.graph;
-    graph.text(2, name);
+    let mut initializer = Vec::new();
     for (name, tensor) in &weights.tensors {
         match &tensor.steps {
-            None => {
-                graph.message(5, &initialiser_of(name, &tensor.dims, &tensor.values));
-            }
+            None => initializer.push(half(name, &tensor.dims, &tensor.values)),
             Some(steps) => {
-                graph.message(5, &eight_bits(name, tensor, steps));
-                graph.message(5, &scales(&scale_of(name), steps));
+                initializer.extend([eight_bits(name, tensor, steps), scales(&scale_of(name), steps)])
             }
         }
     }
-    let mut axes = Message::new();
-    axes.ints(1, [1]).int(2, element::I64).text(8, AXES).bytes(9, &1i64.to_le_bytes());
-    graph.message(5, &axes);
-    graph.message(11, &value(INPUT, &[FRAMES, BANDS]));
-    for head in &weights.heads {
-        graph.message(12, &value(&head.name, &[head.values]));
-    }
-    graph.message(12, &value(EMBEDDINGS, &[EMBEDDING]));
+    initializer.push(Tensor::raw(AXES, &[1], element::I64, 1i64.to_le_bytes().to_vec()));
+    let heads = weights.heads.iter().map(|head| ValueInfo::rows(&head.name, &[head.values]));
+    let graph = Graph {
+        name: Some(name.to_owned()),
+        node: writer.nodes,
+        initializer,
+        input: vec![ValueInfo::rows(INPUT, &[FRAMES, BANDS])],
+        output: heads.chain([ValueInfo::rows(EMBEDDINGS, &[EMBEDDING])]).collect(),
+        ..Graph::default()
+    };
+    written(graph, &[(DESCRIPTION, description)])
+}
 
-    let mut operators = Message::new();
-    operators.text(1, "").int(2, OPERATOR_SET);
-    let mut model = Message::new();
-    model.int(1, FORMAT).text(2, "sleeve-train").text(3, env!("CARGO_PKG_VERSION"));
-    model.message(7, &graph).message(8, &operators);
-    let mut property = Message::new();
-    property.text(1, DESCRIPTION).text(2, description);
-    model.message(14, &property);
-    model.into_bytes()
+/// A file that is said to be from here.
+pub(crate) fn written(graph: Graph, properties: &[(&str, &str)]) -> Vec<u8> {
+    let properties = properties.iter().map(|(key, value)| property(key, value)).collect();
+    let producer_name = Some("sleeve-train".to_owned());
+    let producer_version = Some(env!("CARGO_PKG_VERSION").to_owned());
+    Model { producer_name, producer_version, ..file_of(graph, properties) }.to_bytes()
 }
 
 /// The axis of the one channel. As all names but those of inputs and outputs it has a dot, which no head's has.
@@ -83,146 +62,96 @@ pub(super) fn scale_of(name: &str) -> String {
 }
 
 /// A tensor in whole numbers of steps.
-fn eight_bits(name: &str, tensor: &Half, steps: &[f16]) -> Message {
+fn eight_bits(name: &str, tensor: &Half, steps: &[f16]) -> Tensor {
     let rows = tensor.values.chunks(tensor.values.len() / steps.len());
     let counts = rows.zip(steps).flat_map(|(row, step)| {
         row.iter().map(move |value| (value.to_f32() / step.to_f32()).round() as i8 as u8)
     });
-    let mut message = Message::new();
-    message.ints(1, tensor.dims.iter().map(|&dim| dim as i64));
-    message.int(2, element::I8).text(8, name).bytes(9, &counts.collect::<Vec<u8>>());
-    message
+    Tensor::raw(name, &tensor.dims, element::I8, counts.collect::<Vec<u8>>())
 }
 
 /// Steps in f32, as DequantizeLinear wants them.
-fn scales(name: &str, steps: &[f16]) -> Message {
+fn scales(name: &str, steps: &[f16]) -> Tensor {
     let bytes: Vec<u8> = steps.iter().flat_map(|step| step.to_f32().to_le_bytes()).collect();
-    let mut message = Message::new();
-    message.ints(1, [steps.len() as i64]);
-    message.int(2, element::F32).text(8, name).bytes(9, &bytes);
-    message
+    Tensor::raw(name, &[steps.len()], element::F32, bytes)
 }
 
 /// A tensor that is stored in half precision.
-pub(crate) fn initialiser_of(name: &str, dims: &[usize], values: &[f16]) -> Message {
+pub(crate) fn half(name: &str, dims: &[usize], values: &[f16]) -> Tensor {
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let mut message = Message::new();
-    message.ints(1, dims.iter().map(|&dim| dim as i64));
-    message.int(2, element::F16).text(8, name).bytes(9, &bytes);
-    message
+    Tensor::raw(name, dims, element::F16, bytes)
 }
 
-/// A node with one output and attributes that are whole numbers.
-pub(crate) fn node(op: &str, inputs: &[&str], output: &str, attributes: &[(&str, i64)]) -> Message {
-    let mut node = Message::new();
-    inputs.iter().for_each(|input| {
-        node.text(1, input);
-    });
-    node.text(2, output).text(3, &format!("{op}_{output}")).text(4, op);
-    for (name, value) in attributes {
-        let mut message = Message::new();
-        message.text(1, name).int(3, *value).int(20, attribute::INT);
-        node.message(5, &message);
-    }
-    node
+/// A node that widens what is stored.
+pub(crate) fn cast(stored: &str, output: &str) -> Node {
+    Node::new("Cast", &[stored], output, vec![Attribute::of_int("to", element::F32)])
 }
 
-/// An input or output in f32 whose first dimension, the batch, is free.
-pub(crate) fn value(name: &str, dims: &[usize]) -> Message {
-    let mut shape = Message::new();
-    let mut batch = Message::new();
-    batch.text(2, "batch");
-    shape.message(1, &batch);
-    for &dim in dims {
-        let mut message = Message::new();
-        message.int(1, dim as i64);
-        shape.message(1, &message);
-    }
-    let mut tensor = Message::new();
-    tensor.int(1, element::F32).message(2, &shape);
-    let mut kind = Message::new();
-    kind.message(1, &tensor);
-    let mut message = Message::new();
-    message.text(1, name).message(2, &kind);
-    message
-}
-
-enum Attribute {
-    Float(f32),
-    Int(i64),
-    Ints(Vec<i64>),
+/// A dense layer whose weights are `[outputs, inputs]`.
+pub(crate) fn dense(inputs: &[&str; 3], output: &str) -> Node {
+    Node::new("Gemm", inputs, output, vec![Attribute::of_int("transB", 1)])
 }
 
 struct Writer<'a> {
-    graph: Message,
+    nodes: Vec<Node>,
     weights: &'a Weights,
 }
 
 impl Writer<'_> {
     fn network(&mut self) {
         let encoder = Encoder::b0();
-        let mut x = self.node("Unsqueeze", "features.patches", &[INPUT, AXES], &[]);
+        let mut x = self.node("Unsqueeze", "features.patches", &[INPUT, AXES], Vec::new());
         x = self.convolution(&encoder.stem, &x);
         for block in &encoder.blocks {
             x = self.block(block, &x);
         }
         x = self.convolution(&encoder.head, &x);
-        x = self.node("GlobalAveragePool", "features.mean", &[&x], &[]);
-        self.node("Flatten", EMBEDDINGS, &[&x], &[("axis", Attribute::Int(1))]);
+        x = self.node("GlobalAveragePool", "features.mean", &[&x], Vec::new());
+        self.node("Flatten", EMBEDDINGS, &[&x], vec![Attribute::of_int("axis", 1)]);
         for head in &self.weights.heads {
             self.head(head);
         }
     }
 
     /// Adds a node with one output, which is returned.
-    fn node(&mut self, op: &str, output: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> String {
-        let mut node = Message::new();
-        inputs.iter().for_each(|input| {
-            node.text(1, input);
-        });
-        node.text(2, output).text(3, &format!("{op}_{output}")).text(4, op);
-        for (name, value) in attributes {
-            let mut message = Message::new();
-            message.text(1, name);
-            match value {
-                Attribute::Float(value) => message.float(2, *value).int(20, attribute::FLOAT),
-                Attribute::Int(value) => message.int(3, *value).int(20, attribute::INT),
-                Attribute::Ints(values) => message.ints(8, values.iter().copied()).int(20, attribute::INTS),
-            };
-            node.message(5, &message);
-        }
-        self.graph.message(1, &node);
-        output.to_owned()
+    fn node(&mut self, op: &str, output: &str, inputs: &[&str], attributes: Vec<Attribute>) -> String {
+        self.push(Node::new(op, inputs, output, attributes))
+    }
+
+    fn push(&mut self, node: Node) -> String {
+        let output = node.output[0].clone();
+        self.nodes.push(node);
+        output
     }
 
     /// A stored tensor in f32.
     fn weight(&mut self, name: &str) -> String {
+        let output = format!("{name}.f32");
         if self.weights.tensors[name].steps.is_some() {
-            let scale = scale_of(name);
-            let output = format!("{name}.f32");
-            return self.node("DequantizeLinear", &output, &[name, &scale], &[("axis", Attribute::Int(0))]);
+            let (scale, axis) = (scale_of(name), Attribute::of_int("axis", 0));
+            return self.node("DequantizeLinear", &output, &[name, &scale], vec![axis]);
         }
-        self.node("Cast", &format!("{name}.f32"), &[name], &[("to", Attribute::Int(element::F32))])
+        self.push(cast(name, &output))
     }
 
     fn conv(&mut self, path: &str, x: &str, kernel: usize, stride: usize, groups: usize) -> String {
         let weight = self.weight(&format!("{path}.weight"));
         let bias = self.weight(&format!("{path}.bias"));
         let padding = (kernel - 1) / 2;
-        let pair = |value: usize| Attribute::Ints(vec![value as i64; 2]);
-        let attributes = [
-            ("dilations", pair(1)),
-            ("group", Attribute::Int(groups as i64)),
-            ("kernel_shape", pair(kernel)),
-            ("pads", Attribute::Ints(vec![padding as i64; 4])),
-            ("strides", pair(stride)),
+        let pair = |name: &str, value: usize| Attribute::of_ints(name, vec![value as i64; 2]);
+        let attributes = vec![
+            pair("dilations", 1),
+            Attribute::of_int("group", groups as i64),
+            pair("kernel_shape", kernel),
+            Attribute::of_ints("pads", vec![padding as i64; 4]),
+            pair("strides", stride),
         ];
-        self.node("Conv", &format!("{path}.out"), &[x, &weight, &bias], &attributes)
+        self.node("Conv", &format!("{path}.out"), &[x, &weight, &bias], attributes)
     }
 
     fn silu(&mut self, x: &str) -> String {
-        let sigmoid = self.node("Sigmoid", &format!("{x}.sigmoid"), &[x], &[]);
-        self.node("Mul", &format!("{x}.silu"), &[x, &sigmoid], &[])
+        let sigmoid = self.node("Sigmoid", &format!("{x}.sigmoid"), &[x], Vec::new());
+        self.node("Mul", &format!("{x}.silu"), &[x, &sigmoid], Vec::new())
     }
 
     fn convolution(&mut self, layer: &Convolution, x: &str) -> String {
@@ -239,38 +168,36 @@ impl Writer<'_> {
         x = self.gate(&block.gate, &x);
         x = self.convolution(&block.project, &x);
         if block.residual {
-            x = self.node("Add", &format!("{x}.sum"), &[&x, input], &[]);
+            x = self.node("Add", &format!("{x}.sum"), &[&x, input], Vec::new());
         }
         x
     }
 
     fn gate(&mut self, gate: &Gate, x: &str) -> String {
         let path = &gate.path;
-        let mean = self.node("GlobalAveragePool", &format!("{path}.mean"), &[x], &[]);
+        let mean = self.node("GlobalAveragePool", &format!("{path}.mean"), &[x], Vec::new());
         let y = self.conv(&format!("{path}.fc1"), &mean, 1, 1, 1);
         let y = self.silu(&y);
         let y = self.conv(&format!("{path}.fc2"), &y, 1, 1, 1);
-        let y = self.node("Sigmoid", &format!("{path}.gate"), &[&y], &[]);
-        self.node("Mul", &format!("{path}.out"), &[x, &y], &[])
+        let y = self.node("Sigmoid", &format!("{path}.gate"), &[&y], Vec::new());
+        self.node("Mul", &format!("{path}.out"), &[x, &y], Vec::new())
     }
 
     fn head(&mut self, head: &Head) {
         let path = head.path();
         let weight = self.weight(&format!("{path}.dense.weight"));
         let bias = self.weight(&format!("{path}.dense.bias"));
-        let transposed = [("transB", Attribute::Int(1))];
-        let inputs = [EMBEDDINGS, &weight, &bias];
-        let x = self.node("Gemm", &format!("{path}.dense.out"), &inputs, &transposed);
+        let x = self.push(dense(&[EMBEDDINGS, &weight, &bias], &format!("{path}.dense.out")));
         match head.kind {
-            HeadKind::Classes => self.node("Sigmoid", &head.name, &[&x], &[]),
+            HeadKind::Classes => self.node("Sigmoid", &head.name, &[&x], Vec::new()),
             HeadKind::Projection => {
                 let weight = self.weight(&format!("{path}.norm.weight"));
                 let bias = self.weight(&format!("{path}.norm.bias"));
                 let attributes =
-                    [("axis", Attribute::Int(-1)), ("epsilon", Attribute::Float(LAYER_NORM_EPSILON))];
+                    vec![Attribute::of_int("axis", -1), Attribute::of_float("epsilon", LAYER_NORM_EPSILON)];
                 let output = format!("{path}.norm.out");
-                let x = self.node("LayerNormalization", &output, &[&x, &weight, &bias], &attributes);
-                self.node("Tanh", &head.name, &[&x], &[])
+                let x = self.node("LayerNormalization", &output, &[&x, &weight, &bias], attributes);
+                self.node("Tanh", &head.name, &[&x], Vec::new())
             }
         };
     }

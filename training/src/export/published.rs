@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use half::f16;
-use rten_onnx::onnx::{DataLocation, DataType, ModelProto, TensorProto};
+use sleeve::internal::onnx::{self, Tensor, element};
+use sleeve::internal::read_capped;
 use sleeve::model::Model;
 
 use super::onnx::{DESCRIPTION, scale_of};
@@ -17,10 +18,10 @@ use crate::network::Description;
 /// # Errors
 /// `Format`: no ONNX file, or one that was written by something else.
 pub fn read(path: &Path) -> Result<(Description, Weights)> {
-    // The library looks a file over before anything is built from it: sizes, nesting, counts.
-    drop(open(path)?);
-    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-    weights_of(&bytes).map_err(|reason| Error::format(path, reason))
+    let bytes =
+        read_capped(path, onnx::MAX_FILE_BYTES).map_err(|error| Error::format(path, reason(&error)))?;
+    let model = onnx::Model::read(bytes).and_then(|model| weights_of(&model));
+    model.map_err(|reason| Error::format(path, reason))
 }
 
 /// The file as the library opens it.
@@ -40,25 +41,22 @@ fn reason(error: &sleeve::Error) -> String {
     }
 }
 
-fn weights_of(bytes: &[u8]) -> Result<(Description, Weights), String> {
-    let model = ModelProto::parse_buf(bytes).map_err(|error| format!("not an ONNX file: {error}"))?;
-    let properties = &model.metadata_props;
-    let description = properties.iter().find(|property| property.key.as_deref() == Some(DESCRIPTION));
+fn weights_of(model: &onnx::Model) -> Result<(Description, Weights), String> {
+    let description = model.metadata_props.iter().find(|property| property.key() == DESCRIPTION);
     let description = description
         .and_then(|property| property.value.as_deref())
         .ok_or("it was not written by `sleeve-train export`, whose files alone say which weight is which; `--formats pt` may do")?;
     let description: Description = serde_json::from_str(description)
         .map_err(|error| format!("the description among its properties cannot be read: {error}"))?;
     description.check()?;
-    let graph = model.graph.ok_or("it holds no graph")?;
-    let mut stored: HashMap<&str, &TensorProto> =
-        graph.initializer.iter().filter_map(|tensor| Some((tensor.name.as_deref()?, tensor))).collect();
+    let mut stored: HashMap<&str, &Tensor> =
+        model.graph.initializer.iter().map(|tensor| (tensor.name(), tensor)).collect();
     let mut tensors = BTreeMap::new();
     let mut tensor = |name: &str| stored.remove(name).ok_or_else(|| format!("it has no tensor `{name}`"));
     for (name, dims) in layout(&description.heads) {
         let main = tensor(&name)?;
-        let read = match main.data_type {
-            Some(DataType::INT8) => {
+        let read = match main.data_type() {
+            element::I8 => {
                 let scale = scale_of(&name);
                 let steps =
                     steps(tensor(&scale)?, dims[0]).map_err(|reason| format!("tensor `{scale}` {reason}"))?;
@@ -72,14 +70,14 @@ fn weights_of(bytes: &[u8]) -> Result<(Description, Weights), String> {
     Ok((description, Weights { heads, tensors, rounding: 0.0 }))
 }
 
-fn half(tensor: &TensorProto, dims: &[usize]) -> Result<Half, String> {
-    let values = words(tensor, dims, DataType::FLOAT16, "half precision", f16::from_le_bytes)?;
+fn half(tensor: &Tensor, dims: &[usize]) -> Result<Half, String> {
+    let values = words(tensor, dims, element::F16, "half precision", f16::from_le_bytes)?;
     Ok(Half { dims: dims.to_vec(), values: finite(values)?, steps: None })
 }
 
 /// The steps of a tensor of eight bits, one an output.
-fn steps(tensor: &TensorProto, outputs: usize) -> Result<Vec<f16>, String> {
-    let exact = words(tensor, &[outputs], DataType::FLOAT, "f32", f32::from_le_bytes)?;
+fn steps(tensor: &Tensor, outputs: usize) -> Result<Vec<f16>, String> {
+    let exact = words(tensor, &[outputs], element::F32, "f32", f32::from_le_bytes)?;
     let steps: Vec<f16> = exact.iter().map(|&step| f16::from_f32(step)).collect();
     match exact.iter().zip(&steps).find(|&(&exact, step)| exact <= 0.0 || step.to_f32() != exact) {
         Some((exact, _)) => Err(format!("holds {exact}, which is no step of half precision")),
@@ -87,8 +85,8 @@ fn steps(tensor: &TensorProto, outputs: usize) -> Result<Vec<f16>, String> {
     }
 }
 
-fn eight_bits(tensor: &TensorProto, dims: &[usize], steps: Vec<f16>) -> Result<Half, String> {
-    let counts = words(tensor, dims, DataType::INT8, "eight bits", i8::from_le_bytes)?;
+fn eight_bits(tensor: &Tensor, dims: &[usize], steps: Vec<f16>) -> Result<Half, String> {
+    let counts = words(tensor, dims, element::I8, "eight bits", i8::from_le_bytes)?;
     let per_output = counts.len() / dims[0];
     let rows = counts.chunks(per_output).zip(&steps);
     let values =
@@ -105,22 +103,19 @@ fn finite(values: Vec<f16>) -> Result<Vec<f16>, String> {
 
 /// The values of a tensor that must have this shape and type.
 fn words<const N: usize, T>(
-    tensor: &TensorProto,
+    tensor: &Tensor,
     dims: &[usize],
-    data_type: DataType,
+    data_type: i64,
     spelt: &str,
     read: impl Fn([u8; N]) -> T,
 ) -> Result<Vec<T>, String> {
     if !tensor.dims.iter().copied().eq(dims.iter().map(|&dim| dim as i64)) {
         return Err(format!("has the shape {:?}, not {dims:?}", tensor.dims));
     }
-    if tensor.data_type != Some(data_type) {
+    if tensor.data_type() != data_type {
         return Err(format!("is not in {spelt}"));
     }
-    if tensor.data_location == Some(DataLocation::EXTERNAL) {
-        return Err("lies in another file".into());
-    }
-    let raw = tensor.raw_data.as_ref().ok_or("holds nothing")?.borrow();
+    let raw = tensor.raw_data.as_ref().ok_or("holds nothing")?;
     let (words, rest) = raw.as_chunks();
     if words.len() != dims.iter().product::<usize>() || !rest.is_empty() {
         return Err(format!("holds {} bytes, not those of {dims:?}", raw.len()));

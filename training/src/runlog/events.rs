@@ -1,9 +1,8 @@
 //! TensorBoard's event files: records of TensorFlow's format, each a Protocol Buffers message `Event`.
 //!
 //! A record is the length of the message in eight bytes, a checksum of these, the message, and a checksum of it, all
-//! little-endian (tensorflow/core/lib/io/record_writer.h). Of `Event` (tensorflow/core/util/event.proto) this
-//! writes wall_time (1), step (2), file_version (3), summary (5) and session_log (7); of `Summary.Value` tag (1) and
-//! simple_value (2).
+//! little-endian (tensorflow/core/lib/io/record_writer.h). Of `Event` (tensorflow/core/util/event.proto) and what it holds,
+//! the fields that are written here are declared at the end.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -11,13 +10,13 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crc::{CRC_32_ISCSI, Crc};
+use prost::Message;
 
 use super::Entry;
 use crate::error::{Error, Result};
-use crate::export::protobuf::Message;
 
 /// `SessionLog.START`.
-const START: i64 = 1;
+const START: i32 = 1;
 /// The checksum of TensorFlow's records, CRC-32C.
 static CHECKSUM: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
@@ -47,9 +46,7 @@ impl EventWriter {
             }
         };
         let mut writer = EventWriter { path, file };
-        let mut event = Message::new();
-        event.double(1, now()).text(3, "brain.Event:2");
-        writer.append(event)?;
+        writer.append(Event { file_version: Some("brain.Event:2".into()), ..Event::at(now()) })?;
         Ok(writer)
     }
 
@@ -58,11 +55,8 @@ impl EventWriter {
     /// # Errors
     /// If it cannot be written.
     pub fn start(&mut self, step: u64) -> Result<()> {
-        let mut session = Message::new();
-        session.int(1, START);
-        let mut event = Message::new();
-        event.double(1, now()).int(2, step as i64).message(7, &session);
-        self.append(event)
+        let session_log = Some(SessionLog { status: Some(START) });
+        self.append(Event { step: Some(step as i64), session_log, ..Event::at(now()) })
     }
 
     /// Appends the values of an entry, as scalars.
@@ -70,19 +64,16 @@ impl EventWriter {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&mut self, entry: &Entry) -> Result<()> {
-        let mut summary = Message::new();
-        for (name, &value) in &entry.values {
-            let mut one = Message::new();
-            one.text(1, name).float(2, value as f32);
-            summary.message(1, &one);
-        }
-        let mut event = Message::new();
-        event.double(1, entry.time).int(2, entry.step as i64).message(5, &summary);
-        self.append(event)
+        let scalar = |(name, &value): (&String, &f64)| Scalar {
+            tag: Some(name.clone()),
+            simple_value: Some(value as f32),
+        };
+        let summary = Some(Summary { value: entry.values.iter().map(scalar).collect() });
+        self.append(Event { step: Some(entry.step as i64), summary, ..Event::at(entry.time) })
     }
 
-    fn append(&mut self, event: Message) -> Result<()> {
-        let record = record(&event.into_bytes());
+    fn append(&mut self, event: Event) -> Result<()> {
+        let record = record(&event.encode_to_vec());
         self.file.write_all(&record).map_err(|error| Error::io(&self.path, error))
     }
 }
@@ -105,6 +96,47 @@ fn record(message: &[u8]) -> Vec<u8> {
 /// of its own.
 fn masked(bytes: &[u8]) -> u32 {
     CHECKSUM.checksum(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Event {
+    #[prost(double, optional, tag = "1")]
+    wall_time: Option<f64>,
+    #[prost(int64, optional, tag = "2")]
+    step: Option<i64>,
+    #[prost(string, optional, tag = "3")]
+    file_version: Option<String>,
+    #[prost(message, optional, tag = "5")]
+    summary: Option<Summary>,
+    #[prost(message, optional, tag = "7")]
+    session_log: Option<SessionLog>,
+}
+
+impl Event {
+    fn at(wall_time: f64) -> Event {
+        Event { wall_time: Some(wall_time), ..Event::default() }
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Summary {
+    #[prost(message, repeated, tag = "1")]
+    value: Vec<Scalar>,
+}
+
+/// `Summary.Value`.
+#[derive(Clone, PartialEq, Message)]
+struct Scalar {
+    #[prost(string, optional, tag = "1")]
+    tag: Option<String>,
+    #[prost(float, optional, tag = "2")]
+    simple_value: Option<f32>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct SessionLog {
+    #[prost(int32, optional, tag = "1")]
+    status: Option<i32>,
 }
 
 #[cfg(test)]

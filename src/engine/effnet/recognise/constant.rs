@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::onnx::{RawTensor, element};
+use crate::onnx::{Tensor, element};
 
 /// No constant of an EfficientNet-B0 has more elements (the largest has 0.7 million).
 const MOST_ELEMENTS: usize = 1 << 25;
@@ -35,14 +35,14 @@ impl Constant {
     }
 
     /// Reads a stored tensor; half precision is widened.
-    pub fn read(raw: &RawTensor) -> Result<Self, String> {
-        let name = raw.name;
-        if raw.external {
+    pub fn read(tensor: &Tensor) -> Result<Self, String> {
+        let name = tensor.name();
+        if tensor.is_external() {
             return Err(format!("tensor {name} lies in another file"));
         }
-        let mut dims = Vec::with_capacity(raw.dims.len().min(8));
+        let mut dims = Vec::with_capacity(tensor.dims.len().min(8));
         let mut count = 1usize;
-        for &dim in &raw.dims {
+        for &dim in &tensor.dims {
             let dim = usize::try_from(dim).map_err(|_| format!("tensor {name} has a negative dimension"))?;
             count = count
                 .checked_mul(dim)
@@ -50,38 +50,12 @@ impl Constant {
                 .ok_or_else(|| format!("tensor {name} has more elements than any of an EfficientNet-B0"))?;
             dims.push(dim);
         }
-        let values = match raw.data_type {
-            element::F32 => Values::Floats(match raw.raw {
-                Some(bytes) => words(bytes, f32::from_le_bytes)?,
-                None => raw.floats.as_slice().into(),
-            }),
-            element::F64 => Values::Floats(match raw.raw {
-                Some(bytes) => words(bytes, |word| f64::from_le_bytes(word) as f32)?,
-                None => raw.floats.as_slice().into(),
-            }),
-            element::F16 => Values::Floats(match raw.raw {
-                Some(bytes) => words(bytes, |word| half::f16::from_le_bytes(word).to_f32())?,
-                // Half precision among the integers: one bit pattern each.
-                None => raw.ints.iter().map(|&bits| half::f16::from_bits(bits as u16).to_f32()).collect(),
-            }),
-            element::I64 => Values::Ints(match raw.raw {
-                Some(bytes) => words(bytes, i64::from_le_bytes)?,
-                None => raw.ints.as_slice().into(),
-            }),
-            element::I32 => Values::Ints(match raw.raw {
-                Some(bytes) => words(bytes, |word| i64::from(i32::from_le_bytes(word)))?,
-                None => raw.ints.as_slice().into(),
-            }),
-            element::I8 => Values::Bytes(match raw.raw {
-                Some(bytes) => words(bytes, |word| i16::from(i8::from_le_bytes(word)))?,
-                None => raw.ints.iter().map(|&value| value as i16).collect(),
-            }),
-            element::U8 => Values::Bytes(match raw.raw {
-                Some(bytes) => words(bytes, |[byte]| i16::from(byte))?,
-                None => raw.ints.iter().map(|&value| value as i16).collect(),
-            }),
-            other => return Err(format!("tensor {name} has elements of ONNX type {other}")),
+        let values = match tensor.data_type() {
+            element::I64 | element::I32 => tensor.integers().map(Values::Ints),
+            element::I8 | element::U8 => tensor.eight_bits().map(Values::Bytes),
+            _ => tensor.floats().map(Values::Floats),
         };
+        let values = values.map_err(|reason| format!("tensor {name} {reason}"))?;
         // An empty tensor can only be a missing list; with further dimensions their product, which
         // strides are made of, would have no bound.
         if count == 0 && dims.len() > 1 {
@@ -211,14 +185,6 @@ impl Constant {
     pub fn map(&self, f: impl Fn(f32) -> f32) -> Result<Self, String> {
         Ok(Self::floats(self.dims.clone(), self.as_floats()?.iter().map(|&value| f(value)).collect()))
     }
-}
-
-fn words<const N: usize, T>(bytes: &[u8], read: impl Fn([u8; N]) -> T) -> Result<Rc<[T]>, String> {
-    let (words, rest) = bytes.as_chunks::<N>();
-    if !rest.is_empty() {
-        return Err("a tensor's data is cut short".into());
-    }
-    Ok(words.iter().map(|&word| read(word)).collect())
 }
 
 /// Values read along `strides`, in the row-major order of `dims`.

@@ -1,8 +1,8 @@
 //! Operations on constants alone, done once at load.
 
 use super::constant::{BATCH, Constant, Values};
-use super::onnx::{Node, element};
 use super::view::axis_index;
+use crate::onnx::{Node, element};
 
 /// What a node whose inputs are all constant computes.
 pub(super) fn fold(node: &Node, inputs: &[Option<&Constant>]) -> Result<Constant, String> {
@@ -15,7 +15,7 @@ pub(super) fn fold(node: &Node, inputs: &[Option<&Constant>]) -> Result<Constant
             None => Ok(node.ints(name).map(<[i64]>::to_vec)),
         }
     };
-    match node.op {
+    match node.op_type() {
         "Constant" => constant(node),
         "Identity" => Ok(input(0)?.clone()),
         "Cast" => cast(input(0)?, node.int("to").unwrap_or(0)),
@@ -106,7 +106,7 @@ pub(super) fn fold(node: &Node, inputs: &[Option<&Constant>]) -> Result<Constant
 }
 
 fn constant(node: &Node) -> Result<Constant, String> {
-    if let Some(tensor) = node.tensor("value") {
+    if let Some(tensor) = node.attribute("value").and_then(|value| value.t.as_ref()) {
         return Constant::read(tensor);
     }
     if let Some(value) = node.float("value_float") {

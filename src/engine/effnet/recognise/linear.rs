@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use super::constant::Constant;
 use super::expression::{Conv, Id, Pads};
-use super::onnx::Node;
 use super::trace::{Trace, Value, floats, weights_of};
 use super::view::{Axis, View};
+use crate::onnx::Node;
 
 impl Trace<'_> {
     pub(super) fn conv(

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use super::constant::{BATCH, Constant};
 use super::expression::{Arena, Function, Id, Operation};
 use super::fold;
-use super::onnx::{Graph, Node, element};
 use super::view::{Axis, View, axis_index};
+use crate::onnx::{Graph, Node, Tensor, ValueInfo, element};
 
 /// What a tensor's name stands for.
 #[derive(Clone)]
@@ -31,26 +31,27 @@ pub(super) struct Trace<'a> {
 }
 
 /// What the graph computes of its input, or why it cannot be said.
-pub(super) fn trace<'a>(graph: &'a Graph<'a>) -> Result<(Trace<'a>, Vec<TracedOutput>), String> {
+pub(super) fn trace(graph: &Graph) -> Result<(Trace<'_>, Vec<TracedOutput>), String> {
     let needed = needed_nodes(graph)?;
     let mut trace = Trace::start(graph)?;
-    for (node, _) in graph.nodes.iter().zip(needed).filter(|(_, needed)| *needed) {
+    for (node, _) in graph.node.iter().zip(needed).filter(|(_, needed)| *needed) {
         trace.step(node).map_err(|reason| {
-            let name = node.outputs.first().copied().unwrap_or(node.name);
-            format!("{} `{name}`: {reason}", node.op)
+            let name = node.output.first().map_or(node.name(), String::as_str);
+            format!("{} `{name}`: {reason}", node.op_type())
         })?;
     }
     let mut outputs = Vec::new();
-    for output in &graph.outputs {
-        match trace.values.get(output.name) {
+    for output in &graph.output {
+        let name = output.name();
+        match trace.values.get(name) {
             Some(Value::Tensor { id, view }) if view.is_rows() => {
-                outputs.push(TracedOutput { name: output.name.to_owned(), id: *id });
+                outputs.push(TracedOutput { name: name.to_owned(), id: *id });
             }
             Some(Value::Tensor { .. }) => {
-                return Err(format!("output {} is not a vector a patch", output.name));
+                return Err(format!("output {name} is not a vector a patch"));
             }
-            Some(Value::Constant(_)) => return Err(format!("output {} is constant", output.name)),
-            None => return Err(format!("output {} is never computed", output.name)),
+            Some(Value::Constant(_)) => return Err(format!("output {name} is constant")),
+            None => return Err(format!("output {name} is never computed")),
         }
     }
     if outputs.is_empty() {
@@ -62,38 +63,39 @@ pub(super) fn trace<'a>(graph: &'a Graph<'a>) -> Result<(Trace<'a>, Vec<TracedOu
 /// Which nodes the outputs depend on: what else a file holds does not matter.
 fn needed_nodes(graph: &Graph) -> Result<Vec<bool>, String> {
     let mut producer = HashMap::new();
-    for (index, node) in graph.nodes.iter().enumerate() {
-        for &output in node.outputs.iter().filter(|name| !name.is_empty()) {
-            if producer.insert(output, index).is_some() {
+    for (index, node) in graph.node.iter().enumerate() {
+        for output in node.output.iter().filter(|name| !name.is_empty()) {
+            if producer.insert(output.as_str(), index).is_some() {
                 return Err(format!("two nodes compute `{output}`"));
             }
         }
     }
-    let mut needed = vec![false; graph.nodes.len()];
-    let mut names: Vec<&str> = graph.outputs.iter().map(|output| output.name).collect();
+    let mut needed = vec![false; graph.node.len()];
+    let mut names: Vec<&str> = graph.output.iter().map(ValueInfo::name).collect();
     while let Some(name) = names.pop() {
         if let Some(&index) = producer.get(name)
             && !std::mem::replace(&mut needed[index], true)
         {
-            names.extend(graph.nodes[index].inputs.iter().copied());
+            names.extend(graph.node[index].input.iter().map(String::as_str));
         }
     }
     Ok(needed)
 }
 
 impl<'a> Trace<'a> {
-    fn start(graph: &'a Graph<'a>) -> Result<Self, String> {
-        let initialisers: HashSet<&str> = graph.initialisers.iter().map(|tensor| tensor.name).collect();
-        let mut inputs = graph.inputs.iter().filter(|input| !initialisers.contains(input.name));
+    fn start(graph: &'a Graph) -> Result<Self, String> {
+        let initialisers: HashSet<&str> = graph.initializer.iter().map(Tensor::name).collect();
+        let mut inputs = graph.input.iter().filter(|input| !initialisers.contains(input.name()));
         let (Some(input), None) = (inputs.next(), inputs.next()) else {
             return Err("not exactly one input".into());
         };
-        if input.element != element::F32 {
+        if input.element() != element::F32 {
             return Err("the input is not 32-bit float".into());
         }
-        let dims = input.dims.as_deref().ok_or("the input's shape is not stated")?;
+        let dims = input.declared().dims.ok_or("the input's shape is not stated")?;
         let (batch, rest) = dims.split_first().ok_or("the input is a scalar")?;
-        let fixed: Option<Vec<i64>> = rest.iter().copied().collect();
+        let batch = batch.map(|batch| batch as i64);
+        let fixed: Option<Vec<usize>> = rest.iter().copied().collect();
         let fixed = fixed.ok_or("the graph leaves the size of a patch open")?;
         // [n, frames, bands], or with the one channel named, first or last.
         let (axes, rows, columns) = match fixed[..] {
@@ -105,30 +107,29 @@ impl<'a> Trace<'a> {
         if !(32..=4096).contains(&rows) || !(32..=4096).contains(&columns) || rows * columns > 1 << 20 {
             return Err(format!("a patch of {rows} x {columns} values"));
         }
-        let (rows, columns) = (rows as usize, columns as usize);
         let mut arena = Arena::default();
         let id = arena.input(rows, columns);
         let mut view = vec![Axis::Batch];
         view.extend(axes);
         let mut values = HashMap::new();
-        for raw in &graph.initialisers {
+        for tensor in &graph.initializer {
             // A tensor that cannot be read matters only if something uses it.
-            if let Ok(constant) = Constant::read(raw) {
-                values.insert(raw.name, Value::Constant(constant));
+            if let Ok(constant) = Constant::read(tensor) {
+                values.insert(tensor.name(), Value::Constant(constant));
             }
         }
-        values.insert(input.name, Value::Tensor { id, view: View(view) });
-        Ok(Self { arena, input_name: input.name.to_owned(), rows, columns, batch: *batch, values })
+        values.insert(input.name(), Value::Tensor { id, view: View(view) });
+        Ok(Self { arena, input_name: input.name().to_owned(), rows, columns, batch, values })
     }
 
-    fn step(&mut self, node: &Node<'a>) -> Result<(), String> {
-        if !matches!(node.domain, "" | "ai.onnx") {
-            return Err(format!("an operator of domain {}", node.domain));
+    fn step(&mut self, node: &'a Node) -> Result<(), String> {
+        if !matches!(node.domain(), "" | "ai.onnx") {
+            return Err(format!("an operator of domain {}", node.domain()));
         }
         let inputs: Vec<Option<Value>> = node
-            .inputs
+            .input
             .iter()
-            .map(|&name| match (name, self.values.get(name)) {
+            .map(|name| match (name.as_str(), self.values.get(name.as_str())) {
                 ("", _) => Ok(None),
                 (_, Some(value)) => Ok(Some(value.clone())),
                 (name, None) => Err(format!("its input `{name}` is not known")),
@@ -146,13 +147,13 @@ impl<'a> Trace<'a> {
             Some(constants) => Value::Constant(fold::fold(node, &constants)?),
             None => self.apply(node, &inputs)?,
         };
-        let output = *node.outputs.first().ok_or("it has no output")?;
+        let output = node.output.first().ok_or("it has no output")?;
         self.values.insert(output, value);
         Ok(())
     }
 
     fn apply(&mut self, node: &Node, inputs: &[Option<Value>]) -> Result<Value, String> {
-        if let (Some(operation), [Some(a), Some(b)]) = (arithmetic(node.op), inputs) {
+        if let (Some(operation), [Some(a), Some(b)]) = (arithmetic(node.op_type()), inputs) {
             return self.binary(operation, a, b);
         }
         let Some(Some(Value::Tensor { id, view })) = inputs.first() else {
@@ -161,7 +162,7 @@ impl<'a> Trace<'a> {
         let (id, view) = (*id, view.clone());
         let size = self.arena.size(id);
         let keep = |id: Id| Ok(Value::Tensor { id, view: view.clone() });
-        match node.op {
+        match node.op_type() {
             "Identity" | "Dropout" => keep(id),
             "Cast" if node.int("to") == Some(element::F32) => keep(id),
             "Sigmoid" => keep(self.arena.function(Function::Sigmoid, id)?),

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use half::f16;
 use serde_json::{Map, Value, json};
+use sleeve::internal::onnx::{Attribute, Graph, Node, ValueInfo};
 use sleeve::model::{Metadata, Model};
 
 use super::super::datasets::Labelling;
 use crate::atomic;
 use crate::error::{Error, Result};
-use crate::export::onnx::{element, initialiser_of, node, value};
-use crate::export::protobuf::Message;
+use crate::export::onnx::{cast, dense, half, written};
 
 /// Numbers of a layer, and the widths around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +56,6 @@ pub struct Head {
 /// Names of the graph's input and output.
 const INPUT: &str = "embeddings";
 const OUTPUT: &str = "predictions";
-/// Operator set and format of ONNX that every runtime of the last years reads.
-const OPERATOR_SET: i64 = 17;
-const FORMAT: i64 = 8;
 
 impl Head {
     /// The bytes of an ONNX file: weights in half precision behind casts, embeddings `[n, inputs]` in, activations
@@ -68,42 +65,44 @@ impl Head {
     /// If a weight is too large for half precision.
     pub fn onnx(&self, name: &str) -> Result<Vec<u8>> {
         assert_eq!(self.values.len(), self.shape.values());
-        let mut graph = Message::new();
-        for (name, _) in self.shape.tensors() {
-            graph.message(1, &node("Cast", &[name], &format!("{name}.f32"), &[("to", element::F32)]));
-        }
         let layer = |layer: &str, input: &str| {
             let (weight, bias) = (format!("{layer}.weight.f32"), format!("{layer}.bias.f32"));
-            node("Gemm", &[input, &weight, &bias], &format!("{layer}.out"), &[("transB", 1)])
+            dense(&[input, &weight, &bias], &format!("{layer}.out"))
         };
         let (activation, axis) = match self.labelling {
-            Labelling::Multi => ("Sigmoid", &[][..]),
-            Labelling::Single => ("Softmax", &[("axis", -1)][..]),
+            Labelling::Multi => ("Sigmoid", Vec::new()),
+            Labelling::Single => ("Softmax", vec![Attribute::of_int("axis", -1)]),
         };
-        graph.message(1, &layer("hidden", INPUT));
-        graph.message(1, &node("Relu", &["hidden.out"], "hidden.relu", &[]));
-        graph.message(1, &layer("output", "hidden.relu"));
-        graph.message(1, &node(activation, &["output.out"], OUTPUT, axis));
-        graph.text(2, name);
+        let tensors = self.shape.tensors();
+        let mut node: Vec<Node> =
+            tensors.iter().map(|(name, _)| cast(name, &format!("{name}.f32"))).collect();
+        node.extend([
+            layer("hidden", INPUT),
+            Node::new("Relu", &["hidden.out"], "hidden.relu", Vec::new()),
+            layer("output", "hidden.relu"),
+            Node::new(activation, &["output.out"], OUTPUT, axis),
+        ]);
+        let mut initializer = Vec::new();
         let mut rest = &self.values[..];
-        for (name, dims) in self.shape.tensors() {
+        for (name, dims) in tensors {
             let (own, others) = rest.split_at(dims.iter().product());
             let halves: Vec<f16> = own.iter().map(|&value| f16::from_f32(value)).collect();
             if let Some(at) = halves.iter().position(|value| !value.is_finite()) {
                 let reason = format!("{name} holds {}, too large for half precision", own[at]);
                 return Err(Error::InvalidArgument(reason));
             }
-            graph.message(5, &initialiser_of(name, &dims, &halves));
+            initializer.push(half(name, &dims, &halves));
             rest = others;
         }
-        graph.message(11, &value(INPUT, &[self.shape.inputs]));
-        graph.message(12, &value(OUTPUT, &[self.shape.classes]));
-        let mut operators = Message::new();
-        operators.text(1, "").int(2, OPERATOR_SET);
-        let mut model = Message::new();
-        model.int(1, FORMAT).text(2, "sleeve-train").text(3, env!("CARGO_PKG_VERSION"));
-        model.message(7, &graph).message(8, &operators);
-        Ok(model.into_bytes())
+        let graph = Graph {
+            name: Some(name.to_owned()),
+            node,
+            initializer,
+            input: vec![ValueInfo::rows(INPUT, &[self.shape.inputs])],
+            output: vec![ValueInfo::rows(OUTPUT, &[self.shape.classes])],
+            ..Graph::default()
+        };
+        Ok(written(graph, &[]))
     }
 }
 

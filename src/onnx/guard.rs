@@ -1,9 +1,10 @@
 //! A look through an ONNX file's protobuf structure before anything is built from it.
 //!
-//! The reader behind this engine turns messages into Rust values by recursion. A hostile file of a few
-//! hundred kilobytes could nest graphs deeply enough to overflow the stack, or hold so many empty messages
-//! that they need a hundred times its size in memory; neither can be caught afterwards. So the structure is
-//! walked once here, without building anything, and refused when it is deeper or busier than any network is.
+//! Readers turn messages into Rust values by recursion. A hostile file of a few hundred kilobytes could nest graphs
+//! deeply enough to overflow the stack, or hold so many empty messages that they need a hundred times its size in
+//! memory; neither can be caught afterwards. So the structure is walked once here, without building anything, and
+//! refused when it is deeper or busier than any network is. prost itself counts neither fields nor bytes, and its walk
+//! over keys and lengths is no part of its API: hence the two short functions at the end.
 
 /// Graphs in attributes of nodes in graphs: real files reach a depth of about 8 messages.
 const MAX_DEPTH: usize = 32;
@@ -11,7 +12,7 @@ const MAX_DEPTH: usize = 32;
 /// Fields in the whole file, tensor data counted as one each. A network of 1,000 nodes has about 20,000.
 const MAX_FIELDS: usize = 1_000_000;
 
-/// The messages that nest, as far as this engine reads them.
+/// The messages that nest, as far as any reader here or behind rten goes.
 #[derive(Clone, Copy)]
 enum Message {
     Model,

@@ -1,0 +1,156 @@
+//! The checks of a graph that come before anything of it is loaded: sizes, depth, and weights in other files.
+
+use std::collections::HashMap;
+
+use super::proto::{Attribute, Graph, Node, Tensor, element};
+
+/// Nodes in a graph. The largest audio networks have about 2,000.
+const MAX_NODES: usize = 8192;
+
+/// Nodes on the longest way through a graph. Execution is planned by recursion, one level a node: twice this
+/// many fit the stack of the engine's threads.
+const MAX_DEPTH: usize = 2048;
+
+/// No kernel, stride, dilation or padding is larger; what is larger asks for memory and time that nobody has.
+const MAX_ATTRIBUTE: i64 = 1024;
+
+/// Values in one constant tensor.
+const MAX_ELEMENTS: u64 = 1 << 29;
+
+/// Values in a tensor that is made as large as a constant says.
+const MAX_MADE: u64 = 1 << 24;
+
+/// Operators that make a tensor as large as a constant says; to `Pad`, it says what is added.
+const SHAPE_TAKERS: [&str; 5] = ["ConstantOfShape", "Expand", "Pad", "Range", "Tile"];
+
+/// Attributes that say how large something is.
+const SIZES: [&str; 5] = ["dilations", "kernel_shape", "output_padding", "pads", "strides"];
+
+/// Checks a graph.
+///
+/// # Errors
+/// Why it cannot be used.
+pub fn check(graph: &Graph) -> Result<(), String> {
+    if graph.node.is_empty() || graph.output.is_empty() {
+        return Err("the graph computes nothing: it has no nodes or no outputs".into());
+    }
+    if graph.node.len() > MAX_NODES {
+        return Err(format!("the graph has {} nodes; at most {MAX_NODES} are run", graph.node.len()));
+    }
+    check_depth(&graph.node)?;
+    // The constants that say how large a tensor is, and whether it is a padding that they say.
+    let mut shapes = HashMap::new();
+    for node in &graph.node {
+        let name = node.op_type();
+        if SHAPE_TAKERS.contains(&name) {
+            shapes.extend(node.input.iter().map(|input| (input.as_str(), name == "Pad")));
+        }
+        for attribute in &node.attribute {
+            check_attribute(attribute).map_err(|reason| format!("operator {name}: {reason}"))?;
+        }
+    }
+    for tensor in &graph.initializer {
+        check_tensor(tensor)?;
+        if let Some(&is_padding) = shapes.get(tensor.name()) {
+            check_shape(tensor.name(), &integers(tensor), is_padding)?;
+        }
+    }
+    for node in graph.node.iter().filter(|node| node.op_type() == "Constant") {
+        let name = node.output.first().map(String::as_str).unwrap_or_default();
+        let Some(&is_padding) = shapes.get(name) else { continue };
+        for attribute in &node.attribute {
+            check_shape(name, &attribute.ints, is_padding)?;
+            let tensor = attribute.t.as_ref();
+            tensor.map_or(Ok(()), |tensor| check_shape(name, &integers(tensor), is_padding))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether every node comes after those it takes its inputs from, none too deep.
+fn check_depth(nodes: &[Node]) -> Result<(), String> {
+    // For each value that a node makes, how many nodes deep it is once its node has been seen; 0 before.
+    let made = nodes.iter().flat_map(|node| &node.output).filter(|name| !name.is_empty());
+    let mut depths: HashMap<&str, usize> = made.map(|name| (name.as_str(), 0)).collect();
+    for node in nodes {
+        let mut depth = 0;
+        for input in &node.input {
+            match depths.get(input.as_str()) {
+                Some(0) => {
+                    return Err(format!("the nodes are not in order: {input} is used before it is made"));
+                }
+                Some(&made) => depth = depth.max(made),
+                None => {}
+            }
+        }
+        if depth == MAX_DEPTH {
+            return Err(format!("the graph is more than {MAX_DEPTH} nodes deep"));
+        }
+        depths.extend(
+            node.output.iter().filter(|name| !name.is_empty()).map(|name| (name.as_str(), depth + 1)),
+        );
+    }
+    Ok(())
+}
+
+fn check_attribute(attribute: &Attribute) -> Result<(), String> {
+    let name = attribute.name();
+    if attribute.g.is_some() {
+        return Err("it holds a graph of its own (control flow), which no engine here runs".into());
+    }
+    if let Some(tensor) = &attribute.t {
+        check_tensor(tensor)?;
+    }
+    let too_large = |value: &&i64| SIZES.contains(&name) && value.unsigned_abs() > MAX_ATTRIBUTE as u64;
+    match attribute.ints.iter().chain(&attribute.i).find(too_large) {
+        Some(value) => Err(format!("attribute {name} is {value}, beyond {MAX_ATTRIBUTE}")),
+        None => Ok(()),
+    }
+}
+
+fn check_tensor(tensor: &Tensor) -> Result<(), String> {
+    let name = tensor.name.as_deref().unwrap_or("without a name");
+    if tensor.is_external() {
+        let file = tensor.external_data.iter().find(|pair| pair.key() == "location");
+        let file = file.and_then(|pair| pair.value.as_deref()).unwrap_or("another file");
+        return Err(format!(
+            "the weights of tensor {name} are kept in {file:?}; a model must be one file, whose hash says \
+             which weights it has: save it without external data"
+        ));
+    }
+    let elements = tensor.dims.iter().try_fold(1u64, |product, &dim| {
+        product.checked_mul(u64::try_from(dim).ok()?).filter(|&product| product <= MAX_ELEMENTS)
+    });
+    if elements.is_none() {
+        return Err(format!("tensor {name} has an impossible shape {:?}", tensor.dims));
+    }
+    Ok(())
+}
+
+/// The values of an integer tensor that may be a shape; empty for anything else.
+fn integers(tensor: &Tensor) -> Vec<i64> {
+    match (&tensor.raw_data, tensor.data_type()) {
+        // Whichever list a runtime reads.
+        (None, _) => {
+            tensor.int64_data.iter().copied().chain(tensor.int32_data.iter().map(|&v| v.into())).collect()
+        }
+        (Some(raw), element::I64) => {
+            raw.as_chunks::<8>().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect()
+        }
+        (Some(raw), element::I32) => {
+            raw.as_chunks::<4>().0.iter().map(|&bytes| i32::from_le_bytes(bytes).into()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn check_shape(name: &str, values: &[i64], is_padding: bool) -> Result<(), String> {
+    let possible = if is_padding {
+        values.iter().all(|value| value.unsigned_abs() <= MAX_ATTRIBUTE as u64)
+    } else {
+        let mut sizes = values.iter().filter(|&&value| value > 0).map(|value| value.unsigned_abs());
+        let product = sizes.try_fold(1u64, |product, size| product.checked_mul(size));
+        product.is_some_and(|product| product <= MAX_MADE)
+    };
+    if possible { Ok(()) } else { Err(format!("constant {name} asks for a tensor of shape {values:?}")) }
+}

@@ -1,0 +1,162 @@
+//! ONNX files: the one place where they are read, checked and written.
+//!
+//! [`Model::read`] looks the bytes over before anything is built of them ([`guard`]), reads them once ([`proto`]),
+//! refuses sizes that cannot be meant ([`bounds`]) and says what exporters leave out ([`repair`]). What comes out is
+//! shared by everything that makes something of a graph: the fused engine's recogniser, rten, the writer of TorchScript,
+//! and the training tools. Weights stay where they are in the file's bytes. rten reads bytes alone: it gets those of
+//! [`Model::to_bytes`], so that it sees what was checked and nothing else.
+
+mod bounds;
+mod build;
+mod guard;
+mod proto;
+mod repair;
+mod values;
+
+use std::collections::BTreeSet;
+
+use prost::Message;
+use prost::bytes::Bytes;
+
+pub use build::{file_of, property};
+pub use proto::{
+    Attribute, Dimension, Graph, Model, Node, OperatorSet, Pair, Shape, Tensor, TensorType, Type, ValueInfo,
+    element,
+};
+
+/// The largest file that is read. The largest embedding networks in use have about 90 million weights.
+pub const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// What a network takes and gives, as its file declares it.
+#[derive(Clone, Debug)]
+pub struct Signature {
+    /// The inputs, without the initialisers that old files list among them.
+    pub inputs: Vec<Declared>,
+    /// The outputs.
+    pub outputs: Vec<Declared>,
+}
+
+/// A declared tensor: an input or an output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// Its name.
+    pub name: String,
+    /// Its dimensions, `None` for those that are dynamic; `None` where the file declares no shape.
+    pub dims: Option<Vec<Option<usize>>>,
+}
+
+impl Model {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Why the bytes cannot be used: no ONNX file, weights in another file, a size that cannot be meant.
+    pub fn read(bytes: impl Into<Bytes>) -> Result<Model, String> {
+        let bytes = bytes.into();
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(format!("larger than {} MiB", MAX_FILE_BYTES >> 20));
+        }
+        guard::walk(&bytes)?;
+        let size = bytes.len();
+        let mut model = Model::decode(bytes).map_err(|error| format!("no ONNX file: {error}"))?;
+        if model.graph == Graph::default() {
+            return Err("no ONNX file: it holds no graph".into());
+        }
+        bounds::check(&model.graph)?;
+        repair::say_kernel_shapes(&mut model.graph);
+        model.let_go_of_the_file(size);
+        Ok(model)
+    }
+
+    /// The file's bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    /// What the graph takes and gives.
+    pub fn signature(&self) -> Signature {
+        let Graph { initializer, input, output, .. } = &self.graph;
+        let initialised: BTreeSet<&str> = initializer.iter().map(Tensor::name).collect();
+        let inputs = input.iter().filter(|input| !initialised.contains(input.name()));
+        Signature {
+            inputs: inputs.map(ValueInfo::declared).collect(),
+            outputs: output.iter().map(ValueInfo::declared).collect(),
+        }
+    }
+
+    /// The operators that the graph uses, each once; those outside the default domain as `domain::name`.
+    pub fn operators(&self) -> BTreeSet<String> {
+        let name = |node: &Node| match node.domain() {
+            "" | "ai.onnx" => node.op_type().to_owned(),
+            domain => format!("{domain}::{}", node.op_type()),
+        };
+        self.graph.node.iter().map(name).collect()
+    }
+
+    /// Where most weights are stored as numbers and not as bytes, they have been copied out of the file. Then what is
+    /// left in it is copied too, so that it is not held beside them.
+    fn let_go_of_the_file(&mut self, size: usize) {
+        let Graph { node, initializer, .. } = &mut self.graph;
+        let attributes = node.iter_mut().flat_map(|node| &mut node.attribute);
+        let mut tensors: Vec<&mut Tensor> = initializer
+            .iter_mut()
+            .chain(attributes.filter_map(|attribute| attribute.t.as_deref_mut()))
+            .collect();
+        if tensors.iter().map(|tensor| tensor.copied_bytes()).sum::<usize>() > size / 2 {
+            for raw in tensors.iter_mut().filter_map(|tensor| tensor.raw_data.as_mut()) {
+                *raw = Bytes::copy_from_slice(raw);
+            }
+        }
+    }
+}
+
+impl ValueInfo {
+    /// The type of its elements, one of [`element`]; 0 where the file does not say.
+    pub fn element(&self) -> i64 {
+        let tensor = self.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref());
+        tensor.map_or(0, TensorType::elem_type)
+    }
+
+    /// Its name and shape.
+    pub fn declared(&self) -> Declared {
+        let shape = self.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref()?.shape.as_ref());
+        let dims = shape.map(|shape| {
+            // Exporters write 0 or -1 for "any" where they should write nothing.
+            let fixed = |value: i64| usize::try_from(value).ok().filter(|&value| value > 0);
+            shape.dim.iter().map(|dim| dim.dim_value.and_then(fixed)).collect()
+        });
+        Declared { name: self.name().to_owned(), dims }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_written_as_it_was_read() {
+        let bytes = include_bytes!("../../models/msd-musicnn-1.onnx");
+        let model = Model::read(&bytes[..]).unwrap();
+        assert_eq!(Model::read(model.to_bytes()).unwrap(), model);
+        assert!(Model::read(&b""[..]).unwrap_err().contains("no graph"));
+    }
+
+    #[test]
+    fn weights_are_held_once() {
+        let read = |tensor: Tensor| {
+            let node = Node::new("Add", &["x", "w"], "y", Vec::new());
+            let small = Tensor::raw("s", &[1], element::I64, vec![0; 8]);
+            let io = ["x", "y"].map(|name| ValueInfo::rows(name, &[4096]));
+            let graph = Graph { node: vec![node], initializer: vec![tensor, small], ..Graph::default() };
+            let graph = Graph { input: vec![io[0].clone()], output: vec![io[1].clone()], ..graph };
+            let bytes = Bytes::from(file_of(graph, Vec::new()).to_bytes());
+            let model = Model::read(bytes.clone()).unwrap();
+            assert_eq!(model.graph.initializer[0].floats::<Vec<f32>>(), Ok(vec![0.5; 4096]));
+            let within = |raw: &Bytes| bytes.as_ptr_range().contains(&raw.as_ptr());
+            model.graph.initializer.iter().filter_map(|tensor| tensor.raw_data.as_ref()).map(within).collect()
+        };
+        let raw = Tensor::raw("w", &[4096], element::F32, 0.5f32.to_le_bytes().repeat(4096));
+        let numbers = Tensor { raw_data: None, float_data: vec![0.5; 4096], ..raw.clone() };
+        let (raw, numbers): (Vec<bool>, Vec<bool>) = (read(raw), read(numbers));
+        assert_eq!((raw, numbers), (vec![true, true], vec![false]));
+    }
+}
