@@ -1,4 +1,4 @@
-//! Peak memory of the example `extract` on a three-hour file beside a three-minute one.
+//! Peak memory of `sleeve extract` on a three-hour file beside a three-minute one.
 //!
 //! Run with the default model, and with a network of 1,280 values if its file is given.
 

@@ -10,7 +10,7 @@ use crate::plot::draw;
 
 /// Draws a collection as a map: recordings that sound alike to a model lie near each other.
 ///
-/// EMBEDDINGS is what the example `extract` has written with `--output EMBEDDINGS`, best with `--mean` and with `--format
+/// EMBEDDINGS is what `sleeve extract` has written with `--output EMBEDDINGS`, best with `--mean` and with `--format
 /// npy` or `parquet`. Dots of one colour are of one release, artist, label or folder; the largest of them are named.
 /// The layout is t-SNE on the first 50 principal components of the embeddings, whose cosine decides; how far it can be
 /// trusted is said below. The same seed gives the same map.

@@ -1,6 +1,6 @@
 //! A map of a collection: each recording a dot, near those that sound like it.
 //!
-//! In the order in which data flows: [`embeddings`] reads what the example `extract` has written, [`groups`] says what
+//! In the order in which data flows: [`embeddings`] reads what `sleeve extract` has written, [`groups`] says what
 //! each recording belongs to, [`components`] and [`projection`] bring embeddings down to two dimensions, [`trust`] says
 //! how far the picture can be trusted, and [`crate::plot`] draws it.
 
