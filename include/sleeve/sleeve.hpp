@@ -308,7 +308,7 @@ public:
     // Where each patch starts, in seconds.
     Span<const double> times() const noexcept {
         const double *times = sleeve_analysis_times(get());
-        return {times, times == nullptr ? 0 : patches()};
+        return {times, times == nullptr ? 0 : patch_count()};
     }
 
     // [patches, values]
@@ -316,7 +316,7 @@ public:
         const float *values = nullptr;
         std::size_t dim = 0;
         if (sleeve_analysis_embeddings(get(), &values, &dim) != SLEEVE_STATUS_OK) return {};
-        return {values, patches(), dim};
+        return {values, patch_count(), dim};
     }
 
     // [patches, classes]
@@ -324,7 +324,7 @@ public:
         const float *values = nullptr;
         std::size_t dim = 0;
         if (sleeve_analysis_predictions(get(), &values, &dim) != SLEEVE_STATUS_OK) return {};
-        return {values, patches(), dim};
+        return {values, patch_count(), dim};
     }
 
     // An output by its index in the extractor's order.
@@ -332,7 +332,7 @@ public:
         const float *values = nullptr;
         std::size_t dim = 0;
         if (sleeve_analysis_output(get(), index, &values, &dim) != SLEEVE_STATUS_OK) return {};
-        return {values, patches(), dim};
+        return {values, patch_count(), dim};
     }
 
     // The mean over all patches of an output; empty without a patch.

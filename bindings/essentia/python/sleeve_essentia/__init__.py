@@ -14,7 +14,7 @@ Where the installed Essentia is not one that the plugin was built for, the impor
 
 from ._load import ALGORITHMS, load as _load
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["ALGORITHMS"]
 
 _load()
