@@ -18,6 +18,12 @@ fn target() -> PathBuf {
     repository().join("target/cinstall")
 }
 
+/// This machine's target triple.
+fn host() -> String {
+    let said = String::from_utf8(output_of(Command::new("rustc").arg("-vV"))).unwrap();
+    said.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc says what it runs on").to_owned()
+}
+
 /// An empty prefix, installed into once; `None` where there is no cargo-c.
 fn prefix() -> Option<PathBuf> {
     let tool = repository().join("target/cargo-c/bin/cargo-cinstall");
@@ -163,7 +169,9 @@ fn cmake_builds_it_as_a_part_of_a_project() {
         // What is here in place of a clone of it.
         configure.arg(format!("-DFETCHCONTENT_SOURCE_DIR_SLEEVE={}", repository().display()));
         configure.arg(format!("-DSLEEVE_USE_STATIC_LIBS={is_static}")).arg("-DSLEEVE_CARGO_PROFILE=dev");
+        // As cargo-c compiles: with the triple named, so that both share what they depend on.
         configure.arg(format!("-DSLEEVE_CARGO_TARGET_DIR={}", target().display()));
+        configure.arg(format!("-DSLEEVE_CARGO_TARGET={}", host()));
         let settings: Vec<&str> = PROFILE.iter().flat_map(|setting| ["--config", setting]).collect();
         output_of(configure.arg(format!("-DSLEEVE_CARGO_ARGS={}", settings.join(";"))));
         output_of(Command::new("cmake").arg("--build").arg(&build));
