@@ -10,7 +10,7 @@ use sleeve::stream::{State, Stream, StreamOptions};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let extractor = Extractor::builder(Model::bundled("msd-musicnn-1")?).output("predictions").build()?;
-    let (mut pusher, mut puller) = Stream::open(&extractor, &StreamOptions::new(44_100, 2))?;
+    let (mut writer, mut reader) = Stream::open(&extractor, &StreamOptions::new(44_100, 2))?;
 
     let audio = std::thread::spawn(move || -> std::io::Result<()> {
         let mut input = std::io::stdin().lock();
@@ -22,12 +22,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let mut rest = samples.as_slice();
             // Live audio would leave out what a full queue does not take; a pipe can wait.
             while !rest.is_empty() {
-                let taken = pusher.push_i16(rest).map_err(std::io::Error::other)?;
+                let taken = writer.push_i16(rest).map_err(std::io::Error::other)?;
                 rest = &rest[2 * taken..];
                 std::thread::sleep(Duration::from_millis(if taken == 0 { 2 } else { 0 }));
             }
         }
-        pusher.finish();
+        writer.finish();
         Ok(())
     });
 
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Ok(())
     };
     loop {
-        match puller.pull(&mut print)?.state {
+        match reader.pull(&mut print)?.state {
             State::More => {}
             State::Waiting => std::thread::sleep(Duration::from_millis(5)),
             State::Ended | State::Abandoned => break,

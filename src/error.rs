@@ -70,7 +70,7 @@ pub enum Error {
     Panicked(String),
     /// A stream does not take what is pushed.
     #[error(transparent)]
-    Push(#[from] PushError),
+    Push(#[from] WriteError),
 }
 
 /// Results of this library.
@@ -107,11 +107,11 @@ impl Error {
 /// Why a stream does not take samples, or the end of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum PushError {
+pub enum WriteError {
     /// The other end of the stream was dropped.
-    #[error("the stream is closed: its puller was dropped")]
+    #[error("the stream is closed: its reader was dropped")]
     Closed,
-    /// The recording was finished; [`Pusher::reset`](crate::stream::Pusher::reset) begins the next one.
+    /// The recording was finished; [`StreamWriter::reset`](crate::stream::StreamWriter::reset) begins the next one.
     #[error("the recording is finished: reset the stream to push the next one")]
     Finished,
     /// The slice is no whole number of frames.
@@ -122,7 +122,7 @@ pub enum PushError {
         /// Channels of the stream.
         channels: usize,
     },
-    /// As many recordings as the queue can tell apart are waiting for the puller.
-    #[error("too many recordings wait for the puller; reset the stream later")]
+    /// As many recordings as the queue can tell apart are waiting for the reader.
+    #[error("too many recordings wait for the reader; reset the stream later")]
     Busy,
 }

@@ -149,13 +149,13 @@ typedef struct sleeve_model sleeve_model;
 // any time after. For one thread at a time.
 typedef struct sleeve_options sleeve_options;
 
-// The end of a stream that results come out at. For one thread at a time: `sleeve_puller_pull` resamples, computes the
+// The end of a stream that results come out at. For one thread at a time: `sleeve_stream_reader_next` resamples, computes the
 // mel-spectrogram and runs the networks.
-typedef struct sleeve_puller sleeve_puller;
+typedef struct sleeve_stream_reader sleeve_stream_reader;
 
-// The end of a stream that audio goes in at. For one thread, which may be a real-time one: no call of a pusher waits,
+// The end of a stream that audio goes in at. For one thread, which may be a real-time one: no call of a writer waits,
 // takes a lock, allocates memory or enters the operating system, but that which frees it.
-typedef struct sleeve_pusher sleeve_pusher;
+typedef struct sleeve_stream_writer sleeve_stream_writer;
 
 // Receives a record: its level, the part of the library it comes from and the message, both UTF-8 and valid
 // during the call only. It may be called from any thread, also from several at once.
@@ -461,7 +461,7 @@ sleeve_status sleeve_extractor_run_embeddings(const sleeve_extractor *extractor,
 // Frees an extractor. Streams and analyses made by it live on. NULL is allowed.
 void sleeve_extractor_free(sleeve_extractor *extractor);
 
-// Opens a stream of interleaved `channels` at `sample_rate` Hz: `pusher` for the thread that has the audio, `puller`
+// Opens a stream of interleaved `channels` at `sample_rate` Hz: `writer` for the thread that has the audio, `reader`
 // for the one that wants the results. The queue between them holds `capacity` sample frames; 0 is ten seconds.
 //
 // Rows are the same bits as `sleeve_extractor_run_samples` gives for the whole recording, however it is cut. Several
@@ -473,66 +473,66 @@ sleeve_status sleeve_stream_new(const sleeve_extractor *extractor,
                                 uint32_t sample_rate,
                                 uint32_t channels,
                                 size_t capacity,
-                                sleeve_pusher **pusher,
-                                sleeve_puller **puller);
+                                sleeve_stream_writer **writer,
+                                sleeve_stream_reader **reader);
 
 // Pushes `frames` frames of interleaved samples, full scale being 1. `taken`, which is also set with WOULD_BLOCK, is how
 // many there was room for: push the rest again later, or decide what to leave out.
 //
-// WOULD_BLOCK when not all were taken, CLOSED when the puller is gone. Errors: INVALID_ARGUMENT after
-// `sleeve_pusher_finish`. Samples that are not finite are the puller's error.
-sleeve_status sleeve_pusher_push(sleeve_pusher *pusher,
+// WOULD_BLOCK when not all were taken, CLOSED when the reader is gone. Errors: INVALID_ARGUMENT after
+// `sleeve_stream_writer_finish`. Samples that are not finite are the reader's error.
+sleeve_status sleeve_stream_writer_write(sleeve_stream_writer *writer,
                                  const float *samples,
                                  size_t frames,
                                  size_t *taken);
 
 // The same for 16-bit samples, of which full scale is 32768.
-sleeve_status sleeve_pusher_push_i16(sleeve_pusher *pusher,
+sleeve_status sleeve_stream_writer_write_i16(sleeve_stream_writer *writer,
                                      const int16_t *samples,
                                      size_t frames,
                                      size_t *taken);
 
 // Frames that a push would take now. 0 for NULL.
-size_t sleeve_pusher_room(const sleeve_pusher *pusher);
+size_t sleeve_stream_writer_available(const sleeve_stream_writer *writer);
 
-// Marks the end of the recording, also when the queue is full. The puller hears all of it, its tail as that of a file,
+// Marks the end of the recording, also when the queue is full. The reader hears all of it, its tail as that of a file,
 // and then says FINISHED. A second call changes nothing.
-sleeve_status sleeve_pusher_finish(sleeve_pusher *pusher);
+sleeve_status sleeve_stream_writer_finish(sleeve_stream_writer *writer);
 
 // Begins the next recording, in the memory of the last. One that was finished is still heard to its end first; one that
-// was not is abandoned: the puller discards what is left of it and says CANCELLED once.
+// was not is abandoned: the reader discards what is left of it and says CANCELLED once.
 //
-// WOULD_BLOCK if some 64 recordings wait to be heard, CLOSED when the puller is gone.
-sleeve_status sleeve_pusher_reset(sleeve_pusher *pusher);
+// WOULD_BLOCK if some 64 recordings wait to be heard, CLOSED when the reader is gone.
+sleeve_status sleeve_stream_writer_reset(sleeve_stream_writer *writer);
 
-// Frees a pusher; a recording that was not finished is abandoned. NULL is allowed.
-void sleeve_pusher_free(sleeve_pusher *pusher);
+// Frees a writer; a recording that was not finished is abandoned. NULL is allowed.
+void sleeve_stream_writer_free(sleeve_stream_writer *writer);
 
 // Moves on to the next row, hearing what was pushed as far as needed. A row is there as soon as the last sample of its
-// patch was pushed; `sleeve_puller_index`, `_time` and `_output` tell of it.
+// patch was pushed; `sleeve_stream_reader_index`, `_time` and `_output` tell of it.
 //
 // OK when there is a row; WOULD_BLOCK when everything pushed so far is heard; FINISHED when the recording is over, until
-// the pusher begins the next one; CANCELLED, once, when the pusher has abandoned the recording; CLOSED when it was freed
+// the writer begins the next one; CANCELLED, once, when the writer has abandoned the recording; CLOSED when it was freed
 // without finishing it. Errors: NON_FINITE, with the index of the frame, after the rows before it; ENGINE. The recording
-// is then lost, and the error returned again until the pusher resets the stream.
-sleeve_status sleeve_puller_pull(sleeve_puller *puller);
+// is then lost, and the error returned again until the writer resets the stream.
+sleeve_status sleeve_stream_reader_next(sleeve_stream_reader *reader);
 
 // The index of the row's patch in its recording, from 0. 0 without a row.
-uint64_t sleeve_puller_index(const sleeve_puller *puller);
+uint64_t sleeve_stream_reader_index(const sleeve_stream_reader *reader);
 
 // Where the row's patch starts in its recording, in seconds. 0 without a row.
-double sleeve_puller_time(const sleeve_puller *puller);
+double sleeve_stream_reader_time(const sleeve_stream_reader *reader);
 
 // The row's values of the output at `index`, in the extractor's order, and how many they are.
 //
-// Valid until the next `sleeve_puller_pull`. Errors: NOT_FOUND for the index, or without a row.
-sleeve_status sleeve_puller_output(const sleeve_puller *puller,
+// Valid until the next `sleeve_stream_reader_next`. Errors: NOT_FOUND for the index, or without a row.
+sleeve_status sleeve_stream_reader_output(const sleeve_stream_reader *reader,
                                    size_t index,
                                    const float **values,
                                    size_t *dim);
 
-// Frees a puller: pushes end in CLOSED from then on. NULL is allowed.
-void sleeve_puller_free(sleeve_puller *puller);
+// Frees a reader: pushes end in CLOSED from then on. NULL is allowed.
+void sleeve_stream_reader_free(sleeve_stream_reader *reader);
 
 // Analyses `count` files on `workers` threads (0: every core the process may use): patches of many recordings go through
 // the network in full batches, in memory that grows neither with the number nor, but for its rows, with the length of the

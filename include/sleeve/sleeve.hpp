@@ -488,34 +488,34 @@ struct [[nodiscard]] Pushed {
 };
 
 // The end of a stream that audio goes in at: for one thread, which may be a real-time one. No member throws.
-class Pusher {
+class StreamWriter {
 public:
     // Takes over a handle of `channels` channels.
-    Pusher(sleeve_pusher *pusher, std::uint32_t channels) noexcept : handle_(pusher), channels_(channels) {}
+    StreamWriter(sleeve_stream_writer *writer, std::uint32_t channels) noexcept : handle_(writer), channels_(channels) {}
 
     // Interleaved samples; a rest that does not fill a frame is left.
     Pushed push(Span<const float> samples) noexcept {
         Pushed pushed{0, SLEEVE_STATUS_OK};
-        pushed.status = sleeve_pusher_push(handle_.get(), detail::address(samples), samples.size() / channels_,
+        pushed.status = sleeve_stream_writer_write(handle_.get(), detail::address(samples), samples.size() / channels_,
                                            &pushed.taken);
         return pushed;
     }
     Pushed push(Span<const std::int16_t> samples) noexcept {
         Pushed pushed{0, SLEEVE_STATUS_OK};
-        pushed.status = sleeve_pusher_push_i16(handle_.get(), detail::address(samples),
+        pushed.status = sleeve_stream_writer_write_i16(handle_.get(), detail::address(samples),
                                                samples.size() / channels_, &pushed.taken);
         return pushed;
     }
 
     // Frames that a push would take now.
-    std::size_t room() const noexcept { return sleeve_pusher_room(handle_.get()); }
+    std::size_t room() const noexcept { return sleeve_stream_writer_available(handle_.get()); }
     // Marks the end of the recording.
-    sleeve_status finish() noexcept { return sleeve_pusher_finish(handle_.get()); }
+    sleeve_status finish() noexcept { return sleeve_stream_writer_finish(handle_.get()); }
     // Begins the next recording; one that was not finished is abandoned.
-    sleeve_status reset() noexcept { return sleeve_pusher_reset(handle_.get()); }
+    sleeve_status reset() noexcept { return sleeve_stream_writer_reset(handle_.get()); }
 
 private:
-    detail::Handle<sleeve_pusher, sleeve_pusher_free> handle_;
+    detail::Handle<sleeve_stream_writer, sleeve_stream_writer_free> handle_;
     std::size_t channels_;
 };
 
@@ -524,19 +524,19 @@ enum class Pulled {
     Row,        // the next row
     Waiting,    // everything pushed so far is heard
     Finished,   // the recording is over
-    Abandoned,  // the pusher began another one
-    Closed,     // the pusher has gone before the end
+    Abandoned,  // the writer began another one
+    Closed,     // the writer has gone before the end
 };
 
 // The end of a stream that results come out at: for one thread, which does the work.
-class Puller {
+class StreamReader {
 public:
     // Takes over a handle.
-    explicit Puller(sleeve_puller *puller) noexcept : handle_(puller) {}
+    explicit StreamReader(sleeve_stream_reader *reader) noexcept : handle_(reader) {}
 
     // Moves on to the next row.
     Result<Pulled> try_pull() {
-        const sleeve_status status = sleeve_puller_pull(handle_.get());
+        const sleeve_status status = sleeve_stream_reader_next(handle_.get());
         switch (status) {
         case SLEEVE_STATUS_OK: return Pulled::Row;
         case SLEEVE_STATUS_WOULD_BLOCK: return Pulled::Waiting;
@@ -549,33 +549,33 @@ public:
     Pulled pull() { return try_pull().value(); }
 
     // Of the row: its patch's index and start in seconds, and its outputs, valid until the next pull.
-    std::uint64_t index() const noexcept { return sleeve_puller_index(handle_.get()); }
-    double time() const noexcept { return sleeve_puller_time(handle_.get()); }
+    std::uint64_t index() const noexcept { return sleeve_stream_reader_index(handle_.get()); }
+    double time() const noexcept { return sleeve_stream_reader_time(handle_.get()); }
     Span<const float> output(std::size_t index) const noexcept {
         const float *values = nullptr;
         std::size_t dim = 0;
-        if (sleeve_puller_output(handle_.get(), index, &values, &dim) != SLEEVE_STATUS_OK) return {};
+        if (sleeve_stream_reader_output(handle_.get(), index, &values, &dim) != SLEEVE_STATUS_OK) return {};
         return {values, dim};
     }
 
 private:
-    detail::Handle<sleeve_puller, sleeve_puller_free> handle_;
+    detail::Handle<sleeve_stream_reader, sleeve_stream_reader_free> handle_;
 };
 
 // Both ends of a stream, to be moved to their threads.
 struct Stream {
-    Pusher pusher;
-    Puller puller;
+    StreamWriter writer;
+    StreamReader reader;
 
     // `capacity` is in frames; 0 is ten seconds.
     static Result<Stream> try_open(const Extractor &extractor, std::uint32_t sample_rate, std::uint32_t channels,
                                    std::size_t capacity = 0) {
-        sleeve_pusher *pusher = nullptr;
-        sleeve_puller *puller = nullptr;
+        sleeve_stream_writer *writer = nullptr;
+        sleeve_stream_reader *reader = nullptr;
         const sleeve_status status =
-            sleeve_stream_new(extractor.get(), sample_rate, channels, capacity, &pusher, &puller);
+            sleeve_stream_new(extractor.get(), sample_rate, channels, capacity, &writer, &reader);
         if (status != SLEEVE_STATUS_OK) return Error::last(status);
-        return Stream{Pusher(pusher, channels), Puller(puller)};
+        return Stream{StreamWriter(writer, channels), StreamReader(reader)};
     }
     static Stream open(const Extractor &extractor, std::uint32_t sample_rate, std::uint32_t channels,
                        std::size_t capacity = 0) {

@@ -18,7 +18,7 @@ pub struct StreamOptions {
 
 /// How much a stream's queue holds.
 ///
-/// It should outlast the puller's longest absence: a run of the network, and whatever else the puller's thread does.
+/// It should outlast the reader's longest absence: a run of the network, and whatever else the reader's thread does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Capacity {
     /// Seconds of audio, rounded up to whole frames.

@@ -1,6 +1,6 @@
 //! Both ends in one hand.
 
-use super::{Puller, PushError, Pusher, State, StreamOptions, open};
+use super::{StreamReader, WriteError, StreamWriter, State, StreamOptions, open};
 use crate::Result;
 use crate::extractor::{Extractor, Sink};
 
@@ -28,18 +28,18 @@ use crate::extractor::{Extractor, Sink};
 /// # Ok::<(), sleeve::Error>(())
 /// ```
 pub struct Stream {
-    pusher: Pusher,
-    puller: Puller,
+    writer: StreamWriter,
+    reader: StreamReader,
 }
 
 impl Stream {
-    /// A stream into `extractor` for two threads, at the start of a recording. The puller shares the extractor's
+    /// A stream into `extractor` for two threads, at the start of a recording. The reader shares the extractor's
     /// networks; the extractor itself need not be kept.
     ///
     /// # Errors
     /// `InvalidArgument` for a sample rate outside 1,000 to 768,000 Hz, no channels, or a capacity of less than a frame
     /// or more than 2^28 samples.
-    pub fn open(extractor: &Extractor, options: &StreamOptions) -> Result<(Pusher, Puller)> {
+    pub fn open(extractor: &Extractor, options: &StreamOptions) -> Result<(StreamWriter, StreamReader)> {
         open(extractor, options)
     }
 
@@ -48,17 +48,17 @@ impl Stream {
     /// # Errors
     /// As [`Stream::open`].
     pub fn new(extractor: &Extractor, options: &StreamOptions) -> Result<Self> {
-        let (pusher, puller) = open(extractor, options)?;
-        Ok(Stream { pusher, puller })
+        let (writer, reader) = open(extractor, options)?;
+        Ok(Stream { writer, reader })
     }
 
     /// Takes whole frames of interleaved samples, any number, and gives the rows they complete.
     ///
     /// # Errors
-    /// `Push` for a part of a frame, or after [`finish`](Self::finish), and nothing is taken; else as [`Puller::pull`],
+    /// `Push` for a part of a frame, or after [`finish`](Self::finish), and nothing is taken; else as [`StreamReader::pull`],
     /// and the recording is lost: [`reset`](Self::reset) begins the next one.
     pub fn push(&mut self, samples: &[f32], sink: &mut dyn Sink) -> Result<()> {
-        self.pass(samples, Pusher::push, sink)
+        self.pass(samples, StreamWriter::push, sink)
     }
 
     /// The same for 16-bit samples.
@@ -66,18 +66,18 @@ impl Stream {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn push_i16(&mut self, samples: &[i16], sink: &mut dyn Sink) -> Result<()> {
-        self.pass(samples, Pusher::push_i16, sink)
+        self.pass(samples, StreamWriter::push_i16, sink)
     }
 
     fn pass<T>(
         &mut self,
         samples: &[T],
-        push: impl Fn(&mut Pusher, &[T]) -> Result<usize, PushError>,
+        push: impl Fn(&mut StreamWriter, &[T]) -> Result<usize, WriteError>,
         sink: &mut dyn Sink,
     ) -> Result<()> {
         let mut rest = samples;
         loop {
-            let taken = push(&mut self.pusher, rest)? * self.pusher.channels();
+            let taken = push(&mut self.writer, rest)? * self.writer.channels();
             rest = &rest[taken..];
             self.drain(sink)?;
             if rest.is_empty() {
@@ -89,28 +89,28 @@ impl Stream {
     /// Ends the recording and gives its last rows. A second call gives nothing.
     ///
     /// # Errors
-    /// As [`Puller::pull`].
+    /// As [`StreamReader::pull`].
     pub fn finish(&mut self, sink: &mut dyn Sink) -> Result<()> {
-        self.pusher.finish();
+        self.writer.finish();
         self.drain(sink)
     }
 
     /// Begins the next recording, in the memory of this one. One that is not finished gives no more rows.
     pub fn reset(&mut self) {
         // Everything was heard before, so there are at most an end and a reset in the queue, and no patch is complete.
-        self.pusher.reset().expect("the puller is here and has heard all recordings before");
+        self.writer.reset().expect("the reader is here and has heard all recordings before");
         let mut nothing = |_: &crate::extractor::Rows<'_>| Ok(());
         // Passes the reset; a recording that failed fails no more.
-        let _ = self.puller.pull(&mut nothing);
+        let _ = self.reader.pull(&mut nothing);
     }
 
     /// What the rows are: [`outputs`](Extractor::outputs) in the order in which rows hold them.
     pub fn extractor(&self) -> &Extractor {
-        self.puller.extractor()
+        self.reader.extractor()
     }
 
     fn drain(&mut self, sink: &mut dyn Sink) -> Result<()> {
-        while self.puller.pull(sink)?.state == State::More {}
+        while self.reader.pull(sink)?.state == State::More {}
         Ok(())
     }
 }

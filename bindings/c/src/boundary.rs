@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use sleeve::Error;
 use sleeve::internal::panic_message;
-use sleeve::stream::PushError;
+use sleeve::stream::WriteError;
 
 use super::status::sleeve_status;
 
@@ -48,9 +48,9 @@ pub(super) fn status_of(error: &Error) -> sleeve_status {
         Error::InvalidArgument(_) => sleeve_status::SLEEVE_STATUS_INVALID_ARGUMENT,
         Error::Unavailable(_) => sleeve_status::SLEEVE_STATUS_UNAVAILABLE,
         Error::Engine { .. } => sleeve_status::SLEEVE_STATUS_ENGINE,
-        Error::Push(PushError::Closed) => sleeve_status::SLEEVE_STATUS_CLOSED,
-        Error::Push(PushError::Busy) => sleeve_status::SLEEVE_STATUS_WOULD_BLOCK,
-        Error::Push(_) => sleeve_status::SLEEVE_STATUS_INVALID_ARGUMENT,
+        Error::Stream(WriteError::Closed) => sleeve_status::SLEEVE_STATUS_CLOSED,
+        Error::Stream(WriteError::Busy) => sleeve_status::SLEEVE_STATUS_WOULD_BLOCK,
+        Error::Stream(_) => sleeve_status::SLEEVE_STATUS_INVALID_ARGUMENT,
         Error::Cancelled => sleeve_status::SLEEVE_STATUS_CANCELLED,
         // What a later version of the library adds, and a panic that it caught.
         _ => sleeve_status::SLEEVE_STATUS_PANIC,

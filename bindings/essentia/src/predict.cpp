@@ -161,7 +161,7 @@ void SleevePredict::hear(int samples) {
       _stream = std::make_unique<sleeve::Stream>(sleeve::Stream::open(_network.extractor(), _sampleRate, 1, QUEUE));
     }
     const sleeve::Pushed pushed =
-        _stream->pusher.push(sleeve::Span<const float>(first, static_cast<std::size_t>(samples)));
+        _stream->writer.push(sleeve::Span<const float>(first, static_cast<std::size_t>(samples)));
     if (pushed.status != SLEEVE_STATUS_OK) throw sleeve::Error::last(pushed.status);
   }
   _signal.release(samples);
@@ -173,7 +173,7 @@ void SleevePredict::finish() {
     _analysis = std::make_unique<sleeve::Analysis>(_network.extractor().run_samples(_held, 1, _sampleRate));
     std::vector<Real>().swap(_held);
   } else if (_stream) {
-    sleeve::detail::check(_stream->pusher.finish()).value();
+    sleeve::detail::check(_stream->writer.finish()).value();
   } else {
     _done = true;
   }
@@ -189,11 +189,11 @@ bool SleevePredict::give() {
 bool SleevePredict::giveFromStream() {
   for (;;) {
     if (!_waiting) {
-      const sleeve::Pulled pulled = _stream->puller.pull();
+      const sleeve::Pulled pulled = _stream->reader.pull();
       if (pulled == sleeve::Pulled::Finished) _done = true;
       if (pulled != sleeve::Pulled::Row) return true;
     }
-    _waiting = !put(_stream->puller.output(_network.output()));
+    _waiting = !put(_stream->reader.output(_network.output()));
     if (_waiting) return false;
   }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 use sleeve::extractor::Extractor;
 use sleeve::model::Model;
-use sleeve::stream::{Capacity, Puller, State, Stream, StreamOptions};
+use sleeve::stream::{Capacity, StreamReader, State, Stream, StreamOptions};
 
 pub use args::Args;
 use show::Lines;
@@ -26,11 +26,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let source = Source::open(args)?;
     let (rate, channels) = source.nature();
     let options = StreamOptions::new(rate, channels).capacity(Capacity::Seconds(args.capacity));
-    let (pusher, puller) = Stream::open(&extractor, &options)?;
+    let (writer, reader) = Stream::open(&extractor, &options)?;
     let mut lines = Lines::new(&extractor, args.top, args.all);
-    let audio = std::thread::Builder::new().name("audio".into()).spawn(move || source.push(pusher))?;
+    let audio = std::thread::Builder::new().name("audio".into()).spawn(move || source.push(writer))?;
     // If this fails, the audio thread may be waiting for standard input: nobody waits for it then.
-    pull_all(puller, &mut lines)?;
+    pull_all(reader, &mut lines)?;
     audio.join().expect("the audio thread does not panic")?;
     if lines.patches() == 0 {
         let seconds = extractor.patching().duration();
@@ -54,10 +54,10 @@ fn extractor(args: &Args) -> Result<Extractor> {
     Ok(builder.build()?)
 }
 
-/// Hears the recording to its end. The puller is dropped then, which closes the stream.
-fn pull_all(mut puller: Puller, lines: &mut Lines) -> Result<()> {
+/// Hears the recording to its end. The reader is dropped then, which closes the stream.
+fn pull_all(mut reader: StreamReader, lines: &mut Lines) -> Result<()> {
     loop {
-        match puller.pull(lines)?.state {
+        match reader.pull(lines)?.state {
             State::More => {}
             State::Waiting => std::thread::sleep(PAUSE),
             // Abandoned when the source failed, which its thread says.

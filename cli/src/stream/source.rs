@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use sleeve::audio::AudioReader;
-use sleeve::stream::{PushError, Pusher};
+use sleeve::stream::{WriteError, StreamWriter};
 
 use super::args::{Args, Format};
 
@@ -36,19 +36,19 @@ impl Source {
         }
     }
 
-    /// Pushes everything and marks the end. A pusher that is dropped on the way abandons the recording.
-    pub fn push(self, mut pusher: Pusher) -> Result<()> {
+    /// Pushes everything and marks the end. A writer that is dropped on the way abandons the recording.
+    pub fn push(self, mut writer: StreamWriter) -> Result<()> {
         let (rate, channels) = self.nature();
         match self {
-            Source::Raw { format, .. } => push_raw(&mut pusher, io::stdin().lock(), format, channels.into())?,
-            Source::File { reader, fast } => push_file(&mut pusher, *reader, rate, channels, fast)?,
+            Source::Raw { format, .. } => push_raw(&mut writer, io::stdin().lock(), format, channels.into())?,
+            Source::File { reader, fast } => push_file(&mut writer, *reader, rate, channels, fast)?,
         }
-        pusher.finish();
+        writer.finish();
         Ok(())
     }
 }
 
-fn push_raw(pusher: &mut Pusher, mut input: impl Read, format: Format, channels: usize) -> Result<()> {
+fn push_raw(writer: &mut StreamWriter, mut input: impl Read, format: Format, channels: usize) -> Result<()> {
     let width = format.bytes() * channels;
     let (mut bytes, mut held) = (vec![0; width.max(4096)], 0);
     let (mut floats, mut integers) = (Vec::new(), Vec::new());
@@ -72,12 +72,12 @@ fn push_raw(pusher: &mut Pusher, mut input: impl Read, format: Format, channels:
                 floats.extend(
                     bytes[..whole].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
                 );
-                push_all(&floats, channels, |samples| pusher.push(samples))?;
+                push_all(&floats, channels, |samples| writer.push(samples))?;
             }
             Format::S16 => {
                 integers.clear();
                 integers.extend(bytes[..whole].chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])));
-                push_all(&integers, channels, |samples| pusher.push_i16(samples))?;
+                push_all(&integers, channels, |samples| writer.push_i16(samples))?;
             }
         }
         bytes.copy_within(whole..held, 0);
@@ -86,7 +86,7 @@ fn push_raw(pusher: &mut Pusher, mut input: impl Read, format: Format, channels:
 }
 
 fn push_file(
-    pusher: &mut Pusher,
+    writer: &mut StreamWriter,
     mut reader: AudioReader,
     rate: u32,
     channels: u16,
@@ -101,7 +101,7 @@ fn push_file(
             bail!("{} changes its sample rate or channels midway", reader.path().display());
         }
         for samples in samples.chunks(block * channels) {
-            push_all(samples, channels, |samples| pusher.push(samples))?;
+            push_all(samples, channels, |samples| writer.push(samples))?;
             frames += (samples.len() / channels) as u64;
             if !fast {
                 let due = Duration::from_secs_f64(frames as f64 / f64::from(rate));
@@ -120,7 +120,7 @@ fn push_file(
 fn push_all<T>(
     samples: &[T],
     channels: usize,
-    mut push: impl FnMut(&[T]) -> Result<usize, PushError>,
+    mut push: impl FnMut(&[T]) -> Result<usize, WriteError>,
 ) -> Result<()> {
     let mut rest = samples;
     while !rest.is_empty() {

@@ -15,7 +15,7 @@ const CHUNK_SAMPLES: usize = 1 << 16;
 /// Gives rows, for one thread: resampling, mel and the networks run in [`pull`](Self::pull).
 ///
 /// Dropped, it closes the stream: pushes are refused from then on.
-pub struct Puller {
+pub struct StreamReader {
     reader: Reader,
     extractor: Extractor,
     pipeline: Pipeline,
@@ -30,13 +30,13 @@ pub struct Puller {
     not_sync: PhantomData<Cell<()>>,
 }
 
-/// Where the puller stands in a recording.
+/// Where the reader stands in a recording.
 enum Phase {
     Hearing,
     Ended,
-    /// Until the pusher resets the stream.
+    /// Until the writer resets the stream.
     Failed(Error),
-    /// By a pusher that is gone; for ever.
+    /// By a writer that is gone; for ever.
     Abandoned,
 }
 
@@ -54,21 +54,21 @@ pub struct Pulled {
 pub enum State {
     /// A batch was given, and there may be more to hear at once: pull again.
     More,
-    /// Everything pushed so far is heard; what comes next depends on the pusher.
+    /// Everything pushed so far is heard; what comes next depends on the writer.
     Waiting,
-    /// The recording was finished and all its rows are given. It stays so until the pusher begins the next one, whose
+    /// The recording was finished and all its rows are given. It stays so until the writer begins the next one, whose
     /// rows count from 0 again.
     Ended,
-    /// The recording was abandoned by a reset, or by dropping the pusher: it gives no more rows. After a reset the next
-    /// pull hears the next recording; without a pusher it stays so.
+    /// The recording was abandoned by a reset, or by dropping the writer: it gives no more rows. After a reset the next
+    /// pull hears the next recording; without a writer it stays so.
     Abandoned,
 }
 
-impl Puller {
+impl StreamReader {
     pub(super) fn new(reader: Reader, extractor: &Extractor, pipeline: Pipeline, channels: u16) -> Self {
         let channels = usize::from(channels);
         let chunk_frames = (CHUNK_SAMPLES / channels).clamp(1, CHUNK_FRAMES);
-        Puller {
+        StreamReader {
             reader,
             extractor: extractor.clone(),
             pipeline,
@@ -86,14 +86,14 @@ impl Puller {
         &self.extractor
     }
 
-    /// Whether the pusher was dropped before the recording ended, and [`State::Abandoned`] is for ever.
+    /// Whether the writer was dropped before the recording ended, and [`State::Abandoned`] is for ever.
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Abandoned)
     }
 
     /// Hears what was pushed, and gives `sink` the rows of every patch that is complete: as soon as its last sample is
     /// here, alone; in batches of the extractor's size where so many are. Returns after a batch, or when everything
-    /// pushed so far is heard; never waits for the pusher.
+    /// pushed so far is heard; never waits for the writer.
     ///
     /// Rows are the same bits as [`Extractor::extract_samples`] gives for the whole recording, however it was pushed and
     /// pulled. [`Sink::progress`] is not called.
@@ -101,7 +101,7 @@ impl Puller {
     /// # Errors
     /// `NonFinite`, with the index of the frame in its recording, after the rows of all patches complete before it;
     /// `Engine` when the network fails; whatever the sink returns. The recording is then lost: further pulls discard what
-    /// is pushed of it and return the same error again, until the pusher resets the stream.
+    /// is pushed of it and return the same error again, until the writer resets the stream.
     pub fn pull(&mut self, sink: &mut dyn Sink) -> Result<Pulled> {
         let mut counted = Counted { sink, rows: 0 };
         let state = self.advance(&mut counted)?;
@@ -130,13 +130,13 @@ impl Puller {
                     }
                 }
                 Phase::Hearing if view.event == Some(Event::Finish) => {
-                    self.attempt(sink, |puller, sink| puller.pipeline.finish(sink))?;
+                    self.attempt(sink, |reader, sink| reader.pipeline.finish(sink))?;
                     self.reader.heed();
                     self.phase = Phase::Ended;
                     return Ok(State::Ended);
                 }
                 Phase::Hearing => {
-                    self.attempt(sink, |puller, sink| puller.pipeline.flush(sink))?;
+                    self.attempt(sink, |reader, sink| reader.pipeline.flush(sink))?;
                     return Ok(State::Waiting);
                 }
                 // Nothing is pushed between an end and the reset.
