@@ -75,10 +75,10 @@ fn run(name: &str, options: &Options) -> Result<()> {
     let (mut writer, mut reader) = Stream::open(&extractor, &StreamOptions::new(RATE, CHANNELS as u16))?;
     // The first run of a network is slower: memory, threads.
     let mut nothing = |_: &Rows<'_>| Ok(());
-    writer.push(&samples[..CHANNELS * (5 * RATE as usize).min(samples.len() / CHANNELS)])?;
-    while reader.pull(&mut nothing)?.state == State::More {}
+    writer.write(&samples[..CHANNELS * (5 * RATE as usize).min(samples.len() / CHANNELS)])?;
+    while reader.read(&mut nothing)?.state == State::More {}
     writer.reset()?;
-    reader.pull(&mut nothing)?;
+    reader.read(&mut nothing)?;
 
     let (pushes, rows) = std::thread::scope(|scope| {
         let samples = &samples;
@@ -91,7 +91,7 @@ fn run(name: &str, options: &Options) -> Result<()> {
                 let due = Duration::from_secs_f64((index * BLOCK) as f64 / f64::from(RATE));
                 std::thread::sleep(due.saturating_sub(started.elapsed()));
                 let before = Instant::now();
-                let taken = writer.push(block);
+                let taken = writer.write(block);
                 let after = Instant::now();
                 assert_eq!(taken, Ok(BLOCK), "the queue never fills up");
                 pushes.push((after - before, after));
@@ -106,10 +106,10 @@ fn run(name: &str, options: &Options) -> Result<()> {
             Ok(())
         };
         loop {
-            match reader.pull(&mut sink)?.state {
+            match reader.read(&mut sink)?.state {
                 State::More => {}
                 State::Waiting => std::thread::sleep(options.poll),
-                State::Ended | State::Abandoned => break,
+                State::Finished | State::Abandoned => break,
             }
         }
         anyhow::Ok((audio.join().expect("the audio thread does not panic"), rows))

@@ -3,7 +3,7 @@
 //     parec --format=s16le --rate=44100 --channels=2 | live 44100 2
 //     ffmpeg -i song.mp3 -f s16le -ac 2 -ar 44100 - | live 44100 2
 //
-// One thread reads standard input and pushes, as an audio callback would; the other pulls and runs the model.
+// One thread reads standard input and writes to the stream, as an audio callback would; the other runs the model.
 #include <sleeve/sleeve.hpp>
 
 #include <algorithm>
@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::size_t FRAMES = 512;
 
-// Reads 16-bit little-endian samples to the end and pushes them; waits where the queue is full, since standard input
-// can. Audio hardware cannot: there, what is not taken is counted and lost.
+// Writes 16-bit little-endian samples from standard input to the stream. It waits while the queue is full. An audio
+// callback cannot wait: it drops what was not written.
 void read_input(sleeve::StreamWriter &writer, std::size_t channels) {
     std::vector<unsigned char> bytes(2 * channels * FRAMES);
     std::vector<std::int16_t> samples;
@@ -33,9 +33,9 @@ void read_input(sleeve::StreamWriter &writer, std::size_t channels) {
             samples[i] = static_cast<std::int16_t>(bytes[2 * i] | bytes[2 * i + 1] << 8);
         sleeve::Span<const std::int16_t> rest(samples);
         while (!rest.empty()) {
-            const sleeve::Pushed pushed = writer.push(rest);
-            if (pushed.status != SLEEVE_STATUS_OK && pushed.status != SLEEVE_STATUS_WOULD_BLOCK) return;
-            rest = {rest.data() + pushed.taken * channels, rest.size() - pushed.taken * channels};
+            const sleeve::WriteResult result = writer.write(rest);
+            if (result.status != SLEEVE_STATUS_OK && result.status != SLEEVE_STATUS_WOULD_BLOCK) return;
+            rest = {rest.data() + result.frames * channels, rest.size() - result.frames * channels};
             if (!rest.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
         }
     }
@@ -80,9 +80,9 @@ int main(int argc, char **argv) try {
                                                  static_cast<std::uint32_t>(channels));
     std::thread reader(read_input, std::ref(stream.writer), static_cast<std::size_t>(channels));
     std::string last;
-    for (sleeve::Pulled pulled = stream.reader.pull(); pulled != sleeve::Pulled::Finished;
-         pulled = stream.reader.pull()) {
-        if (pulled == sleeve::Pulled::Waiting) {
+    for (sleeve::ReadState state = stream.reader.next(); state != sleeve::ReadState::Finished;
+         state = stream.reader.next()) {
+        if (state == sleeve::ReadState::Waiting) {
             std::this_thread::sleep_for(std::chrono::milliseconds(10));
             continue;
         }

@@ -308,7 +308,7 @@ public:
     // Where each patch starts, in seconds.
     Span<const double> times() const noexcept {
         const double *times = sleeve_analysis_times(get());
-        return {times, times == nullptr ? 0 : patches()};
+        return {times, times == nullptr ? 0 : patch_count()};
     }
 
     // [patches, values]
@@ -316,7 +316,7 @@ public:
         const float *values = nullptr;
         std::size_t dim = 0;
         if (sleeve_analysis_embeddings(get(), &values, &dim) != SLEEVE_STATUS_OK) return {};
-        return {values, patches(), dim};
+        return {values, patch_count(), dim};
     }
 
     // [patches, classes]
@@ -324,7 +324,7 @@ public:
         const float *values = nullptr;
         std::size_t dim = 0;
         if (sleeve_analysis_predictions(get(), &values, &dim) != SLEEVE_STATUS_OK) return {};
-        return {values, patches(), dim};
+        return {values, patch_count(), dim};
     }
 
     // An output by its index in the extractor's order.
@@ -332,7 +332,7 @@ public:
         const float *values = nullptr;
         std::size_t dim = 0;
         if (sleeve_analysis_output(get(), index, &values, &dim) != SLEEVE_STATUS_OK) return {};
-        return {values, patches(), dim};
+        return {values, patch_count(), dim};
     }
 
     // The mean over all patches of an output; empty without a patch.
@@ -481,34 +481,34 @@ private:
 
 // ---- streams ----
 
-// What became of a push.
-struct [[nodiscard]] Pushed {
-    std::size_t taken;      // frames; fewer than given when the queue is full
-    sleeve_status status;   // OK, WOULD_BLOCK, CLOSED, or an error
+// The result of a write.
+struct [[nodiscard]] WriteResult {
+    std::size_t frames;    // audio frames written; fewer than given when the queue is full
+    sleeve_status status;  // OK, WOULD_BLOCK, CLOSED, or an error
 };
 
-// The end of a stream that audio goes in at: for one thread, which may be a real-time one. No member throws.
+// The input end of a stream: for one thread at a time, which may be a real-time one. No member throws.
 class StreamWriter {
 public:
     // Takes over a handle of `channels` channels.
     StreamWriter(sleeve_stream_writer *writer, std::uint32_t channels) noexcept : handle_(writer), channels_(channels) {}
 
-    // Interleaved samples; a rest that does not fill a frame is left.
-    Pushed push(Span<const float> samples) noexcept {
-        Pushed pushed{0, SLEEVE_STATUS_OK};
-        pushed.status = sleeve_stream_writer_write(handle_.get(), detail::address(samples), samples.size() / channels_,
-                                           &pushed.taken);
-        return pushed;
+    // Writes interleaved samples; an incomplete audio frame at the end is not written.
+    WriteResult write(Span<const float> samples) noexcept {
+        WriteResult result{0, SLEEVE_STATUS_OK};
+        result.status = sleeve_stream_writer_write(handle_.get(), detail::address(samples), samples.size() / channels_,
+                                           &result.frames);
+        return result;
     }
-    Pushed push(Span<const std::int16_t> samples) noexcept {
-        Pushed pushed{0, SLEEVE_STATUS_OK};
-        pushed.status = sleeve_stream_writer_write_i16(handle_.get(), detail::address(samples),
-                                               samples.size() / channels_, &pushed.taken);
-        return pushed;
+    WriteResult write(Span<const std::int16_t> samples) noexcept {
+        WriteResult result{0, SLEEVE_STATUS_OK};
+        result.status = sleeve_stream_writer_write_i16(handle_.get(), detail::address(samples),
+                                               samples.size() / channels_, &result.frames);
+        return result;
     }
 
-    // Frames that a push would take now.
-    std::size_t room() const noexcept { return sleeve_stream_writer_available(handle_.get()); }
+    // Audio frames that can be written now.
+    std::size_t available() const noexcept { return sleeve_stream_writer_available(handle_.get()); }
     // Marks the end of the recording.
     sleeve_status finish() noexcept { return sleeve_stream_writer_finish(handle_.get()); }
     // Begins the next recording; one that was not finished is abandoned.
@@ -519,36 +519,36 @@ private:
     std::size_t channels_;
 };
 
-// What a pull found.
-enum class Pulled {
+// The result of StreamReader::next().
+enum class ReadState {
     Row,        // the next row
-    Waiting,    // everything pushed so far is heard
-    Finished,   // the recording is over
-    Abandoned,  // the writer began another one
-    Closed,     // the writer has gone before the end
+    Waiting,    // everything written so far is processed
+    Finished,   // the recording has ended
+    Abandoned,  // the writer began another recording
+    Closed,     // the writer was destroyed before the end
 };
 
-// The end of a stream that results come out at: for one thread, which does the work.
+// The output end of a stream: for one thread at a time, which does the work.
 class StreamReader {
 public:
     // Takes over a handle.
     explicit StreamReader(sleeve_stream_reader *reader) noexcept : handle_(reader) {}
 
-    // Moves on to the next row.
-    Result<Pulled> try_pull() {
+    // Moves to the next row.
+    Result<ReadState> try_next() {
         const sleeve_status status = sleeve_stream_reader_next(handle_.get());
         switch (status) {
-        case SLEEVE_STATUS_OK: return Pulled::Row;
-        case SLEEVE_STATUS_WOULD_BLOCK: return Pulled::Waiting;
-        case SLEEVE_STATUS_FINISHED: return Pulled::Finished;
-        case SLEEVE_STATUS_CANCELLED: return Pulled::Abandoned;
-        case SLEEVE_STATUS_CLOSED: return Pulled::Closed;
+        case SLEEVE_STATUS_OK: return ReadState::Row;
+        case SLEEVE_STATUS_WOULD_BLOCK: return ReadState::Waiting;
+        case SLEEVE_STATUS_FINISHED: return ReadState::Finished;
+        case SLEEVE_STATUS_CANCELLED: return ReadState::Abandoned;
+        case SLEEVE_STATUS_CLOSED: return ReadState::Closed;
         default: return Error::last(status);
         }
     }
-    Pulled pull() { return try_pull().value(); }
+    ReadState next() { return try_next().value(); }
 
-    // Of the row: its patch's index and start in seconds, and its outputs, valid until the next pull.
+    // The current row: the index of its patch, its start in seconds, and its outputs (valid until the next row).
     std::uint64_t index() const noexcept { return sleeve_stream_reader_index(handle_.get()); }
     double time() const noexcept { return sleeve_stream_reader_time(handle_.get()); }
     Span<const float> output(std::size_t index) const noexcept {
@@ -567,7 +567,7 @@ struct Stream {
     StreamWriter writer;
     StreamReader reader;
 
-    // `capacity` is in frames; 0 is ten seconds.
+    // `capacity` is in audio frames; 0 means ten seconds.
     static Result<Stream> try_open(const Extractor &extractor, std::uint32_t sample_rate, std::uint32_t channels,
                                    std::size_t capacity = 0) {
         sleeve_stream_writer *writer = nullptr;

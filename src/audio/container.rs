@@ -31,7 +31,7 @@ use super::source::{Block, Decoded, Failure, Samples, Source, Warnings};
 use super::vorbis;
 
 /// So many packets in a row without any audio end the recording. Ten thousand frames of MP3 are four minutes.
-const MOST_FAILURES: usize = 10_000;
+const MAX_FAILURES: usize = 10_000;
 /// A claim that is missed by no more than this is not worth a word: encoders round to whole packets.
 const CLAIM_SLACK: u64 = 8_192;
 
@@ -355,7 +355,7 @@ impl Container {
     /// A packet gave nothing.
     fn fail(&mut self, reason: &str, warnings: &mut Warnings) -> Decoded<()> {
         self.failures += 1;
-        if self.failures > MOST_FAILURES {
+        if self.failures > MAX_FAILURES {
             return Err(Failure::Damage(format!("nothing but damage: {reason}")));
         }
         warnings.push(format!("damaged packets are left out ({reason})"));
@@ -427,7 +427,7 @@ impl Source for Container {
                     }
                     // Delay and padding are no failure, unless they never end.
                     self.failures += 1;
-                    if self.failures > MOST_FAILURES {
+                    if self.failures > MAX_FAILURES {
                         return Err(Failure::Damage("its packets hold no audio".to_owned()));
                     }
                 }

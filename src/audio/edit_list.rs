@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::input::Input;
 
 /// A file with more boxes than this on the way to its edit lists is not looked at any further.
-const MOST_BOXES: usize = 10_000;
+const MAX_BOXES: usize = 10_000;
 
 /// The start of one track.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -20,7 +20,7 @@ pub(super) struct Start {
 /// The starts of all tracks that have exactly one edit, which does not begin at the track's beginning. Anything
 /// that does not look like MP4, is damaged or more intricate has none: then all is played.
 pub(super) fn starts(input: &mut Input) -> Vec<Start> {
-    let mut walk = Walk { starts: Vec::new(), boxes: MOST_BOXES };
+    let mut walk = Walk { starts: Vec::new(), boxes: MAX_BOXES };
     let whole = 0..input.len();
     let mut head = [0; 8];
     let is_mp4 = input.read_exact(&mut head).is_ok() && &head[4..] == b"ftyp";

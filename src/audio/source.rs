@@ -105,11 +105,11 @@ pub(super) struct Warnings(Vec<String>);
 
 impl Warnings {
     /// A file damaged in every packet must not fill the memory with complaints.
-    const MOST: usize = 32;
+    const MAX: usize = 32;
 
     pub(super) fn push(&mut self, warning: impl Into<String>) {
         let warning = warning.into();
-        if self.0.len() < Self::MOST && !self.0.contains(&warning) {
+        if self.0.len() < Self::MAX && !self.0.contains(&warning) {
             log::debug!("{warning}");
             self.0.push(warning);
         }
@@ -145,6 +145,6 @@ mod tests {
             warnings.push("the same");
             warnings.push(format!("number {index}"));
         }
-        assert_eq!(warnings.as_slice().len(), Warnings::MOST);
+        assert_eq!(warnings.as_slice().len(), Warnings::MAX);
     }
 }

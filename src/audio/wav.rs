@@ -18,7 +18,7 @@ const CHUNK: usize = 64 * 1024;
 /// A `fmt ` chunk longer than this is not one.
 const LONGEST_FORMAT: u32 = 4096;
 /// A header with more chunks before its samples than this is not one.
-const MOST_CHUNKS: usize = 4096;
+const MAX_CHUNKS: usize = 4096;
 
 /// Uncompressed samples, one after another.
 pub(super) struct Wav {
@@ -78,7 +78,7 @@ fn parse(input: &mut Input) -> Decoded<Header> {
     let riff_len = u32::from_le_bytes([start[4], start[5], start[6], start[7]]);
     let (mut format, mut long_data) = (None, None);
     let mut position = 12_u64;
-    for _ in 0..MOST_CHUNKS {
+    for _ in 0..MAX_CHUNKS {
         let mut head = [0; 8];
         input.seek(SeekFrom::Start(position)).map_err(Failure::from_io)?;
         if input.read_up_to(&mut head).map_err(Failure::from_io)? < head.len() {

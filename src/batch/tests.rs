@@ -306,7 +306,7 @@ fn a_long_recording_neither_piles_up_nor_holds_up_short_ones() {
         let totals = batch.run(inputs, &mut heard).unwrap();
         assert_eq!(totals.done, 1001);
         let most = if room == 0 { 4 * 16 } else { room };
-        assert!((17..=most).contains(&totals.most_patches), "{} patches", totals.most_patches);
+        assert!((17..=most).contains(&totals.peak_patches), "{} patches", totals.peak_patches);
         let summary = heard.outcome(0).as_ref().unwrap();
         assert_eq!((summary.seconds, summary.patches[0]), (7200.0, extractor.patching().count(450_001)));
         // Everyone advances by turns.

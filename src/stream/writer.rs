@@ -1,4 +1,4 @@
-//! The end of a stream that audio goes in at.
+//! The input end of a stream.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -6,17 +6,17 @@ use std::marker::PhantomData;
 use super::queue::{Event, Writer};
 use crate::error::WriteError;
 
-/// Takes samples, for one thread, which may be a real-time one.
+/// Takes samples. For one thread at a time, which may be a real-time one.
 ///
-/// No call waits, takes a lock, allocates memory or enters the operating system, errors included: each is a bounded
-/// number of plain loads and stores (atomic, never a loop that retries), and for `push` a move a sample. All heavy work
-/// is the [`StreamReader`](super::StreamReader)'s. Only dropping whichever of the two handles goes last frees memory.
+/// No call waits, locks, allocates memory or makes a system call, not even on errors: each is a bounded number of plain
+/// loads and stores (atomic, and never a retry loop), and [`write`](Self::write) copies its samples. The heavy work is the
+/// [`StreamReader`](super::StreamReader)'s. Memory is freed by whichever of the two handles is dropped last.
 ///
-/// Dropped without [`finish`](Self::finish), it abandons the recording.
+/// Dropping the writer without [`finish`](Self::finish) abandons the recording.
 pub struct StreamWriter {
-    writer: Writer,
+    queue: Writer,
     channels: usize,
-    /// Whether anything was pushed since the recording began.
+    /// Whether any sample was written since the recording began.
     begun: bool,
     finished: bool,
     /// For one thread at a time.
@@ -24,83 +24,89 @@ pub struct StreamWriter {
 }
 
 impl StreamWriter {
-    pub(super) fn new(writer: Writer, channels: u16) -> Self {
-        StreamWriter { writer, channels: channels.into(), begun: false, finished: false, not_sync: PhantomData }
+    pub(super) fn new(queue: Writer, channels: u16) -> Self {
+        StreamWriter {
+            queue,
+            channels: channels.into(),
+            begun: false,
+            finished: false,
+            not_sync: PhantomData,
+        }
     }
 
-    /// Takes as many whole frames of interleaved samples, full scale being 1, as the queue has room for, and returns how
-    /// many: fewer than given when it is full. The caller pushes the rest again later, or decides what to leave out.
+    /// Writes interleaved samples (full scale is 1) as far as the queue has room, in whole sample frames. Returns the
+    /// number of sample frames written: fewer than given when the queue is full. Write the rest later, or drop it.
     ///
-    /// Samples that are NaN or infinite are taken: it is the reader that refuses them.
-    ///
-    /// # Errors
-    /// `PartialFrame`, `Closed` or `Finished`; then nothing is taken.
-    pub fn push(&mut self, samples: &[f32]) -> Result<usize, WriteError> {
-        self.take(samples, |sample| sample)
-    }
-
-    /// The same for 16-bit samples, of which full scale is 32,768.
+    /// NaN and infinite samples are accepted here; the reader reports them as an error.
     ///
     /// # Errors
-    /// As [`push`](Self::push).
-    pub fn push_i16(&mut self, samples: &[i16]) -> Result<usize, WriteError> {
-        self.take(samples, |sample| f32::from(sample) / 32_768.0)
+    /// `PartialFrame`, `Closed` or `Finished`; then nothing is written.
+    pub fn write(&mut self, samples: &[f32]) -> Result<usize, WriteError> {
+        self.write_as(samples, |sample| sample)
     }
 
-    fn take<T: Copy>(&mut self, samples: &[T], value: impl Fn(T) -> f32) -> Result<usize, WriteError> {
+    /// [`write`](Self::write) for 16-bit samples (full scale is 32,768).
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_i16(&mut self, samples: &[i16]) -> Result<usize, WriteError> {
+        self.write_as(samples, |sample| f32::from(sample) / 32_768.0)
+    }
+
+    fn write_as<T: Copy>(&mut self, samples: &[T], value: impl Fn(T) -> f32) -> Result<usize, WriteError> {
         if !samples.len().is_multiple_of(self.channels) {
             return Err(WriteError::PartialFrame { samples: samples.len(), channels: self.channels });
         }
-        if self.writer.reader_gone() {
+        if self.queue.reader_dropped() {
             return Err(WriteError::Closed);
         }
         if self.finished {
             return Err(WriteError::Finished);
         }
-        // Room is whole frames too: the capacity is, and the reader takes nothing else.
-        let taken = samples.len().min(self.writer.room());
-        self.writer.write(&samples[..taken], value);
-        self.begun |= taken > 0;
-        Ok(taken / self.channels)
+        // The room is whole frames, as the capacity is and all that the reader takes.
+        let written = samples.len().min(self.queue.room());
+        self.queue.write(&samples[..written], value);
+        self.begun |= written > 0;
+        Ok(written / self.channels)
     }
 
     pub(super) fn channels(&self) -> usize {
         self.channels
     }
 
-    /// Frames that a push would take now; more later, as the reader goes on.
-    pub fn room(&self) -> usize {
-        self.writer.room() / self.channels
+    /// Sample frames that can be written now. It grows as the reader goes on.
+    pub fn available(&self) -> usize {
+        self.queue.room() / self.channels
     }
 
-    /// Marks the end of the recording, even when the queue is full. The reader hears all of it, then says
-    /// [`Ended`](super::State::Ended). A second call changes nothing.
+    /// Marks the end of the recording, even when the queue is full. The reader processes all of it, then returns
+    /// [`Finished`](super::State::Finished). A second call does nothing.
     pub fn finish(&mut self) {
-        // There is room for this mark: `reset` leaves it.
+        // There is room for this mark: `reset` reserves it.
         if !self.finished {
             self.finished = true;
-            self.writer.mark(Event::Finish);
+            self.queue.mark(Event::Finish);
         }
     }
 
-    /// Begins the next recording. One that was finished is still heard to its end first; one that was not is abandoned:
-    /// its results not yet pulled are discarded, and the reader says [`Abandoned`](super::State::Abandoned) when it gets
-    /// there. Nothing happens if nothing was pushed since the last reset.
+    /// Begins the next recording. One that was finished is still processed to its end. One that was not is abandoned: its
+    /// remaining rows are discarded, and the reader returns [`Abandoned`](super::State::Abandoned). Does nothing if
+    /// nothing was written since the last reset.
     ///
     /// # Errors
-    /// `Closed`; `Busy` if some 64 recordings wait to be heard, then nothing has changed.
+    /// `Closed`; `Busy` if about 64 recordings wait for the reader. Then nothing has changed.
     pub fn reset(&mut self) -> Result<(), WriteError> {
-        if self.writer.reader_gone() {
+        if self.queue.reader_dropped() {
             return Err(WriteError::Closed);
         }
         if !self.begun && !self.finished {
             return Ok(());
         }
         // One for this event, one for the end of the recording that begins.
-        if self.writer.room_for_marks() < 2 {
+        if self.queue.room_for_marks() < 2 {
             return Err(WriteError::Busy);
         }
-        self.writer.mark(Event::Reset);
+        self.queue.mark(Event::Reset);
         self.begun = false;
         self.finished = false;
         Ok(())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sleeve::extractor::{Extractor, Rows};
 use sleeve::model::Model;
-use sleeve::stream::{Capacity, WriteError, State, Stream, StreamOptions};
+use sleeve::stream::{Capacity, State, Stream, StreamOptions, WriteError};
 use sleeve_tests::audio::music;
 use sleeve_tests::small_model;
 
@@ -30,21 +30,24 @@ fn the_pusher_never_calls_the_allocator() {
         let during = calls(|| {
             let (mut rest, mut integers) = (samples.as_slice(), integers.as_slice());
             while !rest.is_empty() {
-                rest = &rest[2 * writer.push(&rest[..128.min(rest.len())]).unwrap()..];
-                integers = &integers[2 * writer.push_i16(&integers[..128.min(integers.len())]).unwrap()..];
+                rest = &rest[2 * writer.write(&rest[..128.min(rest.len())]).unwrap()..];
+                integers = &integers[2 * writer.write_i16(&integers[..128.min(integers.len())]).unwrap()..];
                 pushed += 1;
-                if writer.room() == 0 {
+                if writer.available() == 0 {
                     std::thread::sleep(Duration::from_millis(1));
                 }
             }
-            assert_eq!(writer.push(&samples[..3]), Err(WriteError::PartialFrame { samples: 3, channels: 2 }));
+            assert_eq!(
+                writer.write(&samples[..3]),
+                Err(WriteError::PartialFrame { samples: 3, channels: 2 })
+            );
             writer.finish();
-            assert_eq!(writer.push(&samples), Err(WriteError::Finished));
+            assert_eq!(writer.write(&samples), Err(WriteError::Finished));
             writer.reset().unwrap();
-            writer.push(&samples).unwrap();
+            writer.write(&samples).unwrap();
             writer.reset().unwrap();
             while writer.reset() != Err(WriteError::Busy) {
-                if writer.push(&samples[..2]) == Err(WriteError::Closed) {
+                if writer.write(&samples[..2]) == Err(WriteError::Closed) {
                     break;
                 }
                 writer.finish();
@@ -52,7 +55,7 @@ fn the_pusher_never_calls_the_allocator() {
             while writer.reset() != Err(WriteError::Closed) {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            assert_eq!(writer.push(&samples), Err(WriteError::Closed));
+            assert_eq!(writer.write(&samples), Err(WriteError::Closed));
         });
         (during, pushed)
     });
@@ -62,7 +65,7 @@ fn the_pusher_never_calls_the_allocator() {
         patches += rows.times.len();
         Ok(())
     };
-    while reader.pull(&mut sink).unwrap().state != State::Ended {
+    while reader.read(&mut sink).unwrap().state != State::Finished {
         std::thread::sleep(Duration::from_millis(1));
     }
     drop(reader);
@@ -84,14 +87,14 @@ fn a_reset_and_the_next_recording_allocate_nothing_new() {
         let short = 2 * 2_000;
         let mut record = |samples: &[f32], finish: bool| {
             calls(|| {
-                writer.push(samples).unwrap();
-                while reader.pull(&mut sink).unwrap().state == State::More {}
+                writer.write(samples).unwrap();
+                while reader.read(&mut sink).unwrap().state == State::More {}
                 if finish {
                     writer.finish();
-                    assert_eq!(reader.pull(&mut sink).unwrap().state, State::Ended);
+                    assert_eq!(reader.read(&mut sink).unwrap().state, State::Finished);
                 }
                 writer.reset().unwrap();
-                reader.pull(&mut sink).unwrap();
+                reader.read(&mut sink).unwrap();
             })
         };
         assert!(record(&samples, true) > 0, "{resampler}: a first recording makes its buffers");

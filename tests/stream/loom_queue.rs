@@ -72,7 +72,7 @@ fn take(reader: &mut Reader, view: View, items: &mut Vec<Item>) {
     items.extend(samples.into_iter().map(Item::Sample));
     if let Some(event) = view.event {
         items.push(Item::Event(event));
-        reader.heed();
+        reader.consume_mark();
     }
 }
 
@@ -82,7 +82,7 @@ fn take_all(mut reader: Reader) -> Vec<Item> {
     loop {
         let view = reader.look();
         take(&mut reader, view, &mut items);
-        if view.writer_gone && view.event.is_none() {
+        if view.writer_dropped && view.event.is_none() {
             return items;
         }
         loom::thread::yield_now();
@@ -145,7 +145,7 @@ fn a_full_queue_takes_an_end_and_a_finished_recording_is_never_taken_for_an_aban
         loop {
             let view = reader.look();
             // Whoever sees the writer gone sees the end that it marked before.
-            assert!(!view.writer_gone || view.event == Some(Event::Finish));
+            assert!(!view.writer_dropped || view.event == Some(Event::Finish));
             take(&mut reader, view, &mut items);
             if view.event.is_some() {
                 break;
@@ -185,7 +185,7 @@ fn a_reader_that_leaves_is_noticed_and_leaves_nothing_in_the_way() {
             items
         });
         let mut written = 0;
-        while !writer.reader_gone() {
+        while !writer.reader_dropped() {
             if writer.room() > 0 {
                 written += 1;
                 write(&mut writer, &[written as f32]);

@@ -4,7 +4,7 @@ use sleeve::Error;
 use sleeve::audio::Resampler;
 use sleeve::extractor::Rows;
 use sleeve::patches::LastPatch;
-use sleeve::stream::{Capacity, WriteError, State, Stream, StreamOptions};
+use sleeve::stream::{Capacity, State, Stream, StreamOptions, WriteError};
 use sleeve_tests::audio::music;
 use sleeve_tests::rows::RowBits;
 use sleeve_tests::streams::{downmixed, drain, failure, offline, open, plain, small, whole};
@@ -20,11 +20,11 @@ fn a_bad_sample_is_refused_with_its_frame_after_all_that_came_before() {
         bad[2 * 20_500] = f32::NAN;
         let mut rows = RowBits::default();
         for samples in bad.chunks(2 * chunk).take(20_123 / chunk) {
-            writer.push(samples).unwrap();
+            writer.write(samples).unwrap();
             drain(&mut reader, &mut rows);
         }
         let pushed = 20_123 / chunk * chunk;
-        writer.push(&bad[2 * pushed..2 * 30_000.min(bad.len() / 2)]).unwrap();
+        writer.write(&bad[2 * pushed..2 * 30_000.min(bad.len() / 2)]).unwrap();
         for _ in 0..3 {
             match failure(&mut reader, &mut rows) {
                 Error::NonFinite { index: 20_123, value: found, .. } => {
@@ -44,16 +44,16 @@ fn a_bad_sample_is_refused_with_its_frame_after_all_that_came_before() {
         assert!(expected.starts_with(&rows));
         assert!(rows.len() + 1 >= expected.len() && !rows.is_empty(), "{} of {}", rows.len(), expected.len());
         // What follows is discarded, so the writer is never stuck; the next recording is as good as any.
-        assert_eq!(writer.room(), 30_000);
-        writer.push(&good[..2_000]).unwrap();
+        assert_eq!(writer.available(), 30_000);
+        writer.write(&good[..2_000]).unwrap();
         writer.finish();
-        assert!(matches!(reader.pull(&mut rows), Err(Error::NonFinite { index: 20_123, .. })));
+        assert!(matches!(reader.read(&mut rows), Err(Error::NonFinite { index: 20_123, .. })));
         writer.reset().unwrap();
         let rows = whole(&mut writer, &mut reader, &good, 2);
         assert_eq!(rows, offline(&extractor, &good, 44_100, 2));
         // Frames count from the start of their own recording.
         writer.reset().unwrap();
-        writer.push(&[0.0, 0.0, 0.5, value]).unwrap();
+        writer.write(&[0.0, 0.0, 0.5, value]).unwrap();
         assert!(matches!(failure(&mut reader, &mut RowBits::default()), Error::NonFinite { index: 1, .. }));
     }
 }
@@ -64,18 +64,18 @@ fn a_sink_s_error_or_panic_loses_the_recording_and_no_other() {
     let samples = music(16_000, 1, 0.5);
     let expected = offline(&extractor, &samples, 16_000, 1);
     let (mut writer, mut reader) = open(&extractor, 16_000, 1, 8_000);
-    writer.push(&samples).unwrap();
+    writer.write(&samples).unwrap();
     let mut enough = |_: &Rows<'_>| Err(Error::Unavailable("enough".into()));
-    assert!(matches!(reader.pull(&mut enough), Err(Error::Unavailable(reason)) if reason == "enough"));
-    let again = reader.pull(&mut RowBits::default()).unwrap_err();
+    assert!(matches!(reader.read(&mut enough), Err(Error::Unavailable(reason)) if reason == "enough"));
+    let again = reader.read(&mut RowBits::default()).unwrap_err();
     assert!(again.to_string().contains("enough"), "{again}");
     writer.reset().unwrap();
-    writer.push(&samples).unwrap();
+    writer.write(&samples).unwrap();
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        reader.pull(&mut |_: &Rows<'_>| panic!("in a sink")).map(|_| ())
+        reader.read(&mut |_: &Rows<'_>| panic!("in a sink")).map(|_| ())
     }));
     assert!(panicked.is_err());
-    let again = reader.pull(&mut RowBits::default()).unwrap_err();
+    let again = reader.read(&mut RowBits::default()).unwrap_err();
     assert!(again.to_string().contains("panicked"), "{again}");
     writer.reset().unwrap();
     assert_eq!(whole(&mut writer, &mut reader, &samples, 1), expected);
@@ -108,12 +108,12 @@ fn options_that_cannot_be_are_refused() {
     assert!(refusal(StreamOptions::new(48_000, u16::MAX)).contains("queue"), "10 s of 65,535 channels");
     // The smallest, and the widest.
     let options = StreamOptions::new(48_000, 2).capacity(Capacity::Seconds(1e-9));
-    assert_eq!(Stream::open(&plain(), &options).unwrap().0.room(), 1);
+    assert_eq!(Stream::open(&plain(), &options).unwrap().0.available(), 1);
     let (mut writer, mut reader) = open(&plain(), 768_000, u16::MAX, 3);
-    assert_eq!(writer.push(&vec![0.25; 4 * usize::from(u16::MAX)]).unwrap(), 3);
+    assert_eq!(writer.write(&vec![0.25; 4 * usize::from(u16::MAX)]).unwrap(), 3);
     writer.finish();
     let mut rows = RowBits::default();
-    assert_eq!(drain(&mut reader, &mut rows), State::Ended);
+    assert_eq!(drain(&mut reader, &mut rows), State::Finished);
     assert_eq!(rows.len(), 1);
 }
 
@@ -122,17 +122,17 @@ fn slices_of_no_whole_frames_are_refused_whole() {
     let (mut writer, mut reader) = open(&plain(), 48_000, 3, 100);
     for samples in [1, 2, 4, 299, 3_001] {
         let error = WriteError::PartialFrame { samples, channels: 3 };
-        assert_eq!(writer.push(&vec![0.0; samples]), Err(error));
-        assert_eq!(writer.push_i16(&vec![0; samples]), Err(error));
+        assert_eq!(writer.write(&vec![0.0; samples]), Err(error));
+        assert_eq!(writer.write_i16(&vec![0; samples]), Err(error));
         assert!(error.to_string().contains(&format!("{samples} samples")));
         assert_eq!(Error::from(error).to_string(), error.to_string());
     }
-    assert_eq!(writer.room(), 100);
-    assert_eq!(writer.push(&[]), Ok(0));
-    assert_eq!(writer.push_i16(&[]), Ok(0));
+    assert_eq!(writer.available(), 100);
+    assert_eq!(writer.write(&[]), Ok(0));
+    assert_eq!(writer.write_i16(&[]), Ok(0));
     let mut rows = RowBits::default();
     assert_eq!(drain(&mut reader, &mut rows), State::Waiting);
     writer.finish();
-    assert_eq!(drain(&mut reader, &mut rows), State::Ended);
+    assert_eq!(drain(&mut reader, &mut rows), State::Finished);
     assert!(rows.is_empty(), "an empty recording has no rows");
 }

@@ -8,11 +8,17 @@ use sleeve::audio::{MonoStream, Resampler};
 use sleeve::extractor::{Extractor, Rows};
 use sleeve::model::Model;
 use sleeve::patches::LastPatch;
-use sleeve::stream::{Capacity, Pulled, StreamReader, WriteError, StreamWriter, State, Stream, StreamOptions};
+use sleeve::stream::{Capacity, State, Stream, StreamOptions, StreamReader, StreamWriter, WriteError};
 use sleeve_tests::audio::music;
 use sleeve_tests::rows::RowBits;
 use sleeve_tests::streams::{drain, offline, open, plain, small, whole};
 use sleeve_tests::{output_of, peer, repository, skip, small_model};
+
+/// What one read gives: the number of rows, and the state.
+fn read(reader: &mut StreamReader, rows: &mut RowBits) -> (u64, State) {
+    let outcome = reader.read(rows).unwrap();
+    (outcome.rows, outcome.state)
+}
 
 fn write_wav(path: &Path, rate: u32, channels: u16, samples: &[f32], integers: Option<&[i16]>) {
     let (bits_per_sample, sample_format) = match integers {
@@ -71,7 +77,7 @@ proptest! {
 
         let width = usize::from(channels);
         let (mut writer, mut reader) = open(&extractor, rate, channels, capacity);
-        prop_assert_eq!(writer.room(), capacity);
+        prop_assert_eq!(writer.available(), capacity);
         // What has been pushed so far, at the model's rate: it says which patches are complete.
         let mut shadow = MonoStream::new(rate, channels, 16_000, resampler).unwrap();
         let mut heard = Vec::new();
@@ -81,24 +87,24 @@ proptest! {
                 break;
             }
             let end = samples.len().min(done + frames * width);
-            let room = writer.room();
+            let room = writer.available();
             let taken = match as_integers {
-                true => writer.push_i16(&integers[done..end]),
-                false => writer.push(&samples[done..end]),
+                true => writer.write_i16(&integers[done..end]),
+                false => writer.write(&samples[done..end]),
             };
             let taken = taken.unwrap();
             prop_assert_eq!(taken, room.min((end - done) / width), "a full queue takes what fits");
             shadow.push(&samples[done..done + taken * width], &mut heard).unwrap();
             done += taken * width;
-            if pull || writer.room() == 0 || frames == 0 {
+            if pull || writer.available() == 0 || frames == 0 {
                 prop_assert_eq!(drain(&mut reader, &mut rows), State::Waiting);
                 let complete = extractor.patching().count((heard.len() / sleeve::mel::HOP) as u64);
                 prop_assert_eq!(rows.len() as u64, complete, "every patch that is complete");
-                prop_assert_eq!(writer.room(), capacity);
+                prop_assert_eq!(writer.available(), capacity);
             }
         }
         writer.finish();
-        prop_assert_eq!(drain(&mut reader, &mut rows), State::Ended);
+        prop_assert_eq!(drain(&mut reader, &mut rows), State::Finished);
         prop_assert_eq!(&rows, &expected);
 
         // The same handles, from the start.
@@ -137,14 +143,14 @@ fn the_bundled_model_gives_the_bits_of_the_whole_recording() {
     // A block at a time, and all at once.
     let mut rows = RowBits::default();
     for block in samples.chunks(2 * 64) {
-        assert_eq!(writer.push(block).unwrap(), block.len() / 2);
+        assert_eq!(writer.write(block).unwrap(), block.len() / 2);
         drain(&mut reader, &mut rows);
     }
     writer.finish();
-    assert_eq!(drain(&mut reader, &mut rows), State::Ended);
+    assert_eq!(drain(&mut reader, &mut rows), State::Finished);
     assert_eq!(rows, expected);
     writer.reset().unwrap();
-    assert_eq!(writer.push(&samples).unwrap(), samples.len() / 2);
+    assert_eq!(writer.write(&samples).unwrap(), samples.len() / 2);
     writer.finish();
     rows = RowBits::default();
     drain(&mut reader, &mut rows);
@@ -167,11 +173,11 @@ fn the_fused_engine_gives_the_bits_of_the_whole_recording() {
     // Patch by patch as they are complete, then as many together as the queue holds.
     let mut rows = RowBits::default();
     for chunk in samples.chunks(4_410) {
-        writer.push(chunk).unwrap();
+        writer.write(chunk).unwrap();
         drain(&mut reader, &mut rows);
     }
     writer.finish();
-    assert_eq!(drain(&mut reader, &mut rows), State::Ended);
+    assert_eq!(drain(&mut reader, &mut rows), State::Finished);
     assert_eq!(rows, expected);
     writer.reset().unwrap();
     assert_eq!(whole(&mut writer, &mut reader, &samples, 1), expected);
@@ -187,10 +193,10 @@ fn a_patch_comes_with_its_last_sample() {
     for patch in 0..10 {
         // Frame k reaches to sample 256 (k + 1).
         let needed = 256 * (4 * patch + small_model::FRAMES);
-        writer.push(&samples[pushed..needed - 1]).unwrap();
-        assert_eq!(reader.pull(&mut rows).unwrap(), Pulled { rows: 0, state: State::Waiting }, "{patch}");
-        writer.push(&samples[needed - 1..needed]).unwrap();
-        assert_eq!(reader.pull(&mut rows).unwrap(), Pulled { rows: 1, state: State::Waiting }, "{patch}");
+        writer.write(&samples[pushed..needed - 1]).unwrap();
+        assert_eq!(read(&mut reader, &mut rows), (0, State::Waiting), "{patch}");
+        writer.write(&samples[needed - 1..needed]).unwrap();
+        assert_eq!(read(&mut reader, &mut rows), (1, State::Waiting), "{patch}");
         pushed = needed;
     }
 }
@@ -199,14 +205,14 @@ fn a_patch_comes_with_its_last_sample() {
 fn queued_patches_come_in_batches_of_the_extractor_s_size() {
     let extractor = small(1, LastPatch::Discard, Resampler::Linear, 4);
     let (mut writer, mut reader) = open(&extractor, 16_000, 1, 16_000);
-    writer.push(&music(16_000, 1, 1.0)).unwrap();
+    writer.write(&music(16_000, 1, 1.0)).unwrap();
     let mut batches = Vec::new();
     let mut sink = |rows: &Rows<'_>| {
         batches.push(rows.times.len());
         Ok(())
     };
-    assert_eq!(reader.pull(&mut sink).unwrap().state, State::More);
-    while reader.pull(&mut sink).unwrap().state == State::More {}
+    assert_eq!(reader.read(&mut sink).unwrap().state, State::More);
+    while reader.read(&mut sink).unwrap().state == State::More {}
     // 62 frames, so 54 patches.
     assert_eq!(batches, [vec![4; 13], vec![2]].concat());
 }
@@ -235,14 +241,14 @@ fn two_threads_and_a_tight_queue_lose_nothing_and_mix_nothing() {
                 let mut rest = samples.as_slice();
                 while !rest.is_empty() {
                     let frames = (1 + draw(&mut state, 150)).min(rest.len() / 2);
-                    rest = &rest[2 * writer.push(&rest[..2 * frames]).unwrap()..];
+                    rest = &rest[2 * writer.write(&rest[..2 * frames]).unwrap()..];
                     std::thread::yield_now();
                 }
                 if index % 2 == 0 {
                     writer.finish();
                 } else if samples.is_empty() {
                     // Nothing to abandon: make it one that was.
-                    while writer.push(&[0.0; 2]).unwrap() == 0 {}
+                    while writer.write(&[0.0; 2]).unwrap() == 0 {}
                 }
                 while writer.reset() == Err(WriteError::Busy) {
                     std::thread::yield_now();
@@ -253,14 +259,14 @@ fn two_threads_and_a_tight_queue_lose_nothing_and_mix_nothing() {
         for (index, expected) in expected.iter().enumerate() {
             let mut rows = RowBits::default();
             let state = loop {
-                match reader.pull(&mut rows).unwrap().state {
+                match reader.read(&mut rows).unwrap().state {
                     State::More => {}
                     State::Waiting => std::thread::yield_now(),
                     state => break state,
                 }
             };
             if index % 2 == 0 {
-                assert_eq!(state, State::Ended, "{index}");
+                assert_eq!(state, State::Finished, "{index}");
                 assert_eq!(&rows, expected, "{index}");
             } else {
                 assert_eq!(state, State::Abandoned, "{index}");

@@ -7,7 +7,7 @@ use sleeve::audio::{MonoStream, Resampler};
 use sleeve::extractor::Extractor;
 use sleeve::model::Model;
 use sleeve::patches::LastPatch;
-use sleeve::stream::{Capacity, Pulled, StreamReader, StreamWriter, State, Stream, StreamOptions};
+use sleeve::stream::{Capacity, ReadOutcome, State, Stream, StreamOptions, StreamReader, StreamWriter};
 
 use crate::rows::RowBits;
 use crate::small_model;
@@ -48,7 +48,7 @@ pub fn offline(extractor: &Extractor, samples: &[f32], rate: u32, channels: u16)
 pub fn drain(reader: &mut StreamReader, rows: &mut RowBits) -> State {
     loop {
         let before = rows.len() as u64;
-        let Pulled { rows: given, state } = reader.pull(rows).unwrap();
+        let ReadOutcome { rows: given, state, .. } = reader.read(rows).unwrap();
         assert_eq!(rows.len() as u64 - before, given);
         if state != State::More {
             return state;
@@ -67,25 +67,30 @@ pub fn push_all(
 ) {
     let mut rest = samples;
     while !rest.is_empty() {
-        rest = &rest[writer.push(rest).unwrap() * usize::from(channels)..];
+        rest = &rest[writer.write(rest).unwrap() * usize::from(channels)..];
         drain(reader, rows);
     }
 }
 
 /// A whole recording through the queue, finished.
-pub fn whole(writer: &mut StreamWriter, reader: &mut StreamReader, samples: &[f32], channels: u16) -> RowBits {
+pub fn whole(
+    writer: &mut StreamWriter,
+    reader: &mut StreamReader,
+    samples: &[f32],
+    channels: u16,
+) -> RowBits {
     let mut rows = RowBits::default();
     push_all(writer, reader, samples, channels, &mut rows);
     writer.finish();
-    assert_eq!(drain(reader, &mut rows), State::Ended);
+    assert_eq!(drain(reader, &mut rows), State::Finished);
     rows
 }
 
 /// The error of the next pull that fails.
 pub fn failure(reader: &mut StreamReader, rows: &mut RowBits) -> Error {
     loop {
-        match reader.pull(rows) {
-            Ok(Pulled { state: State::More, .. }) => {}
+        match reader.read(rows) {
+            Ok(ReadOutcome { state: State::More, .. }) => {}
             Ok(pulled) => panic!("{pulled:?}"),
             Err(error) => return error,
         }

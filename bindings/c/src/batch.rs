@@ -62,7 +62,7 @@ pub unsafe extern "C" fn sleeve_batch_run(
             let pointers = slice(paths, count, "paths")?;
             pointers.iter().map(|&pointer| path(pointer, "paths")).collect::<Result<_, _>>()?
         };
-        let batch = BatchExtractor::new(extractor, &BatchOptions { workers, ..BatchOptions::default() })?;
+        let batch = BatchExtractor::new(extractor, &BatchOptions::default().workers(workers))?;
         let mut sink =
             Callbacks { extractor, result, progress, user_data, open: Vec::new(), cancelled: false };
         let totals = batch.run(paths.into_iter().map(Input::File), &mut sink)?;

@@ -49,13 +49,12 @@ impl sleeve_options {
     }
 
     pub(super) fn predictor(&self, head: Model) -> sleeve::Result<Predictor> {
-        let options = sleeve::engine::EngineOptions {
-            engine: self.engine,
-            device: self.device.clone(),
-            precision: self.precision,
-            threads: self.threads,
-            batch_size: self.batch_size,
-        };
+        let options = sleeve::engine::EngineOptions::default()
+            .engine(self.engine)
+            .device(self.device.clone())
+            .precision(self.precision)
+            .threads(self.threads)
+            .batch_size(self.batch_size);
         Predictor::new(head, &options, &self.outputs)
     }
 }
@@ -149,8 +148,8 @@ pub unsafe extern "C" fn sleeve_options_set_threads(
 ) -> sleeve_status {
     call(|| {
         let options = not_null!(mut options);
-        if threads > MOST_THREADS {
-            return Err(Failure::invalid(format!("{threads} threads; at most {MOST_THREADS}")));
+        if threads > MAX_THREADS {
+            return Err(Failure::invalid(format!("{threads} threads; at most {MAX_THREADS}")));
         }
         options.threads = threads;
         Ok(())
@@ -158,7 +157,7 @@ pub unsafe extern "C" fn sleeve_options_set_threads(
 }
 
 /// More threads than this are a mistake, and asking the system for them would take it down.
-const MOST_THREADS: usize = 1024;
+const MAX_THREADS: usize = 1024;
 
 /// Patches a batch, 1 to 4096; 0 (the default) lets the engine choose.
 #[unsafe(no_mangle)]

@@ -13,7 +13,7 @@ namespace sleeve_essentia {
 namespace {
 
 // The most that the library takes; a larger batch gains nothing.
-constexpr int LARGEST_BATCH = 4096;
+constexpr int MAX_BATCH = 4096;
 
 bool endsWith(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
@@ -68,7 +68,7 @@ sleeve::Options Network::options(const essentia::Configurable& parameters, const
   options.device(text(parameters, "device")).precision(text(parameters, "precision"));
   options.threads(static_cast<std::size_t>(parameters.parameter("threads").toInt()));
   const int batch = parameters.parameter("batchSize").toInt();
-  if (batch > 0) options.batch_size(static_cast<std::size_t>(std::min(batch, LARGEST_BATCH)));
+  if (batch > 0) options.batch_size(static_cast<std::size_t>(std::min(batch, MAX_BATCH)));
   if (_input == Input::Embeddings) return options;
   options.last_patch(text(parameters, "lastPatchMode")).resampler(text(parameters, "resampler"));
   const int hop = parameters.parameter("patchHopSize").toInt();

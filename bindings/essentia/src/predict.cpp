@@ -86,10 +86,10 @@ namespace streaming {
 
 namespace {
 
-// Samples heard at a time: a frame's hop, so that no result waits for samples that it does not need.
+// Samples consumed at a time: one hop of the mel frames, so that no result waits for samples that it does not need.
 constexpr int CHUNK = SLEEVE_MEL_HOP;
 
-// Room of the library's queue; each chunk is heard before the next is pushed.
+// Capacity of the library's queue; each chunk is processed before the next is written.
 constexpr std::size_t QUEUE = 4 * CHUNK;
 
 }  // namespace
@@ -131,16 +131,16 @@ AlgorithmStatus SleevePredict::process() {
   _network.extractor();  // throws where there is no model
   try {
     if (_done) return PASS;
-    // Rows first, so that nothing is heard while the output is full.
+    // Rows first, so that nothing is consumed while the output is full.
     if (!give()) return NO_OUTPUT;
     if (_done) return FINISHED;
     const int available = _signal.available();
     if (available >= CHUNK) {
-      hear(CHUNK);
+      consume(CHUNK);
     } else if (!shouldStop()) {
       return NO_INPUT;
     } else if (available > 0) {
-      hear(available);
+      consume(available);
     } else {
       finish();
     }
@@ -151,7 +151,7 @@ AlgorithmStatus SleevePredict::process() {
 }
 
 // Takes samples from the input.
-void SleevePredict::hear(int samples) {
+void SleevePredict::consume(int samples) {
   if (!_signal.acquire(samples)) _network.fail("the input holds fewer samples than it says");
   const Real* first = static_cast<const Real*>(_signal.getFirstToken());
   if (_accumulate) {
@@ -160,9 +160,9 @@ void SleevePredict::hear(int samples) {
     if (!_stream) {
       _stream = std::make_unique<sleeve::Stream>(sleeve::Stream::open(_network.extractor(), _sampleRate, 1, QUEUE));
     }
-    const sleeve::Pushed pushed =
-        _stream->writer.push(sleeve::Span<const float>(first, static_cast<std::size_t>(samples)));
-    if (pushed.status != SLEEVE_STATUS_OK) throw sleeve::Error::last(pushed.status);
+    const sleeve::WriteResult result =
+        _stream->writer.write(sleeve::Span<const float>(first, static_cast<std::size_t>(samples)));
+    if (result.status != SLEEVE_STATUS_OK) throw sleeve::Error::last(result.status);
   }
   _signal.release(samples);
 }
@@ -189,9 +189,9 @@ bool SleevePredict::give() {
 bool SleevePredict::giveFromStream() {
   for (;;) {
     if (!_waiting) {
-      const sleeve::Pulled pulled = _stream->reader.pull();
-      if (pulled == sleeve::Pulled::Finished) _done = true;
-      if (pulled != sleeve::Pulled::Row) return true;
+      const sleeve::ReadState state = _stream->reader.next();
+      if (state == sleeve::ReadState::Finished) _done = true;
+      if (state != sleeve::ReadState::Row) return true;
     }
     _waiting = !put(_stream->reader.output(_network.output()));
     if (_waiting) return false;

@@ -122,7 +122,7 @@ pub fn run(args: &Args, inputs: &[Input], extractors: &[Extractor], bar: &Progre
         leftovers::sweep(directory, inputs, outputs, &others);
     }
     let everything = extractors.iter().collect::<Vec<_>>();
-    let options = BatchOptions { workers: args.threads, ..BatchOptions::default() };
+    let options = BatchOptions::default().workers(args.threads);
     let batch = BatchExtractor::together(&everything, &options)?;
     let state = RefCell::new(State { index, taken: HashMap::new(), totals: Totals::default() });
     let todo = inputs.iter().filter(|input| {

@@ -67,7 +67,7 @@ impl Listener {
         stop: &Arc<AtomicBool>,
         done: impl FnMut(usize, Result<(f64, Vector)>),
     ) -> Result<Totals> {
-        let options = BatchOptions { workers: threads, ..BatchOptions::default() };
+        let options = BatchOptions::default().workers(threads);
         let batch = BatchExtractor::new(&self.extractor, &options)?;
         let mut sink = Means { output: self.output, sums: RefCell::default(), stop: Arc::clone(stop), done };
         Ok(batch.run(tracks.iter().map(Input::file), &mut sink)?)

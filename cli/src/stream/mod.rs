@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 use sleeve::extractor::Extractor;
 use sleeve::model::Model;
-use sleeve::stream::{Capacity, StreamReader, State, Stream, StreamOptions};
+use sleeve::stream::{Capacity, State, Stream, StreamOptions, StreamReader};
 
 pub use args::Args;
 use show::Lines;
@@ -57,11 +57,11 @@ fn extractor(args: &Args) -> Result<Extractor> {
 /// Hears the recording to its end. The reader is dropped then, which closes the stream.
 fn pull_all(mut reader: StreamReader, lines: &mut Lines) -> Result<()> {
     loop {
-        match reader.pull(lines)?.state {
+        match reader.read(lines)?.state {
             State::More => {}
             State::Waiting => std::thread::sleep(PAUSE),
             // Abandoned when the source failed, which its thread says.
-            State::Ended | State::Abandoned => return Ok(()),
+            State::Finished | State::Abandoned => return Ok(()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use sleeve::audio::AudioReader;
-use sleeve::stream::{WriteError, StreamWriter};
+use sleeve::stream::{StreamWriter, WriteError};
 
 use super::args::{Args, Format};
 
@@ -72,12 +72,12 @@ fn push_raw(writer: &mut StreamWriter, mut input: impl Read, format: Format, cha
                 floats.extend(
                     bytes[..whole].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
                 );
-                push_all(&floats, channels, |samples| writer.push(samples))?;
+                push_all(&floats, channels, |samples| writer.write(samples))?;
             }
             Format::S16 => {
                 integers.clear();
                 integers.extend(bytes[..whole].chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])));
-                push_all(&integers, channels, |samples| writer.push_i16(samples))?;
+                push_all(&integers, channels, |samples| writer.write_i16(samples))?;
             }
         }
         bytes.copy_within(whole..held, 0);
@@ -101,7 +101,7 @@ fn push_file(
             bail!("{} changes its sample rate or channels midway", reader.path().display());
         }
         for samples in samples.chunks(block * channels) {
-            push_all(samples, channels, |samples| writer.push(samples))?;
+            push_all(samples, channels, |samples| writer.write(samples))?;
             frames += (samples.len() / channels) as u64;
             if !fast {
                 let due = Duration::from_secs_f64(frames as f64 / f64::from(rate));

@@ -9,7 +9,7 @@ use super::canvas::{Anchor, Canvas, FAINT, INK};
 use super::colour;
 
 /// Columns kept before neighbours are averaged; at least twice the widest picture.
-const MOST: usize = 4096;
+const MAX: usize = 4096;
 
 /// A spectrogram averaged over time as it comes, so that ten hours take the memory of a minute.
 pub struct Columns {
@@ -37,7 +37,7 @@ impl Columns {
     pub fn push(&mut self, frames: &[f32]) {
         for frame in frames.chunks_exact(BANDS) {
             if self.last == self.per || self.sums.is_empty() {
-                if self.sums.len() == MOST * BANDS {
+                if self.sums.len() == MAX * BANDS {
                     self.halve();
                 }
                 self.sums.resize(self.sums.len() + BANDS, 0.0);

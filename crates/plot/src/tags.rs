@@ -22,7 +22,7 @@ pub struct TagRows {
 }
 
 /// Groups of patches kept before neighbours are averaged.
-const MOST: usize = 4096;
+const MAX: usize = 4096;
 
 impl TagRows {
     /// No patches yet; `hop` seconds from one to the next, each `patch` seconds long.
@@ -44,7 +44,7 @@ impl TagRows {
     pub fn push<'a>(&mut self, activations: impl Iterator<Item = &'a f32>) {
         let classes = self.classes.len();
         if self.last == self.per || self.sums.is_empty() {
-            if self.sums.len() == MOST * classes {
+            if self.sums.len() == MAX * classes {
                 self.halve();
             }
             self.sums.resize(self.sums.len() + classes, 0.0);

@@ -78,7 +78,7 @@ enum Call {
     Push { values: Vec<f32>, claimed: usize, truthful: bool },
     Finish,
     Reset,
-    Pull,
+    Next,
     Error(u8),
     Free(u8),
 }
@@ -203,7 +203,7 @@ fn run(world: &mut World, call: Call) {
             }
             Call::Finish => fine(sleeve_stream_writer_finish(world.writer.map_or(null_mut(), |(writer, _)| writer))),
             Call::Reset => fine(sleeve_stream_writer_reset(world.writer.map_or(null_mut(), |(writer, _)| writer))),
-            Call::Pull => {
+            Call::Next => {
                 let reader = or_null(world.reader);
                 fine(sleeve_stream_reader_next(reader));
                 let (mut values, mut dim) = (null(), 0);

@@ -45,7 +45,7 @@ impl Writer for MeanOf {
                 })
                 .collect();
             let views: Vec<ArrayView2<'_, f32>> = means.iter().map(|mean| mean.view()).collect();
-            self.inner.rows(&Rows { first: 0, times: &[0.0], outputs: &views })?;
+            self.inner.rows(&Rows::new(0, &[0.0], &views))?;
         }
         self.inner.finish()
     }
