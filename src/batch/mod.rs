@@ -8,13 +8,13 @@
 //! ```
 //!
 //! Each worker decodes a recording and cuts it into patches. An assembler collects the patches of all workers into full
-//! batches. On a CPU, a full batch is run by an idle worker, or else by the worker that filled it: all threads stay busy,
-//! whether decoding or the network takes longer. An engine that serializes its calls (a GPU) has its own thread, with
-//! the next batch ready while one runs.
+//! batches. On a CPU, a full batch is run by an idle worker, or else by the worker that filled it: all threads stay
+//! busy, whether decoding or the network takes longer. An engine that serializes its calls (a GPU) has its own thread,
+//! with the next batch ready while one runs.
 //!
-//! The number of batches is fixed. A worker that needs an empty one waits until the sink has received the rows of a full
-//! one, so neither a slow engine nor a slow sink makes memory grow. All recordings fill the same batches in turn, so a
-//! long one does not hold up short ones.
+//! The number of batches is fixed. A worker that needs an empty one waits until the sink has received the rows of a
+//! full one, so neither a slow engine nor a slow sink makes memory grow. All recordings fill the same batches in turn,
+//! so a long one does not hold up short ones.
 //!
 //! Rows have the same bits as those of [`Extractor::extract_file`], whatever the number of workers and the batch size.
 //!
@@ -138,8 +138,8 @@ struct Lane {
 }
 
 impl BatchExtractor {
-    /// Prepares batches of `extractor`. On a CPU, its number of threads is ignored: every worker computes on one thread,
-    /// and all share the weights.
+    /// Prepares batches of `extractor`. On a CPU, its number of threads is ignored: every worker computes on one
+    /// thread, and all share the weights.
     ///
     /// # Errors
     /// `InvalidArgument` for more than 1,024 workers.
@@ -174,9 +174,9 @@ impl BatchExtractor {
         Ok(Self { lanes, workers, rate, resampler })
     }
 
-    /// Runs every input through the extractors, until all are done or the sink cancels. Recordings are numbered from 0 in
-    /// the order of the iterator, which is read as workers become idle, up to four inputs per worker ahead. A batch that is
-    /// not full is run when all inputs are done, or when none has come for 50 ms.
+    /// Runs every input through the extractors, until all are done or the sink cancels. Recordings are numbered from 0
+    /// in the order of the iterator, which is read as workers become idle, up to four inputs per worker ahead. A batch
+    /// that is not full is run when all inputs are done, or when none has come for 50 ms.
     ///
     /// # Errors
     /// `Unavailable` if threads cannot be started. The failure of a recording goes to [`BatchSink::done`].

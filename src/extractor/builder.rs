@@ -106,8 +106,8 @@ impl ExtractorBuilder {
         self
     }
 
-    /// Selects an output of the model by purpose (`embeddings`, `predictions`) or by the tensor's name. Call it once per
-    /// output. By default every output with a known purpose is given, or all outputs if none has one.
+    /// Selects an output of the model by purpose (`embeddings`, `predictions`) or by the tensor's name. Call it once
+    /// per output. By default every output with a known purpose is given, or all outputs if none has one.
     pub fn output(mut self, name: impl Into<String>) -> Self {
         self.wanted.push(name.into());
         self

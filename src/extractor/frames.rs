@@ -19,8 +19,9 @@ impl Frames {
         Frames { mel: MelStream::new(), samples: Vec::new(), frames: Vec::new() }
     }
 
-    /// Processes one recording and returns its number of mono samples. `read` appends the next samples and returns whether
-    /// there were any; `take` receives the mel frames that they complete (often none) and the number of samples so far.
+    /// Processes one recording and returns its number of mono samples. `read` appends the next samples and returns
+    /// whether there were any; `take` receives the mel frames that they complete (often none) and the number of samples
+    /// so far.
     pub(crate) fn run(
         &mut self,
         mut read: impl FnMut(&mut Vec<f32>) -> Result<bool>,
@@ -46,8 +47,8 @@ impl Frames {
     }
 }
 
-/// Decodes a file and passes its mel frames to `take`, some at a time, [`BANDS`](crate::mel::BANDS) values per frame, in
-/// memory that does not grow with the recording. `patches` of the summary is empty.
+/// Decodes a file and passes its mel frames to `take`, some at a time, [`BANDS`](crate::mel::BANDS) values per frame,
+/// in memory that does not grow with the recording. `patches` of the summary is empty.
 ///
 /// ```no_run
 /// use sleeve::audio::Resampler;

@@ -1,7 +1,7 @@
 //! Embeddings and predictions of one recording.
 //!
-//! An [`Extractor`] is a loaded model with its engine and its heads. It returns everything at once as an [`Analysis`], or
-//! gives rows to a [`Sink`] as they are computed, in memory that does not grow with the recording.
+//! An [`Extractor`] is a loaded model with its engine and its heads. It returns everything at once as an [`Analysis`],
+//! or gives rows to a [`Sink`] as they are computed, in memory that does not grow with the recording.
 //! [`run_file_together`] decodes a file once for several extractors. A [`Predictor`] runs a head on stored embeddings.
 
 mod analysis;
@@ -163,8 +163,8 @@ impl Extractor {
     /// Analyses one audio file.
     ///
     /// # Errors
-    /// `Io` or `Audio` if the file cannot be read or decoded, `NonFinite` if it has NaN or infinite samples, `Engine` if
-    /// the network fails.
+    /// `Io` or `Audio` if the file cannot be read or decoded, `NonFinite` if it has NaN or infinite samples, `Engine`
+    /// if the network fails.
     pub fn extract_file(&self, path: impl AsRef<Path>) -> Result<Analysis> {
         let mut analysis = Analysis::collect(self);
         let summary = self.run_file(path, &mut analysis)?;
@@ -209,8 +209,8 @@ impl Extractor {
         run_file_together(&mut [(self, sink)], path)
     }
 
-    /// The same extractor for callers with threads of their own, on [`Engine::concurrent`]: it gives the same bits. Also
-    /// whether the engine has a concurrent form; if not, batches are serialized.
+    /// The same extractor for callers with threads of their own, on [`Engine::concurrent`]: it gives the same bits.
+    /// Also whether the engine has a concurrent form; if not, batches are serialized.
     pub(crate) fn concurrent(&self) -> (Self, bool) {
         // Heads use one thread anyway.
         let mut sibling = self.clone();

@@ -33,12 +33,12 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Loads `head`. `outputs` are selected as by [`ExtractorBuilder::output`](super::ExtractorBuilder::output); an empty
-    /// list means every output with a known purpose.
+    /// Loads `head`. `outputs` are selected as by [`ExtractorBuilder::output`](super::ExtractorBuilder::output); an
+    /// empty list means every output with a known purpose.
     ///
     /// # Errors
-    /// `Model` if the model takes mel patches, or has no such output; `Unavailable` if the engine, device or precision is
-    /// not available.
+    /// `Model` if the model takes mel patches, or has no such output; `Unavailable` if the engine, device or precision
+    /// is not available.
     pub fn new(head: Model, options: &EngineOptions, outputs: &[String]) -> Result<Self> {
         if !head.is_head() {
             return Err(Error::model(head.name(), "is not a head: it takes mel patches, not embeddings"));
@@ -63,7 +63,8 @@ impl Predictor {
         &self.outputs
     }
 
-    /// Runs the head on embeddings, `[rows, dim]`. The analysis has no times, for rows may come from different recordings.
+    /// Runs the head on embeddings, `[rows, dim]`. The analysis has no times, for rows may come from different
+    /// recordings.
     ///
     /// # Errors
     /// `InvalidArgument` when `dim` is not the head's; `Engine` when the network fails.

@@ -1,10 +1,10 @@
 //! Audio that arrives in real time: one thread writes samples, another reads embeddings and predictions.
 //!
 //! A stream is two handles around a bounded queue. The [`StreamWriter`] takes interleaved samples in chunks of any size
-//! and only copies them into the queue, so it may run in an audio callback. The [`StreamReader`] takes them out and does
-//! all the work. It returns a patch's rows as soon as the last sample of the patch has arrived, with the same bits as
-//! [`Extractor::extract_samples`] gives for the whole recording. Neither handle blocks: when the queue is full, the writer
-//! takes what fits and returns how much that was; when it is empty, the reader returns [`State::Waiting`].
+//! and only copies them into the queue, so it may run in an audio callback. The [`StreamReader`] takes them out and
+//! does all the work. It returns a patch's rows as soon as the last sample of the patch has arrived, with the same bits
+//! as [`Extractor::extract_samples`] gives for the whole recording. Neither handle blocks: when the queue is full, the
+//! writer takes what fits and returns how much that was; when it is empty, the reader returns [`State::Waiting`].
 //!
 //! ```
 //! # #[cfg(feature = "bundled-model")] {
@@ -47,9 +47,9 @@
 //! # Recordings
 //!
 //! [`StreamWriter::finish`] ends a recording: the reader processes its end exactly as that of a file (resampler, last
-//! frames, [`LastPatch`](crate::patches::LastPatch)) and returns [`State::Finished`]. [`StreamWriter::reset`] begins the
-//! next recording without a new allocation; without `finish` before it, the current recording is abandoned. Both are
-//! queued in order with the samples, so the writer need not wait for the reader.
+//! frames, [`LastPatch`](crate::patches::LastPatch)) and returns [`State::Finished`]. [`StreamWriter::reset`] begins
+//! the next recording without a new allocation; without `finish` before it, the current recording is abandoned. Both
+//! are queued in order with the samples, so the writer need not wait for the reader.
 //!
 //! Several streams may use one extractor at once: they share its networks and threads.
 

@@ -5,9 +5,9 @@
 //! among the samples without taking any of their room. Every call is a bounded number of loads and stores; neither
 //! thread waits for the other.
 //!
-//! Positions count samples since the queue was made and never wrap (64 bits are enough), a slot is the position
-//! modulo the capacity. The slots are atomics too, read and written without order (`Relaxed`, plain moves on every CPU),
-//! so that there is no `unsafe`; what orders them is `written` and `marked`, which the writer stores with `Release` after
+//! Positions count samples since the queue was made and never wrap (64 bits are enough), a slot is the position modulo
+//! the capacity. The slots are atomics too, read and written without order (`Relaxed`, plain moves on every CPU), so
+//! that there is no `unsafe`; what orders them is `written` and `marked`, which the writer stores with `Release` after
 //! the slots and the reader loads with `Acquire` before, and `read` and `marks_read` the other way around.
 //!
 //! This file names its atomics through its parent: the library gives it the standard ones, the model in
@@ -149,8 +149,8 @@ impl Reader {
     pub(super) fn look(&self) -> View {
         let Shared { marks, writer, reader, .. } = &*self.shared;
         // In this order. If the writer is seen to be dropped, all that it wrote is seen; and if no mark is seen after
-        // samples were, those samples stand before any mark yet to come. The other way around, the samples of the next recording could be
-        // taken for this one's.
+        // samples were, those samples stand before any mark yet to come. The other way around, the samples of the next
+        // recording could be taken for this one's.
         let writer_dropped = writer.0.dropped.load(Ordering::Acquire);
         let written = writer.0.written.load(Ordering::Acquire);
         let marked = writer.0.marked.load(Ordering::Acquire);

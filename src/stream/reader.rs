@@ -60,8 +60,8 @@ pub enum State {
     /// The recording was finished and all its rows are given. Further reads return the same until the writer begins the
     /// next recording, whose rows are counted from 0 again.
     Finished,
-    /// The recording was abandoned, by a reset or because the writer was dropped: it has no more rows. After a reset the
-    /// next read begins the next recording; after a drop this state is permanent.
+    /// The recording was abandoned, by a reset or because the writer was dropped: it has no more rows. After a reset
+    /// the next read begins the next recording; after a drop this state is permanent.
     Abandoned,
 }
 
@@ -100,9 +100,9 @@ impl StreamReader {
     /// into writes and reads. [`Sink::progress`] is not called.
     ///
     /// # Errors
-    /// `NonFinite`, with the index of the sample frame in its recording, after the rows of all patches complete before it;
-    /// `Engine` when the network fails; whatever the sink returns. The recording is then lost: further reads discard its
-    /// samples and return the same error, until the writer resets the stream.
+    /// `NonFinite`, with the index of the sample frame in its recording, after the rows of all patches complete before
+    /// it; `Engine` when the network fails; whatever the sink returns. The recording is then lost: further reads
+    /// discard its samples and return the same error, until the writer resets the stream.
     pub fn read(&mut self, sink: &mut dyn Sink) -> Result<ReadOutcome> {
         let mut counted = Counted { sink, rows: 0 };
         let state = self.advance(&mut counted)?;

@@ -4,7 +4,8 @@ use super::{State, StreamOptions, StreamReader, StreamWriter, WriteError, open};
 use crate::Result;
 use crate::extractor::{Extractor, Sink};
 
-/// A stream on one thread: samples are processed as they are pushed. [`Stream::open`] gives two handles for two threads.
+/// A stream on one thread: samples are processed as they are pushed. [`Stream::open`] gives two handles for two
+/// threads.
 ///
 /// ```
 /// # #[cfg(feature = "bundled-model")] {
@@ -97,7 +98,8 @@ impl Stream {
 
     /// Begins the next recording, without a new allocation. One that is not finished gives no more rows.
     pub fn reset(&mut self) {
-        // Everything was processed before, so there are at most an end and a reset in the queue, and no patch is complete.
+        // Everything was processed before, so there are at most an end and a reset in the queue, and no patch is
+        // complete.
         self.writer.reset().expect("the reader is not dropped and has processed all recordings before");
         let mut nothing = |_: &crate::extractor::Rows<'_>| Ok(());
         // Consumes the reset, which also clears a failure.

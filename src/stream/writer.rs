@@ -9,8 +9,8 @@ use crate::error::WriteError;
 /// Takes samples. For one thread at a time, which may be a real-time one.
 ///
 /// No call waits, locks, allocates memory or makes a system call, not even on errors: each is a bounded number of plain
-/// loads and stores (atomic, and never a retry loop), and [`write`](Self::write) copies its samples. The heavy work is the
-/// [`StreamReader`](super::StreamReader)'s. Memory is freed by whichever of the two handles is dropped last.
+/// loads and stores (atomic, and never a retry loop), and [`write`](Self::write) copies its samples. The heavy work is
+/// the [`StreamReader`](super::StreamReader)'s. Memory is freed by whichever of the two handles is dropped last.
 ///
 /// Dropping the writer without [`finish`](Self::finish) abandons the recording.
 pub struct StreamWriter {
@@ -89,8 +89,8 @@ impl StreamWriter {
         }
     }
 
-    /// Begins the next recording. One that was finished is still processed to its end. One that was not is abandoned: its
-    /// remaining rows are discarded, and the reader returns [`Abandoned`](super::State::Abandoned). Does nothing if
+    /// Begins the next recording. One that was finished is still processed to its end. One that was not is abandoned:
+    /// its remaining rows are discarded, and the reader returns [`Abandoned`](super::State::Abandoned). Does nothing if
     /// nothing was written since the last reset.
     ///
     /// # Errors

@@ -26,8 +26,8 @@ pub struct sleeve_stream_reader {
 /// `reader` for the thread that uses the results. The queue between them holds `capacity` audio frames; 0 means ten
 /// seconds.
 ///
-/// Rows have the same bits as those of `sleeve_extractor_run_samples` for the whole recording, however it is cut. Several
-/// streams may share an extractor.
+/// Rows have the same bits as those of `sleeve_extractor_run_samples` for the whole recording, however it is cut.
+/// Several streams may share an extractor.
 ///
 /// Errors: INVALID_ARGUMENT for a rate outside 1000 to 768000 Hz, 0 channels, a capacity too large for memory, or an
 /// extractor of a head.
@@ -138,8 +138,8 @@ pub unsafe extern "C" fn sleeve_stream_writer_available(writer: *const sleeve_st
     get(0, || unsafe { writer.as_ref() }.map_or(0, |writer| writer.writer.available()))
 }
 
-/// Marks the end of the recording, even when the queue is full. The reader processes all of it, its end as that of a file,
-/// and then returns FINISHED. A second call does nothing.
+/// Marks the end of the recording, even when the queue is full. The reader processes all of it, its end as that of a
+/// file, and then returns FINISHED. A second call does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_stream_writer_finish(writer: *mut sleeve_stream_writer) -> sleeve_status {
     call_for_status(|| {
@@ -148,8 +148,8 @@ pub unsafe extern "C" fn sleeve_stream_writer_finish(writer: *mut sleeve_stream_
     })
 }
 
-/// Begins the next recording, without a new allocation. One that was finished is still processed to its end. One that was
-/// not is abandoned: the reader discards the rest of it and returns CANCELLED once.
+/// Begins the next recording, without a new allocation. One that was finished is still processed to its end. One that
+/// was not is abandoned: the reader discards the rest of it and returns CANCELLED once.
 ///
 /// Returns WOULD_BLOCK if about 64 recordings wait for the reader, CLOSED if the reader was freed.
 #[unsafe(no_mangle)]
@@ -167,13 +167,13 @@ pub unsafe extern "C" fn sleeve_stream_writer_free(writer: *mut sleeve_stream_wr
     unsafe { free(writer) };
 }
 
-/// Moves to the next row, and processes what was written as far as that takes. A row is ready as soon as the last sample
-/// of its patch was written; `sleeve_stream_reader_index`, `_time` and `_output` describe it.
+/// Moves to the next row, and processes what was written as far as that takes. A row is ready as soon as the last
+/// sample of its patch was written; `sleeve_stream_reader_index`, `_time` and `_output` describe it.
 ///
 /// Returns OK for a row; WOULD_BLOCK when everything written so far is processed; FINISHED at the end of the recording,
-/// until the writer begins the next one; CANCELLED, once, if the writer abandoned the recording; CLOSED if the writer was
-/// freed without finishing it. Errors: NON_FINITE, with the index of the audio frame, after the rows before it; ENGINE.
-/// The recording is then lost, and the error is returned again until the writer resets the stream.
+/// until the writer begins the next one; CANCELLED, once, if the writer abandoned the recording; CLOSED if the writer
+/// was freed without finishing it. Errors: NON_FINITE, with the index of the audio frame, after the rows before it;
+/// ENGINE. The recording is then lost, and the error is returned again until the writer resets the stream.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_stream_reader_next(reader: *mut sleeve_stream_reader) -> sleeve_status {
     call_for_status(|| {
@@ -184,8 +184,8 @@ pub unsafe extern "C" fn sleeve_stream_reader_next(reader: *mut sleeve_stream_re
         loop {
             reader.rows.clear();
             let outcome = reader.reader.read(&mut reader.rows);
-            // Rows come before the error or the end that follows them, which the next read returns again. Only the rows of
-            // an abandoned recording are discarded.
+            // Rows come before the error or the end that follows them, which the next read returns again. Only the rows
+            // of an abandoned recording are discarded.
             match outcome {
                 Ok(outcome) if outcome.state == State::Abandoned => {
                     reader.rows.clear();

@@ -28,7 +28,7 @@ std::string fileOf(const essentia::Configurable& parameters) {
     const std::string onnx = graph.substr(0, graph.size() - 3) + ".onnx";
     if (std::ifstream(onnx).good()) return onnx;
   }
-  // A .pb without its .onnx is opened all the same, for the error that says what is missing.
+  // A .pb without its .onnx is opened too, for the error message that names the missing file.
   return graph;
 }
 
@@ -47,7 +47,7 @@ std::vector<std::string> spellings(const std::string& output) {
 }  // namespace
 
 void Network::configure(const essentia::Configurable& parameters) {
-  // Whatever fails below leaves nothing open: an algorithm never runs a model that it was not last asked for.
+  // After an error below no model is open, so that an algorithm never runs an earlier one.
   _extractor.reset();
   const std::string file = fileOf(parameters);
   if (file.empty()) return;

@@ -128,7 +128,7 @@ void SleevePredict::clear() {
 }
 
 AlgorithmStatus SleevePredict::process() {
-  _network.extractor();  // throws where there is no model
+  _network.extractor();  // throws without a model
   try {
     if (_done) return PASS;
     // Rows first, so that nothing is consumed while the output is full.
@@ -152,7 +152,7 @@ AlgorithmStatus SleevePredict::process() {
 
 // Takes samples from the input.
 void SleevePredict::consume(int samples) {
-  if (!_signal.acquire(samples)) _network.fail("the input holds fewer samples than it says");
+  if (!_signal.acquire(samples)) _network.fail("the input has fewer samples than it reports");
   const Real* first = static_cast<const Real*>(_signal.getFirstToken());
   if (_accumulate) {
     _held.insert(_held.end(), first, first + samples);
@@ -207,7 +207,7 @@ bool SleevePredict::giveFromAnalysis() {
   return true;
 }
 
-// Puts a row out; false when there is no room.
+// Writes a row to the output; false if the output is full.
 bool SleevePredict::put(sleeve::Span<const float> row) {
   if (!_predictions.acquire(1)) return false;
   static_cast<std::vector<Real>*>(_predictions.getFirstToken())->assign(row.begin(), row.end());

@@ -1,4 +1,4 @@
-//! `sleeve stream`: tags of audio while it plays. One thread pushes, another pulls and runs the model.
+//! `sleeve stream`: tags of audio in real time. One thread writes the audio to the stream, another runs the model.
 
 mod args;
 mod show;
@@ -18,7 +18,7 @@ use source::Source;
 
 use crate::default_model;
 
-/// How often to look for samples that were pushed: far more often than patches are completed.
+/// The polling interval of the reader, much shorter than the hop between patches.
 const PAUSE: Duration = Duration::from_millis(5);
 
 pub fn run(args: &Args) -> Result<ExitCode> {
@@ -28,13 +28,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let options = StreamOptions::new(rate, channels).capacity(Capacity::Seconds(args.capacity));
     let (writer, reader) = Stream::open(&extractor, &options)?;
     let mut lines = Lines::new(&extractor, args.top, args.all);
-    let audio = std::thread::Builder::new().name("audio".into()).spawn(move || source.push(writer))?;
-    // If this fails, the audio thread may be waiting for standard input: nobody waits for it then.
-    pull_all(reader, &mut lines)?;
+    let audio = std::thread::Builder::new().name("audio".into()).spawn(move || source.write(writer))?;
+    // After an error here, the audio thread is not joined, for it may be waiting for standard input.
+    read_all(reader, &mut lines)?;
     audio.join().expect("the audio thread does not panic")?;
     if lines.patches() == 0 {
         let seconds = extractor.patching().duration();
-        eprintln!("no complete patch of {seconds:.1} s; --last-patch repeat makes one of what there is");
+        eprintln!("no complete patch of {seconds:.1} s; use --last-patch repeat for short recordings");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -54,13 +54,13 @@ fn extractor(args: &Args) -> Result<Extractor> {
     Ok(builder.build()?)
 }
 
-/// Hears the recording to its end. The reader is dropped then, which closes the stream.
-fn pull_all(mut reader: StreamReader, lines: &mut Lines) -> Result<()> {
+/// Reads the recording to its end. The reader is then dropped, which closes the stream.
+fn read_all(mut reader: StreamReader, lines: &mut Lines) -> Result<()> {
     loop {
         match reader.read(lines)?.state {
             State::More => {}
             State::Waiting => std::thread::sleep(PAUSE),
-            // Abandoned when the source failed, which its thread says.
+            // Abandoned if the source failed; its thread returns the error.
             State::Finished | State::Abandoned => return Ok(()),
         }
     }

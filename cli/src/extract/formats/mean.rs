@@ -34,7 +34,7 @@ impl Sink for MeanOf {
 
 impl Writer for MeanOf {
     fn finish(mut self: Box<Self>) -> Result<Vec<PathBuf>> {
-        // Without a patch there is no mean: the file has no row.
+        // Without patches there is no mean, and the file has no row.
         if self.patches > 0 {
             let means: Vec<Array2<f32>> = self
                 .sums
