@@ -593,9 +593,10 @@ struct BatchTotals {
 };
 
 // Analyses files in full batches on `workers` threads (0: every core that the process may use).
-// `on_result(std::size_t index, Result<Analysis> analysis)` is called once per file, in the order in which they are done.
-// `on_progress(std::size_t done, std::size_t failed, double seconds) -> bool` is called about ten times a second; return
-// false to cancel. Both are called on the calling thread. An exception from either cancels the run and is rethrown here.
+// `on_result(std::size_t index, Result<Analysis> analysis)` is called once per file, in the order in which files are
+// done. `on_progress(std::size_t done, std::size_t failed, double seconds) -> bool` is called about ten times a second;
+// return false to cancel. Both are called on the calling thread. An exception from either cancels the run and is
+// rethrown here.
 template <typename OnResult, typename OnProgress>
 BatchTotals run_batch(const Extractor &extractor, Span<const std::string> files, OnResult &&on_result,
                       OnProgress &&on_progress, std::size_t workers = 0) {

@@ -123,9 +123,9 @@ fn converter(path: &Path, rate: u32, target_rate: u32, resampler: Resampler) -> 
 /// ```
 /// use sleeve::audio::{MonoStream, Resampler};
 ///
-/// let mut stream = MonoStream::new(48_000, 2, 16_000, Resampler::Linear)?;
+/// let mut stream = MonoStream::new(32_000, 2, 16_000, Resampler::Linear)?;
 /// let mut mono = Vec::new();
-/// for chunk in vec![0.5; 2 * 48_000].chunks(2 * 1_024) {
+/// for chunk in vec![0.5; 2 * 32_000].chunks(2 * 1_024) {
 ///     stream.push(chunk, &mut mono)?;
 /// }
 /// stream.finish(&mut mono)?;

@@ -123,13 +123,13 @@ pub struct Shard {
 }
 
 impl std::str::FromStr for Shard {
-    type Err = String;
+    type Err = sleeve::Error;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parsed = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
         match parsed {
             Some((index, count)) if (1..=count).contains(&index) => Ok(Shard { index, count }),
-            _ => Err("a shard is I/N with I from 1 to N, such as 1/4".into()),
+            _ => Err(sleeve::Error::InvalidArgument("a shard is I/N with I from 1 to N, such as 1/4".into())),
         }
     }
 }
