@@ -34,8 +34,9 @@ pub struct StreamReader {
 enum Phase {
     Processing,
     Finished,
-    /// Until the writer resets the stream.
-    Failed(Error),
+    /// By this error, or by a panic if there is none, until the writer resets the stream. An error made in advance would
+    /// allocate in every read.
+    Failed(Option<Error>),
     /// The writer was dropped: permanent.
     Abandoned,
 }
@@ -148,7 +149,7 @@ impl StreamReader {
                     match view.event {
                         Some(Event::Reset) => self.begin(),
                         Some(Event::Finish) => self.queue.consume_mark(),
-                        None => return Err(failure.clone()),
+                        None => return Err(failure.clone().unwrap_or_else(panicked)),
                     }
                 }
                 Phase::Abandoned => return Ok(State::Abandoned),
@@ -170,12 +171,11 @@ impl StreamReader {
         sink: &mut dyn Sink,
         work: impl FnOnce(&mut Self, &mut dyn Sink) -> Result<()>,
     ) -> Result<()> {
-        self.phase =
-            Phase::Failed(Error::Panicked("the last read panicked: reset the stream to go on".to_owned()));
+        self.phase = Phase::Failed(None);
         let done = work(self, sink);
         self.phase = match &done {
             Ok(()) => Phase::Processing,
-            Err(error) => Phase::Failed(error.clone()),
+            Err(error) => Phase::Failed(Some(error.clone())),
         };
         done
     }
@@ -194,6 +194,11 @@ impl StreamReader {
         self.processed += (self.chunk.len() / self.channels) as u64;
         Ok(())
     }
+}
+
+/// The error of a read after one that panicked.
+fn panicked() -> Error {
+    Error::Panicked("the last read panicked: reset the stream to go on".to_owned())
 }
 
 /// Counts the rows passed on to a sink.
