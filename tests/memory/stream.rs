@@ -18,7 +18,7 @@ fn calls(work: impl FnOnce()) -> usize {
 }
 
 #[test]
-fn the_pusher_never_calls_the_allocator() {
+fn the_writer_never_calls_the_allocator() {
     assert!(calls(|| drop(vec![0_u8; 100])) >= 2, "calls are counted");
     let extractor = Extractor::builder(Model::bundled("msd-musicnn-1").unwrap()).build().unwrap();
     let options = StreamOptions::new(48_000, 2).capacity(Capacity::Seconds(1.0));

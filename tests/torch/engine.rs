@@ -263,7 +263,7 @@ fn wrong_arguments_are_errors() {
     };
     let fp16 = refused(Device::Cpu, Precision::Fp16, None);
     assert!(fp16.contains("fp16") && fp16.contains("CPU"), "{fp16}");
-    assert!(refused(Device::Cpu, Precision::F32, Some(0)).contains("batch of 0"));
+    assert!(refused(Device::Cpu, Precision::F32, Some(0)).contains("batch size"));
 }
 
 #[test]

@@ -51,14 +51,14 @@ pub unsafe extern "C" fn sleeve_stream_new(
             options = options.capacity(Capacity::Frames(capacity));
         }
         let extractor = extractor.audio()?;
-        let (new_pusher, new_puller) = Stream::open(extractor, &options)?;
+        let (new_writer, new_reader) = Stream::open(extractor, &options)?;
         let dims = extractor.outputs().map(|output| output.dim).collect();
-        let new_pusher = sleeve_stream_writer { writer: new_pusher, channels: narrow.into() };
-        let new_puller = sleeve_stream_reader { reader: new_puller, rows: Held::new(dims) };
+        let new_writer = sleeve_stream_writer { writer: new_writer, channels: narrow.into() };
+        let new_reader = sleeve_stream_reader { reader: new_reader, rows: Held::new(dims) };
         // SAFETY: the ABI's rules for out-parameters; both are there.
         unsafe {
-            writer.write(Box::into_raw(Box::new(new_pusher)));
-            reader.write(Box::into_raw(Box::new(new_puller)));
+            writer.write(Box::into_raw(Box::new(new_writer)));
+            reader.write(Box::into_raw(Box::new(new_reader)));
         }
         Ok(sleeve_status::SLEEVE_STATUS_OK)
     })
