@@ -291,7 +291,7 @@ int main(int argc, char **argv) {
     CHECK(strcmp(sleeve_bundled_name(0), "msd-musicnn-1") == 0);
     size_t bundled = 0;
     while (sleeve_bundled_name(bundled) != NULL) ++bundled;
-    CHECK(bundled == 2);
+    CHECK(bundled == 3);
 
     sleeve_model *model;
     OK(sleeve_model_bundled(NULL, &model));
