@@ -39,7 +39,7 @@ fn main() -> Result<()> {
 
 fn race(model: &Model, clips: &[PathBuf], rounds: usize, threads: usize) -> Result<()> {
     let extractor = Extractor::builder(model.clone()).threads(threads).build()?;
-    let batch = BatchExtractor::new(&extractor, &BatchOptions { workers: threads, ..Default::default() })?;
+    let batch = BatchExtractor::new(&extractor, &BatchOptions::default().workers(threads))?;
     let (mut walls, mut cpus) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     let mut seconds = 0.0;
     for _ in 0..rounds {

@@ -74,13 +74,11 @@ fn prepare(stem: &Path) -> Result<()> {
 
 /// Patches per second of the engine: batches of host memory in, embeddings in host memory out.
 fn ours(stem: &Path, precision: Precision, batch: usize, seconds: f64) -> Result<f64> {
-    let options = EngineOptions {
-        engine: EngineChoice::Torch,
-        device: Device::Cuda(vec![0]),
-        precision,
-        batch_size: Some(batch),
-        ..Default::default()
-    };
+    let options = EngineOptions::default()
+        .engine(EngineChoice::Torch)
+        .device(Device::Cuda(vec![0]))
+        .precision(precision)
+        .batch_size(Some(batch));
     let engine = Model::open(stem)?.engine(&options)?;
     // Enough batches a call for two to be in flight.
     let rows = 8 * batch;

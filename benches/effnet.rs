@@ -172,8 +172,7 @@ impl Bench {
             Who::Rten => {
                 let model = Model::from_bytes("bench", std::fs::read(&self.model)?, None)?;
                 let batch_size = Some(case.batch);
-                let options =
-                    EngineOptions { engine: EngineChoice::Onnx, batch_size, ..options(case.threads) };
+                let options = options(case.threads).engine(EngineChoice::Onnx).batch_size(batch_size);
                 Contender::Shared(model.engine(&options)?)
             }
             Who::Peer(engine) => {
@@ -364,7 +363,7 @@ fn name(who: Who) -> String {
 }
 
 fn options(threads: usize) -> EngineOptions {
-    EngineOptions { threads, ..Default::default() }
+    EngineOptions::default().threads(threads)
 }
 
 fn folder() -> PathBuf {

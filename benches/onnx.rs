@@ -80,7 +80,7 @@ fn main() -> Result<()> {
 
 /// A model opened and ready to run.
 fn engine(path: &Path, threads: usize) -> Result<std::sync::Arc<dyn Engine>> {
-    let options = EngineOptions { engine: EngineChoice::Onnx, threads, ..Default::default() };
+    let options = EngineOptions::default().engine(EngineChoice::Onnx).threads(threads);
     Ok(Model::open(path)?.engine(&options)?)
 }
 

@@ -4,7 +4,7 @@
 //! Neither has any priority over the other, nor over whatever else the machine does. Options:
 //!
 //! - `--seconds N`: audio for each model (default 30)
-//! - `--poll MS`: how long the puller sleeps when it finds nothing, in milliseconds (default 1)
+//! - `--poll MS`: how long the reader sleeps when it finds nothing, in milliseconds (default 1)
 //! - `--threads N`: threads of the networks (default 0, every core)
 //! - `MODEL...`: models to run in place of the bundled MusiCNN and a random EfficientNet-B0
 
@@ -57,7 +57,7 @@ fn main() -> Result<()> {
         options.models.push(effnet()?.display().to_string());
     }
     println!(
-        "{RATE} Hz, {CHANNELS} channels, blocks of {BLOCK} frames ({:.2} ms) for {:.0} s; the puller looks every {:.1} ms",
+        "{RATE} Hz, {CHANNELS} channels, blocks of {BLOCK} frames ({:.2} ms) for {:.0} s; the reader looks every {:.1} ms",
         1e3 * BLOCK as f64 / f64::from(RATE),
         options.seconds,
         options.poll.as_secs_f64() * 1e3
@@ -72,13 +72,13 @@ fn run(name: &str, options: &Options) -> Result<()> {
     let completing = completing_blocks(&samples, extractor.patching())?;
     ensure!(!completing.is_empty(), "{} s hold no patch of this model", options.seconds);
 
-    let (mut pusher, mut puller) = Stream::open(&extractor, &StreamOptions::new(RATE, CHANNELS as u16))?;
+    let (mut writer, mut reader) = Stream::open(&extractor, &StreamOptions::new(RATE, CHANNELS as u16))?;
     // The first run of a network is slower: memory, threads.
     let mut nothing = |_: &Rows<'_>| Ok(());
-    pusher.push(&samples[..CHANNELS * (5 * RATE as usize).min(samples.len() / CHANNELS)])?;
-    while puller.pull(&mut nothing)?.state == State::More {}
-    pusher.reset()?;
-    puller.pull(&mut nothing)?;
+    writer.write(&samples[..CHANNELS * (5 * RATE as usize).min(samples.len() / CHANNELS)])?;
+    while reader.read(&mut nothing)?.state == State::More {}
+    writer.reset()?;
+    reader.read(&mut nothing)?;
 
     let (pushes, rows) = std::thread::scope(|scope| {
         let samples = &samples;
@@ -91,12 +91,12 @@ fn run(name: &str, options: &Options) -> Result<()> {
                 let due = Duration::from_secs_f64((index * BLOCK) as f64 / f64::from(RATE));
                 std::thread::sleep(due.saturating_sub(started.elapsed()));
                 let before = Instant::now();
-                let taken = pusher.push(block);
+                let taken = writer.write(block);
                 let after = Instant::now();
                 assert_eq!(taken, Ok(BLOCK), "the queue never fills up");
                 pushes.push((after - before, after));
             }
-            pusher.finish();
+            writer.finish();
             pushes
         });
         // When each patch's rows came.
@@ -106,10 +106,10 @@ fn run(name: &str, options: &Options) -> Result<()> {
             Ok(())
         };
         loop {
-            match puller.pull(&mut sink)?.state {
+            match reader.read(&mut sink)?.state {
                 State::More => {}
                 State::Waiting => std::thread::sleep(options.poll),
-                State::Ended | State::Abandoned => break,
+                State::Finished | State::Abandoned => break,
             }
         }
         anyhow::Ok((audio.join().expect("the audio thread does not panic"), rows))

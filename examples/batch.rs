@@ -25,7 +25,7 @@ impl BatchSink for Means<'_> {
         Ok(())
     }
 
-    // A file that fails is told here, and the others go on.
+    // A file that fails is reported here, and the others continue.
     fn done(&mut self, recording: usize, outcome: sleeve::Result<Summary>) {
         let path = &self.paths[recording];
         match (outcome, self.sums.remove(&recording)) {

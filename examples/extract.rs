@@ -11,11 +11,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         eprintln!("warning: {path}: {warning}");
     }
 
-    // A row for every patch: 3 s of audio, the next one 1.5 s later.
+    // One row per patch of 3 s; the next patch starts 1.5 s later.
     let embeddings = analysis.embeddings().ok_or("the model has no embeddings")?;
     println!("{path}: {} patches, embeddings of {} values", analysis.patch_count(), embeddings.ncols());
 
-    // The mean over patches says what the whole recording sounds like.
+    // The mean over all patches describes the whole recording.
     let predictions = analysis.predictions().ok_or("the model has no predictions")?;
     let Some(mean) = predictions.mean_axis(ndarray::Axis(0)) else {
         println!("shorter than one patch");

@@ -1,4 +1,4 @@
-//! Tags while audio plays: one thread pushes samples, as an audio callback would, another runs the model:
+//! Tags while audio plays: one thread writes samples, as an audio callback would, another runs the model:
 //! `arecord -q -t raw -f S16_LE -r 44100 -c 2 | cargo run --release --example stream`.
 
 use std::io::Read;
@@ -10,28 +10,28 @@ use sleeve::stream::{State, Stream, StreamOptions};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let extractor = Extractor::builder(Model::bundled("msd-musicnn-1")?).output("predictions").build()?;
-    let (mut pusher, mut puller) = Stream::open(&extractor, &StreamOptions::new(44_100, 2))?;
+    let (mut writer, mut reader) = Stream::open(&extractor, &StreamOptions::new(44_100, 2))?;
 
     let audio = std::thread::spawn(move || -> std::io::Result<()> {
         let mut input = std::io::stdin().lock();
-        // 1,024 frames of two channels of 16 bits.
+        // 1,024 sample frames of two 16-bit channels.
         let mut block = [0; 1024 * 4];
         while input.read_exact(&mut block).is_ok() {
             let samples: Vec<i16> =
                 block.chunks_exact(2).map(|bytes| i16::from_le_bytes([bytes[0], bytes[1]])).collect();
             let mut rest = samples.as_slice();
-            // Live audio would leave out what a full queue does not take; a pipe can wait.
+            // A pipe can wait while the queue is full; live audio would drop the rest.
             while !rest.is_empty() {
-                let taken = pusher.push_i16(rest).map_err(std::io::Error::other)?;
-                rest = &rest[2 * taken..];
-                std::thread::sleep(Duration::from_millis(if taken == 0 { 2 } else { 0 }));
+                let written = writer.write_i16(rest).map_err(std::io::Error::other)?;
+                rest = &rest[2 * written..];
+                std::thread::sleep(Duration::from_millis(if written == 0 { 2 } else { 0 }));
             }
         }
-        pusher.finish();
+        writer.finish();
         Ok(())
     });
 
-    let classes = extractor.outputs().next().expect("one output was asked for").classes.clone();
+    let classes = extractor.outputs().next().expect("one output is selected").classes.clone();
     let mut print = |rows: &Rows<'_>| {
         for (row, time) in rows.outputs[0].rows().into_iter().zip(rows.times) {
             let strongest = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
@@ -42,10 +42,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Ok(())
     };
     loop {
-        match puller.pull(&mut print)?.state {
+        match reader.read(&mut print)?.state {
             State::More => {}
             State::Waiting => std::thread::sleep(Duration::from_millis(5)),
-            State::Ended | State::Abandoned => break,
+            State::Finished | State::Abandoned => break,
         }
     }
     audio.join().expect("the audio thread does not panic")?;

@@ -4,21 +4,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What went wrong. Every message names its subject (a file, an option, a tensor) and the reason.
+/// Why a call failed. Every message names its subject (a file, an option, a tensor) and the reason.
 ///
-/// Cloning is cheap: causes are shared. A batch or a stream that reports one failure several times reports this same error.
+/// Cloning is cheap: causes are shared. A batch or a stream that reports one failure several times gives clones of it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused to read or write something.
+    /// Reading or writing a file failed.
     #[error("{}: {reason}", path.display())]
     Io {
         /// The file concerned.
         path: PathBuf,
-        /// What the operating system said. It is part of the message, and so not its `source` too.
+        /// The system's error. The message contains it, so it is not also the `source`.
         reason: Arc<io::Error>,
     },
-    /// The input is not audio that can be decoded: unknown, damaged beyond its first packet, or empty.
+    /// The input cannot be decoded as audio: the format is unknown, the file is damaged from the start, or empty.
     #[error("{}: {reason}", path.display())]
     Audio {
         /// The file concerned, or a description in angle brackets for audio that came from memory.
@@ -31,7 +31,7 @@ pub enum Error {
     NonFinite {
         /// The file concerned, or a description in angle brackets for audio that came from memory.
         path: PathBuf,
-        /// Zero-based index: of the sample frame in a file, of the sample in a mono buffer.
+        /// Zero-based index of the sample frame in a file, or of the sample in a mono buffer.
         index: u64,
         /// The offending value.
         value: f32,
@@ -50,7 +50,7 @@ pub enum Error {
     /// A device, precision, engine or format that this build or machine does not have.
     #[error("{0}")]
     Unavailable(String),
-    /// The caller asked for it to stop before it was done.
+    /// The caller cancelled the work before it was done.
     #[error("cancelled")]
     Cancelled,
     /// The network failed while running.
@@ -58,19 +58,18 @@ pub enum Error {
     Engine {
         /// The engine's name.
         engine: &'static str,
-        /// What it said.
+        /// The engine's message.
         reason: String,
     },
-    /// A [`Sink`](crate::extractor::Sink) of the caller's failed; its own error, which
-    /// [`downcast_ref`](std::error::Error) finds.
+    /// The caller's [`Sink`](crate::extractor::Sink) failed, with its own error: use `downcast_ref` to get at it.
     #[error("{0}")]
     Sink(Arc<dyn std::error::Error + Send + Sync>),
-    /// A panic of the caller's code or ours, caught; the object concerned says how to go on.
+    /// A panic that was caught, in the caller's code or in the library.
     #[error("{0}")]
     Panicked(String),
-    /// A stream does not take what is pushed.
+    /// A stream refuses what is written to it.
     #[error(transparent)]
-    Push(#[from] PushError),
+    Stream(#[from] WriteError),
 }
 
 /// Results of this library.
@@ -92,7 +91,7 @@ impl Error {
         Error::Model { name: name.into(), reason: reason.into() }
     }
 
-    /// A sink's own failure: of a file that it writes, of a program that it talks to.
+    /// A failure of the caller's own [`Sink`](crate::extractor::Sink), such as a file that cannot be written.
     ///
     /// ```
     /// let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
@@ -104,25 +103,25 @@ impl Error {
     }
 }
 
-/// Why a stream does not take samples, or the end of a recording.
+/// Why a [`StreamWriter`](crate::stream::StreamWriter) refuses a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum PushError {
-    /// The other end of the stream was dropped.
-    #[error("the stream is closed: its puller was dropped")]
+pub enum WriteError {
+    /// The reader was dropped.
+    #[error("the stream is closed: its reader was dropped")]
     Closed,
-    /// The recording was finished; [`Pusher::reset`](crate::stream::Pusher::reset) begins the next one.
-    #[error("the recording is finished: reset the stream to push the next one")]
+    /// The recording was finished; [`StreamWriter::reset`](crate::stream::StreamWriter::reset) begins the next one.
+    #[error("the recording is finished: reset the stream to write the next one")]
     Finished,
-    /// The slice is no whole number of frames.
-    #[error("{samples} samples are no whole frames of {channels} channels")]
+    /// The slice ends inside a sample frame.
+    #[error("{samples} samples are not a whole number of frames of {channels} channels")]
     PartialFrame {
         /// Samples in the slice.
         samples: usize,
         /// Channels of the stream.
         channels: usize,
     },
-    /// As many recordings as the queue can tell apart are waiting for the puller.
-    #[error("too many recordings wait for the puller; reset the stream later")]
+    /// The largest number of recordings is waiting for the reader.
+    #[error("too many recordings are waiting for the reader; reset the stream later")]
     Busy,
 }

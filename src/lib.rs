@@ -1,10 +1,50 @@
-//! Music embeddings: what a recording sounds like, as a vector.
+//! Music embeddings: audio in, vectors that describe how it sounds and tags out.
 //!
-//! Audio flows through the modules in the order they are listed here: [`audio`] turns a file into mono
-//! samples at the model's rate, [`mel`] into log-mel frames, [`patches`] into overlapping windows of
-//! frames, an [`engine`] runs a [`model`]'s network on batches of them, [`extractor`] ties it all
-//! together for one recording, [`stream`] does so while the recording is being made, and [`batch`] takes many
-//! recordings through one extractor.
+//! ```no_run
+//! use sleeve::extractor::Extractor;
+//! use sleeve::model::Model;
+//!
+//! // A bundled model. `Model::open` loads one from a file, with its metadata.
+//! let model = Model::bundled("msd-musicnn-1")?;
+//! let extractor = Extractor::builder(model).build()?;
+//!
+//! // Any audio format, sample rate and number of channels.
+//! let analysis = extractor.extract_file("song.mp3")?;
+//!
+//! // One row for every patch of about three seconds, `[patches, dim]`.
+//! if let Some(embeddings) = analysis.embeddings() {
+//!     println!("{} patches of {} values", embeddings.nrows(), embeddings.ncols());
+//! }
+//! if let Some(predictions) = analysis.predictions() {
+//!     for (name, activation) in analysis.classes().iter().zip(predictions.row(0)) {
+//!         println!("{activation:.2} {name}");
+//!     }
+//! }
+//! # Ok::<(), sleeve::Error>(())
+//! ```
+//!
+//! # Modules
+//!
+//! In the order in which audio passes through them:
+//!
+//! | module | from | to |
+//! |---|---|---|
+//! | [`audio`] | a file or samples | mono samples at the model's sample rate |
+//! | [`mel`] | samples | mel frames of 96 bands |
+//! | [`patches`] | mel frames | overlapping patches |
+//! | [`engine`] | batches of patches | the outputs of the network |
+//! | [`model`] | a file or a bundled name | a network with its metadata |
+//! | [`extractor`] | one recording | embeddings and predictions |
+//! | [`stream`] | audio in real time | embeddings and predictions as it plays |
+//! | [`batch`] | many recordings | the same, on all cores, in bounded memory |
+//!
+//! Every call that can fail returns an [`Error`], whose message names the file, option or tensor concerned.
+//!
+//! # Features
+//!
+//! All are on by default. `bundled-model` includes the default model. `all-formats` is all audio formats and codecs; a
+//! host that needs fewer names them (`flac`, `mp3`, `ogg`, `vorbis`, `opus`, `mp4`, `aac`, ...). PCM in WAV is always
+//! included.
 #![deny(missing_docs)]
 
 mod error;

@@ -1,4 +1,4 @@
-//! Frames to overlapping patches, the unit that networks take.
+//! Mel frames to overlapping patches, the input of networks.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,23 +7,34 @@ use std::str::FromStr;
 use crate::mel::{HOP, SAMPLE_RATE};
 use crate::{Error, Result};
 
-/// How a mel-spectrogram is cut into patches: patch `p` is the frames `hop p .. hop p + frames`.
+/// How a mel-spectrogram is cut into patches: patch `p` is the mel frames `hop p .. hop p + frames`.
+///
+/// ```
+/// use sleeve::patches::{LastPatch, Patching};
+///
+/// let patching = Patching::new(128, 62)?;
+/// assert_eq!(patching, Patching::EFFNET);
+/// assert_eq!(patching.count(1_000), 15);
+/// assert_eq!(patching.count_with(1_000, LastPatch::Repeat), 16);
+/// assert_eq!(patching.time(1), 0.992);
+/// # Ok::<(), sleeve::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Patching {
     frames: usize,
     hop: usize,
 }
 
-/// What becomes of the frames at the end that do not fill a patch.
+/// The policy for the mel frames at the end that do not fill a patch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum LastPatch {
-    /// They are left out.
+    /// They are dropped.
     #[default]
     Discard,
-    /// They are repeated in a cycle until they fill one.
+    /// They are repeated cyclically until they fill a patch, so that short recordings have one too.
     ///
-    /// As in Essentia, the last patch starts one hop after the last complete one, so it exists
-    /// whenever there is a frame from there on, even if all of those lie in a complete patch too.
+    /// As in Essentia, the last patch starts one hop after the last complete one. It exists if there is a mel frame
+    /// from there on, even if that frame is in a complete patch too.
     Repeat,
 }
 
@@ -54,18 +65,18 @@ impl Patching {
     /// The patches of MusiCNN: 2.99 s, every 1.49 s.
     pub const MUSICNN: Self = Self { frames: 187, hop: 93 };
 
-    /// The longest patch and hop: more than a quarter of an hour.
+    /// The longest patch and hop, in mel frames: more than 15 minutes.
     pub const MAX: usize = 1 << 16;
 
-    /// Patches of `frames` frames, `hop` frames apart.
+    /// Patches of `frames` mel frames, `hop` mel frames apart.
     ///
     /// # Errors
-    /// `InvalidArgument` if either is 0 or above [`MAX`](Self::MAX): both often come from a file.
+    /// `InvalidArgument` if either is 0 or above [`MAX`](Self::MAX).
     pub fn new(frames: usize, hop: usize) -> Result<Self> {
-        for (name, value) in [("a patch", frames), ("the hop between patches", hop)] {
+        for (name, value) in [("patch length", frames), ("patch hop", hop)] {
             if !(1..=Self::MAX).contains(&value) {
                 return Err(Error::InvalidArgument(format!(
-                    "{name} must be 1 to {} frames, not {value}",
+                    "the {name} must be 1 to {} mel frames, not {value}",
                     Self::MAX
                 )));
             }
@@ -73,17 +84,17 @@ impl Patching {
         Ok(Self { frames, hop })
     }
 
-    /// Frames in a patch.
+    /// Mel frames per patch.
     pub const fn frames(&self) -> usize {
         self.frames
     }
 
-    /// Frames between the starts of adjacent patches.
+    /// Mel frames from one patch to the next.
     pub const fn hop(&self) -> usize {
         self.hop
     }
 
-    /// The complete patches in `frames` frames.
+    /// The number of complete patches in `frames` mel frames.
     pub fn count(&self, frames: u64) -> u64 {
         match frames.checked_sub(self.frames as u64) {
             Some(rest) => 1 + rest / self.hop as u64,
@@ -91,7 +102,7 @@ impl Patching {
         }
     }
 
-    /// The patches in `frames` frames, with the last one treated as `last` says.
+    /// The number of patches in `frames` mel frames under the policy `last`.
     pub fn count_with(&self, frames: u64, last: LastPatch) -> u64 {
         let complete = self.count(frames);
         match last {
@@ -100,17 +111,17 @@ impl Patching {
         }
     }
 
-    /// The first frame of patch `patch`.
+    /// The first mel frame of patch `patch`.
     pub const fn start(&self, patch: u64) -> u64 {
         patch * self.hop as u64
     }
 
-    /// The frames of complete patch `patch`, for slicing a spectrogram that is in memory.
+    /// The mel frames of complete patch `patch`, to slice a spectrogram in memory.
     pub const fn range(&self, patch: usize) -> Range<usize> {
         patch * self.hop..patch * self.hop + self.frames
     }
 
-    /// When patch `patch` starts, in seconds: the time of its first frame's middle.
+    /// The start of patch `patch` in seconds: the middle of its first mel frame.
     pub fn time(&self, patch: u64) -> f64 {
         (self.start(patch) * HOP as u64) as f64 / f64::from(SAMPLE_RATE)
     }
@@ -121,7 +132,7 @@ impl Patching {
     }
 }
 
-/// Cuts mel frames into patches as they come, holding one patch and no more.
+/// Cuts a stream of mel frames into patches. It holds no more than one patch.
 ///
 /// ```
 /// # use sleeve::patches::{LastPatch, Patcher, Patching};
@@ -142,15 +153,15 @@ impl Patching {
 pub struct Patcher {
     patching: Patching,
     bands: usize,
-    /// The frames of the next patch that are there.
+    /// The mel frames of the next patch so far.
     held: Vec<f32>,
-    /// Values to let pass before the next patch begins: only where the hop is longer than a patch.
+    /// Values to skip before the next patch: only if the hop is longer than a patch.
     skip: usize,
-    /// What is to be dropped from `held` before more is taken: what was handed out last.
+    /// What to drop from `held` before more is taken, after a patch was returned.
     spent: Spent,
 }
 
-/// How much of the held frames the patch handed out last has used up.
+/// How much of the held frames the last returned patch has used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Spent {
     Nothing,
@@ -159,21 +170,21 @@ enum Spent {
 }
 
 impl Patcher {
-    /// A patcher at the start of a recording whose frames are `bands` values each.
+    /// A patcher at the start of a recording, for mel frames of `bands` values.
     pub fn new(patching: Patching, bands: usize) -> Self {
         Self { patching, bands, held: Vec::new(), skip: 0, spent: Spent::Nothing }
     }
 
-    /// How this patcher cuts.
+    /// The patch length and hop.
     pub fn patching(&self) -> Patching {
         self.patching
     }
 
-    /// Takes frames off the front of `frames` until a patch is complete and returns it, `frames x
-    /// bands` values, time-major; or takes them all and returns `None`.
+    /// Takes mel frames from the front of `frames` until a patch is complete, and returns it: `frames x bands` values,
+    /// time-major. `None` if all were taken without completing a patch.
     ///
     /// # Panics
-    /// If `frames` holds a part of a frame.
+    /// If `frames` ends inside a mel frame.
     pub fn next(&mut self, frames: &mut &[f32]) -> Option<&[f32]> {
         assert!(frames.len().is_multiple_of(self.bands), "frames are {} values each", self.bands);
         self.drop_spent();
@@ -190,7 +201,7 @@ impl Patcher {
         Some(&self.held)
     }
 
-    /// Ends the recording: the patch that `last` makes of the remaining frames, if any. The patcher is
+    /// Ends the recording and returns the patch that `last` makes of the remaining mel frames, if any. The patcher is
     /// then ready for the next recording.
     pub fn finish(&mut self, last: LastPatch) -> Option<&[f32]> {
         self.drop_spent();
@@ -205,7 +216,7 @@ impl Patcher {
         Some(&self.held)
     }
 
-    /// Forgets the recording so far.
+    /// Discards the recording so far.
     pub fn reset(&mut self) {
         self.spent = Spent::Everything;
         self.drop_spent();

@@ -1,14 +1,14 @@
-//! Which model runs where none is named.
+//! The default models.
 
 use anyhow::{Context, Result};
 use sleeve::model::Model;
 
-/// The bundled model whose embeddings are adapted to finding music of the same artist and release.
+/// The bundled model whose embeddings were adapted to find music of the same artist and release.
 const ADAPTED: &str = "msd-musicnn-debian-1";
 
 /// The model of tags: the library's default.
 pub fn of_tags() -> Result<&'static str> {
-    Model::bundled_names().next().context("this build has no model inside: name one with --model")
+    Model::bundled_names().next().context("this build has no bundled model: name one with --model")
 }
 
 /// The model of embeddings, if it is in this build.

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-/// Lists what models can run on: the CPU, and each CUDA device that the libtorch plugin finds
+/// List the devices that models can run on: the CPU, and CUDA devices if the libtorch plugin is installed
 #[derive(clap::Args)]
 pub struct Args {
-    /// Say why a device is not there
+    /// Show why a device is not available
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }

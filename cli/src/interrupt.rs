@@ -1,14 +1,14 @@
-//! Ctrl-C and a scheduler's signal to end: the first stops in good order, the second at once.
+//! Ctrl-C and SIGTERM: the first stops the run cleanly, the second at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
-/// The exit code of a run that was stopped, as shells know it.
+/// The exit code of an interrupted run, as in shells.
 pub const CODE: u8 = 130;
 
-/// From now on, whether the run is to stop.
+/// Installs the handler; the flag is set when the run should stop.
 pub fn watch() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let shared = Arc::clone(&stop);
@@ -17,6 +17,6 @@ pub fn watch() -> Result<Arc<AtomicBool>> {
             std::process::exit(CODE.into());
         }
     };
-    ctrlc::set_handler(handler).context("cannot watch for Ctrl-C")?;
+    ctrlc::set_handler(handler).context("cannot install a handler for Ctrl-C")?;
     Ok(stop)
 }

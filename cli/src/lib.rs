@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
-/// What recordings sound like: tags and embeddings of audio files, with nothing to install.
+/// Music tags and embeddings: what recordings sound like, as names and as vectors.
 #[derive(Parser)]
 #[command(name = "sleeve", version, max_term_width = 100, arg_required_else_help = true)]
 struct Arguments {
@@ -39,15 +39,15 @@ enum Command {
     Man(pages::Man),
 }
 
-/// Runs the program with its arguments, of which the first is its own name, and returns its exit code: 0; 1 if
-/// anything failed; 2 for arguments that make no sense; 130 after Ctrl-C.
+/// Runs the program. The first argument is the program's name. Returns the exit code: 0; 1 if anything failed; 2 for
+/// invalid arguments; 130 after Ctrl-C.
 ///
-/// It installs a logger and a handler for Ctrl-C, as a program does; call it once in a process.
+/// It installs a logger and a Ctrl-C handler: call it once per process.
 pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // A help text is no error; where nobody reads what is printed, nothing is left to say.
+            // Help and version arrive here too. An error of printing is ignored.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -68,12 +68,11 @@ pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> 
     })
 }
 
-/// Says on standard error what the library logs: warnings, and more the more often `-v` is given. `SLEEVE_LOG` decides
-/// instead where it is set.
+/// Logs to standard error: warnings, and more for each `-v`. The environment variable `SLEEVE_LOG` takes precedence.
 fn log(verbose: u8) -> Result<()> {
     let level = ["warn", "info", "debug"][usize::from(verbose).min(2)];
     let environment = env_logger::Env::new().filter_or("SLEEVE_LOG", format!("sleeve={level}"));
-    // A host that has a logger keeps it.
+    // A host with its own logger keeps it.
     let _ = env_logger::Builder::from_env(environment).format_timestamp(None).try_init();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `sleeve mel`: the mel-spectrogram of an audio file, as numbers, as a picture, or in a few words.
+//! `sleeve mel`: the mel-spectrogram of an audio file, as values, as a picture, or as a summary.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,18 +10,18 @@ use sleeve::mel::BANDS;
 use sleeve_files::AtomicFile;
 use sleeve_files::npy::{Dtype, NpyWriter};
 
-/// The mel-spectrogram that music models are given: 96 bands to 8 kHz, a frame every 16 ms
+/// Compute the mel-spectrogram that is the input of music models: 96 bands up to 8 kHz, every 16 ms
 #[derive(clap::Args)]
 pub struct Args {
     /// An audio file
     #[arg(value_name = "PATH")]
     path: PathBuf,
 
-    /// Write float32 [frames, 96] to a .npy file, or a picture to a .png file
+    /// Write the values (float32 [frames, 96]) to a .npy file, or a picture to a .png file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// How audio at other rates is brought to 16 kHz: linear, as Essentia's models expect, or sinc
+    /// Resampling to 16 kHz: linear, as published models expect, or sinc, which is band-limited
     #[arg(long, default_value = "linear")]
     resampler: Resampler,
 }
@@ -38,7 +38,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Gives every frame of the file to `take`, and says what is odd about it.
+/// Passes every mel frame of the file to `take`, and prints warnings about the file.
 fn frames(args: &Args, take: impl FnMut(&[f32]) -> sleeve::Result<()>) -> Result<Summary> {
     let summary = each_frame(&args.path, args.resampler, take)?;
     for warning in &summary.warnings {
@@ -89,11 +89,11 @@ fn summarise(args: &Args) -> Result<()> {
         println!("  mean log energy {mean:.2}, loudest frame at {:.2} s", loudest.1 as f64 * 0.016);
         println!("  low to high  {}", sparks(&sums));
     }
-    println!("  --output FILE.npy writes the numbers, --output FILE.png draws them");
+    println!("  --output FILE.npy writes the values, --output FILE.png draws them");
     Ok(())
 }
 
-/// The spectrum as a row of blocks, two bands a block.
+/// The spectrum as a row of block characters, two bands per character.
 fn sparks(sums: &[f64]) -> String {
     const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let pairs: Vec<f64> = sums.chunks(2).map(|pair| pair.iter().sum()).collect();

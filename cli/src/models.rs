@@ -1,4 +1,4 @@
-//! `sleeve models`: what can be opened, and what a model takes and gives.
+//! `sleeve models`: the bundled models, and the input and outputs of any model.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,14 +8,14 @@ use sleeve::engine::{InputSpec, Purpose};
 use sleeve::model::Model;
 use sleeve::patches::Patching;
 
-/// Lists the models inside the program, or says what files hold: input, outputs, licence
+/// List bundled models, or describe model files: input, outputs, licence
 #[derive(clap::Args)]
 pub struct Args {
-    /// Model files, stems beside their .json, or bundled names; without any, every bundled model
+    /// Models: .onnx files, their names without the extension, or bundled names. Default: all bundled models
     #[arg(value_name = "MODEL")]
     pub models: Vec<PathBuf>,
 
-    /// List the names of all classes too
+    /// Show the names of all classes
     #[arg(long)]
     pub classes: bool,
 }
@@ -27,7 +27,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     if names.is_empty() {
         println!(
-            "this build has no model inside; name files, such as `sleeve models discogs-effnet-bs64-1.onnx`"
+            "this build has no bundled model; name a file, such as `sleeve models discogs-effnet-bs64-1.onnx`"
         );
     }
     let mut code = ExitCode::SUCCESS;
@@ -42,7 +42,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     if args.models.is_empty() && !names.is_empty() {
         println!(
-            "Any .onnx model of Essentia's site with its .json beside it can be opened too: --model FILE."
+            "The .onnx models of Essentia's website, with their .json beside them, can be used with --model FILE."
         );
     }
     Ok(code)
@@ -62,7 +62,7 @@ fn describe(model: &Model, classes: bool) -> String {
     line(
         "licence",
         match metadata.text("license") {
-            "" => "not said".to_owned(),
+            "" => "not stated".to_owned(),
             licence => licence.to_owned(),
         },
     );

@@ -1,4 +1,4 @@
-//! What packagers install beside the program: completions for shells, and pages for `man`.
+//! Shell completions and man pages, which packagers install with the program.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -7,18 +7,18 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap_complete::Shell;
 
-/// Prints completions for a shell
+/// Print completions for a shell
 #[derive(clap::Args)]
 pub struct Completions {
-    /// The shell; for bash: sleeve completions bash > ~/.local/share/bash-completion/completions/sleeve
+    /// The shell. For bash: sleeve completions bash > ~/.local/share/bash-completion/completions/sleeve
     #[arg(value_enum)]
     shell: Shell,
 }
 
-/// Prints the page for man, or writes one for the program and one for each command
+/// Print the man page, or write the pages of the program and of every command
 #[derive(clap::Args)]
 pub struct Man {
-    /// Write sleeve.1, sleeve-extract.1 and so on into this folder
+    /// Write sleeve.1, sleeve-extract.1 and so on to this directory
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
 }
@@ -31,7 +31,7 @@ pub fn completions(args: &Completions, mut program: clap::Command) -> Result<Exi
 
 pub fn man(args: &Man, program: clap::Command) -> Result<ExitCode> {
     if let Some(folder) = &args.output {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         clap_mangen::generate_to(program, folder)
             .with_context(|| format!("cannot write to {}", folder.display()))?;
         return Ok(ExitCode::SUCCESS);

@@ -12,7 +12,7 @@
 
 enum { TAGS = 5 };
 
-/* Says what failed and why. */
+/* Prints what failed and why. */
 static int complain(const char *what, sleeve_status status) {
     char message[1024];
     sleeve_last_error(message, sizeof message);

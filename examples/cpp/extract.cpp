@@ -57,7 +57,7 @@ int main(int argc, char **argv) try {
     std::fprintf(stderr, "%s\n", std::string(extractor.engine()).c_str());
     int failed = 0;
     for (const std::string &file : files) {
-        // One bad file is no reason to stop: its error is looked at, not thrown.
+        // One bad file should not stop the others, so its error is returned, not thrown.
         if (auto analysis = extractor.try_run_file(file)) {
             print(file, *analysis);
         } else {

@@ -3,7 +3,7 @@
 //     parec --format=s16le --rate=44100 --channels=2 | live 44100 2
 //     ffmpeg -i song.mp3 -f s16le -ac 2 -ar 44100 - | live 44100 2
 //
-// One thread reads standard input and pushes, as an audio callback would; the other pulls and runs the model.
+// One thread reads standard input and writes to the stream, as an audio callback would; the other runs the model.
 #include <sleeve/sleeve.hpp>
 
 #include <algorithm>
@@ -20,9 +20,9 @@ namespace {
 
 constexpr std::size_t FRAMES = 512;
 
-// Reads 16-bit little-endian samples to the end and pushes them; waits where the queue is full, since standard input
-// can. Audio hardware cannot: there, what is not taken is counted and lost.
-void read_input(sleeve::Pusher &pusher, std::size_t channels) {
+// Writes 16-bit little-endian samples from standard input to the stream. It waits while the queue is full. An audio
+// callback cannot wait: it drops what was not written.
+void read_input(sleeve::StreamWriter &writer, std::size_t channels) {
     std::vector<unsigned char> bytes(2 * channels * FRAMES);
     std::vector<std::int16_t> samples;
     for (;;) {
@@ -33,13 +33,13 @@ void read_input(sleeve::Pusher &pusher, std::size_t channels) {
             samples[i] = static_cast<std::int16_t>(bytes[2 * i] | bytes[2 * i + 1] << 8);
         sleeve::Span<const std::int16_t> rest(samples);
         while (!rest.empty()) {
-            const sleeve::Pushed pushed = pusher.push(rest);
-            if (pushed.status != SLEEVE_STATUS_OK && pushed.status != SLEEVE_STATUS_WOULD_BLOCK) return;
-            rest = {rest.data() + pushed.taken * channels, rest.size() - pushed.taken * channels};
+            const sleeve::WriteResult result = writer.write(rest);
+            if (result.status != SLEEVE_STATUS_OK && result.status != SLEEVE_STATUS_WOULD_BLOCK) return;
+            rest = {rest.data() + result.frames * channels, rest.size() - result.frames * channels};
             if (!rest.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
         }
     }
-    pusher.finish();
+    writer.finish();
 }
 
 // The names of the three largest activations.
@@ -78,17 +78,17 @@ int main(int argc, char **argv) try {
 
     sleeve::Stream stream = sleeve::Stream::open(extractor, static_cast<std::uint32_t>(rate),
                                                  static_cast<std::uint32_t>(channels));
-    std::thread reader(read_input, std::ref(stream.pusher), static_cast<std::size_t>(channels));
+    std::thread reader(read_input, std::ref(stream.writer), static_cast<std::size_t>(channels));
     std::string last;
-    for (sleeve::Pulled pulled = stream.puller.pull(); pulled != sleeve::Pulled::Finished;
-         pulled = stream.puller.pull()) {
-        if (pulled == sleeve::Pulled::Waiting) {
+    for (sleeve::ReadState state = stream.reader.next(); state != sleeve::ReadState::Finished;
+         state = stream.reader.next()) {
+        if (state == sleeve::ReadState::Waiting) {
             std::this_thread::sleep_for(std::chrono::milliseconds(10));
             continue;
         }
-        const std::string now = tags(stream.puller.output(index), *predictions);
+        const std::string now = tags(stream.reader.output(index), *predictions);
         if (now != last) {
-            std::printf("%7.2f s  %s\n", stream.puller.time(), now.c_str());
+            std::printf("%7.2f s  %s\n", stream.reader.time(), now.c_str());
             std::fflush(stdout);
         }
         last = now;

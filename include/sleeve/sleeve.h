@@ -1,6 +1,6 @@
 /*
- * sleeve.h: music embeddings. Audio in; out comes, for every two or three seconds, a vector that says what the
- * recording sounds like, and tags.
+ * sleeve.h: music embeddings. Audio in; for every two or three seconds, a vector that describes how the recording
+ * sounds, and tags out.
  *
  *     sleeve_model *model = NULL;
  *     sleeve_extractor *extractor = NULL;
@@ -17,32 +17,35 @@
  *     sleeve_extractor_free(extractor);
  *     sleeve_model_free(model);
  *
- * Rules that hold for every function
+ * Rules for every function
  *
- * Objects. Handles are made by a function with an out-parameter and belong to the caller, who frees each once with
- * its own `_free`; freeing NULL does nothing. Using a handle after it was freed, or one of another type, is the
- * caller's fault and cannot be caught. Objects do not depend on those they were made from: any may be freed first.
+ * Words. An audio frame is one sample of each channel. A mel frame is the 96 values computed from 512 samples at
+ * 16 kHz. A patch is the consecutive mel frames that a network takes at a time. A row is the outputs for one patch.
  *
- * Threads. A `const` pointer to an object may be used by several threads at once; one that is not `const` by one
- * thread at a time. Every object may be freed on another thread than it was made on. Nothing is global but the log
- * callback. A process that has used this library must not go on using it in a child made by fork() without exec().
+ * Objects. A handle is made by a function with an out-parameter. It belongs to the caller, who must free it once, with
+ * the `_free` function of its type; freeing NULL does nothing. Using a handle after it was freed, or one of another
+ * type, is undefined behaviour. Objects do not depend on those they were made from, so they may be freed in any order.
  *
- * Status. A function that can fail returns a sleeve_status, and sets its out-parameters only when that is
- * SLEEVE_STATUS_OK, unless its description says otherwise. sleeve_last_error has the message: what failed (the file,
- * the option) and why. NULL for any pointer that is not said to allow it is SLEEVE_STATUS_NULL_POINTER. Nothing
- * aborts or throws: a fault inside is SLEEVE_STATUS_PANIC. Functions that cannot fail answer NULL with 0 or NULL.
+ * Threads. A `const` pointer to an object may be used by several threads at once, a non-const one by one thread at a
+ * time. Every object may be freed on another thread than it was made on. The only global state is the log callback.
+ * After fork() without exec(), the child process must not use the library if the parent did.
  *
- * Memory. Text is UTF-8 and NUL-terminated; paths are the system's bytes. Arrays are C-contiguous and aligned for
- * their type; an array of `n` elements must really have `n`: only lengths that cannot exist are noticed. Pointers that
- * functions return belong to the object they came from.
+ * Status. A function that can fail returns a sleeve_status. It sets its out-parameters only with SLEEVE_STATUS_OK,
+ * unless its description says otherwise. sleeve_last_error gives the message: what failed (the file, the option) and
+ * why. NULL for any pointer that is not documented to allow it is SLEEVE_STATUS_NULL_POINTER. The library does not
+ * abort or throw: an internal error is SLEEVE_STATUS_PANIC. Functions that cannot fail return 0 or NULL for NULL.
+ *
+ * Memory. Text is UTF-8 and NUL-terminated; paths are in the system's encoding. Arrays are contiguous, in C order and
+ * aligned for their type. An array parameter of `n` elements must have `n` elements, which the library cannot check.
+ * Returned pointers belong to the object they come from.
  *
  * Callbacks must not throw, unwind or longjmp through the library.
  *
- * Versions. The ABI version (SLEEVE_ABI_VERSION, the number in `libsleeve.so.1`) grows when a program that was built
- * against an older header would no longer run: a function that went, a signature, a status's number, or a documented
- * behaviour that changed. Functions, statuses and options may be added under the same number, so a program runs with
+ * Versions. The ABI version (SLEEVE_ABI_VERSION, the number in `libsleeve.so.1`) increases when a program built against
+ * an older header would no longer run: when a function is removed, or a signature, a status number or documented
+ * behaviour changes. Functions, statuses and options may be added without a new ABI version, so a program runs with
  * any later library of its ABI version. The library's version (SLEEVE_VERSION) follows semantic versioning for the
- * Rust API, and a new ABI version is always a new major version of it (below 1.0: a new minor one).
+ * Rust API, and a new ABI version always comes with a new major version (below 1.0: a new minor one).
  */
 
 #ifndef SLEEVE_SLEEVE_H
@@ -53,39 +56,42 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-/// The version of this header.
+
+// The version of this header.
 #define SLEEVE_VERSION "0.2.0"
 #define SLEEVE_VERSION_MAJOR 0
 #define SLEEVE_VERSION_MINOR 2
 #define SLEEVE_VERSION_PATCH 0
 
-// The version of this ABI: the number in the name of the shared library (`libsleeve.so.1`). It grows when a
-// program built against an older header would no longer run; additions leave it alone.
+/* ---- Constants and types --------------------------------------------------- */
+
+// The version of this ABI: the number in the name of the shared library (`libsleeve.so.1`). It increases when a
+// program built against an older header would no longer run; additions do not change it.
 #define SLEEVE_ABI_VERSION 1
 
-// Samples of one frame: 32 ms at 16 kHz.
+// Samples per mel frame: 32 ms at 16 kHz.
 #define SLEEVE_MEL_FRAME_SIZE 512
 
-// Samples from one frame to the next: 16 ms at 16 kHz.
+// Samples from one mel frame to the next: 16 ms at 16 kHz.
 #define SLEEVE_MEL_HOP 256
 
-// Mel bands of a frame.
+// Bands per mel frame.
 #define SLEEVE_MEL_BANDS 96
 
-// How a call ended. Numbers are never reused or changed; later versions may add some, so treat an unknown
-// one as an error.
+// The status of a call. Numbers are never changed or reused. Later versions may add some: treat an unknown one as an
+// error.
 typedef enum {
-  // Done; every out-parameter is set.
+  // Success; every out-parameter is set.
   SLEEVE_STATUS_OK = 0,
-  // A fault in the library, contained. The object concerned should be freed and not used again.
+  // An internal error of the library. Free the object and do not use it again.
   SLEEVE_STATUS_PANIC = 1,
-  // A pointer that must not be NULL is.
+  // A pointer is NULL that must not be.
   SLEEVE_STATUS_NULL_POINTER = 2,
   // An argument is outside its documented range.
   SLEEVE_STATUS_INVALID_ARGUMENT = 3,
-  // The operating system refused to read or write something.
+  // Reading or writing a file failed.
   SLEEVE_STATUS_IO = 4,
-  // The input is not audio that can be decoded.
+  // The input cannot be decoded as audio.
   SLEEVE_STATUS_AUDIO = 5,
   // A sample is NaN or infinite.
   SLEEVE_STATUS_NON_FINITE = 6,
@@ -95,148 +101,162 @@ typedef enum {
   SLEEVE_STATUS_UNAVAILABLE = 8,
   // The network failed while running.
   SLEEVE_STATUS_ENGINE = 9,
-  // What was asked for does not exist: an index, an output, a name.
+  // No such index, output or name.
   SLEEVE_STATUS_NOT_FOUND = 10,
-  // A stream: not everything was taken, or no result is ready. Try again later; nothing is wrong.
+  // Streams: not everything was written, or no row is ready. Not an error: try again later.
   SLEEVE_STATUS_WOULD_BLOCK = 11,
-  // A stream: the recording is over, and all its results have been had.
+  // Streams: the recording has ended, and all its rows were read. Not an error.
   SLEEVE_STATUS_FINISHED = 12,
-  // A stream: the other of the two handles has been freed.
+  // Streams: the other handle was freed.
   SLEEVE_STATUS_CLOSED = 13,
-  // The caller's own callback stopped the work.
+  // The caller cancelled the work.
   SLEEVE_STATUS_CANCELLED = 14,
 } sleeve_status;
 
-// How much a log record matters.
+// The level of a log record.
 typedef enum {
-  // Something failed.
+  // Errors.
   SLEEVE_LOG_ERROR = 1,
-  // Something a user should know.
+  // Warnings.
   SLEEVE_LOG_WARN = 2,
-  // What was chosen and why.
+  // What was chosen, such as an engine, and why.
   SLEEVE_LOG_INFO = 3,
-  // What a developer may want to see.
+  // Details for developers.
   SLEEVE_LOG_DEBUG = 4,
-  // Everything.
+  // All records.
   SLEEVE_LOG_TRACE = 5,
 } sleeve_log_level;
 
 // What an output is for.
 typedef enum {
-  // Not said.
+  // The metadata does not say.
   SLEEVE_PURPOSE_OTHER = 0,
   // A vector that describes the sound.
   SLEEVE_PURPOSE_EMBEDDINGS = 1,
-  // Class activations.
+  // Activations of classes, such as tags.
   SLEEVE_PURPOSE_PREDICTIONS = 2,
 } sleeve_purpose;
 
-// What an extractor says about one recording. Never changes: threads may share it.
+// The result of an extractor for one recording. Immutable: threads may share it.
 typedef struct sleeve_analysis sleeve_analysis;
 
-// A model ready to run, with its engine and the heads behind it; or a head alone, for embeddings. Never
-// changes: threads may share it and run it at the same time.
+// A loaded model with its engine and its heads; or a head alone, which runs on embeddings. Immutable: threads may
+// share it and run it at the same time.
 typedef struct sleeve_extractor sleeve_extractor;
 
-// The front end's tables and buffers. For one thread at a time.
+// The tables and buffers of the mel-spectrogram. For one thread at a time.
 typedef struct sleeve_mel sleeve_mel;
 
-// A network with its metadata: an EfficientNet or MusiCNN that takes audio, or a head that takes their
-// embeddings. Never changes: threads may share it, and extractors of one model share its weights.
+// A network with its metadata: an embedding model, which takes audio, or a head, which takes embeddings. Immutable:
+// threads may share it, and extractors of one model share its weights.
 typedef struct sleeve_model sleeve_model;
 
-// How an extractor is to run. Extractors copy what they need: options may be changed, used again or freed at
-// any time after. For one thread at a time.
+// Options of an extractor. Extractors copy them: options may be changed, reused or freed afterwards. For one thread at
+// a time.
 typedef struct sleeve_options sleeve_options;
 
-// The end of a stream that results come out at. For one thread at a time: `sleeve_puller_pull` resamples, computes the
+// The output end of a stream. For one thread at a time: `sleeve_stream_reader_next` resamples, computes the
 // mel-spectrogram and runs the networks.
-typedef struct sleeve_puller sleeve_puller;
+typedef struct sleeve_stream_reader sleeve_stream_reader;
 
-// The end of a stream that audio goes in at. For one thread, which may be a real-time one: no call of a pusher waits,
-// takes a lock, allocates memory or enters the operating system, but that which frees it.
-typedef struct sleeve_pusher sleeve_pusher;
+// The input end of a stream. For one thread at a time, which may be a real-time one: except for `_free`, no call on a
+// writer waits, locks, allocates memory or makes a system call.
+typedef struct sleeve_stream_writer sleeve_stream_writer;
 
-// Receives a record: its level, the part of the library it comes from and the message, both UTF-8 and valid
-// during the call only. It may be called from any thread, also from several at once.
+// Log callback: the level of a record, the part of the library that logged it and the message (UTF-8, valid during the
+// call only). It may be called from any thread, and from several at once.
 typedef void (*sleeve_log_callback)(void *user_data,
                                     sleeve_log_level level,
                                     const char *target,
                                     const char *message);
 
-// Receives what became of one recording, once for each, in whatever order they are done: its index among the paths, and
-// either OK and its analysis, or the status and the reason (CANCELLED for those that were under way when the work was
-// stopped). The analysis belongs to the callback, which frees it; `message` is valid during the call only, and empty
-// with OK.
+// Result callback: called once per recording, in the order in which they are done. `index` is that of the path. With
+// OK, `analysis` is the result, which the callback must free, and `message` is empty. Otherwise `status` and `message`
+// are the error (CANCELLED for recordings under way when the run was cancelled) and `analysis` is NULL. `message` is
+// valid during the call only.
 typedef void (*sleeve_batch_result_callback)(void *user_data,
                                              size_t index,
                                              sleeve_status status,
                                              const char *message,
                                              sleeve_analysis *analysis);
 
-// Hears how far the work is, about ten times a second: recordings that are whole, those that failed, and seconds of
-// audio decoded so far. It answers whether to go on; false ends the work within the time of a batch.
+// Progress callback, called about ten times a second: recordings done, recordings failed, and seconds of audio decoded
+// so far. Return false to cancel; the run then ends within the time of a batch.
 typedef bool (*sleeve_batch_progress_callback)(void *user_data, size_t done, size_t failed, double seconds);
 
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
 
-// The library's version, as `"0.1.0"`. Compare with `SLEEVE_VERSION`, the header's.
+/* ---- Versions -------------------------------------------------------------- */
+
+// The library's version, as `"0.2.0"`. Compare it with `SLEEVE_VERSION`, the version of the header.
 //
 // Never NULL; valid for the life of the process.
 const char *sleeve_version(void);
 
-// The ABI version of the library that is loaded. Compare with `SLEEVE_ABI_VERSION`, the header's.
+// The ABI version of the loaded library. Compare it with `SLEEVE_ABI_VERSION`, the version of the header.
 uint32_t sleeve_abi_version(void);
 
-// A status in a word or two, in English: `"not decodable audio"`; `"unknown status"` for a number that this
-// version does not have.
+/* ---- Statuses -------------------------------------------------------------- */
+
+// A status in words: `"not decodable audio"`; `"unknown status"` for a number that this version does not have.
 //
 // Never NULL; valid for the life of the process.
 const char *sleeve_status_name(int32_t status);
 
-// Copies the message of this thread's last failed call, NUL-terminated and cut to `size` bytes (never inside a
-// UTF-8 character). A call that succeeds leaves the message alone.
+/* ---- Error messages -------------------------------------------------------- */
+
+// Copies the message of this thread's last failed call, NUL-terminated and truncated to `size` bytes (never inside a
+// UTF-8 character). A call that succeeds does not change the message.
 //
 // Returns the length of the whole message without its NUL: 0 if no call has failed on this thread. With
 // `buffer` NULL or `size` 0 nothing is written.
 size_t sleeve_last_error(char *buffer,
                          size_t size);
 
-// Sends the library's log records up to `level` (1 to 5, a `sleeve_log_level`) to `callback`, for the whole
-// process; NULL silences it again, which is how it starts. `user_data` is handed to the callback.
-//
-// A thread that is inside the callback may still be there when this returns. Errors: INVALID_ARGUMENT for the
-// level; UNAVAILABLE where a Rust program has installed a logger of its own.
-sleeve_status sleeve_set_log_callback(sleeve_log_callback callback, void *user_data, int32_t level);
+/* ---- Logging --------------------------------------------------------------- */
 
-// The number of devices that models can run on here: the CPU, and each CUDA device that answers. Where the torch plugin
-// is installed, this loads it to ask.
+// Sends the library's log records up to `level` (1 to 5, a `sleeve_log_level`) to `callback`, for the whole process.
+// NULL turns logging off, as it is at first. `user_data` is passed to the callback.
+//
+// The previous callback may still be running in another thread when this returns. Errors: INVALID_ARGUMENT for the
+// level; UNAVAILABLE if a Rust program has installed its own logger.
+sleeve_status sleeve_set_log_callback(sleeve_log_callback callback,
+                                      void *user_data,
+                                      int32_t level);
+
+/* ---- Devices --------------------------------------------------------------- */
+
+// The number of devices of this machine that models can run on: the CPU, and each available CUDA device. If the torch
+// plugin is installed, it is loaded to list CUDA devices.
 size_t sleeve_device_count(void);
 
-// Copies the name of a device as `sleeve_options_set_device` takes it (`"cpu"` is index 0), NUL-terminated and
-// cut to `size` bytes; returns the length of the whole name without its NUL, 0 beyond the last device.
+// Copies the name of a device (`"cpu"` is index 0; for `sleeve_options_set_device`), NUL-terminated and truncated to
+// `size` bytes. Returns the length of the whole name without its NUL; 0 beyond the last device.
 size_t sleeve_device_name(size_t index,
                           char *buffer,
                           size_t size);
 
-// Copies what a device is, for people (`"CPU, AVX-512"`), in the same manner.
+// Copies the description of a device (`"CPU, AVX-512"`), like `sleeve_device_name`.
 size_t sleeve_device_description(size_t index, char *buffer, size_t size);
 
-// Opens a model by what names it: an `.onnx` file, the `.json` beside it, their common stem, or the name of a
-// bundled model (files come first).
+/* ---- Models ---------------------------------------------------------------- */
+
+// Opens a model: an `.onnx` file, the `.json` beside it, their common stem, or the name of a bundled model (files take
+// precedence).
 //
 // Errors: IO, MODEL, UNAVAILABLE; the message names the file and the reason.
-sleeve_status sleeve_model_open(const char *file, sleeve_model **model);
+sleeve_status sleeve_model_open(const char *file,
+                                sleeve_model **model);
 
-// Opens a model inside the library by name; NULL is the default one.
+// Opens a bundled model by name; NULL is the default one.
 //
-// Errors: MODEL, with the names there are.
+// Errors: MODEL; the message lists the bundled names.
 sleeve_status sleeve_model_bundled(const char *name, sleeve_model **model);
 
-// Makes a model from memory: `onnx_size` bytes of an `.onnx` file, and `json_size` bytes of its metadata in
-// UTF-8 (NULL and 0 for none). Both are copied.
+// Opens a model in memory: `onnx_size` bytes of an `.onnx` file, and `json_size` bytes of its metadata in UTF-8 (NULL
+// and 0 for none). Both are copied.
 //
 // Errors: MODEL.
 sleeve_status sleeve_model_from_memory(const uint8_t *onnx,
@@ -245,7 +265,7 @@ sleeve_status sleeve_model_from_memory(const uint8_t *onnx,
                                        size_t json_size,
                                        sleeve_model **model);
 
-// The name of the bundled model at `index`, the default being 0; NULL beyond the last.
+// The name of the bundled model at `index` (0 is the default model); NULL beyond the last.
 //
 // Valid for the life of the process.
 const char *sleeve_bundled_name(size_t index);
@@ -255,78 +275,175 @@ const char *sleeve_bundled_name(size_t index);
 // Valid as long as the model.
 const char *sleeve_model_name(const sleeve_model *model);
 
-// The SHA-256 of the graph's bytes, weights included, in hexadecimal. NULL for NULL.
+// The SHA-256 of the graph with its weights, in hexadecimal. NULL for NULL.
 //
 // Valid as long as the model.
 const char *sleeve_model_sha256(const sleeve_model *model);
 
-// The model's metadata as JSON in Essentia's schema, UTF-8; `"{}"` where there is none. NULL for NULL.
+// The model's metadata as JSON in Essentia's schema, in UTF-8; `"{}"` without metadata. NULL for NULL.
 //
 // Valid as long as the model.
 const char *sleeve_model_json(const sleeve_model *model);
 
-// The sample rate of the audio that the model was made for, in Hz (audio at others is resampled). 0 for NULL.
+// The sample rate that the model takes, in Hz (other audio is resampled). 0 for NULL.
 uint32_t sleeve_model_sample_rate(const sleeve_model *model);
 
-// Whether the model is a head: it takes another model's embeddings in place of audio. False for NULL.
+// Whether the model is a head, which takes embeddings in place of audio. False for NULL.
 bool sleeve_model_is_head(const sleeve_model *model);
 
-// The shape of one row of the model's input: `frames` mel frames of `bands` bands; for a head, 1 and the
-// length of its input vector.
-sleeve_status sleeve_model_input(const sleeve_model *model, size_t *frames, size_t *bands);
+// The shape of the model's input for one patch: `frames` mel frames of `bands` bands. For a head: 1, and the length of
+// its input vector.
+sleeve_status sleeve_model_input(const sleeve_model *model,
+                                 size_t *frames,
+                                 size_t *bands);
 
-// Frees a model. Extractors made from it go on working. NULL is allowed.
+// Frees a model. Its extractors stay valid. NULL is allowed.
 void sleeve_model_free(sleeve_model *model);
+
+/* ---- Options --------------------------------------------------------------- */
 
 // Makes options with the defaults.
 sleeve_status sleeve_options_new(sleeve_options **options);
 
-// Which engine runs the model: `"auto"` (the default), `"effnet"` (the fused EfficientNet-B0), `"onnx"` (any
+// Sets the engine: `"auto"` (the default), `"effnet"` (the fused EfficientNet-B0), `"onnx"` (any
 // ONNX graph) or `"torch"` (TorchScript, through its plugin).
 sleeve_status sleeve_options_set_engine(sleeve_options *options, const char *engine);
 
-// Where the model runs: `"auto"` (the default: CUDA if it answers, else the CPU), `"cpu"`, `"cuda"`, `"cuda:1"`
+// Sets the device: `"auto"` (the default: CUDA if available, else the CPU), `"cpu"`, `"cuda"`, `"cuda:1"`
 // or `"cuda:0,1"`.
-sleeve_status sleeve_options_set_device(sleeve_options *options,
-                                        const char *device);
+sleeve_status sleeve_options_set_device(sleeve_options *options, const char *device);
 
-// The arithmetic it runs in: `"auto"` (the default: f32 on a CPU), `"f32"`, `"bf16"` or `"fp16"`.
+// Sets the arithmetic: `"auto"` (the default: f32 on a CPU), `"f32"`, `"bf16"` or `"fp16"`.
 sleeve_status sleeve_options_set_precision(sleeve_options *options, const char *precision);
 
-// How audio at other rates is brought to the model's: `"linear"` (the default, what published models were made
-// with) or `"sinc"` (band-limited).
+// Sets the method that converts audio to the model's sample rate: `"linear"` (the default, as published models expect)
+// or `"sinc"` (band-limited).
 sleeve_status sleeve_options_set_resampler(sleeve_options *options,
                                            const char *resampler);
 
-// What becomes of the frames after the last whole patch: `"discard"` (the default) or `"repeat"` (they are
-// repeated until they fill one, so that short recordings have one too).
-sleeve_status sleeve_options_set_last_patch(sleeve_options *options, const char *last_patch);
+// Sets the policy for the mel frames after the last complete patch: `"discard"` (the default) or `"repeat"` (they are
+// repeated until they fill a patch, so that short recordings have one too).
+sleeve_status sleeve_options_set_last_patch(sleeve_options *options,
+                                            const char *last_patch);
 
-// Threads the network may use; 0 (the default) means every core the process may use.
+// Sets the number of threads of the network; 0 (the default) means every core that the process may use.
 sleeve_status sleeve_options_set_threads(sleeve_options *options, size_t threads);
 
-// Patches a batch, 1 to 4096; 0 (the default) lets the engine choose.
+// Sets the patches per batch, 1 to 4096; 0 (the default) lets the engine choose.
 sleeve_status sleeve_options_set_batch_size(sleeve_options *options, size_t patches);
 
-// Frames from one patch to the next (a frame is 16 ms), 1 to 65536; 0 (the default) is the model's own.
-sleeve_status sleeve_options_set_patch_hop(sleeve_options *options, size_t frames);
+// Sets the mel frames (16 ms each) from one patch to the next, 1 to 65536; 0 (the default) is the model's own.
+sleeve_status sleeve_options_set_patch_hop(sleeve_options *options,
+                                           size_t frames);
 
-// Asks for one output of the model, by purpose (`"embeddings"`, `"predictions"`) or by the tensor's name; may be
-// called several times. By default every output whose purpose is known is given, or all if none is.
+// Selects an output of the model by purpose (`"embeddings"`, `"predictions"`) or by the tensor's name. Call it once
+// per output. By default every output with a known purpose is given, or all outputs if none has one.
 sleeve_status sleeve_options_add_output(sleeve_options *options,
                                         const char *output);
 
-// Adds a head behind the model: a model that takes its embeddings. The head may be freed afterwards.
+// Adds a head: a model that takes the embeddings of this one. The head may be freed afterwards.
 sleeve_status sleeve_options_add_head(sleeve_options *options, const sleeve_model *head);
 
 // Frees options. NULL is allowed.
 void sleeve_options_free(sleeve_options *options);
 
+/* ---- Extractors: one recording --------------------------------------------- */
+
+// Loads `model`; `options` may be NULL for the defaults. If `model` is a head, the extractor runs on embeddings only.
+//
+// Errors: MODEL, INVALID_ARGUMENT if a head or an output does not fit; UNAVAILABLE if the engine, device or precision
+// is not available.
+sleeve_status sleeve_extractor_new(const sleeve_model *model,
+                                   const sleeve_options *options,
+                                   sleeve_extractor **extractor);
+
+// A description of the engine: `"effnet: cpu, AVX-512, f32, 2 threads"`. NULL for NULL.
+//
+// Valid as long as the extractor.
+const char *sleeve_extractor_engine(const sleeve_extractor *extractor);
+
+// The warning at `index` about the model's metadata or the choice of the engine; NULL beyond the last.
+//
+// Valid as long as the extractor.
+const char *sleeve_extractor_warning(const sleeve_extractor *extractor, size_t index);
+
+// The number of outputs: those of the model, then those of each head. 0 for NULL.
+size_t sleeve_extractor_output_count(const sleeve_extractor *extractor);
+
+// The purpose of the output at `index`, and its values per row.
+//
+// Errors: NOT_FOUND.
+sleeve_status sleeve_extractor_output(const sleeve_extractor *extractor,
+                                      size_t index,
+                                      sleeve_purpose *purpose,
+                                      size_t *dim);
+
+// The name of the model or head of the output at `index`; NULL beyond the last.
+//
+// Valid as long as the extractor.
+const char *sleeve_extractor_output_model(const sleeve_extractor *extractor, size_t index);
+
+// The name of the tensor of the output at `index`; NULL beyond the last.
+//
+// Valid as long as the extractor.
+const char *sleeve_extractor_output_tensor(const sleeve_extractor *extractor, size_t index);
+
+// The name of a value of the output at `index`, in UTF-8; NULL beyond the last, and if the metadata has no names.
+//
+// Valid as long as the extractor.
+const char *sleeve_extractor_class_name(const sleeve_extractor *extractor,
+                                        size_t index,
+                                        size_t value);
+
+// Analyses one audio file of any format, rate and channel count.
+//
+// Errors: IO, AUDIO, NON_FINITE, ENGINE; INVALID_ARGUMENT for a head.
+sleeve_status sleeve_extractor_run_file(const sleeve_extractor *extractor,
+                                        const char *file,
+                                        sleeve_analysis **analysis);
+
+// Analyses `frames` audio frames of `channels` interleaved channels at `sample_rate` Hz (full scale is 1). Channels
+// are averaged; rates from 1000 to 768000 Hz are resampled to the model's.
+//
+// Errors: INVALID_ARGUMENT; NON_FINITE with the index of the audio frame; ENGINE.
+sleeve_status sleeve_extractor_run_samples(const sleeve_extractor *extractor,
+                                           const float *samples,
+                                           size_t frames,
+                                           uint32_t channels,
+                                           uint32_t sample_rate,
+                                           sleeve_analysis **analysis);
+
+// Runs the model on `patches` mel patches, `[patches, frames, bands]`, cut from the mel frames of
+// `sleeve_mel_compute`. `frames` and `bands` must be those of `sleeve_model_input`. The times are those of consecutive
+// patches.
+//
+// Errors: INVALID_ARGUMENT if the shape is not the model's; ENGINE.
+sleeve_status sleeve_extractor_run_patches(const sleeve_extractor *extractor,
+                                           const float *values,
+                                           size_t patches,
+                                           size_t frames,
+                                           size_t bands,
+                                           sleeve_analysis **analysis);
+
+// Runs a head on `rows` embeddings, `[rows, dim]`; `dim` must be the `bands` of `sleeve_model_input`.
+//
+// Errors: INVALID_ARGUMENT if the extractor is not of a head or `dim` is not the head's; ENGINE.
+sleeve_status sleeve_extractor_run_embeddings(const sleeve_extractor *extractor,
+                                              const float *values,
+                                              size_t rows,
+                                              size_t dim,
+                                              sleeve_analysis **analysis);
+
+// Frees an extractor. Its streams and analyses stay valid. NULL is allowed.
+void sleeve_extractor_free(sleeve_extractor *extractor);
+
+/* ---- Analyses: the result of one recording --------------------------------- */
+
 // The number of patches (rows): 0 for a recording shorter than a patch, and for NULL.
 size_t sleeve_analysis_patch_count(const sleeve_analysis *analysis);
 
-// Where each patch starts, in seconds: one number for each patch. NULL for NULL, without a patch, and for the
-// rows of embeddings, which have no time.
+// The start of each patch in seconds, one value per patch. NULL for NULL, without patches, and for the result of
+// `sleeve_extractor_run_embeddings`, which has no times.
 //
 // Valid as long as the analysis.
 const double *sleeve_analysis_times(const sleeve_analysis *analysis);
@@ -341,208 +458,127 @@ sleeve_status sleeve_analysis_output(const sleeve_analysis *analysis,
 
 // The model's embeddings: `[patches, dim]` values, row by row.
 //
-// The values are valid as long as the analysis. Errors: NOT_FOUND where the model has none or they were not
-// asked for.
-sleeve_status sleeve_analysis_embeddings(const sleeve_analysis *analysis, const float **values, size_t *dim);
+// The values are valid as long as the analysis. Errors: NOT_FOUND if the model has none or they were not selected.
+sleeve_status sleeve_analysis_embeddings(const sleeve_analysis *analysis,
+                                         const float **values,
+                                         size_t *dim);
 
-// The predictions, `[patches, dim]`, mostly activations from 0 to 1: of the last head if there is one, else of
-// the model itself. `sleeve_analysis_class_name` names the columns.
+// The predictions, `[patches, dim]`, usually activations from 0 to 1: those of the last head, or of the model if there
+// is no head. `sleeve_analysis_class_name` names the columns.
 //
 // The values are valid as long as the analysis. Errors: NOT_FOUND.
 sleeve_status sleeve_analysis_predictions(const sleeve_analysis *analysis,
                                           const float **values,
                                           size_t *dim);
 
-// Writes the mean over all patches of the output at `index` to `mean`, `dim` values.
+// Writes the mean of the output at `index` over all patches to `mean`, `dim` values.
 //
-// Errors: NOT_FOUND for the index or without a patch; INVALID_ARGUMENT if `dim` is not the output's.
+// Errors: NOT_FOUND for the index or without patches; INVALID_ARGUMENT if `dim` is not the output's.
 sleeve_status sleeve_analysis_mean(const sleeve_analysis *analysis, size_t index, float *mean, size_t dim);
 
-// The name of a column of `sleeve_analysis_predictions`, in UTF-8; NULL beyond the last, and where the metadata
-// names none.
+// The name of a column of `sleeve_analysis_predictions`, in UTF-8; NULL beyond the last, and if the metadata has no
+// names.
 //
 // Valid as long as the analysis.
 const char *sleeve_analysis_class_name(const sleeve_analysis *analysis,
                                        size_t index);
 
-// What a user should know about the recording (it was cut short, its header lied): the sentence at `index`,
-// NULL beyond the last.
+// The warning at `index` about the recording, such as a truncated file or a wrong header; NULL beyond the last.
 //
 // Valid as long as the analysis.
-const char *sleeve_analysis_warning(const sleeve_analysis *analysis, size_t index);
+const char *sleeve_analysis_warning(const sleeve_analysis *analysis,
+                                    size_t index);
 
 // Frees an analysis. NULL is allowed.
 void sleeve_analysis_free(sleeve_analysis *analysis);
 
-// Makes an extractor of `model`; `options` may be NULL for the defaults. A head by itself makes an extractor
-// that runs on embeddings only.
-//
-// Errors: MODEL, INVALID_ARGUMENT when a head or an output does not fit; UNAVAILABLE when the engine, device or
-// precision is not here.
-sleeve_status sleeve_extractor_new(const sleeve_model *model,
-                                   const sleeve_options *options,
-                                   sleeve_extractor **extractor);
+/* ---- Streams: audio in real time ------------------------------------------- */
 
-// The engine that was chosen, for people: `"effnet: cpu, AVX-512, f32, 2 threads"`. NULL for NULL.
+// Opens a stream of `channels` interleaved channels at `sample_rate` Hz: `writer` for the thread that has the audio,
+// `reader` for the thread that uses the results. The queue between them holds `capacity` audio frames; 0 means ten
+// seconds.
 //
-// Valid as long as the extractor.
-const char *sleeve_extractor_engine(const sleeve_extractor *extractor);
-
-// What a user should know about how the model was read or the engine chosen: the sentence at `index`, NULL
-// beyond the last.
+// Rows have the same bits as those of `sleeve_extractor_run_samples` for the whole recording, however it is cut.
+// Several streams may share an extractor.
 //
-// Valid as long as the extractor.
-const char *sleeve_extractor_warning(const sleeve_extractor *extractor, size_t index);
-
-// How many outputs a row has: those of the model, then those of each head. 0 for NULL.
-size_t sleeve_extractor_output_count(const sleeve_extractor *extractor);
-
-// What the output at `index` is for, and the values it has in a row.
-//
-// Errors: NOT_FOUND.
-sleeve_status sleeve_extractor_output(const sleeve_extractor *extractor,
-                                      size_t index,
-                                      sleeve_purpose *purpose,
-                                      size_t *dim);
-
-// The model or head that the output at `index` comes from; NULL beyond the last.
-//
-// Valid as long as the extractor.
-const char *sleeve_extractor_output_model(const sleeve_extractor *extractor, size_t index);
-
-// The name of the tensor that the output at `index` is in its graph; NULL beyond the last.
-//
-// Valid as long as the extractor.
-const char *sleeve_extractor_output_tensor(const sleeve_extractor *extractor, size_t index);
-
-// The name of one value of the output at `index`, in UTF-8; NULL where the metadata names none.
-//
-// Valid as long as the extractor.
-const char *sleeve_extractor_class_name(const sleeve_extractor *extractor, size_t index, size_t value);
-
-// Analyses one audio file of any format, rate and channel count.
-//
-// Errors: IO, AUDIO, NON_FINITE, ENGINE; INVALID_ARGUMENT for a head.
-sleeve_status sleeve_extractor_run_file(const sleeve_extractor *extractor,
-                                        const char *file,
-                                        sleeve_analysis **analysis);
-
-// Analyses `frames` sample frames of `channels` interleaved channels at `sample_rate` Hz, full scale being 1.
-// Channels are averaged; rates from 1000 to 768000 Hz are resampled to the model's.
-//
-// Errors: INVALID_ARGUMENT; NON_FINITE with the index of the frame; ENGINE.
-sleeve_status sleeve_extractor_run_samples(const sleeve_extractor *extractor,
-                                           const float *samples,
-                                           size_t frames,
-                                           uint32_t channels,
-                                           uint32_t sample_rate,
-                                           sleeve_analysis **analysis);
-
-// Runs the model on `patches` mel patches, `[patches, frames, bands]`, as `sleeve_mel_compute` gives frames;
-// `frames` and `bands` are those of `sleeve_model_input`. Times are those of consecutive patches.
-//
-// Errors: INVALID_ARGUMENT when the shape is not the model's; ENGINE.
-sleeve_status sleeve_extractor_run_patches(const sleeve_extractor *extractor,
-                                           const float *values,
-                                           size_t patches,
-                                           size_t frames,
-                                           size_t bands,
-                                           sleeve_analysis **analysis);
-
-// Runs a head on `rows` embeddings, `[rows, dim]`; `dim` is the `bands` of `sleeve_model_input`.
-//
-// Errors: INVALID_ARGUMENT when the extractor is not a head's or `dim` is not its own; ENGINE.
-sleeve_status sleeve_extractor_run_embeddings(const sleeve_extractor *extractor,
-                                              const float *values,
-                                              size_t rows,
-                                              size_t dim,
-                                              sleeve_analysis **analysis);
-
-// Frees an extractor. Streams and analyses made by it live on. NULL is allowed.
-void sleeve_extractor_free(sleeve_extractor *extractor);
-
-// Opens a stream of interleaved `channels` at `sample_rate` Hz: `pusher` for the thread that has the audio, `puller`
-// for the one that wants the results. The queue between them holds `capacity` sample frames; 0 is ten seconds.
-//
-// Rows are the same bits as `sleeve_extractor_run_samples` gives for the whole recording, however it is cut. Several
-// streams may share an extractor.
-//
-// Errors: INVALID_ARGUMENT for a rate outside 1000 to 768000 Hz, no channel, a capacity that memory does not hold, or a
-// head's extractor.
+// Errors: INVALID_ARGUMENT for a rate outside 1000 to 768000 Hz, 0 channels, a capacity too large for memory, or an
+// extractor of a head.
 sleeve_status sleeve_stream_new(const sleeve_extractor *extractor,
                                 uint32_t sample_rate,
                                 uint32_t channels,
                                 size_t capacity,
-                                sleeve_pusher **pusher,
-                                sleeve_puller **puller);
+                                sleeve_stream_writer **writer,
+                                sleeve_stream_reader **reader);
 
-// Pushes `frames` frames of interleaved samples, full scale being 1. `taken`, which is also set with WOULD_BLOCK, is how
-// many there was room for: push the rest again later, or decide what to leave out.
+// Writes `frames` audio frames of interleaved samples (full scale is 1). `written`, also set with WOULD_BLOCK, is the
+// number of audio frames that the queue had room for: write the rest later, or drop it.
 //
-// WOULD_BLOCK when not all were taken, CLOSED when the puller is gone. Errors: INVALID_ARGUMENT after
-// `sleeve_pusher_finish`. Samples that are not finite are the puller's error.
-sleeve_status sleeve_pusher_push(sleeve_pusher *pusher,
-                                 const float *samples,
-                                 size_t frames,
-                                 size_t *taken);
+// Returns WOULD_BLOCK if not everything was written, CLOSED if the reader was freed. Errors: INVALID_ARGUMENT after
+// `sleeve_stream_writer_finish`. NaN and infinite samples are reported by the reader.
+sleeve_status sleeve_stream_writer_write(sleeve_stream_writer *writer,
+                                         const float *samples,
+                                         size_t frames,
+                                         size_t *written);
 
-// The same for 16-bit samples, of which full scale is 32768.
-sleeve_status sleeve_pusher_push_i16(sleeve_pusher *pusher,
-                                     const int16_t *samples,
-                                     size_t frames,
-                                     size_t *taken);
+// `sleeve_stream_writer_write` for 16-bit samples (full scale is 32768).
+sleeve_status sleeve_stream_writer_write_i16(sleeve_stream_writer *writer,
+                                             const int16_t *samples,
+                                             size_t frames,
+                                             size_t *written);
 
-// Frames that a push would take now. 0 for NULL.
-size_t sleeve_pusher_room(const sleeve_pusher *pusher);
+// Audio frames that can be written now. 0 for NULL.
+size_t sleeve_stream_writer_available(const sleeve_stream_writer *writer);
 
-// Marks the end of the recording, also when the queue is full. The puller hears all of it, its tail as that of a file,
-// and then says FINISHED. A second call changes nothing.
-sleeve_status sleeve_pusher_finish(sleeve_pusher *pusher);
+// Marks the end of the recording, even when the queue is full. The reader processes all of it, its end as that of a
+// file, and then returns FINISHED. A second call does nothing.
+sleeve_status sleeve_stream_writer_finish(sleeve_stream_writer *writer);
 
-// Begins the next recording, in the memory of the last. One that was finished is still heard to its end first; one that
-// was not is abandoned: the puller discards what is left of it and says CANCELLED once.
+// Begins the next recording, without a new allocation. One that was finished is still processed to its end. One that
+// was not is abandoned: the reader discards the rest of it and returns CANCELLED once.
 //
-// WOULD_BLOCK if some 64 recordings wait to be heard, CLOSED when the puller is gone.
-sleeve_status sleeve_pusher_reset(sleeve_pusher *pusher);
+// Returns WOULD_BLOCK if about 64 recordings wait for the reader, CLOSED if the reader was freed.
+sleeve_status sleeve_stream_writer_reset(sleeve_stream_writer *writer);
 
-// Frees a pusher; a recording that was not finished is abandoned. NULL is allowed.
-void sleeve_pusher_free(sleeve_pusher *pusher);
+// Frees a writer. A recording that was not finished is abandoned. NULL is allowed.
+void sleeve_stream_writer_free(sleeve_stream_writer *writer);
 
-// Moves on to the next row, hearing what was pushed as far as needed. A row is there as soon as the last sample of its
-// patch was pushed; `sleeve_puller_index`, `_time` and `_output` tell of it.
+// Moves to the next row, and processes what was written as far as that takes. A row is ready as soon as the last
+// sample of its patch was written; `sleeve_stream_reader_index`, `_time` and `_output` describe it.
 //
-// OK when there is a row; WOULD_BLOCK when everything pushed so far is heard; FINISHED when the recording is over, until
-// the pusher begins the next one; CANCELLED, once, when the pusher has abandoned the recording; CLOSED when it was freed
-// without finishing it. Errors: NON_FINITE, with the index of the frame, after the rows before it; ENGINE. The recording
-// is then lost, and the error returned again until the pusher resets the stream.
-sleeve_status sleeve_puller_pull(sleeve_puller *puller);
+// Returns OK for a row; WOULD_BLOCK when everything written so far is processed; FINISHED at the end of the recording,
+// until the writer begins the next one; CANCELLED, once, if the writer abandoned the recording; CLOSED if the writer
+// was freed without finishing it. Errors: NON_FINITE, with the index of the audio frame, after the rows before it;
+// ENGINE. The recording is then lost, and the error is returned again until the writer resets the stream.
+sleeve_status sleeve_stream_reader_next(sleeve_stream_reader *reader);
 
-// The index of the row's patch in its recording, from 0. 0 without a row.
-uint64_t sleeve_puller_index(const sleeve_puller *puller);
+// The index of the current row's patch in its recording, from 0. 0 without a row.
+uint64_t sleeve_stream_reader_index(const sleeve_stream_reader *reader);
 
-// Where the row's patch starts in its recording, in seconds. 0 without a row.
-double sleeve_puller_time(const sleeve_puller *puller);
+// The start of the current row's patch in its recording, in seconds. 0 without a row.
+double sleeve_stream_reader_time(const sleeve_stream_reader *reader);
 
-// The row's values of the output at `index`, in the extractor's order, and how many they are.
+// The values of the output at `index` (in the extractor's order) in the current row, and how many there are.
 //
-// Valid until the next `sleeve_puller_pull`. Errors: NOT_FOUND for the index, or without a row.
-sleeve_status sleeve_puller_output(const sleeve_puller *puller,
-                                   size_t index,
-                                   const float **values,
-                                   size_t *dim);
+// Valid until the next call of `sleeve_stream_reader_next`. Errors: NOT_FOUND for the index, or without a row.
+sleeve_status sleeve_stream_reader_output(const sleeve_stream_reader *reader,
+                                          size_t index,
+                                          const float **values,
+                                          size_t *dim);
 
-// Frees a puller: pushes end in CLOSED from then on. NULL is allowed.
-void sleeve_puller_free(sleeve_puller *puller);
+// Frees a reader. The writer's calls return CLOSED from then on. NULL is allowed.
+void sleeve_stream_reader_free(sleeve_stream_reader *reader);
 
-// Analyses `count` files on `workers` threads (0: every core the process may use): patches of many recordings go through
-// the network in full batches, in memory that grows neither with the number nor, but for its rows, with the length of the
-// recordings. Results are the same bits as those of `sleeve_extractor_run_file`.
+/* ---- Batches: many recordings ---------------------------------------------- */
+
+// Analyses `count` files on `workers` threads (0: every core that the process may use). Patches of many recordings are
+// run in full batches. Memory does not grow with the number of recordings, and with their length only by the rows of
+// the analyses. Results have the same bits as those of `sleeve_extractor_run_file`.
 //
-// Callbacks are called on the calling thread, one at a time; `progress` may be NULL. A file that fails is its own
-// result's, and does not end the work. `done`, which is also set with CANCELLED, is the number of files analysed.
+// Both callbacks are called on the calling thread, one at a time; `progress` may be NULL. A file that fails is
+// reported to `result`, and the run continues. `done`, also set with CANCELLED, is the number of files analysed.
 //
-// CANCELLED when `progress` answered false. Errors: INVALID_ARGUMENT for a head's extractor or more than 1024 workers;
-// UNAVAILABLE if threads cannot be started.
+// Returns CANCELLED if `progress` returned false. Errors: INVALID_ARGUMENT for the extractor of a head or more than
+// 1024 workers; UNAVAILABLE if threads cannot be started.
 sleeve_status sleeve_batch_run(const sleeve_extractor *extractor,
                                const char *const *paths,
                                size_t count,
@@ -552,28 +588,33 @@ sleeve_status sleeve_batch_run(const sleeve_extractor *extractor,
                                void *user_data,
                                size_t *done);
 
-// Makes a front end.
+/* ---- Mel-spectrogram alone ------------------------------------------------- */
+
+// Makes an object that computes mel-spectrograms.
 sleeve_status sleeve_mel_new(sleeve_mel **mel);
 
-// One frame: SLEEVE_MEL_FRAME_SIZE samples at 16 kHz to SLEEVE_MEL_BANDS values, `log10(1 + 10000 mel)`, as
-// Essentia's `TensorflowInputMusiCNN` computes them. Samples that are not finite give bands that are not.
-sleeve_status sleeve_mel_frame(sleeve_mel *mel, const float *samples, float *bands);
+// Computes one mel frame: SLEEVE_MEL_FRAME_SIZE samples at 16 kHz to SLEEVE_MEL_BANDS values, `log10(1 + 10000 mel)`,
+// as in Essentia's `TensorflowInputMusiCNN`. NaN and infinite samples are not checked for: they give NaN or infinite
+// bands.
+sleeve_status sleeve_mel_frame(sleeve_mel *mel,
+                               const float *samples,
+                               float *bands);
 
-// The number of frames that `samples` samples have. The first frame is centred on sample 0.
+// The number of mel frames of `samples` samples. The first mel frame is centred on sample 0.
 uint64_t sleeve_mel_frame_count(uint64_t samples);
 
-// Every frame of `count` samples at 16 kHz: `[frames, SLEEVE_MEL_BANDS]` values. `room` is the number of
-// frames that `values` has room for; `sleeve_mel_frame_count` says how many are needed.
+// Computes every mel frame of `count` samples at 16 kHz: `[mel_frames, SLEEVE_MEL_BANDS]` values. `capacity` is the
+// number of mel frames that fit into `values`; `sleeve_mel_frame_count` gives the number needed.
 //
-// Errors: INVALID_ARGUMENT if there is not room enough; then nothing is written.
+// Errors: INVALID_ARGUMENT if `capacity` is too small; then nothing is written.
 sleeve_status sleeve_mel_compute(sleeve_mel *mel,
                                  const float *samples,
                                  size_t count,
                                  float *values,
-                                 size_t room,
-                                 size_t *frames);
+                                 size_t capacity,
+                                 size_t *mel_frames);
 
-// Frees a front end. NULL is allowed.
+// Frees the object. NULL is allowed.
 void sleeve_mel_free(sleeve_mel *mel);
 
 #ifdef __cplusplus

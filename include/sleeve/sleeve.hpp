@@ -1,13 +1,13 @@
-// sleeve.hpp: sleeve.h for C++17 and later. Header only, over the C ABI; needs nothing but the standard library.
+// sleeve.hpp: sleeve.h for C++17 and later. Header only, over the C ABI; it needs only the standard library.
 //
 //     auto extractor = sleeve::Extractor(sleeve::Model::bundled());
 //     auto analysis = extractor.run_file("song.mp3");
 //     for (float value : analysis.embeddings().row(0)) ...
 //
 // Every function that can fail comes twice: `open` throws sleeve::Error, `try_open` returns a [[nodiscard]]
-// sleeve::Result, which holds the value or the error. Types own what they hold and are moved, not copied; views
-// (Span, Matrix, std::string_view) point into the object that gave them and live no longer than it. A moved-from
-// object can only be assigned to or destroyed; using it is an error (NULL_POINTER) or an empty answer, not a crash.
+// sleeve::Result, which has the value or the error. Types own their handles and are moved, not copied. Views (Span,
+// Matrix, std::string_view) are valid as long as the object that returned them. A moved-from object may be assigned to
+// or destroyed; any other use is an error (NULL_POINTER) or gives an empty result.
 //
 // Threads: const member functions may be called by several threads at once, others by one at a time.
 
@@ -39,7 +39,7 @@ public:
 
     sleeve_status status() const noexcept { return status_; }
 
-    // The error of the call that this thread has just made.
+    // The error of this thread's last call.
     static Error last(sleeve_status status) {
         std::string message(sleeve_last_error(nullptr, 0) + 1, '\0');
         const std::size_t length = sleeve_last_error(message.data(), message.size());
@@ -52,7 +52,7 @@ private:
     sleeve_status status_;
 };
 
-// A value or the reason that there is none.
+// A value or an error.
 template <typename T>
 class [[nodiscard]] Result {
 public:
@@ -62,7 +62,7 @@ public:
     bool has_value() const noexcept { return content_.index() == 0; }
     explicit operator bool() const noexcept { return has_value(); }
 
-    // The value; throws the error if there is none.
+    // The value; throws the error if there is no value.
     T &value() & {
         if (!has_value()) throw error();
         return std::get<0>(content_);
@@ -78,14 +78,14 @@ public:
     T &operator*() & { return value(); }
     T *operator->() { return &value(); }
 
-    // The error; only where there is no value (std::bad_variant_access otherwise).
+    // The error; only without a value (std::bad_variant_access otherwise).
     const Error &error() const { return std::get<1>(content_); }
 
 private:
     std::variant<T, Error> content_;
 };
 
-// What a call that gives nothing ended in.
+// The result of a call without a value: success or an error.
 template <>
 class [[nodiscard]] Result<void> {
 public:
@@ -97,7 +97,7 @@ public:
     void value() const {
         if (error_) throw *error_;
     }
-    // The error; only where there is one.
+    // The error; only if there is one.
     const Error &error() const { return *error_; }
 
 private:
@@ -106,7 +106,7 @@ private:
 
 // ---- views ----
 
-// Some elements in a row, owned by somebody else; made from anything with data() and size().
+// A view of contiguous elements, made from anything with data() and size().
 template <typename T>
 class Span {
 public:
@@ -131,7 +131,7 @@ private:
     std::size_t size_ = 0;
 };
 
-// Rows of `columns()` values each, one behind the other, owned by somebody else.
+// A view of a matrix in row order.
 class Matrix {
 public:
     constexpr Matrix() noexcept = default;
@@ -170,7 +170,7 @@ inline Result<void> check(sleeve_status status) {
     return Error::last(status);
 }
 
-// Elements must have an address even when there are none: NULL is refused.
+// The C functions refuse NULL, even for arrays without elements.
 template <typename T>
 const T *address(Span<const T> span) noexcept {
     static const T none{};
@@ -207,14 +207,14 @@ public:
     }
     static Model open(const std::string &file) { return try_open(file).value(); }
 
-    // A model inside the library.
+    // A bundled model.
     static Result<Model> try_bundled(const std::string &name) {
         sleeve_model *model = nullptr;
         return made(sleeve_model_bundled(name.c_str(), &model), model);
     }
     static Model bundled(const std::string &name) { return try_bundled(name).value(); }
 
-    // The default model inside the library.
+    // The default bundled model.
     static Result<Model> try_bundled() {
         sleeve_model *model = nullptr;
         return made(sleeve_model_bundled(nullptr, &model), model);
@@ -241,7 +241,7 @@ public:
 
 private:
     explicit Model(sleeve_model *model) noexcept : handle_(model) {}
-    // By reference: arguments may be evaluated in any order, and the call sets it.
+    // By reference: the handle is set by the other argument's call, which may be evaluated later.
     static Result<Model> made(sleeve_status status, sleeve_model *const &model) {
         if (status != SLEEVE_STATUS_OK) return Error::last(status);
         return Model(model);
@@ -251,7 +251,7 @@ private:
 
 // ---- options ----
 
-// How an extractor is to run; see the setters of sleeve.h for the values. Setters throw, and can be chained.
+// Options of an extractor; sleeve.h documents the values. Setters throw, and can be chained.
 class Options {
 public:
     Options() {
@@ -297,15 +297,15 @@ private:
 
 // ---- analyses ----
 
-// What an extractor says about one recording. Outputs that are not there are empty.
+// The result of an extractor for one recording. Outputs that do not exist are empty.
 class Analysis {
 public:
-    // Takes over a handle.
+    // Takes ownership of a handle.
     explicit Analysis(sleeve_analysis *analysis) noexcept : handle_(analysis) {}
 
     std::size_t patch_count() const noexcept { return sleeve_analysis_patch_count(get()); }
 
-    // Where each patch starts, in seconds.
+    // The start of each patch in seconds.
     Span<const double> times() const noexcept {
         const double *times = sleeve_analysis_times(get());
         return {times, times == nullptr ? 0 : patch_count()};
@@ -335,7 +335,7 @@ public:
         return {values, patch_count(), dim};
     }
 
-    // The mean over all patches of an output; empty without a patch.
+    // The mean of an output over all patches; empty without patches.
     std::vector<float> mean(std::size_t index) const {
         std::vector<float> mean(output(index).columns());
         if (mean.empty() || sleeve_analysis_mean(get(), index, mean.data(), mean.size()) != SLEEVE_STATUS_OK)
@@ -343,12 +343,12 @@ public:
         return mean;
     }
 
-    // The name of a column of predictions(); empty where it has none.
+    // The name of a column of predictions(); empty if it has none.
     std::string_view class_name(std::size_t index) const noexcept {
         return detail::view(sleeve_analysis_class_name(get(), index));
     }
 
-    // What a user should know about the recording.
+    // Warnings about the recording.
     std::vector<std::string> warnings() const {
         std::vector<std::string> warnings;
         while (const char *warning = sleeve_analysis_warning(get(), warnings.size())) warnings.emplace_back(warning);
@@ -363,7 +363,7 @@ private:
 
 // ---- extractors ----
 
-// One output of an extractor.
+// An output of an extractor.
 struct Output {
     std::string model;
     std::string tensor;
@@ -372,7 +372,7 @@ struct Output {
     std::vector<std::string> classes;
 };
 
-// A model ready to run.
+// A loaded model.
 class Extractor {
 public:
     explicit Extractor(const Model &model) : Extractor(try_new(model).value()) {}
@@ -383,7 +383,7 @@ public:
         return made(model, options.get());
     }
 
-    // The engine that was chosen, for people.
+    // A description of the engine.
     std::string_view engine() const noexcept { return detail::view(sleeve_extractor_engine(get())); }
 
     std::vector<std::string> warnings() const {
@@ -393,7 +393,7 @@ public:
         return warnings;
     }
 
-    // What a row holds, in order.
+    // The outputs, in order.
     std::vector<Output> outputs() const {
         std::vector<Output> outputs;
         for (std::size_t index = 0; index < sleeve_extractor_output_count(get()); ++index) {
@@ -408,18 +408,18 @@ public:
         return outputs;
     }
 
-    // One audio file.
+    // Analyses an audio file.
     Result<Analysis> try_run_file(const std::string &file) const {
         sleeve_analysis *analysis = nullptr;
         return analysed(sleeve_extractor_run_file(get(), file.c_str(), &analysis), analysis);
     }
     Analysis run_file(const std::string &file) const { return try_run_file(file).value(); }
 
-    // Interleaved samples; a rest that does not fill a frame is refused.
+    // Analyses interleaved samples; an incomplete audio frame at the end is an error.
     Result<Analysis> try_run_samples(Span<const float> samples, std::uint32_t channels,
                                      std::uint32_t sample_rate) const {
         if (channels == 0 || samples.size() % channels != 0)
-            return Error(SLEEVE_STATUS_INVALID_ARGUMENT, "the samples are no whole number of frames");
+            return Error(SLEEVE_STATUS_INVALID_ARGUMENT, "the samples are not a whole number of audio frames");
         sleeve_analysis *analysis = nullptr;
         return analysed(sleeve_extractor_run_samples(get(), detail::address(samples), samples.size() / channels,
                                                      channels, sample_rate, &analysis),
@@ -429,7 +429,7 @@ public:
         return try_run_samples(samples, channels, sample_rate).value();
     }
 
-    // Mel patches, [patches, frames, bands].
+    // Runs the model on mel patches, [patches, frames, bands].
     Result<Analysis> try_run_patches(Span<const float> values, std::size_t patches, std::size_t frames,
                                      std::size_t bands) const {
         sleeve_analysis *analysis = nullptr;
@@ -444,7 +444,7 @@ public:
         return try_run_patches(values, patches, frames, bands).value();
     }
 
-    // A head alone: embeddings, [rows, dim].
+    // Runs a head on embeddings, [rows, dim].
     Result<Analysis> try_run_embeddings(Span<const float> values, std::size_t rows, std::size_t dim) const {
         sleeve_analysis *analysis = nullptr;
         if (!holds(values.size(), rows, dim, 1))
@@ -466,12 +466,12 @@ private:
         if (status != SLEEVE_STATUS_OK) return Error::last(status);
         return Extractor(extractor);
     }
-    // By reference: arguments may be evaluated in any order, and the call sets it.
+    // By reference: the handle is set by the other argument's call, which may be evaluated later.
     static Result<Analysis> analysed(sleeve_status status, sleeve_analysis *const &analysis) {
         if (status != SLEEVE_STATUS_OK) return Error::last(status);
         return Analysis(analysis);
     }
-    // Whether `size` is the product, which may not fit a size.
+    // Whether `size` is the product, without overflow.
     static bool holds(std::size_t size, std::size_t a, std::size_t b, std::size_t c) noexcept {
         if (a == 0 || b == 0 || c == 0) return size == 0;
         return size % c == 0 && size / c % b == 0 && size / c / b == a;
@@ -481,101 +481,102 @@ private:
 
 // ---- streams ----
 
-// What became of a push.
-struct [[nodiscard]] Pushed {
-    std::size_t taken;      // frames; fewer than given when the queue is full
-    sleeve_status status;   // OK, WOULD_BLOCK, CLOSED, or an error
+// The result of a write.
+struct [[nodiscard]] WriteResult {
+    std::size_t frames;    // audio frames written; fewer than given when the queue is full
+    sleeve_status status;  // OK, WOULD_BLOCK, CLOSED, or an error
 };
 
-// The end of a stream that audio goes in at: for one thread, which may be a real-time one. No member throws.
-class Pusher {
+// The input end of a stream: for one thread at a time, which may be a real-time one. No member throws.
+class StreamWriter {
 public:
     // Takes over a handle of `channels` channels.
-    Pusher(sleeve_pusher *pusher, std::uint32_t channels) noexcept : handle_(pusher), channels_(channels) {}
+    StreamWriter(sleeve_stream_writer *writer, std::uint32_t channels) noexcept
+        : handle_(writer), channels_(channels) {}
 
-    // Interleaved samples; a rest that does not fill a frame is left.
-    Pushed push(Span<const float> samples) noexcept {
-        Pushed pushed{0, SLEEVE_STATUS_OK};
-        pushed.status = sleeve_pusher_push(handle_.get(), detail::address(samples), samples.size() / channels_,
-                                           &pushed.taken);
-        return pushed;
+    // Writes interleaved samples; an incomplete audio frame at the end is not written.
+    WriteResult write(Span<const float> samples) noexcept {
+        WriteResult result{0, SLEEVE_STATUS_OK};
+        result.status = sleeve_stream_writer_write(handle_.get(), detail::address(samples), samples.size() / channels_,
+                                           &result.frames);
+        return result;
     }
-    Pushed push(Span<const std::int16_t> samples) noexcept {
-        Pushed pushed{0, SLEEVE_STATUS_OK};
-        pushed.status = sleeve_pusher_push_i16(handle_.get(), detail::address(samples),
-                                               samples.size() / channels_, &pushed.taken);
-        return pushed;
+    WriteResult write(Span<const std::int16_t> samples) noexcept {
+        WriteResult result{0, SLEEVE_STATUS_OK};
+        result.status = sleeve_stream_writer_write_i16(handle_.get(), detail::address(samples),
+                                               samples.size() / channels_, &result.frames);
+        return result;
     }
 
-    // Frames that a push would take now.
-    std::size_t room() const noexcept { return sleeve_pusher_room(handle_.get()); }
+    // Audio frames that can be written now.
+    std::size_t available() const noexcept { return sleeve_stream_writer_available(handle_.get()); }
     // Marks the end of the recording.
-    sleeve_status finish() noexcept { return sleeve_pusher_finish(handle_.get()); }
+    sleeve_status finish() noexcept { return sleeve_stream_writer_finish(handle_.get()); }
     // Begins the next recording; one that was not finished is abandoned.
-    sleeve_status reset() noexcept { return sleeve_pusher_reset(handle_.get()); }
+    sleeve_status reset() noexcept { return sleeve_stream_writer_reset(handle_.get()); }
 
 private:
-    detail::Handle<sleeve_pusher, sleeve_pusher_free> handle_;
+    detail::Handle<sleeve_stream_writer, sleeve_stream_writer_free> handle_;
     std::size_t channels_;
 };
 
-// What a pull found.
-enum class Pulled {
+// The result of StreamReader::next().
+enum class ReadState {
     Row,        // the next row
-    Waiting,    // everything pushed so far is heard
-    Finished,   // the recording is over
-    Abandoned,  // the pusher began another one
-    Closed,     // the pusher has gone before the end
+    Waiting,    // everything written so far is processed
+    Finished,   // the recording has ended
+    Abandoned,  // the writer began another recording
+    Closed,     // the writer was destroyed before the end
 };
 
-// The end of a stream that results come out at: for one thread, which does the work.
-class Puller {
+// The output end of a stream: for one thread at a time, which does the work.
+class StreamReader {
 public:
-    // Takes over a handle.
-    explicit Puller(sleeve_puller *puller) noexcept : handle_(puller) {}
+    // Takes ownership of a handle.
+    explicit StreamReader(sleeve_stream_reader *reader) noexcept : handle_(reader) {}
 
-    // Moves on to the next row.
-    Result<Pulled> try_pull() {
-        const sleeve_status status = sleeve_puller_pull(handle_.get());
+    // Moves to the next row.
+    Result<ReadState> try_next() {
+        const sleeve_status status = sleeve_stream_reader_next(handle_.get());
         switch (status) {
-        case SLEEVE_STATUS_OK: return Pulled::Row;
-        case SLEEVE_STATUS_WOULD_BLOCK: return Pulled::Waiting;
-        case SLEEVE_STATUS_FINISHED: return Pulled::Finished;
-        case SLEEVE_STATUS_CANCELLED: return Pulled::Abandoned;
-        case SLEEVE_STATUS_CLOSED: return Pulled::Closed;
+        case SLEEVE_STATUS_OK: return ReadState::Row;
+        case SLEEVE_STATUS_WOULD_BLOCK: return ReadState::Waiting;
+        case SLEEVE_STATUS_FINISHED: return ReadState::Finished;
+        case SLEEVE_STATUS_CANCELLED: return ReadState::Abandoned;
+        case SLEEVE_STATUS_CLOSED: return ReadState::Closed;
         default: return Error::last(status);
         }
     }
-    Pulled pull() { return try_pull().value(); }
+    ReadState next() { return try_next().value(); }
 
-    // Of the row: its patch's index and start in seconds, and its outputs, valid until the next pull.
-    std::uint64_t index() const noexcept { return sleeve_puller_index(handle_.get()); }
-    double time() const noexcept { return sleeve_puller_time(handle_.get()); }
+    // The current row: the index of its patch, its start in seconds, and its outputs (valid until the next row).
+    std::uint64_t index() const noexcept { return sleeve_stream_reader_index(handle_.get()); }
+    double time() const noexcept { return sleeve_stream_reader_time(handle_.get()); }
     Span<const float> output(std::size_t index) const noexcept {
         const float *values = nullptr;
         std::size_t dim = 0;
-        if (sleeve_puller_output(handle_.get(), index, &values, &dim) != SLEEVE_STATUS_OK) return {};
+        if (sleeve_stream_reader_output(handle_.get(), index, &values, &dim) != SLEEVE_STATUS_OK) return {};
         return {values, dim};
     }
 
 private:
-    detail::Handle<sleeve_puller, sleeve_puller_free> handle_;
+    detail::Handle<sleeve_stream_reader, sleeve_stream_reader_free> handle_;
 };
 
 // Both ends of a stream, to be moved to their threads.
 struct Stream {
-    Pusher pusher;
-    Puller puller;
+    StreamWriter writer;
+    StreamReader reader;
 
-    // `capacity` is in frames; 0 is ten seconds.
+    // `capacity` is in audio frames; 0 means ten seconds.
     static Result<Stream> try_open(const Extractor &extractor, std::uint32_t sample_rate, std::uint32_t channels,
                                    std::size_t capacity = 0) {
-        sleeve_pusher *pusher = nullptr;
-        sleeve_puller *puller = nullptr;
+        sleeve_stream_writer *writer = nullptr;
+        sleeve_stream_reader *reader = nullptr;
         const sleeve_status status =
-            sleeve_stream_new(extractor.get(), sample_rate, channels, capacity, &pusher, &puller);
+            sleeve_stream_new(extractor.get(), sample_rate, channels, capacity, &writer, &reader);
         if (status != SLEEVE_STATUS_OK) return Error::last(status);
-        return Stream{Pusher(pusher, channels), Puller(puller)};
+        return Stream{StreamWriter(writer, channels), StreamReader(reader)};
     }
     static Stream open(const Extractor &extractor, std::uint32_t sample_rate, std::uint32_t channels,
                        std::size_t capacity = 0) {
@@ -585,16 +586,17 @@ struct Stream {
 
 // ---- many recordings at once ----
 
-// What a batch came to.
+// The totals of a batch.
 struct BatchTotals {
     std::size_t done;  // files analysed
-    bool cancelled;    // on_progress answered false
+    bool cancelled;    // on_progress returned false
 };
 
-// Analyses files in full batches on `workers` threads (0: every core the process may use).
-// `on_result(std::size_t index, Result<Analysis> analysis)` is called once for each file, as they are done;
-// `on_progress(std::size_t done, std::size_t failed, double seconds) -> bool` about ten times a second, false stopping the
-// work. Both on the calling thread; what they throw stops the work and is thrown again from here.
+// Analyses files in full batches on `workers` threads (0: every core that the process may use).
+// `on_result(std::size_t index, Result<Analysis> analysis)` is called once per file, in the order in which files are
+// done. `on_progress(std::size_t done, std::size_t failed, double seconds) -> bool` is called about ten times a second;
+// return false to cancel. Both are called on the calling thread. An exception from either cancels the run and is
+// rethrown here.
 template <typename OnResult, typename OnProgress>
 BatchTotals run_batch(const Extractor &extractor, Span<const std::string> files, OnResult &&on_result,
                       OnProgress &&on_progress, std::size_t workers = 0) {
@@ -603,7 +605,7 @@ BatchTotals run_batch(const Extractor &extractor, Span<const std::string> files,
         std::remove_reference_t<OnProgress> &on_progress;
         std::exception_ptr thrown;
     } calls{on_result, on_progress, nullptr};
-    std::vector<const char *> paths(files.size() + 1);  // never without an address
+    std::vector<const char *> paths(files.size() + 1);  // never empty, so that data() is not NULL
     for (std::size_t i = 0; i < files.size(); ++i) paths[i] = files[i].c_str();
     // No exception may pass through the library.
     const auto result = [](void *user_data, std::size_t index, sleeve_status status, const char *message,
@@ -640,9 +642,9 @@ BatchTotals run_batch(const Extractor &extractor, Span<const std::string> files,
     return totals;
 }
 
-// ---- the mel-spectrogram by itself ----
+// ---- the mel-spectrogram alone ----
 
-// The MusiCNN front end: 16 kHz mono in, log-mel frames out.
+// The MusiCNN front end: 16 kHz mono in, mel frames out.
 class Mel {
 public:
     Mel() {
@@ -654,14 +656,14 @@ public:
     // SLEEVE_MEL_FRAME_SIZE samples to SLEEVE_MEL_BANDS values.
     void frame(Span<const float> samples, Span<float> bands) {
         if (samples.size() != SLEEVE_MEL_FRAME_SIZE || bands.size() != SLEEVE_MEL_BANDS)
-            throw Error(SLEEVE_STATUS_INVALID_ARGUMENT, "a frame is 512 samples and 96 bands");
+            throw Error(SLEEVE_STATUS_INVALID_ARGUMENT, "a mel frame takes 512 samples and has 96 bands");
         detail::check(sleeve_mel_frame(handle_.get(), samples.data(), bands.data())).value();
     }
 
-    // Every frame of a signal, SLEEVE_MEL_BANDS values each.
+    // Every mel frame of a signal, SLEEVE_MEL_BANDS values each.
     std::vector<float> compute(Span<const float> samples) {
         std::size_t frames = static_cast<std::size_t>(sleeve_mel_frame_count(samples.size()));
-        std::vector<float> values(frames * SLEEVE_MEL_BANDS + 1);  // never without an address
+        std::vector<float> values(frames * SLEEVE_MEL_BANDS + 1);  // never empty, so that data() is not NULL
         detail::check(sleeve_mel_compute(handle_.get(), detail::address(samples), samples.size(), values.data(), frames,
                                          &frames))
             .value();

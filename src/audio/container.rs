@@ -1,5 +1,4 @@
-//! Everything but plain WAV: Symphonia takes containers apart and decodes what is in them; Opus packets go to
-//! `opus`.
+//! All formats but plain WAV: Symphonia demuxes containers and decodes most codecs; `opus` and `vorbis` do the rest.
 
 use std::io::{ErrorKind, Seek, SeekFrom};
 use std::ops::Range;
@@ -30,9 +29,9 @@ use super::source::{Block, Decoded, Failure, Samples, Source, Warnings};
 #[cfg(feature = "vorbis")]
 use super::vorbis;
 
-/// So many packets in a row without any audio end the recording. Ten thousand frames of MP3 are four minutes.
-const MOST_FAILURES: usize = 10_000;
-/// A claim that is missed by no more than this is not worth a word: encoders round to whole packets.
+/// The largest number of packets in a row without audio. Ten thousand MP3 frames are four minutes.
+const MAX_FAILURES: usize = 10_000;
+/// The largest difference from the stated length that is not reported: encoders round to whole packets.
 const CLAIM_SLACK: u64 = 8_192;
 
 /// One audio track of a container.
@@ -40,20 +39,20 @@ pub(super) struct Container {
     format: Box<dyn FormatReader>,
     track: Chosen,
     decoder: Decoder,
-    /// The frames of the last packet that belong to the recording.
+    /// The sample frames of the last packet that belong to the recording.
     kept: Range<usize>,
     rate: u32,
     written: u64,
-    /// Where the next packet of FLAC should start: its demuxer leaves out damaged frames without a word.
+    /// The expected start of the next FLAC packet: the demuxer skips damaged frames without an error.
     expected: Option<i64>,
-    /// Packets in a row that gave no audio.
+    /// Packets in a row without audio.
     failures: usize,
-    /// Bytes that packets may still hold: no honest container hands out more than the file has.
+    /// Bytes that packets may still have: a valid container gives no more than the file has.
     budget: u64,
     ended: bool,
 }
 
-/// What is remembered of the track that is played.
+/// The track that is decoded.
 struct Chosen {
     id: u32,
     params: AudioCodecParameters,
@@ -62,16 +61,15 @@ struct Chosen {
     trim: Trim,
 }
 
-/// Which frames of the decoded audio are encoder delay or padding.
+/// Which sample frames of the decoded audio are encoder delay or padding.
 #[derive(Clone, Debug)]
 enum Trim {
-    /// The decoder has been told and does it.
+    /// The decoder removes them.
     Decoder,
-    /// MPEG audio: delay lies before time 0, padding in a known range. Not left to the decoder, which would cut
-    /// whatever exceeds the length that the header claims or, without a header, that the bit rate suggests.
+    /// MPEG audio: delay is before time 0, padding in a known range. Not left to the decoder, which would remove
+    /// everything after the length that the header states or, without a header, that the bit rate suggests.
     Mpeg { padding: Range<i64> },
-    /// So many frames from the start are still to be dropped (Opus, and MP4 with an edit list); packets know
-    /// about their end.
+    /// Sample frames still to be dropped at the start (Opus, and MP4 with an edit list); packets state their own end.
     Leading { left: u64 },
 }
 
@@ -83,15 +81,15 @@ enum Decoder {
     Surround(Box<vorbis::Decoder>),
 }
 
-/// A decoder of Symphonia's, and its last packet where that is not what it is taken for.
+/// A Symphonia decoder, and its last packet if it had to be converted.
 struct Packets {
     decoder: Box<dyn AudioDecoder>,
-    /// MPEG audio is clipped at full scale, as by every decoder to 16 bits: what lies above is the codec's noise on
-    /// music that was at full scale, and models were trained without it.
+    /// MPEG audio is clipped at full scale, as by every decoder to 16 bits: values above it are codec noise on loud
+    /// music, and models were trained without it.
     clip: bool,
     /// Samples that had to be converted to f32, or clipped.
     converted: Vec<Vec<f32>>,
-    /// Whether `converted` holds the last packet, or the decoder does.
+    /// Whether the last packet is in `converted`, or in the decoder.
     is_converted: bool,
 }
 
@@ -103,10 +101,10 @@ pub(super) fn open(mut input: Input) -> Decoded<Container> {
     let format = match probe(input) {
         Ok(format) => format,
         Err(SymphoniaError::Unsupported(reason)) if reason.contains("no suitable format") => {
-            return Err(Failure::Damage("is not in an audio format that is known here".to_owned()));
+            return Err(Failure::Damage("is not in a supported audio format".to_owned()));
         }
-        // Some demuxers look at the end of a file first, and give up if it is not where the header says. What is
-        // cut off may still play from its beginning.
+        // Some demuxers look at the end of a file first, and fail if it is not where the header says. A truncated file
+        // may still play from its beginning.
         Err(error) => {
             again.seek(SeekFrom::Start(0)).map_err(Failure::from_io)?;
             probe(again).map_err(|_| failure(error))?
@@ -138,7 +136,7 @@ fn probe(input: Input) -> symphonia::core::errors::Result<Box<dyn FormatReader>>
 
 impl Chosen {
     fn from(format: &dyn FormatReader, starts: &[Start]) -> Decoded<Self> {
-        let no_audio = || Failure::Damage("holds no audio track that is known here".to_owned());
+        let no_audio = || Failure::Damage("has no audio track in a supported format".to_owned());
         let track = format.default_track(TrackType::Audio).ok_or_else(no_audio)?;
         let Some(CodecParameters::Audio(params)) = &track.codec_params else { return Err(no_audio()) };
         if params.codec == CODEC_ID_NULL_AUDIO {
@@ -148,7 +146,7 @@ impl Chosen {
         let big_endian = container == FORMAT_ID_ISOMP4;
         let start = starts.iter().find(|start| start.track == track.id);
         let trim = Trim::of(track, params, big_endian, start)?;
-        // In Ogg and MP4 the delay is counted too.
+        // In Ogg and MP4 the length includes the delay.
         let delay = if let Trim::Leading { left } = &trim { *left } else { 0 };
         let frames = track.num_frames.map(|frames| frames.saturating_sub(delay));
         Ok(Self { id: track.id, params: params.clone(), big_endian, frames, trim })
@@ -176,7 +174,7 @@ impl Trim {
                 let head = opus_head(params, big_endian)?;
                 Trim::Leading { left: u64::from(head.pre_skip) }
             }
-            // The decoder of surround sound does not trim.
+            // lewton does not trim.
             CODEC_ID_VORBIS if surround(params) => Trim::Leading { left: 0 },
             _ => match (start, track.time_base, params.sample_rate) {
                 (Some(start), Some(base), Some(rate)) => {
@@ -189,7 +187,7 @@ impl Trim {
         })
     }
 
-    /// The part of `frames` decoded frames that is kept.
+    /// The part of `frames` decoded sample frames that is kept.
     fn keep(&mut self, packet: &Packet, frames: usize) -> Range<usize> {
         match self {
             Trim::Decoder => 0..frames,
@@ -199,7 +197,7 @@ impl Trim {
                 if padding.is_empty() || clamp(padding.start) == clamp(padding.end) {
                     return clamp(0)..frames;
                 }
-                // Frames after the padding (files pasted together) are kept from the next packet on.
+                // Audio after the padding (concatenated files) is kept from the next packet on.
                 clamp(0)..clamp(padding.start).max(clamp(0))
             }
             Trim::Leading { left } => {
@@ -220,7 +218,7 @@ impl Decoder {
                 .map(Decoder::Opus)
                 .map_err(Failure::Damage);
             #[cfg(not(feature = "opus"))]
-            return Err(Failure::Damage("its codec is Opus, which this build leaves out".to_owned()));
+            return Err(Failure::Damage("its codec is Opus, which this build does not include".to_owned()));
         }
         #[cfg(feature = "vorbis")]
         if track.params.codec == CODEC_ID_VORBIS && surround(&track.params) {
@@ -237,13 +235,13 @@ impl Decoder {
                 Ok(Decoder::Symphonia(Packets { decoder, clip, converted: Vec::new(), is_converted: false }))
             }
             Err(SymphoniaError::Unsupported(reason)) => {
-                Err(Failure::Damage(format!("its codec cannot be decoded here ({reason})")))
+                Err(Failure::Damage(format!("its codec is not supported ({reason})")))
             }
             Err(error) => Err(failure(error)),
         }
     }
 
-    /// Decodes a packet, and returns its sample rate and number of frames.
+    /// Decodes a packet, and returns its sample rate and number of sample frames.
     fn decode(&mut self, packet: &Packet) -> Result<(u32, usize), String> {
         match self {
             #[cfg(feature = "opus")]
@@ -267,7 +265,7 @@ impl Packets {
                     |plane: &[f32]| plane.iter().fold(false, |loud, sample| loud | (sample.abs() > 1.0));
                 let loud = buffer.iter_planes().any(loud);
                 if loud {
-                    // Not `clamp` on the decoder's own buffer: it is only lent.
+                    // In a copy: the decoder's own buffer is borrowed.
                     buffer.copy_to_vecs_planar(&mut self.converted);
                     let samples = self.converted.iter_mut().flatten();
                     samples.for_each(|sample| *sample = sample.clamp(-1.0, 1.0));
@@ -307,7 +305,7 @@ fn opus_head(params: &AudioCodecParameters, big_endian: bool) -> Decoded<opus::H
 fn failure(error: SymphoniaError) -> Failure {
     match error {
         SymphoniaError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            Failure::Damage("is cut off in its header".to_owned())
+            Failure::Damage("is truncated in its header".to_owned())
         }
         SymphoniaError::IoError(error) => Failure::from_io(error),
         error => Failure::Damage(error.to_string()),
@@ -326,7 +324,7 @@ impl Container {
                     continue;
                 }
                 Err(SymphoniaError::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
-                    warnings.push("cut off: the file ends in the middle");
+                    warnings.push("truncated: the file ends in the middle");
                     return Ok(None);
                 }
                 Err(error) => return Err(failure(error)),
@@ -344,7 +342,7 @@ impl Container {
         }
     }
 
-    /// A chained stream begins: its tracks are new ones.
+    /// Begins the next link of a chained stream, with new tracks.
     fn restart(&mut self) -> Decoded<()> {
         self.track = Chosen::from(self.format.as_ref(), &[])?;
         self.decoder = Decoder::new(&self.track)?;
@@ -352,26 +350,26 @@ impl Container {
         Ok(())
     }
 
-    /// A packet gave nothing.
+    /// Counts a packet without audio.
     fn fail(&mut self, reason: &str, warnings: &mut Warnings) -> Decoded<()> {
         self.failures += 1;
-        if self.failures > MOST_FAILURES {
-            return Err(Failure::Damage(format!("nothing but damage: {reason}")));
+        if self.failures > MAX_FAILURES {
+            return Err(Failure::Damage(format!("every packet is damaged: {reason}")));
         }
-        warnings.push(format!("damaged packets are left out ({reason})"));
+        warnings.push(format!("damaged packets were skipped ({reason})"));
         if self.failures == 2 {
-            // Some decoders stay with the parameters of the first packet they saw.
+            // Some decoders keep the parameters of their first packet.
             self.decoder = Decoder::new(&self.track)?;
         }
         Ok(())
     }
 
-    /// Says so if frames are missing before this packet.
+    /// Warns if frames are missing before this packet.
     fn note_gap(&mut self, packet: &Packet, warnings: &mut Warnings) {
         if self.format.format_info().format == FORMAT_ID_FLAC {
             let start = packet.pts.get();
             if self.expected.is_some_and(|expected| start > expected) {
-                warnings.push("damaged frames are left out");
+                warnings.push("damaged frames were skipped");
             }
             self.expected = start.checked_add_unsigned(packet.dur.get());
         }
@@ -380,7 +378,7 @@ impl Container {
     fn end(&mut self, warnings: &mut Warnings) {
         self.ended = true;
         let container = self.format.format_info().format;
-        // An MPEG stream without padding has only an estimate; chained Ogg streams claim for one link.
+        // The length of an MPEG stream without padding is an estimate; that of a chained Ogg stream is of one link.
         let reliable = match &self.track.trim {
             Trim::Mpeg { padding } => !padding.is_empty(),
             _ => container != FORMAT_ID_OGG,
@@ -389,7 +387,7 @@ impl Container {
             && claimed > self.written.saturating_add(CLAIM_SLACK)
         {
             let written = self.written;
-            warnings.push(format!("cut off: the header promises {claimed} frames, {written} are there"));
+            warnings.push(format!("truncated: the header states {claimed} frames, the file has {written}"));
         }
     }
 }
@@ -425,10 +423,10 @@ impl Source for Container {
                         self.failures = 0;
                         return Ok(true);
                     }
-                    // Delay and padding are no failure, unless they never end.
+                    // Delay and padding are not failures, unless they never end.
                     self.failures += 1;
-                    if self.failures > MOST_FAILURES {
-                        return Err(Failure::Damage("its packets hold no audio".to_owned()));
+                    if self.failures > MAX_FAILURES {
+                        return Err(Failure::Damage("its packets have no audio".to_owned()));
                     }
                 }
                 Err(reason) => self.fail(&reason, warnings)?,
@@ -457,7 +455,7 @@ impl Source for Container {
     }
 }
 
-/// What a person calls it.
+/// The format's usual name.
 fn format_name(codec: AudioCodecId, container: &str) -> String {
     let codec = match codec {
         CODEC_ID_MP1 => "MP1",

@@ -1,9 +1,9 @@
-//! Any number of channels to one: the mean of all, as Essentia's `MonoMixer` takes it.
+//! Any number of channels to one: their mean, as in Essentia's `MonoMixer`.
 
 use super::source::{Block, Samples};
 
 /// Appends one mono sample per frame of `block`: the only channel, `0.5 * (left + right)`, or the equal mean
-/// of more. Nothing is normalised or clipped.
+/// of more. The result is neither normalised nor clipped.
 pub(super) fn downmix(block: &Block<'_>, out: &mut Vec<f32>) {
     match &block.samples {
         Samples::Interleaved { samples, channels } => interleaved(samples, *channels, out),
@@ -23,7 +23,7 @@ pub(super) fn downmix(block: &Block<'_>, out: &mut Vec<f32>) {
     }
 }
 
-/// `0.5 * (left + right)`, bit for bit, but for sums beyond f32: finite samples stay finite.
+/// The same bits as `0.5 * (left + right)`, except that the sum cannot overflow: finite samples stay finite.
 fn stereo(left: f32, right: f32) -> f32 {
     0.5 * left + 0.5 * right
 }

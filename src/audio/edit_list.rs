@@ -1,31 +1,31 @@
-//! Where the tracks of an MP4 file start to be heard: encoders of AAC put 1,024 or 2,112 frames of delay before
-//! that, and say so in an edit list. Symphonia does not apply it.
+//! The start of the audio in MP4 files: AAC encoders put 1,024 or 2,112 sample frames of delay before it, and state
+//! that in an edit list. Symphonia does not apply edit lists.
 
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use super::input::Input;
 
-/// A file with more boxes than this on the way to its edit lists is not looked at any further.
-const MOST_BOXES: usize = 10_000;
+/// The largest number of boxes that are read to find edit lists.
+const MAX_BOXES: usize = 10_000;
 
 /// The start of one track.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Start {
     pub track: u32,
-    /// Where playing starts, in units of the track's time base.
+    /// The start, in units of the track's time base.
     pub time: u64,
 }
 
-/// The starts of all tracks that have exactly one edit, which does not begin at the track's beginning. Anything
-/// that does not look like MP4, is damaged or more intricate has none: then all is played.
+/// The starts of all tracks that have exactly one edit, which begins after the track's beginning. Files that are not
+/// MP4, are damaged or have more complex edits give none: then everything is decoded.
 pub(super) fn starts(input: &mut Input) -> Vec<Start> {
-    let mut walk = Walk { starts: Vec::new(), boxes: MOST_BOXES };
+    let mut walk = Walk { starts: Vec::new(), boxes: MAX_BOXES };
     let whole = 0..input.len();
     let mut head = [0; 8];
     let is_mp4 = input.read_exact(&mut head).is_ok() && &head[4..] == b"ftyp";
     if is_mp4 {
-        // Whatever was found until something did not fit is as good as what came before.
+        // After damage, the starts found so far are still valid.
         let _ = walk.boxes(input, whole, 0);
     }
     walk.starts.retain(|start| start.track != 0 && start.time != 0);
@@ -34,7 +34,7 @@ pub(super) fn starts(input: &mut Input) -> Vec<Start> {
 
 struct Walk {
     starts: Vec<Start>,
-    /// How many may still come.
+    /// How many more boxes may be read.
     boxes: usize,
 }
 
@@ -74,7 +74,7 @@ impl Walk {
     }
 }
 
-/// The start of a list of one edit, which must play something, at the usual speed.
+/// The start in a list of one edit, which must not be empty and must play at normal speed.
 fn edit(input: &mut Input) -> Option<u64> {
     let long = u32_at(input)? >> 24 == 1;
     if u32_at(input)? != 1 {

@@ -1,4 +1,4 @@
-//! Where encoded bytes come from: a regular file or memory.
+//! The encoded bytes: a regular file or memory.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
@@ -9,11 +9,11 @@ use symphonia::core::io::MediaSource;
 
 use crate::{Error, Result};
 
-/// A seekable run of bytes of known length.
+/// Seekable bytes of known length.
 pub(super) struct Input {
     bytes: Bytes,
     len: u64,
-    /// Whether it owns up to being seekable.
+    /// Whether it reports itself seekable.
     seekable: bool,
 }
 
@@ -23,8 +23,8 @@ enum Bytes {
 }
 
 impl Input {
-    /// Opens a regular file. Anything else is refused before it is opened: opening a pipe without a writer
-    /// would wait for ever, and formats are recognised by seeking.
+    /// Opens a regular file. Anything else is refused before it is opened: opening a pipe without a writer would block,
+    /// and recognising the format takes a seek.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let metadata = std::fs::metadata(path).map_err(|source| Error::io(path, source))?;
         if metadata.is_dir() {
@@ -42,8 +42,8 @@ impl Input {
         Self { bytes: Bytes::Memory(Cursor::new(bytes)), len, seekable: true }
     }
 
-    /// The same bytes from their start, as a stream that cannot be sought in: then no demuxer looks for the end of a
-    /// file before it plays the beginning. Whichever of the two is used, the other must not be.
+    /// The same bytes from their start, as a stream that reports itself not seekable: then demuxers do not look at the
+    /// end of the file first. Only one of the two may be used afterwards.
     pub(super) fn as_stream(&self) -> io::Result<Self> {
         let mut bytes = match &self.bytes {
             Bytes::File(file) => Bytes::File(file.try_clone()?),
@@ -60,7 +60,7 @@ impl Input {
         self.len
     }
 
-    /// Reads until `buffer` is full or the input ends, and returns how many bytes that were.
+    /// Reads until `buffer` is full or the input ends, and returns the number of bytes.
     pub(super) fn read_up_to(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {

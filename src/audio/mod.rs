@@ -1,12 +1,12 @@
-//! Any audio file or buffer to mono samples at the rate a model expects.
+//! Decoding: any audio file or buffer to mono samples at the model's sample rate.
 //!
-//! A recording flows through the files of this module in this order: `input` (a file or bytes in memory),
-//! a `source` that decodes it chunk by chunk (`wav`, or `container` with `opus`), [`AudioReader`] (the wall
-//! around third-party decoders: panics, lying headers and non-finite samples stop here), `downmix`,
-//! `resample`, and [`MonoReader`], which is all of these in a row. [`MonoStream`] is the second half alone, for
-//! audio that the caller decodes or captures.
+//! [`MonoReader`] is the whole path: it decodes a file, averages its channels and resamples it. [`AudioReader`] decodes
+//! alone; it contains the panics of third-party decoders and reports wrong headers and NaN samples. [`MonoStream`]
+//! averages and resamples audio that the caller decodes or records.
 //!
-//! Nothing here reads a recording whole: memory is that of a few chunks, however long it plays.
+//! A recording passes through the files of this module in this order: `input`, a `source` (`wav`, or `container` with
+//! `opus` and `vorbis`), `reader`, `downmix`, `resample`, `mono`. It is never in memory as a whole, only some chunks of
+//! it.
 //!
 //! ```no_run
 //! use sleeve::audio::{MonoReader, Resampler};
@@ -42,16 +42,17 @@ pub use mono::{MonoReader, MonoStream};
 pub use reader::AudioReader;
 pub use resample::Resampler;
 
-/// What a recording says about itself.
+/// The format of a recording, as its file states it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AudioInfo {
-    /// The codec, and the container where that is not implied: `MP3`, `FLAC`, `Vorbis in Ogg`, `WAV`.
+    /// The codec, and the container if the codec does not imply it: `MP3`, `FLAC`, `Vorbis in Ogg`, `WAV`.
     pub format: String,
-    /// Sample rate in Hz of the audio that is being decoded.
+    /// The sample rate in Hz.
     pub sample_rate: u32,
-    /// Number of channels of the audio that is being decoded, at least 1.
+    /// The number of channels, at least 1.
     pub channels: u16,
-    /// How many sample frames the header claims, where it claims anything. A claim: damaged and streamed files
-    /// lie, so it is good for a progress bar and never for an allocation.
+    /// The number of sample frames that the header states, if any. It is wrong in damaged and streamed files: use it
+    /// for a progress bar, not for an allocation.
     pub frames: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! Mono at the model's rate: from a file, or from samples that a caller pushes.
+//! Mono at the model's sample rate, from a file or from samples.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::source::{Block, Samples};
 use super::{AudioInfo, AudioReader, Resampler};
 use crate::{Error, Result};
 
-/// Decodes, downmixes and resamples one recording, chunk by chunk.
+/// Decodes, downmixes and resamples one recording, chunk by chunk. The [module](super) has an example.
 pub struct MonoReader {
     reader: AudioReader,
     path: PathBuf,
@@ -31,7 +31,7 @@ impl MonoReader {
         Self::new(AudioReader::open(path)?, target_rate, resampler)
     }
 
-    /// The same for a file's bytes in memory; `name` stands in error messages, in angle brackets.
+    /// [`open`](Self::open) for the bytes of a file in memory. Error messages contain `name` in angle brackets.
     ///
     /// # Errors
     /// As [`MonoReader::open`].
@@ -44,7 +44,7 @@ impl MonoReader {
         Self::new(AudioReader::from_bytes(name, bytes)?, target_rate, resampler)
     }
 
-    /// Goes on with a reader that is already open.
+    /// Converts the audio of a reader that is already open.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if `target_rate` is outside 1,000..768,000 Hz; [`Error::Audio`] if the
@@ -58,12 +58,12 @@ impl MonoReader {
         Ok(Self { reader, path, converter, rate, target_rate, resampler, finished: false })
     }
 
-    /// What the recording says about itself: its own rate and channels, not those of the samples read here.
+    /// The format of the recording: its own rate and channels, not those of the samples read here.
     pub fn info(&self) -> &AudioInfo {
         self.reader.info()
     }
 
-    /// What was wrong with the recording so far, although it plays.
+    /// Warnings so far: defects of the recording that did not stop decoding.
     pub fn warnings(&self) -> &[String] {
         self.reader.warnings()
     }
@@ -73,8 +73,8 @@ impl MonoReader {
         self.target_rate
     }
 
-    /// Appends the next mono samples to `out`, nominally in -1..1, and returns how many: 0 at the end, and ever
-    /// after. How many come at a time depends on the format; what they are does not.
+    /// Appends the next mono samples to `out`, nominally in -1..1, and returns their number: 0 at the end, and for
+    /// every call after it. How many samples a call gives depends on the format; their values do not.
     ///
     /// # Errors
     /// As [`AudioReader::read`].
@@ -84,7 +84,7 @@ impl MonoReader {
             match self.reader.next_block()? {
                 Some(block) => {
                     if block.rate != self.rate {
-                        // A chained stream goes on at another rate: what came before ends here.
+                        // A chained stream continues at another rate: the signal so far ends here.
                         self.converter.finish(out)?;
                         self.converter = converter(&self.path, block.rate, self.target_rate, self.resampler)?;
                         self.rate = block.rate;
@@ -113,13 +113,25 @@ impl fmt::Debug for MonoReader {
     }
 }
 
-/// A converter for a file's rate, which is the file's fault if it is absurd.
+/// A converter for a file's rate. An unsupported rate is an error of the file.
 fn converter(path: &Path, rate: u32, target_rate: u32, resampler: Resampler) -> Result<Converter> {
     Converter::new(rate, target_rate, resampler).map_err(|error| Error::audio(path, error.to_string()))
 }
 
-/// Downmixes and resamples audio that is pushed in pieces of any length: results are the same bits however it
-/// is cut.
+/// Downmixes and resamples audio in pieces of any length. The result has the same bits however the audio is cut.
+///
+/// ```
+/// use sleeve::audio::{MonoStream, Resampler};
+///
+/// let mut stream = MonoStream::new(32_000, 2, 16_000, Resampler::Linear)?;
+/// let mut mono = Vec::new();
+/// for chunk in vec![0.5; 2 * 32_000].chunks(2 * 1_024) {
+///     stream.push(chunk, &mut mono)?;
+/// }
+/// stream.finish(&mut mono)?;
+/// assert_eq!(mono.len(), 16_000);
+/// # Ok::<(), sleeve::Error>(())
+/// ```
 pub struct MonoStream {
     converter: Converter,
     channels: usize,
@@ -128,31 +140,33 @@ pub struct MonoStream {
 }
 
 impl MonoStream {
-    /// A stream of interleaved `channels` at `input_rate` Hz, to become mono at `target_rate` Hz.
+    /// Converts `channels` interleaved channels at `input_rate` Hz to mono at `target_rate` Hz.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if `channels` is 0 or a rate is outside 1,000..768,000 Hz.
     pub fn new(input_rate: u32, channels: u16, target_rate: u32, resampler: Resampler) -> Result<Self> {
         if channels == 0 {
-            return Err(Error::InvalidArgument("audio has at least one channel".to_owned()));
+            return Err(Error::InvalidArgument("0 channels: audio has at least one".to_owned()));
         }
         let converter = Converter::new(input_rate, target_rate, resampler)?;
         Ok(Self { converter, channels: usize::from(channels), frames: 0, finished: false })
     }
 
-    /// Takes whole frames of interleaved samples, and appends to `out` every mono sample that they decide.
+    /// Takes whole sample frames of interleaved samples, and appends every mono sample that can be computed to `out`.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if `samples` is no whole number of frames or the stream is finished;
-    /// [`Error::NonFinite`], with the index of the frame since the start, if a sample is NaN or infinite. Then
-    /// nothing of `samples` is taken.
+    /// [`Error::InvalidArgument`] if `samples` ends inside a sample frame or the stream is finished;
+    /// [`Error::NonFinite`], with the index of the sample frame since the start, if a sample is NaN or infinite. Then
+    /// none of the samples is taken.
     pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<()> {
         if self.finished {
             return Err(Error::InvalidArgument("the stream is finished".to_owned()));
         }
         if !samples.len().is_multiple_of(self.channels) {
             let (len, channels) = (samples.len(), self.channels);
-            return Err(Error::InvalidArgument(format!("{len} samples are no whole frames of {channels}")));
+            return Err(Error::InvalidArgument(format!(
+                "{len} samples are not a whole number of frames of {channels} channels"
+            )));
         }
         let frames = samples.len() / self.channels;
         let samples = Samples::Interleaved { samples, channels: self.channels };
@@ -166,11 +180,11 @@ impl MonoStream {
         self.converter.run(out)
     }
 
-    /// Appends what is left once no more samples come. `N` frames in all make
-    /// `ceil(N * target_rate / input_rate)` samples (with the linear resampler, the ratio rounded to f32).
+    /// Ends the signal and appends its last samples. `N` sample frames give `ceil(N * target_rate / input_rate)`
+    /// samples in all (with the linear resampler, the ratio rounded to f32). A second call appends nothing.
     ///
     /// # Errors
-    /// None but those of a broken resampler. A second call appends nothing.
+    /// Those of the resampler, which are not expected.
     pub fn finish(&mut self, out: &mut Vec<f32>) -> Result<()> {
         if std::mem::replace(&mut self.finished, true) {
             return Ok(());
@@ -178,8 +192,7 @@ impl MonoStream {
         self.converter.finish(out)
     }
 
-    /// Forgets the signal so far, finished or not; the next [`push`](Self::push) starts a new one, in the memory of the
-    /// old.
+    /// Discards the signal so far, finished or not. The next [`push`](Self::push) starts a new one in the same memory.
     pub fn reset(&mut self) {
         self.converter.reset();
         self.frames = 0;

@@ -1,4 +1,4 @@
-//! Opus packets to samples, by libopus translated to Rust. All `unsafe` of the audio half is here.
+//! Decodes Opus packets with libopus translated to Rust. All `unsafe` code of `audio` is here.
 
 use std::ptr::NonNull;
 
@@ -8,7 +8,7 @@ use unsafe_libopus::{
     opus_strerror,
 };
 
-/// Opus always decodes at this rate; the rate in its header is only where the recording came from.
+/// Opus always decodes at this rate; the rate in its header is that of the original recording.
 pub(super) const RATE: u32 = 48_000;
 /// No packet holds more than 120 ms.
 const LONGEST_PACKET: usize = 5760;
@@ -30,7 +30,7 @@ impl Head {
     /// Reads `OpusHead`. In Ogg and Matroska its integers are little-endian, in MP4 big-endian.
     pub(super) fn parse(bytes: &[u8], big_endian: bool) -> Result<Self, String> {
         if bytes.len() < 19 || &bytes[..8] != b"OpusHead" {
-            return Err("Opus: the header is cut off".to_owned());
+            return Err("Opus: the header is truncated".to_owned());
         }
         let pair = |at: usize| {
             let pair = [bytes[at], bytes[at + 1]];
@@ -42,7 +42,7 @@ impl Head {
             0 => return Err(format!("Opus: {channels} channels without a channel mapping")),
             1 | 255 => match bytes.get(19..21 + usize::from(channels)) {
                 Some(table) => (table[0], table[1], table[2..].to_vec()),
-                None => return Err("Opus: the channel mapping is cut off".to_owned()),
+                None => return Err("Opus: the channel mapping is truncated".to_owned()),
             },
             _ => return Err(format!("Opus: channel mapping family {family} is not supported")),
         };
@@ -50,7 +50,7 @@ impl Head {
     }
 }
 
-/// A multistream decoder; mono and stereo are multistreams of one.
+/// A multistream decoder; mono and stereo are multistreams with one stream.
 pub(super) struct Decoder {
     state: NonNull<OpusMSDecoder>,
     channels: usize,
@@ -95,9 +95,11 @@ impl Decoder {
     /// Decodes one packet; the samples lie interleaved in [`Decoder::samples`]. Returns the number of frames.
     pub(super) fn decode(&mut self, packet: &[u8]) -> Result<usize, String> {
         self.samples.clear();
-        let Ok(len) = i32::try_from(packet.len()) else { return Err("Opus: absurd packet".to_owned()) };
+        let Ok(len) = i32::try_from(packet.len()) else {
+            return Err("Opus: a packet is too large".to_owned());
+        };
         if len == 0 {
-            // libopus would take it for a lost packet and make up 120 ms.
+            // libopus would treat it as a lost packet and conceal it with 120 ms.
             return Err("Opus: empty packet".to_owned());
         }
         self.samples.resize(LONGEST_PACKET * self.channels, 0.0);
@@ -118,7 +120,7 @@ impl Decoder {
         frames
     }
 
-    /// What the last packet held, frame by frame.
+    /// The samples of the last packet, interleaved.
     pub(super) fn samples(&self) -> &[f32] {
         &self.samples
     }

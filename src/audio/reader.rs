@@ -1,4 +1,4 @@
-//! The wall between third-party decoders and everything else.
+//! The boundary between third-party decoders and the rest of the library.
 
 use std::fmt;
 use std::io::{Seek, SeekFrom};
@@ -15,18 +15,28 @@ use crate::{Error, Result};
 
 /// Decodes one recording, chunk by chunk, at its own rate and with its own channels.
 ///
-/// The format is recognised by content, never by a file's name. What every player would play is played, and
-/// [`AudioReader::warnings`] says what was wrong with it: a file that is cut off, damaged packets, a length that
-/// lies. What no player would play is an error that names the file and the reason.
+/// The format is recognised by content, never by the file's name. Defects that players tolerate (a truncated file,
+/// damaged packets, a wrong length in the header) are [`warnings`](AudioReader::warnings). A file that cannot be played
+/// is an error that names the file and the reason.
+///
+/// ```no_run
+/// use sleeve::audio::AudioReader;
+///
+/// let mut reader = AudioReader::open("song.flac")?;
+/// println!("{}, {} Hz, {} channels", reader.info().format, reader.info().sample_rate, reader.info().channels);
+/// let mut samples = Vec::new();
+/// while reader.read(&mut samples)? > 0 {}
+/// # Ok::<(), sleeve::Error>(())
+/// ```
 pub struct AudioReader {
     path: PathBuf,
-    /// `None` once there is nothing more to read.
+    /// `None` at the end.
     source: Option<Box<dyn Source>>,
     info: AudioInfo,
     warnings: Warnings,
-    /// Frames of all blocks that were handed out.
+    /// Sample frames returned so far.
     frames: u64,
-    /// The first block was decoded when the file was opened, and waits.
+    /// Whether the first block, decoded when the file was opened, was not returned yet.
     waiting: bool,
 }
 
@@ -34,14 +44,14 @@ impl AudioReader {
     /// Opens a file and decodes its first packet.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Audio`] if it is not a regular file, not audio, in a
-    /// format that is not known here, or holds no audio at all.
+    /// [`Error::Io`] if the file cannot be read; [`Error::Audio`] if it is not a regular file, not in a supported audio
+    /// format, or contains no audio.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Self::new(path.to_owned(), Input::open(path)?)
     }
 
-    /// The same for a file's bytes in memory; `name` stands in error messages, in angle brackets.
+    /// [`open`](Self::open) for the bytes of a file in memory. Error messages contain `name` in angle brackets.
     ///
     /// # Errors
     /// As [`AudioReader::open`].
@@ -63,14 +73,14 @@ impl AudioReader {
             frames: 0,
             waiting: false,
         };
-        // What the header says is no more than a claim until a packet has been decoded.
+        // The header cannot be trusted until a packet has been decoded.
         reader.waiting = reader.next_block()?.is_some();
         reader.frames = 0;
         Ok(reader)
     }
 
-    /// What the recording says about itself. Rate and channels are those of the samples read last (before
-    /// the first, of those to come): they can change within a chained stream.
+    /// The format of the recording. Rate and channels are those of the last samples read (or of the first ones, before
+    /// any read): they can change in a chained stream.
     pub fn info(&self) -> &AudioInfo {
         &self.info
     }
@@ -80,17 +90,17 @@ impl AudioReader {
         &self.path
     }
 
-    /// What was wrong with the recording so far, although it plays.
+    /// Warnings so far: defects of the recording that did not stop decoding.
     pub fn warnings(&self) -> &[String] {
         self.warnings.as_slice()
     }
 
-    /// Appends the next chunk to `out`, frame by frame (`frames * channels` samples, nominally in -1..1), and
-    /// returns its number of frames: 0 at the end, and ever after. A chunk never mixes rates or channels.
+    /// Appends the next chunk to `out` as interleaved samples, nominally in -1..1, and returns its number of sample
+    /// frames: 0 at the end, and for every call after it. Rate and channels do not change within a chunk.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Audio`] if nothing of it can be decoded;
-    /// [`Error::NonFinite`] at a sample that is NaN or infinite. After an error there is nothing more to read.
+    /// [`Error::NonFinite`] at a sample that is NaN or infinite. After an error, further calls return 0.
     pub fn read(&mut self, out: &mut Vec<f32>) -> Result<usize> {
         Ok(self.next_block()?.map_or(0, |block| {
             block.interleave(out);
@@ -98,7 +108,7 @@ impl AudioReader {
         }))
     }
 
-    /// The next block; `None` at the end, and ever after.
+    /// The next block; `None` at the end, and for every call after it.
     pub(super) fn next_block(&mut self) -> Result<Option<Block<'_>>> {
         if !std::mem::take(&mut self.waiting) && !self.advance()? {
             self.source = None;
@@ -118,7 +128,7 @@ impl AudioReader {
             Ok(false) if self.frames == 0 => {
                 let reason = self.warnings.as_slice().first().map_or(String::new(), |why| format!(": {why}"));
                 self.source = None;
-                return Err(Error::audio(&self.path, format!("holds no audio{reason}")));
+                return Err(Error::audio(&self.path, format!("contains no audio{reason}")));
             }
             Ok(false) => return Ok(false),
             Err(Failure::Damage(reason)) if self.frames > 0 => {
@@ -141,7 +151,7 @@ impl AudioReader {
         if self.frames > 0 && (rate, channels) != (old_rate, old_channels) {
             let frames = self.frames;
             self.warnings.push(format!(
-                "after {frames} frames, {old_channels} channels at {old_rate} Hz become {channels} at {rate} Hz"
+                "after {frames} frames, the format changes from {old_channels} channels at {old_rate} Hz to {channels} at {rate} Hz"
             ));
         }
         self.info.sample_rate = rate;
@@ -161,7 +171,7 @@ impl fmt::Debug for AudioReader {
     }
 }
 
-/// Finds who can decode the input.
+/// Selects the decoder for the input.
 fn open(mut input: Input) -> Decoded<Box<dyn Source>> {
     let mut start = [0; 12];
     let got = input.read_up_to(&mut start).map_err(Failure::from_io)?;
@@ -176,13 +186,13 @@ fn open(mut input: Input) -> Decoded<Box<dyn Source>> {
         Err((input, declined)) => match container::open(rewind(input)?) {
             Ok(container) => Ok(Box::new(container)),
             Err(Failure::Io(error)) => Err(Failure::Io(error)),
-            // It is WAV, so what the WAV reader said is what helps.
+            // It is WAV, so the reason of the WAV reader is the helpful one.
             Err(Failure::Damage(_)) => Err(declined),
         },
     }
 }
 
-/// Runs third-party code. A panic in it becomes a reason; what panicked is never called again, only dropped.
+/// Runs third-party code. A panic becomes an error, and the object that panicked is only dropped afterwards.
 fn contain<T>(work: impl FnOnce() -> Decoded<T>) -> Decoded<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         Err(Failure::Damage(format!("the decoder failed ({})", panic_message(&*panic))))

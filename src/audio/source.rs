@@ -1,22 +1,22 @@
-//! What every decoder looks like from outside: blocks of samples, one after another.
+//! The interface of all decoders: one block of samples after another.
 
 use std::io;
 
 use super::AudioInfo;
 
-/// Something that decodes one recording, block by block.
+/// A decoder of one recording.
 pub(super) trait Source: Send {
-    /// What the recording says about itself; `sample_rate` and `channels` hold until the first block.
+    /// The format of the recording; `sample_rate` and `channels` are valid until the first block.
     fn info(&self) -> AudioInfo;
 
-    /// Decodes the next block, which is never empty. `false` at the end, and ever after.
+    /// Decodes the next block, which is never empty. `false` at the end, and for every call after it.
     fn advance(&mut self, warnings: &mut Warnings) -> Decoded<bool>;
 
     /// The block that the last [`Source::advance`] decoded.
     fn block(&self) -> Block<'_>;
 }
 
-/// Decoded samples, finite or not, nominally in -1..1.
+/// Decoded samples, nominally in -1..1; they may be NaN or infinite.
 #[derive(Clone)]
 pub(super) struct Block<'a> {
     /// In Hz; it can change from block to block (chained streams).
@@ -42,7 +42,7 @@ impl Block<'_> {
         }
     }
 
-    /// The first sample frame that holds a NaN or an infinity, and that value.
+    /// The first sample frame with a NaN or infinite sample, and that sample.
     pub(super) fn non_finite(&self) -> Option<(usize, f32)> {
         match &self.samples {
             Samples::Interleaved { samples, channels } => {
@@ -71,7 +71,7 @@ impl Block<'_> {
 
 /// Index of the first NaN or infinity.
 fn first_non_finite(samples: &[f32]) -> Option<usize> {
-    // Almost every slice is finite: ask that first, without branches, so that it vectorises.
+    // Almost every slice is finite: test that first, without branches, so that it vectorises.
     let finite = |samples: &[f32]| samples.iter().fold(true, |all, sample| all & sample.is_finite());
     if finite(samples) {
         return None;
@@ -79,37 +79,37 @@ fn first_non_finite(samples: &[f32]) -> Option<usize> {
     samples.iter().position(|sample| !sample.is_finite())
 }
 
-/// Results of sources, which do not know what their recording is called.
+/// Results of sources, without the name of the recording.
 pub(super) type Decoded<T> = Result<T, Failure>;
 
-/// Why a source cannot go on.
+/// Why a source cannot continue.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The operating system failed to read.
+    /// The operating system reported a read error.
     Io(io::Error),
-    /// The bytes make no sense from here on.
+    /// The data are invalid from here on.
     Damage(String),
 }
 
 impl Failure {
-    /// Decoders report truncation and nonsense as I/O errors of their own making; only what carries an
-    /// operating system's error number is one.
+    /// Decoders report truncated and invalid data as I/O errors too. Only errors with an error number of the operating
+    /// system are I/O errors.
     pub(super) fn from_io(error: io::Error) -> Self {
         if error.raw_os_error().is_some() { Failure::Io(error) } else { Failure::Damage(error.to_string()) }
     }
 }
 
-/// What a listener should know about a recording that plays all the same.
+/// Defects of a recording that do not stop decoding.
 #[derive(Default)]
 pub(super) struct Warnings(Vec<String>);
 
 impl Warnings {
-    /// A file damaged in every packet must not fill the memory with complaints.
-    const MOST: usize = 32;
+    /// A file with damage in every packet must not fill the memory with warnings.
+    const MAX: usize = 32;
 
     pub(super) fn push(&mut self, warning: impl Into<String>) {
         let warning = warning.into();
-        if self.0.len() < Self::MOST && !self.0.contains(&warning) {
+        if self.0.len() < Self::MAX && !self.0.contains(&warning) {
             log::debug!("{warning}");
             self.0.push(warning);
         }
@@ -145,6 +145,6 @@ mod tests {
             warnings.push("the same");
             warnings.push(format!("number {index}"));
         }
-        assert_eq!(warnings.as_slice().len(), Warnings::MOST);
+        assert_eq!(warnings.as_slice().len(), Warnings::MAX);
     }
 }

@@ -1,8 +1,8 @@
 //! Vorbis with more than two channels, by lewton.
 //!
-//! Symphonia undoes the coupling of channels in the order in which the header lists it, where the specification
-//! says in reverse. With one pair of channels that is the same; with surround sound, whose pairs are coupled in
-//! turn, it garbles all channels. lewton is slower and right.
+//! Symphonia undoes channel coupling in the order of the header, but the specification demands the reverse order. That
+//! makes no difference with one pair of channels; with several, as in surround sound, all channels come out wrong.
+//! lewton is slower and correct.
 
 use lewton::audio::{PreviousWindowRight, read_audio_packet_generic};
 use lewton::header::{IdentHeader, SetupHeader, read_header_ident, read_header_setup};
@@ -18,10 +18,10 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    /// Reads the headers as Symphonia hands them over: identification and setup one after the other (Ogg), or all
-    /// three laced (Matroska).
+    /// Reads the headers as Symphonia gives them: identification and setup in sequence (Ogg), or all three laced
+    /// (Matroska).
     pub(super) fn new(headers: &[u8]) -> Result<Self, String> {
-        let (ident, setup) = split(headers).ok_or("Vorbis: the headers are cut off")?;
+        let (ident, setup) = split(headers).ok_or("Vorbis: the headers are truncated")?;
         let ident = read_header_ident(ident).map_err(|error| format!("Vorbis: {error}"))?;
         let blocks = (ident.blocksize_0, ident.blocksize_1);
         let setup = read_header_setup(setup, ident.audio_channels, blocks);
@@ -33,7 +33,7 @@ impl Decoder {
         self.ident.audio_sample_rate
     }
 
-    /// Decodes one packet into [`Decoder::planes`], and returns the number of frames: none for the first packet,
+    /// Decodes a packet into [`Decoder::planes`], and returns the number of frames: none for the first packet,
     /// which only fills the overlap.
     pub(super) fn decode(&mut self, packet: &[u8]) -> Result<usize, String> {
         self.planes = read_audio_packet_generic(&self.ident, &self.setup, packet, &mut self.window)
@@ -41,7 +41,7 @@ impl Decoder {
         Ok(self.planes.first().map_or(0, Vec::len))
     }
 
-    /// What the last packet held, channel by channel.
+    /// The samples of the last packet, one plane per channel.
     pub(super) fn planes(&self) -> &[Vec<f32>] {
         &self.planes
     }

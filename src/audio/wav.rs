@@ -1,9 +1,9 @@
-//! WAV: hound reads the format, the samples are converted here.
+//! WAV files: hound parses the format, and the samples are converted here.
 //!
-//! Headers lie: recorders that lost power leave lengths of zero, pipes leave `0xFFFFFFFF`, RF64 keeps the
-//! true length elsewhere. So the chunks are walked here, with the file's real length at hand; hound is shown
-//! the `fmt ` chunk in a header of its own and says what the samples are. What hound declines (ADPCM, A-law,
-//! 64-bit floats, odd headers) goes back to the caller.
+//! The lengths in headers are often wrong: recorders that lost power leave zeros, pipes leave `0xFFFFFFFF`, RF64 has
+//! the real length elsewhere. So the chunks are parsed here, where the file's real length is known, and hound gets the
+//! `fmt ` chunk alone. What hound does not support (ADPCM, A-law, 64-bit floats, unusual headers) is returned to the
+//! caller.
 
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
@@ -15,12 +15,12 @@ use super::source::{Block, Decoded, Failure, Samples, Source, Warnings};
 
 /// Bytes read at a time.
 const CHUNK: usize = 64 * 1024;
-/// A `fmt ` chunk longer than this is not one.
-const LONGEST_FORMAT: u32 = 4096;
-/// A header with more chunks before its samples than this is not one.
-const MOST_CHUNKS: usize = 4096;
+/// The longest valid `fmt ` chunk.
+const MAX_FORMAT: u32 = 4096;
+/// The largest number of chunks before the samples.
+const MAX_CHUNKS: usize = 4096;
 
-/// Uncompressed samples, one after another.
+/// A WAV file with uncompressed samples.
 pub(super) struct Wav {
     input: Input,
     encoding: Encoding,
@@ -28,13 +28,13 @@ pub(super) struct Wav {
     channels: usize,
     /// Bytes of a sample frame, at most 65,535.
     frame_bytes: usize,
-    /// What the header claims, in sample frames.
+    /// The length that the header states, in sample frames.
     claimed: Option<u64>,
-    /// Bytes left to play.
+    /// Bytes left to read.
     left: u64,
     bytes: Vec<u8>,
     samples: Vec<f32>,
-    /// About lengths, until the first block.
+    /// Warnings about lengths, reported with the first block.
     notes: Vec<String>,
 }
 
@@ -48,12 +48,12 @@ enum Encoding {
     Float32,
 }
 
-/// Whether the bytes say they are WAV in one of its spellings.
+/// Whether the file starts as WAV, in any of its variants.
 pub(super) fn sniff(start: &[u8]) -> bool {
     start.len() >= 12 && matches!(&start[..4], b"RIFF" | b"RF64" | b"BW64") && &start[8..12] == b"WAVE"
 }
 
-/// Opens a WAV file whose samples are plain PCM, or hands the input back with the reason.
+/// Opens a WAV file with plain PCM samples, or returns the input with the reason.
 pub(super) fn open(mut input: Input) -> Result<Wav, (Input, Failure)> {
     match parse(&mut input) {
         Ok(header) => Ok(Wav::new(input, header)),
@@ -78,7 +78,7 @@ fn parse(input: &mut Input) -> Decoded<Header> {
     let riff_len = u32::from_le_bytes([start[4], start[5], start[6], start[7]]);
     let (mut format, mut long_data) = (None, None);
     let mut position = 12_u64;
-    for _ in 0..MOST_CHUNKS {
+    for _ in 0..MAX_CHUNKS {
         let mut head = [0; 8];
         input.seek(SeekFrom::Start(position)).map_err(Failure::from_io)?;
         if input.read_up_to(&mut head).map_err(Failure::from_io)? < head.len() {
@@ -87,12 +87,12 @@ fn parse(input: &mut Input) -> Decoded<Header> {
         position += 8;
         let len = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
         match &head[..4] {
-            b"fmt " if len <= LONGEST_FORMAT => {
+            b"fmt " if len <= MAX_FORMAT => {
                 let mut bytes = vec![0; len as usize];
                 input.read_exact(&mut bytes).map_err(|_| damage("ends in its fmt chunk"))?;
                 format = Some(bytes);
             }
-            b"fmt " => return Err(damage("has an absurd fmt chunk")),
+            b"fmt " => return Err(damage("has an invalid fmt chunk")),
             b"ds64" if len >= 16 => {
                 let mut bytes = [0; 16];
                 input.read_exact(&mut bytes).map_err(|_| damage("ends in its ds64 chunk"))?;
@@ -112,7 +112,7 @@ fn parse(input: &mut Input) -> Decoded<Header> {
     Err(damage("has no data chunk among its first chunks"))
 }
 
-/// How much of the data chunk there is to play.
+/// The usable length of the data chunk.
 #[derive(Debug, PartialEq)]
 struct Length {
     claimed: Option<u64>,
@@ -124,23 +124,24 @@ impl Length {
     fn of(data_len: u32, long_data: Option<u64>, riff_len: u32, there: u64, file_len: u64) -> Self {
         let claimed = match (data_len, long_data) {
             (u32::MAX, Some(long)) => long,
-            // A pipe that could not seek back.
+            // The writer could not seek back to the header, as in a pipe.
             (u32::MAX, None) => return Length { claimed: None, left: there, note: None },
-            // Nothing written yet, unless the outer length agrees that there is nothing.
+            // The length was never written, unless the outer length agrees that there are no samples.
             (0, _) if there > 0 && u64::from(riff_len) + 8 != file_len + (file_len & 1) => {
-                let note = "the header gives no length: played to the end of the file".to_owned();
+                let note = "the header has no length: decoded to the end of the file".to_owned();
                 return Length { claimed: None, left: there, note: Some(note) };
             }
             (len, _) => u64::from(len),
         };
-        let note = (claimed > there)
-            .then(|| format!("cut off: the header promises {claimed} bytes of samples, {there} are there"));
+        let note = (claimed > there).then(|| {
+            format!("truncated: the header states {claimed} bytes of samples, the file has {there}")
+        });
         Length { claimed: Some(claimed), left: claimed.min(there), note }
     }
 }
 
 fn header(format: &[u8], length: Length, there: u64) -> Decoded<Header> {
-    // hound's reader wants a whole file: this format, and no samples.
+    // hound's reader needs a whole file: this one has the format and no samples.
     let mut file = b"RIFF\0\0\0\0WAVEfmt ".to_vec();
     file.extend((format.len() as u32).to_le_bytes());
     file.extend(format);
@@ -150,17 +151,21 @@ fn header(format: &[u8], length: Length, there: u64) -> Decoded<Header> {
         .spec();
     let frame_bytes = usize::from(u16::from_le_bytes([format[12], format[13]]));
     let channels = usize::from(spec.channels);
-    // The container decides, not the number of valid bits: those are its topmost ones.
+    // The sample's size in bytes decides, not the number of valid bits: those are its upper bits.
     let encoding = match (spec.sample_format, frame_bytes / channels) {
         (SampleFormat::Int, 1) => Encoding::Unsigned8,
         (SampleFormat::Int, 2) => Encoding::Signed16,
         (SampleFormat::Int, 3) => Encoding::Signed24,
         (SampleFormat::Int, 4) => Encoding::Signed32,
         (SampleFormat::Float, 4) => Encoding::Float32,
-        (_, bytes) => return Err(Failure::Damage(format!("WAV: samples of {bytes} bytes are unknown"))),
+        (_, bytes) => {
+            return Err(Failure::Damage(format!("WAV: samples of {bytes} bytes are not supported")));
+        }
     };
     if frame_bytes % channels != 0 {
-        return Err(Failure::Damage(format!("WAV: {frame_bytes} bytes do not hold {channels} channels")));
+        return Err(Failure::Damage(format!(
+            "WAV: frames of {frame_bytes} bytes do not fit {channels} channels"
+        )));
     }
     let mut notes: Vec<String> = length.note.into_iter().collect();
     if there > 0 && !length.left.is_multiple_of(frame_bytes as u64) && notes.is_empty() {
@@ -213,10 +218,10 @@ impl Source for Wav {
         self.bytes.resize(wanted, 0);
         let got = self.input.read_up_to(&mut self.bytes).map_err(Failure::from_io)?;
         if got < wanted {
-            warnings.push("the file became shorter while it was read");
+            warnings.push("the file was shortened while it was read");
         }
         self.left = if got < wanted { 0 } else { self.left - got as u64 };
-        // A last, incomplete frame is nobody's.
+        // Drops an incomplete frame at the end.
         self.bytes.truncate(got - got % self.frame_bytes);
         self.samples.clear();
         self.encoding.decode(&self.bytes, &mut self.samples);
@@ -233,7 +238,7 @@ impl Source for Wav {
 }
 
 impl Encoding {
-    /// Appends the samples, full scale at 1.0, as ffmpeg (and so Essentia) scales them.
+    /// Appends the samples; full scale is 1.0, as in ffmpeg (and so in Essentia).
     fn decode(self, bytes: &[u8], out: &mut Vec<f32>) {
         match self {
             Encoding::Unsigned8 => out.extend(bytes.iter().map(|byte| (f32::from(*byte) - 128.0) / 128.0)),
@@ -282,7 +287,7 @@ mod tests {
         let length = |data, long, riff, there| Length::of(data, long, riff, there, there + 44);
         assert_eq!(length(100, None, 136, 100).left, 100);
         assert_eq!(length(100, None, 136, 120), Length { claimed: Some(100), left: 100, note: None });
-        assert!(length(100, None, 136, 60).note.unwrap().contains("cut off"));
+        assert!(length(100, None, 136, 60).note.unwrap().contains("truncated"));
         assert_eq!(length(u32::MAX, None, u32::MAX, 60), Length { claimed: None, left: 60, note: None });
         assert_eq!(length(u32::MAX, Some(48), u32::MAX, 60).left, 48);
         assert_eq!(length(u32::MAX, Some(u64::MAX), u32::MAX, 60).left, 60);

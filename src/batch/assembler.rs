@@ -1,4 +1,4 @@
-//! Patches of many recordings to full batches.
+//! Collects patches of many recordings into full batches.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use crossbeam_channel::Receiver;
 use crate::extractor::Values;
 use crate::{Error, Result};
 
-/// Some patches and, once they have been through the networks, what came of them.
+/// Patches and, once they were run, their outputs.
 pub(super) struct Batch {
     /// The extractor it belongs to.
     pub lane: usize,
@@ -17,7 +17,7 @@ pub(super) struct Batch {
     /// The patches, flat.
     pub patches: Vec<f32>,
     pub rows: usize,
-    /// Whose patches they are, in order.
+    /// The recordings that the patches belong to, in order.
     pub segments: Vec<Segment>,
     pub values: Values,
     pub outcome: Result<()>,
@@ -33,7 +33,7 @@ pub(super) struct Segment {
 }
 
 impl Batch {
-    /// An empty one; it grows as it is filled.
+    /// An empty batch; its buffers grow as it is filled.
     pub fn new(lane: usize) -> Self {
         Batch {
             lane,
@@ -46,7 +46,7 @@ impl Batch {
         }
     }
 
-    /// Makes it empty again; its memory stays.
+    /// Empties it, and keeps its memory.
     pub fn clear(&mut self) {
         self.patches.clear();
         self.rows = 0;
@@ -84,34 +84,34 @@ impl Batch {
     }
 }
 
-/// Patches in all the batches that go round.
+/// Counts the patches in all batches.
 #[derive(Default)]
 pub(super) struct Gauge {
     now: AtomicUsize,
-    most: AtomicUsize,
+    peak: AtomicUsize,
 }
 
 impl Gauge {
     fn add(&self) {
         let now = self.now.fetch_add(1, Ordering::AcqRel) + 1;
-        self.most.fetch_max(now, Ordering::AcqRel);
+        self.peak.fetch_max(now, Ordering::AcqRel);
     }
 
     pub fn remove(&self, patches: usize) {
         self.now.fetch_sub(patches, Ordering::AcqRel);
     }
 
-    /// The most there were at a time.
-    pub fn most(&self) -> usize {
-        self.most.load(Ordering::Acquire)
+    /// The largest count so far.
+    pub fn peak(&self) -> usize {
+        self.peak.load(Ordering::Acquire)
     }
 }
 
-/// Gathers one extractor's batches.
+/// Fills one extractor's batches.
 pub(super) struct Assembler<'r> {
     size: usize,
     gauge: &'r Gauge,
-    /// Empty batches. It is closed when nobody wants results any more.
+    /// Empty batches. The channel closes when the run is cancelled or has ended.
     free: Receiver<Batch>,
     filling: Mutex<Filling>,
 }
@@ -123,7 +123,7 @@ struct Filling {
 }
 
 impl Filling {
-    /// Hands out what is there, with its place in the order.
+    /// Takes the partial batch, with its place in the order.
     fn take(&mut self) -> Option<Batch> {
         let mut batch = self.batch.take()?;
         self.number(&mut batch);
@@ -141,29 +141,30 @@ impl<'r> Assembler<'r> {
         Assembler { size, gauge, free, filling: Mutex::default() }
     }
 
-    /// Adds one patch and returns the batch if it is full now. Waits for an empty batch if one is needed.
+    /// Adds a patch and returns the batch if it is now full. Waits for an empty batch if one is needed.
     ///
     /// # Errors
-    /// `Cancelled` if there will be no more empty ones.
+    /// `Cancelled` if the run was cancelled or has ended.
     pub fn add(&self, recording: usize, index: u64, patch: &[f32]) -> Result<Option<Batch>> {
         let mut filling = self.lock();
         if filling.batch.is_none() {
-            // With the lock held: all who would wait for it need an empty batch too. Full ones are emptied by others.
+            // With the lock held: every thread that waits for the lock needs an empty batch too, and those that empty
+            // batches do not take this lock.
             filling.batch = Some(self.free.recv().map_err(|_| Error::Cancelled)?);
         }
         let batch = filling.batch.as_mut().expect("there is one now");
         batch.push(recording, index, patch);
-        // Before anybody else can take the batch.
+        // Before another thread can take the batch.
         self.gauge.add();
         Ok(if batch.rows == self.size { filling.take() } else { None })
     }
 
-    /// The batch that is not full yet, if there is one.
+    /// The partial batch, if there is one.
     pub fn flush(&self) -> Option<Batch> {
         self.lock().take()
     }
 
-    /// A `share`-th part of the batch that is not full yet, if it can be divided and there is an empty batch at hand.
+    /// `1 / share` of the partial batch, if it can be divided and an empty batch is free.
     pub fn part(&self, share: usize) -> Option<Batch> {
         let mut filling = self.lock();
         let rows = filling.batch.as_ref().map_or(0, |batch| batch.rows);
@@ -177,7 +178,7 @@ impl<'r> Assembler<'r> {
         Some(part)
     }
 
-    /// A panic while the lock was held can only have been one for want of memory; what is held is a batch all the same.
+    /// A panic with the lock held can only be an allocation failure, after which the state is still valid.
     fn lock(&self) -> MutexGuard<'_, Filling> {
         self.filling.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -210,7 +211,7 @@ mod tests {
         assert_eq!((rest.number, rest.rows), (1, 2));
         assert_eq!(rest.segments, [segment(5, 2, 1), segment(6, 0, 1)]);
         assert!(assembler.flush().is_none() && assembler.part(2).is_none());
-        assert_eq!(gauge.most(), 5);
+        assert_eq!(gauge.peak(), 5);
         drop(empty);
         assert!(matches!(assembler.add(9, 0, &[0., 0.]), Err(Error::Cancelled)));
     }

@@ -1,4 +1,4 @@
-//! The thread that called: hands out recordings, gives each its rows in order, and knows when it is whole.
+//! The calling thread: it hands out recordings, gives the sink their rows in order, and notices when each is complete.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::{BatchSink, Input, Progress, Shared, Totals};
 use crate::Error;
 use crate::extractor::{Rows, Summary};
 
-/// How often the sink hears of progress, and is asked whether to stop, at least.
+/// The longest time between two progress and cancellation callbacks.
 const TICK: Duration = Duration::from_millis(100);
 
 /// The caller's side of a run.
@@ -21,23 +21,23 @@ pub(super) struct Caller<'r, 'a, I> {
     shared: &'r Shared<'r>,
     inputs: I,
     sink: &'r mut dyn BatchSink,
-    /// `None` when the inputs are at their end.
+    /// `None` once all inputs are handed out.
     jobs: Option<Sender<Job<'a>>>,
-    news: Receiver<Event>,
+    events: Receiver<Event>,
     lanes: Vec<Order>,
     /// Recordings that were handed out and are not done.
     open: BTreeMap<usize, Open>,
     /// The number of the next recording.
     next: usize,
     totals: Totals,
-    told: Instant,
+    reported: Instant,
 }
 
 /// Restores the order of one extractor's batches.
 struct Order {
     next: u64,
     early: BTreeMap<u64, Batch>,
-    /// Where emptied batches go.
+    /// Where empty batches are returned.
     empty: Sender<Batch>,
 }
 
@@ -49,11 +49,11 @@ impl Order {
     }
 }
 
-/// A recording on its way.
+/// A recording under way.
 struct Open {
-    /// Rows the sink has had, from each extractor.
+    /// Rows given to the sink, from each extractor.
     given: Vec<u64>,
-    /// What the recording was, once it has been heard to its end.
+    /// The summary, once the recording is decoded to its end.
     ended: Option<Summary>,
     abandoned: Arc<AtomicBool>,
 }
@@ -64,7 +64,7 @@ impl<'r, 'a, I: Iterator<Item = Input<'a>>> Caller<'r, 'a, I> {
         inputs: I,
         sink: &'r mut dyn BatchSink,
         jobs: Sender<Job<'a>>,
-        news: Receiver<Event>,
+        events: Receiver<Event>,
         empty: Vec<Sender<Batch>>,
     ) -> Self {
         let order = |empty| Order { next: 0, early: BTreeMap::new(), empty };
@@ -73,16 +73,16 @@ impl<'r, 'a, I: Iterator<Item = Input<'a>>> Caller<'r, 'a, I> {
             inputs,
             sink,
             jobs: Some(jobs),
-            news,
+            events,
             lanes: empty.into_iter().map(order).collect(),
             open: BTreeMap::new(),
             next: 0,
             totals: Totals::default(),
-            told: Instant::now(),
+            reported: Instant::now(),
         }
     }
 
-    /// Goes on until all is done, or the sink has had enough.
+    /// Runs until all recordings are done, or the sink cancels.
     pub fn run(&mut self) -> Totals {
         loop {
             if self.sink.cancelled() {
@@ -93,16 +93,16 @@ impl<'r, 'a, I: Iterator<Item = Input<'a>>> Caller<'r, 'a, I> {
             if self.jobs.is_none() && self.open.is_empty() {
                 break;
             }
-            match self.news.recv_timeout(TICK) {
+            match self.events.recv_timeout(TICK) {
                 Ok(event) => self.take(event),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => self.give_up(),
             }
-            if self.told.elapsed() >= TICK {
-                self.tell();
+            if self.reported.elapsed() >= TICK {
+                self.report();
             }
         }
-        self.totals.most_patches = self.shared.gauge.most();
+        self.totals.peak_patches = self.shared.gauge.peak();
         self.totals
     }
 
@@ -120,7 +120,7 @@ impl<'r, 'a, I: Iterator<Item = Input<'a>>> Caller<'r, 'a, I> {
             let abandoned = Arc::new(AtomicBool::new(false));
             let given = vec![0; self.lanes.len()];
             self.open.insert(recording, Open { given, ended: None, abandoned: Arc::clone(&abandoned) });
-            // Nobody else sends, so there is room; and workers end after us.
+            // This thread is the only sender, so there is room; and the workers end after it.
             let _ = jobs.send(Job { recording, input, abandoned });
         }
     }
@@ -135,7 +135,7 @@ impl<'r, 'a, I: Iterator<Item = Input<'a>>> Caller<'r, 'a, I> {
             Event::Ended(recording, Ok(summary)) => {
                 if let Some(open) = self.open.get_mut(&recording) {
                     open.ended = Some(summary);
-                    self.close_if_whole(recording);
+                    self.close_if_complete(recording);
                 }
             }
             Event::Ended(recording, Err(error)) => self.fail(recording, error),
@@ -149,7 +149,7 @@ impl<'r, 'a, I: Iterator<Item = Input<'a>>> Caller<'r, 'a, I> {
         }
     }
 
-    /// Gives everyone their rows of a batch, and the batch back.
+    /// Gives the rows of a batch to the sink, and returns the batch.
     fn deliver(&mut self, mut batch: Batch) {
         let outcome = std::mem::replace(&mut batch.outcome, Ok(()));
         let mut start = 0;
@@ -165,7 +165,7 @@ impl<'r, 'a, I: Iterator<Item = Input<'a>>> Caller<'r, 'a, I> {
         let _ = self.lanes[batch.lane].empty.send(batch);
     }
 
-    /// Gives one recording its rows, which start at `start` in the batch.
+    /// Gives one recording's rows to the sink; they start at `start` in the batch.
     fn give(&mut self, segment: &Segment, batch: &Batch, start: usize) {
         let Some(open) = self.open.get_mut(&segment.recording) else { return };
         open.given[batch.lane] += segment.rows as u64;
@@ -175,38 +175,38 @@ impl<'r, 'a, I: Iterator<Item = Input<'a>>> Caller<'r, 'a, I> {
         let outputs = batch.values.views(extractor, start..start + segment.rows);
         let rows = Rows { first: segment.first, times: &times, outputs: &outputs };
         match self.sink.rows(segment.recording, batch.lane, &rows) {
-            Ok(()) => self.close_if_whole(segment.recording),
+            Ok(()) => self.close_if_complete(segment.recording),
             Err(error) => self.fail(segment.recording, error),
         }
     }
 
-    fn close_if_whole(&mut self, recording: usize) {
-        let whole = |open: &Open| open.ended.as_ref().is_some_and(|summary| summary.patches == open.given);
-        if self.open.get(&recording).is_some_and(whole)
+    fn close_if_complete(&mut self, recording: usize) {
+        let complete = |open: &Open| open.ended.as_ref().is_some_and(|summary| summary.patches == open.given);
+        if self.open.get(&recording).is_some_and(complete)
             && let Some(Open { ended: Some(summary), .. }) = self.open.remove(&recording)
         {
             self.totals.done += 1;
             self.totals.seconds += summary.seconds;
             self.sink.done(recording, Ok(summary));
-            self.tell();
+            self.report();
         }
     }
 
-    /// A recording ends here, unless it has before; what is on its way is dropped when it comes.
+    /// Ends a recording with an error, unless it has ended before. Its rows that arrive later are dropped.
     fn fail(&mut self, recording: usize, error: Error) {
         if let Some(open) = self.open.remove(&recording) {
             open.abandoned.store(true, Ordering::Release);
             self.totals.failed += 1;
             self.sink.done(recording, Err(error));
-            self.tell();
+            self.report();
         }
     }
 
-    /// Every worker has ended, which none does while there is a recording: better an error than to wait for ever.
+    /// Every worker has ended, which should not happen while recordings are left: an error is better than a deadlock.
     fn give_up(&mut self) {
         for recording in std::mem::take(&mut self.open).into_keys() {
             self.totals.failed += 1;
-            self.sink.done(recording, Err(Error::Unavailable("its worker has ended".into())));
+            self.sink.done(recording, Err(Error::Unavailable("the worker thread has ended".into())));
         }
     }
 
@@ -218,17 +218,17 @@ impl<'r, 'a, I: Iterator<Item = Input<'a>>> Caller<'r, 'a, I> {
         }
     }
 
-    fn tell(&mut self) {
-        self.told = Instant::now();
-        let heard = self.shared.heard.load(Ordering::Relaxed);
-        let seconds = heard as f64 / f64::from(self.shared.batch.rate);
+    fn report(&mut self) {
+        self.reported = Instant::now();
+        let decoded = self.shared.decoded.load(Ordering::Relaxed);
+        let seconds = decoded as f64 / f64::from(self.shared.batch.rate);
         self.sink.progress(&Progress { done: self.totals.done, failed: self.totals.failed, seconds });
     }
 }
 
 impl<I> Drop for Caller<'_, '_, I> {
-    /// However the run ends, a panic of the caller's included, the threads must not go on. Those that wait are woken by
-    /// the channels, which close with their ends here.
+    /// However the run ends, even by a panic of the caller, the threads must stop. Threads that wait are woken because
+    /// the channels close.
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
     }

@@ -1,4 +1,4 @@
-//! What a batch is made of, and how each is heard.
+//! The inputs of a batch, and how each is decoded.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -6,21 +6,28 @@ use std::path::PathBuf;
 use crate::Result;
 use crate::audio::{AudioInfo, MonoReader, MonoStream, Resampler};
 
-/// One recording to be analysed.
+/// One recording of a batch: a file, or samples in memory.
+///
+/// ```
+/// use sleeve::batch::Input;
+///
+/// let inputs = [Input::file("song.mp3"), Input::mono(vec![0.0; 16_000], 16_000)];
+/// assert!(matches!(&inputs[0], Input::File(path) if path.ends_with("song.mp3")));
+/// ```
 #[derive(Clone, Debug)]
 pub enum Input<'a> {
     /// An audio file.
     File(PathBuf),
-    /// Samples in memory, which are kept until the recording is decoded.
+    /// Samples in memory, kept until the recording is decoded.
     Samples {
-        /// Sample frames of interleaved channels, full scale being 1.
+        /// Interleaved samples; full scale is 1.
         samples: Cow<'a, [f32]>,
-        /// How many channels; 1 for mono.
+        /// The number of channels; 1 for mono.
         channels: u16,
-        /// Sample frames a second.
+        /// The sample rate in Hz.
         sample_rate: u32,
     },
-    /// Something that panics when it is decoded.
+    /// An input that panics when it is decoded.
     #[cfg(test)]
     Panic,
 }
@@ -31,18 +38,18 @@ impl<'a> Input<'a> {
         Input::File(path.into())
     }
 
-    /// Mono samples, borrowed or owned, full scale being 1.
+    /// Mono samples, borrowed or owned; full scale is 1.
     pub fn mono(samples: impl Into<Cow<'a, [f32]>>, sample_rate: u32) -> Self {
         Input::Samples { samples: samples.into(), channels: 1, sample_rate }
     }
 }
 
-/// A recording being read as mono at the model's rate.
+/// A recording that is read as mono at the model's rate.
 pub(super) enum Recording<'i> {
     File(Box<MonoReader>),
     Samples {
         rest: &'i [f32],
-        /// Samples a second, of all channels.
+        /// Samples of a second of audio, all channels together.
         second: usize,
         info: AudioInfo,
         stream: MonoStream,
@@ -84,7 +91,7 @@ impl<'i> Recording<'i> {
         }
     }
 
-    /// Appends some more mono samples, at most about a second of them; `false` at the end.
+    /// Appends more mono samples, about a second at most; `false` at the end.
     pub fn read(&mut self, out: &mut Vec<f32>) -> Result<bool> {
         match self {
             Recording::File(reader) => Ok(reader.read(out)? > 0),

@@ -1,25 +1,25 @@
-//! Many recordings through one extractor: full batches, in memory that depends neither on how many there are nor on
-//! how long they play.
+//! Many recordings through one extractor, in full batches and in memory that depends neither on the number of
+//! recordings nor on their length.
 //!
 //! ```text
 //! inputs ── jobs ──> workers: decode, mel, patches ──> assembler ──> engine ──> the caller's sink
 //!    ^                                                    ^                            │
-//!    └── pulled as workers come free                      └──── emptied batches ───────┘
+//!    └── read as workers become idle                      └──── empty batches ─────────┘
 //! ```
 //!
-//! Each worker takes the next recording and cuts it into patches, which an assembler gathers into full batches, whoever
-//! they belong to. On a CPU the worker that fills a batch takes it through the network itself, unless another is
-//! idle, so that all threads are busy whether decoding or the network is what takes long. An engine whose calls take
-//! turns (a GPU) gets a thread of its own, and a full batch waiting while another runs.
+//! Each worker decodes a recording and cuts it into patches. An assembler collects the patches of all workers into full
+//! batches. On a CPU, a full batch is run by an idle worker, or else by the worker that filled it: all threads stay
+//! busy, whether decoding or the network takes longer. An engine that serializes its calls (a GPU) has its own thread,
+//! with the next batch ready while one runs.
 //!
-//! A fixed number of batches goes round. Whoever needs an empty one waits until the caller's sink has taken the rows of
-//! a full one, so nothing piles up before a slow engine or behind a slow sink, nor does a long recording run ahead
-//! while short ones wait: all fill the same batches, in turn.
+//! The number of batches is fixed. A worker that needs an empty one waits until the sink has received the rows of a
+//! full one, so neither a slow engine nor a slow sink makes memory grow. All recordings fill the same batches in turn,
+//! so a long one does not hold up short ones.
 //!
-//! Rows are the same bits that [`Extractor::extract_file`] gives, whatever the workers and batches.
+//! Rows have the same bits as those of [`Extractor::extract_file`], whatever the number of workers and the batch size.
 //!
-//! **Threads.** Everything of the caller's is called on the thread that called [`BatchExtractor::run`], one call at a
-//! time: the iterator of inputs and every method of the [`BatchSink`]. A slow one holds up the rest, never breaks it.
+//! **Threads.** The iterator of inputs and every method of the [`BatchSink`] are called on the thread that called
+//! [`BatchExtractor::run`], one call at a time. A slow one delays the rest, and does no other harm.
 //!
 //! ```no_run
 //! use sleeve::batch::{BatchExtractor, BatchOptions, BatchSink, Input};
@@ -36,7 +36,7 @@
 //!
 //!     fn done(&mut self, recording: usize, outcome: sleeve::Result<Summary>) {
 //!         match outcome {
-//!             Ok(summary) => println!("recording {recording}: {} s in all", summary.seconds),
+//!             Ok(summary) => println!("recording {recording}: {} s of audio", summary.seconds),
 //!             Err(error) => println!("recording {recording}: {error}"),
 //!         }
 //!     }
@@ -77,23 +77,50 @@ pub use sink::{BatchSink, Progress, Totals};
 /// More threads than any machine this could run on has cores.
 const MAX_WORKERS: usize = 1024;
 
-/// Patches that may be on their way at least, where nothing else is asked for: with batches of one patch, as many as
-/// there are workers would make each wait for every row to be taken.
-const LEAST_IN_FLIGHT: usize = 32;
+/// The smallest default of patches in flight: with batches of one patch, one batch per worker would make each wait
+/// for the sink after every patch.
+const MIN_IN_FLIGHT: usize = 32;
 
-/// How many recordings go through at once.
+/// Options of a batch: threads and memory.
+///
+/// ```
+/// use sleeve::batch::BatchOptions;
+///
+/// let options = BatchOptions::new().workers(8);
+/// assert_eq!(options.patches_in_flight, 0);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BatchOptions {
-    /// Threads that decode, and that run the network where it runs on a CPU; 0 (the default) means every core the
-    /// process may use.
+    /// Threads that decode, and on a CPU also run the network; 0 (the default) means every core that the process may
+    /// use.
     pub workers: usize,
-    /// The most patches of each extractor that exist at a time, between decoder and sink, rounded up to whole batches.
-    /// 0 (the default) means as many as keep every thread busy: on a CPU about one and a half batches a worker, with an
-    /// engine whose calls take turns four.
+    /// The maximum number of patches of each extractor between decoder and sink, rounded up to whole batches. 0 (the
+    /// default) means enough to keep every thread busy: about one and a half batches per worker on a CPU, four batches
+    /// for an engine that serializes its calls.
     pub patches_in_flight: usize,
 }
 
-/// Takes many recordings through one or more extractors.
+impl BatchOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the number of threads.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Sets the maximum number of patches between decoder and sink.
+    pub fn patches_in_flight(mut self, patches: usize) -> Self {
+        self.patches_in_flight = patches;
+        self
+    }
+}
+
+/// Runs many recordings through one or more extractors; see the [module](self) for an example.
 pub struct BatchExtractor {
     lanes: Vec<Lane>,
     workers: usize,
@@ -101,29 +128,29 @@ pub struct BatchExtractor {
     resampler: Resampler,
 }
 
-/// One extractor's part.
+/// One extractor of a run.
 struct Lane {
     extractor: Extractor,
-    /// Whether every worker may run batches; else they take turns on a thread of their own.
+    /// Whether every worker may run batches; else the engine has its own thread.
     concurrent: bool,
-    /// Batches that go round.
+    /// The number of batches.
     batches: usize,
 }
 
 impl BatchExtractor {
-    /// Prepares batches of `extractor`. Its own number of threads does not matter on a CPU: there every worker computes
-    /// on one, with weights shared.
+    /// Prepares batches of `extractor`. On a CPU, its number of threads is ignored: every worker computes on one
+    /// thread, and all share the weights.
     ///
     /// # Errors
-    /// `InvalidArgument` for more workers than any machine has.
+    /// `InvalidArgument` for more than 1,024 workers.
     pub fn new(extractor: &Extractor, options: &BatchOptions) -> Result<Self> {
         Self::together(&[extractor], options)
     }
 
-    /// The same for several extractors that share one decoding of each recording.
+    /// [`new`](Self::new) for several extractors: each recording is decoded once for all of them.
     ///
     /// # Errors
-    /// As [`BatchExtractor::new`]; `InvalidArgument` if there is none, or they do not share sample rate and resampler.
+    /// As [`BatchExtractor::new`]; `InvalidArgument` if the list is empty, or sample rate or resampler differ.
     pub fn together(extractors: &[&Extractor], options: &BatchOptions) -> Result<Self> {
         let (rate, resampler) = shared_front(extractors.iter().copied())?;
         let workers = match options.workers {
@@ -137,8 +164,8 @@ impl BatchExtractor {
             let (extractor, concurrent) = extractor.concurrent();
             let size = extractor.batch_size();
             let batches = match options.patches_in_flight {
-                0 if concurrent => (workers + workers.div_ceil(2) + 2).max(LEAST_IN_FLIGHT.div_ceil(size)),
-                0 => 4.max(LEAST_IN_FLIGHT.div_ceil(size)),
+                0 if concurrent => (workers + workers.div_ceil(2) + 2).max(MIN_IN_FLIGHT.div_ceil(size)),
+                0 => 4.max(MIN_IN_FLIGHT.div_ceil(size)),
                 patches => patches.div_ceil(size),
             };
             Lane { extractor, concurrent, batches }
@@ -147,13 +174,12 @@ impl BatchExtractor {
         Ok(Self { lanes, workers, rate, resampler })
     }
 
-    /// Takes every input through the extractors and returns what it came to, when all are done or the sink has
-    /// cancelled. Recordings are numbered from 0 in the order of the iterator, which is asked for the next one as
-    /// workers come free, four for each of them ahead. A batch that is not full is run when all are done, or when no
-    /// input has come for a twentieth of a second.
+    /// Runs every input through the extractors, until all are done or the sink cancels. Recordings are numbered from 0
+    /// in the order of the iterator, which is read as workers become idle, up to four inputs per worker ahead. A batch
+    /// that is not full is run when all inputs are done, or when none has come for 50 ms.
     ///
     /// # Errors
-    /// `Unavailable` if threads cannot be started. What fails of a recording goes to [`BatchSink::done`].
+    /// `Unavailable` if threads cannot be started. The failure of a recording goes to [`BatchSink::done`].
     pub fn run<'a>(
         &self,
         inputs: impl IntoIterator<Item = Input<'a>>,
@@ -163,13 +189,13 @@ impl BatchExtractor {
             batch: self,
             stop: AtomicBool::new(false),
             decoding: AtomicUsize::new(0),
-            heard: AtomicU64::new(0),
+            decoded: AtomicU64::new(0),
             gauge: Gauge::default(),
         };
-        // Bounded by what goes round: batches, and two messages for each recording handed out.
-        let (events, news) = unbounded();
+        // Bounded by the number of batches, and by two messages per recording under way.
+        let (events, received) = unbounded();
         let (jobs, queue) = bounded(4 * self.workers);
-        // Without room: an offer is taken by a worker that is waiting, or comes back.
+        // Capacity 0: an offer is taken by a worker that is waiting, or returned at once.
         let (offers, offered) = bounded(0);
         let (mut assemblers, mut returns) = (Vec::new(), Vec::new());
         for (index, lane) in self.lanes.iter().enumerate() {
@@ -181,8 +207,8 @@ impl BatchExtractor {
             returns.push(empty);
         }
         std::thread::scope(|scope| {
-            // When it goes, for whatever reason, all threads find out and end.
-            let mut caller = Caller::new(&shared, inputs.into_iter(), sink, jobs, news, returns);
+            // When it is dropped, also by a panic, all threads notice and end.
+            let mut caller = Caller::new(&shared, inputs.into_iter(), sink, jobs, received, returns);
             let mut engines = Vec::new();
             for (index, lane) in self.lanes.iter().enumerate() {
                 let mut queue = None;
@@ -208,7 +234,7 @@ impl BatchExtractor {
                 };
                 start(scope, format!("worker-{index}"), move || worker.work())?;
             }
-            // The workers' ends of every channel are theirs alone from here on.
+            // From here on only the workers hold their ends of the channels.
             drop((engines, queue, offers, offered, events));
             Ok(caller.run())
         })
@@ -227,14 +253,14 @@ fn start<'scope>(
     }
 }
 
-/// What all threads of a run see.
+/// What the threads of a run share.
 struct Shared<'r> {
     batch: &'r BatchExtractor,
-    /// Nobody wants the results any more.
+    /// The run was cancelled or has ended.
     stop: AtomicBool,
-    /// Workers that have a recording.
+    /// Workers that are decoding a recording.
     decoding: AtomicUsize,
-    /// Samples heard, at the model's rate.
-    heard: AtomicU64,
+    /// Samples decoded, at the model's rate.
+    decoded: AtomicU64,
     gauge: Gauge,
 }

@@ -1,4 +1,4 @@
-//! What a caller hears of a run.
+//! The caller's side of a batch: rows, results and progress.
 
 use crate::Result;
 use crate::audio::AudioInfo;
@@ -7,55 +7,57 @@ use crate::extractor::{Rows, Summary};
 /// Receives the rows of many recordings. Everything is called on the thread that called
 /// [`BatchExtractor::run`](super::BatchExtractor::run).
 ///
-/// A recording's rows come in its own order; between them come those of others. [`BatchSink::done`] is called once for
-/// every recording that was taken from the inputs, and nothing of a recording comes after that.
+/// The rows of one recording come in order, interleaved with those of other recordings. [`BatchSink::done`] is called
+/// once for every recording that was read from the inputs, after all of its rows.
 pub trait BatchSink {
-    /// Some more rows of one recording from one of the extractors, both counted from 0. An error ends this recording,
-    /// and goes to its `done`.
+    /// More rows of a recording from one of the extractors (both are indices from 0). An error ends this recording, and
+    /// is passed to its `done`.
     ///
     /// # Errors
-    /// Whatever the sink cannot cope with: a full disk, a recording that is not wanted any more.
+    /// Any, for example when a file cannot be written; see [`Error::sink`](crate::Error::sink).
     fn rows(&mut self, recording: usize, extractor: usize, rows: &Rows<'_>) -> Result<()>;
 
-    /// A recording is whole: all of its rows have come, from every extractor. Or it has failed, with the reason, or was
-    /// cancelled ([`Error::Cancelled`](crate::Error::Cancelled)): what has come of it is not all, and no more will.
+    /// The end of a recording. With `Ok`, all of its rows have been given, from every extractor. With an error it has
+    /// failed, or was cancelled ([`Error::Cancelled`](crate::Error::Cancelled)), and its rows may be incomplete.
     fn done(&mut self, recording: usize, outcome: Result<Summary>);
 
-    /// A recording could be opened; this is what it says about itself.
+    /// A recording was opened.
     fn started(&mut self, _recording: usize, _audio: &AudioInfo) {}
 
-    /// How far the run is. Called about ten times a second and when a recording is done.
+    /// Progress callback: called about ten times a second, and when a recording is done.
     fn progress(&mut self, _progress: &Progress) {}
 
-    /// Whether to stop. Asked at least ten times a second while no other call into the sink or the iterator of inputs is
-    /// going on; after `true` it ends within the time of a batch.
+    /// Whether to cancel the run. Called at least ten times a second between other calls of the sink and the iterator;
+    /// after `true`, the run ends within the time of a batch.
     fn cancelled(&mut self) -> bool {
         false
     }
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Progress {
-    /// Recordings that are whole.
+    /// Recordings that are done.
     pub done: usize,
     /// Recordings that failed.
     pub failed: usize,
-    /// Seconds of audio decoded so far, of all recordings, whatever became of them.
+    /// Seconds of audio decoded so far, of all recordings, failed ones included.
     pub seconds: f64,
 }
 
-/// What a run came to.
+/// The totals of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Totals {
-    /// Recordings that are whole.
+    /// Recordings that are done.
     pub done: usize,
     /// Recordings that failed.
     pub failed: usize,
-    /// Recordings that were taken from the inputs and not whole when the run was cancelled.
+    /// Recordings that were read from the inputs and not done when the run was cancelled.
     pub cancelled: usize,
-    /// Seconds of audio of the recordings that are whole.
+    /// Seconds of audio of the recordings that are done.
     pub seconds: f64,
-    /// The most patches that were between decoder and sink at a time, of all extractors together.
-    pub most_patches: usize,
+    /// The largest number of patches between decoder and sink at any time, of all extractors together.
+    pub peak_patches: usize,
 }

@@ -16,7 +16,7 @@ use crate::extractor::{Analysis, Extractor, Rows, Summary};
 use crate::model::Model;
 use crate::{Error, Result};
 
-/// What becomes of a call on these patches.
+/// The outcome of a call on these patches.
 type Fate = dyn Fn(&[f32]) -> Result<()> + Send + Sync;
 
 /// Gives each row a fingerprint of its own, whatever it came with.
@@ -25,7 +25,7 @@ struct Fingerprint {
     like: Arc<dyn Engine>,
     batch_size: usize,
     concurrent: bool,
-    /// Says before each call what is to become of it.
+    /// Decides the outcome of each call.
     before: Arc<Fate>,
     /// Rows of each call.
     calls: Arc<Mutex<Vec<usize>>>,
@@ -102,22 +102,22 @@ fn fake_with(
     (extractor.with_engine(Arc::new(engine.clone())), engine)
 }
 
-/// Everything a run said, checked as it comes.
-struct Heard {
+/// Records all callbacks of a run, and checks them.
+struct Recorder {
     thread: ThreadId,
     extractors: usize,
     rows: HashMap<(usize, usize), Vec<Vec<f32>>>,
     done: Vec<(usize, Result<Summary>)>,
     progress: Progress,
-    /// Stop when so many are done.
+    /// Cancel when this many are done.
     enough: usize,
     /// Refuse rows of this one.
     refused: Option<usize>,
 }
 
-impl Heard {
+impl Recorder {
     fn new(extractors: usize) -> Self {
-        Heard {
+        Recorder {
             thread: std::thread::current().id(),
             extractors,
             rows: HashMap::new(),
@@ -144,7 +144,7 @@ impl Heard {
     }
 }
 
-impl BatchSink for Heard {
+impl BatchSink for Recorder {
     fn rows(&mut self, recording: usize, extractor: usize, rows: &Rows<'_>) -> Result<()> {
         assert_eq!(std::thread::current().id(), self.thread);
         assert!(!self.done.iter().any(|(index, _)| *index == recording), "rows after the end");
@@ -217,26 +217,26 @@ fn rows_do_not_depend_on_workers_batches_or_room() {
             let (first, engine) = fake_with(size, concurrent, fickle);
             let second = other.with_engine(Arc::new(Fingerprint { batch_size: size + 1, ..engine.clone() }));
             let batch = BatchExtractor::together(&[&first, &second], &options(workers, room)).unwrap();
-            let mut heard = Heard::new(2);
+            let mut recorder = Recorder::new(2);
             let inputs = clips.iter().enumerate().map(|(index, clip)| match index {
                 7 => Input::file("no/such.wav"),
                 11 => Input::Panic,
                 _ => Input::mono(clip, 16_000),
             });
-            let totals = batch.run(inputs, &mut heard).unwrap();
+            let totals = batch.run(inputs, &mut recorder).unwrap();
             assert_eq!((totals.done, totals.failed, totals.cancelled), (28, 2, 0));
-            assert_eq!((heard.progress.done, heard.progress.failed), (28, 2));
+            assert_eq!((recorder.progress.done, recorder.progress.failed), (28, 2));
             for (recording, clip) in clips.iter().enumerate() {
                 match recording {
-                    7 => assert!(matches!(heard.outcome(7), Err(Error::Io { .. }))),
+                    7 => assert!(matches!(recorder.outcome(7), Err(Error::Io { .. }))),
                     11 => {
-                        let error = heard.outcome(11).as_ref().unwrap_err().to_string();
+                        let error = recorder.outcome(11).as_ref().unwrap_err().to_string();
                         assert_eq!(error, "<samples>: panicked: deliberate");
                     }
                     _ => {
                         for (lane, extractor) in [&first, &second].into_iter().enumerate() {
                             let expected = extractor.extract_samples(clip, 16_000).unwrap();
-                            heard.assert_rows(recording, lane, &expected);
+                            recorder.assert_rows(recording, lane, &expected);
                         }
                     }
                 }
@@ -255,8 +255,8 @@ fn batches_are_full_across_recordings() {
     for concurrent in [true, false] {
         let (extractor, engine) = fake(64, concurrent);
         let batch = BatchExtractor::new(&extractor, &options(3, 0)).unwrap();
-        let mut heard = Heard::new(1);
-        batch.run(clips.iter().map(|clip| Input::mono(clip, 16_000)), &mut heard).unwrap();
+        let mut recorder = Recorder::new(1);
+        batch.run(clips.iter().map(|clip| Input::mono(clip, 16_000)), &mut recorder).unwrap();
         let calls = engine.calls.lock().unwrap();
         let rows: usize = calls.iter().sum();
         assert_eq!(rows, 300 * 2);
@@ -300,17 +300,17 @@ fn a_long_recording_neither_piles_up_nor_holds_up_short_ones() {
         };
         let (extractor, _) = fake_with(16, concurrent, slow);
         let batch = BatchExtractor::new(&extractor, &options(2, room)).unwrap();
-        let mut heard = Heard::new(1);
+        let mut recorder = Recorder::new(1);
         let inputs =
             std::iter::once(Input::file(&long)).chain((0..1000).map(|_| Input::mono(&short, 16_000)));
-        let totals = batch.run(inputs, &mut heard).unwrap();
+        let totals = batch.run(inputs, &mut recorder).unwrap();
         assert_eq!(totals.done, 1001);
         let most = if room == 0 { 4 * 16 } else { room };
-        assert!((17..=most).contains(&totals.most_patches), "{} patches", totals.most_patches);
-        let summary = heard.outcome(0).as_ref().unwrap();
+        assert!((17..=most).contains(&totals.peak_patches), "{} patches", totals.peak_patches);
+        let summary = recorder.outcome(0).as_ref().unwrap();
         assert_eq!((summary.seconds, summary.patches[0]), (7200.0, extractor.patching().count(450_001)));
         // Everyone advances by turns.
-        let place = heard.done.iter().position(|(recording, _)| *recording == 0).unwrap();
+        let place = recorder.done.iter().position(|(recording, _)| *recording == 0).unwrap();
         assert!(place >= 100, "only {place} short ones were done before the long one");
     }
 }
@@ -326,19 +326,19 @@ fn inputs_are_taken_as_they_are_needed_and_all_are_told_of_a_cancel() {
             let index = taken.fetch_add(1, Ordering::Relaxed);
             Input::mono(&clips[index % clips.len()], 16_000)
         });
-        let mut heard = Heard::new(1);
-        heard.enough = 50;
-        let totals = batch.run(endless, &mut heard).unwrap();
+        let mut recorder = Recorder::new(1);
+        recorder.enough = 50;
+        let totals = batch.run(endless, &mut recorder).unwrap();
         let taken = taken.into_inner();
         assert!((50..50 + 200).contains(&taken), "{taken} inputs taken for 50 recordings");
-        assert_eq!(heard.done.len(), taken);
+        assert_eq!(recorder.done.len(), taken);
         assert_eq!(totals.done + totals.cancelled, taken);
-        let cancelled = heard.done.iter().filter(|(_, outcome)| matches!(outcome, Err(Error::Cancelled)));
+        let cancelled = recorder.done.iter().filter(|(_, outcome)| matches!(outcome, Err(Error::Cancelled)));
         assert_eq!(cancelled.count(), totals.cancelled);
-        for (recording, outcome) in &heard.done {
+        for (recording, outcome) in &recorder.done {
             if outcome.is_ok() {
                 let expected = extractor.extract_samples(&clips[recording % clips.len()], 16_000).unwrap();
-                heard.assert_rows(*recording, 0, &expected);
+                recorder.assert_rows(*recording, 0, &expected);
             }
         }
     }
@@ -390,20 +390,24 @@ fn failures_stay_with_those_they_concern() {
             }
         });
         let batch = BatchExtractor::new(&extractor, &options(2, 0)).unwrap();
-        let mut heard = Heard::new(1);
-        heard.refused = Some(6);
+        let mut recorder = Recorder::new(1);
+        recorder.refused = Some(6);
         let loud = vec![3e3; 100_000];
         let inputs = clips
             .iter()
             .enumerate()
             .map(|(index, clip)| Input::mono(if index == 3 { &loud } else { clip }, 16_000));
-        let totals = batch.run(inputs, &mut heard).unwrap();
+        let totals = batch.run(inputs, &mut recorder).unwrap();
         assert_eq!((totals.done, totals.failed), (18, 2));
-        let reason = heard.outcome(3).as_ref().unwrap_err().to_string();
+        let reason = recorder.outcome(3).as_ref().unwrap_err().to_string();
         assert!(reason.starts_with("engine fingerprint: ") && reason.ends_with("too loud"), "{reason}");
-        assert_eq!(heard.outcome(6).as_ref().unwrap_err().to_string(), "not wanted");
+        assert_eq!(recorder.outcome(6).as_ref().unwrap_err().to_string(), "not wanted");
         for recording in (0..20).filter(|recording| ![3, 6].contains(recording)) {
-            heard.assert_rows(recording, 0, &extractor.extract_samples(&clips[recording], 16_000).unwrap());
+            recorder.assert_rows(
+                recording,
+                0,
+                &extractor.extract_samples(&clips[recording], 16_000).unwrap(),
+            );
         }
     }
 }
@@ -424,11 +428,11 @@ fn a_panic_of_the_caller_s_own_ends_the_run() {
         let endless = || clips.iter().cycle().map(|clip| Input::mono(clip, 16_000));
         let run = || batch.run(endless(), &mut Panics);
         assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
-        let mut heard = Heard::new(1);
+        let mut recorder = Recorder::new(1);
         let ending = endless().take(30).chain(std::iter::once_with(|| panic!("in the inputs")));
-        assert!(catch_unwind(AssertUnwindSafe(|| batch.run(ending, &mut heard))).is_err());
+        assert!(catch_unwind(AssertUnwindSafe(|| batch.run(ending, &mut recorder))).is_err());
         // It can be used again.
-        let totals = batch.run(endless().take(20), &mut Heard::new(1)).unwrap();
+        let totals = batch.run(endless().take(20), &mut Recorder::new(1)).unwrap();
         assert_eq!(totals.done, 20);
     }
 }
@@ -437,13 +441,13 @@ fn a_panic_of_the_caller_s_own_ends_the_run() {
 fn nothing_to_do_and_what_cannot_be_done_are_said() {
     let (extractor, _) = fake(2, true);
     let batch = BatchExtractor::new(&extractor, &BatchOptions::default()).unwrap();
-    let totals = batch.run([], &mut Heard::new(1)).unwrap();
+    let totals = batch.run([], &mut Recorder::new(1)).unwrap();
     assert_eq!((totals.done, totals.failed, totals.cancelled), (0, 0, 0));
     assert!(BatchExtractor::together(&[], &BatchOptions::default()).is_err());
     assert!(BatchExtractor::new(&extractor, &options(1_000_000, 0)).is_err());
-    let mut heard = Heard::new(1);
+    let mut recorder = Recorder::new(1);
     let stereo = |channels| Input::Samples { samples: vec![0.0; 9].into(), channels, sample_rate: 16_000 };
     let inputs = [stereo(0), stereo(2), Input::mono(vec![f32::NAN], 16_000), Input::mono(vec![0.0], 1)];
-    let totals = batch.run(inputs, &mut heard).unwrap();
+    let totals = batch.run(inputs, &mut recorder).unwrap();
     assert_eq!((totals.done, totals.failed), (0, 4));
 }

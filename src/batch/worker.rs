@@ -1,4 +1,4 @@
-//! Threads that decode and, where the engine lets them, run batches.
+//! Threads that decode and, if the engine is concurrent, run batches.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,50 +19,50 @@ use crate::mel::BANDS;
 use crate::patches::Patcher;
 use crate::{Error, Result};
 
-/// How long a batch that is not full waits while no recording is there to fill it: those handed out late do not each
-/// cost a batch, and those handed out one at a time are not kept waiting.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// How long a partial batch waits while no recording is being decoded: inputs that come in quick succession share
+/// batches, and an input that comes alone is not delayed for long.
+const FLUSH_DELAY: Duration = Duration::from_millis(50);
 
-/// A recording that waits for a worker, or has one.
+/// A recording for a worker.
 pub(super) struct Job<'a> {
     pub recording: usize,
     pub input: Input<'a>,
-    /// Set when nobody wants its rows any more.
+    /// Set when the recording has failed, so that its rows are no longer needed.
     pub abandoned: Arc<AtomicBool>,
 }
 
-/// What the caller's thread is told.
+/// A message to the calling thread.
 pub(super) enum Event {
-    /// A recording could be opened.
+    /// A recording was opened.
     Started(usize, AudioInfo),
-    /// A batch has been through the networks.
+    /// A batch was run.
     Ran(Batch),
-    /// A recording has been heard to its end, or cannot be. Its last rows may still be on their way.
+    /// A recording is decoded to its end, or has failed. Its last rows may still be under way.
     Ended(usize, Result<Summary>),
 }
 
-/// One worker's ends of everything.
+/// A worker, with its ends of the channels.
 pub(super) struct Worker<'r, 'a> {
     pub shared: &'r Shared<'r>,
     /// One for each extractor.
     pub assemblers: &'r [Assembler<'r>],
     pub jobs: Receiver<Job<'a>>,
-    /// Full batches for workers that have nothing else to do.
+    /// Full batches for idle workers.
     pub offers: Sender<Batch>,
     pub offered: Receiver<Batch>,
-    /// The way to the thread of each engine whose calls take turns.
+    /// The queue of the thread of each engine that serializes its calls.
     pub engines: Vec<Option<Sender<Batch>>>,
     pub events: Sender<Event>,
 }
 
-/// Runs the batches of an engine whose calls take turns.
+/// Runs the batches of an engine that serializes its calls.
 pub(super) fn serve(shared: &Shared<'_>, waiting: &Receiver<Batch>, events: &Sender<Event>) {
     for batch in waiting {
         run(shared, batch, events);
     }
 }
 
-/// Takes one batch through the networks and tells the caller.
+/// Runs one batch and sends it to the calling thread.
 fn run(shared: &Shared<'_>, mut batch: Batch, events: &Sender<Event>) {
     let extractor = &shared.batch.lanes[batch.lane].extractor;
     let Batch { patches, rows, values, .. } = &mut batch;
@@ -70,16 +70,16 @@ fn run(shared: &Shared<'_>, mut batch: Batch, events: &Sender<Event>) {
         Err(Error::Cancelled)
     } else {
         let compute = || values.compute(extractor, patches, *rows);
-        // Its buffers hold garbage then, which nobody reads.
+        // After a panic its buffers hold garbage, which is not read.
         catch_unwind(AssertUnwindSafe(compute)).unwrap_or_else(|panic| {
             Err(Error::Engine { engine: extractor.engine().name(), reason: reason(&*panic) })
         })
     };
-    // An error only says that nobody listens any more.
+    // An error means that the run has ended.
     let _ = events.send(Event::Ran(batch));
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn reason(panic: &(dyn Any + Send)) -> String {
     format!("panicked: {}", panic_message(panic))
 }
@@ -98,10 +98,10 @@ impl Worker<'_, '_> {
                     Ok(job) => self.recording(&job, &mut front),
                     Err(_) => break,
                 },
-                default(PATIENCE) => self.flush_if_idle(),
+                default(FLUSH_DELAY) => self.flush_if_idle(),
             }
         }
-        // No more recordings. The last to have had one leaves nothing behind; the others help.
+        // No more recordings. The worker that had the last one flushes the partial batch; the others help.
         self.flush_if_idle();
         let Worker { shared, offers, offered, engines, events, .. } = self;
         drop((offers, engines));
@@ -110,11 +110,11 @@ impl Worker<'_, '_> {
         }
     }
 
-    /// Takes one recording from its first sample to its last patch.
+    /// Decodes one recording and submits its patches.
     fn recording(&self, job: &Job<'_>, front: &mut Front) {
         self.shared.decoding.fetch_add(1, Ordering::AcqRel);
-        let hear = || self.hear(job, front);
-        let outcome = catch_unwind(AssertUnwindSafe(hear)).unwrap_or_else(|panic| {
+        let decode = || self.decode(job, front);
+        let outcome = catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
             let path = match &job.input {
                 Input::File(path) => path.clone(),
                 _ => PathBuf::from("<samples>"),
@@ -125,10 +125,10 @@ impl Worker<'_, '_> {
         self.shared.decoding.fetch_sub(1, Ordering::AcqRel);
     }
 
-    fn hear(&self, job: &Job<'_>, front: &mut Front) -> Result<Summary> {
+    fn decode(&self, job: &Job<'_>, front: &mut Front) -> Result<Summary> {
         let batch = self.shared.batch;
-        let unwanted = || self.shared.stop.load(Ordering::Acquire) || job.abandoned.load(Ordering::Acquire);
-        if unwanted() {
+        let stopped = || self.shared.stop.load(Ordering::Acquire) || job.abandoned.load(Ordering::Acquire);
+        if stopped() {
             return Err(Error::Cancelled);
         }
         let mut recording = Recording::open(&job.input, batch.rate, batch.resampler)?;
@@ -137,14 +137,14 @@ impl Worker<'_, '_> {
         front.reset();
         let read = |samples: &mut Vec<f32>| {
             let more = recording.read(samples)?;
-            if more && unwanted() {
+            if more && stopped() {
                 return Err(Error::Cancelled);
             }
-            self.shared.heard.fetch_add(samples.len() as u64, Ordering::Relaxed);
+            self.shared.decoded.fetch_add(samples.len() as u64, Ordering::Relaxed);
             Ok(more)
         };
         let Front { frames, patchers } = front;
-        let heard = frames.run(read, |frames, _| self.cut(job.recording, frames, patchers))?;
+        let decoded = frames.run(read, |frames, _| self.cut(job.recording, frames, patchers))?;
         for (lane, (patcher, patches)) in patchers.iter_mut().enumerate() {
             if let Some(patch) = patcher.finish(batch.lanes[lane].extractor.last_patch()) {
                 self.submit(lane, job.recording, *patches, patch)?;
@@ -153,7 +153,7 @@ impl Worker<'_, '_> {
         }
         Ok(Summary {
             audio,
-            seconds: heard as f64 / f64::from(batch.rate),
+            seconds: decoded as f64 / f64::from(batch.rate),
             patches: patchers.iter().map(|(_, patches)| *patches).collect(),
             warnings: recording.warnings(),
         })
@@ -178,10 +178,10 @@ impl Worker<'_, '_> {
         Ok(())
     }
 
-    /// Has a batch run: by its engine's thread, by a worker that has nothing to do, or here.
+    /// Runs a batch on its engine's thread, on an idle worker, or here.
     fn dispatch(&self, batch: Batch) {
         match &self.engines[batch.lane] {
-            // There is room for every batch that exists.
+            // The queue has room for every batch.
             Some(engine) => drop(engine.send(batch)),
             None => match self.offers.try_send(batch) {
                 Ok(()) => {}
@@ -192,8 +192,7 @@ impl Worker<'_, '_> {
         }
     }
 
-    /// Has the batches run that are not full if nobody is about to fill them, shared among the workers that have
-    /// nothing to do.
+    /// Runs partial batches if no recording is being decoded that could fill them, divided among the idle workers.
     fn flush_if_idle(&self) {
         if self.shared.decoding.load(Ordering::Acquire) > 0 {
             return;
@@ -205,7 +204,7 @@ impl Worker<'_, '_> {
                     if let Err(TrySendError::Full(part) | TrySendError::Disconnected(part)) =
                         self.offers.try_send(part)
                     {
-                        // Nobody is waiting.
+                        // No worker is idle.
                         run(self.shared, part, &self.events);
                         break;
                     }
@@ -218,10 +217,10 @@ impl Worker<'_, '_> {
     }
 }
 
-/// From samples to patches, for one recording after another.
+/// The front end of a worker: samples to patches, for one recording after another.
 struct Front {
     frames: Frames,
-    /// Each extractor's, with how many it has cut.
+    /// One for each extractor, with the number of patches it has cut.
     patchers: Vec<(Patcher, u64)>,
 }
 
@@ -231,7 +230,7 @@ impl Front {
         Front { frames: Frames::new(), patchers: shared.batch.lanes.iter().map(patcher).collect() }
     }
 
-    /// Forgets a recording that was left in the middle.
+    /// Discards the state of a recording that was abandoned.
     fn reset(&mut self) {
         for (patcher, patches) in &mut self.patchers {
             patcher.reset();

@@ -1,4 +1,4 @@
-//! What this machine can run models on.
+//! The devices of this machine.
 
 use super::effnet::KernelSet;
 use super::options::Precision;
@@ -6,14 +6,21 @@ use super::plugin::Library;
 
 /// A device that models can run on.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DeviceInfo {
     /// Its name, as [`Device`](super::Device) is parsed from: `cpu`, `cuda:0`.
     pub name: String,
-    /// What it is, for people.
+    /// A description to show to users: `CPU, AVX-512`.
     pub description: String,
 }
 
-/// The devices that answer, the CPU first. Where the torch plugin is installed, this loads it to ask.
+/// The devices that are available, the CPU first. If the torch plugin is installed, it is loaded to list CUDA devices.
+///
+/// ```
+/// for device in sleeve::engine::devices() {
+///     println!("{}: {}", device.name, device.description);
+/// }
+/// ```
 pub fn devices() -> Vec<DeviceInfo> {
     let kernels = KernelSet::best(Precision::F32).map_or(String::new(), |set| format!(", {set}"));
     let mut devices = vec![DeviceInfo { name: "cpu".to_owned(), description: format!("CPU{kernels}") }];

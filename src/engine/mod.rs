@@ -1,7 +1,8 @@
-//! Engines: a batch of inputs through one network.
+//! Engines: they run a batch of inputs through one network.
 //!
-//! An engine knows nothing of audio or files. Its input rows are flat: a patch of `frames x bands`
-//! mel values (time-major), or one embedding for a head.
+//! An engine works on numbers alone, without audio or files. Its input rows are flat: a patch of `frames x bands` mel
+//! values (time-major), or for a head one embedding. [`Model::engine`](crate::model::Model::engine) makes one;
+//! [`devices`] lists where it can run.
 
 mod device;
 pub mod effnet;
@@ -19,23 +20,31 @@ pub use options::{Device, EngineChoice, EngineOptions, Precision};
 /// What one output tensor is for (`output_purpose` in Essentia's metadata).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// Class activations.
+    /// Activations of classes, such as tags.
     Predictions,
     /// A vector that describes the sound.
     Embeddings,
-    /// Not said.
+    /// The metadata does not say.
     Other,
 }
 
 /// One output of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OutputSpec {
     /// The tensor's name in the graph.
     pub name: String,
     /// What it is for.
     pub purpose: Purpose,
-    /// Values a row.
+    /// Values per row.
     pub dim: usize,
+}
+
+impl OutputSpec {
+    /// An output of `dim` values per row.
+    pub fn new(name: impl Into<String>, purpose: Purpose, dim: usize) -> Self {
+        OutputSpec { name: name.into(), purpose, dim }
+    }
 }
 
 /// The shape of one input row.
@@ -64,7 +73,7 @@ impl InputSpec {
         }
     }
 
-    /// Whether a row holds no value at all.
+    /// Whether a row has no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -72,12 +81,12 @@ impl InputSpec {
 
 /// A network ready to run. Engines are shared between threads; `run` may be called concurrently.
 ///
-/// For a given engine instance a row's outputs are the same bits whatever the batch it came in.
+/// An engine gives the same bits for a row, whatever the rest of the batch is.
 pub trait Engine: Send + Sync {
     /// The engine's short name, as in `--engine`: `effnet`, `onnx`, `torch`.
     fn name(&self) -> &'static str;
 
-    /// Where and how it computes, for people: `cpu, AVX-512, f32, 2 threads`.
+    /// A description to show to users: `cpu, AVX-512, f32, 2 threads`.
     fn describe(&self) -> String;
 
     /// The shape of one input row.
@@ -86,7 +95,7 @@ pub trait Engine: Send + Sync {
     /// Every output of the network, in the graph's order.
     fn outputs(&self) -> &[OutputSpec];
 
-    /// The number of rows it runs best at.
+    /// The number of rows per batch at which it is fastest.
     fn batch_size(&self) -> usize;
 
     /// Runs `rows` rows. `input` holds `rows * input().len()` values; for each `(index, buffer)` of
@@ -96,9 +105,9 @@ pub trait Engine: Send + Sync {
     /// `InvalidArgument` when a length or an index does not fit; `Engine` when the network fails.
     fn run(&self, input: &[f32], rows: usize, wanted: &mut [(usize, &mut [f32])]) -> Result<()>;
 
-    /// The same network for callers with threads of their own: an engine that computes a call on one thread, so that
-    /// calls from several threads proceed side by side. It gives the same bits and shares the weights. `None` where
-    /// calls take turns whatever one does, as on a GPU.
+    /// The same network for callers with threads of their own: an engine that uses one thread per call, so that calls
+    /// from several threads run in parallel. It gives the same bits and shares the weights. `None` if calls are always
+    /// serialized, as on a GPU.
     fn concurrent(&self) -> Option<Arc<dyn Engine>> {
         None
     }

@@ -1,4 +1,4 @@
-//! What a caller may ask of an engine.
+//! Options of an engine: which one, on which device, in which arithmetic.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,9 +6,12 @@ use std::str::FromStr;
 use crate::Error;
 
 /// Which engine runs the network.
+///
+/// Parsed from the names of the program's `--engine`: `"onnx".parse::<EngineChoice>()?`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EngineChoice {
-    /// The fastest that runs the model on the device.
+    /// The fastest engine that can run the model on the device.
     #[default]
     Auto,
     /// The fused EfficientNet-B0 engine.
@@ -20,21 +23,30 @@ pub enum EngineChoice {
 }
 
 /// Where a network runs.
+///
+/// ```
+/// use sleeve::engine::Device;
+///
+/// assert_eq!("cuda:1".parse::<Device>()?, Device::Cuda(vec![1]));
+/// assert!("gpu".parse::<Device>().is_err());
+/// # Ok::<(), sleeve::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Device {
-    /// CUDA if it answers, else the CPU; the choice is reported.
+    /// CUDA if a device is available, else the CPU; the choice is logged.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
-    /// CUDA devices by index; `cuda` alone is device 0.
+    /// CUDA devices by index; `"cuda"` is device 0.
     Cuda(Vec<u32>),
 }
 
-/// The arithmetic a network runs in.
+/// The floating-point arithmetic of a network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Precision {
-    /// What the engine does best without a visible loss: f32 on a CPU.
+    /// The engine's default, without a visible loss of accuracy: f32 on a CPU.
     #[default]
     Auto,
     /// 32-bit floats throughout.
@@ -45,23 +57,66 @@ pub enum Precision {
     Fp16,
 }
 
-/// Everything an engine is built with.
+/// Options of an engine.
+///
+/// ```
+/// use sleeve::engine::{Device, EngineOptions};
+///
+/// let options = EngineOptions::new().device(Device::Cpu).threads(4);
+/// assert_eq!(options.batch_size, None);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EngineOptions {
-    /// Which engine; automatic by default.
+    /// The engine; automatic by default.
     pub engine: EngineChoice,
-    /// Which device; automatic by default.
+    /// The device; automatic by default.
     pub device: Device,
-    /// Which arithmetic; automatic by default.
+    /// The arithmetic; automatic by default.
     pub precision: Precision,
-    /// Threads one `run` may use; 0 (the default) means every core the process may use.
+    /// Threads of one `run`; 0 (the default) means every core that the process may use.
     pub threads: usize,
-    /// Rows a batch; `None` (the default) lets the engine choose.
+    /// Rows per batch; `None` (the default) lets the engine choose.
     pub batch_size: Option<usize>,
 }
 
 impl EngineOptions {
-    /// The thread count with 0 resolved to the cores this process may use.
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the engine.
+    pub fn engine(mut self, engine: EngineChoice) -> Self {
+        self.engine = engine;
+        self
+    }
+
+    /// Sets the device.
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// Sets the arithmetic.
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// Sets the number of threads.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Sets the rows per batch; `None` lets the engine choose.
+    pub fn batch_size(mut self, rows: impl Into<Option<usize>>) -> Self {
+        self.batch_size = rows.into();
+        self
+    }
+
+    /// The number of threads, with 0 resolved to the number of cores that the process may use.
     pub fn resolved_threads(&self) -> usize {
         match self.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),

@@ -1,4 +1,4 @@
-//! Everything about one recording at once.
+//! The result of one recording.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
@@ -6,28 +6,31 @@ use super::{Extractor, OutputInfo, Rows, Sink};
 use crate::Result;
 use crate::engine::Purpose;
 
-/// One output for every patch.
+/// The values of one output for every patch.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct OutputRows {
-    /// What it is.
+    /// The output.
     pub info: OutputInfo,
     /// `[patches, dim]`.
     pub values: Array2<f32>,
 }
 
-/// What an extractor says about one recording.
+/// The result of an extractor for one recording: embeddings and predictions of every patch.
+///
+/// [`Extractor`] has an example.
 #[derive(Clone, Debug)]
 pub struct Analysis {
     rows: usize,
     times: Vec<f64>,
     outputs: Vec<OutputRows>,
     warnings: Vec<String>,
-    /// Rows still flat, until `finish`.
+    /// The rows before `finish`, flat.
     flat: Vec<Vec<f32>>,
 }
 
 impl Analysis {
-    /// Nothing yet: a [`Sink`] of `extractor`'s rows. [`finish`](Self::finish) makes arrays of them.
+    /// An empty analysis that collects rows as a [`Sink`]; [`finish`](Self::finish) completes it.
     pub fn collect(extractor: &Extractor) -> Self {
         let outputs: Vec<OutputRows> = extractor
             .outputs()
@@ -37,12 +40,12 @@ impl Analysis {
         Analysis { rows: 0, times: Vec::new(), outputs, warnings: Vec::new(), flat }
     }
 
-    /// Rows that belong to no recording.
+    /// Rows without a recording.
     pub(super) fn of_rows(rows: usize, outputs: Vec<OutputRows>) -> Self {
         Analysis { rows, times: Vec::new(), outputs, warnings: Vec::new(), flat: Vec::new() }
     }
 
-    /// The rows that were collected, and what a user should know about the recording.
+    /// Completes the analysis, with the warnings of [`Summary::warnings`](super::Summary::warnings).
     pub fn finish(mut self, warnings: Vec<String>) -> Self {
         self.rows = self.times.len();
         for (output, values) in self.outputs.iter_mut().zip(std::mem::take(&mut self.flat)) {
@@ -53,56 +56,57 @@ impl Analysis {
         self
     }
 
-    /// How many patches, and so rows, there are.
+    /// The number of patches, which is the number of rows of each output.
     pub fn patch_count(&self) -> usize {
         self.rows
     }
 
-    /// Whether there is no patch: the recording was shorter than one.
+    /// Whether there are no patches, because the recording is shorter than one.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }
 
-    /// The model's embeddings, `[patches, dim]`; `None` if the model has none or they were not asked for.
+    /// The model's embeddings, `[patches, dim]`; `None` if the model has none or they were not
+    /// selected.
     pub fn embeddings(&self) -> Option<ArrayView2<'_, f32>> {
         self.find(Purpose::Embeddings).map(|output| output.values.view())
     }
 
-    /// The mean of the embeddings over all patches; `None` without embeddings or without a patch.
+    /// The mean of the embeddings over all patches; `None` without embeddings or patches.
     pub fn mean(&self) -> Option<Array1<f32>> {
         self.embeddings()?.mean_axis(Axis(0))
     }
 
-    /// Where each patch starts, in seconds; nothing for rows that a [`Predictor`](super::Predictor) gave.
+    /// The start of each patch in seconds; empty for the result of a [`Predictor`](super::Predictor).
     pub fn times(&self) -> &[f64] {
         &self.times
     }
 
-    /// The predictions, `[patches, classes]`: of the last head if there is one, else of the model itself.
+    /// The predictions, `[patches, classes]`: those of the last head, or of the model if there is no head.
     pub fn predictions(&self) -> Option<ArrayView2<'_, f32>> {
         self.find(Purpose::Predictions).map(|output| output.values.view())
     }
 
-    /// The names of the columns of [`Analysis::predictions`]; empty where the metadata has none.
+    /// The names of the columns of [`Analysis::predictions`]; empty if the metadata has none.
     pub fn classes(&self) -> &[String] {
         self.find(Purpose::Predictions).map_or(&[], |output| &output.info.classes)
     }
 
-    /// Every output, in the extractor's order.
+    /// All outputs, in the extractor's order.
     pub fn outputs(&self) -> &[OutputRows] {
         &self.outputs
     }
 
-    /// What a user should know about the recording: it was cut short, its header lied.
+    /// Warnings about the recording, such as a truncated file or a wrong header.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// The position in [`Analysis::outputs`] of what [`Analysis::embeddings`] or [`Analysis::predictions`] gives.
+    /// The index in [`Analysis::outputs`] of [`Analysis::embeddings`] or [`Analysis::predictions`].
     pub fn index_of(&self, purpose: Purpose) -> Option<usize> {
         let is_it = |output: &OutputRows| output.info.purpose == purpose;
         match purpose {
-            // A head's embeddings are not the recording's; a head's predictions are the ones asked for.
+            // The embeddings are the model's own, never a head's; the predictions are the last head's.
             Purpose::Embeddings => {
                 self.outputs.iter().position(|output| !output.info.from_head && is_it(output))
             }

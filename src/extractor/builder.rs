@@ -1,4 +1,4 @@
-//! Choosing what an extractor gives and how it runs.
+//! Options of an extractor: model, heads, outputs, engine.
 
 use super::{Extractor, Head, OutputInfo, Source};
 use crate::audio::Resampler;
@@ -7,10 +7,27 @@ use crate::model::Model;
 use crate::patches::{LastPatch, Patching};
 use crate::{Error, Result, mel};
 
-/// The most rows a batch may have; beyond this, memory grows and speed does not.
-const LARGEST_BATCH: usize = 4096;
+/// The largest batch. Larger ones need more memory and are no faster.
+const MAX_BATCH: usize = 4096;
 
-/// An extractor in the making.
+/// Sets the options of an [`Extractor`] and loads it.
+///
+/// ```no_run
+/// use sleeve::engine::Device;
+/// use sleeve::extractor::Extractor;
+/// use sleeve::model::Model;
+/// use sleeve::patches::LastPatch;
+///
+/// let extractor = Extractor::builder(Model::open("discogs-effnet-bs64-1.onnx")?)
+///     .head(Model::open("genre_discogs400-discogs-effnet-1.onnx")?)
+///     .device(Device::Cpu)
+///     .last_patch(LastPatch::Repeat)
+///     .output("embeddings")
+///     .build()?;
+/// let analysis = extractor.extract_file("song.mp3")?;
+/// println!("{:?}", analysis.predictions());
+/// # Ok::<(), sleeve::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct ExtractorBuilder {
     model: Model,
@@ -35,62 +52,62 @@ impl ExtractorBuilder {
         }
     }
 
-    /// Adds a head: a model whose input is an embedding of this one.
+    /// Adds a head: a model whose input is the embedding of this one. Its outputs follow those of the model.
     pub fn head(mut self, head: Model) -> Self {
         self.heads.push(head);
         self
     }
 
-    /// Which engine runs the model; automatic by default.
+    /// Sets the engine; automatic by default.
     pub fn engine(mut self, engine: EngineChoice) -> Self {
         self.options.engine = engine;
         self
     }
 
-    /// Where the model runs; automatic by default.
+    /// Sets the device; automatic by default.
     pub fn device(mut self, device: Device) -> Self {
         self.options.device = device;
         self
     }
 
-    /// The arithmetic it runs in; automatic by default.
+    /// Sets the arithmetic; automatic by default.
     pub fn precision(mut self, precision: Precision) -> Self {
         self.options.precision = precision;
         self
     }
 
-    /// Threads the network may use; 0 (the default) means every core the process may use.
+    /// Sets the number of threads of the network; 0 (the default) means every core that the process may use.
     pub fn threads(mut self, threads: usize) -> Self {
         self.options.threads = threads;
         self
     }
 
-    /// Patches a batch, 1 to 4,096; the engine's own choice by default.
+    /// Sets the patches per batch, 1 to 4,096; by default the engine chooses.
     pub fn batch_size(mut self, rows: usize) -> Self {
         self.options.batch_size = Some(rows);
         self
     }
 
-    /// How audio at other rates is brought to the model's; linear (as published models expect) by default.
+    /// Sets the method that converts audio to the model's sample rate; linear by default, as published models expect.
     pub fn resampler(mut self, resampler: Resampler) -> Self {
         self.resampler = resampler;
         self
     }
 
-    /// What becomes of the frames after the last complete patch; discarded by default.
+    /// Sets the policy for the mel frames after the last complete patch; discarded by default.
     pub fn last_patch(mut self, last_patch: LastPatch) -> Self {
         self.last_patch = last_patch;
         self
     }
 
-    /// Frames from one patch to the next, in place of the model's own; at least 1.
+    /// Sets the mel frames from one patch to the next, at least 1; by default the model's own.
     pub fn patch_hop(mut self, frames: usize) -> Self {
         self.patch_hop = Some(frames);
         self
     }
 
-    /// Asks for one output of the model, by purpose (`embeddings`, `predictions`) or by the tensor's name; may
-    /// be called several times. By default every output whose purpose is known is given, or all if none is.
+    /// Selects an output of the model by purpose (`embeddings`, `predictions`) or by the tensor's name. Call it once
+    /// per output. By default every output with a known purpose is given, or all outputs if none has one.
     pub fn output(mut self, name: impl Into<String>) -> Self {
         self.wanted.push(name.into());
         self
@@ -99,8 +116,8 @@ impl ExtractorBuilder {
     /// Loads the networks.
     ///
     /// # Errors
-    /// `Model` or `InvalidArgument` when the model is a head, a head does not fit, or an output does not
-    /// exist; `Unavailable` when the engine, device or precision is not here.
+    /// `Model` or `InvalidArgument` if the model is itself a head, a head does not fit the model, or an output does not
+    /// exist; `Unavailable` if the engine, device or precision is not available.
     pub fn build(self) -> Result<Extractor> {
         let ExtractorBuilder { model, heads, mut options, resampler, last_patch, patch_hop, wanted } = self;
         let mut patching = model_patching(&model)?;
@@ -108,9 +125,11 @@ impl ExtractorBuilder {
             patching = Patching::new(patching.frames(), hop)?;
         }
         if let Some(rows) = options.batch_size
-            && !(1..=LARGEST_BATCH).contains(&rows)
+            && !(1..=MAX_BATCH).contains(&rows)
         {
-            return Err(Error::InvalidArgument(format!("a batch has 1 to {LARGEST_BATCH} rows, not {rows}")));
+            return Err(Error::InvalidArgument(format!(
+                "the batch size must be 1 to {MAX_BATCH}, not {rows}"
+            )));
         }
         let engine = model.engine(&options)?;
         let wanted = wanted_outputs(&model, &wanted)?;
@@ -122,8 +141,8 @@ impl ExtractorBuilder {
             .collect();
         let mut warnings = model.warnings().to_vec();
 
-        // Heads are small: one thread, on the CPU, whatever the model itself runs on.
-        options = EngineOptions { threads: 1, batch_size: options.batch_size, ..EngineOptions::default() };
+        // Heads are small: one thread of the CPU, whatever the model itself runs on.
+        options = EngineOptions::new().threads(1).batch_size(options.batch_size);
         let mut chained = Vec::new();
         for head in heads {
             let feeds = feeding_output(&model, &head)?;
@@ -138,7 +157,7 @@ impl ExtractorBuilder {
             warnings.extend_from_slice(head.warnings());
             chained.push(Head { engine: head.engine(&options)?, model: head, reads, computed: head_outputs });
         }
-        let batch_size = options.batch_size.unwrap_or(engine.batch_size()).clamp(1, LARGEST_BATCH);
+        let batch_size = options.batch_size.unwrap_or(engine.batch_size()).clamp(1, MAX_BATCH);
         Ok(Extractor {
             patching,
             model,
@@ -154,7 +173,7 @@ impl ExtractorBuilder {
     }
 }
 
-/// How the model's patches are cut; an error if it does not take mel patches.
+/// The patch length and hop of the model; an error if it does not take mel patches.
 fn model_patching(model: &Model) -> Result<Patching> {
     match model.input() {
         InputSpec::Patch { bands: mel::BANDS, .. } => {
@@ -163,18 +182,18 @@ fn model_patching(model: &Model) -> Result<Patching> {
         }
         InputSpec::Patch { bands, .. } => Err(Error::model(
             model.name(),
-            format!("takes {bands} mel bands a frame, and the MusiCNN front end gives {}", mel::BANDS),
+            format!("takes mel frames of {bands} bands; the MusiCNN front end gives {}", mel::BANDS),
         )),
         InputSpec::Vector { dim } => Err(Error::model(
             model.name(),
             format!(
-                "is a head: it takes vectors of {dim} values, not audio; chain it behind an embedding model"
+                "is a head: it takes vectors of {dim} values, not audio; use it together with an embedding model"
             ),
         )),
     }
 }
 
-/// The outputs that were named, or those with a known purpose, or all.
+/// The selected outputs, or those with a known purpose, or all.
 pub(super) fn wanted_outputs(model: &Model, names: &[String]) -> Result<Vec<usize>> {
     let outputs = model.outputs();
     if names.is_empty() {
@@ -190,8 +209,8 @@ pub(super) fn wanted_outputs(model: &Model, names: &[String]) -> Result<Vec<usiz
             _ => None,
         };
         let index = index.or_else(|| model.output_named(name)).ok_or_else(|| {
-            let known: Vec<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
-            Error::model(model.name(), format!("has no output `{name}`; it has {}", known.join(", ")))
+            let names: Vec<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
+            Error::model(model.name(), format!("has no output `{name}`; it has {}", names.join(", ")))
         })?;
         if !wanted.contains(&index) {
             wanted.push(index);
@@ -200,7 +219,7 @@ pub(super) fn wanted_outputs(model: &Model, names: &[String]) -> Result<Vec<usiz
     Ok(wanted)
 }
 
-/// The output of `model` that `head` reads: its embeddings if they fit, else the only output that does.
+/// The output of `model` that `head` reads: its embeddings if they fit, else the only output that fits.
 fn feeding_output(model: &Model, head: &Model) -> Result<usize> {
     let InputSpec::Vector { dim } = head.input() else {
         return Err(Error::model(head.name(), "is not a head: it takes mel patches, not embeddings"));

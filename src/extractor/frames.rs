@@ -1,4 +1,4 @@
-//! A recording to mel frames: the one loop that decodes, resamples and runs the front end.
+//! The loop that decodes a recording, resamples it and computes its mel frames.
 
 use std::path::Path;
 
@@ -19,36 +19,36 @@ impl Frames {
         Frames { mel: MelStream::new(), samples: Vec::new(), frames: Vec::new() }
     }
 
-    /// Takes one recording from its first sample to its last frame, and returns how many mono samples it has. `read`
-    /// appends the next samples and says whether there were any; `take` has the frames that they complete (none, often)
-    /// and the number of samples so far.
+    /// Processes one recording and returns its number of mono samples. `read` appends the next samples and returns
+    /// whether there were any; `take` receives the mel frames that they complete (often none) and the number of samples
+    /// so far.
     pub(crate) fn run(
         &mut self,
         mut read: impl FnMut(&mut Vec<f32>) -> Result<bool>,
         mut take: impl FnMut(&[f32], u64) -> Result<()>,
     ) -> Result<u64> {
-        // A recording that was left in the middle is forgotten.
+        // Discards a recording that was abandoned.
         self.mel.reset();
-        let mut heard = 0;
+        let mut count = 0;
         loop {
             self.samples.clear();
             if !read(&mut self.samples)? {
                 break;
             }
-            heard += self.samples.len() as u64;
+            count += self.samples.len() as u64;
             self.frames.clear();
             self.mel.push(&self.samples, &mut self.frames);
-            take(&self.frames, heard)?;
+            take(&self.frames, count)?;
         }
         self.frames.clear();
         self.mel.finish(&mut self.frames);
-        take(&self.frames, heard)?;
-        Ok(heard)
+        take(&self.frames, count)?;
+        Ok(count)
     }
 }
 
-/// Decodes a file and gives its mel frames to `take`, some at a time, [`BANDS`](crate::mel::BANDS) values each: in memory
-/// that does not grow with the recording. `patches` of the summary is empty.
+/// Decodes a file and passes its mel frames to `take`, some at a time, [`BANDS`](crate::mel::BANDS) values per frame,
+/// in memory that does not grow with the recording. `patches` of the summary is empty.
 ///
 /// ```no_run
 /// use sleeve::audio::Resampler;
@@ -74,16 +74,16 @@ pub fn each_frame(
     each_frame_of(MonoReader::open(path, SAMPLE_RATE, resampler)?, take)
 }
 
-/// The same for a recording that is open already, as mono at [`SAMPLE_RATE`] Hz.
+/// [`each_frame`] for a recording that is already open, as mono at [`SAMPLE_RATE`] Hz.
 ///
 /// # Errors
 /// As [`MonoReader::read`], and whatever `take` returns.
 pub fn each_frame_of(mut reader: MonoReader, mut take: impl FnMut(&[f32]) -> Result<()>) -> Result<Summary> {
     let audio = reader.info().clone();
-    let heard = Frames::new().run(|samples| Ok(reader.read(samples)? > 0), |frames, _| take(frames))?;
+    let count = Frames::new().run(|samples| Ok(reader.read(samples)? > 0), |frames, _| take(frames))?;
     Ok(Summary {
         audio,
-        seconds: heard as f64 / f64::from(SAMPLE_RATE),
+        seconds: count as f64 / f64::from(SAMPLE_RATE),
         patches: Vec::new(),
         warnings: reader.warnings().to_vec(),
     })

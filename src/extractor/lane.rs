@@ -1,18 +1,18 @@
-//! Mel frames in, rows out: one extractor's share of a run.
+//! One extractor in a run: mel frames in, rows out.
 
 use super::values::Values;
 use super::{Extractor, Rows, Sink};
 use crate::Result;
 use crate::patches::Patcher;
 
-/// What one extractor holds while a recording passes through it: at most one batch.
+/// The state of one extractor while it processes a recording: at most one batch of patches.
 pub(super) struct Lane {
     extractor: Extractor,
     patcher: Patcher,
     /// The patches of the batch so far, flat.
     batch: Vec<f32>,
     rows: usize,
-    /// Patches whose rows the sink has had.
+    /// Patches whose rows were given to the sink.
     given: u64,
     values: Values,
     times: Vec<f64>,
@@ -31,7 +31,7 @@ impl Lane {
         }
     }
 
-    /// Takes some frames and runs every batch they fill.
+    /// Takes mel frames and runs every batch that they fill.
     pub(super) fn frames(&mut self, frames: &[f32], sink: &mut dyn Sink) -> Result<()> {
         let mut rest = frames;
         while let Some(patch) = self.patcher.next(&mut rest) {
@@ -44,7 +44,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Takes one patch as it is, in place of frames.
+    /// Takes one patch in place of mel frames.
     pub(super) fn patch(&mut self, patch: &[f32], sink: &mut dyn Sink) -> Result<()> {
         self.batch.extend_from_slice(patch);
         self.rows += 1;
@@ -60,12 +60,12 @@ impl Lane {
         self.run_batch(sink)
     }
 
-    /// Patches whose rows the sink has had.
+    /// Patches whose rows were given to the sink.
     pub(super) fn given(&self) -> u64 {
         self.given
     }
 
-    /// Forgets the recording so far.
+    /// Discards the recording so far.
     pub(super) fn reset(&mut self) {
         self.patcher.reset();
         self.batch.clear();
@@ -73,7 +73,7 @@ impl Lane {
         self.given = 0;
     }
 
-    /// Runs the patches gathered so far, whether they fill a batch or not.
+    /// Runs the patches collected so far, even if they do not fill a batch.
     pub(super) fn run_batch(&mut self, sink: &mut dyn Sink) -> Result<()> {
         let (extractor, rows) = (&self.extractor, self.rows);
         if rows == 0 {

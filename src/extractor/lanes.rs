@@ -4,7 +4,7 @@ use super::lane::Lane;
 use super::{Extractor, Sink};
 use crate::Result;
 
-/// The extractors that share one recording's frames. Every call takes one sink a lane.
+/// The extractors that share one recording's mel frames. Every call takes one sink per lane.
 pub(super) struct Lanes {
     lanes: Vec<Lane>,
 }
@@ -14,7 +14,7 @@ impl Lanes {
         Lanes { lanes: extractors.into_iter().map(Lane::new).collect() }
     }
 
-    /// Takes some frames and runs every batch they fill.
+    /// Takes mel frames and runs every batch that they fill.
     pub(super) fn frames(&mut self, frames: &[f32], sinks: &mut [&mut dyn Sink]) -> Result<()> {
         self.lanes.iter_mut().zip(sinks).try_for_each(|(lane, sink)| lane.frames(frames, *sink))
     }

@@ -1,8 +1,8 @@
-//! One recording to embeddings and predictions.
+//! Embeddings and predictions of one recording.
 //!
-//! An [`Extractor`] is a model ready to run, with its engine and any heads behind it. It gives everything
-//! at once as an [`Analysis`], or row by row to a [`Sink`], in memory that does not grow with the
-//! recording. Several extractors can share one decoding and one mel-spectrogram: [`run_file_together`].
+//! An [`Extractor`] is a loaded model with its engine and its heads. It returns everything at once as an [`Analysis`],
+//! or gives rows to a [`Sink`] as they are computed, in memory that does not grow with the recording.
+//! [`run_file_together`] decodes a file once for several extractors. A [`Predictor`] runs a head on stored embeddings.
 
 mod analysis;
 mod builder;
@@ -37,33 +37,51 @@ pub use run::{Summary, run_file_together};
 pub use sink::{Rows, Sink};
 pub(crate) use values::Values;
 
-/// One stream of rows that an extractor gives: an output of its model, or of a head behind it.
+/// One output of an extractor, from its model or from a head.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct OutputInfo {
-    /// The model or head it comes from.
+    /// The name of the model or head.
     pub model: String,
-    /// The tensor's name in that model's graph.
+    /// The name of the tensor in the graph.
     pub tensor: String,
     /// What it is for.
     pub purpose: Purpose,
-    /// Values a row.
+    /// Values per row.
     pub dim: usize,
-    /// The names of the values, where the metadata gives `dim` of them; else empty.
+    /// The names of the values; empty if the metadata does not name them.
     pub classes: Vec<String>,
-    /// Whether it comes from a head.
+    /// Whether it is an output of a head.
     pub from_head: bool,
 }
 
-/// A model ready to turn recordings into rows. It may be used from several threads at once; clones are cheap and
-/// share the networks with their threads.
+/// A loaded model that turns recordings into rows: embeddings, predictions, or both.
+///
+/// It may be used from several threads at once. Clones are cheap: they share the networks and their threads.
+///
+/// ```
+/// # #[cfg(feature = "bundled-model")] {
+/// use sleeve::extractor::Extractor;
+/// use sleeve::model::Model;
+///
+/// let extractor = Extractor::builder(Model::bundled("msd-musicnn-1")?).threads(1).build()?;
+/// let samples = vec![0.1; 44_100 * 5];
+/// let analysis = extractor.extract_samples(&samples, 44_100)?;
+/// assert_eq!(analysis.patch_count(), 2);
+/// let embeddings = analysis.embeddings().expect("the model has embeddings");
+/// let predictions = analysis.predictions().expect("the model has predictions");
+/// assert_eq!((embeddings.ncols(), predictions.ncols()), (200, 50));
+/// # }
+/// # Ok::<(), sleeve::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Extractor {
     model: Model,
     engine: Arc<dyn Engine>,
-    /// Which of the engine's outputs are computed; those that feed heads come along even if not wanted.
+    /// Indices of the engine's outputs that are computed: those requested, and those that heads read.
     computed: Vec<usize>,
     heads: Arc<[Head]>,
-    /// What is given to the caller, in order, and where each is found.
+    /// The outputs for the caller, in order, and where the values of each are.
     outputs: Arc<[(OutputInfo, Source)]>,
     patching: Patching,
     last_patch: LastPatch,
@@ -72,7 +90,7 @@ pub struct Extractor {
     warnings: Vec<String>,
 }
 
-/// A network behind the model: one of its computed outputs in, outputs out.
+/// A head: a network whose input is one of the model's computed outputs.
 #[derive(Clone)]
 struct Head {
     model: Model,
@@ -82,7 +100,7 @@ struct Head {
     computed: Vec<usize>,
 }
 
-/// Where an output's rows are found after a batch has run.
+/// Where the values of an output are after a batch was run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     /// A position in `Extractor::computed`.
@@ -102,7 +120,7 @@ impl Extractor {
         &self.model
     }
 
-    /// The models of the heads behind it, in order.
+    /// The models of the heads, in order.
     pub fn heads(&self) -> impl Iterator<Item = &Model> {
         self.heads.iter().map(|head| &head.model)
     }
@@ -112,7 +130,7 @@ impl Extractor {
         &*self.engine
     }
 
-    /// What it gives, in the order in which rows hold it.
+    /// The outputs, in the order of [`Rows::outputs`].
     pub fn outputs(&self) -> impl ExactSizeIterator<Item = &OutputInfo> {
         self.outputs.iter().map(|(info, _)| info)
     }
@@ -122,22 +140,22 @@ impl Extractor {
         self.patching
     }
 
-    /// How audio at other rates is brought to the model's.
+    /// The method that converts audio to the model's sample rate.
     pub fn resampler(&self) -> Resampler {
         self.resampler
     }
 
-    /// What becomes of the frames after the last complete patch.
+    /// The policy for the mel frames after the last complete patch.
     pub fn last_patch(&self) -> LastPatch {
         self.last_patch
     }
 
-    /// Patches a batch.
+    /// Patches per batch.
     pub fn batch_size(&self) -> usize {
         self.batch_size
     }
 
-    /// What a user should know about how the model was read or the engine chosen.
+    /// Warnings about the model's metadata and the choice of the engine, to show to users.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -145,14 +163,15 @@ impl Extractor {
     /// Analyses one audio file.
     ///
     /// # Errors
-    /// When the file cannot be read or decoded, holds non-finite samples, or the network fails.
+    /// `Io` or `Audio` if the file cannot be read or decoded, `NonFinite` if it has NaN or infinite samples, `Engine`
+    /// if the network fails.
     pub fn extract_file(&self, path: impl AsRef<Path>) -> Result<Analysis> {
         let mut analysis = Analysis::collect(self);
         let summary = self.run_file(path, &mut analysis)?;
         Ok(analysis.finish(summary.warnings))
     }
 
-    /// Analyses mono samples at `sample_rate` Hz, full scale being 1.
+    /// Analyses mono samples at `sample_rate` Hz; full scale is 1.
     ///
     /// # Errors
     /// `NonFinite` with the index of the first NaN or infinite sample; `InvalidArgument` for a sample rate
@@ -161,19 +180,18 @@ impl Extractor {
         self.extract_interleaved(samples, 1, sample_rate)
     }
 
-    /// Analyses interleaved samples of `channels` channels, which are averaged.
+    /// Analyses interleaved samples of `channels` channels. The channels are averaged.
     ///
     /// # Errors
-    /// As [`Extractor::extract_samples`], and `InvalidArgument` if there is no channel or `samples` is no whole
-    /// number of frames.
+    /// As [`Extractor::extract_samples`], and `InvalidArgument` for 0 channels or a partial sample frame at the end.
     pub fn extract_interleaved(&self, samples: &[f32], channels: u16, sample_rate: u32) -> Result<Analysis> {
         let mut analysis = Analysis::collect(self);
         run::samples(self, samples, channels, sample_rate, &mut analysis)?;
         Ok(analysis.finish(Vec::new()))
     }
 
-    /// Runs the model on mel patches that the caller has: `[patches, frames, bands]`, of the model's frames and
-    /// bands. Times are those of consecutive patches.
+    /// Runs the model on mel patches, `[patches, frames, bands]`, with the model's numbers of mel frames and bands. The
+    /// times are those of consecutive patches.
     ///
     /// # Errors
     /// `InvalidArgument` when the shape is not the model's; `Engine` when the network fails.
@@ -183,7 +201,7 @@ impl Extractor {
         Ok(analysis.finish(Vec::new()))
     }
 
-    /// Gives the rows of one audio file to `sink` as they come, in bounded memory.
+    /// Gives the rows of one audio file to `sink` as they are computed, in bounded memory.
     ///
     /// # Errors
     /// As [`Extractor::extract_file`], and whatever the sink returns, which ends the run.
@@ -191,10 +209,10 @@ impl Extractor {
         run_file_together(&mut [(self, sink)], path)
     }
 
-    /// The same for callers that run batches on several threads of their own: the same bits, with the engines of
-    /// [`Engine::concurrent`]. Also whether the model has one; if not, batches take turns.
+    /// The same extractor for callers with threads of their own, on [`Engine::concurrent`]: it gives the same bits.
+    /// Also whether the engine has a concurrent form; if not, batches are serialized.
     pub(crate) fn concurrent(&self) -> (Self, bool) {
-        // Heads have one thread already.
+        // Heads use one thread anyway.
         let mut sibling = self.clone();
         let Some(engine) = self.engine.concurrent() else { return (sibling, false) };
         if self.batch_size == self.engine.batch_size() {

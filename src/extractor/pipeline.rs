@@ -1,4 +1,4 @@
-//! Interleaved samples to rows, all the way through one extractor.
+//! Interleaved samples to rows: every step of one extractor.
 
 use super::lane::Lane;
 use super::{Extractor, Sink};
@@ -6,11 +6,11 @@ use crate::Result;
 use crate::audio::MonoStream;
 use crate::mel::MelStream;
 
-/// What samples pass through, whether they come from a buffer or from a stream: downmix, resampler, mel, patches,
-/// networks. Rows are the same bits however the samples are cut.
+/// The steps from samples to rows, for buffers and for streams: downmix, resampler, mel-spectrogram, patches, networks.
+/// Rows have the same bits however the samples are cut.
 pub(crate) struct Pipeline {
     mono: MonoStream,
-    /// Mono samples at the model's rate, between two stages.
+    /// Mono samples at the model's rate, between two steps.
     samples: Vec<f32>,
     mel: MelStream,
     frames: Vec<f32>,
@@ -31,37 +31,37 @@ impl Pipeline {
         })
     }
 
-    /// Takes whole frames and runs every batch they fill. If a sample is not finite, none is taken.
+    /// Takes whole sample frames and runs every batch that they fill. If a sample is NaN or infinite, none is taken.
     pub(crate) fn push(&mut self, samples: &[f32], sink: &mut dyn Sink) -> Result<()> {
         self.samples.clear();
         self.mono.push(samples, &mut self.samples)?;
-        self.hear(sink)
+        self.process(sink)
     }
 
-    /// Runs the patches that are complete, even if they fill no batch.
+    /// Runs the patches that are complete, even if they do not fill a batch.
     pub(crate) fn flush(&mut self, sink: &mut dyn Sink) -> Result<()> {
         self.lane.run_batch(sink)
     }
 
-    /// Ends the recording: the resampler's tail, the last frames, the last patch.
+    /// Ends the recording: the last samples of the resampler, the last mel frames, the last patch.
     pub(crate) fn finish(&mut self, sink: &mut dyn Sink) -> Result<()> {
         self.samples.clear();
         self.mono.finish(&mut self.samples)?;
-        self.hear(sink)?;
+        self.process(sink)?;
         self.frames.clear();
         self.mel.finish(&mut self.frames);
         self.lane.frames(&self.frames, sink)?;
         self.lane.finish(sink)
     }
 
-    /// Takes the samples through the front end and runs every batch that they fill.
-    fn hear(&mut self, sink: &mut dyn Sink) -> Result<()> {
+    /// Computes the mel frames of the samples and runs every batch that they fill.
+    fn process(&mut self, sink: &mut dyn Sink) -> Result<()> {
         self.frames.clear();
         self.mel.push(&self.samples, &mut self.frames);
         self.lane.frames(&self.frames, sink)
     }
 
-    /// Forgets the recording so far; the next one passes through the same memory.
+    /// Discards the recording so far. The next one uses the same memory.
     pub(crate) fn reset(&mut self) {
         self.mono.reset();
         self.mel.reset();

@@ -1,4 +1,4 @@
-//! Heads by themselves: embeddings in, predictions out.
+//! Heads alone: embeddings in, predictions out.
 
 use std::sync::Arc;
 
@@ -10,8 +10,21 @@ use crate::engine::{Engine, EngineOptions, InputSpec};
 use crate::model::Model;
 use crate::{Error, Result};
 
-/// A head ready to run on embeddings that the caller has: stored ones, say. It may be used from several threads
-/// at once.
+/// A loaded head that runs on embeddings, for example on stored ones. It may be used from several threads at once.
+///
+/// ```no_run
+/// use ndarray::Array2;
+/// use sleeve::engine::EngineOptions;
+/// use sleeve::extractor::Predictor;
+/// use sleeve::model::Model;
+///
+/// let head = Model::open("mood_happy-msd-musicnn-1.onnx")?;
+/// let predictor = Predictor::new(head, &EngineOptions::new(), &[])?;
+/// let embeddings = Array2::<f32>::zeros((10, 200));
+/// let analysis = predictor.predict(embeddings.view())?;
+/// println!("{:?}: {:?}", analysis.classes(), analysis.predictions());
+/// # Ok::<(), sleeve::Error>(())
+/// ```
 pub struct Predictor {
     model: Model,
     engine: Arc<dyn Engine>,
@@ -20,12 +33,12 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// A predictor of `head`; `outputs` are named as for
-    /// [`ExtractorBuilder::output`](super::ExtractorBuilder::output), none meaning those with a known purpose.
+    /// Loads `head`. `outputs` are selected as by [`ExtractorBuilder::output`](super::ExtractorBuilder::output); an
+    /// empty list means every output with a known purpose.
     ///
     /// # Errors
-    /// `Model` when the model takes mel patches, or has no such output; `Unavailable` when the engine, device or
-    /// precision is not here.
+    /// `Model` if the model takes mel patches, or has no such output; `Unavailable` if the engine, device or precision
+    /// is not available.
     pub fn new(head: Model, options: &EngineOptions, outputs: &[String]) -> Result<Self> {
         if !head.is_head() {
             return Err(Error::model(head.name(), "is not a head: it takes mel patches, not embeddings"));
@@ -45,12 +58,13 @@ impl Predictor {
         &*self.engine
     }
 
-    /// What it gives, in order.
+    /// The outputs, in order.
     pub fn outputs(&self) -> &[OutputInfo] {
         &self.outputs
     }
 
-    /// Runs `[rows, dim]` embeddings. The analysis has no times: rows need not be of one recording.
+    /// Runs the head on embeddings, `[rows, dim]`. The analysis has no times, for rows may come from different
+    /// recordings.
     ///
     /// # Errors
     /// `InvalidArgument` when `dim` is not the head's; `Engine` when the network fails.
@@ -67,7 +81,7 @@ impl Predictor {
         let input = contiguous.as_slice().expect("the standard layout is contiguous");
         let mut values: Vec<Vec<f32>> =
             self.outputs.iter().map(|output| vec![0.0; rows * output.dim]).collect();
-        // A batch at a time: scratch memory does not grow with the rows.
+        // A batch at a time: scratch memory does not grow with the number of rows.
         let batch = self.engine.batch_size().max(1);
         for first in (0..rows).step_by(batch) {
             let count = batch.min(rows - first);

@@ -1,4 +1,4 @@
-//! A whole recording from beginning to end.
+//! Runs extractors on a whole recording.
 
 use std::path::Path;
 
@@ -12,20 +12,21 @@ use crate::audio::{AudioInfo, MonoReader, Resampler};
 use crate::mel::BANDS;
 use crate::{Error, Result};
 
-/// What a run was over.
+/// What was read from a recording, and how many patches it gave.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Summary {
-    /// What the file holds.
+    /// The format of the file.
     pub audio: AudioInfo,
-    /// Seconds of audio heard.
+    /// The length of the decoded audio in seconds.
     pub seconds: f64,
-    /// Patches each extractor gave rows for.
+    /// The number of patches of each extractor.
     pub patches: Vec<u64>,
-    /// What a user should know about the recording: it was cut short, its header lied.
+    /// Warnings about the recording, such as a truncated file or a wrong header.
     pub warnings: Vec<String>,
 }
 
-/// The sample rate and the resampler that all of the extractors expect.
+/// The sample rate and the resampler that all extractors share.
 ///
 /// # Errors
 /// `InvalidArgument` if there is no extractor, or two differ.
@@ -39,17 +40,17 @@ pub(crate) fn shared_front<'e>(
     match extractors.find(|other| (other.model.sample_rate(), other.resampler) != (rate, resampler)) {
         None => Ok((rate, resampler)),
         Some(other) => Err(Error::InvalidArgument(format!(
-            "{} and {} differ in sample rate or resampler and cannot share one decoding",
+            "{} and {} have different sample rates or resamplers, so they cannot share one decoding",
             first.model.name(),
             other.model.name()
         ))),
     }
 }
 
-/// Decodes one file once and gives each extractor's rows to its sink.
+/// Decodes a file once and gives each extractor's rows to its sink.
 ///
 /// # Errors
-/// As [`Extractor::run_file`]; `InvalidArgument` if the extractors do not share sample rate and resampler.
+/// As [`Extractor::run_file`]; `InvalidArgument` if the list is empty, or sample rate or resampler differ.
 pub fn run_file_together(
     extractors: &mut [(&Extractor, &mut dyn Sink)],
     path: impl AsRef<Path>,
@@ -62,23 +63,23 @@ pub fn run_file_together(
     let mut lanes = Lanes::new(extractors.iter().map(|(extractor, _)| *extractor));
     let mut sinks: Vec<&mut dyn Sink> = extractors.iter_mut().map(|(_, sink)| &mut **sink as _).collect();
     let read = |samples: &mut Vec<f32>| Ok(reader.read(samples)? > 0);
-    let heard = Frames::new().run(read, |frames, heard| {
+    let samples = Frames::new().run(read, |frames, samples| {
         lanes.frames(frames, &mut sinks)?;
         for sink in &mut sinks {
-            sink.progress(heard as f64 / f64::from(rate), total);
+            sink.progress(samples as f64 / f64::from(rate), total);
         }
         Ok(())
     })?;
     lanes.finish(&mut sinks)?;
     Ok(Summary {
         audio,
-        seconds: heard as f64 / f64::from(rate),
+        seconds: samples as f64 / f64::from(rate),
         patches: lanes.given(),
         warnings: reader.warnings().to_vec(),
     })
 }
 
-/// Interleaved samples from memory through one extractor.
+/// Runs one extractor on interleaved samples in memory.
 pub(super) fn samples(
     extractor: &Extractor,
     samples: &[f32],
@@ -87,14 +88,14 @@ pub(super) fn samples(
     sink: &mut dyn Sink,
 ) -> Result<()> {
     let mut pipeline = Pipeline::new(extractor, sample_rate, channels)?;
-    // A second at a time: the resampled copy of a long recording never exists as a whole.
+    // A second at a time: a long recording is never resampled as a whole.
     for chunk in samples.chunks(sample_rate.max(1) as usize * usize::from(channels.max(1))) {
         pipeline.push(chunk, sink)?;
     }
     pipeline.finish(sink)
 }
 
-/// Mel patches from memory through one extractor.
+/// Runs one extractor on mel patches in memory.
 pub(super) fn patches(
     extractor: &Extractor,
     patches: ArrayView3<'_, f32>,
@@ -105,7 +106,7 @@ pub(super) fn patches(
     if (frames, bands) != expected {
         let (name, (wanted_frames, wanted_bands)) = (extractor.model.name(), expected);
         return Err(Error::InvalidArgument(format!(
-            "{name} takes patches of {wanted_frames} frames of {wanted_bands} bands, not {frames} of {bands}"
+            "{name} takes patches of {wanted_frames} mel frames of {wanted_bands} bands, not {frames} of {bands}"
         )));
     }
     let mut lane = Lane::new(extractor);

@@ -1,4 +1,4 @@
-//! A batch through the networks: the model, then the heads behind it.
+//! Runs a batch through the model, then through its heads.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::{Extractor, Source};
 use crate::Result;
 use crate::engine::Engine;
 
-/// What the networks of one extractor made of a batch.
+/// The outputs of one extractor's networks for a batch.
 #[derive(Default)]
 pub(crate) struct Values {
     model: Vec<Vec<f32>>,
@@ -16,7 +16,7 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    /// Runs `rows` patches, flat. Buffers grow to the largest batch so far and stay.
+    /// Runs `rows` patches, flat. Buffers grow to the largest batch so far and are kept.
     pub(crate) fn compute(&mut self, extractor: &Extractor, patches: &[f32], rows: usize) -> Result<()> {
         run(&*extractor.engine, patches, rows, &extractor.computed, &mut self.model)?;
         self.heads.resize_with(extractor.heads.len(), Vec::new);
@@ -28,7 +28,7 @@ impl Values {
         Ok(())
     }
 
-    /// Some rows of each of the extractor's outputs, in their order, after [`Values::compute`] of at least as many.
+    /// Some of the rows that [`Values::compute`] computed, of each output in the extractor's order.
     pub(crate) fn views(&self, extractor: &Extractor, rows: Range<usize>) -> Vec<ArrayView2<'_, f32>> {
         let view = |(info, source): &(super::OutputInfo, Source)| {
             let values = match *source {

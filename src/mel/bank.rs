@@ -2,10 +2,10 @@
 
 use super::{BANDS, BINS, FRAME_SIZE, SAMPLE_RATE};
 
-/// Where Slaney's mel scale turns from linear to logarithmic, in hertz and in mel.
+/// The point at which Slaney's mel scale changes from linear to logarithmic, in hertz and in mel.
 const BREAK_HZ: f32 = 1000.0;
 const BREAK_MEL: f32 = 15.0;
-/// Mel a hertz below the break.
+/// Mel per hertz below that point.
 const LINEAR: f32 = 0.015;
 
 /// The non-zero weights of one band: they apply to the bins from `first` on.
@@ -49,7 +49,7 @@ pub(super) fn bands() -> [Band; BANDS] {
         };
         let first = (low / bin_width).ceil() as usize;
         let last = ((high / bin_width).floor() as usize).min(BINS - 1);
-        // A bin on an edge weighs nothing.
+        // A bin on an edge has weight 0.
         let bins: Vec<usize> = (first..=last).filter(|&bin| weight(bin) > 0.0).collect();
         Band { first: bins[0], weights: bins.iter().map(|&bin| weight(bin)).collect() }
     })
@@ -75,7 +75,7 @@ mod tests {
         let bands = bands();
         assert!(bands.iter().all(|band| !band.weights.is_empty()));
         assert_eq!(bands.iter().map(|band| band.weights.len()).sum::<usize>(), 502);
-        // Neither 0 Hz nor the highest bin is heard.
+        // Neither 0 Hz nor the highest bin has a weight.
         assert!(bands.iter().all(|band| band.first > 0));
         assert!(bands.iter().all(|band| band.first + band.weights.len() < BINS));
     }

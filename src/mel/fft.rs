@@ -109,7 +109,7 @@ fn transform_16<V: Lanes>(x: [Complex<V>; 16]) -> [Complex<V>; 16] {
     [y0, y1, y2, y3, y4, y5, y6, y7, y8, y9, y10, y11, y12, y13, y14, y15]
 }
 
-/// Where value `bin` of the transform stands after [`transform`].
+/// The position of value `bin` after [`transform`].
 #[inline(always)]
 const fn place(bin: usize) -> usize {
     RADIX * (bin % RADIX) + bin / RADIX
@@ -134,8 +134,8 @@ fn transform<V: Lanes>(points: &mut [Complex<V>; POINTS], twiddles: &Twiddles) {
     }
 }
 
-/// The power of every bin but the first and the last, which no band listens to, from 512 samples as 256
-/// complex points. `points` is used up; the powers come out four times as large.
+/// The power of every bin but the first and the last, which no band uses, from 512 samples as 256
+/// complex points. `points` is overwritten; the powers are four times too large.
 #[inline(always)]
 pub(super) fn power_spectrum<V: Lanes>(
     points: &mut [Complex<V>; POINTS],

@@ -1,4 +1,4 @@
-//! A batch of adjacent frames to mel bands, on whichever vectors the CPU has.
+//! Computes a batch of adjacent mel frames with the CPU's vectors.
 
 use std::sync::LazyLock;
 
@@ -12,14 +12,13 @@ use super::{BANDS, BINS, FRAME_SIZE, HOP};
 #[cfg(target_arch = "x86_64")]
 use super::lanes::x86::{Avx2, Avx512};
 
-/// A sample quieter than this is taken for zero: 200 dB below full scale, where no mel value can move
-/// by 1e-8. Without it, sound that fades for ever would reach the numbers so small that a CPU computes
-/// a hundred times more slowly with them.
+/// Samples below this magnitude are set to zero. It is 200 dB below full scale, which changes no mel value by 1e-8.
+/// Without it, sound that fades out slowly would reach subnormal numbers, with which a CPU is a hundred times slower.
 const INAUDIBLE: f32 = 1e-10;
 
-/// What every batch needs and none changes.
+/// Constant tables.
 struct Tables {
-    /// Halved, for the transform's powers come out fourfold; exact in binary.
+    /// Halved, because the transform's powers are four times too large; exact in binary.
     half_window: [f32; FRAME_SIZE],
     twiddles: Twiddles,
     bands: [Band; BANDS],
@@ -31,7 +30,7 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
     bands: bands(),
 });
 
-/// Room for one batch's numbers on their way, so small that they stay in the nearest caches.
+/// Scratch memory of one batch, small enough for the first-level cache.
 struct Scratch<V> {
     points: [Complex<V>; POINTS],
     power: [V; BINS],
@@ -40,7 +39,7 @@ struct Scratch<V> {
 
 impl<V: Lanes> Scratch<V> {
     fn new() -> Box<Self> {
-        // SAFETY: only plain numbers, or arrays of them, implement `Lanes`: all bits zero is a value.
+        // SAFETY: only floats, or arrays of them, implement `Lanes`: all bits zero is a valid value.
         unsafe { Box::new_zeroed().assume_init() }
     }
 }
@@ -57,7 +56,7 @@ enum Kind {
 }
 
 impl Kernel {
-    /// The kernels worth having on this CPU, the smallest batch first.
+    /// The kernels to use on this CPU, the smallest batch first.
     pub(super) fn for_this_cpu() -> Vec<Self> {
         let mut kernels = Self::all();
         // A batch takes about as long in any of them: the wider, the faster, even half empty.
@@ -67,7 +66,7 @@ impl Kernel {
         kernels
     }
 
-    /// Every kernel that this CPU runs, the smallest batch first.
+    /// Every kernel that this CPU can run, the smallest batch first.
     fn all() -> Vec<Self> {
         #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut))]
         let mut kernels = vec![Self(Kind::Portable(Scratch::new()))];
@@ -83,7 +82,7 @@ impl Kernel {
         kernels
     }
 
-    /// Frames in a batch.
+    /// Mel frames per batch.
     pub(super) fn batch(&self) -> usize {
         match self.0 {
             Kind::Portable(_) => Portable::COUNT,
@@ -202,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spoilt_sample_spoils_its_own_frames_alone() {
+    fn a_nan_sample_affects_its_own_frames_only() {
         for mut kernel in Kernel::all() {
             let batch = kernel.batch();
             let mut samples = samples((batch + 1) * HOP);

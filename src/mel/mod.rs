@@ -1,20 +1,20 @@
-//! Samples to 96 log-mel bands a frame, with the parameters of MusiCNN, faithful to Essentia.
+//! The log-mel spectrogram of MusiCNN: 16 kHz samples to mel frames of 96 bands, as in Essentia.
 //!
-//! A frame is 512 samples at 16 kHz, and frames start every 256 samples (16 ms). The signal is
-//! taken to be zero outside itself and frame `k` covers samples `256 k - 256 .. 256 k + 256`, so that
-//! `n` samples make [`frame_count`]`(n)` frames. A frame becomes 96 values in four steps:
+//! A mel frame is computed from 512 samples at 16 kHz, and the hop is 256 samples (16 ms). The signal is padded with
+//! zeros: mel frame `k` covers samples `256 k - 256 .. 256 k + 256`, so `n` samples give [`frame_count`]`(n)` mel
+//! frames. A mel frame is computed in four steps:
 //!
 //! 1. a symmetric Hann window;
 //! 2. the power of its 512-point Fourier transform, 257 bins;
 //! 3. 96 triangular bands from 0 to 8000 Hz, evenly spaced on Slaney's mel scale, each of unit area;
-//! 4. `log10(10000 energy + 1)`, so that silence is exactly 0.
+//! 4. `log10(10000 energy + 1)`, which is exactly 0 for silence.
 //!
-//! [`MelSpectrogram`] takes a whole signal or single frames, [`MelStream`] takes a signal in pieces;
-//! both give the same bits for the same frame, however it reached them and on whatever machine: all
-//! arithmetic is IEEE 754's own, in one order, for any instruction set.
+//! [`MelSpectrogram`] takes a whole signal or single frames, [`MelStream`] takes a signal in pieces. Both give the same
+//! bits for the same frame on every machine: all operations are defined by IEEE 754, and their order does not depend on
+//! the instruction set.
 //!
-//! Samples are not checked here: that is the audio boundary's work, once. A NaN or infinite sample
-//! spoils the frames that contain it (their values are then meaningless or NaN) and no other.
+//! Samples are not checked here, for [`audio`](crate::audio) does it. A NaN or infinite sample invalidates the mel
+//! frames that contain it, and no others.
 
 mod bank;
 mod fft;
@@ -28,18 +28,18 @@ mod window;
 pub use spectrogram::MelSpectrogram;
 pub use stream::MelStream;
 
-/// Samples a second that the front end is defined for.
+/// The sample rate of the front end in Hz.
 pub const SAMPLE_RATE: u32 = 16_000;
-/// Samples in a frame.
+/// Samples per mel frame.
 pub const FRAME_SIZE: usize = 512;
-/// Samples between the starts of adjacent frames.
+/// Samples from one mel frame to the next.
 pub const HOP: usize = 256;
-/// Values in a frame of the mel-spectrogram.
+/// Bands (values) per mel frame.
 pub const BANDS: usize = 96;
-/// Bins of a frame's spectrum, from 0 Hz to half the sample rate.
+/// Bins of the spectrum of a mel frame, from 0 Hz to half the sample rate.
 const BINS: usize = FRAME_SIZE / 2 + 1;
 
-/// The frames that a signal makes: `1 + ceil(samples / 256)`, and none for an empty signal.
+/// The number of mel frames of a signal: `1 + ceil(samples / 256)`, and 0 for an empty signal.
 pub fn frame_count(samples: u64) -> u64 {
     match samples {
         0 => 0,

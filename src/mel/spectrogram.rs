@@ -1,35 +1,44 @@
-//! The mel-spectrogram of a signal that is at hand.
+//! The mel-spectrogram of a whole signal.
 
 use ndarray::Array2;
 
 use super::kernel::Kernel;
 use super::{BANDS, FRAME_SIZE, HOP, frame_count};
 
-/// Computes mel frames; holds scratch space for it, about 100 kB.
+/// Computes mel frames. It has about 100 kB of scratch memory, and no state between calls.
 ///
-/// Several frames are computed at once, one in each lane of the CPU's vectors, so asking for many frames
-/// is several times faster a frame than asking for one. It holds no audio between calls.
+/// Several mel frames are computed at once, one in each lane of the CPU's vectors: many frames in one call take several
+/// times less time per frame than single ones.
+///
+/// ```
+/// use sleeve::mel::{BANDS, MelSpectrogram};
+///
+/// let second = vec![0.0; 16_000];
+/// let mel = MelSpectrogram::new().compute(&second);
+/// assert_eq!(mel.dim(), (64, BANDS));
+/// assert!(mel.iter().all(|&value| value == 0.0), "silence is exactly 0");
+/// ```
 pub struct MelSpectrogram {
     /// The smallest batch first.
     kernels: Vec<Kernel>,
-    /// Where a batch is completed that the signal does not fill.
+    /// Input of a batch that the signal does not fill.
     samples: Vec<f32>,
     mel: Vec<f32>,
 }
 
 impl MelSpectrogram {
-    /// Prepares for the CPU it runs on.
+    /// Selects the kernels for this CPU.
     pub fn new() -> Self {
         Self { kernels: Kernel::for_this_cpu(), samples: Vec::new(), mel: Vec::new() }
     }
 
-    /// The 96 bands of one frame of 512 samples.
+    /// Computes one mel frame of 96 bands from 512 samples.
     ///
     /// # Panics
-    /// If `samples` is not 512 long or `mel` not 96.
+    /// If `samples` does not have 512 values or `mel` not 96.
     pub fn frame(&mut self, samples: &[f32], mel: &mut [f32]) {
-        assert_eq!(samples.len(), FRAME_SIZE, "a frame is {FRAME_SIZE} samples");
-        assert_eq!(mel.len(), BANDS, "a mel frame is {BANDS} values");
+        assert_eq!(samples.len(), FRAME_SIZE, "a mel frame takes {FRAME_SIZE} samples");
+        assert_eq!(mel.len(), BANDS, "a mel frame has {BANDS} values");
         self.frames(samples, mel);
     }
 
@@ -44,8 +53,8 @@ impl MelSpectrogram {
             self.frames(&padded[..if count == 0 { 0 } else { padded.len() }], values);
             return mel;
         }
-        // The first frame begins before the signal and the last two end after it: they are computed from
-        // copies, all others where the samples lie.
+        // The first mel frame begins before the signal and the last two end after it: they are computed from padded
+        // copies, all others from the samples directly.
         let (first, rest) = values.split_at_mut(BANDS);
         let mut padded = [0.0; 3 * HOP];
         padded[HOP..2 * HOP].copy_from_slice(&samples[..HOP]);
@@ -62,7 +71,7 @@ impl MelSpectrogram {
         mel
     }
 
-    /// As many frames as `mel` has room for, the first from `samples`' beginning on.
+    /// Fills `mel` with mel frames, the first from the start of `samples`.
     pub(super) fn frames(&mut self, mut samples: &[f32], mut mel: &mut [f32]) {
         while !mel.is_empty() {
             let frames = mel.len() / BANDS;

@@ -2,16 +2,28 @@
 
 use super::{BANDS, HOP, MelSpectrogram};
 
-/// Samples taken at a time: some batches of frames, little enough for the nearest cache.
+/// Samples taken at a time: a few batches of mel frames, few enough for the first-level cache.
 const ROOM: usize = 33 * HOP;
 
-/// Mel frames as soon as their samples are there; the same bits as the whole signal would give.
+/// Computes mel frames of a signal in pieces, with the same bits as for the whole signal.
 ///
-/// Frame `k` needs samples up to `256 k + 256`, so its values come at most 16 ms of audio after
-/// the frame's middle. Memory is constant, whatever the signal's length.
+/// Mel frame `k` needs samples up to `256 k + 256`, so it is available 16 ms of audio after its middle at the latest.
+/// Memory is constant, whatever the length of the signal.
+///
+/// ```
+/// use sleeve::mel::{BANDS, MelStream, frame_count};
+///
+/// let mut stream = MelStream::new();
+/// let mut frames = Vec::new();
+/// for chunk in vec![0.1; 16_000].chunks(100) {
+///     stream.push(chunk, &mut frames);
+/// }
+/// stream.finish(&mut frames);
+/// assert_eq!(frames.len() as u64, BANDS as u64 * frame_count(16_000));
+/// ```
 pub struct MelStream {
     mel: MelSpectrogram,
-    /// The samples from the next frame's start on; less than a frame between calls.
+    /// The samples from the start of the next mel frame on; less than a frame between calls.
     pending: Vec<f32>,
     /// Samples pushed since the start.
     samples: u64,
@@ -25,8 +37,8 @@ impl MelStream {
         Self { mel: MelSpectrogram::new(), pending, samples: 0 }
     }
 
-    /// Takes the next mono samples at 16 kHz, any number of them, and appends every frame that is
-    /// complete now to `frames`, 96 values each.
+    /// Takes any number of mono samples at 16 kHz, and appends every mel frame that is now complete to `frames`, 96
+    /// values each.
     pub fn push(&mut self, samples: &[f32], frames: &mut Vec<f32>) {
         self.samples += samples.len() as u64;
         let mut rest = samples;
@@ -42,9 +54,8 @@ impl MelStream {
         }
     }
 
-    /// Ends the signal: appends the frames that reach beyond its last sample, where zeros follow,
-    /// and is then ready for the next signal. In all, a signal gives
-    /// [`frame_count`](super::frame_count) frames.
+    /// Ends the signal and appends the mel frames that extend beyond its last sample, padded with zeros. In all, a
+    /// signal gives [`frame_count`](super::frame_count) frames. The stream is then ready for the next signal.
     pub fn finish(&mut self, frames: &mut Vec<f32>) {
         if self.samples > 0 {
             let missing = (HOP - (self.samples % HOP as u64) as usize) % HOP;
@@ -54,7 +65,7 @@ impl MelStream {
         self.reset();
     }
 
-    /// Forgets the signal so far; the next `push` starts a new one.
+    /// Discards the signal so far; the next `push` starts a new one.
     pub fn reset(&mut self) {
         self.pending.clear();
         self.pending.resize(HOP, 0.0);

@@ -40,7 +40,7 @@ const DEFAULT_SAMPLE_RATE: u32 = 16_000;
 /// use sleeve::model::Model;
 ///
 /// let model = Model::bundled("msd-musicnn-1")?;
-/// let engine = model.engine(&EngineOptions { threads: 1, ..Default::default() })?;
+/// let engine = model.engine(&EngineOptions::default().threads(1))?;
 /// let predictions = model.output(Purpose::Predictions).unwrap();
 /// let mut tags = vec![0.0; model.outputs()[predictions].dim];
 /// let silence = vec![0.0; model.input().len()];

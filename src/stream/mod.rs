@@ -1,10 +1,10 @@
-//! Audio as it comes: samples pushed on one thread, embeddings and predictions pulled on another.
+//! Audio that arrives in real time: one thread writes samples, another reads embeddings and predictions.
 //!
-//! A stream is two handles around a bounded queue. The [`Pusher`] takes interleaved samples, in chunks of any size, and
-//! does nothing but put them into the queue: it may live in an audio callback. The [`Puller`] takes them out and does
-//! all the work, and gives each patch's rows as soon as its last sample has arrived, the same bits as
-//! [`Extractor::extract_samples`] gives for the whole recording. Neither ever waits for the other: a full queue takes
-//! what fits and says so, and a puller that finds nothing says [`State::Waiting`].
+//! A stream is two handles around a bounded queue. The [`StreamWriter`] takes interleaved samples in chunks of any size
+//! and only copies them into the queue, so it may run in an audio callback. The [`StreamReader`] takes them out and
+//! does all the work. It returns a patch's rows as soon as the last sample of the patch has arrived, with the same bits
+//! as [`Extractor::extract_samples`] gives for the whole recording. Neither handle blocks: when the queue is full, the
+//! writer takes what fits and returns how much that was; when it is empty, the reader returns [`State::Waiting`].
 //!
 //! ```
 //! # #[cfg(feature = "bundled-model")] {
@@ -14,13 +14,13 @@
 //! use sleeve::stream::{State, Stream, StreamOptions};
 //!
 //! let extractor = Extractor::builder(Model::bundled("msd-musicnn-1")?).build()?;
-//! let (mut pusher, mut puller) = Stream::open(&extractor, &StreamOptions::new(48_000, 2))?;
+//! let (mut writer, mut reader) = Stream::open(&extractor, &StreamOptions::new(48_000, 2))?;
 //! let audio = std::thread::spawn(move || {
 //!     for block in vec![0_i16; 2 * 48_000 * 5].chunks(2 * 64) {
-//!         let taken = pusher.push_i16(block).expect("the puller listens");
-//!         assert_eq!(taken, 64, "ten seconds fit into the queue");
+//!         let written = writer.write_i16(block).expect("the reader is not dropped");
+//!         assert_eq!(written, 64, "the queue holds ten seconds");
 //!     }
-//!     pusher.finish();
+//!     writer.finish();
 //! });
 //! let mut patches = 0;
 //! let mut print = |rows: &Rows<'_>| {
@@ -31,11 +31,11 @@
 //!     Ok(())
 //! };
 //! loop {
-//!     match puller.pull(&mut print)?.state {
+//!     match reader.read(&mut print)?.state {
 //!         State::More => {}
 //!         State::Waiting => std::thread::sleep(Duration::from_millis(5)),
-//!         State::Ended => break,
-//!         State::Abandoned => unreachable!("the pusher finishes"),
+//!         State::Finished => break,
+//!         State::Abandoned => unreachable!("the writer finishes the recording"),
 //!     }
 //! }
 //! audio.join().unwrap();
@@ -46,29 +46,29 @@
 //!
 //! # Recordings
 //!
-//! [`Pusher::finish`] ends a recording: the puller hears its tail exactly as that of a file (resampler, last frames,
-//! [`LastPatch`](crate::patches::LastPatch)) and says [`State::Ended`]. [`Pusher::reset`] begins the next one in the
-//! memory of the last; without `finish`, it abandons the current one. Both take their place among the samples, so the
-//! puller notices by itself, in order, and the pusher need not wait for it.
+//! [`StreamWriter::finish`] ends a recording: the reader processes its end exactly as that of a file (resampler, last
+//! frames, [`LastPatch`](crate::patches::LastPatch)) and returns [`State::Finished`]. [`StreamWriter::reset`] begins
+//! the next recording without a new allocation; without `finish` before it, the current recording is abandoned. Both
+//! are queued in order with the samples, so the writer need not wait for the reader.
 //!
-//! Several streams may use one extractor at once: they share its networks and their threads.
+//! Several streams may use one extractor at once: they share its networks and threads.
 
 mod options;
-mod puller;
-mod pusher;
 mod queue;
 #[cfg(test)]
 mod queue_tests;
+mod reader;
 mod single;
+mod writer;
 
 use crate::extractor::{Extractor, Pipeline};
 use crate::{Error, Result};
 
-pub use crate::error::PushError;
+pub use crate::error::WriteError;
 pub use options::{Capacity, StreamOptions};
-pub use puller::{Pulled, Puller, State};
-pub use pusher::Pusher;
+pub use reader::{ReadOutcome, State, StreamReader};
 pub use single::Stream;
+pub use writer::StreamWriter;
 
 /// The atomics that the queue is built of.
 mod atomics {
@@ -79,14 +79,14 @@ mod atomics {
 }
 
 /// Recordings that may wait in a queue, finished and begun.
-const MOST_RECORDINGS: usize = 64;
+const MAX_RECORDINGS: usize = 64;
 
 /// Both ends of a new stream.
-fn open(extractor: &Extractor, options: &StreamOptions) -> Result<(Pusher, Puller)> {
+fn open(extractor: &Extractor, options: &StreamOptions) -> Result<(StreamWriter, StreamReader)> {
     let StreamOptions { sample_rate, channels, .. } = *options;
     let pipeline = Pipeline::new(extractor, sample_rate, channels)?;
     let samples = options.capacity_frames()? * usize::from(channels);
-    let (writer, reader) = queue::queue(samples, 2 * MOST_RECORDINGS)
-        .map_err(|_| Error::InvalidArgument(format!("no memory for a queue of {samples} samples")))?;
-    Ok((Pusher::new(writer, channels), Puller::new(reader, extractor, pipeline, channels)))
+    let (writer, reader) = queue::queue(samples, 2 * MAX_RECORDINGS)
+        .map_err(|_| Error::InvalidArgument(format!("out of memory for a queue of {samples} samples")))?;
+    Ok((StreamWriter::new(writer, channels), StreamReader::new(reader, extractor, pipeline, channels)))
 }

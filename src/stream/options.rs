@@ -1,29 +1,37 @@
-//! What a stream carries, and how much of it.
+//! Options of a stream.
 
 use crate::{Error, Result};
 
-/// The most samples a queue holds, all channels together: 1 GiB.
-const MOST_SAMPLES: usize = 1 << 28;
+/// The largest queue in samples, all channels together: 1 GiB.
+const MAX_SAMPLES: usize = 1 << 28;
 
-/// How a stream is set up.
+/// Options of a stream: what is written to it, and how much it buffers.
+///
+/// ```
+/// use sleeve::stream::{Capacity, StreamOptions};
+///
+/// let options = StreamOptions::new(44_100, 2).capacity(Capacity::Seconds(2.0));
+/// assert_eq!(options.channels, 2);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct StreamOptions {
-    /// Sample rate in Hz of what is pushed, 1,000 to 768,000.
+    /// Sample rate of the input in Hz, 1,000 to 768,000.
     pub sample_rate: u32,
-    /// Channels, interleaved, at least 1.
+    /// Interleaved channels of the input, at least 1.
     pub channels: u16,
-    /// How much the queue holds.
+    /// The size of the queue.
     pub capacity: Capacity,
 }
 
-/// How much a stream's queue holds.
+/// The size of a stream's queue.
 ///
-/// It should outlast the puller's longest absence: a run of the network, and whatever else the puller's thread does.
+/// It should cover the longest time between two reads: a run of the network, and whatever else that thread does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Capacity {
-    /// Seconds of audio, rounded up to whole frames.
+    /// Seconds of audio, rounded up to whole sample frames.
     Seconds(f64),
-    /// Frames (a sample of each channel).
+    /// Sample frames (a frame is one sample of each channel).
     Frames(usize),
 }
 
@@ -40,23 +48,23 @@ impl StreamOptions {
         StreamOptions { sample_rate, channels, capacity: Capacity::default() }
     }
 
-    /// The same with another capacity.
+    /// Sets the size of the queue.
     pub fn capacity(mut self, capacity: Capacity) -> Self {
         self.capacity = capacity;
         self
     }
 
-    /// The queue's size in frames.
+    /// The queue's size in sample frames.
     pub(super) fn capacity_frames(&self) -> Result<usize> {
-        let most = MOST_SAMPLES / usize::from(self.channels).max(1);
+        let max = MAX_SAMPLES / usize::from(self.channels).max(1);
         let frames = match self.capacity {
             Capacity::Frames(frames) => frames as f64,
             Capacity::Seconds(seconds) => (seconds * f64::from(self.sample_rate)).ceil(),
         };
-        // Not a number is in no range.
-        if !(1.0..=most as f64).contains(&frames) {
+        // NaN is in no range.
+        if !(1.0..=max as f64).contains(&frames) {
             return Err(Error::InvalidArgument(format!(
-                "a queue of {frames} frames: at {} channels it must be 1 to {most}",
+                "a queue of {frames} sample frames: with {} channels it must be 1 to {max}",
                 self.channels
             )));
         }

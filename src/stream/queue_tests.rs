@@ -29,7 +29,7 @@ fn samples_come_out_as_they_went_in_around_the_ring() {
 #[test]
 fn events_keep_their_place_among_the_samples() {
     let (mut writer, mut reader) = queue(8, 4).unwrap();
-    let view = |samples, event| View { samples, event, writer_gone: false };
+    let view = |samples, event| View { samples, event, writer_dropped: false };
     assert_eq!(reader.look(), view(0, None));
     write(&mut writer, &[1.0, 2.0]);
     assert_eq!(reader.look(), view(2, None));
@@ -39,9 +39,9 @@ fn events_keep_their_place_among_the_samples() {
     assert_eq!(reader.look(), view(2, Some(Event::Finish)));
     assert_eq!(read(&mut reader), [1.0, 2.0]);
     assert_eq!(reader.look(), view(0, Some(Event::Finish)));
-    reader.heed();
+    reader.consume_mark();
     assert_eq!(reader.look(), view(0, Some(Event::Reset)));
-    reader.heed();
+    reader.consume_mark();
     assert_eq!(reader.look(), view(1, None));
     assert_eq!(writer.room_for_marks(), 4);
 }

@@ -1,10 +1,11 @@
-//! Both ends in one hand.
+//! A stream on one thread.
 
-use super::{Puller, PushError, Pusher, State, StreamOptions, open};
+use super::{State, StreamOptions, StreamReader, StreamWriter, WriteError, open};
 use crate::Result;
 use crate::extractor::{Extractor, Sink};
 
-/// A stream on one thread: what is pushed is heard at once. [`Stream::open`] gives the two handles for two threads.
+/// A stream on one thread: samples are processed as they are pushed. [`Stream::open`] gives two handles for two
+/// threads.
 ///
 /// ```
 /// # #[cfg(feature = "bundled-model")] {
@@ -28,57 +29,57 @@ use crate::extractor::{Extractor, Sink};
 /// # Ok::<(), sleeve::Error>(())
 /// ```
 pub struct Stream {
-    pusher: Pusher,
-    puller: Puller,
+    writer: StreamWriter,
+    reader: StreamReader,
 }
 
 impl Stream {
-    /// A stream into `extractor` for two threads, at the start of a recording. The puller shares the extractor's
-    /// networks; the extractor itself need not be kept.
+    /// A stream for two threads, at the start of a recording. The reader shares the extractor's networks; `extractor`
+    /// itself need not be kept.
     ///
     /// # Errors
-    /// `InvalidArgument` for a sample rate outside 1,000 to 768,000 Hz, no channels, or a capacity of less than a frame
-    /// or more than 2^28 samples.
-    pub fn open(extractor: &Extractor, options: &StreamOptions) -> Result<(Pusher, Puller)> {
+    /// `InvalidArgument` for a sample rate outside 1,000 to 768,000 Hz, no channels, or a capacity of less than one
+    /// sample frame or more than 2^28 samples.
+    pub fn open(extractor: &Extractor, options: &StreamOptions) -> Result<(StreamWriter, StreamReader)> {
         open(extractor, options)
     }
 
-    /// A stream into `extractor` for one thread.
+    /// A stream for one thread.
     ///
     /// # Errors
     /// As [`Stream::open`].
     pub fn new(extractor: &Extractor, options: &StreamOptions) -> Result<Self> {
-        let (pusher, puller) = open(extractor, options)?;
-        Ok(Stream { pusher, puller })
+        let (writer, reader) = open(extractor, options)?;
+        Ok(Stream { writer, reader })
     }
 
-    /// Takes whole frames of interleaved samples, any number, and gives the rows they complete.
+    /// Takes interleaved samples, any number of whole sample frames, and gives the rows that they complete.
     ///
     /// # Errors
-    /// `Push` for a part of a frame, or after [`finish`](Self::finish), and nothing is taken; else as [`Puller::pull`],
-    /// and the recording is lost: [`reset`](Self::reset) begins the next one.
+    /// `Stream` for a partial sample frame or after [`finish`](Self::finish), and nothing is taken. Otherwise as
+    /// [`StreamReader::read`], and the recording is lost: [`reset`](Self::reset) begins the next one.
     pub fn push(&mut self, samples: &[f32], sink: &mut dyn Sink) -> Result<()> {
-        self.pass(samples, Pusher::push, sink)
+        self.pass(samples, StreamWriter::write, sink)
     }
 
-    /// The same for 16-bit samples.
+    /// [`push`](Self::push) for 16-bit samples (full scale is 32,768).
     ///
     /// # Errors
     /// As [`push`](Self::push).
     pub fn push_i16(&mut self, samples: &[i16], sink: &mut dyn Sink) -> Result<()> {
-        self.pass(samples, Pusher::push_i16, sink)
+        self.pass(samples, StreamWriter::write_i16, sink)
     }
 
     fn pass<T>(
         &mut self,
         samples: &[T],
-        push: impl Fn(&mut Pusher, &[T]) -> Result<usize, PushError>,
+        write: impl Fn(&mut StreamWriter, &[T]) -> Result<usize, WriteError>,
         sink: &mut dyn Sink,
     ) -> Result<()> {
         let mut rest = samples;
         loop {
-            let taken = push(&mut self.pusher, rest)? * self.pusher.channels();
-            rest = &rest[taken..];
+            let written = write(&mut self.writer, rest)? * self.writer.channels();
+            rest = &rest[written..];
             self.drain(sink)?;
             if rest.is_empty() {
                 return Ok(());
@@ -86,31 +87,32 @@ impl Stream {
         }
     }
 
-    /// Ends the recording and gives its last rows. A second call gives nothing.
+    /// Ends the recording and gives its last rows. A second call does nothing.
     ///
     /// # Errors
-    /// As [`Puller::pull`].
+    /// As [`StreamReader::read`].
     pub fn finish(&mut self, sink: &mut dyn Sink) -> Result<()> {
-        self.pusher.finish();
+        self.writer.finish();
         self.drain(sink)
     }
 
-    /// Begins the next recording, in the memory of this one. One that is not finished gives no more rows.
+    /// Begins the next recording, without a new allocation. One that is not finished gives no more rows.
     pub fn reset(&mut self) {
-        // Everything was heard before, so there are at most an end and a reset in the queue, and no patch is complete.
-        self.pusher.reset().expect("the puller is here and has heard all recordings before");
+        // Everything was processed before, so there are at most an end and a reset in the queue, and no patch is
+        // complete.
+        self.writer.reset().expect("the reader is not dropped and has processed all recordings before");
         let mut nothing = |_: &crate::extractor::Rows<'_>| Ok(());
-        // Passes the reset; a recording that failed fails no more.
-        let _ = self.puller.pull(&mut nothing);
+        // Consumes the reset, which also clears a failure.
+        let _ = self.reader.read(&mut nothing);
     }
 
-    /// What the rows are: [`outputs`](Extractor::outputs) in the order in which rows hold them.
+    /// The extractor of this stream; its [`outputs`](Extractor::outputs) are those of each row, in order.
     pub fn extractor(&self) -> &Extractor {
-        self.puller.extractor()
+        self.reader.extractor()
     }
 
     fn drain(&mut self, sink: &mut dyn Sink) -> Result<()> {
-        while self.puller.pull(sink)?.state == State::More {}
+        while self.reader.read(sink)?.state == State::More {}
         Ok(())
     }
 }

@@ -113,8 +113,8 @@ fn what_is_no_audio_file_is_refused_by_name() {
     assert!(said(folder.path()).contains("is a directory"));
     assert!(matches!(play_file(&folder.path().join("missing.mp3")), Err(Error::Io { .. })));
     let text = "It was a bright cold day, and the clocks were striking. ".repeat(5_000);
-    assert!(said(&at("text.mp3", text.as_bytes())).contains("not in an audio format"));
-    assert!(said(&at("one.wav", b"R")).contains("not in an audio format"));
+    assert!(said(&at("text.mp3", text.as_bytes())).contains("not in a supported audio format"));
+    assert!(said(&at("one.wav", b"R")).contains("not in a supported audio format"));
     for bytes in
         [b"RIFF".as_slice(), b"RIFF\0\0\0\0WAVE", b"OggS", b"fLaC", b"ID3\x04\0\0\0\0\0\0", b"\xff\xfb"]
     {

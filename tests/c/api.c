@@ -105,26 +105,26 @@ static void samples_and_patches(const sleeve_extractor *extractor, const sleeve_
     free(spectrogram);
 
     /* The same again from a stream, in blocks of 17 frames. */
-    sleeve_pusher *pusher;
-    sleeve_puller *puller;
-    OK(sleeve_stream_new(extractor, rate, 1, 0, &pusher, &puller));
+    sleeve_stream_writer *writer;
+    sleeve_stream_reader *reader;
+    OK(sleeve_stream_new(extractor, rate, 1, 0, &writer, &reader));
     size_t pushed = 0, rows = 0;
     bool is_over = false;
     while (!is_over) {
         size_t block = count - pushed < 17 ? count - pushed : 17, taken;
         if (block > 0) {
-            OK(sleeve_pusher_push(pusher, samples + pushed, block, &taken));
+            OK(sleeve_stream_writer_write(writer, samples + pushed, block, &taken));
             CHECK(taken == block);
-            if ((pushed += taken) == count) OK(sleeve_pusher_finish(pusher));
+            if ((pushed += taken) == count) OK(sleeve_stream_writer_finish(writer));
         }
         sleeve_status status;
-        while ((status = sleeve_puller_pull(puller)) == SLEEVE_STATUS_OK) {
-            CHECK(sleeve_puller_index(puller) == rows);
-            CHECK(sleeve_puller_time(puller) == times[rows]);
+        while ((status = sleeve_stream_reader_next(reader)) == SLEEVE_STATUS_OK) {
+            CHECK(sleeve_stream_reader_index(reader) == rows);
+            CHECK(sleeve_stream_reader_time(reader) == times[rows]);
             bool found = false;
             for (size_t i = 0; i < sleeve_extractor_output_count(extractor); ++i) {
                 size_t width;
-                OK(sleeve_puller_output(puller, i, &other, &width));
+                OK(sleeve_stream_reader_output(reader, i, &other, &width));
                 found |= width == dim && memcmp(other, values + rows * dim, dim * sizeof *values) == 0;
             }
             CHECK(found);
@@ -134,8 +134,8 @@ static void samples_and_patches(const sleeve_extractor *extractor, const sleeve_
         if (!is_over) EXPECT(SLEEVE_STATUS_WOULD_BLOCK, status);
     }
     CHECK(rows == patches);
-    sleeve_puller_free(puller);
-    sleeve_pusher_free(pusher);
+    sleeve_stream_reader_free(reader);
+    sleeve_stream_writer_free(writer);
 
     /* Means. */
     size_t output = 0, width;
@@ -291,7 +291,7 @@ int main(int argc, char **argv) {
     CHECK(strcmp(sleeve_bundled_name(0), "msd-musicnn-1") == 0);
     size_t bundled = 0;
     while (sleeve_bundled_name(bundled) != NULL) ++bundled;
-    CHECK(bundled == 2);
+    CHECK(bundled == 3);
 
     sleeve_model *model;
     OK(sleeve_model_bundled(NULL, &model));

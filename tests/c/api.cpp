@@ -17,7 +17,7 @@ static_assert(!std::is_copy_constructible_v<sleeve::Model> && std::is_nothrow_mo
 static_assert(!std::is_copy_constructible_v<sleeve::Options> && std::is_move_assignable_v<sleeve::Options>);
 static_assert(!std::is_copy_constructible_v<sleeve::Extractor> && std::is_move_assignable_v<sleeve::Extractor>);
 static_assert(!std::is_copy_constructible_v<sleeve::Analysis> && std::is_move_assignable_v<sleeve::Analysis>);
-static_assert(!std::is_copy_constructible_v<sleeve::Pusher> && !std::is_copy_constructible_v<sleeve::Puller>);
+static_assert(!std::is_copy_constructible_v<sleeve::StreamWriter> && !std::is_copy_constructible_v<sleeve::StreamReader>);
 static_assert(std::is_nothrow_move_constructible_v<sleeve::Stream>);
 
 namespace {
@@ -111,32 +111,32 @@ void streams(const sleeve::Extractor &extractor) {
     for (std::size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<float>(i * 37 % 1000) / 1000.0f - 0.5f;
     const sleeve::Analysis offline = extractor.run_samples(samples, 2, 44100);
     sleeve::Stream stream = sleeve::Stream::open(extractor, 44100, 2, 4096);
-    std::thread pushing([&samples, pusher = std::move(stream.pusher)]() mutable {
+    std::thread writing([&samples, writer = std::move(stream.writer)]() mutable {
         sleeve::Span<const float> rest(samples);
         while (!rest.empty()) {
-            const sleeve::Pushed pushed = pusher.push({rest.data(), std::min<std::size_t>(rest.size(), 128)});
-            CHECK(pushed.status == SLEEVE_STATUS_OK || pushed.status == SLEEVE_STATUS_WOULD_BLOCK);
-            if (pushed.taken == 0) std::this_thread::yield();
-            rest = {rest.data() + 2 * pushed.taken, rest.size() - 2 * pushed.taken};
+            const sleeve::WriteResult result = writer.write({rest.data(), std::min<std::size_t>(rest.size(), 128)});
+            CHECK(result.status == SLEEVE_STATUS_OK || result.status == SLEEVE_STATUS_WOULD_BLOCK);
+            if (result.frames == 0) std::this_thread::yield();
+            rest = {rest.data() + 2 * result.frames, rest.size() - 2 * result.frames};
         }
-        CHECK(pusher.finish() == SLEEVE_STATUS_OK);
-        // The pusher goes here; what it finished is heard all the same.
+        CHECK(writer.finish() == SLEEVE_STATUS_OK);
+        // The writer is destroyed here; what it finished is still processed.
     });
     std::size_t rows = 0;
-    for (auto pulled = stream.puller.pull(); pulled != sleeve::Pulled::Finished; pulled = stream.puller.pull()) {
-        CHECK(pulled == sleeve::Pulled::Row || pulled == sleeve::Pulled::Waiting);
-        if (pulled == sleeve::Pulled::Waiting) {
+    for (auto state = stream.reader.next(); state != sleeve::ReadState::Finished; state = stream.reader.next()) {
+        CHECK(state == sleeve::ReadState::Row || state == sleeve::ReadState::Waiting);
+        if (state == sleeve::ReadState::Waiting) {
             std::this_thread::yield();
             continue;
         }
-        CHECK(stream.puller.index() == rows && stream.puller.time() == offline.times()[rows]);
-        const sleeve::Span<const float> row = stream.puller.output(0);
+        CHECK(stream.reader.index() == rows && stream.reader.time() == offline.times()[rows]);
+        const sleeve::Span<const float> row = stream.reader.output(0);
         for (std::size_t i = 0; i < row.size(); ++i) CHECK(row[i] == offline.output(0).row(rows)[i]);
         ++rows;
     }
-    pushing.join();
+    writing.join();
     CHECK(rows == offline.patch_count() && rows > 0);
-    CHECK(stream.puller.output(99).empty());
+    CHECK(stream.reader.output(99).empty());
     CHECK(thrown([&] { (void)sleeve::Stream::open(extractor, 0, 2); }) == SLEEVE_STATUS_INVALID_ARGUMENT);
 }
 

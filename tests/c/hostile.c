@@ -224,81 +224,81 @@ static void extractors(const sleeve_model *model, const sleeve_model *head) {
 }
 
 static void streams(const sleeve_extractor *extractor, const sleeve_extractor *alone) {
-    sleeve_pusher *pusher = nowhere;
-    sleeve_puller *puller = nowhere;
-    NULL_POINTER(sleeve_stream_new(NULL, 44100, 2, 0, &pusher, &puller));
-    NULL_POINTER(sleeve_stream_new(extractor, 44100, 2, 0, NULL, &puller));
-    NULL_POINTER(sleeve_stream_new(extractor, 44100, 2, 0, &pusher, NULL));
+    sleeve_stream_writer *writer = nowhere;
+    sleeve_stream_reader *reader = nowhere;
+    NULL_POINTER(sleeve_stream_new(NULL, 44100, 2, 0, &writer, &reader));
+    NULL_POINTER(sleeve_stream_new(extractor, 44100, 2, 0, NULL, &reader));
+    NULL_POINTER(sleeve_stream_new(extractor, 44100, 2, 0, &writer, NULL));
     const uint32_t rates[] = {0, 1, 999, 768001, 1u << 31, (uint32_t)-1};
     for (size_t i = 0; i < sizeof rates / sizeof *rates; ++i)
-        INVALID(sleeve_stream_new(extractor, rates[i], 2, 0, &pusher, &puller));
-    INVALID(sleeve_stream_new(extractor, 44100, 0, 0, &pusher, &puller));
-    INVALID(sleeve_stream_new(extractor, 44100, 65536, 0, &pusher, &puller));
-    INVALID(sleeve_stream_new(extractor, 44100, 2, (size_t)-1, &pusher, &puller));
-    INVALID(sleeve_stream_new(extractor, 44100, 2, (size_t)1 << 60, &pusher, &puller));
-    INVALID(sleeve_stream_new(alone, 44100, 2, 0, &pusher, &puller));
-    CHECK(pusher == nowhere && puller == nowhere);
+        INVALID(sleeve_stream_new(extractor, rates[i], 2, 0, &writer, &reader));
+    INVALID(sleeve_stream_new(extractor, 44100, 0, 0, &writer, &reader));
+    INVALID(sleeve_stream_new(extractor, 44100, 65536, 0, &writer, &reader));
+    INVALID(sleeve_stream_new(extractor, 44100, 2, (size_t)-1, &writer, &reader));
+    INVALID(sleeve_stream_new(extractor, 44100, 2, (size_t)1 << 60, &writer, &reader));
+    INVALID(sleeve_stream_new(alone, 44100, 2, 0, &writer, &reader));
+    CHECK(writer == nowhere && reader == nowhere);
 
     static float samples[2000];
     static int16_t words[2000];
     size_t taken, dim;
     const float *values;
-    OK(sleeve_stream_new(extractor, 8000, 2, 500, &pusher, &puller));
-    NULL_POINTER(sleeve_pusher_push(NULL, samples, 10, &taken));
-    NULL_POINTER(sleeve_pusher_push(pusher, NULL, 10, &taken));
-    NULL_POINTER(sleeve_pusher_push(pusher, samples, 10, NULL));
-    NULL_POINTER(sleeve_pusher_push_i16(NULL, words, 10, &taken));
-    NULL_POINTER(sleeve_pusher_push_i16(pusher, NULL, 10, &taken));
-    NULL_POINTER(sleeve_pusher_push_i16(pusher, words, 10, NULL));
-    INVALID(sleeve_pusher_push(pusher, samples, (size_t)-1, &taken));
-    INVALID(sleeve_pusher_push(pusher, samples, (size_t)-1 / 4, &taken));
-    INVALID(sleeve_pusher_push_i16(pusher, words, (size_t)-1, &taken));
-    CHECK(sleeve_pusher_room(NULL) == 0);
-    NULL_POINTER(sleeve_pusher_finish(NULL));
-    NULL_POINTER(sleeve_pusher_reset(NULL));
-    NULL_POINTER(sleeve_puller_pull(NULL));
-    NULL_POINTER(sleeve_puller_output(NULL, 0, &values, &dim));
-    NULL_POINTER(sleeve_puller_output(puller, 0, NULL, &dim));
-    NULL_POINTER(sleeve_puller_output(puller, 0, &values, NULL));
-    EXPECT(SLEEVE_STATUS_NOT_FOUND, sleeve_puller_output(puller, 0, &values, &dim));
-    CHECK(sleeve_puller_index(NULL) == 0 && sleeve_puller_index(puller) == 0);
-    CHECK(sleeve_puller_time(NULL) == 0 && sleeve_puller_time(puller) == 0);
+    OK(sleeve_stream_new(extractor, 8000, 2, 500, &writer, &reader));
+    NULL_POINTER(sleeve_stream_writer_write(NULL, samples, 10, &taken));
+    NULL_POINTER(sleeve_stream_writer_write(writer, NULL, 10, &taken));
+    NULL_POINTER(sleeve_stream_writer_write(writer, samples, 10, NULL));
+    NULL_POINTER(sleeve_stream_writer_write_i16(NULL, words, 10, &taken));
+    NULL_POINTER(sleeve_stream_writer_write_i16(writer, NULL, 10, &taken));
+    NULL_POINTER(sleeve_stream_writer_write_i16(writer, words, 10, NULL));
+    INVALID(sleeve_stream_writer_write(writer, samples, (size_t)-1, &taken));
+    INVALID(sleeve_stream_writer_write(writer, samples, (size_t)-1 / 4, &taken));
+    INVALID(sleeve_stream_writer_write_i16(writer, words, (size_t)-1, &taken));
+    CHECK(sleeve_stream_writer_available(NULL) == 0);
+    NULL_POINTER(sleeve_stream_writer_finish(NULL));
+    NULL_POINTER(sleeve_stream_writer_reset(NULL));
+    NULL_POINTER(sleeve_stream_reader_next(NULL));
+    NULL_POINTER(sleeve_stream_reader_output(NULL, 0, &values, &dim));
+    NULL_POINTER(sleeve_stream_reader_output(reader, 0, NULL, &dim));
+    NULL_POINTER(sleeve_stream_reader_output(reader, 0, &values, NULL));
+    EXPECT(SLEEVE_STATUS_NOT_FOUND, sleeve_stream_reader_output(reader, 0, &values, &dim));
+    CHECK(sleeve_stream_reader_index(NULL) == 0 && sleeve_stream_reader_index(reader) == 0);
+    CHECK(sleeve_stream_reader_time(NULL) == 0 && sleeve_stream_reader_time(reader) == 0);
 
     /* A full queue takes what fits; nothing is nothing. */
-    OK(sleeve_pusher_push(pusher, samples, 0, &taken));
+    OK(sleeve_stream_writer_write(writer, samples, 0, &taken));
     CHECK(taken == 0);
-    EXPECT(SLEEVE_STATUS_WOULD_BLOCK, sleeve_pusher_push(pusher, samples, 1000, &taken));
-    CHECK(taken >= 500 && taken < 1000 && sleeve_pusher_room(pusher) == 0);
-    EXPECT(SLEEVE_STATUS_WOULD_BLOCK, sleeve_puller_pull(puller));
-    CHECK(sleeve_pusher_room(pusher) >= 500);
-    /* What is not finite is the puller's error until the stream is reset. */
+    EXPECT(SLEEVE_STATUS_WOULD_BLOCK, sleeve_stream_writer_write(writer, samples, 1000, &taken));
+    CHECK(taken >= 500 && taken < 1000 && sleeve_stream_writer_available(writer) == 0);
+    EXPECT(SLEEVE_STATUS_WOULD_BLOCK, sleeve_stream_reader_next(reader));
+    CHECK(sleeve_stream_writer_available(writer) >= 500);
+    /* What is not finite is the reader's error until the stream is reset. */
     samples[21] = NAN;
-    OK(sleeve_pusher_push(pusher, samples, 100, &taken));
-    EXPECT(SLEEVE_STATUS_NON_FINITE, sleeve_puller_pull(puller));
-    EXPECT(SLEEVE_STATUS_NON_FINITE, sleeve_puller_pull(puller));
-    OK(sleeve_pusher_reset(pusher));
-    EXPECT(SLEEVE_STATUS_WOULD_BLOCK, sleeve_puller_pull(puller));
-    OK(sleeve_pusher_finish(pusher));
-    OK(sleeve_pusher_finish(pusher));
-    INVALID(sleeve_pusher_push(pusher, samples, 1, &taken));
-    EXPECT(SLEEVE_STATUS_FINISHED, sleeve_puller_pull(puller));
-    EXPECT(SLEEVE_STATUS_FINISHED, sleeve_puller_pull(puller));
-    OK(sleeve_pusher_reset(pusher));
-    OK(sleeve_pusher_push_i16(pusher, words, 10, &taken));
-    OK(sleeve_pusher_reset(pusher));
-    EXPECT(SLEEVE_STATUS_CANCELLED, sleeve_puller_pull(puller));
+    OK(sleeve_stream_writer_write(writer, samples, 100, &taken));
+    EXPECT(SLEEVE_STATUS_NON_FINITE, sleeve_stream_reader_next(reader));
+    EXPECT(SLEEVE_STATUS_NON_FINITE, sleeve_stream_reader_next(reader));
+    OK(sleeve_stream_writer_reset(writer));
+    EXPECT(SLEEVE_STATUS_WOULD_BLOCK, sleeve_stream_reader_next(reader));
+    OK(sleeve_stream_writer_finish(writer));
+    OK(sleeve_stream_writer_finish(writer));
+    INVALID(sleeve_stream_writer_write(writer, samples, 1, &taken));
+    EXPECT(SLEEVE_STATUS_FINISHED, sleeve_stream_reader_next(reader));
+    EXPECT(SLEEVE_STATUS_FINISHED, sleeve_stream_reader_next(reader));
+    OK(sleeve_stream_writer_reset(writer));
+    OK(sleeve_stream_writer_write_i16(writer, words, 10, &taken));
+    OK(sleeve_stream_writer_reset(writer));
+    EXPECT(SLEEVE_STATUS_CANCELLED, sleeve_stream_reader_next(reader));
     /* Either end may go first. */
-    OK(sleeve_pusher_push_i16(pusher, words, 10, &taken));
-    sleeve_pusher_free(pusher);
-    EXPECT(SLEEVE_STATUS_CLOSED, sleeve_puller_pull(puller));
-    sleeve_puller_free(puller);
-    OK(sleeve_stream_new(extractor, 8000, 2, 500, &pusher, &puller));
-    sleeve_puller_free(puller);
-    EXPECT(SLEEVE_STATUS_CLOSED, sleeve_pusher_push(pusher, samples, 1, &taken));
-    EXPECT(SLEEVE_STATUS_CLOSED, sleeve_pusher_reset(pusher));
-    sleeve_pusher_free(pusher);
-    sleeve_pusher_free(NULL);
-    sleeve_puller_free(NULL);
+    OK(sleeve_stream_writer_write_i16(writer, words, 10, &taken));
+    sleeve_stream_writer_free(writer);
+    EXPECT(SLEEVE_STATUS_CLOSED, sleeve_stream_reader_next(reader));
+    sleeve_stream_reader_free(reader);
+    OK(sleeve_stream_new(extractor, 8000, 2, 500, &writer, &reader));
+    sleeve_stream_reader_free(reader);
+    EXPECT(SLEEVE_STATUS_CLOSED, sleeve_stream_writer_write(writer, samples, 1, &taken));
+    EXPECT(SLEEVE_STATUS_CLOSED, sleeve_stream_writer_reset(writer));
+    sleeve_stream_writer_free(writer);
+    sleeve_stream_writer_free(NULL);
+    sleeve_stream_reader_free(NULL);
 }
 
 static void on_result(void *user_data, size_t index, sleeve_status status, const char *message,

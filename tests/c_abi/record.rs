@@ -1,5 +1,5 @@
 //! The record of the ABI: what programs that are built against the header rely on. A line that changes or goes is a
-//! break, which takes a new ABI version; a new one is added to the record with `SLEEVE_RECORD_ABI=1 cargo test --test abi`.
+//! break, which takes a new ABI version; a new one is added to the record with `SLEEVE_RECORD_ABI=1 cargo test -p sleeve-tests --test c_abi`.
 
 use std::collections::BTreeSet;
 use std::fs;

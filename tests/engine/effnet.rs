@@ -45,7 +45,7 @@ fn case(style: &str, seed: u32) -> Option<Case> {
 }
 
 fn engine(network: &Arc<Network>, set: KernelSet, threads: usize) -> EffnetEngine {
-    let options = EngineOptions { threads, ..Default::default() };
+    let options = EngineOptions::default().threads(threads);
     EffnetEngine::with_kernels(network.clone(), &options, set).unwrap()
 }
 
@@ -237,7 +237,7 @@ fn wrong_arguments_are_errors() {
     assert!(engine.run(patch, usize::MAX, &mut [(1, &mut room)]).is_err());
     assert!(engine.run(patch, 1, &mut [(2, &mut room)]).is_err());
     assert!(engine.run(patch, 1, &mut [(1, &mut room[1..])]).is_err());
-    let options = EngineOptions { precision: Precision::Fp16, ..Default::default() };
+    let options = EngineOptions::default().precision(Precision::Fp16);
     assert!(EffnetEngine::new(case.network.clone(), &options).is_err());
 }
 
@@ -247,7 +247,7 @@ fn models_run_on_it_by_default() {
         let Some(case) = case(style, seed) else { skip!("no peers; run `cargo xtask peers`") };
         let bytes = std::fs::read(graph(style, seed, None).unwrap()).unwrap();
         let model = Model::from_bytes(style, bytes, None).unwrap();
-        let options = EngineOptions { threads: 1, ..Default::default() };
+        let options = EngineOptions::default().threads(1);
         let engine = model.engine(&options).unwrap();
         assert_eq!(engine.name(), "effnet");
         assert_eq!(engine.outputs(), model.outputs());
@@ -255,7 +255,7 @@ fn models_run_on_it_by_default() {
         engine.run(&case.patches[..PATCH], 1, &mut [(1, &mut found)]).unwrap();
         assert!(relative_error(&found, &case.expected[1].row(0).to_vec()) < 1e-5);
         // The other engine agrees: the graph means the same to both.
-        let other = model.engine(&EngineOptions { engine: EngineChoice::Onnx, ..options }).unwrap();
+        let other = model.engine(&options.engine(EngineChoice::Onnx)).unwrap();
         assert_eq!(other.name(), "onnx");
         let mut plain = vec![0.0; 1280];
         other.run(&case.patches[..PATCH], 1, &mut [(1, &mut plain)]).unwrap();
@@ -320,7 +320,7 @@ fn near_misses_are_refused_with_a_reason() {
         if mutation == "width" {
             let model = Model::from_bytes("near miss", bytes, None).unwrap();
             assert_eq!(model.engine(&EngineOptions::default()).unwrap().name(), "onnx");
-            let forced = EngineOptions { engine: EngineChoice::Effnet, ..Default::default() };
+            let forced = EngineOptions::default().engine(EngineChoice::Effnet);
             let error = model.engine(&forced).map(|_| ()).unwrap_err().to_string();
             assert!(error.contains("not an EfficientNet-B0") && error.contains(words), "{error}");
         }

@@ -114,13 +114,13 @@ fn every_recording_gives_the_bits_it_gives_alone() {
                         room in 0..20_usize, repeats: bool)| {
         let last_patch = if repeats { LastPatch::Repeat } else { LastPatch::Discard };
         let extractor = build(batch, threads, last_patch);
-        let options = BatchOptions { workers, patches_in_flight: room };
+        let options = BatchOptions::default().workers(workers).patches_in_flight(room);
         let mut keep = Keep::new(order.len(), extractor.outputs().len());
         let inputs = order.iter().map(|&index| Input::file(&paths[index]));
         let totals = BatchExtractor::new(&extractor, &options).unwrap().run(inputs, &mut keep).unwrap();
         prop_assert_eq!(totals.done + totals.failed, order.len());
         if room > 0 {
-            prop_assert!(totals.most_patches <= room.next_multiple_of(batch));
+            prop_assert!(totals.peak_patches <= room.next_multiple_of(batch));
         }
         for (recording, &index) in order.iter().enumerate() {
             let name = paths[index].display().to_string();
@@ -167,7 +167,7 @@ fn the_fused_engine_gives_the_same_bits_to_several_callers() {
     for (batch, threads, workers) in [(64, 2, 2), (5, 1, 3), (1, 1, 1)] {
         let extractor = build(batch, threads);
         assert_eq!(extractor.engine().name(), "effnet");
-        let options = BatchOptions { workers, ..BatchOptions::default() };
+        let options = BatchOptions::default().workers(workers);
         let mut keep = Keep::new(paths.len(), extractor.outputs().len());
         let inputs = paths.iter().map(Input::file);
         BatchExtractor::new(&extractor, &options).unwrap().run(inputs, &mut keep).unwrap();

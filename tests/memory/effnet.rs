@@ -22,7 +22,7 @@ fn a_call_allocates_nothing() {
     let patches = vec![0.5; 9 * 128 * 96];
     for set in KernelSet::ALL.into_iter().filter(|set| set.is_available()) {
         for threads in [1, 2] {
-            let options = EngineOptions { threads, ..Default::default() };
+            let options = EngineOptions::default().threads(threads);
             let engine = EffnetEngine::with_kernels(network.clone(), &options, set).unwrap();
             let (mut projections, mut embeddings) = (vec![0.0; 9 * 512], vec![0.0; 9 * 1280]);
             for rows in [9, 1, 4] {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sleeve::extractor::{Extractor, Rows};
 use sleeve::model::Model;
-use sleeve::stream::{Capacity, PushError, State, Stream, StreamOptions};
+use sleeve::stream::{Capacity, State, Stream, StreamOptions, WriteError};
 use sleeve_tests::audio::music;
 use sleeve_tests::small_model;
 
@@ -18,11 +18,11 @@ fn calls(work: impl FnOnce()) -> usize {
 }
 
 #[test]
-fn the_pusher_never_calls_the_allocator() {
+fn the_writer_never_calls_the_allocator() {
     assert!(calls(|| drop(vec![0_u8; 100])) >= 2, "calls are counted");
     let extractor = Extractor::builder(Model::bundled("msd-musicnn-1").unwrap()).build().unwrap();
     let options = StreamOptions::new(48_000, 2).capacity(Capacity::Seconds(1.0));
-    let (mut pusher, mut puller) = Stream::open(&extractor, &options).unwrap();
+    let (mut writer, mut reader) = Stream::open(&extractor, &options).unwrap();
     let samples = music(48_000, 2, 4.0);
     let integers: Vec<i16> = samples.iter().map(|sample| (sample * 32_767.0) as i16).collect();
     let pushing = std::thread::spawn(move || {
@@ -30,29 +30,32 @@ fn the_pusher_never_calls_the_allocator() {
         let during = calls(|| {
             let (mut rest, mut integers) = (samples.as_slice(), integers.as_slice());
             while !rest.is_empty() {
-                rest = &rest[2 * pusher.push(&rest[..128.min(rest.len())]).unwrap()..];
-                integers = &integers[2 * pusher.push_i16(&integers[..128.min(integers.len())]).unwrap()..];
+                rest = &rest[2 * writer.write(&rest[..128.min(rest.len())]).unwrap()..];
+                integers = &integers[2 * writer.write_i16(&integers[..128.min(integers.len())]).unwrap()..];
                 pushed += 1;
-                if pusher.room() == 0 {
+                if writer.available() == 0 {
                     std::thread::sleep(Duration::from_millis(1));
                 }
             }
-            assert_eq!(pusher.push(&samples[..3]), Err(PushError::PartialFrame { samples: 3, channels: 2 }));
-            pusher.finish();
-            assert_eq!(pusher.push(&samples), Err(PushError::Finished));
-            pusher.reset().unwrap();
-            pusher.push(&samples).unwrap();
-            pusher.reset().unwrap();
-            while pusher.reset() != Err(PushError::Busy) {
-                if pusher.push(&samples[..2]) == Err(PushError::Closed) {
+            assert_eq!(
+                writer.write(&samples[..3]),
+                Err(WriteError::PartialFrame { samples: 3, channels: 2 })
+            );
+            writer.finish();
+            assert_eq!(writer.write(&samples), Err(WriteError::Finished));
+            writer.reset().unwrap();
+            writer.write(&samples).unwrap();
+            writer.reset().unwrap();
+            while writer.reset() != Err(WriteError::Busy) {
+                if writer.write(&samples[..2]) == Err(WriteError::Closed) {
                     break;
                 }
-                pusher.finish();
+                writer.finish();
             }
-            while pusher.reset() != Err(PushError::Closed) {
+            while writer.reset() != Err(WriteError::Closed) {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            assert_eq!(pusher.push(&samples), Err(PushError::Closed));
+            assert_eq!(writer.write(&samples), Err(WriteError::Closed));
         });
         (during, pushed)
     });
@@ -62,10 +65,10 @@ fn the_pusher_never_calls_the_allocator() {
         patches += rows.times.len();
         Ok(())
     };
-    while puller.pull(&mut sink).unwrap().state != State::Ended {
+    while reader.read(&mut sink).unwrap().state != State::Finished {
         std::thread::sleep(Duration::from_millis(1));
     }
-    drop(puller);
+    drop(reader);
     let (during, pushed) = pushing.join().unwrap();
     assert_eq!(during, 0, "calls of the allocator by the pushing thread");
     assert!(pushed > 1_000 && patches > 2, "{pushed} pushes, {patches} patches");
@@ -79,19 +82,19 @@ fn a_reset_and_the_next_recording_allocate_nothing_new() {
         let extractor = Extractor::builder(small_model::model()).resampler(resampler);
         // No patch becomes complete: engines have an allocator of their own business.
         let extractor = extractor.threads(1).patch_hop(4).build().unwrap();
-        let (mut pusher, mut puller) = Stream::open(&extractor, &StreamOptions::new(44_100, 2)).unwrap();
+        let (mut writer, mut reader) = Stream::open(&extractor, &StreamOptions::new(44_100, 2)).unwrap();
         let mut sink = |_: &Rows<'_>| Ok(());
         let short = 2 * 2_000;
         let mut record = |samples: &[f32], finish: bool| {
             calls(|| {
-                pusher.push(samples).unwrap();
-                while puller.pull(&mut sink).unwrap().state == State::More {}
+                writer.write(samples).unwrap();
+                while reader.read(&mut sink).unwrap().state == State::More {}
                 if finish {
-                    pusher.finish();
-                    assert_eq!(puller.pull(&mut sink).unwrap().state, State::Ended);
+                    writer.finish();
+                    assert_eq!(reader.read(&mut sink).unwrap().state, State::Finished);
                 }
-                pusher.reset().unwrap();
-                puller.pull(&mut sink).unwrap();
+                writer.reset().unwrap();
+                reader.read(&mut sink).unwrap();
             })
         };
         assert!(record(&samples, true) > 0, "{resampler}: a first recording makes its buffers");

@@ -81,8 +81,7 @@ fn tensor(name: &str, dims: &[i64], data_type: DataType, raw: &[u8]) -> TensorPr
 fn failure(onnx: Vec<u8>) -> String {
     let attempt = || -> sleeve::Result<()> {
         let model = Model::from_bytes("odd", onnx, None)?;
-        let engine =
-            model.engine(&EngineOptions { engine: EngineChoice::Onnx, threads: 1, ..Default::default() })?;
+        let engine = model.engine(&EngineOptions::default().engine(EngineChoice::Onnx).threads(1))?;
         let mut output = vec![0.0; model.outputs()[0].dim];
         engine.run(&vec![1.0; model.input().len()], 1, &mut [(0, &mut output)])
     };
@@ -222,25 +221,25 @@ fn what_no_engine_can_do_is_said() {
         Err(other) => panic!("{other}"),
         Ok(engine) => panic!("{}", engine.describe()),
     };
-    let of = |engine| EngineOptions { engine, ..Default::default() };
+    let of = |engine| EngineOptions::default().engine(engine);
     // A graph that cannot be written for libtorch is refused for that, plugin or none.
     let model = Model::open(graph("attention")).unwrap();
     let reason = refused(&model, of(EngineChoice::Torch));
     assert!(reason.starts_with("the torch engine: ") && reason.contains("no TorchScript file"), "{reason}");
-    let cuda = EngineOptions { device: Device::Cuda(vec![1]), ..Default::default() };
+    let cuda = EngineOptions::default().device(Device::Cuda(vec![1]));
     let reason = refused(&model, cuda);
     assert!(reason.starts_with("device cuda:1: ") && reason.contains("no TorchScript file"), "{reason}");
     // One that can is refused a device that is not there, whether or not there is a plugin.
     let model = Model::bundled("msd-musicnn-1").unwrap();
-    let cuda = EngineOptions { device: Device::Cuda(vec![255]), ..Default::default() };
+    let cuda = EngineOptions::default().device(Device::Cuda(vec![255]));
     assert!(refused(&model, cuda).contains("cuda:255"));
     let other = model.engine(&of(EngineChoice::Effnet)).err().unwrap().to_string();
     assert!(other.contains("not an EfficientNet-B0"), "{other}");
     for precision in [Precision::Bf16, Precision::Fp16] {
-        let reason = refused(&model, EngineOptions { precision, ..Default::default() });
+        let reason = refused(&model, EngineOptions::default().precision(precision));
         assert!(reason.contains(&precision.to_string()), "{reason}");
     }
-    let engine = model.engine(&EngineOptions { threads: 2, ..Default::default() }).unwrap();
+    let engine = model.engine(&EngineOptions::default().threads(2)).unwrap();
     assert_eq!((engine.name(), engine.describe().as_str()), ("onnx", "cpu, rten, f32, 2 threads"));
 }
 
@@ -316,7 +315,7 @@ fn long_chains_are_planned_within_the_stack_and_longer_ones_refused() {
         model_of(nodes.collect(), Vec::new())
     };
     let model = Model::from_bytes("chain", chain(2048), None).unwrap();
-    let engine = model.engine(&EngineOptions { threads: 1, ..Default::default() }).unwrap();
+    let engine = model.engine(&EngineOptions::default().threads(1)).unwrap();
     let mut output = [0.0; 4];
     engine.run(&[0.5; 4], 1, &mut [(0, &mut output)]).unwrap();
     assert!(output.iter().all(|value| value.is_finite()));
@@ -333,7 +332,7 @@ fn every_truncation_and_many_alterations_are_survived() {
         let whole = fs::read(graph(name)).unwrap();
         let survive = |bytes: Vec<u8>| {
             let Ok(model) = Model::from_bytes("damaged", bytes, None) else { return };
-            let options = EngineOptions { engine: EngineChoice::Onnx, threads: 1, ..Default::default() };
+            let options = EngineOptions::default().engine(EngineChoice::Onnx).threads(1);
             let Ok(engine) = model.engine(&options) else { return };
             let (width, dim) = (model.input().len(), model.outputs()[0].dim);
             if width < 1 << 16 && dim < 1 << 16 {
@@ -364,7 +363,7 @@ fn inputs_that_fuzzing_found_are_survived() {
     }
     for file in files("fuzz/onnx_model") {
         let Ok(model) = Model::open(&file) else { continue };
-        let options = EngineOptions { engine: EngineChoice::Onnx, threads: 1, ..Default::default() };
+        let options = EngineOptions::default().engine(EngineChoice::Onnx).threads(1);
         let Ok(engine) = model.engine(&options) else { continue };
         let width = model.input().len();
         let mut buffers: Vec<Vec<f32>> =

@@ -19,7 +19,7 @@ fn shipped(stem: &str) -> Model {
 }
 
 fn options(threads: usize, batch_size: Option<usize>) -> EngineOptions {
-    EngineOptions { engine: EngineChoice::Onnx, threads, batch_size, ..Default::default() }
+    EngineOptions::default().engine(EngineChoice::Onnx).threads(threads).batch_size(batch_size)
 }
 
 /// One output of a model for all rows.

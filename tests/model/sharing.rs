@@ -84,7 +84,7 @@ fn extractors_of_one_model_agree_whoever_makes_them() {
                 std::thread::spawn(move || {
                     barrier.wait();
                     if index % 2 == 0 {
-                        model.engine(&EngineOptions { threads: 2, ..Default::default() }).unwrap();
+                        model.engine(&EngineOptions::default().threads(2)).unwrap();
                     }
                     let extractor = Extractor::builder((*model).clone()).threads(1).build().unwrap();
                     extractor.extract_samples(&samples, 16_000).unwrap().embeddings().unwrap().to_owned()

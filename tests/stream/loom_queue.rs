@@ -1,4 +1,4 @@
-//! The queue between a pusher and a puller under loom, which runs every order in which two threads' loads and stores
+//! The queue between a writer and a reader under loom, which runs every order in which two threads' loads and stores
 //! can take effect, the stale values that unordered loads may see included.
 //!
 //! The queue's source is compiled here a second time, with loom's atomics in place of the standard ones. Its slots are
@@ -72,7 +72,7 @@ fn take(reader: &mut Reader, view: View, items: &mut Vec<Item>) {
     items.extend(samples.into_iter().map(Item::Sample));
     if let Some(event) = view.event {
         items.push(Item::Event(event));
-        reader.heed();
+        reader.consume_mark();
     }
 }
 
@@ -82,7 +82,7 @@ fn take_all(mut reader: Reader) -> Vec<Item> {
     loop {
         let view = reader.look();
         take(&mut reader, view, &mut items);
-        if view.writer_gone && view.event.is_none() {
+        if view.writer_dropped && view.event.is_none() {
             return items;
         }
         loom::thread::yield_now();
@@ -93,7 +93,7 @@ fn take_all(mut reader: Reader) -> Vec<Item> {
 fn samples_cross_whole_and_in_order_through_a_full_ring() {
     check(Some(3), || {
         let (mut writer, reader) = queue::queue(2, 1).unwrap();
-        let pusher = loom::thread::spawn(move || {
+        let writer = loom::thread::spawn(move || {
             let mut rest: VecDeque<f32> = (1..=4).map(|value| value as f32).collect();
             while !rest.is_empty() {
                 let fits = writer.room().min(rest.len());
@@ -106,7 +106,7 @@ fn samples_cross_whole_and_in_order_through_a_full_ring() {
         });
         let items = take_all(reader);
         assert_eq!(items, [1.0, 2.0, 3.0, 4.0].map(Item::Sample));
-        pusher.join().unwrap();
+        writer.join().unwrap();
     });
 }
 
@@ -114,7 +114,7 @@ fn samples_cross_whole_and_in_order_through_a_full_ring() {
 fn events_keep_their_place_however_late_they_are_seen() {
     check(None, || {
         let (mut writer, reader) = queue::queue(3, 2).unwrap();
-        let pusher = loom::thread::spawn(move || {
+        let writer = loom::thread::spawn(move || {
             write(&mut writer, &[1.0]);
             writer.mark(Event::Finish);
             writer.mark(Event::Reset);
@@ -128,7 +128,7 @@ fn events_keep_their_place_however_late_they_are_seen() {
             Item::Sample(3.0),
         ];
         assert_eq!(take_all(reader), expected);
-        pusher.join().unwrap();
+        writer.join().unwrap();
     });
 }
 
@@ -136,7 +136,7 @@ fn events_keep_their_place_however_late_they_are_seen() {
 fn a_full_queue_takes_an_end_and_a_finished_recording_is_never_taken_for_an_abandoned_one() {
     check(None, || {
         let (mut writer, mut reader) = queue::queue(1, 1).unwrap();
-        let pusher = loom::thread::spawn(move || {
+        let writer = loom::thread::spawn(move || {
             write(&mut writer, &[1.0]);
             assert_eq!(writer.room_for_marks(), 1);
             writer.mark(Event::Finish);
@@ -145,7 +145,7 @@ fn a_full_queue_takes_an_end_and_a_finished_recording_is_never_taken_for_an_aban
         loop {
             let view = reader.look();
             // Whoever sees the writer gone sees the end that it marked before.
-            assert!(!view.writer_gone || view.event == Some(Event::Finish));
+            assert!(!view.writer_dropped || view.event == Some(Event::Finish));
             take(&mut reader, view, &mut items);
             if view.event.is_some() {
                 break;
@@ -153,7 +153,7 @@ fn a_full_queue_takes_an_end_and_a_finished_recording_is_never_taken_for_an_aban
             loom::thread::yield_now();
         }
         assert_eq!(items, [Item::Sample(1.0), Item::Event(Event::Finish)]);
-        pusher.join().unwrap();
+        writer.join().unwrap();
     });
 }
 
@@ -161,7 +161,7 @@ fn a_full_queue_takes_an_end_and_a_finished_recording_is_never_taken_for_an_aban
 fn a_mark_s_slot_is_not_written_again_before_it_is_read() {
     check(None, || {
         let (mut writer, reader) = queue::queue(1, 1).unwrap();
-        let pusher = loom::thread::spawn(move || {
+        let writer = loom::thread::spawn(move || {
             for event in [Event::Reset, Event::Finish] {
                 while writer.room_for_marks() == 0 {
                     loom::thread::yield_now();
@@ -170,7 +170,7 @@ fn a_mark_s_slot_is_not_written_again_before_it_is_read() {
             }
         });
         assert_eq!(take_all(reader), [Event::Reset, Event::Finish].map(Item::Event));
-        pusher.join().unwrap();
+        writer.join().unwrap();
     });
 }
 
@@ -178,21 +178,21 @@ fn a_mark_s_slot_is_not_written_again_before_it_is_read() {
 fn a_reader_that_leaves_is_noticed_and_leaves_nothing_in_the_way() {
     check(None, || {
         let (mut writer, mut reader) = queue::queue(2, 1).unwrap();
-        let puller = loom::thread::spawn(move || {
+        let reader = loom::thread::spawn(move || {
             let mut items = Vec::new();
             let view = reader.look();
             take(&mut reader, view, &mut items);
             items
         });
         let mut written = 0;
-        while !writer.reader_gone() {
+        while !writer.reader_dropped() {
             if writer.room() > 0 {
                 written += 1;
                 write(&mut writer, &[written as f32]);
             }
             loom::thread::yield_now();
         }
-        let items = puller.join().unwrap();
+        let items = reader.join().unwrap();
         assert!(items.len() <= written);
         assert!(items.iter().enumerate().all(|(index, &item)| item == Item::Sample((index + 1) as f32)));
     });

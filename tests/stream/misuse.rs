@@ -4,7 +4,7 @@ use sleeve::Error;
 use sleeve::audio::Resampler;
 use sleeve::extractor::Rows;
 use sleeve::patches::LastPatch;
-use sleeve::stream::{Capacity, PushError, State, Stream, StreamOptions};
+use sleeve::stream::{Capacity, State, Stream, StreamOptions, WriteError};
 use sleeve_tests::audio::music;
 use sleeve_tests::rows::RowBits;
 use sleeve_tests::streams::{downmixed, drain, failure, offline, open, plain, small, whole};
@@ -14,26 +14,26 @@ fn a_bad_sample_is_refused_with_its_frame_after_all_that_came_before() {
     let extractor = small(4, LastPatch::Discard, Resampler::Linear, 8);
     let good = music(44_100, 2, 1.0);
     for (value, chunk) in [(f32::NAN, 30_000), (f32::INFINITY, 64), (f32::NEG_INFINITY, 1)] {
-        let (mut pusher, mut puller) = open(&extractor, 44_100, 2, 30_000);
+        let (mut writer, mut reader) = open(&extractor, 44_100, 2, 30_000);
         let mut bad = good.clone();
         bad[2 * 20_123 + 1] = value;
         bad[2 * 20_500] = f32::NAN;
         let mut rows = RowBits::default();
         for samples in bad.chunks(2 * chunk).take(20_123 / chunk) {
-            pusher.push(samples).unwrap();
-            drain(&mut puller, &mut rows);
+            writer.write(samples).unwrap();
+            drain(&mut reader, &mut rows);
         }
         let pushed = 20_123 / chunk * chunk;
-        pusher.push(&bad[2 * pushed..2 * 30_000.min(bad.len() / 2)]).unwrap();
+        writer.write(&bad[2 * pushed..2 * 30_000.min(bad.len() / 2)]).unwrap();
         for _ in 0..3 {
-            match failure(&mut puller, &mut rows) {
+            match failure(&mut reader, &mut rows) {
                 Error::NonFinite { index: 20_123, value: found, .. } => {
                     assert_eq!(found.to_bits(), value.to_bits());
                 }
                 other => panic!("{other}"),
             }
         }
-        let text = failure(&mut puller, &mut rows).to_string();
+        let text = failure(&mut reader, &mut rows).to_string();
         let of_mono = downmixed(&good[..2 * 20_123], 44_100, 2);
         let mut mono = [of_mono.clone(), vec![value]].concat();
         let offline_text = extractor.extract_samples(&mono, 44_100).err().unwrap().to_string();
@@ -43,18 +43,18 @@ fn a_bad_sample_is_refused_with_its_frame_after_all_that_came_before() {
         let expected = RowBits::of(&extractor.extract_samples(&mono, 44_100).unwrap());
         assert!(expected.starts_with(&rows));
         assert!(rows.len() + 1 >= expected.len() && !rows.is_empty(), "{} of {}", rows.len(), expected.len());
-        // What follows is discarded, so the pusher is never stuck; the next recording is as good as any.
-        assert_eq!(pusher.room(), 30_000);
-        pusher.push(&good[..2_000]).unwrap();
-        pusher.finish();
-        assert!(matches!(puller.pull(&mut rows), Err(Error::NonFinite { index: 20_123, .. })));
-        pusher.reset().unwrap();
-        let rows = whole(&mut pusher, &mut puller, &good, 2);
+        // What follows is discarded, so the writer is never stuck; the next recording is as good as any.
+        assert_eq!(writer.available(), 30_000);
+        writer.write(&good[..2_000]).unwrap();
+        writer.finish();
+        assert!(matches!(reader.read(&mut rows), Err(Error::NonFinite { index: 20_123, .. })));
+        writer.reset().unwrap();
+        let rows = whole(&mut writer, &mut reader, &good, 2);
         assert_eq!(rows, offline(&extractor, &good, 44_100, 2));
         // Frames count from the start of their own recording.
-        pusher.reset().unwrap();
-        pusher.push(&[0.0, 0.0, 0.5, value]).unwrap();
-        assert!(matches!(failure(&mut puller, &mut RowBits::default()), Error::NonFinite { index: 1, .. }));
+        writer.reset().unwrap();
+        writer.write(&[0.0, 0.0, 0.5, value]).unwrap();
+        assert!(matches!(failure(&mut reader, &mut RowBits::default()), Error::NonFinite { index: 1, .. }));
     }
 }
 
@@ -63,22 +63,22 @@ fn a_sink_s_error_or_panic_loses_the_recording_and_no_other() {
     let extractor = plain();
     let samples = music(16_000, 1, 0.5);
     let expected = offline(&extractor, &samples, 16_000, 1);
-    let (mut pusher, mut puller) = open(&extractor, 16_000, 1, 8_000);
-    pusher.push(&samples).unwrap();
+    let (mut writer, mut reader) = open(&extractor, 16_000, 1, 8_000);
+    writer.write(&samples).unwrap();
     let mut enough = |_: &Rows<'_>| Err(Error::Unavailable("enough".into()));
-    assert!(matches!(puller.pull(&mut enough), Err(Error::Unavailable(reason)) if reason == "enough"));
-    let again = puller.pull(&mut RowBits::default()).unwrap_err();
+    assert!(matches!(reader.read(&mut enough), Err(Error::Unavailable(reason)) if reason == "enough"));
+    let again = reader.read(&mut RowBits::default()).unwrap_err();
     assert!(again.to_string().contains("enough"), "{again}");
-    pusher.reset().unwrap();
-    pusher.push(&samples).unwrap();
+    writer.reset().unwrap();
+    writer.write(&samples).unwrap();
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        puller.pull(&mut |_: &Rows<'_>| panic!("in a sink")).map(|_| ())
+        reader.read(&mut |_: &Rows<'_>| panic!("in a sink")).map(|_| ())
     }));
     assert!(panicked.is_err());
-    let again = puller.pull(&mut RowBits::default()).unwrap_err();
+    let again = reader.read(&mut RowBits::default()).unwrap_err();
     assert!(again.to_string().contains("panicked"), "{again}");
-    pusher.reset().unwrap();
-    assert_eq!(whole(&mut pusher, &mut puller, &samples, 1), expected);
+    writer.reset().unwrap();
+    assert_eq!(whole(&mut writer, &mut reader, &samples, 1), expected);
 }
 
 #[test]
@@ -108,31 +108,31 @@ fn options_that_cannot_be_are_refused() {
     assert!(refusal(StreamOptions::new(48_000, u16::MAX)).contains("queue"), "10 s of 65,535 channels");
     // The smallest, and the widest.
     let options = StreamOptions::new(48_000, 2).capacity(Capacity::Seconds(1e-9));
-    assert_eq!(Stream::open(&plain(), &options).unwrap().0.room(), 1);
-    let (mut pusher, mut puller) = open(&plain(), 768_000, u16::MAX, 3);
-    assert_eq!(pusher.push(&vec![0.25; 4 * usize::from(u16::MAX)]).unwrap(), 3);
-    pusher.finish();
+    assert_eq!(Stream::open(&plain(), &options).unwrap().0.available(), 1);
+    let (mut writer, mut reader) = open(&plain(), 768_000, u16::MAX, 3);
+    assert_eq!(writer.write(&vec![0.25; 4 * usize::from(u16::MAX)]).unwrap(), 3);
+    writer.finish();
     let mut rows = RowBits::default();
-    assert_eq!(drain(&mut puller, &mut rows), State::Ended);
+    assert_eq!(drain(&mut reader, &mut rows), State::Finished);
     assert_eq!(rows.len(), 1);
 }
 
 #[test]
 fn slices_of_no_whole_frames_are_refused_whole() {
-    let (mut pusher, mut puller) = open(&plain(), 48_000, 3, 100);
+    let (mut writer, mut reader) = open(&plain(), 48_000, 3, 100);
     for samples in [1, 2, 4, 299, 3_001] {
-        let error = PushError::PartialFrame { samples, channels: 3 };
-        assert_eq!(pusher.push(&vec![0.0; samples]), Err(error));
-        assert_eq!(pusher.push_i16(&vec![0; samples]), Err(error));
+        let error = WriteError::PartialFrame { samples, channels: 3 };
+        assert_eq!(writer.write(&vec![0.0; samples]), Err(error));
+        assert_eq!(writer.write_i16(&vec![0; samples]), Err(error));
         assert!(error.to_string().contains(&format!("{samples} samples")));
         assert_eq!(Error::from(error).to_string(), error.to_string());
     }
-    assert_eq!(pusher.room(), 100);
-    assert_eq!(pusher.push(&[]), Ok(0));
-    assert_eq!(pusher.push_i16(&[]), Ok(0));
+    assert_eq!(writer.available(), 100);
+    assert_eq!(writer.write(&[]), Ok(0));
+    assert_eq!(writer.write_i16(&[]), Ok(0));
     let mut rows = RowBits::default();
-    assert_eq!(drain(&mut puller, &mut rows), State::Waiting);
-    pusher.finish();
-    assert_eq!(drain(&mut puller, &mut rows), State::Ended);
+    assert_eq!(drain(&mut reader, &mut rows), State::Waiting);
+    writer.finish();
+    assert_eq!(drain(&mut reader, &mut rows), State::Finished);
     assert!(rows.is_empty(), "an empty recording has no rows");
 }

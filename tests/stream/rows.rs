@@ -8,11 +8,17 @@ use sleeve::audio::{MonoStream, Resampler};
 use sleeve::extractor::{Extractor, Rows};
 use sleeve::model::Model;
 use sleeve::patches::LastPatch;
-use sleeve::stream::{Capacity, Pulled, Puller, PushError, Pusher, State, Stream, StreamOptions};
+use sleeve::stream::{Capacity, State, Stream, StreamOptions, StreamReader, StreamWriter, WriteError};
 use sleeve_tests::audio::music;
 use sleeve_tests::rows::RowBits;
 use sleeve_tests::streams::{drain, offline, open, plain, small, whole};
 use sleeve_tests::{output_of, peer, repository, skip, small_model};
+
+/// What one read gives: the number of rows, and the state.
+fn read(reader: &mut StreamReader, rows: &mut RowBits) -> (u64, State) {
+    let outcome = reader.read(rows).unwrap();
+    (outcome.rows, outcome.state)
+}
 
 fn write_wav(path: &Path, rate: u32, channels: u16, samples: &[f32], integers: Option<&[i16]>) {
     let (bits_per_sample, sample_format) = match integers {
@@ -70,8 +76,8 @@ proptest! {
         }
 
         let width = usize::from(channels);
-        let (mut pusher, mut puller) = open(&extractor, rate, channels, capacity);
-        prop_assert_eq!(pusher.room(), capacity);
+        let (mut writer, mut reader) = open(&extractor, rate, channels, capacity);
+        prop_assert_eq!(writer.available(), capacity);
         // What has been pushed so far, at the model's rate: it says which patches are complete.
         let mut shadow = MonoStream::new(rate, channels, 16_000, resampler).unwrap();
         let mut heard = Vec::new();
@@ -81,29 +87,29 @@ proptest! {
                 break;
             }
             let end = samples.len().min(done + frames * width);
-            let room = pusher.room();
+            let room = writer.available();
             let taken = match as_integers {
-                true => pusher.push_i16(&integers[done..end]),
-                false => pusher.push(&samples[done..end]),
+                true => writer.write_i16(&integers[done..end]),
+                false => writer.write(&samples[done..end]),
             };
             let taken = taken.unwrap();
             prop_assert_eq!(taken, room.min((end - done) / width), "a full queue takes what fits");
             shadow.push(&samples[done..done + taken * width], &mut heard).unwrap();
             done += taken * width;
-            if pull || pusher.room() == 0 || frames == 0 {
-                prop_assert_eq!(drain(&mut puller, &mut rows), State::Waiting);
+            if pull || writer.available() == 0 || frames == 0 {
+                prop_assert_eq!(drain(&mut reader, &mut rows), State::Waiting);
                 let complete = extractor.patching().count((heard.len() / sleeve::mel::HOP) as u64);
                 prop_assert_eq!(rows.len() as u64, complete, "every patch that is complete");
-                prop_assert_eq!(pusher.room(), capacity);
+                prop_assert_eq!(writer.available(), capacity);
             }
         }
-        pusher.finish();
-        prop_assert_eq!(drain(&mut puller, &mut rows), State::Ended);
+        writer.finish();
+        prop_assert_eq!(drain(&mut reader, &mut rows), State::Finished);
         prop_assert_eq!(&rows, &expected);
 
         // The same handles, from the start.
-        pusher.reset().unwrap();
-        prop_assert_eq!(&whole(&mut pusher, &mut puller, &samples, channels), &expected);
+        writer.reset().unwrap();
+        prop_assert_eq!(&whole(&mut writer, &mut reader, &samples, channels), &expected);
         // And on one thread, in pieces larger than the queue.
         let options = StreamOptions::new(rate, channels).capacity(Capacity::Frames(capacity));
         let mut stream = Stream::new(&extractor, &options).unwrap();
@@ -133,21 +139,21 @@ fn the_bundled_model_gives_the_bits_of_the_whole_recording() {
     let samples = music(48_000, 2, 8.0);
     let expected = offline(&extractor, &samples, 48_000, 2);
     assert_eq!(expected.len(), 5);
-    let (mut pusher, mut puller) = Stream::open(&extractor, &StreamOptions::new(48_000, 2)).unwrap();
+    let (mut writer, mut reader) = Stream::open(&extractor, &StreamOptions::new(48_000, 2)).unwrap();
     // A block at a time, and all at once.
     let mut rows = RowBits::default();
     for block in samples.chunks(2 * 64) {
-        assert_eq!(pusher.push(block).unwrap(), block.len() / 2);
-        drain(&mut puller, &mut rows);
+        assert_eq!(writer.write(block).unwrap(), block.len() / 2);
+        drain(&mut reader, &mut rows);
     }
-    pusher.finish();
-    assert_eq!(drain(&mut puller, &mut rows), State::Ended);
+    writer.finish();
+    assert_eq!(drain(&mut reader, &mut rows), State::Finished);
     assert_eq!(rows, expected);
-    pusher.reset().unwrap();
-    assert_eq!(pusher.push(&samples).unwrap(), samples.len() / 2);
-    pusher.finish();
+    writer.reset().unwrap();
+    assert_eq!(writer.write(&samples).unwrap(), samples.len() / 2);
+    writer.finish();
     rows = RowBits::default();
-    drain(&mut puller, &mut rows);
+    drain(&mut reader, &mut rows);
     assert_eq!(rows, expected);
 }
 
@@ -163,34 +169,34 @@ fn the_fused_engine_gives_the_bits_of_the_whole_recording() {
     let samples = music(44_100, 1, 9.0);
     let expected = offline(&extractor, &samples, 44_100, 1);
     assert!(expected.len() > 6, "{} patches", expected.len());
-    let (mut pusher, mut puller) = open(&extractor, 44_100, 1, 44_100 * 5);
+    let (mut writer, mut reader) = open(&extractor, 44_100, 1, 44_100 * 5);
     // Patch by patch as they are complete, then as many together as the queue holds.
     let mut rows = RowBits::default();
     for chunk in samples.chunks(4_410) {
-        pusher.push(chunk).unwrap();
-        drain(&mut puller, &mut rows);
+        writer.write(chunk).unwrap();
+        drain(&mut reader, &mut rows);
     }
-    pusher.finish();
-    assert_eq!(drain(&mut puller, &mut rows), State::Ended);
+    writer.finish();
+    assert_eq!(drain(&mut reader, &mut rows), State::Finished);
     assert_eq!(rows, expected);
-    pusher.reset().unwrap();
-    assert_eq!(whole(&mut pusher, &mut puller, &samples, 1), expected);
+    writer.reset().unwrap();
+    assert_eq!(whole(&mut writer, &mut reader, &samples, 1), expected);
 }
 
 #[test]
 fn a_patch_comes_with_its_last_sample() {
     let extractor = small(4, LastPatch::Discard, Resampler::Linear, 8);
-    let (mut pusher, mut puller) = open(&extractor, 16_000, 1, 16_000);
+    let (mut writer, mut reader) = open(&extractor, 16_000, 1, 16_000);
     let samples = music(16_000, 1, 1.0);
     let mut rows = RowBits::default();
     let mut pushed = 0;
     for patch in 0..10 {
         // Frame k reaches to sample 256 (k + 1).
         let needed = 256 * (4 * patch + small_model::FRAMES);
-        pusher.push(&samples[pushed..needed - 1]).unwrap();
-        assert_eq!(puller.pull(&mut rows).unwrap(), Pulled { rows: 0, state: State::Waiting }, "{patch}");
-        pusher.push(&samples[needed - 1..needed]).unwrap();
-        assert_eq!(puller.pull(&mut rows).unwrap(), Pulled { rows: 1, state: State::Waiting }, "{patch}");
+        writer.write(&samples[pushed..needed - 1]).unwrap();
+        assert_eq!(read(&mut reader, &mut rows), (0, State::Waiting), "{patch}");
+        writer.write(&samples[needed - 1..needed]).unwrap();
+        assert_eq!(read(&mut reader, &mut rows), (1, State::Waiting), "{patch}");
         pushed = needed;
     }
 }
@@ -198,15 +204,15 @@ fn a_patch_comes_with_its_last_sample() {
 #[test]
 fn queued_patches_come_in_batches_of_the_extractor_s_size() {
     let extractor = small(1, LastPatch::Discard, Resampler::Linear, 4);
-    let (mut pusher, mut puller) = open(&extractor, 16_000, 1, 16_000);
-    pusher.push(&music(16_000, 1, 1.0)).unwrap();
+    let (mut writer, mut reader) = open(&extractor, 16_000, 1, 16_000);
+    writer.write(&music(16_000, 1, 1.0)).unwrap();
     let mut batches = Vec::new();
     let mut sink = |rows: &Rows<'_>| {
         batches.push(rows.times.len());
         Ok(())
     };
-    assert_eq!(puller.pull(&mut sink).unwrap().state, State::More);
-    while puller.pull(&mut sink).unwrap().state == State::More {}
+    assert_eq!(reader.read(&mut sink).unwrap().state, State::More);
+    while reader.read(&mut sink).unwrap().state == State::More {}
     // 62 frames, so 54 patches.
     assert_eq!(batches, [vec![4; 13], vec![2]].concat());
 }
@@ -223,7 +229,7 @@ fn two_threads_and_a_tight_queue_lose_nothing_and_mix_nothing() {
     // Even ones are finished, odd ones abandoned.
     let recordings: Vec<Vec<f32>> =
         (0..60).map(|index| music(8_000, 2, 0.02 * f64::from(index % 13))).collect();
-    let (mut pusher, puller) = open(&extractor, 8_000, 2, 97);
+    let (mut writer, reader) = open(&extractor, 8_000, 2, 97);
     let expected: Vec<RowBits> =
         recordings.iter().map(|samples| offline(&extractor, samples, 8_000, 2)).collect();
     let (recordings, expected) = (&recordings, &expected);
@@ -235,32 +241,32 @@ fn two_threads_and_a_tight_queue_lose_nothing_and_mix_nothing() {
                 let mut rest = samples.as_slice();
                 while !rest.is_empty() {
                     let frames = (1 + draw(&mut state, 150)).min(rest.len() / 2);
-                    rest = &rest[2 * pusher.push(&rest[..2 * frames]).unwrap()..];
+                    rest = &rest[2 * writer.write(&rest[..2 * frames]).unwrap()..];
                     std::thread::yield_now();
                 }
                 if index % 2 == 0 {
-                    pusher.finish();
+                    writer.finish();
                 } else if samples.is_empty() {
                     // Nothing to abandon: make it one that was.
-                    while pusher.push(&[0.0; 2]).unwrap() == 0 {}
+                    while writer.write(&[0.0; 2]).unwrap() == 0 {}
                 }
-                while pusher.reset() == Err(PushError::Busy) {
+                while writer.reset() == Err(WriteError::Busy) {
                     std::thread::yield_now();
                 }
             }
         });
-        let mut puller = puller;
+        let mut reader = reader;
         for (index, expected) in expected.iter().enumerate() {
             let mut rows = RowBits::default();
             let state = loop {
-                match puller.pull(&mut rows).unwrap().state {
+                match reader.read(&mut rows).unwrap().state {
                     State::More => {}
                     State::Waiting => std::thread::yield_now(),
                     state => break state,
                 }
             };
             if index % 2 == 0 {
-                assert_eq!(state, State::Ended, "{index}");
+                assert_eq!(state, State::Finished, "{index}");
                 assert_eq!(&rows, expected, "{index}");
             } else {
                 assert_eq!(state, State::Abandoned, "{index}");
@@ -278,19 +284,19 @@ fn several_streams_share_an_extractor_at_once() {
     let rows: Vec<RowBits> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4)
             .map(|_| {
-                let (mut pusher, mut puller) = open(&extractor, 32_000, 1, 1_000);
+                let (mut writer, mut reader) = open(&extractor, 32_000, 1, 1_000);
                 let samples = &samples;
-                scope.spawn(move || whole(&mut pusher, &mut puller, samples, 1))
+                scope.spawn(move || whole(&mut writer, &mut reader, samples, 1))
             })
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(rows.iter().all(|rows| rows == &expected));
-    // The puller keeps what it needs of an extractor that is gone.
-    let (mut pusher, mut puller) = open(&extractor, 32_000, 1, 1_000);
-    assert_eq!(puller.extractor().outputs().len(), 3);
+    // The reader keeps what it needs of an extractor that is gone.
+    let (mut writer, mut reader) = open(&extractor, 32_000, 1, 1_000);
+    assert_eq!(reader.extractor().outputs().len(), 3);
     drop(extractor);
-    assert_eq!(whole(&mut pusher, &mut puller, &samples, 1), expected);
+    assert_eq!(whole(&mut writer, &mut reader, &samples, 1), expected);
 }
 
 struct Probe<T>(PhantomData<T>);
@@ -312,10 +318,10 @@ impl<T> NotSync for Probe<T> {}
 #[test]
 fn handles_move_between_threads_and_are_not_shared() {
     fn moves<T: Send>() {}
-    moves::<Pusher>();
-    moves::<Puller>();
+    moves::<StreamWriter>();
+    moves::<StreamReader>();
     moves::<Stream>();
     assert!(Probe::<Extractor>(PhantomData).is_sync());
-    assert!(!Probe::<Pusher>(PhantomData).is_sync());
-    assert!(!Probe::<Puller>(PhantomData).is_sync());
+    assert!(!Probe::<StreamWriter>(PhantomData).is_sync());
+    assert!(!Probe::<StreamReader>(PhantomData).is_sync());
 }

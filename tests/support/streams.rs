@@ -7,7 +7,7 @@ use sleeve::audio::{MonoStream, Resampler};
 use sleeve::extractor::Extractor;
 use sleeve::model::Model;
 use sleeve::patches::LastPatch;
-use sleeve::stream::{Capacity, Pulled, Puller, Pusher, State, Stream, StreamOptions};
+use sleeve::stream::{Capacity, ReadOutcome, State, Stream, StreamOptions, StreamReader, StreamWriter};
 
 use crate::rows::RowBits;
 use crate::small_model;
@@ -26,7 +26,7 @@ pub fn plain() -> Extractor {
 }
 
 /// A stream whose queue holds `frames` frames.
-pub fn open(extractor: &Extractor, rate: u32, channels: u16, frames: usize) -> (Pusher, Puller) {
+pub fn open(extractor: &Extractor, rate: u32, channels: u16, frames: usize) -> (StreamWriter, StreamReader) {
     let options = StreamOptions::new(rate, channels).capacity(Capacity::Frames(frames));
     Stream::open(extractor, &options).unwrap()
 }
@@ -45,10 +45,10 @@ pub fn offline(extractor: &Extractor, samples: &[f32], rate: u32, channels: u16)
 }
 
 /// Pulls until there is nothing to do.
-pub fn drain(puller: &mut Puller, rows: &mut RowBits) -> State {
+pub fn drain(reader: &mut StreamReader, rows: &mut RowBits) -> State {
     loop {
         let before = rows.len() as u64;
-        let Pulled { rows: given, state } = puller.pull(rows).unwrap();
+        let ReadOutcome { rows: given, state, .. } = reader.read(rows).unwrap();
         assert_eq!(rows.len() as u64 - before, given);
         if state != State::More {
             return state;
@@ -59,33 +59,38 @@ pub fn drain(puller: &mut Puller, rows: &mut RowBits) -> State {
 
 /// Pushes all of it, pulling whenever the queue is full.
 pub fn push_all(
-    pusher: &mut Pusher,
-    puller: &mut Puller,
+    writer: &mut StreamWriter,
+    reader: &mut StreamReader,
     samples: &[f32],
     channels: u16,
     rows: &mut RowBits,
 ) {
     let mut rest = samples;
     while !rest.is_empty() {
-        rest = &rest[pusher.push(rest).unwrap() * usize::from(channels)..];
-        drain(puller, rows);
+        rest = &rest[writer.write(rest).unwrap() * usize::from(channels)..];
+        drain(reader, rows);
     }
 }
 
 /// A whole recording through the queue, finished.
-pub fn whole(pusher: &mut Pusher, puller: &mut Puller, samples: &[f32], channels: u16) -> RowBits {
+pub fn whole(
+    writer: &mut StreamWriter,
+    reader: &mut StreamReader,
+    samples: &[f32],
+    channels: u16,
+) -> RowBits {
     let mut rows = RowBits::default();
-    push_all(pusher, puller, samples, channels, &mut rows);
-    pusher.finish();
-    assert_eq!(drain(puller, &mut rows), State::Ended);
+    push_all(writer, reader, samples, channels, &mut rows);
+    writer.finish();
+    assert_eq!(drain(reader, &mut rows), State::Finished);
     rows
 }
 
 /// The error of the next pull that fails.
-pub fn failure(puller: &mut Puller, rows: &mut RowBits) -> Error {
+pub fn failure(reader: &mut StreamReader, rows: &mut RowBits) -> Error {
     loop {
-        match puller.pull(rows) {
-            Ok(Pulled { state: State::More, .. }) => {}
+        match reader.read(rows) {
+            Ok(ReadOutcome { state: State::More, .. }) => {}
             Ok(pulled) => panic!("{pulled:?}"),
             Err(error) => return error,
         }

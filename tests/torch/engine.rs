@@ -37,7 +37,7 @@ fn case(style: &str, seed: u32) -> Option<Case> {
 }
 
 fn options(engine: EngineChoice, device: Device, precision: Precision, threads: usize) -> EngineOptions {
-    EngineOptions { engine, device, precision, threads, batch_size: None }
+    EngineOptions::default().engine(engine).device(device).precision(precision).threads(threads)
 }
 
 fn on_cpu(model: &Model, engine: EngineChoice, precision: Precision, threads: usize) -> Arc<dyn Engine> {
@@ -258,12 +258,12 @@ fn wrong_arguments_are_errors() {
     engine.run(&[], 0, &mut []).unwrap();
 
     let refused = |device, precision, batch_size| {
-        let options = EngineOptions { batch_size, ..options(EngineChoice::Torch, device, precision, 1) };
+        let options = options(EngineChoice::Torch, device, precision, 1).batch_size(batch_size);
         case.model.engine(&options).err().expect("it is refused").to_string()
     };
     let fp16 = refused(Device::Cpu, Precision::Fp16, None);
     assert!(fp16.contains("fp16") && fp16.contains("CPU"), "{fp16}");
-    assert!(refused(Device::Cpu, Precision::F32, Some(0)).contains("batch of 0"));
+    assert!(refused(Device::Cpu, Precision::F32, Some(0)).contains("batch size"));
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn tuple() -> Vec<u8> {
 }
 
 fn options(precision: Precision) -> EngineOptions {
-    EngineOptions { device: Device::Cpu, precision, threads: 1, ..EngineOptions::default() }
+    EngineOptions::default().device(Device::Cpu).precision(precision).threads(1)
 }
 
 fn json(outputs: &[&str]) -> String {
@@ -112,7 +112,7 @@ fn a_file_is_opened_by_any_of_its_names() {
     assert!(analysis.patch_count() > 10 && analysis.embeddings().unwrap().ncols() == 4);
     // The embedded engines run no TorchScript.
     for engine in [EngineChoice::Effnet, EngineChoice::Onnx] {
-        let error = Model::open(&stem).unwrap().engine(&EngineOptions { engine, ..options(Precision::F32) });
+        let error = Model::open(&stem).unwrap().engine(&options(Precision::F32).engine(engine));
         assert!(error.err().unwrap().to_string().contains("TorchScript"));
     }
 }
@@ -206,7 +206,7 @@ fn a_file_beside_a_graph_must_give_the_same_outputs() {
     let model = Model::open(folder.path().join("pair")).unwrap();
     // On the CPU the graph runs, and the file does not matter.
     assert_eq!(model.engine(&options(Precision::F32)).unwrap().name(), "effnet");
-    let torch = EngineOptions { engine: EngineChoice::Torch, ..options(Precision::F32) };
+    let torch = options(Precision::F32).engine(EngineChoice::Torch);
     let error = model.engine(&torch).err().unwrap().to_string();
     assert!(error.contains("pair.pt") && error.contains("projections (512), embeddings (1280)"), "{error}");
     // The file that belongs to it has its weights in half precision, as the graph has.

@@ -8,23 +8,23 @@ use cbindgen::{Builder, Config, DocumentationStyle, Language, Style};
 
 use crate::run::repository;
 
-/// The files of `bindings/c/src/`, in the order in which a reader meets their objects.
-const FILES: [&str; 12] = [
-    "version",
-    "status",
-    "error",
-    "log",
-    "device",
-    "model",
-    "options",
-    "analysis",
-    "extractor",
-    "stream",
-    "batch",
-    "mel",
+/// The files of `bindings/c/src/` and their sections in the header, in the order in which a reader needs them.
+const SECTIONS: [(&str, &str); 12] = [
+    ("version", "Versions"),
+    ("status", "Statuses"),
+    ("error", "Error messages"),
+    ("log", "Logging"),
+    ("device", "Devices"),
+    ("model", "Models"),
+    ("options", "Options"),
+    ("extractor", "Extractors: one recording"),
+    ("analysis", "Analyses: the result of one recording"),
+    ("stream", "Streams: audio in real time"),
+    ("batch", "Batches: many recordings"),
+    ("mel", "Mel-spectrogram alone"),
 ];
 
-/// Writes the header, or with `--check` says whether the committed one is what would be written.
+/// Writes the header, or with `--check` fails if the committed one is not what would be written.
 pub fn run(arguments: &[String]) -> Result<()> {
     let path = path();
     match arguments {
@@ -57,7 +57,7 @@ pub fn generate() -> Result<String> {
     let parts: Vec<&str> = version.split(['.', '-']).take(3).collect();
     let [major, minor, patch] = parts[..] else { bail!("{version} is not a version") };
     let versions = format!(
-        "/// The version of this header.\n#define SLEEVE_VERSION \"{version}\"\n#define SLEEVE_VERSION_MAJOR {major}\n\
+        "\n// The version of this header.\n#define SLEEVE_VERSION \"{version}\"\n#define SLEEVE_VERSION_MAJOR {major}\n\
          #define SLEEVE_VERSION_MINOR {minor}\n#define SLEEVE_VERSION_PATCH {patch}"
     );
     let config = Config {
@@ -78,14 +78,47 @@ pub fn generate() -> Result<String> {
         ..Config::default()
     };
     let mut builder = Builder::new().with_config(config);
-    for file in FILES {
+    let mut firsts = Vec::new();
+    for (file, title) in SECTIONS {
         let path = capi.join(file).with_extension("rs");
-        if !path.is_file() {
-            bail!("{} is not there", path.display());
-        }
+        let source = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let first = first_function(&source).with_context(|| format!("{} has no function", path.display()))?;
+        firsts.push((first.to_owned(), title));
         builder = builder.with_src(path);
     }
     let mut bytes = Vec::new();
     builder.generate().context("cbindgen")?.write(&mut bytes);
-    Ok(String::from_utf8(bytes)?)
+    with_headings(&String::from_utf8(bytes)?, &firsts)
+}
+
+/// The name of the first function that a file exports.
+fn first_function(source: &str) -> Option<&str> {
+    let (_, rest) = source.split_once("extern \"C\" fn ")?;
+    rest.split_once('(').map(|(name, _)| name)
+}
+
+/// The header with a heading above the first function of each section, and one above the types. cbindgen writes types
+/// first and then functions in the order of their files, and has no option for headings.
+fn with_headings(header: &str, firsts: &[(String, &str)]) -> Result<String> {
+    let mut lines: Vec<String> = header.lines().map(str::to_owned).collect();
+    let types = "// The version of this ABI";
+    insert(&mut lines, "Constants and types", |line| line.starts_with(types))
+        .context("no type in the header")?;
+    for (name, title) in firsts {
+        let call = format!("{name}(");
+        insert(&mut lines, title, |line| !line.starts_with(['/', ' ']) && line.contains(&call))
+            .with_context(|| format!("{name} is not in the header"))?;
+    }
+    Ok(lines.join("\n") + "\n")
+}
+
+/// Inserts a heading above the first line that `is_it` accepts and the comment above that line.
+fn insert(lines: &mut Vec<String>, title: &str, is_it: impl Fn(&str) -> bool) -> Option<()> {
+    let mut at = lines.iter().position(|line| is_it(line))?;
+    while at > 0 && lines[at - 1].starts_with("//") {
+        at -= 1;
+    }
+    let rule = "-".repeat(70_usize.saturating_sub(title.len()));
+    lines.splice(at..at, [format!("/* ---- {title} {rule} */"), String::new()]);
+    Some(())
 }

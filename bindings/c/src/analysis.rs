@@ -1,4 +1,4 @@
-//! Analyses: everything about one recording.
+//! Analyses: the result of one recording.
 
 use std::ffi::{CString, c_char};
 
@@ -8,7 +8,7 @@ use super::status::sleeve_status;
 use sleeve::engine::Purpose;
 use sleeve::extractor::Analysis;
 
-/// What an extractor says about one recording. Never changes: threads may share it.
+/// The result of an extractor for one recording. Immutable: threads may share it.
 pub struct sleeve_analysis {
     analysis: Analysis,
     classes: Vec<CString>,
@@ -21,7 +21,7 @@ impl sleeve_analysis {
         Self { classes: texts(analysis.classes()), warnings: texts(analysis.warnings()), analysis }
     }
 
-    /// The values of an output: its own in row order.
+    /// The values of an output in row order, and its values per row.
     fn values(&self, index: usize) -> Result<(*const f32, usize), Failure> {
         let outputs = self.analysis.outputs();
         let Some(output) = outputs.get(index) else {
@@ -40,8 +40,8 @@ pub unsafe extern "C" fn sleeve_analysis_patch_count(analysis: *const sleeve_ana
     unsafe { analysis.as_ref() }.map_or(0, |analysis| analysis.analysis.patch_count())
 }
 
-/// Where each patch starts, in seconds: one number for each patch. NULL for NULL, without a patch, and for the
-/// rows of embeddings, which have no time.
+/// The start of each patch in seconds, one value per patch. NULL for NULL, without patches, and for the result of
+/// `sleeve_extractor_run_embeddings`, which has no times.
 ///
 /// Valid as long as the analysis.
 #[unsafe(no_mangle)]
@@ -76,8 +76,7 @@ pub unsafe extern "C" fn sleeve_analysis_output(
 
 /// The model's embeddings: `[patches, dim]` values, row by row.
 ///
-/// The values are valid as long as the analysis. Errors: NOT_FOUND where the model has none or they were not
-/// asked for.
+/// The values are valid as long as the analysis. Errors: NOT_FOUND if the model has none or they were not selected.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_analysis_embeddings(
     analysis: *const sleeve_analysis,
@@ -88,8 +87,8 @@ pub unsafe extern "C" fn sleeve_analysis_embeddings(
     unsafe { purpose(analysis, Purpose::Embeddings, values, dim) }
 }
 
-/// The predictions, `[patches, dim]`, mostly activations from 0 to 1: of the last head if there is one, else of
-/// the model itself. `sleeve_analysis_class_name` names the columns.
+/// The predictions, `[patches, dim]`, usually activations from 0 to 1: those of the last head, or of the model if there
+/// is no head. `sleeve_analysis_class_name` names the columns.
 ///
 /// The values are valid as long as the analysis. Errors: NOT_FOUND.
 #[unsafe(no_mangle)]
@@ -125,9 +124,9 @@ unsafe fn purpose(
     })
 }
 
-/// Writes the mean over all patches of the output at `index` to `mean`, `dim` values.
+/// Writes the mean of the output at `index` over all patches to `mean`, `dim` values.
 ///
-/// Errors: NOT_FOUND for the index or without a patch; INVALID_ARGUMENT if `dim` is not the output's.
+/// Errors: NOT_FOUND for the index or without patches; INVALID_ARGUMENT if `dim` is not the output's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_analysis_mean(
     analysis: *const sleeve_analysis,
@@ -140,11 +139,11 @@ pub unsafe extern "C" fn sleeve_analysis_mean(
         require_out(mean, "mean")?;
         let (_, length) = analysis.values(index)?;
         if dim != length {
-            return Err(Failure::invalid(format!("room for {dim} values of an output of {length}")));
+            return Err(Failure::invalid(format!("`dim` is {dim}, but the output has {length} values")));
         }
         let values = &analysis.analysis.outputs()[index].values;
         let Some(means) = values.mean_axis(ndarray::Axis(0)) else {
-            return Err(Failure::not_found("there is no patch to take the mean of"));
+            return Err(Failure::not_found("the analysis has no patches, so no mean"));
         };
         // SAFETY: the ABI's rules for arrays.
         let mean = unsafe { slice_mut(mean, dim, "mean")? };
@@ -155,8 +154,8 @@ pub unsafe extern "C" fn sleeve_analysis_mean(
     })
 }
 
-/// The name of a column of `sleeve_analysis_predictions`, in UTF-8; NULL beyond the last, and where the metadata
-/// names none.
+/// The name of a column of `sleeve_analysis_predictions`, in UTF-8; NULL beyond the last, and if the metadata has no
+/// names.
 ///
 /// Valid as long as the analysis.
 #[unsafe(no_mangle)]
@@ -168,8 +167,7 @@ pub unsafe extern "C" fn sleeve_analysis_class_name(
     unsafe { analysis.as_ref() }.map_or(std::ptr::null(), |analysis| text_at(&analysis.classes, index))
 }
 
-/// What a user should know about the recording (it was cut short, its header lied): the sentence at `index`,
-/// NULL beyond the last.
+/// The warning at `index` about the recording, such as a truncated file or a wrong header; NULL beyond the last.
 ///
 /// Valid as long as the analysis.
 #[unsafe(no_mangle)]

@@ -1,4 +1,4 @@
-//! Many recordings at once.
+//! Batches: many recordings on all cores.
 
 use std::ffi::{CString, c_char, c_void};
 use std::path::PathBuf;
@@ -11,10 +11,10 @@ use super::status::sleeve_status;
 use sleeve::batch::{BatchExtractor, BatchOptions, BatchSink, Input, Progress};
 use sleeve::extractor::{Analysis, Extractor, Rows, Sink, Summary};
 
-/// Receives what became of one recording, once for each, in whatever order they are done: its index among the paths, and
-/// either OK and its analysis, or the status and the reason (CANCELLED for those that were under way when the work was
-/// stopped). The analysis belongs to the callback, which frees it; `message` is valid during the call only, and empty
-/// with OK.
+/// Result callback: called once per recording, in the order in which they are done. `index` is that of the path. With
+/// OK, `analysis` is the result, which the callback must free, and `message` is empty. Otherwise `status` and `message`
+/// are the error (CANCELLED for recordings under way when the run was cancelled) and `analysis` is NULL. `message` is
+/// valid during the call only.
 pub type sleeve_batch_result_callback = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -25,20 +25,20 @@ pub type sleeve_batch_result_callback = Option<
     ),
 >;
 
-/// Hears how far the work is, about ten times a second: recordings that are whole, those that failed, and seconds of
-/// audio decoded so far. It answers whether to go on; false ends the work within the time of a batch.
+/// Progress callback, called about ten times a second: recordings done, recordings failed, and seconds of audio decoded
+/// so far. Return false to cancel; the run then ends within the time of a batch.
 pub type sleeve_batch_progress_callback =
     Option<unsafe extern "C" fn(user_data: *mut c_void, done: usize, failed: usize, seconds: f64) -> bool>;
 
-/// Analyses `count` files on `workers` threads (0: every core the process may use): patches of many recordings go through
-/// the network in full batches, in memory that grows neither with the number nor, but for its rows, with the length of the
-/// recordings. Results are the same bits as those of `sleeve_extractor_run_file`.
+/// Analyses `count` files on `workers` threads (0: every core that the process may use). Patches of many recordings are
+/// run in full batches. Memory does not grow with the number of recordings, and with their length only by the rows of
+/// the analyses. Results have the same bits as those of `sleeve_extractor_run_file`.
 ///
-/// Callbacks are called on the calling thread, one at a time; `progress` may be NULL. A file that fails is its own
-/// result's, and does not end the work. `done`, which is also set with CANCELLED, is the number of files analysed.
+/// Both callbacks are called on the calling thread, one at a time; `progress` may be NULL. A file that fails is
+/// reported to `result`, and the run continues. `done`, also set with CANCELLED, is the number of files analysed.
 ///
-/// CANCELLED when `progress` answered false. Errors: INVALID_ARGUMENT for a head's extractor or more than 1024 workers;
-/// UNAVAILABLE if threads cannot be started.
+/// Returns CANCELLED if `progress` returned false. Errors: INVALID_ARGUMENT for the extractor of a head or more than
+/// 1024 workers; UNAVAILABLE if threads cannot be started.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_batch_run(
     extractor: *const sleeve_extractor,
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn sleeve_batch_run(
             let pointers = slice(paths, count, "paths")?;
             pointers.iter().map(|&pointer| path(pointer, "paths")).collect::<Result<_, _>>()?
         };
-        let batch = BatchExtractor::new(extractor, &BatchOptions { workers, ..BatchOptions::default() })?;
+        let batch = BatchExtractor::new(extractor, &BatchOptions::default().workers(workers))?;
         let mut sink =
             Callbacks { extractor, result, progress, user_data, open: Vec::new(), cancelled: false };
         let totals = batch.run(paths.into_iter().map(Input::File), &mut sink)?;
@@ -82,7 +82,7 @@ struct Callbacks<'a> {
     result: unsafe extern "C" fn(*mut c_void, usize, sleeve_status, *const c_char, *mut sleeve_analysis),
     progress: sleeve_batch_progress_callback,
     user_data: *mut c_void,
-    /// Recordings under way: a few more than there are workers.
+    /// Recordings under way, a few more than there are workers.
     open: Vec<(usize, Analysis)>,
     cancelled: bool,
 }
@@ -123,9 +123,8 @@ impl BatchSink for Callbacks<'_> {
     fn progress(&mut self, progress: &Progress) {
         if let Some(callback) = self.progress {
             // SAFETY: the header's contract for the callback.
-            let goes_on =
-                unsafe { callback(self.user_data, progress.done, progress.failed, progress.seconds) };
-            self.cancelled |= !goes_on;
+            let go_on = unsafe { callback(self.user_data, progress.done, progress.failed, progress.seconds) };
+            self.cancelled |= !go_on;
         }
     }
 

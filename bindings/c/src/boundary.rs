@@ -1,4 +1,4 @@
-//! The wall between C and Rust: panics, NULL, lengths and strings.
+//! The boundary between C and Rust: panics, NULL, lengths and strings.
 //!
 //! Every function that can fail is `call(|| { ... })` around its body, and takes its pointers through
 //! [`not_null!`], [`slice`], [`text`] or [`path`].
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use sleeve::Error;
 use sleeve::internal::panic_message;
-use sleeve::stream::PushError;
+use sleeve::stream::WriteError;
 
 use super::status::sleeve_status;
 
@@ -48,11 +48,11 @@ pub(super) fn status_of(error: &Error) -> sleeve_status {
         Error::InvalidArgument(_) => sleeve_status::SLEEVE_STATUS_INVALID_ARGUMENT,
         Error::Unavailable(_) => sleeve_status::SLEEVE_STATUS_UNAVAILABLE,
         Error::Engine { .. } => sleeve_status::SLEEVE_STATUS_ENGINE,
-        Error::Push(PushError::Closed) => sleeve_status::SLEEVE_STATUS_CLOSED,
-        Error::Push(PushError::Busy) => sleeve_status::SLEEVE_STATUS_WOULD_BLOCK,
-        Error::Push(_) => sleeve_status::SLEEVE_STATUS_INVALID_ARGUMENT,
+        Error::Stream(WriteError::Closed) => sleeve_status::SLEEVE_STATUS_CLOSED,
+        Error::Stream(WriteError::Busy) => sleeve_status::SLEEVE_STATUS_WOULD_BLOCK,
+        Error::Stream(_) => sleeve_status::SLEEVE_STATUS_INVALID_ARGUMENT,
         Error::Cancelled => sleeve_status::SLEEVE_STATUS_CANCELLED,
-        // What a later version of the library adds, and a panic that it caught.
+        // Variants that the library adds later, and panics that it caught.
         _ => sleeve_status::SLEEVE_STATUS_PANIC,
     }
 }
@@ -67,9 +67,9 @@ thread_local! {
     static LAST_ERROR: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// The thread's last message.
+/// The message of this thread's last error.
 pub(super) fn last_error() -> String {
-    // A thread that is ending may have lost it already.
+    // In a thread that is ending, it may be destroyed already.
     let message = LAST_ERROR.try_with(|message| message.try_borrow().map(|message| message.clone()));
     message.ok().and_then(Result::ok).unwrap_or_default()
 }
@@ -78,12 +78,12 @@ fn remember(message: String) {
     let _ = LAST_ERROR.try_with(|last| last.try_borrow_mut().map(|mut last| *last = message));
 }
 
-/// Runs the body of a function: a failure is remembered and returned as its status, and a panic becomes one.
+/// Runs the body of a function. A failure is stored as the last error and returned as a status; so is a panic.
 pub(super) fn call(body: impl FnOnce() -> Result<(), Failure>) -> sleeve_status {
     call_for_status(|| body().map(|()| sleeve_status::SLEEVE_STATUS_OK))
 }
 
-/// The same for bodies that end in more ways than one without having failed.
+/// [`call`] for bodies with more statuses than OK.
 pub(super) fn call_for_status(body: impl FnOnce() -> Result<sleeve_status, Failure>) -> sleeve_status {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(status)) => status,
@@ -92,8 +92,8 @@ pub(super) fn call_for_status(body: impl FnOnce() -> Result<sleeve_status, Failu
             failure.status
         }
         Err(panic) => {
-            remember(format!("a fault in the library: {}", panic_message(&*panic)));
-            // What was thrown may itself panic when dropped.
+            remember(format!("internal error: {}", panic_message(&*panic)));
+            // The panic's payload may itself panic when dropped.
             std::mem::forget(panic);
             sleeve_status::SLEEVE_STATUS_PANIC
         }
@@ -111,8 +111,8 @@ pub(super) fn get<T>(fallback: T, body: impl FnOnce() -> T) -> T {
     }
 }
 
-/// A reference from a pointer that must not be NULL: `not_null!(model)`, `not_null!(mut stream)`; leaves the
-/// body otherwise. The pointer is otherwise trusted, as the header's preamble says.
+/// A reference from a pointer: `not_null!(model)`, `not_null!(mut stream)`. Returns an error for NULL; otherwise the
+/// pointer is trusted, as the header's preamble says.
 macro_rules! not_null {
     (mut $pointer:ident) => {
         // SAFETY: not NULL, and by the ABI's rules then valid and not in use elsewhere.
@@ -130,7 +130,7 @@ macro_rules! not_null {
     };
 }
 
-/// Frees what a handle owns; NULL is nothing to free.
+/// Frees a handle; NULL is allowed.
 ///
 /// # Safety
 /// The handle came from [`give`] and is freed once.
@@ -143,7 +143,7 @@ pub(super) unsafe fn free<T>(handle: *mut T) {
     });
 }
 
-/// Hands an object to the caller, who frees it.
+/// Passes an object to the caller, who frees it.
 ///
 /// # Safety
 /// `out` is NULL or may be written to.
@@ -169,10 +169,10 @@ pub(super) unsafe fn set<T>(out: *mut T, name: &str, value: T) -> Result<(), Fai
     Ok(())
 }
 
-/// An array from C. No element is looked at.
+/// An array from C. No element is read.
 ///
 /// # Safety
-/// Unless `count` is 0 or what the checks refuse, `count` elements can be read for as long as `'a` lasts.
+/// Unless `count` is 0 or the checks fail, `count` elements can be read for as long as `'a` lasts.
 pub(super) unsafe fn slice<'a, T>(pointer: *const T, count: usize, name: &str) -> Result<&'a [T], Failure> {
     check(pointer, count, name)?;
     if count == 0 {
@@ -182,10 +182,10 @@ pub(super) unsafe fn slice<'a, T>(pointer: *const T, count: usize, name: &str) -
     Ok(unsafe { std::slice::from_raw_parts(pointer, count) })
 }
 
-/// An array that C wants written.
+/// An array from C to write to.
 ///
 /// # Safety
-/// As [`slice`], and nobody else uses it.
+/// As [`slice`], and there is no other access to it.
 pub(super) unsafe fn slice_mut<'a, T>(
     pointer: *mut T,
     count: usize,
@@ -211,16 +211,15 @@ fn check<T>(pointer: *const T, count: usize, name: &str) -> Result<(), Failure> 
     }
     match count.checked_mul(size_of::<T>()) {
         Some(bytes) if isize::try_from(bytes).is_ok() => Ok(()),
-        _ => Err(Failure::invalid(format!("`{name}`: {count} elements cannot exist in memory"))),
+        _ => Err(Failure::invalid(format!("`{name}`: {count} elements are more than memory can hold"))),
     }
 }
 
 /// The product of lengths, which must not overflow.
 pub(super) fn product(lengths: &[usize], name: &str) -> Result<usize, Failure> {
-    lengths
-        .iter()
-        .try_fold(1_usize, |product, &length| product.checked_mul(length))
-        .ok_or_else(|| Failure::invalid(format!("`{name}`: {lengths:?} elements cannot exist in memory")))
+    lengths.iter().try_fold(1_usize, |product, &length| product.checked_mul(length)).ok_or_else(|| {
+        Failure::invalid(format!("`{name}`: {lengths:?} elements are more than memory can hold"))
+    })
 }
 
 /// UTF-8 text from C.

@@ -6,15 +6,15 @@ use super::boundary::get;
 use super::error::copy_text;
 use sleeve::engine::devices;
 
-/// The number of devices that models can run on here: the CPU, and each CUDA device that answers. Where the torch plugin
-/// is installed, this loads it to ask.
+/// The number of devices of this machine that models can run on: the CPU, and each available CUDA device. If the torch
+/// plugin is installed, it is loaded to list CUDA devices.
 #[unsafe(no_mangle)]
 pub extern "C" fn sleeve_device_count() -> usize {
     get(1, || devices().len())
 }
 
-/// Copies the name of a device as `sleeve_options_set_device` takes it (`"cpu"` is index 0), NUL-terminated and
-/// cut to `size` bytes; returns the length of the whole name without its NUL, 0 beyond the last device.
+/// Copies the name of a device (`"cpu"` is index 0; for `sleeve_options_set_device`), NUL-terminated and truncated to
+/// `size` bytes. Returns the length of the whole name without its NUL; 0 beyond the last device.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_device_name(index: usize, buffer: *mut c_char, size: usize) -> usize {
     get(0, || {
@@ -25,7 +25,7 @@ pub unsafe extern "C" fn sleeve_device_name(index: usize, buffer: *mut c_char, s
     })
 }
 
-/// Copies what a device is, for people (`"CPU, AVX-512"`), in the same manner.
+/// Copies the description of a device (`"CPU, AVX-512"`), like `sleeve_device_name`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_device_description(index: usize, buffer: *mut c_char, size: usize) -> usize {
     get(0, || {

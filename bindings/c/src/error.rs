@@ -1,11 +1,11 @@
-//! The message of the last failure.
+//! The message of the last error.
 
 use std::ffi::c_char;
 
 use super::boundary::{get, last_error};
 
-/// Copies the message of this thread's last failed call, NUL-terminated and cut to `size` bytes (never inside a
-/// UTF-8 character). A call that succeeds leaves the message alone.
+/// Copies the message of this thread's last failed call, NUL-terminated and truncated to `size` bytes (never inside a
+/// UTF-8 character). A call that succeeds does not change the message.
 ///
 /// Returns the length of the whole message without its NUL: 0 if no call has failed on this thread. With
 /// `buffer` NULL or `size` 0 nothing is written.

@@ -1,4 +1,4 @@
-//! Extractors: a model ready to turn recordings into rows.
+//! Extractors: loaded models that turn recordings into rows.
 
 use std::ffi::{CString, c_char};
 
@@ -12,8 +12,8 @@ use super::status::sleeve_status;
 use sleeve::engine::Purpose;
 use sleeve::extractor::{Extractor, OutputInfo, Predictor};
 
-/// A model ready to run, with its engine and the heads behind it; or a head alone, for embeddings. Never
-/// changes: threads may share it and run it at the same time.
+/// A loaded model with its engine and its heads; or a head alone, which runs on embeddings. Immutable: threads may
+/// share it and run it at the same time.
 pub struct sleeve_extractor {
     pub(super) kind: Kind,
     outputs: Vec<Output>,
@@ -26,7 +26,7 @@ pub(super) enum Kind {
     Head(Predictor),
 }
 
-/// An output's description, as C wants it.
+/// The description of an output, with C strings.
 struct Output {
     info: OutputInfo,
     model: CString,
@@ -38,11 +38,11 @@ struct Output {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum sleeve_purpose {
-    /// Not said.
+    /// The metadata does not say.
     SLEEVE_PURPOSE_OTHER = 0,
     /// A vector that describes the sound.
     SLEEVE_PURPOSE_EMBEDDINGS = 1,
-    /// Class activations.
+    /// Activations of classes, such as tags.
     SLEEVE_PURPOSE_PREDICTIONS = 2,
 }
 
@@ -82,11 +82,10 @@ impl sleeve_extractor {
     }
 }
 
-/// Makes an extractor of `model`; `options` may be NULL for the defaults. A head by itself makes an extractor
-/// that runs on embeddings only.
+/// Loads `model`; `options` may be NULL for the defaults. If `model` is a head, the extractor runs on embeddings only.
 ///
-/// Errors: MODEL, INVALID_ARGUMENT when a head or an output does not fit; UNAVAILABLE when the engine, device or
-/// precision is not here.
+/// Errors: MODEL, INVALID_ARGUMENT if a head or an output does not fit; UNAVAILABLE if the engine, device or precision
+/// is not available.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_extractor_new(
     model: *const sleeve_model,
@@ -110,7 +109,7 @@ pub unsafe extern "C" fn sleeve_extractor_new(
     })
 }
 
-/// The engine that was chosen, for people: `"effnet: cpu, AVX-512, f32, 2 threads"`. NULL for NULL.
+/// A description of the engine: `"effnet: cpu, AVX-512, f32, 2 threads"`. NULL for NULL.
 ///
 /// Valid as long as the extractor.
 #[unsafe(no_mangle)]
@@ -119,8 +118,7 @@ pub unsafe extern "C" fn sleeve_extractor_engine(extractor: *const sleeve_extrac
     unsafe { extractor.as_ref() }.map_or(std::ptr::null(), |extractor| extractor.engine.as_ptr())
 }
 
-/// What a user should know about how the model was read or the engine chosen: the sentence at `index`, NULL
-/// beyond the last.
+/// The warning at `index` about the model's metadata or the choice of the engine; NULL beyond the last.
 ///
 /// Valid as long as the extractor.
 #[unsafe(no_mangle)]
@@ -132,14 +130,14 @@ pub unsafe extern "C" fn sleeve_extractor_warning(
     unsafe { extractor.as_ref() }.map_or(std::ptr::null(), |extractor| text_at(&extractor.warnings, index))
 }
 
-/// How many outputs a row has: those of the model, then those of each head. 0 for NULL.
+/// The number of outputs: those of the model, then those of each head. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_extractor_output_count(extractor: *const sleeve_extractor) -> usize {
     // SAFETY: the ABI's rules for handles.
     unsafe { extractor.as_ref() }.map_or(0, |extractor| extractor.outputs.len())
 }
 
-/// What the output at `index` is for, and the values it has in a row.
+/// The purpose of the output at `index`, and its values per row.
 ///
 /// Errors: NOT_FOUND.
 #[unsafe(no_mangle)]
@@ -170,7 +168,7 @@ pub unsafe extern "C" fn sleeve_extractor_output(
     })
 }
 
-/// The model or head that the output at `index` comes from; NULL beyond the last.
+/// The name of the model or head of the output at `index`; NULL beyond the last.
 ///
 /// Valid as long as the extractor.
 #[unsafe(no_mangle)]
@@ -183,7 +181,7 @@ pub unsafe extern "C" fn sleeve_extractor_output_model(
     output.map_or(std::ptr::null(), |output| output.model.as_ptr())
 }
 
-/// The name of the tensor that the output at `index` is in its graph; NULL beyond the last.
+/// The name of the tensor of the output at `index`; NULL beyond the last.
 ///
 /// Valid as long as the extractor.
 #[unsafe(no_mangle)]
@@ -196,7 +194,7 @@ pub unsafe extern "C" fn sleeve_extractor_output_tensor(
     output.map_or(std::ptr::null(), |output| output.tensor.as_ptr())
 }
 
-/// The name of one value of the output at `index`, in UTF-8; NULL where the metadata names none.
+/// The name of a value of the output at `index`, in UTF-8; NULL beyond the last, and if the metadata has no names.
 ///
 /// Valid as long as the extractor.
 #[unsafe(no_mangle)]
@@ -231,10 +229,10 @@ pub unsafe extern "C" fn sleeve_extractor_run_file(
     })
 }
 
-/// Analyses `frames` sample frames of `channels` interleaved channels at `sample_rate` Hz, full scale being 1.
-/// Channels are averaged; rates from 1000 to 768000 Hz are resampled to the model's.
+/// Analyses `frames` audio frames of `channels` interleaved channels at `sample_rate` Hz (full scale is 1). Channels
+/// are averaged; rates from 1000 to 768000 Hz are resampled to the model's.
 ///
-/// Errors: INVALID_ARGUMENT; NON_FINITE with the index of the frame; ENGINE.
+/// Errors: INVALID_ARGUMENT; NON_FINITE with the index of the audio frame; ENGINE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_extractor_run_samples(
     extractor: *const sleeve_extractor,
@@ -262,10 +260,11 @@ pub unsafe extern "C" fn sleeve_extractor_run_samples(
     })
 }
 
-/// Runs the model on `patches` mel patches, `[patches, frames, bands]`, as `sleeve_mel_compute` gives frames;
-/// `frames` and `bands` are those of `sleeve_model_input`. Times are those of consecutive patches.
+/// Runs the model on `patches` mel patches, `[patches, frames, bands]`, cut from the mel frames of
+/// `sleeve_mel_compute`. `frames` and `bands` must be those of `sleeve_model_input`. The times are those of consecutive
+/// patches.
 ///
-/// Errors: INVALID_ARGUMENT when the shape is not the model's; ENGINE.
+/// Errors: INVALID_ARGUMENT if the shape is not the model's; ENGINE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_extractor_run_patches(
     extractor: *const sleeve_extractor,
@@ -293,9 +292,9 @@ pub unsafe extern "C" fn sleeve_extractor_run_patches(
     })
 }
 
-/// Runs a head on `rows` embeddings, `[rows, dim]`; `dim` is the `bands` of `sleeve_model_input`.
+/// Runs a head on `rows` embeddings, `[rows, dim]`; `dim` must be the `bands` of `sleeve_model_input`.
 ///
-/// Errors: INVALID_ARGUMENT when the extractor is not a head's or `dim` is not its own; ENGINE.
+/// Errors: INVALID_ARGUMENT if the extractor is not of a head or `dim` is not the head's; ENGINE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_extractor_run_embeddings(
     extractor: *const sleeve_extractor,
@@ -324,7 +323,7 @@ pub unsafe extern "C" fn sleeve_extractor_run_embeddings(
     })
 }
 
-/// Frees an extractor. Streams and analyses made by it live on. NULL is allowed.
+/// Frees an extractor. Its streams and analyses stay valid. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_extractor_free(extractor: *mut sleeve_extractor) {
     // SAFETY: the ABI's rules for handles.

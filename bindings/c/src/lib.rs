@@ -1,8 +1,8 @@
 //! The C ABI: nothing but translation between `include/sleeve/sleeve.h` and the library.
 //!
-//! One file an object, in the order of the header, which cbindgen makes from them (`cargo xtask header`).
-//! [`boundary`] holds what they share: the panic boundary, NULL checks, and slices and strings from C.
-//! The rules that callers follow stand in the header's preamble (`src/preamble.txt`).
+//! One file per object. cbindgen writes the header from them (`cargo xtask header`), with a section for each file.
+//! [`boundary`] has what they share: the panic boundary, NULL checks, and slices and strings from C.
+//! The rules for callers are in the header's preamble (`src/preamble.txt`).
 
 #![deny(missing_docs)]
 #![allow(non_camel_case_types, reason = "these are C's names")]

@@ -1,4 +1,4 @@
-//! Log records to the host.
+//! Passes log records to the host.
 
 use std::ffi::{CString, c_char, c_void};
 use std::sync::{PoisonError, RwLock};
@@ -8,24 +8,24 @@ use log::{LevelFilter, Log, Metadata, Record};
 use super::boundary::{Failure, c_string, call};
 use super::status::sleeve_status;
 
-/// How much a log record matters.
+/// The level of a log record.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum sleeve_log_level {
-    /// Something failed.
+    /// Errors.
     SLEEVE_LOG_ERROR = 1,
-    /// Something a user should know.
+    /// Warnings.
     SLEEVE_LOG_WARN = 2,
-    /// What was chosen and why.
+    /// What was chosen, such as an engine, and why.
     SLEEVE_LOG_INFO = 3,
-    /// What a developer may want to see.
+    /// Details for developers.
     SLEEVE_LOG_DEBUG = 4,
-    /// Everything.
+    /// All records.
     SLEEVE_LOG_TRACE = 5,
 }
 
-/// Receives a record: its level, the part of the library it comes from and the message, both UTF-8 and valid
-/// during the call only. It may be called from any thread, also from several at once.
+/// Log callback: the level of a record, the part of the library that logged it and the message (UTF-8, valid during the
+/// call only). It may be called from any thread, and from several at once.
 pub type sleeve_log_callback = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -36,7 +36,7 @@ pub type sleeve_log_callback = Option<
 >;
 
 #[derive(Clone, Copy)]
-struct Listener {
+struct Target {
     callback:
         unsafe extern "C" fn(*mut c_void, sleeve_log_level, target: *const c_char, message: *const c_char),
     user_data: *mut c_void,
@@ -44,22 +44,22 @@ struct Listener {
 }
 
 // SAFETY: the header says that the callback may be called from any thread, with the same `user_data`.
-unsafe impl Send for Listener {}
+unsafe impl Send for Target {}
 // SAFETY: as above.
-unsafe impl Sync for Listener {}
+unsafe impl Sync for Target {}
 
-static LISTENER: RwLock<Option<Listener>> = RwLock::new(None);
+static TARGET: RwLock<Option<Target>> = RwLock::new(None);
 
 struct Forwarder;
 
 impl Log for Forwarder {
     fn enabled(&self, metadata: &Metadata) -> bool {
-        listener().is_some_and(|listener| metadata.level() <= listener.level)
+        target().is_some_and(|to| metadata.level() <= to.level)
     }
 
     fn log(&self, record: &Record) {
         // Copied: the callback may set another one.
-        let Some(listener) = listener().filter(|listener| record.level() <= listener.level) else { return };
+        let Some(to) = target().filter(|to| record.level() <= to.level) else { return };
         let level = match record.level() {
             log::Level::Error => sleeve_log_level::SLEEVE_LOG_ERROR,
             log::Level::Warn => sleeve_log_level::SLEEVE_LOG_WARN,
@@ -70,21 +70,21 @@ impl Log for Forwarder {
         let target: CString = c_string(record.target());
         let message: CString = c_string(&record.args().to_string());
         // SAFETY: the header's contract for the callback; both texts outlive the call.
-        unsafe { (listener.callback)(listener.user_data, level, target.as_ptr(), message.as_ptr()) };
+        unsafe { (to.callback)(to.user_data, level, target.as_ptr(), message.as_ptr()) };
     }
 
     fn flush(&self) {}
 }
 
-fn listener() -> Option<Listener> {
-    *LISTENER.read().unwrap_or_else(PoisonError::into_inner)
+fn target() -> Option<Target> {
+    *TARGET.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Sends the library's log records up to `level` (1 to 5, a `sleeve_log_level`) to `callback`, for the whole
-/// process; NULL silences it again, which is how it starts. `user_data` is handed to the callback.
+/// Sends the library's log records up to `level` (1 to 5, a `sleeve_log_level`) to `callback`, for the whole process.
+/// NULL turns logging off, as it is at first. `user_data` is passed to the callback.
 ///
-/// A thread that is inside the callback may still be there when this returns. Errors: INVALID_ARGUMENT for the
-/// level; UNAVAILABLE where a Rust program has installed a logger of its own.
+/// The previous callback may still be running in another thread when this returns. Errors: INVALID_ARGUMENT for the
+/// level; UNAVAILABLE if a Rust program has installed its own logger.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_set_log_callback(
     callback: sleeve_log_callback,
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn sleeve_set_log_callback(
         static FORWARDER: Forwarder = Forwarder;
         static INSTALLED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
         let Some(callback) = callback else {
-            *LISTENER.write().unwrap_or_else(PoisonError::into_inner) = None;
+            *TARGET.write().unwrap_or_else(PoisonError::into_inner) = None;
             if INSTALLED.get() == Some(&true) {
                 log::set_max_level(LevelFilter::Off);
             }
@@ -110,11 +110,10 @@ pub unsafe extern "C" fn sleeve_set_log_callback(
             _ => return Err(Failure::invalid(format!("log level {level} is not one of 1 to 5"))),
         };
         if !INSTALLED.get_or_init(|| log::set_logger(&FORWARDER).is_ok()) {
-            let why = "the program has a logger of its own, which gets the records";
+            let why = "the program has installed its own logger, which receives the records";
             return Err(Failure::new(sleeve_status::SLEEVE_STATUS_UNAVAILABLE, why));
         }
-        *LISTENER.write().unwrap_or_else(PoisonError::into_inner) =
-            Some(Listener { callback, user_data, level });
+        *TARGET.write().unwrap_or_else(PoisonError::into_inner) = Some(Target { callback, user_data, level });
         log::set_max_level(level);
         Ok(())
     })

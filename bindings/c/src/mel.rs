@@ -1,25 +1,25 @@
-//! The MusiCNN mel-spectrogram by itself.
+//! The MusiCNN mel-spectrogram alone.
 
 use super::boundary::{Failure, call, free, give, product, set, slice, slice_mut};
 use super::model::require_out;
 use super::status::sleeve_status;
 use sleeve::mel::{BANDS, FRAME_SIZE, MelSpectrogram, frame_count};
 
-/// The front end's tables and buffers. For one thread at a time.
+/// The tables and buffers of the mel-spectrogram. For one thread at a time.
 pub struct sleeve_mel(MelSpectrogram);
 
-/// Samples of one frame: 32 ms at 16 kHz.
+/// Samples per mel frame: 32 ms at 16 kHz.
 pub const SLEEVE_MEL_FRAME_SIZE: usize = 512;
-/// Samples from one frame to the next: 16 ms at 16 kHz.
+/// Samples from one mel frame to the next: 16 ms at 16 kHz.
 pub const SLEEVE_MEL_HOP: usize = 256;
-/// Mel bands of a frame.
+/// Bands per mel frame.
 pub const SLEEVE_MEL_BANDS: usize = 96;
 
 const _: () = assert!(
     SLEEVE_MEL_FRAME_SIZE == FRAME_SIZE && SLEEVE_MEL_HOP == sleeve::mel::HOP && SLEEVE_MEL_BANDS == BANDS
 );
 
-/// Makes a front end.
+/// Makes an object that computes mel-spectrograms.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_mel_new(mel: *mut *mut sleeve_mel) -> sleeve_status {
     call(|| {
@@ -29,8 +29,9 @@ pub unsafe extern "C" fn sleeve_mel_new(mel: *mut *mut sleeve_mel) -> sleeve_sta
     })
 }
 
-/// One frame: SLEEVE_MEL_FRAME_SIZE samples at 16 kHz to SLEEVE_MEL_BANDS values, `log10(1 + 10000 mel)`, as
-/// Essentia's `TensorflowInputMusiCNN` computes them. Samples that are not finite give bands that are not.
+/// Computes one mel frame: SLEEVE_MEL_FRAME_SIZE samples at 16 kHz to SLEEVE_MEL_BANDS values, `log10(1 + 10000 mel)`,
+/// as in Essentia's `TensorflowInputMusiCNN`. NaN and infinite samples are not checked for: they give NaN or infinite
+/// bands.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_mel_frame(
     mel: *mut sleeve_mel,
@@ -49,36 +50,38 @@ pub unsafe extern "C" fn sleeve_mel_frame(
     })
 }
 
-/// The number of frames that `samples` samples have. The first frame is centred on sample 0.
+/// The number of mel frames of `samples` samples. The first mel frame is centred on sample 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn sleeve_mel_frame_count(samples: u64) -> u64 {
     frame_count(samples)
 }
 
-/// Every frame of `count` samples at 16 kHz: `[frames, SLEEVE_MEL_BANDS]` values. `room` is the number of
-/// frames that `values` has room for; `sleeve_mel_frame_count` says how many are needed.
+/// Computes every mel frame of `count` samples at 16 kHz: `[mel_frames, SLEEVE_MEL_BANDS]` values. `capacity` is the
+/// number of mel frames that fit into `values`; `sleeve_mel_frame_count` gives the number needed.
 ///
-/// Errors: INVALID_ARGUMENT if there is not room enough; then nothing is written.
+/// Errors: INVALID_ARGUMENT if `capacity` is too small; then nothing is written.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_mel_compute(
     mel: *mut sleeve_mel,
     samples: *const f32,
     count: usize,
     values: *mut f32,
-    room: usize,
-    frames: *mut usize,
+    capacity: usize,
+    mel_frames: *mut usize,
 ) -> sleeve_status {
     call(|| {
         let mel = not_null!(mut mel);
-        require_out(frames, "frames")?;
+        require_out(mel_frames, "mel_frames")?;
         if samples.is_null() {
             return Err(Failure::null("samples"));
         }
         // SAFETY: the ABI's rules for arrays.
         let samples = unsafe { slice(samples, count, "samples")? };
         let needed = frame_count(count as u64);
-        let Some(needed) = usize::try_from(needed).ok().filter(|&needed| needed <= room) else {
-            return Err(Failure::invalid(format!("room for {room} frames of {needed}")));
+        let Some(needed) = usize::try_from(needed).ok().filter(|&needed| needed <= capacity) else {
+            return Err(Failure::invalid(format!(
+                "`values` has capacity for {capacity} mel frames, and {needed} are needed"
+            )));
         };
         if values.is_null() {
             return Err(Failure::null("values"));
@@ -90,12 +93,12 @@ pub unsafe extern "C" fn sleeve_mel_compute(
             for (to, from) in values.iter_mut().zip(&computed) {
                 *to = *from;
             }
-            set(frames, "frames", needed)
+            set(mel_frames, "mel_frames", needed)
         }
     })
 }
 
-/// Frees a front end. NULL is allowed.
+/// Frees the object. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_mel_free(mel: *mut sleeve_mel) {
     // SAFETY: the ABI's rules for handles.

@@ -1,4 +1,4 @@
-//! Models: a network with what is known of it.
+//! Models: networks with their metadata.
 
 use std::ffi::{CString, c_char};
 
@@ -7,8 +7,8 @@ use super::status::sleeve_status;
 use sleeve::engine::InputSpec;
 use sleeve::model::Model;
 
-/// A network with its metadata: an EfficientNet or MusiCNN that takes audio, or a head that takes their
-/// embeddings. Never changes: threads may share it, and extractors of one model share its weights.
+/// A network with its metadata: an embedding model, which takes audio, or a head, which takes embeddings. Immutable:
+/// threads may share it, and extractors of one model share its weights.
 pub struct sleeve_model {
     pub(super) model: Model,
     name: CString,
@@ -28,8 +28,8 @@ impl sleeve_model {
     }
 }
 
-/// Opens a model by what names it: an `.onnx` file, the `.json` beside it, their common stem, or the name of a
-/// bundled model (files come first).
+/// Opens a model: an `.onnx` file, the `.json` beside it, their common stem, or the name of a bundled model (files take
+/// precedence).
 ///
 /// Errors: IO, MODEL, UNAVAILABLE; the message names the file and the reason.
 #[unsafe(no_mangle)]
@@ -47,9 +47,9 @@ pub unsafe extern "C" fn sleeve_model_open(
     })
 }
 
-/// Opens a model inside the library by name; NULL is the default one.
+/// Opens a bundled model by name; NULL is the default one.
 ///
-/// Errors: MODEL, with the names there are.
+/// Errors: MODEL; the message lists the bundled names.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_model_bundled(
     name: *const c_char,
@@ -69,8 +69,8 @@ pub unsafe extern "C" fn sleeve_model_bundled(
     })
 }
 
-/// Makes a model from memory: `onnx_size` bytes of an `.onnx` file, and `json_size` bytes of its metadata in
-/// UTF-8 (NULL and 0 for none). Both are copied.
+/// Opens a model in memory: `onnx_size` bytes of an `.onnx` file, and `json_size` bytes of its metadata in UTF-8 (NULL
+/// and 0 for none). Both are copied.
 ///
 /// Errors: MODEL.
 #[unsafe(no_mangle)]
@@ -97,7 +97,7 @@ pub unsafe extern "C" fn sleeve_model_from_memory(
     })
 }
 
-/// The name of the bundled model at `index`, the default being 0; NULL beyond the last.
+/// The name of the bundled model at `index` (0 is the default model); NULL beyond the last.
 ///
 /// Valid for the life of the process.
 #[unsafe(no_mangle)]
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn sleeve_model_name(model: *const sleeve_model) -> *const
     unsafe { model.as_ref() }.map_or(std::ptr::null(), |model| model.name.as_ptr())
 }
 
-/// The SHA-256 of the graph's bytes, weights included, in hexadecimal. NULL for NULL.
+/// The SHA-256 of the graph with its weights, in hexadecimal. NULL for NULL.
 ///
 /// Valid as long as the model.
 #[unsafe(no_mangle)]
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn sleeve_model_sha256(model: *const sleeve_model) -> *con
     unsafe { model.as_ref() }.map_or(std::ptr::null(), |model| model.sha256.as_ptr())
 }
 
-/// The model's metadata as JSON in Essentia's schema, UTF-8; `"{}"` where there is none. NULL for NULL.
+/// The model's metadata as JSON in Essentia's schema, in UTF-8; `"{}"` without metadata. NULL for NULL.
 ///
 /// Valid as long as the model.
 #[unsafe(no_mangle)]
@@ -137,22 +137,22 @@ pub unsafe extern "C" fn sleeve_model_json(model: *const sleeve_model) -> *const
     unsafe { model.as_ref() }.map_or(std::ptr::null(), |model| model.json.as_ptr())
 }
 
-/// The sample rate of the audio that the model was made for, in Hz (audio at others is resampled). 0 for NULL.
+/// The sample rate that the model takes, in Hz (other audio is resampled). 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_model_sample_rate(model: *const sleeve_model) -> u32 {
     // SAFETY: the ABI's rules for handles.
     unsafe { model.as_ref() }.map_or(0, |model| model.model.sample_rate())
 }
 
-/// Whether the model is a head: it takes another model's embeddings in place of audio. False for NULL.
+/// Whether the model is a head, which takes embeddings in place of audio. False for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_model_is_head(model: *const sleeve_model) -> bool {
     // SAFETY: the ABI's rules for handles.
     unsafe { model.as_ref() }.is_some_and(|model| model.model.is_head())
 }
 
-/// The shape of one row of the model's input: `frames` mel frames of `bands` bands; for a head, 1 and the
-/// length of its input vector.
+/// The shape of the model's input for one patch: `frames` mel frames of `bands` bands. For a head: 1, and the length of
+/// its input vector.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_model_input(
     model: *const sleeve_model,
@@ -176,14 +176,14 @@ pub unsafe extern "C" fn sleeve_model_input(
     })
 }
 
-/// Frees a model. Extractors made from it go on working. NULL is allowed.
+/// Frees a model. Its extractors stay valid. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_model_free(model: *mut sleeve_model) {
     // SAFETY: the ABI's rules for handles.
     unsafe { free(model) };
 }
 
-/// An out-parameter must be there before any work is done.
+/// Checks an out-parameter for NULL, before any work is done.
 pub(super) fn require_out<T>(out: *mut T, name: &str) -> Result<(), Failure> {
     if out.is_null() { Err(Failure::null(name)) } else { Ok(()) }
 }

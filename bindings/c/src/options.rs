@@ -1,4 +1,4 @@
-//! Options: how an extractor is to run. Setters take what the command line takes.
+//! Options of extractors. The setters take the same values as the program's command line.
 
 use std::ffi::c_char;
 
@@ -11,8 +11,8 @@ use sleeve::extractor::{Extractor, ExtractorBuilder, Predictor};
 use sleeve::model::Model;
 use sleeve::patches::LastPatch;
 
-/// How an extractor is to run. Extractors copy what they need: options may be changed, used again or freed at
-/// any time after. For one thread at a time.
+/// Options of an extractor. Extractors copy them: options may be changed, reused or freed afterwards. For one thread at
+/// a time.
 #[derive(Default)]
 pub struct sleeve_options {
     engine: EngineChoice,
@@ -49,13 +49,12 @@ impl sleeve_options {
     }
 
     pub(super) fn predictor(&self, head: Model) -> sleeve::Result<Predictor> {
-        let options = sleeve::engine::EngineOptions {
-            engine: self.engine,
-            device: self.device.clone(),
-            precision: self.precision,
-            threads: self.threads,
-            batch_size: self.batch_size,
-        };
+        let options = sleeve::engine::EngineOptions::default()
+            .engine(self.engine)
+            .device(self.device.clone())
+            .precision(self.precision)
+            .threads(self.threads)
+            .batch_size(self.batch_size);
         Predictor::new(head, &options, &self.outputs)
     }
 }
@@ -67,7 +66,7 @@ pub unsafe extern "C" fn sleeve_options_new(options: *mut *mut sleeve_options) -
     call(|| unsafe { give(options, "options", sleeve_options::default()) })
 }
 
-/// Which engine runs the model: `"auto"` (the default), `"effnet"` (the fused EfficientNet-B0), `"onnx"` (any
+/// Sets the engine: `"auto"` (the default), `"effnet"` (the fused EfficientNet-B0), `"onnx"` (any
 /// ONNX graph) or `"torch"` (TorchScript, through its plugin).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_options_set_engine(
@@ -82,7 +81,7 @@ pub unsafe extern "C" fn sleeve_options_set_engine(
     })
 }
 
-/// Where the model runs: `"auto"` (the default: CUDA if it answers, else the CPU), `"cpu"`, `"cuda"`, `"cuda:1"`
+/// Sets the device: `"auto"` (the default: CUDA if available, else the CPU), `"cpu"`, `"cuda"`, `"cuda:1"`
 /// or `"cuda:0,1"`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_options_set_device(
@@ -97,7 +96,7 @@ pub unsafe extern "C" fn sleeve_options_set_device(
     })
 }
 
-/// The arithmetic it runs in: `"auto"` (the default: f32 on a CPU), `"f32"`, `"bf16"` or `"fp16"`.
+/// Sets the arithmetic: `"auto"` (the default: f32 on a CPU), `"f32"`, `"bf16"` or `"fp16"`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_options_set_precision(
     options: *mut sleeve_options,
@@ -111,8 +110,8 @@ pub unsafe extern "C" fn sleeve_options_set_precision(
     })
 }
 
-/// How audio at other rates is brought to the model's: `"linear"` (the default, what published models were made
-/// with) or `"sinc"` (band-limited).
+/// Sets the method that converts audio to the model's sample rate: `"linear"` (the default, as published models expect)
+/// or `"sinc"` (band-limited).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_options_set_resampler(
     options: *mut sleeve_options,
@@ -126,8 +125,8 @@ pub unsafe extern "C" fn sleeve_options_set_resampler(
     })
 }
 
-/// What becomes of the frames after the last whole patch: `"discard"` (the default) or `"repeat"` (they are
-/// repeated until they fill one, so that short recordings have one too).
+/// Sets the policy for the mel frames after the last complete patch: `"discard"` (the default) or `"repeat"` (they are
+/// repeated until they fill a patch, so that short recordings have one too).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_options_set_last_patch(
     options: *mut sleeve_options,
@@ -141,7 +140,7 @@ pub unsafe extern "C" fn sleeve_options_set_last_patch(
     })
 }
 
-/// Threads the network may use; 0 (the default) means every core the process may use.
+/// Sets the number of threads of the network; 0 (the default) means every core that the process may use.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_options_set_threads(
     options: *mut sleeve_options,
@@ -149,18 +148,18 @@ pub unsafe extern "C" fn sleeve_options_set_threads(
 ) -> sleeve_status {
     call(|| {
         let options = not_null!(mut options);
-        if threads > MOST_THREADS {
-            return Err(Failure::invalid(format!("{threads} threads; at most {MOST_THREADS}")));
+        if threads > MAX_THREADS {
+            return Err(Failure::invalid(format!("{threads} threads; at most {MAX_THREADS}")));
         }
         options.threads = threads;
         Ok(())
     })
 }
 
-/// More threads than this are a mistake, and asking the system for them would take it down.
-const MOST_THREADS: usize = 1024;
+/// A larger number of threads is a mistake that could exhaust the system.
+const MAX_THREADS: usize = 1024;
 
-/// Patches a batch, 1 to 4096; 0 (the default) lets the engine choose.
+/// Sets the patches per batch, 1 to 4096; 0 (the default) lets the engine choose.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_options_set_batch_size(
     options: *mut sleeve_options,
@@ -169,14 +168,14 @@ pub unsafe extern "C" fn sleeve_options_set_batch_size(
     call(|| {
         let options = not_null!(mut options);
         if patches > 4096 {
-            return Err(Failure::invalid(format!("a batch has 1 to 4096 patches, not {patches}")));
+            return Err(Failure::invalid(format!("the batch size must be 1 to 4096 patches, not {patches}")));
         }
         options.batch_size = (patches > 0).then_some(patches);
         Ok(())
     })
 }
 
-/// Frames from one patch to the next (a frame is 16 ms), 1 to 65536; 0 (the default) is the model's own.
+/// Sets the mel frames (16 ms each) from one patch to the next, 1 to 65536; 0 (the default) is the model's own.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_options_set_patch_hop(
     options: *mut sleeve_options,
@@ -185,16 +184,18 @@ pub unsafe extern "C" fn sleeve_options_set_patch_hop(
     call(|| {
         let options = not_null!(mut options);
         if frames > sleeve::patches::Patching::MAX {
-            let most = sleeve::patches::Patching::MAX;
-            return Err(Failure::invalid(format!("a patch hop has 1 to {most} frames, not {frames}")));
+            let max = sleeve::patches::Patching::MAX;
+            return Err(Failure::invalid(format!(
+                "the patch hop must be 1 to {max} mel frames, not {frames}"
+            )));
         }
         options.patch_hop = (frames > 0).then_some(frames);
         Ok(())
     })
 }
 
-/// Asks for one output of the model, by purpose (`"embeddings"`, `"predictions"`) or by the tensor's name; may be
-/// called several times. By default every output whose purpose is known is given, or all if none is.
+/// Selects an output of the model by purpose (`"embeddings"`, `"predictions"`) or by the tensor's name. Call it once
+/// per output. By default every output with a known purpose is given, or all outputs if none has one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_options_add_output(
     options: *mut sleeve_options,
@@ -208,7 +209,7 @@ pub unsafe extern "C" fn sleeve_options_add_output(
     })
 }
 
-/// Adds a head behind the model: a model that takes its embeddings. The head may be freed afterwards.
+/// Adds a head: a model that takes the embeddings of this one. The head may be freed afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_options_add_head(
     options: *mut sleeve_options,

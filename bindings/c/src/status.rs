@@ -1,23 +1,23 @@
-//! How a call ended.
+//! The status of a call.
 
 use std::ffi::{CStr, c_char};
 
-/// How a call ended. Numbers are never reused or changed; later versions may add some, so treat an unknown
-/// one as an error.
+/// The status of a call. Numbers are never changed or reused. Later versions may add some: treat an unknown one as an
+/// error.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum sleeve_status {
-    /// Done; every out-parameter is set.
+    /// Success; every out-parameter is set.
     SLEEVE_STATUS_OK = 0,
-    /// A fault in the library, contained. The object concerned should be freed and not used again.
+    /// An internal error of the library. Free the object and do not use it again.
     SLEEVE_STATUS_PANIC = 1,
-    /// A pointer that must not be NULL is.
+    /// A pointer is NULL that must not be.
     SLEEVE_STATUS_NULL_POINTER = 2,
     /// An argument is outside its documented range.
     SLEEVE_STATUS_INVALID_ARGUMENT = 3,
-    /// The operating system refused to read or write something.
+    /// Reading or writing a file failed.
     SLEEVE_STATUS_IO = 4,
-    /// The input is not audio that can be decoded.
+    /// The input cannot be decoded as audio.
     SLEEVE_STATUS_AUDIO = 5,
     /// A sample is NaN or infinite.
     SLEEVE_STATUS_NON_FINITE = 6,
@@ -27,15 +27,15 @@ pub enum sleeve_status {
     SLEEVE_STATUS_UNAVAILABLE = 8,
     /// The network failed while running.
     SLEEVE_STATUS_ENGINE = 9,
-    /// What was asked for does not exist: an index, an output, a name.
+    /// No such index, output or name.
     SLEEVE_STATUS_NOT_FOUND = 10,
-    /// A stream: not everything was taken, or no result is ready. Try again later; nothing is wrong.
+    /// Streams: not everything was written, or no row is ready. Not an error: try again later.
     SLEEVE_STATUS_WOULD_BLOCK = 11,
-    /// A stream: the recording is over, and all its results have been had.
+    /// Streams: the recording has ended, and all its rows were read. Not an error.
     SLEEVE_STATUS_FINISHED = 12,
-    /// A stream: the other of the two handles has been freed.
+    /// Streams: the other handle was freed.
     SLEEVE_STATUS_CLOSED = 13,
-    /// The caller's own callback stopped the work.
+    /// The caller cancelled the work.
     SLEEVE_STATUS_CANCELLED = 14,
 }
 
@@ -61,8 +61,7 @@ pub(super) const STATUSES: [(sleeve_status, &CStr); 15] = {
     ]
 };
 
-/// A status in a word or two, in English: `"not decodable audio"`; `"unknown status"` for a number that this
-/// version does not have.
+/// A status in words: `"not decodable audio"`; `"unknown status"` for a number that this version does not have.
 ///
 /// Never NULL; valid for the life of the process.
 #[unsafe(no_mangle)]

@@ -1,48 +1,49 @@
-//! Streams: audio as it comes, in two handles around a bounded queue.
+//! Streams of audio in real time: two handles around a bounded queue.
 
 use super::boundary::{Failure, call_for_status, free, get, product, set, slice};
 use super::extractor::sleeve_extractor;
 use super::model::require_out;
 use super::status::sleeve_status;
 use sleeve::extractor::{Rows, Sink};
-use sleeve::stream::{Capacity, Puller, PushError, Pusher, State, Stream, StreamOptions};
+use sleeve::stream::{Capacity, State, Stream, StreamOptions, StreamReader, StreamWriter, WriteError};
 
-/// The end of a stream that audio goes in at. For one thread, which may be a real-time one: no call of a pusher waits,
-/// takes a lock, allocates memory or enters the operating system, but that which frees it.
-pub struct sleeve_pusher {
-    pusher: Pusher,
+/// The input end of a stream. For one thread at a time, which may be a real-time one: except for `_free`, no call on a
+/// writer waits, locks, allocates memory or makes a system call.
+pub struct sleeve_stream_writer {
+    writer: StreamWriter,
     channels: usize,
 }
 
-/// The end of a stream that results come out at. For one thread at a time: `sleeve_puller_pull` resamples, computes the
+/// The output end of a stream. For one thread at a time: `sleeve_stream_reader_next` resamples, computes the
 /// mel-spectrogram and runs the networks.
-pub struct sleeve_puller {
-    puller: Puller,
-    /// Rows that came of the last pull, and how many of them the caller has had.
+pub struct sleeve_stream_reader {
+    reader: StreamReader,
+    /// The rows of the last read, which the caller takes one by one.
     rows: Held,
 }
 
-/// Opens a stream of interleaved `channels` at `sample_rate` Hz: `pusher` for the thread that has the audio, `puller`
-/// for the one that wants the results. The queue between them holds `capacity` sample frames; 0 is ten seconds.
+/// Opens a stream of `channels` interleaved channels at `sample_rate` Hz: `writer` for the thread that has the audio,
+/// `reader` for the thread that uses the results. The queue between them holds `capacity` audio frames; 0 means ten
+/// seconds.
 ///
-/// Rows are the same bits as `sleeve_extractor_run_samples` gives for the whole recording, however it is cut. Several
-/// streams may share an extractor.
+/// Rows have the same bits as those of `sleeve_extractor_run_samples` for the whole recording, however it is cut.
+/// Several streams may share an extractor.
 ///
-/// Errors: INVALID_ARGUMENT for a rate outside 1000 to 768000 Hz, no channel, a capacity that memory does not hold, or a
-/// head's extractor.
+/// Errors: INVALID_ARGUMENT for a rate outside 1000 to 768000 Hz, 0 channels, a capacity too large for memory, or an
+/// extractor of a head.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_stream_new(
     extractor: *const sleeve_extractor,
     sample_rate: u32,
     channels: u32,
     capacity: usize,
-    pusher: *mut *mut sleeve_pusher,
-    puller: *mut *mut sleeve_puller,
+    writer: *mut *mut sleeve_stream_writer,
+    reader: *mut *mut sleeve_stream_reader,
 ) -> sleeve_status {
     call_for_status(|| {
         let extractor = not_null!(extractor);
-        require_out(pusher, "pusher")?;
-        require_out(puller, "puller")?;
+        require_out(writer, "writer")?;
+        require_out(reader, "reader")?;
         let narrow = u16::try_from(channels)
             .map_err(|_| Failure::invalid(format!("{channels} channels; at most {}", u16::MAX)))?;
         let mut options = StreamOptions::new(sample_rate, narrow);
@@ -50,66 +51,66 @@ pub unsafe extern "C" fn sleeve_stream_new(
             options = options.capacity(Capacity::Frames(capacity));
         }
         let extractor = extractor.audio()?;
-        let (new_pusher, new_puller) = Stream::open(extractor, &options)?;
+        let (new_writer, new_reader) = Stream::open(extractor, &options)?;
         let dims = extractor.outputs().map(|output| output.dim).collect();
-        let new_pusher = sleeve_pusher { pusher: new_pusher, channels: narrow.into() };
-        let new_puller = sleeve_puller { puller: new_puller, rows: Held::new(dims) };
+        let new_writer = sleeve_stream_writer { writer: new_writer, channels: narrow.into() };
+        let new_reader = sleeve_stream_reader { reader: new_reader, rows: Held::new(dims) };
         // SAFETY: the ABI's rules for out-parameters; both are there.
         unsafe {
-            pusher.write(Box::into_raw(Box::new(new_pusher)));
-            puller.write(Box::into_raw(Box::new(new_puller)));
+            writer.write(Box::into_raw(Box::new(new_writer)));
+            reader.write(Box::into_raw(Box::new(new_reader)));
         }
         Ok(sleeve_status::SLEEVE_STATUS_OK)
     })
 }
 
-/// Pushes `frames` frames of interleaved samples, full scale being 1. `taken`, which is also set with WOULD_BLOCK, is how
-/// many there was room for: push the rest again later, or decide what to leave out.
+/// Writes `frames` audio frames of interleaved samples (full scale is 1). `written`, also set with WOULD_BLOCK, is the
+/// number of audio frames that the queue had room for: write the rest later, or drop it.
 ///
-/// WOULD_BLOCK when not all were taken, CLOSED when the puller is gone. Errors: INVALID_ARGUMENT after
-/// `sleeve_pusher_finish`. Samples that are not finite are the puller's error.
+/// Returns WOULD_BLOCK if not everything was written, CLOSED if the reader was freed. Errors: INVALID_ARGUMENT after
+/// `sleeve_stream_writer_finish`. NaN and infinite samples are reported by the reader.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sleeve_pusher_push(
-    pusher: *mut sleeve_pusher,
+pub unsafe extern "C" fn sleeve_stream_writer_write(
+    writer: *mut sleeve_stream_writer,
     samples: *const f32,
     frames: usize,
-    taken: *mut usize,
+    written: *mut usize,
 ) -> sleeve_status {
     // SAFETY: the caller's promises are this function's.
-    unsafe { push(pusher, samples, frames, taken, Pusher::push) }
+    unsafe { write(writer, samples, frames, written, StreamWriter::write) }
 }
 
-/// The same for 16-bit samples, of which full scale is 32768.
+/// `sleeve_stream_writer_write` for 16-bit samples (full scale is 32768).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sleeve_pusher_push_i16(
-    pusher: *mut sleeve_pusher,
+pub unsafe extern "C" fn sleeve_stream_writer_write_i16(
+    writer: *mut sleeve_stream_writer,
     samples: *const i16,
     frames: usize,
-    taken: *mut usize,
+    written: *mut usize,
 ) -> sleeve_status {
     // SAFETY: the caller's promises are this function's.
-    unsafe { push(pusher, samples, frames, taken, Pusher::push_i16) }
+    unsafe { write(writer, samples, frames, written, StreamWriter::write_i16) }
 }
 
-unsafe fn push<T>(
-    pusher: *mut sleeve_pusher,
+unsafe fn write<T>(
+    writer: *mut sleeve_stream_writer,
     samples: *const T,
     frames: usize,
-    taken: *mut usize,
-    push: impl FnOnce(&mut Pusher, &[T]) -> Result<usize, PushError>,
+    written: *mut usize,
+    write: impl FnOnce(&mut StreamWriter, &[T]) -> Result<usize, WriteError>,
 ) -> sleeve_status {
     call_for_status(|| {
-        let pusher = not_null!(mut pusher);
-        require_out(taken, "taken")?;
+        let writer = not_null!(mut writer);
+        require_out(written, "written")?;
         if samples.is_null() {
             return Err(Failure::null("samples"));
         }
         // SAFETY: the ABI's rules for arrays.
-        let samples = unsafe { slice(samples, product(&[frames, pusher.channels], "samples")?, "samples")? };
-        match push(&mut pusher.pusher, samples) {
+        let samples = unsafe { slice(samples, product(&[frames, writer.channels], "samples")?, "samples")? };
+        match write(&mut writer.writer, samples) {
             Ok(count) => {
                 // SAFETY: the ABI's rules for out-parameters.
-                unsafe { set(taken, "taken", count)? };
+                unsafe { set(written, "written", count)? };
                 Ok(if count == frames {
                     sleeve_status::SLEEVE_STATUS_OK
                 } else {
@@ -121,83 +122,83 @@ unsafe fn push<T>(
     })
 }
 
-/// What is no fault is a status without a message, which would need memory.
-fn refused(error: PushError) -> Result<sleeve_status, Failure> {
+/// Expected outcomes are a status without a message, for a message would allocate memory.
+fn refused(error: WriteError) -> Result<sleeve_status, Failure> {
     match error {
-        PushError::Closed => Ok(sleeve_status::SLEEVE_STATUS_CLOSED),
-        PushError::Busy => Ok(sleeve_status::SLEEVE_STATUS_WOULD_BLOCK),
+        WriteError::Closed => Ok(sleeve_status::SLEEVE_STATUS_CLOSED),
+        WriteError::Busy => Ok(sleeve_status::SLEEVE_STATUS_WOULD_BLOCK),
         error => Err(Failure::invalid(error.to_string())),
     }
 }
 
-/// Frames that a push would take now. 0 for NULL.
+/// Audio frames that can be written now. 0 for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sleeve_pusher_room(pusher: *const sleeve_pusher) -> usize {
+pub unsafe extern "C" fn sleeve_stream_writer_available(writer: *const sleeve_stream_writer) -> usize {
     // SAFETY: the ABI's rules for handles.
-    get(0, || unsafe { pusher.as_ref() }.map_or(0, |pusher| pusher.pusher.room()))
+    get(0, || unsafe { writer.as_ref() }.map_or(0, |writer| writer.writer.available()))
 }
 
-/// Marks the end of the recording, also when the queue is full. The puller hears all of it, its tail as that of a file,
-/// and then says FINISHED. A second call changes nothing.
+/// Marks the end of the recording, even when the queue is full. The reader processes all of it, its end as that of a
+/// file, and then returns FINISHED. A second call does nothing.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sleeve_pusher_finish(pusher: *mut sleeve_pusher) -> sleeve_status {
+pub unsafe extern "C" fn sleeve_stream_writer_finish(writer: *mut sleeve_stream_writer) -> sleeve_status {
     call_for_status(|| {
-        not_null!(mut pusher).pusher.finish();
+        not_null!(mut writer).writer.finish();
         Ok(sleeve_status::SLEEVE_STATUS_OK)
     })
 }
 
-/// Begins the next recording, in the memory of the last. One that was finished is still heard to its end first; one that
-/// was not is abandoned: the puller discards what is left of it and says CANCELLED once.
+/// Begins the next recording, without a new allocation. One that was finished is still processed to its end. One that
+/// was not is abandoned: the reader discards the rest of it and returns CANCELLED once.
 ///
-/// WOULD_BLOCK if some 64 recordings wait to be heard, CLOSED when the puller is gone.
+/// Returns WOULD_BLOCK if about 64 recordings wait for the reader, CLOSED if the reader was freed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sleeve_pusher_reset(pusher: *mut sleeve_pusher) -> sleeve_status {
-    call_for_status(|| match not_null!(mut pusher).pusher.reset() {
+pub unsafe extern "C" fn sleeve_stream_writer_reset(writer: *mut sleeve_stream_writer) -> sleeve_status {
+    call_for_status(|| match not_null!(mut writer).writer.reset() {
         Ok(()) => Ok(sleeve_status::SLEEVE_STATUS_OK),
         Err(error) => refused(error),
     })
 }
 
-/// Frees a pusher; a recording that was not finished is abandoned. NULL is allowed.
+/// Frees a writer. A recording that was not finished is abandoned. NULL is allowed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sleeve_pusher_free(pusher: *mut sleeve_pusher) {
+pub unsafe extern "C" fn sleeve_stream_writer_free(writer: *mut sleeve_stream_writer) {
     // SAFETY: the ABI's rules for handles.
-    unsafe { free(pusher) };
+    unsafe { free(writer) };
 }
 
-/// Moves on to the next row, hearing what was pushed as far as needed. A row is there as soon as the last sample of its
-/// patch was pushed; `sleeve_puller_index`, `_time` and `_output` tell of it.
+/// Moves to the next row, and processes what was written as far as that takes. A row is ready as soon as the last
+/// sample of its patch was written; `sleeve_stream_reader_index`, `_time` and `_output` describe it.
 ///
-/// OK when there is a row; WOULD_BLOCK when everything pushed so far is heard; FINISHED when the recording is over, until
-/// the pusher begins the next one; CANCELLED, once, when the pusher has abandoned the recording; CLOSED when it was freed
-/// without finishing it. Errors: NON_FINITE, with the index of the frame, after the rows before it; ENGINE. The recording
-/// is then lost, and the error returned again until the pusher resets the stream.
+/// Returns OK for a row; WOULD_BLOCK when everything written so far is processed; FINISHED at the end of the recording,
+/// until the writer begins the next one; CANCELLED, once, if the writer abandoned the recording; CLOSED if the writer
+/// was freed without finishing it. Errors: NON_FINITE, with the index of the audio frame, after the rows before it;
+/// ENGINE. The recording is then lost, and the error is returned again until the writer resets the stream.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sleeve_puller_pull(puller: *mut sleeve_puller) -> sleeve_status {
+pub unsafe extern "C" fn sleeve_stream_reader_next(reader: *mut sleeve_stream_reader) -> sleeve_status {
     call_for_status(|| {
-        let puller = not_null!(mut puller);
-        if puller.rows.advance() {
+        let reader = not_null!(mut reader);
+        if reader.rows.advance() {
             return Ok(sleeve_status::SLEEVE_STATUS_OK);
         }
         loop {
-            puller.rows.clear();
-            let pulled = puller.puller.pull(&mut puller.rows);
-            // Rows that come before an error or an end are had before it: both are said again by the next pull, but for
-            // a recording that a reset abandons, whose rows are discarded.
-            match pulled {
-                Ok(pulled) if pulled.state == State::Abandoned => {
-                    puller.rows.clear();
-                    return Ok(if puller.puller.is_closed() {
+            reader.rows.clear();
+            let outcome = reader.reader.read(&mut reader.rows);
+            // Rows come before the error or the end that follows them, which the next read returns again. Only the rows
+            // of an abandoned recording are discarded.
+            match outcome {
+                Ok(outcome) if outcome.state == State::Abandoned => {
+                    reader.rows.clear();
+                    return Ok(if reader.reader.is_closed() {
                         sleeve_status::SLEEVE_STATUS_CLOSED
                     } else {
                         sleeve_status::SLEEVE_STATUS_CANCELLED
                     });
                 }
-                _ if puller.rows.advance() => return Ok(sleeve_status::SLEEVE_STATUS_OK),
-                Ok(pulled) => match pulled.state {
+                _ if reader.rows.advance() => return Ok(sleeve_status::SLEEVE_STATUS_OK),
+                Ok(outcome) => match outcome.state {
                     State::More => {}
-                    State::Ended => return Ok(sleeve_status::SLEEVE_STATUS_FINISHED),
+                    State::Finished => return Ok(sleeve_status::SLEEVE_STATUS_FINISHED),
                     _ => return Ok(sleeve_status::SLEEVE_STATUS_WOULD_BLOCK),
                 },
                 Err(error) => return Err(error.into()),
@@ -206,35 +207,35 @@ pub unsafe extern "C" fn sleeve_puller_pull(puller: *mut sleeve_puller) -> sleev
     })
 }
 
-/// The index of the row's patch in its recording, from 0. 0 without a row.
+/// The index of the current row's patch in its recording, from 0. 0 without a row.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sleeve_puller_index(puller: *const sleeve_puller) -> u64 {
+pub unsafe extern "C" fn sleeve_stream_reader_index(reader: *const sleeve_stream_reader) -> u64 {
     // SAFETY: the ABI's rules for handles.
-    unsafe { puller.as_ref() }.map_or(0, |puller| puller.rows.index())
+    unsafe { reader.as_ref() }.map_or(0, |reader| reader.rows.index())
 }
 
-/// Where the row's patch starts in its recording, in seconds. 0 without a row.
+/// The start of the current row's patch in its recording, in seconds. 0 without a row.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sleeve_puller_time(puller: *const sleeve_puller) -> f64 {
+pub unsafe extern "C" fn sleeve_stream_reader_time(reader: *const sleeve_stream_reader) -> f64 {
     // SAFETY: the ABI's rules for handles.
-    unsafe { puller.as_ref() }.map_or(0.0, |puller| puller.rows.time())
+    unsafe { reader.as_ref() }.map_or(0.0, |reader| reader.rows.time())
 }
 
-/// The row's values of the output at `index`, in the extractor's order, and how many they are.
+/// The values of the output at `index` (in the extractor's order) in the current row, and how many there are.
 ///
-/// Valid until the next `sleeve_puller_pull`. Errors: NOT_FOUND for the index, or without a row.
+/// Valid until the next call of `sleeve_stream_reader_next`. Errors: NOT_FOUND for the index, or without a row.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sleeve_puller_output(
-    puller: *const sleeve_puller,
+pub unsafe extern "C" fn sleeve_stream_reader_output(
+    reader: *const sleeve_stream_reader,
     index: usize,
     values: *mut *const f32,
     dim: *mut usize,
 ) -> sleeve_status {
     call_for_status(|| {
-        let puller = not_null!(puller);
+        let reader = not_null!(reader);
         require_out(values, "values")?;
         require_out(dim, "dim")?;
-        let row = puller.rows.values(index)?;
+        let row = reader.rows.values(index)?;
         // SAFETY: the ABI's rules for out-parameters.
         unsafe {
             set(values, "values", row.as_ptr())?;
@@ -244,47 +245,47 @@ pub unsafe extern "C" fn sleeve_puller_output(
     })
 }
 
-/// Frees a puller: pushes end in CLOSED from then on. NULL is allowed.
+/// Frees a reader. The writer's calls return CLOSED from then on. NULL is allowed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sleeve_puller_free(puller: *mut sleeve_puller) {
+pub unsafe extern "C" fn sleeve_stream_reader_free(reader: *mut sleeve_stream_reader) {
     // SAFETY: the ABI's rules for handles.
-    unsafe { free(puller) };
+    unsafe { free(reader) };
 }
 
-/// The rows that one pull gave, which a caller takes one by one.
+/// The rows of one read, which the caller takes one by one.
 struct Held {
     dims: Vec<usize>,
     first: u64,
     times: Vec<f64>,
-    /// For each output, the rows one behind the other.
+    /// For each output, its rows in order.
     values: Vec<Vec<f32>>,
-    /// Rows that the caller has had; the last of them is the current one.
-    had: usize,
+    /// Rows that the caller has taken; the last of them is the current one.
+    taken: usize,
 }
 
 impl Held {
     fn new(dims: Vec<usize>) -> Self {
         let values = vec![Vec::new(); dims.len()];
-        Held { dims, first: 0, times: Vec::new(), values, had: 0 }
+        Held { dims, first: 0, times: Vec::new(), values, taken: 0 }
     }
 
     fn clear(&mut self) {
         self.times.clear();
         self.values.iter_mut().for_each(Vec::clear);
-        self.had = 0;
+        self.taken = 0;
     }
 
-    /// Makes the next row the current one, if there is one; else there is none.
+    /// Moves to the next row, if there is one.
     fn advance(&mut self) -> bool {
-        if self.had < self.times.len() {
-            self.had += 1;
+        if self.taken < self.times.len() {
+            self.taken += 1;
             return true;
         }
         false
     }
 
     fn current(&self) -> Option<usize> {
-        self.had.checked_sub(1)
+        self.taken.checked_sub(1)
     }
 
     fn index(&self) -> u64 {

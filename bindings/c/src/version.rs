@@ -1,9 +1,9 @@
-//! What this library is.
+//! Versions.
 
 use std::ffi::c_char;
 
-/// The version of this ABI: the number in the name of the shared library (`libsleeve.so.1`). It grows when a
-/// program built against an older header would no longer run; additions leave it alone.
+/// The version of this ABI: the number in the name of the shared library (`libsleeve.so.1`). It increases when a
+/// program built against an older header would no longer run; additions do not change it.
 pub const SLEEVE_ABI_VERSION: u32 = 1;
 
 const VERSION: &std::ffi::CStr =
@@ -12,7 +12,7 @@ const VERSION: &std::ffi::CStr =
         Err(_) => panic!("the version holds no NUL"),
     };
 
-/// The library's version, as `"0.1.0"`. Compare with `SLEEVE_VERSION`, the header's.
+/// The library's version, as `"0.2.0"`. Compare it with `SLEEVE_VERSION`, the version of the header.
 ///
 /// Never NULL; valid for the life of the process.
 #[unsafe(no_mangle)]
@@ -20,7 +20,7 @@ pub extern "C" fn sleeve_version() -> *const c_char {
     VERSION.as_ptr()
 }
 
-/// The ABI version of the library that is loaded. Compare with `SLEEVE_ABI_VERSION`, the header's.
+/// The ABI version of the loaded library. Compare it with `SLEEVE_ABI_VERSION`, the version of the header.
 #[unsafe(no_mangle)]
 pub extern "C" fn sleeve_abi_version() -> u32 {
     SLEEVE_ABI_VERSION

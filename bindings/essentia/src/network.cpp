@@ -13,7 +13,7 @@ namespace sleeve_essentia {
 namespace {
 
 // The most that the library takes; a larger batch gains nothing.
-constexpr int LARGEST_BATCH = 4096;
+constexpr int MAX_BATCH = 4096;
 
 bool endsWith(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
@@ -28,7 +28,7 @@ std::string fileOf(const essentia::Configurable& parameters) {
     const std::string onnx = graph.substr(0, graph.size() - 3) + ".onnx";
     if (std::ifstream(onnx).good()) return onnx;
   }
-  // A .pb without its .onnx is opened all the same, for the error that says what is missing.
+  // A .pb without its .onnx is opened too, for the error message that names the missing file.
   return graph;
 }
 
@@ -47,7 +47,7 @@ std::vector<std::string> spellings(const std::string& output) {
 }  // namespace
 
 void Network::configure(const essentia::Configurable& parameters) {
-  // Whatever fails below leaves nothing open: an algorithm never runs a model that it was not last asked for.
+  // After an error below no model is open, so that an algorithm never runs an earlier one.
   _extractor.reset();
   const std::string file = fileOf(parameters);
   if (file.empty()) return;
@@ -68,7 +68,7 @@ sleeve::Options Network::options(const essentia::Configurable& parameters, const
   options.device(text(parameters, "device")).precision(text(parameters, "precision"));
   options.threads(static_cast<std::size_t>(parameters.parameter("threads").toInt()));
   const int batch = parameters.parameter("batchSize").toInt();
-  if (batch > 0) options.batch_size(static_cast<std::size_t>(std::min(batch, LARGEST_BATCH)));
+  if (batch > 0) options.batch_size(static_cast<std::size_t>(std::min(batch, MAX_BATCH)));
   if (_input == Input::Embeddings) return options;
   options.last_patch(text(parameters, "lastPatchMode")).resampler(text(parameters, "resampler"));
   const int hop = parameters.parameter("patchHopSize").toInt();

@@ -18,7 +18,7 @@ const char* const GRAPH =
     "Essentia's name for `model`, read where that is empty. Of a TensorFlow graph (.pb) the .onnx that is published "
     "beside it is opened";
 const char* const INPUT =
-    "taken so that code need not change, and not used: the model itself says what its input is";
+    "accepted for compatibility and ignored: the model defines its input";
 const char* const BATCH =
     "how many patches the network may take at once. The results are the same for any batch size, and a batch need "
     "not be full. With -1 or 0 the engine chooses, and patches wait for the end of the stream as with `accumulate`";
@@ -77,7 +77,7 @@ const std::vector<Declaration>& predict2DParameters() {
        "`:0`. Empty means the predictions where the head says which they are, else its first output",
        "", ""},
       {"dimensions",
-       "taken so that code need not change, and not used: the head itself says how many values its input has",
+       "accepted for compatibility and ignored: the head defines the size of its input",
        "[0,inf)", 200},
       {"patchSize", "the number of embeddings that one prediction is made of: heads take one at a time", "[1,1]", 1},
       {"patchHopSize", "every which embedding is predicted; 0 is 1", "[0,inf)", 1},
@@ -102,7 +102,7 @@ std::string text(const essentia::Configurable& parameters, const char* name) {
 unsigned sampleRate(const essentia::Configurable& parameters, const char* algorithm) {
   const essentia::Real rate = parameters.parameter("inputSampleRate").toReal();
   if (!(rate >= 1000 && rate <= 768000) || rate != std::floor(rate)) {
-    throw essentia::EssentiaException(algorithm, ": inputSampleRate is no whole number of Hz from 1000 to 768000: ", rate);
+    throw essentia::EssentiaException(algorithm, ": inputSampleRate must be a whole number of Hz from 1000 to 768000, not ", rate);
   }
   return static_cast<unsigned>(rate);
 }

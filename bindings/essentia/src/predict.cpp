@@ -86,10 +86,10 @@ namespace streaming {
 
 namespace {
 
-// Samples heard at a time: a frame's hop, so that no result waits for samples that it does not need.
+// Samples consumed at a time: one hop of the mel frames, so that no result waits for samples that it does not need.
 constexpr int CHUNK = SLEEVE_MEL_HOP;
 
-// Room of the library's queue; each chunk is heard before the next is pushed.
+// Capacity of the library's queue; each chunk is processed before the next is written.
 constexpr std::size_t QUEUE = 4 * CHUNK;
 
 }  // namespace
@@ -128,19 +128,19 @@ void SleevePredict::clear() {
 }
 
 AlgorithmStatus SleevePredict::process() {
-  _network.extractor();  // throws where there is no model
+  _network.extractor();  // throws without a model
   try {
     if (_done) return PASS;
-    // Rows first, so that nothing is heard while the output is full.
+    // Rows first, so that nothing is consumed while the output is full.
     if (!give()) return NO_OUTPUT;
     if (_done) return FINISHED;
     const int available = _signal.available();
     if (available >= CHUNK) {
-      hear(CHUNK);
+      consume(CHUNK);
     } else if (!shouldStop()) {
       return NO_INPUT;
     } else if (available > 0) {
-      hear(available);
+      consume(available);
     } else {
       finish();
     }
@@ -151,8 +151,8 @@ AlgorithmStatus SleevePredict::process() {
 }
 
 // Takes samples from the input.
-void SleevePredict::hear(int samples) {
-  if (!_signal.acquire(samples)) _network.fail("the input holds fewer samples than it says");
+void SleevePredict::consume(int samples) {
+  if (!_signal.acquire(samples)) _network.fail("the input has fewer samples than it reports");
   const Real* first = static_cast<const Real*>(_signal.getFirstToken());
   if (_accumulate) {
     _held.insert(_held.end(), first, first + samples);
@@ -160,9 +160,9 @@ void SleevePredict::hear(int samples) {
     if (!_stream) {
       _stream = std::make_unique<sleeve::Stream>(sleeve::Stream::open(_network.extractor(), _sampleRate, 1, QUEUE));
     }
-    const sleeve::Pushed pushed =
-        _stream->pusher.push(sleeve::Span<const float>(first, static_cast<std::size_t>(samples)));
-    if (pushed.status != SLEEVE_STATUS_OK) throw sleeve::Error::last(pushed.status);
+    const sleeve::WriteResult result =
+        _stream->writer.write(sleeve::Span<const float>(first, static_cast<std::size_t>(samples)));
+    if (result.status != SLEEVE_STATUS_OK) throw sleeve::Error::last(result.status);
   }
   _signal.release(samples);
 }
@@ -173,7 +173,7 @@ void SleevePredict::finish() {
     _analysis = std::make_unique<sleeve::Analysis>(_network.extractor().run_samples(_held, 1, _sampleRate));
     std::vector<Real>().swap(_held);
   } else if (_stream) {
-    sleeve::detail::check(_stream->pusher.finish()).value();
+    sleeve::detail::check(_stream->writer.finish()).value();
   } else {
     _done = true;
   }
@@ -189,11 +189,11 @@ bool SleevePredict::give() {
 bool SleevePredict::giveFromStream() {
   for (;;) {
     if (!_waiting) {
-      const sleeve::Pulled pulled = _stream->puller.pull();
-      if (pulled == sleeve::Pulled::Finished) _done = true;
-      if (pulled != sleeve::Pulled::Row) return true;
+      const sleeve::ReadState state = _stream->reader.next();
+      if (state == sleeve::ReadState::Finished) _done = true;
+      if (state != sleeve::ReadState::Row) return true;
     }
-    _waiting = !put(_stream->puller.output(_network.output()));
+    _waiting = !put(_stream->reader.output(_network.output()));
     if (_waiting) return false;
   }
 }
@@ -207,7 +207,7 @@ bool SleevePredict::giveFromAnalysis() {
   return true;
 }
 
-// Puts a row out; false when there is no room.
+// Writes a row to the output; false if the output is full.
 bool SleevePredict::put(sleeve::Span<const float> row) {
   if (!_predictions.acquire(1)) return false;
   static_cast<std::vector<Real>*>(_predictions.getFirstToken())->assign(row.begin(), row.end());

@@ -57,7 +57,7 @@ class SleevePredict : public Algorithm {
   std::vector<Real> _held;
   std::unique_ptr<sleeve::Analysis> _analysis;
   std::size_t _row;    // of _analysis, the next to give
-  bool _waiting;       // a row was pulled from the stream and found no room
+  bool _waiting;       // a row was read from the stream and did not fit the output
   bool _done;          // the signal is over, and so are the rows
 
  public:
@@ -70,7 +70,7 @@ class SleevePredict : public Algorithm {
 
  private:
   void clear();
-  void hear(int samples);
+  void consume(int samples);
   void finish();
   bool give();
   bool giveFromStream();

@@ -1,7 +1,7 @@
 //! `index.json`: how the files of an output directory were made, and which inputs are done.
 //!
-//! While a run goes on, each finished input is one line appended to a journal; at the end the journal
-//! becomes part of the index. So a killed run loses nothing and a long one never rewrites its index.
+//! During a run, each finished input is appended to a journal as a line; at the end the journal is merged into the
+//! index. So a killed run loses nothing, and the index is written once.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -15,57 +15,57 @@ use sleeve_files::AtomicFile;
 
 use super::args::Shard;
 
-/// Everything that decides what an output file holds.
+/// The settings that determine the contents of output files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// npy, json, csv or parquet.
     pub format: String,
-    /// Whether files hold the mean over patches.
+    /// Whether files have the mean over patches.
     pub mean: bool,
     /// linear or sinc.
     pub resampler: String,
     /// discard or repeat.
     pub last_patch: String,
-    /// The outputs asked for by name; all if empty.
+    /// The selected outputs; all if empty.
     pub only: Vec<String>,
     /// The models, in order.
     pub models: Vec<ModelSettings>,
 }
 
-/// One model and what runs it.
+/// A model and its engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelSettings {
     pub name: String,
-    /// Of the graph's file.
+    /// The hash of the graph.
     pub sha256: String,
     /// The engine's short name.
     pub engine: String,
     pub precision: String,
     /// Hz.
     pub sample_rate: u32,
-    /// Mel frames in a patch, and from one to the next.
+    /// Patch length and hop in mel frames.
     pub patch_frames: usize,
     pub patch_hop: usize,
     /// Seconds from one patch to the next.
     pub hop_seconds: f64,
-    /// Heads behind it: name and hash.
+    /// Its heads: name and hash.
     pub heads: Vec<(String, String)>,
 }
 
 /// One finished input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// The input's path as it was given or found.
+    /// The input's path.
     pub source: PathBuf,
-    /// The input's size and time of change, by which a changed file is noticed.
+    /// The input's size and modification time, to notice changed files.
     pub bytes: u64,
     pub modified: u64,
     pub format: String,
     pub sample_rate: u32,
     pub channels: u16,
-    /// Seconds of audio heard.
+    /// Seconds of audio processed.
     pub seconds: f64,
-    /// Patches each model gave.
+    /// The number of patches of each model.
     pub patches: Vec<u64>,
     /// Files written, relative to the output directory.
     pub files: Vec<PathBuf>,
@@ -80,22 +80,22 @@ struct Document {
     files: Vec<Entry>,
 }
 
-/// The index of one output directory (or of one shard of it) while a run goes on.
+/// The index of an output directory (or of a shard of it) during a run.
 pub struct Index {
     directory: PathBuf,
     path: PathBuf,
     journal_path: PathBuf,
     journal: File,
     settings: Settings,
-    /// By source. Entries of other runs with the same settings are kept.
+    /// By path. Entries of other runs with the same settings are kept.
     done: HashMap<PathBuf, Entry>,
 }
 
 impl Index {
-    /// Opens or starts the index. What an earlier run with other settings left is forgotten; an
-    /// interrupted run's journal is taken up.
+    /// Opens or creates the index. Entries of runs with other settings are dropped; the journal of an interrupted run
+    /// is read.
     pub fn open(directory: &Path, settings: Settings, shard: Option<Shard>) -> Result<Index> {
-        fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
         let stem = match shard {
             None => "index".to_owned(),
             Some(Shard { index, count }) => format!("index.{index}-of-{count}"),
@@ -118,7 +118,7 @@ impl Index {
         for entry in read_journal(&journal_path, &settings)? {
             done.insert(entry.source.clone(), entry);
         }
-        // The journal starts anew with all that is known, so that it alone is enough after a kill.
+        // The new journal begins with all known entries, so that it alone is enough after a kill.
         let mut journal = AtomicFile::create(&journal_path)?;
         writeln!(journal, "{}", serde_json::to_string(&settings)?)?;
         for entry in done.values() {
@@ -129,22 +129,22 @@ impl Index {
         Ok(Index { directory: directory.to_owned(), path, journal_path, journal, settings, done })
     }
 
-    /// The files that this run gives their names besides its outputs.
+    /// The files of this run besides its outputs.
     pub fn files(&self) -> [&Path; 2] {
         [&self.path, &self.journal_path]
     }
 
-    /// Whether the index shows `source` done, unchanged since, with its files still there.
+    /// Whether `source` is done and unchanged since, and its files still exist.
     pub fn is_done(&self, source: &Path) -> bool {
         let Some(entry) = self.done.get(source) else { return false };
         stamp(source).is_some_and(|stamp| stamp == (entry.bytes, entry.modified))
             && entry.files.iter().all(|file| self.directory.join(file).is_file())
     }
 
-    /// Notes a finished input.
+    /// Records a finished input.
     pub fn add(&mut self, entry: Entry) -> Result<()> {
         let line = serde_json::to_string(&entry)? + "\n";
-        // One write call a line: a kill leaves whole lines and at most one torn one at the end.
+        // One write call per line: after a kill, at most the last line is incomplete.
         self.journal
             .write_all(line.as_bytes())
             .with_context(|| format!("cannot write {}", self.journal_path.display()))?;
@@ -152,7 +152,7 @@ impl Index {
         Ok(())
     }
 
-    /// Writes the index and drops the journal.
+    /// Writes the index and removes the journal.
     pub fn finish(self) -> Result<()> {
         let mut files: Vec<Entry> = self.done.into_values().collect();
         files.sort_by(|a, b| a.source.cmp(&b.source));
@@ -166,14 +166,14 @@ impl Index {
     }
 }
 
-/// A file's size and time of change in milliseconds.
+/// A file's size and modification time in milliseconds.
 pub fn stamp(path: &Path) -> Option<(u64, u64)> {
     let metadata = fs::metadata(path).ok()?;
     let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
     Some((metadata.len(), modified.as_millis().try_into().ok()?))
 }
 
-/// The index files of a directory, every shard's.
+/// The index files of a directory, of all shards.
 fn indexes(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory)? {
@@ -191,7 +191,7 @@ fn indexes(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The entries of an interrupted run, if its settings were these. A torn last line is dropped.
+/// The entries of an interrupted run with the same settings. An incomplete last line is dropped.
 fn read_journal(path: &Path, settings: &Settings) -> Result<Vec<Entry>> {
     let Ok(file) = File::open(path) else { return Ok(Vec::new()) };
     let mut lines = BufReader::new(file).lines();

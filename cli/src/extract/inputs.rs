@@ -1,4 +1,4 @@
-//! Which files are read, and what their outputs are called.
+//! The input files, and the names of their outputs.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -9,8 +9,8 @@ use walkdir::WalkDir;
 
 use super::args::Shard;
 
-/// Endings of files that are taken from a walked directory. Files named on the command line are tried
-/// whatever they are called.
+/// Extensions of the files that are read from a directory. Files named on the command line are read whatever their
+/// extension.
 const AUDIO: &[&str] = &[
     "aac", "aif", "aifc", "aiff", "alac", "caf", "fla", "flac", "m4a", "m4b", "mka", "mp1", "mp2", "mp3",
     "mp4", "oga", "ogg", "opus", "rf64", "wav", "wave", "weba", "webm",
@@ -19,13 +19,13 @@ const AUDIO: &[&str] = &[
 /// One recording to analyse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
-    /// What its outputs are named after: its path below the walked directory, or its file name.
+    /// The name of its outputs: its path below the directory given, or its file name.
     pub name: PathBuf,
 }
 
-/// All inputs in a fixed order, and complaints about folders that could not be read.
+/// All inputs in a fixed order, and warnings about folders that cannot be read.
 pub fn find(paths: &[PathBuf], shard: Option<Shard>) -> Result<(Vec<Input>, Vec<String>)> {
     let mut inputs = Vec::new();
     let mut complaints = Vec::new();
@@ -33,7 +33,7 @@ pub fn find(paths: &[PathBuf], shard: Option<Shard>) -> Result<(Vec<Input>, Vec<
         if path.is_dir() {
             walk(path, &mut inputs, &mut complaints);
         } else {
-            // A file that does not exist fails later, by name, while the others go on.
+            // A file that does not exist fails later, and the others continue.
             let name = path.file_name().unwrap_or(OsStr::new("input")).into();
             inputs.push(Input { path: path.clone(), name });
         }
@@ -68,7 +68,7 @@ fn is_audio(path: &Path) -> bool {
     extension.is_some_and(|extension| AUDIO.contains(&extension.as_str()))
 }
 
-/// Two inputs whose outputs would have one name are an error before anything is read.
+/// Two inputs with the same output name are an error, before any file is read.
 fn refuse_clashes(inputs: &[Input]) -> Result<()> {
     let mut seen: HashMap<&Path, &Path> = HashMap::new();
     for input in inputs {

@@ -23,7 +23,7 @@ use crate::interrupt;
 
 pub fn run(args: &Args) -> Result<ExitCode> {
     if args.format == Format::Parquet && !cfg!(feature = "parquet") {
-        bail!("this build cannot write Parquet: build with --features parquet");
+        bail!("this build cannot write Parquet: it needs a build with --features parquet");
     }
     let (inputs, complaints) = inputs::find(&args.paths, args.shard)?;
     for complaint in &complaints {
@@ -32,7 +32,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if inputs.is_empty() {
         match args.shard {
             Some(_) => return Ok(code(complaints.len())),
-            None => bail!("no audio files there"),
+            None => bail!("no audio files found"),
         }
     }
     let extractors = work::extractors(args)?;
@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         eprintln!("{}", closing_line(args, &totals, elapsed, &engines));
     }
     if totals.interrupted {
-        let how = if args.output.is_some() { "; --resume goes on from there" } else { "" };
+        let how = if args.output.is_some() { "; --resume continues from there" } else { "" };
         eprintln!("interrupted after {} of {} files{how}", totals.done + totals.skipped, inputs.len());
         return Ok(ExitCode::from(interrupt::CODE));
     }
@@ -75,10 +75,10 @@ fn closing_line(args: &Args, totals: &work::Totals, elapsed: f64, engines: &[Str
         summary::duration(elapsed),
         totals.seconds / elapsed.max(1e-9)
     );
-    // What `auto` became is never left unsaid.
+    // Always states which engine `auto` selected.
     line += &format!(" on {}", engines.join(" and "));
     if totals.skipped > 0 {
-        line += &format!("; {} were done before", totals.skipped);
+        line += &format!("; {} already done", totals.skipped);
     }
     if totals.failed > 0 {
         line += &format!("; {} failed", totals.failed);
@@ -89,13 +89,13 @@ fn closing_line(args: &Args, totals: &work::Totals, elapsed: f64, engines: &[Str
     line
 }
 
-/// A bar on a terminal, nothing elsewhere: over files, or over the seconds of a single one.
+/// A progress bar on a terminal, nothing elsewhere. It counts files, or the seconds of a single file.
 fn progress_bar(args: &Args, files: usize) -> ProgressBar {
     if args.quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::with_draw_target(Some(files as u64), ProgressDrawTarget::hidden());
     }
     let unit = if files == 1 { "s of audio" } else { "files" };
-    let template = format!("{{bar:32}} {{pos}}/{{len}} {unit}, {{elapsed}} gone, {{eta}} to go");
+    let template = format!("{{bar:32}} {{pos}}/{{len}} {unit}, {{elapsed}} elapsed, {{eta}} left");
     let style = ProgressStyle::with_template(&template).expect("the template is valid");
     let bar = ProgressBar::new(files as u64).with_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
     bar.enable_steady_tick(std::time::Duration::from_millis(250));

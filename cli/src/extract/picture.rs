@@ -10,7 +10,7 @@ use sleeve_files::AtomicFile;
 use super::inputs::Input;
 use sleeve_plot::{Columns, TagRows};
 
-/// Draws what the last output with named classes says of the only input.
+/// Draws the last output with named classes of the only input.
 pub fn draw(inputs: &[Input], extractors: &[Extractor], top: usize, output: &Path) -> Result<()> {
     let ([input], [extractor]) = (inputs, extractors) else {
         bail!("--picture takes one file and one model");
@@ -21,7 +21,7 @@ pub fn draw(inputs: &[Input], extractors: &[Extractor], top: usize, output: &Pat
         .filter(|(_, output)| output.purpose == Purpose::Predictions && !output.classes.is_empty())
         .last();
     let Some((position, info)) = tags else {
-        bail!("{} gives no tags to draw", extractor.model().name());
+        bail!("{} has no tags to draw", extractor.model().name());
     };
     let patching = extractor.patching();
     let mut rows = TagRows::new(&info.classes, patching.time(1), patching.duration());

@@ -1,4 +1,4 @@
-//! What a person reads about one recording.
+//! The printed summary of a recording.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use ndarray::ArrayView2;
 use sleeve::engine::Purpose;
 use sleeve::extractor::{Extractor, OutputInfo, Rows, Sink, Summary};
 
-/// Columns of a full bar.
+/// The width of a full bar in columns.
 const BAR: usize = 24;
 
 /// Sums an extractor's rows; memory does not grow with the recording.
@@ -29,14 +29,14 @@ impl Means {
         }
     }
 
-    /// The lines below a file's name: its strongest tags with bars, and what its embedding is like.
+    /// The lines below a file's name: its strongest tags with bars, and its mean embedding.
     pub fn describe(&self, top: usize, extractor: &Extractor) -> String {
         let mut text = String::new();
         if self.patches == 0 {
             let seconds = extractor.patching().duration();
             let _ = writeln!(
                 text,
-                "  {}: no complete patch of {seconds:.1} s; --last-patch repeat makes one of what there is",
+                "  {}: no complete patch of {seconds:.1} s; use --last-patch repeat for short recordings",
                 extractor.model().name()
             );
             return text;
@@ -72,7 +72,7 @@ impl Sink for Means {
     }
 }
 
-/// The line with a file's name and nature.
+/// The line with a file's name and format.
 pub fn heading(name: &str, summary: &Summary) -> String {
     let audio = &summary.audio;
     let channels = match audio.channels {

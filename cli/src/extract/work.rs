@@ -1,4 +1,4 @@
-//! Files in parallel, through one batch extractor, and what becomes of each.
+//! Runs all files through a batch extractor and writes the results.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -21,29 +21,29 @@ use super::leftovers;
 use super::summary::{self, Means};
 use crate::{default_model, interrupt};
 
-/// What a run came to.
+/// The totals of a run.
 #[derive(Default)]
 pub struct Totals {
     pub done: usize,
     pub failed: usize,
     /// Files that were done before.
     pub skipped: usize,
-    /// Seconds of audio heard.
+    /// Seconds of audio processed.
     pub seconds: f64,
-    /// Whether it was stopped before its end.
+    /// Whether it was interrupted.
     pub interrupted: bool,
 }
 
-/// One extractor a model. On a CPU the batch extractor's workers bring the threads.
+/// One extractor per model. On a CPU the threads are those of the batch extractor's workers.
 pub fn extractors(args: &Args) -> Result<Vec<Extractor>> {
-    // A picture is drawn of one file alone, before the batch.
+    // A picture is drawn of a single file, before the batch.
     let threads = if args.picture.is_some() { args.threads } else { 1 };
     let heads: Vec<Model> = args.heads.iter().map(Model::open).collect::<Result<_, _>>()?;
     let mut names: Vec<PathBuf> = args.models.iter().map(PathBuf::from).collect();
     let mut ours = None;
     if names.is_empty() {
         names.push(default_model::of_tags()?.into());
-        // A head is for one of the two, and who names it knows which.
+        // A head fits only one of the two: with a head, the caller must name the model.
         ours = default_model::of_embeddings().filter(|_| heads.is_empty()).map(PathBuf::from);
         names.extend(ours.clone());
     }
@@ -66,7 +66,7 @@ pub fn extractors(args: &Args) -> Result<Vec<Extractor>> {
             builder = builder.output(output);
         }
         if args.only.is_empty() && ours.as_ref() == Some(&name) {
-            // Its tags are those of the other.
+            // It has the same tags as the first model.
             builder = builder.output("embeddings");
         }
         for head in &heads {
@@ -75,14 +75,17 @@ pub fn extractors(args: &Args) -> Result<Vec<Extractor>> {
         let extractor = builder.build()?;
         if let Some(other) = extractors.iter().find(|other| other.model().name() == extractor.model().name())
         {
-            bail!("two models are called {}: their outputs would have one name", other.model().name());
+            bail!(
+                "two models have the name {}, so their outputs would have the same names",
+                other.model().name()
+            );
         }
         extractors.push(extractor);
     }
     Ok(extractors)
 }
 
-/// What decides the contents of the output files.
+/// The settings that determine the contents of the output files.
 pub fn settings(args: &Args, extractors: &[Extractor]) -> Settings {
     let model = |extractor: &Extractor| ModelSettings {
         name: extractor.model().name().to_owned(),
@@ -105,7 +108,7 @@ pub fn settings(args: &Args, extractors: &[Extractor]) -> Settings {
     }
 }
 
-/// Analyses every input. A file that fails is named with its reason and the rest goes on.
+/// Analyses every input. A file that fails is reported with the reason, and the others continue.
 pub fn run(args: &Args, inputs: &[Input], extractors: &[Extractor], bar: &ProgressBar) -> Result<Totals> {
     let index = match &args.output {
         Some(directory) => Some(Index::open(directory, settings(args, extractors), args.shard)?),
@@ -122,7 +125,7 @@ pub fn run(args: &Args, inputs: &[Input], extractors: &[Extractor], bar: &Progre
         leftovers::sweep(directory, inputs, outputs, &others);
     }
     let everything = extractors.iter().collect::<Vec<_>>();
-    let options = BatchOptions { workers: args.threads, ..BatchOptions::default() };
+    let options = BatchOptions::default().workers(args.threads);
     let batch = BatchExtractor::together(&everything, &options)?;
     let state = RefCell::new(State { index, taken: HashMap::new(), totals: Totals::default() });
     let todo = inputs.iter().filter(|input| {
@@ -135,7 +138,7 @@ pub fn run(args: &Args, inputs: &[Input], extractors: &[Extractor], bar: &Progre
         !skips
     });
     let todo = todo.enumerate().map(|(recording, input)| {
-        // Before it is read: a file that changes meanwhile counts as changed.
+        // Before it is read, so that a change during reading is noticed next time.
         let taken = Taken { input, stamp: stamp(&input.path), sinks: Vec::new(), error: None };
         state.borrow_mut().taken.insert(recording, taken);
         batch::Input::file(&input.path)
@@ -148,42 +151,42 @@ pub fn run(args: &Args, inputs: &[Input], extractors: &[Extractor], bar: &Progre
     if let Some(index) = index {
         index.finish()?;
     }
-    // A signal after the last file stops nothing.
+    // A signal after the last file has no effect.
     ours.interrupted = stopped && ours.done + ours.failed + ours.skipped < inputs.len();
     debug_assert!(ours.done + ours.failed == totals.done + totals.failed);
     Ok(ours)
 }
 
-/// What the inputs and the sink both need.
+/// State shared by the inputs and the sink.
 struct State<'a> {
     index: Option<Index>,
-    /// Recordings on their way, by number.
+    /// Recordings under way, by number.
     taken: HashMap<usize, Taken<'a>>,
     totals: Totals,
 }
 
-/// A file on its way.
+/// A file under way.
 struct Taken<'a> {
     input: &'a Input,
     stamp: Option<(u64, u64)>,
-    /// One for each extractor, opened with the first row: only files that have one are held open.
+    /// One for each extractor, opened with its first rows, so that few files are open at a time.
     sinks: Vec<FileSink>,
-    /// Why rows could not be taken.
+    /// Why rows could not be written.
     error: Option<anyhow::Error>,
 }
 
-/// One extractor's rows to a summary, and to files if there is somewhere to write.
+/// Passes an extractor's rows to the summary, and to files with --output.
 struct FileSink {
     means: Means,
     writer: Option<Box<dyn Writer>>,
 }
 
-/// Writes what comes of every file.
+/// Writes the results of every file.
 struct Files<'r, 'a> {
     args: &'r Args,
     extractors: &'r [Extractor],
     bar: &'r ProgressBar,
-    /// One file alone: its seconds are shown.
+    /// Whether there is a single file, so that the bar shows seconds.
     single: bool,
     state: &'r RefCell<State<'a>>,
     stop: Arc<AtomicBool>,
@@ -218,7 +221,7 @@ impl Files<'_, '_> {
         Ok(())
     }
 
-    /// Gives a whole file's outputs their names, and says what there is to say.
+    /// Renames the outputs of a finished file to their final names, and prints its summary.
     fn finish(&self, mut taken: Taken<'_>, summary: &Summary, index: Option<&mut Index>) -> Result<()> {
         self.open(&mut taken)?;
         let Taken { input, stamp, sinks, .. } = taken;
@@ -250,7 +253,7 @@ impl Files<'_, '_> {
         index: Option<&mut Index>,
     ) -> Result<()> {
         let (Some(index), Some(directory)) = (index, &self.args.output) else { return Ok(()) };
-        let (bytes, modified) = stamp.context("the file vanished while it was read")?;
+        let (bytes, modified) = stamp.context("the file was removed while it was read")?;
         let files = files
             .into_iter()
             .map(|file| file.strip_prefix(directory).map(Path::to_owned).unwrap_or(file))
@@ -273,7 +276,7 @@ impl Files<'_, '_> {
 impl BatchSink for Files<'_, '_> {
     fn rows(&mut self, recording: usize, extractor: usize, rows: &Rows<'_>) -> sleeve::Result<()> {
         let mut state = self.state.borrow_mut();
-        let taken = state.taken.get_mut(&recording).expect("taken from the inputs");
+        let taken = state.taken.get_mut(&recording).expect("read from the inputs");
         self.take(taken, extractor, rows).map_err(|error| {
             taken.error = Some(error);
             sleeve::Error::Cancelled
@@ -282,10 +285,10 @@ impl BatchSink for Files<'_, '_> {
 
     fn done(&mut self, recording: usize, outcome: sleeve::Result<Summary>) {
         let State { index, taken, totals } = &mut *self.state.borrow_mut();
-        let mut taken = taken.remove(&recording).expect("taken from the inputs");
+        let mut taken = taken.remove(&recording).expect("read from the inputs");
         let outcome = match (taken.error.take(), outcome) {
             (Some(error), _) => Err(error),
-            // What there is of it goes with its writers.
+            // Its writers remove the temporary files.
             (None, Err(sleeve::Error::Cancelled)) => return,
             (None, Err(error)) => Err(error.into()),
             (None, Ok(summary)) => self.finish(taken, &summary, index.as_mut()).map(|()| summary),

@@ -14,26 +14,27 @@ use super::nearest::Vector;
 use super::paths;
 use super::playlist::{self, Entry};
 use super::update::same_model;
-use super::vectors::Listener;
+use super::vectors::Embedder;
 
 pub fn run(args: &args::Find) -> Result<ExitCode> {
     let index = Index::load(&args.index)?;
-    let index = index
-        .with_context(|| format!("{}: no such index; `similar index` makes one", args.index.display()))?;
+    let index = index.with_context(|| {
+        format!("{}: no such index; create it with `sleeve similar index`", args.index.display())
+    })?;
     if args.count == 0 {
-        bail!("-n is at least 1");
+        bail!("-n must be at least 1");
     }
     let track = args.track.canonicalize().with_context(|| args.track.display().to_string())?;
     let number = stamp(&track).and_then(|stamp| index.number(&track, stamp));
     if let Some(model) = &args.model {
-        same_model(args.index.display(), &index.model, &Listener::open(Some(model))?.note())?;
+        same_model(args.index.display(), &index.model, &Embedder::open(Some(model))?.note())?;
     }
     let (vector, except) = match number {
         Some(number) => {
             let vectors = index.nearest.vectors().context("checked when it was read")?;
             (vectors[number].clone(), Some(number as u32))
         }
-        None => (listen(args, &index, &track)?, None),
+        None => (embed(args, &index, &track)?, None),
     };
     let found = index.nearest.find(&vector, args.count, except, args.exact);
     let mut entries = Vec::new();
@@ -53,17 +54,18 @@ pub fn run(args: &args::Find) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Hears a track that is not in the index, or not as it is now.
-fn listen(args: &args::Find, index: &Index, track: &Path) -> Result<Vector> {
+/// Computes the vector of a track that is not in the index, or has changed since.
+fn embed(args: &args::Find, index: &Index, track: &Path) -> Result<Vector> {
     let place = args.model.clone().unwrap_or_else(|| paths::from_bytes(&index.model.place));
-    let listener = Listener::open(Some(&place))
+    let embedder = Embedder::open(Some(&place))
         .with_context(|| format!("the model that {} was made with", args.index.display()))?;
-    same_model(args.index.display(), &index.model, &listener.note())?;
-    let mut heard = None;
+    same_model(args.index.display(), &index.model, &embedder.note())?;
+    let mut indexed = None;
     let stop = Arc::new(AtomicBool::new(false));
     let tracks: Vec<PathBuf> = vec![track.to_owned()];
-    listener.listen(&tracks, args.threads, &stop, |_, outcome| heard = Some(outcome))?;
-    let (_, vector) = heard.context("it was not heard")?.with_context(|| args.track.display().to_string())?;
+    embedder.embed(&tracks, args.threads, &stop, |_, outcome| indexed = Some(outcome))?;
+    let (_, vector) =
+        indexed.context("it was not processed")?.with_context(|| args.track.display().to_string())?;
     Ok(vector)
 }
 

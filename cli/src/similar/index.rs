@@ -1,7 +1,7 @@
-//! The index on disk: which tracks there are, what each sounds like, and by which model.
+//! The index file: the tracks, their vectors, and the model.
 //!
-//! A mark, a version, the index as postcard writes it, and a SHA-256 of all that, so that damage is found before anything
-//! in it is believed.
+//! It is a magic number, a version, the index in postcard's format and a SHA-256 of all that, so that damage is
+//! detected before anything is used.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read, Write};
@@ -16,55 +16,55 @@ use super::nearest::Nearest;
 use super::paths;
 
 const MARK: &[u8; 8] = b"slv-near";
-/// Raised when what is kept, or how it is computed, changes.
+/// Increased when the format, or the way vectors are computed, changes.
 const VERSION: u32 = 1;
 const HASH: usize = 32;
 
-/// A file's size and time of change in milliseconds, by which a changed file is noticed.
+/// A file's size and modification time in milliseconds, to notice changed files.
 pub type Stamp = (u64, u64);
 
-/// The model that an index is made with.
+/// The model of an index.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelNote {
     /// Its name.
     pub name: String,
-    /// As it was given: a bundled name, or where its file is.
+    /// The argument of --model: a bundled name, or the path of its file.
     pub place: Vec<u8>,
-    /// Of its graph.
+    /// The hash of its graph.
     pub sha256: String,
 }
 
 /// One track.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Track {
-    /// Its path below the library's folder, as bytes.
+    /// Its path below the library's directory, as bytes.
     pub path: Vec<u8>,
-    /// As it was when it was heard.
+    /// The file when it was processed.
     pub stamp: Stamp,
     /// Seconds of audio.
     pub seconds: f64,
 }
 
-/// A library as it was heard.
+/// The index of a library.
 #[derive(Serialize, Deserialize)]
 pub struct Index {
-    /// By what.
+    /// The model of the vectors.
     pub model: ModelNote,
     /// The library's folder, as bytes.
     pub library: Vec<u8>,
     /// The tracks, by path.
     pub tracks: Vec<Track>,
-    /// Their vectors, by number of the track.
+    /// Their vectors, in the order of `tracks`.
     pub nearest: Nearest,
 }
 
 impl Index {
-    /// Where a track lies.
+    /// The path of a track.
     pub fn place(&self, track: usize) -> PathBuf {
         paths::from_bytes(&self.library).join(paths::from_bytes(&self.tracks[track].path))
     }
 
-    /// The number of a file that is a track of the library and has not changed since it was heard.
+    /// The index of a track that is unchanged since it was processed.
     pub fn number(&self, file: &Path, stamp: Stamp) -> Option<usize> {
         let inside = file.strip_prefix(paths::from_bytes(&self.library)).ok()?;
         let inside = paths::to_bytes(inside);
@@ -92,7 +92,7 @@ impl Index {
         }
         match Self::read(path) {
             Ok(index) => Ok(Some(index)),
-            Err(error) => Err(error.context(format!("{}: not an index that can be used", path.display()))),
+            Err(error) => Err(error.context(format!("{}: cannot be used as an index", path.display()))),
         }
     }
 
@@ -102,15 +102,17 @@ impl Index {
         }
         let mut bytes = Vec::new();
         BufReader::new(File::open(path)?).read_to_end(&mut bytes)?;
-        let Some(rest) = bytes.strip_prefix(MARK) else { bail!("it is of another kind") };
-        let Some((version, _)) = rest.split_first_chunk::<4>() else { bail!("it is cut short") };
+        let Some(rest) = bytes.strip_prefix(MARK) else { bail!("it has another format") };
+        let Some((version, _)) = rest.split_first_chunk::<4>() else { bail!("it is truncated") };
         let version = u32::from_le_bytes(*version);
         if version != VERSION {
-            bail!("it is of version {version}, and this program reads {VERSION}; index the library anew");
+            bail!(
+                "it has version {version}, and this program reads version {VERSION}; remove it and index the library again"
+            );
         }
-        let Some((content, hash)) = bytes.split_last_chunk::<HASH>() else { bail!("it is cut short") };
+        let Some((content, hash)) = bytes.split_last_chunk::<HASH>() else { bail!("it is truncated") };
         if Sha256::digest(content).as_slice() != hash {
-            bail!("it is damaged; remove it and index the library anew");
+            bail!("it is damaged; remove it and index the library again");
         }
         let content = content.get(MARK.len() + 4..).unwrap_or_default();
         let index: Index = postcard::from_bytes(content)?;
@@ -120,12 +122,13 @@ impl Index {
             (vectors.len() == index.tracks.len() && vectors.iter().all(|one| one.dimensions() == first))
                 .then_some(())
         };
-        width(&index).context("its tracks and vectors do not belong together; index the library anew")?;
+        width(&index)
+            .context("its tracks and vectors do not match; remove it and index the library again")?;
         Ok(index)
     }
 }
 
-/// What is written, and its hash.
+/// The content of the file, with its hash.
 struct Hashing {
     inner: AtomicFile,
     hash: Sha256,

@@ -1,7 +1,7 @@
-//! What a run has heard so far: appended track by track, so that a run that is stopped or killed loses nothing.
+//! The tracks that a run has processed so far, appended one by one, so that an interrupted or killed run loses nothing.
 //!
-//! Records of a length, postcard's bytes and the beginning of their SHA-256; the first says what the others are of. From
-//! the first record on that is not whole, nothing counts.
+//! Records of a length, postcard's bytes and the beginning of their SHA-256; the first says what the others are of.
+//! From the first record on that is not whole, nothing counts.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -17,9 +17,9 @@ use super::nearest::Vector;
 /// Of the hash of a record.
 const CHECK: usize = 8;
 
-/// A track that has been heard.
+/// A track with its vector.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Heard {
+pub struct Indexed {
     pub track: Track,
     pub vector: Vector,
 }
@@ -38,8 +38,8 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal of an index, and says what an earlier run has left of the same model and library.
-    pub fn open(index: &Path, of: &Of) -> Result<(Self, Vec<Heard>)> {
+    /// Opens the journal of an index, and returns the tracks of an interrupted run with the same model and library.
+    pub fn open(index: &Path, of: &Of) -> Result<(Self, Vec<Indexed>)> {
         let mut name =
             index.file_name().with_context(|| format!("{}: not a file", index.display()))?.to_owned();
         name.push(".journal");
@@ -59,11 +59,11 @@ impl Journal {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).with_context(cannot)?;
         let mut rest = bytes.as_slice();
-        let mut heard = Vec::new();
+        let mut indexed = Vec::new();
         let same = record::<Of>(&mut rest).is_some_and(|found| found == *of);
         let mut kept = if same { bytes.len() - rest.len() } else { 0 };
-        while same && let Some(one) = record::<Heard>(&mut rest) {
-            heard.push(one);
+        while same && let Some(one) = record::<Indexed>(&mut rest) {
+            indexed.push(one);
             kept = bytes.len() - rest.len();
         }
         file.set_len(kept as u64).with_context(cannot)?;
@@ -72,12 +72,12 @@ impl Journal {
         if !same {
             journal.append(of)?;
         }
-        Ok((journal, heard))
+        Ok((journal, indexed))
     }
 
     /// Notes a track.
-    pub fn add(&mut self, heard: &Heard) -> Result<()> {
-        self.append(heard)
+    pub fn add(&mut self, indexed: &Indexed) -> Result<()> {
+        self.append(indexed)
     }
 
     fn append(&mut self, value: &impl Serialize) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Which tracks there are.
+//! The tracks of a library.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use walkdir::WalkDir;
 
 use super::index::Stamp;
 
-/// Endings of files that are taken for audio.
+/// Extensions of audio files.
 const AUDIO: &[&str] = &[
     "aac", "aif", "aifc", "aiff", "alac", "caf", "fla", "flac", "m4a", "m4b", "mka", "mp1", "mp2", "mp3",
     "mp4", "oga", "ogg", "opus", "rf64", "wav", "wave", "weba", "webm",
@@ -19,14 +19,14 @@ const AUDIO: &[&str] = &[
 pub struct Library {
     /// Its folder, absolute.
     pub root: PathBuf,
-    /// Its tracks, by their paths below that folder, sorted.
+    /// The paths of its tracks below that folder, sorted.
     pub tracks: Vec<(PathBuf, Stamp)>,
-    /// Folders and files that could not be looked at.
+    /// Folders and files that cannot be read.
     pub complaints: Vec<String>,
 }
 
-/// Walks a library. One without tracks is an error, for it is more likely a disk that is not there than music that is
-/// gone.
+/// Searches a library. One without tracks is an error, for a disk that is not mounted is more likely than a library
+/// without tracks.
 pub fn walk(folder: &Path) -> Result<Library> {
     let root = folder.canonicalize().with_context(|| folder.display().to_string())?;
     if !root.is_dir() {
@@ -50,7 +50,7 @@ pub fn walk(folder: &Path) -> Result<Library> {
         let name = entry.path().strip_prefix(&library.root).unwrap_or(entry.path()).to_owned();
         match stamp(entry.path()) {
             Some(stamp) => library.tracks.push((name, stamp)),
-            None => library.complaints.push(format!("{}: cannot be looked at", entry.path().display())),
+            None => library.complaints.push(format!("{}: cannot be read", entry.path().display())),
         }
     }
     library.tracks.sort();
@@ -66,7 +66,7 @@ fn is_audio(path: &Path) -> bool {
     extension.is_some_and(|extension| AUDIO.contains(&extension.as_str()))
 }
 
-/// Size and time of change, if the file is there.
+/// Size and modification time, if the file exists.
 pub fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = fs::metadata(path).ok()?;
     let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;

@@ -1,4 +1,4 @@
-//! `sleeve similar`: what sounds like this: the nearest tracks of a music library, as a list and as a playlist.
+//! `sleeve similar`: similar tracks in a music library, as a list and as a playlist.
 
 mod args;
 mod find;

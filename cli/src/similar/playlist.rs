@@ -8,9 +8,9 @@ use sleeve_files::AtomicFile;
 
 use super::paths;
 
-/// A track on it.
+/// A track of a playlist.
 pub struct Entry {
-    /// Where it lies, absolute.
+    /// Its absolute path.
     pub path: PathBuf,
     pub seconds: f64,
 }
@@ -36,12 +36,12 @@ pub fn write(out: &Path, entries: &[Entry], relative: bool) -> Result<()> {
     Ok(())
 }
 
-/// A path as a line. A name that a line of UTF-8 cannot hold (line breaks, other bytes) becomes an address, in which
-/// players read such bytes as `%0A`.
+/// A path as a line. A path that cannot be a line of UTF-8 (it has line breaks or other bytes) becomes a `file://` URL
+/// with percent-encoding.
 fn line(path: &Path, absolute: &Path) -> Vec<u8> {
     match path.to_str() {
         Some(text) if !text.contains(char::is_control) => match text.starts_with('#') {
-            // What begins so is a comment.
+            // A line that begins with # is a comment.
             true => format!("./{text}").into_bytes(),
             false => text.to_owned().into_bytes(),
         },
@@ -60,7 +60,7 @@ fn line(path: &Path, absolute: &Path) -> Vec<u8> {
     }
 }
 
-/// The way from a folder to a file, both absolute.
+/// The relative path from a folder to a file, both absolute.
 fn from(folder: &Path, file: &Path) -> PathBuf {
     let (ours, theirs): (Vec<Component>, Vec<Component>) =
         (folder.components().collect(), file.components().collect());

@@ -1,4 +1,4 @@
-//! `similar index`: brings an index up to date with its library.
+//! `similar index`: updates the index of a library.
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
@@ -12,11 +12,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args;
 use super::index::{Index, ModelNote, Stamp, Track};
-use super::journal::{Heard, Journal, Of};
+use super::journal::{Indexed, Journal, Of};
 use super::library;
 use super::nearest::Nearest;
 use super::paths;
-use super::vectors::Listener;
+use super::vectors::Embedder;
 use crate::interrupt;
 
 pub fn run(args: &args::Index) -> Result<ExitCode> {
@@ -36,32 +36,33 @@ pub fn run(args: &args::Index) -> Result<ExitCode> {
     }
     let place =
         args.model.clone().or_else(|| old.as_ref().map(|index| paths::from_bytes(&index.model.place)));
-    let listener = Listener::open(place.as_deref())?;
-    let model = listener.note();
+    let embedder = Embedder::open(place.as_deref())?;
+    let model = embedder.note();
     if let Some(index) = &old {
         same_model(args.index.display(), &index.model, &model)?;
     }
     let of = Of { sha256: model.sha256.clone(), library: root.clone() };
-    let (mut journal, heard) = Journal::open(&args.index, &of)?;
+    let (mut journal, indexed) = Journal::open(&args.index, &of)?;
 
-    // What is known: the index, and what a run after it has heard.
-    let resumed = heard.len();
-    let mut known: HashMap<Vec<u8>, Heard> = HashMap::new();
+    // Known tracks: those in the index, and those that an interrupted run processed.
+    let resumed = indexed.len();
+    let mut known: HashMap<Vec<u8>, Indexed> = HashMap::new();
     let mut before = 0;
     if let Some(Index { tracks, nearest, .. }) = old {
         before = tracks.len();
         let vectors = nearest.vectors().context("checked when it was read")?;
         let all = tracks.into_iter().zip(vectors);
-        known
-            .extend(all.map(|(track, vector)| (track.path.clone(), Heard { vector: vector.clone(), track })));
+        known.extend(
+            all.map(|(track, vector)| (track.path.clone(), Indexed { vector: vector.clone(), track })),
+        );
     }
-    known.extend(heard.into_iter().map(|heard| (heard.track.path.clone(), heard)));
-    let mut kept: Vec<Heard> = Vec::new();
+    known.extend(indexed.into_iter().map(|indexed| (indexed.track.path.clone(), indexed)));
+    let mut kept: Vec<Indexed> = Vec::new();
     let mut todo: Vec<(Vec<u8>, Stamp, PathBuf)> = Vec::new();
     for (name, stamp) in &library.tracks {
         let path = paths::to_bytes(name);
         match known.remove(&path) {
-            Some(heard) if heard.track.stamp == *stamp => kept.push(heard),
+            Some(indexed) if indexed.track.stamp == *stamp => kept.push(indexed),
             _ => todo.push((path, *stamp, library.root.join(name))),
         }
     }
@@ -77,13 +78,13 @@ pub fn run(args: &args::Index) -> Result<ExitCode> {
             Ok((seconds, vector)) => {
                 let (path, stamp, _) = &todo[at];
                 let track = Track { path: path.clone(), stamp: *stamp, seconds };
-                let heard = Heard { track, vector };
-                // Without a journal there is no sense in going on.
-                if let Err(error) = journal.add(&heard) {
+                let indexed = Indexed { track, vector };
+                // Stops if the journal cannot be written.
+                if let Err(error) = journal.add(&indexed) {
                     broken.get_or_insert(error);
                     stop.store(true, Ordering::Release);
                 }
-                kept.push(heard);
+                kept.push(indexed);
                 new += 1;
             }
             Err(error) => {
@@ -96,7 +97,7 @@ pub fn run(args: &args::Index) -> Result<ExitCode> {
         }
     };
     if !files.is_empty() {
-        listener.listen(&files, args.threads, &stop, done)?;
+        embedder.embed(&files, args.threads, &stop, done)?;
     }
     bar.finish_and_clear();
     if let Some(error) = broken {
@@ -104,36 +105,36 @@ pub fn run(args: &args::Index) -> Result<ExitCode> {
     }
     if stop.load(Ordering::Acquire) && new + failed < files.len() {
         eprintln!(
-            "stopped after {} of {} tracks; the same command goes on from there",
+            "interrupted after {} of {} tracks; the same command continues from there",
             kept.len(),
             library.tracks.len()
         );
         return Ok(ExitCode::from(interrupt::CODE));
     }
     if kept.is_empty() {
-        bail!("{}: none of its {} files could be heard", args.library.display(), files.len());
+        bail!("{}: none of its {} files could be processed", args.library.display(), files.len());
     }
     let count = kept.len();
-    // An index that would be the same is left alone.
+    // An unchanged index is not written.
     if new + resumed + gone > 0 || before != count {
         save(args, model, root, kept)?;
     }
     journal.finish()?;
     println!(
-        "{}: {count} tracks: {new} heard, {} known, {gone} gone, {failed} failed",
+        "{}: {count} tracks: {new} processed, {} unchanged, {gone} removed, {failed} failed",
         args.index.display(),
         count - new
     );
     Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn save(args: &args::Index, model: ModelNote, library: Vec<u8>, mut heard: Vec<Heard>) -> Result<()> {
-    heard.sort_by(|a, b| a.track.path.cmp(&b.track.path));
-    let (tracks, vectors) = heard.into_iter().map(|Heard { track, vector }| (track, vector)).unzip();
+fn save(args: &args::Index, model: ModelNote, library: Vec<u8>, mut indexed: Vec<Indexed>) -> Result<()> {
+    indexed.sort_by(|a, b| a.track.path.cmp(&b.track.path));
+    let (tracks, vectors) = indexed.into_iter().map(|Indexed { track, vector }| (track, vector)).unzip();
     Index { model, library, tracks, nearest: Nearest::new(vectors) }.save(&args.index)
 }
 
-/// Vectors of two models have nothing to do with each other.
+/// Vectors of two models cannot be compared.
 pub fn same_model(index: impl std::fmt::Display, its: &ModelNote, other: &ModelNote) -> Result<()> {
     if its.sha256 == other.sha256 {
         return Ok(());
@@ -141,19 +142,19 @@ pub fn same_model(index: impl std::fmt::Display, its: &ModelNote, other: &ModelN
     let short =
         |note: &ModelNote| format!("{} (SHA-256 {}...)", note.name, note.sha256.get(..12).unwrap_or(""));
     bail!(
-        "{index}: made with {}, and this is {}: what they hear cannot be compared; index the library into another file, \
-         or remove this one",
+        "{index}: made with {}, and this is {}: their embeddings cannot be compared; use another index file, or remove \
+         this one",
         short(its),
         short(other)
     );
 }
 
-/// A bar on a terminal, nothing elsewhere.
+/// A progress bar on a terminal, nothing elsewhere.
 fn progress_bar(args: &args::Index, files: usize) -> ProgressBar {
     if args.quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::with_draw_target(Some(files as u64), ProgressDrawTarget::hidden());
     }
-    let template = "{bar:32} {pos}/{len} tracks, {elapsed} gone, {eta} to go";
+    let template = "{bar:32} {pos}/{len} tracks, {elapsed} elapsed, {eta} left";
     let style = ProgressStyle::with_template(template).expect("the template is valid");
     let bar = ProgressBar::new(files as u64).with_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
     bar.enable_steady_tick(Duration::from_millis(250));

@@ -17,15 +17,15 @@ use super::nearest::Vector;
 use super::paths;
 use crate::default_model;
 
-/// A model that listens.
-pub struct Listener {
+/// A model that computes the vectors of tracks.
+pub struct Embedder {
     extractor: Extractor,
     /// Which of its outputs are embeddings.
     output: usize,
     place: Vec<u8>,
 }
 
-impl Listener {
+impl Embedder {
     /// Opens a model; by default the bundled one that is made for this.
     pub fn open(model: Option<&Path>) -> Result<Self> {
         let place = match (model, default_model::of_embeddings()) {
@@ -42,10 +42,10 @@ impl Listener {
         let extractor = Extractor::builder(model).threads(1).output("embeddings").build()?;
         let output = extractor.outputs().position(|output| output.purpose == Purpose::Embeddings);
         let output = output.with_context(|| format!("{name}: this model has no embeddings to compare"))?;
-        // A file is found again from anywhere; a bundled name is no file.
+        // The path of a file is made absolute; a bundled name is not a path.
         let is_bundled = Model::bundled_names().any(|name| Path::new(name) == place) && !place.exists();
         let place = if is_bundled { place } else { std::path::absolute(&place).unwrap_or(place) };
-        Ok(Listener { extractor, output, place: paths::to_bytes(&place) })
+        Ok(Embedder { extractor, output, place: paths::to_bytes(&place) })
     }
 
     /// What an index notes of it.
@@ -58,16 +58,16 @@ impl Listener {
         }
     }
 
-    /// Listens to tracks, several at a time, and gives each to `done` with its number: its duration and vector, or why
-    /// there is none.
-    pub fn listen(
+    /// Computes the vectors of tracks, several at a time. `done` receives the index of each with its duration and
+    /// vector, or an error.
+    pub fn embed(
         &self,
         tracks: &[PathBuf],
         threads: usize,
         stop: &Arc<AtomicBool>,
         done: impl FnMut(usize, Result<(f64, Vector)>),
     ) -> Result<Totals> {
-        let options = BatchOptions { workers: threads, ..BatchOptions::default() };
+        let options = BatchOptions::default().workers(threads);
         let batch = BatchExtractor::new(&self.extractor, &options)?;
         let mut sink = Means { output: self.output, sums: RefCell::default(), stop: Arc::clone(stop), done };
         Ok(batch.run(tracks.iter().map(Input::file), &mut sink)?)
@@ -97,7 +97,7 @@ impl<F: FnMut(usize, Result<(f64, Vector)>)> BatchSink for Means<F> {
     fn done(&mut self, recording: usize, outcome: sleeve::Result<Summary>) {
         let sums = self.sums.borrow_mut().remove(&recording);
         let outcome = match (outcome, sums) {
-            // Not heard, and not failed either.
+            // Neither processed nor failed.
             (Err(sleeve::Error::Cancelled), _) => return,
             (Err(error), _) => Err(error.into()),
             (Ok(_), None) => Err(anyhow::anyhow!("too short for the model")),

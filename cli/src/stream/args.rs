@@ -6,14 +6,14 @@ use clap::ValueEnum;
 use sleeve::audio::Resampler;
 use sleeve::patches::LastPatch;
 
-/// Tags of audio while it plays: raw samples from standard input, or a file at its own pace
+/// Show tags of audio in real time: of raw samples from standard input, or of a file as it plays
 ///
-/// A line whenever the strongest tags change: where the patch starts, and the tags.
+/// Prints a line when the strongest tags change, with the start of the patch and the tags.
 ///
 /// From a microphone: arecord -q -t raw -f S16_LE -r 44100 -c 2 | sleeve stream --rate 44100 --channels 2
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// An audio file; without one, raw interleaved samples come from standard input
+    /// An audio file; by default, raw interleaved samples are read from standard input
     #[arg(value_name = "PATH")]
     pub path: Option<PathBuf>,
 
@@ -25,43 +25,43 @@ pub struct Args {
     #[arg(short, long, default_value_t = 2, value_name = "N", conflicts_with = "path")]
     pub channels: u16,
 
-    /// What a sample of standard input is
+    /// Sample format of standard input
     #[arg(short, long, value_enum, default_value_t = Format::S16, conflicts_with = "path")]
     pub format: Format,
 
-    /// Push a file as fast as the model hears it, not as fast as it plays
+    /// Process the file as fast as possible, not in real time
     #[arg(long, requires = "path")]
     pub fast: bool,
 
-    /// A model: a file, a stem beside its .json, or a bundled name
+    /// Model: an .onnx file, its name without the extension, or a bundled model (see `sleeve models`)
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<String>,
 
-    /// Threads of the network; 0 means every core this process may use
+    /// Number of threads of the network; 0 means all cores
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
 
-    /// How audio at other rates is brought to the model's: linear, as published models expect, or sinc
+    /// Resampling to the model's sample rate: linear, as published models expect, or sinc, which is band-limited
     #[arg(long, default_value = "linear")]
     pub resampler: Resampler,
 
-    /// What becomes of the frames after the last complete patch: discard or repeat
+    /// Policy for the audio after the last complete patch: discard it, or repeat it to fill a patch
     #[arg(long, default_value = "discard")]
     pub last_patch: LastPatch,
 
-    /// Frames from one patch to the next, in place of the model's own
+    /// Mel frames (16 ms) from one patch to the next; by default the model's own hop
     #[arg(long, value_name = "FRAMES")]
     pub patch_hop: Option<usize>,
 
-    /// Seconds of audio that the queue between the two threads holds
+    /// Size of the queue between the two threads, in seconds of audio
     #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
     pub capacity: f64,
 
-    /// How many tags a line shows
+    /// Number of tags per line
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub top: usize,
 
-    /// A line for every patch, whether its strongest tags have changed or not
+    /// Print a line for every patch, even if the strongest tags have not changed
     #[arg(short, long)]
     pub all: bool,
 }
@@ -69,7 +69,7 @@ pub struct Args {
 /// Raw samples, little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// 32-bit floats, full scale being 1
+    /// 32-bit floats; full scale is 1
     F32,
     /// 16-bit integers
     S16,

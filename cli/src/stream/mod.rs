@@ -1,4 +1,4 @@
-//! `sleeve stream`: tags of audio while it plays. One thread pushes, another pulls and runs the model.
+//! `sleeve stream`: tags of audio in real time. One thread writes the audio to the stream, another runs the model.
 
 mod args;
 mod show;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 use sleeve::extractor::Extractor;
 use sleeve::model::Model;
-use sleeve::stream::{Capacity, Puller, State, Stream, StreamOptions};
+use sleeve::stream::{Capacity, State, Stream, StreamOptions, StreamReader};
 
 pub use args::Args;
 use show::Lines;
@@ -18,7 +18,7 @@ use source::Source;
 
 use crate::default_model;
 
-/// How often to look for samples that were pushed: far more often than patches are completed.
+/// The polling interval of the reader, much shorter than the hop between patches.
 const PAUSE: Duration = Duration::from_millis(5);
 
 pub fn run(args: &Args) -> Result<ExitCode> {
@@ -26,15 +26,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let source = Source::open(args)?;
     let (rate, channels) = source.nature();
     let options = StreamOptions::new(rate, channels).capacity(Capacity::Seconds(args.capacity));
-    let (pusher, puller) = Stream::open(&extractor, &options)?;
+    let (writer, reader) = Stream::open(&extractor, &options)?;
     let mut lines = Lines::new(&extractor, args.top, args.all);
-    let audio = std::thread::Builder::new().name("audio".into()).spawn(move || source.push(pusher))?;
-    // If this fails, the audio thread may be waiting for standard input: nobody waits for it then.
-    pull_all(puller, &mut lines)?;
+    let audio = std::thread::Builder::new().name("audio".into()).spawn(move || source.write(writer))?;
+    // After an error here, the audio thread is not joined, for it may be waiting for standard input.
+    read_all(reader, &mut lines)?;
     audio.join().expect("the audio thread does not panic")?;
     if lines.patches() == 0 {
         let seconds = extractor.patching().duration();
-        eprintln!("no complete patch of {seconds:.1} s; --last-patch repeat makes one of what there is");
+        eprintln!("no complete patch of {seconds:.1} s; use --last-patch repeat for short recordings");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -54,14 +54,14 @@ fn extractor(args: &Args) -> Result<Extractor> {
     Ok(builder.build()?)
 }
 
-/// Hears the recording to its end. The puller is dropped then, which closes the stream.
-fn pull_all(mut puller: Puller, lines: &mut Lines) -> Result<()> {
+/// Reads the recording to its end. The reader is then dropped, which closes the stream.
+fn read_all(mut reader: StreamReader, lines: &mut Lines) -> Result<()> {
     loop {
-        match puller.pull(lines)?.state {
+        match reader.read(lines)?.state {
             State::More => {}
             State::Waiting => std::thread::sleep(PAUSE),
-            // Abandoned when the source failed, which its thread says.
-            State::Ended | State::Abandoned => return Ok(()),
+            // Abandoned if the source failed; its thread returns the error.
+            State::Finished | State::Abandoned => return Ok(()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a person reads while audio plays.
+//! The lines that are printed.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use sleeve::extractor::{Extractor, OutputInfo, Rows, Sink};
 
 /// Prints a line when the strongest classes change.
 pub struct Lines {
-    /// The output that is shown, and its place among the outputs: predictions, or else the first.
+    /// The output that is shown, and its index: the predictions, or else the first output.
     shown: OutputInfo,
     place: usize,
     top: usize,
@@ -24,12 +24,12 @@ impl Lines {
         Lines { shown, place, top, all, last: Vec::new(), patches: 0 }
     }
 
-    /// Patches heard.
+    /// Patches processed.
     pub fn patches(&self) -> u64 {
         self.patches
     }
 
-    /// The line of one patch, if there is one to print.
+    /// The line of a patch, if it is to be printed.
     fn line(&mut self, time: f64, values: &[f32]) -> Option<String> {
         let time = format!("{:3}:{:05.2}", (time / 60.0) as u64, time % 60.0);
         if self.shown.purpose != Purpose::Predictions {

@@ -1,17 +1,17 @@
-//! Where audio comes from, and the pushing of it: all that the audio thread does.
+//! The source of the audio, and the thread that writes it to the stream.
 
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use sleeve::audio::AudioReader;
-use sleeve::stream::{PushError, Pusher};
+use sleeve::stream::{StreamWriter, WriteError};
 
 use super::args::{Args, Format};
 
-/// How long to wait for room in a full queue. Live audio could not wait: it would have to leave samples out.
-const PATIENCE: Duration = Duration::from_millis(2);
-/// Blocks of a file a second, as a sound card would ask for them.
+/// How long to wait while the queue is full. An audio callback cannot wait: it would have to drop samples.
+const FULL_PAUSE: Duration = Duration::from_millis(2);
+/// Blocks of a file per second, as a sound card would request them.
 const BLOCKS: u32 = 100;
 
 /// An opened source.
@@ -36,31 +36,35 @@ impl Source {
         }
     }
 
-    /// Pushes everything and marks the end. A pusher that is dropped on the way abandons the recording.
-    pub fn push(self, mut pusher: Pusher) -> Result<()> {
+    /// Writes all audio and marks the end. On an error the writer is dropped, which abandons the recording.
+    pub fn write(self, mut writer: StreamWriter) -> Result<()> {
         let (rate, channels) = self.nature();
         match self {
-            Source::Raw { format, .. } => push_raw(&mut pusher, io::stdin().lock(), format, channels.into())?,
-            Source::File { reader, fast } => push_file(&mut pusher, *reader, rate, channels, fast)?,
+            Source::Raw { format, .. } => {
+                write_raw(&mut writer, io::stdin().lock(), format, channels.into())?
+            }
+            Source::File { reader, fast } => write_file(&mut writer, *reader, rate, channels, fast)?,
         }
-        pusher.finish();
+        writer.finish();
         Ok(())
     }
 }
 
-fn push_raw(pusher: &mut Pusher, mut input: impl Read, format: Format, channels: usize) -> Result<()> {
+fn write_raw(writer: &mut StreamWriter, mut input: impl Read, format: Format, channels: usize) -> Result<()> {
     let width = format.bytes() * channels;
     let (mut bytes, mut held) = (vec![0; width.max(4096)], 0);
     let (mut floats, mut integers) = (Vec::new(), Vec::new());
     loop {
-        // Whatever is there is pushed at once: waiting for more would delay the results.
+        // What has arrived is written at once: waiting for more would delay the results.
         let count = match input.read(&mut bytes[held..]) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             read => read.context("standard input")?,
         };
         if count == 0 {
             if held > 0 {
-                eprintln!("warning: standard input ends within a frame; its last {held} bytes are left out");
+                eprintln!(
+                    "warning: standard input ends inside a sample frame; its last {held} bytes are ignored"
+                );
             }
             return Ok(());
         }
@@ -72,12 +76,12 @@ fn push_raw(pusher: &mut Pusher, mut input: impl Read, format: Format, channels:
                 floats.extend(
                     bytes[..whole].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
                 );
-                push_all(&floats, channels, |samples| pusher.push(samples))?;
+                write_all(&floats, channels, |samples| writer.write(samples))?;
             }
             Format::S16 => {
                 integers.clear();
                 integers.extend(bytes[..whole].chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])));
-                push_all(&integers, channels, |samples| pusher.push_i16(samples))?;
+                write_all(&integers, channels, |samples| writer.write_i16(samples))?;
             }
         }
         bytes.copy_within(whole..held, 0);
@@ -85,8 +89,8 @@ fn push_raw(pusher: &mut Pusher, mut input: impl Read, format: Format, channels:
     }
 }
 
-fn push_file(
-    pusher: &mut Pusher,
+fn write_file(
+    writer: &mut StreamWriter,
     mut reader: AudioReader,
     rate: u32,
     channels: u16,
@@ -98,10 +102,10 @@ fn push_file(
     let block = (rate / BLOCKS).max(1) as usize;
     while reader.read(&mut samples)? > 0 {
         if (reader.info().sample_rate, usize::from(reader.info().channels)) != (rate, channels) {
-            bail!("{} changes its sample rate or channels midway", reader.path().display());
+            bail!("{}: the sample rate or number of channels changes", reader.path().display());
         }
         for samples in samples.chunks(block * channels) {
-            push_all(samples, channels, |samples| pusher.push(samples))?;
+            write_all(samples, channels, |samples| writer.write(samples))?;
             frames += (samples.len() / channels) as u64;
             if !fast {
                 let due = Duration::from_secs_f64(frames as f64 / f64::from(rate));
@@ -116,18 +120,18 @@ fn push_file(
     Ok(())
 }
 
-/// Pushes all samples, waiting for room where there is none.
-fn push_all<T>(
+/// Writes all samples, and waits while the queue is full.
+fn write_all<T>(
     samples: &[T],
     channels: usize,
-    mut push: impl FnMut(&[T]) -> Result<usize, PushError>,
+    mut write: impl FnMut(&[T]) -> Result<usize, WriteError>,
 ) -> Result<()> {
     let mut rest = samples;
     while !rest.is_empty() {
-        let taken = push(rest)?;
-        rest = &rest[taken * channels..];
-        if taken == 0 {
-            std::thread::sleep(PATIENCE);
+        let written = write(rest)?;
+        rest = &rest[written * channels..];
+        if written == 0 {
+            std::thread::sleep(FULL_PAUSE);
         }
     }
     Ok(())

@@ -156,7 +156,7 @@ fn a_run_resumes_where_it_was() {
         text(&output.stderr)
     };
     assert!(run(&[]).contains("2 files"));
-    assert!(run(&[]).contains("0 files") && run(&[]).contains("2 were done before"));
+    assert!(run(&[]).contains("0 files") && run(&[]).contains("2 already done"));
     // An output that went missing, and an input that changed, are done again.
     fs::remove_file(out.path().join("sky.ogg.embeddings.npy")).unwrap();
     assert!(run(&[]).contains("1 files"));
@@ -181,7 +181,7 @@ fn a_killed_run_s_journal_counts() {
     fs::remove_file(out.path().join("index.json")).unwrap();
     fs::write(out.path().join("index.journal"), journal).unwrap();
     let said = text(&run().stderr);
-    assert!(said.contains("1 files") && said.contains("1 were done before"), "{said}");
+    assert!(said.contains("1 files") && said.contains("1 already done"), "{said}");
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn an_interrupted_run_leaves_whole_files_alone_and_resumes() {
     arguments.push("--resume");
     let said = text(&extract(&arguments).stderr);
     assert!(said.contains(&format!("{} files", 60 - done)), "{said}");
-    assert!(said.contains(&format!("{done} were done before")), "{said}");
+    assert!(said.contains(&format!("{done} already done")), "{said}");
     assert_eq!(names(out.path()).len(), 1 + 2 * 60);
     // What was written before and after is what one run writes.
     assert!(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use sleeve_cli::similar::index::{Index, ModelNote, Track};
-use sleeve_cli::similar::journal::{Heard, Journal, Of};
+use sleeve_cli::similar::journal::{Indexed, Journal, Of};
 use sleeve_cli::similar::nearest::{Nearest, Vector};
 use sleeve_tests::recording;
 
@@ -70,7 +70,7 @@ fn what_sounds_alike_is_found() {
     let library = Library::new();
     library.add("sky.ogg", "deeper/sky again.ogg");
     library.add("idle_tune.mp3", "tune.mp3");
-    assert!(said(library.index(&[])).ends_with("4 tracks: 4 heard, 0 known, 0 gone, 0 failed\n"));
+    assert!(said(library.index(&[])).ends_with("4 tracks: 4 processed, 0 unchanged, 0 removed, 0 failed\n"));
     // A track of the library: itself is not among what is like it.
     let found = said(library.find(library.folder().join("sky.ogg"), &[]));
     let lines: Vec<&str> = found.lines().collect();
@@ -90,9 +90,9 @@ fn what_sounds_alike_is_found() {
 #[test]
 fn an_index_follows_its_library() {
     let library = Library::new();
-    assert!(said(library.index(&[])).contains("2 tracks: 2 heard"));
+    assert!(said(library.index(&[])).contains("2 tracks: 2 processed"));
     let before = fs::read(library.at("library.index")).unwrap();
-    assert!(said(library.index(&[])).contains("2 tracks: 0 heard, 2 known, 0 gone"));
+    assert!(said(library.index(&[])).contains("2 tracks: 0 processed, 2 unchanged, 0 removed"));
     assert_eq!(before, fs::read(library.at("library.index")).unwrap());
     // One more, one changed, one gone, and one that is no music.
     library.add("idle_tune.mp3", "tune.mp3");
@@ -100,7 +100,10 @@ fn an_index_follows_its_library() {
     fs::remove_file(library.folder().join("sky.ogg")).unwrap();
     fs::write(library.folder().join("broken.ogg"), "not an Ogg file").unwrap();
     let output = library.index(&[]);
-    assert!(String::from_utf8_lossy(&output.stdout).contains("2 tracks: 2 heard, 0 known, 1 gone, 1 failed"));
+    assert!(
+        String::from_utf8_lossy(&output.stdout)
+            .contains("2 tracks: 2 processed, 0 unchanged, 1 removed, 1 failed")
+    );
     let text = complaint(output);
     assert!(text.contains("broken.ogg: ") && text.lines().count() == 1, "{text}");
     let found = said(library.find(library.folder().join("tune.mp3"), &[]));
@@ -113,32 +116,32 @@ fn an_index_follows_its_library() {
 #[test]
 fn a_run_goes_on_where_it_was_stopped() {
     let library = Library::new();
-    assert!(said(library.index(&[])).contains("2 heard"));
+    assert!(said(library.index(&[])).contains("2 processed"));
     let whole = Index::load(&library.at("library.index")).unwrap().unwrap();
     // As if it had been killed after the first track, in the middle of writing the second.
     fs::remove_file(library.at("library.index")).unwrap();
     let of = Of { sha256: whole.model.sha256.clone(), library: whole.library.clone() };
-    let heard = |at: usize| Heard {
+    let indexed = |at: usize| Indexed {
         track: whole.tracks[at].clone(),
         vector: whole.nearest.vectors().unwrap()[at].clone(),
     };
     let (mut journal, left) = Journal::open(&library.at("library.index"), &of).unwrap();
     assert!(left.is_empty());
-    journal.add(&heard(0)).unwrap();
+    journal.add(&indexed(0)).unwrap();
     let path = library.at("library.index.journal");
     let one = fs::read(&path).unwrap().len();
-    journal.add(&heard(1)).unwrap();
+    journal.add(&indexed(1)).unwrap();
     // Who makes the index now is not disturbed.
     assert!(complaint(library.index(&[])).contains("another process"));
     drop(journal);
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
-    assert!(said(library.index(&[])).contains("2 tracks: 1 heard, 1 known, 0 gone"));
+    assert!(said(library.index(&[])).contains("2 tracks: 1 processed, 1 unchanged, 0 removed"));
     let again = Index::load(&library.at("library.index")).unwrap().unwrap();
     assert_eq!(again.tracks, whole.tracks);
     assert_eq!(again.nearest.vectors(), whole.nearest.vectors());
     assert!(!path.exists());
-    // What was heard with another model, or is damaged, does not count.
+    // What was indexed with another model, or is damaged, does not count.
     let other = Of { sha256: "0".into(), library: whole.library.clone() };
     fs::write(&path, &bytes).unwrap();
     assert!(Journal::open(&library.at("library.index"), &other).unwrap().1.is_empty());
@@ -151,7 +154,7 @@ fn a_run_goes_on_where_it_was_stopped() {
 #[test]
 fn another_model_is_refused() {
     let library = Library::new();
-    assert!(said(library.index(&[])).contains("2 heard"));
+    assert!(said(library.index(&[])).contains("2 processed"));
     let text = complaint(library.index(&["--model", "mtt-musicnn-1"]));
     assert!(
         text.contains("library.index: made with msd-musicnn-debian-1") && text.contains("mtt-musicnn-1"),
@@ -168,7 +171,7 @@ fn what_cannot_be_used_is_named() {
     let library = Library::new();
     let sky = recording("sky.ogg");
     assert!(complaint(library.find(&sky, &[])).contains("library.index: no such index"));
-    assert!(said(library.index(&[])).contains("2 heard"));
+    assert!(said(library.index(&[])).contains("2 processed"));
     assert!(complaint(library.find("nowhere.ogg", &[])).contains("nowhere.ogg"));
     assert!(complaint(library.find(library.folder().join("notes.txt"), &[])).contains("notes.txt"));
     assert!(complaint(library.find(&sky, &["-n", "0"])).contains("-n"));
@@ -180,12 +183,12 @@ fn what_cannot_be_used_is_named() {
         bytes[at] ^= 0x10;
         fs::write(library.at("library.index"), bytes).unwrap();
         let text = complaint(library.find(&sky, &[]));
-        assert!(text.contains("library.index: not an index that can be used"), "{text}");
+        assert!(text.contains("library.index: cannot be used as an index"), "{text}");
     }
     for length in [0, 5, 12, 30, whole.len() / 2, whole.len() - 1] {
         fs::write(library.at("library.index"), &whole[..length]).unwrap();
         for output in [library.find(&sky, &[]), library.index(&[])] {
-            assert!(complaint(output).contains("library.index: not an index"));
+            assert!(complaint(output).contains("library.index: cannot be used as an index"));
         }
     }
     fs::write(library.at("library.index"), &whole).unwrap();
@@ -209,7 +212,7 @@ fn playlists_lead_to_their_tracks() {
     for name in ["deeper/#1, it's.ogg", "two\nlines.ogg"] {
         library.add("sky.ogg", name);
     }
-    assert!(said(library.index(&[])).contains("4 heard"));
+    assert!(said(library.index(&[])).contains("4 processed"));
     fs::create_dir(library.at("lists")).unwrap();
     let sky = library.folder().join("sky.ogg");
     let list = |more: &[&str]| {
@@ -246,8 +249,8 @@ fn names_need_not_be_unicode() {
     let library = Library::new();
     let name = OsStr::from_bytes(b"caf\xe9.ogg");
     library.add("sky.ogg", name);
-    assert!(said(library.index(&[])).contains("3 heard"));
-    assert!(said(library.index(&[])).contains("0 heard, 3 known"));
+    assert!(said(library.index(&[])).contains("3 processed"));
+    assert!(said(library.index(&[])).contains("0 processed, 3 unchanged"));
     let found = said(library.find(library.folder().join(name), &["-n", "1", "--m3u", "list.m3u8"]));
     assert!(found.starts_with("1.000") && found.trim_end().ends_with("sky.ogg"), "{found}");
     let list = fs::read_to_string(library.at("list.m3u8")).unwrap();
@@ -315,5 +318,5 @@ fn an_index_is_read_as_it_was_written() {
     };
     broken.save(&path).unwrap();
     let error = format!("{:#}", Index::load(&path).err().unwrap());
-    assert!(error.contains("do not belong together"), "{error}");
+    assert!(error.contains("do not match"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all.
+//! Files that are written atomically.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
@@ -8,12 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{Error, Result};
 
-/// How temporary names end: `.NAME.PROCESS-NUMBER.tmp`.
+/// The extension of temporary names, which are `.NAME.PROCESS-NUMBER.tmp`.
 const ENDING: &str = ".tmp";
 
-/// The name that a file would have got, if `temporary` is the name under which an [`AtomicFile`] writes it. A process
-/// that is killed leaves such files behind; whether one is left or being written by somebody else, its name does not
-/// tell.
+/// The final name of a file, if `temporary` is the temporary name of an [`AtomicFile`]. A killed process leaves such
+/// files behind; the name does not show whether another process is still writing the file.
 pub fn name_of_temporary(temporary: &str) -> Option<&str> {
     let (name, unique) = temporary.strip_prefix('.')?.strip_suffix(ENDING)?.rsplit_once('.')?;
     let (process, number) = unique.split_once('-')?;
@@ -21,12 +20,11 @@ pub fn name_of_temporary(temporary: &str) -> Option<&str> {
     (!name.is_empty() && digits(process) && digits(number)).then_some(name)
 }
 
-/// A file being written under a temporary name beside its own, which it takes on
-/// [`commit`](Self::commit). Dropped before that, it leaves nothing behind and a file of that name that
-/// was there before stays as it was.
+/// A file that is written under a temporary name in the same folder, and renamed by [`commit`](Self::commit). If it is
+/// dropped before that, the temporary file is removed, and an existing file of the final name is unchanged.
 ///
-/// Other processes, and a program that starts after this one was killed, never see half a file. No
-/// promise is made about a power failure: nothing is forced to the disk.
+/// Other processes, and programs that start after this one was killed, never see an incomplete file. There is no
+/// guarantee after a power failure, for data are not synced to the disk.
 #[derive(Debug)]
 pub struct AtomicFile {
     /// `None` once committed or being dropped.
@@ -36,11 +34,11 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Starts a file that is to be `path`. Its folder must exist.
+    /// Creates the temporary file of `path`. The folder must exist.
     ///
     /// # Errors
-    /// `Io` if the temporary file cannot be made, or `path` is a device, a pipe or a socket: those cannot be replaced
-    /// whole, and who may write to their folder would lose them.
+    /// `Io` if the temporary file cannot be created, or `path` is a device, a pipe or a socket, which a rename would
+    /// replace.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let name = path.file_name().ok_or_else(|| {
@@ -57,11 +55,11 @@ impl AtomicFile {
         hidden.push(format!("{}-{unique}{ENDING}", std::process::id()));
         let temporary = path.with_file_name(hidden);
         let file = loop {
-            // A leftover of a killed process with our id is ours to replace.
+            // A leftover of a killed process with our process id can be replaced.
             let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary);
             let file = file.map_err(|error| Error::io(path, error))?;
-            // The lock tells `sweep` that somebody is writing. Where files cannot be locked it removes
-            // nothing; what it has removed before the lock was held is made anew.
+            // The lock shows `sweep` that the file is being written. If files cannot be locked, `sweep` removes
+            // nothing; what it removed before the lock was taken is created again.
             if file.try_lock().is_err() || temporary.exists() {
                 break file;
             }
@@ -69,15 +67,15 @@ impl AtomicFile {
         Ok(Self { writer: Some(BufWriter::with_capacity(1 << 16, file)), temporary, path: path.to_owned() })
     }
 
-    /// The name that the file will have.
+    /// The final name.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Gives the file its name, replacing a file that had it.
+    /// Renames the file to its final name, and replaces an existing file.
     ///
     /// # Errors
-    /// `Io` if the rest cannot be written or the file not be renamed; nothing is left behind then.
+    /// `Io` if the rest cannot be written or the file cannot be renamed; the temporary file is then removed.
     pub fn commit(mut self) -> Result<()> {
         let mut writer = self.writer.take().expect("present until commit or drop");
         let renamed = writer.flush().and_then(|()| {
@@ -95,7 +93,7 @@ impl AtomicFile {
     }
 }
 
-/// What the temporary names of the file `name` begin with.
+/// The prefix of the temporary names of the file `name`.
 fn prefix(name: &OsStr) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(name);
@@ -103,8 +101,8 @@ fn prefix(name: &OsStr) -> OsString {
     prefix
 }
 
-/// Removes the temporary files that killed processes have left of the file `path`, and returns how many
-/// there were. Those that are being written stay, and so does what cannot be removed.
+/// Removes the temporary files of `path` that killed processes left, and returns their number. Files that are being
+/// written, and those that cannot be removed, stay.
 pub fn sweep(path: impl AsRef<Path>) -> usize {
     let path = path.as_ref();
     let Some(name) = path.file_name() else { return 0 };
@@ -119,7 +117,7 @@ pub fn sweep(path: impl AsRef<Path>) -> usize {
         if process.parse::<u32>().is_err() || unique.parse::<u64>().is_err() {
             continue;
         }
-        // Whoever writes holds a lock, which ends with the process however that ends.
+        // The writer holds a lock, which ends with its process.
         let file = OpenOptions::new().write(true).open(entry.path());
         if file.is_ok_and(|file| file.try_lock().is_ok() && fs::remove_file(entry.path()).is_ok()) {
             swept += 1;
@@ -147,7 +145,7 @@ impl Seek for AtomicFile {
 impl Drop for AtomicFile {
     fn drop(&mut self) {
         if let Some(writer) = self.writer.take() {
-            // Without a last flush: the bytes are not wanted.
+            // Without flushing: the data are discarded.
             let _ = writer.into_parts();
             let _ = fs::remove_file(&self.temporary);
         }

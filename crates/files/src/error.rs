@@ -3,16 +3,16 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What went wrong; every message names the file and the reason.
+/// Why a call failed; every message names the file and the reason.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused to read or write something.
+    /// Reading or writing a file failed.
     #[error("{}: {reason}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system said. It is part of the message, and so not its `source` too.
+        /// The system's error. The message contains it, so it is not also the `source`.
         reason: io::Error,
     },
     /// A file is not a NumPy array, or not one that can be used here.

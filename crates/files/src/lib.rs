@@ -1,5 +1,5 @@
-//! What Sleeve's programs write with: [`AtomicFile`], a file that appears whole or not at all, and [`npy`], NumPy arrays
-//! written row by row.
+//! Output files of Sleeve's programs: [`AtomicFile`], which is written atomically, and [`npy`], NumPy arrays written
+//! row by row.
 #![deny(missing_docs)]
 
 pub mod atomic;

@@ -27,7 +27,7 @@ pub enum Anchor {
     Right,
 }
 
-/// A picture of `width` x `height` pixels, white at first. What lies outside is cut off.
+/// A picture of `width` x `height` pixels, white at first. Drawing outside of it is clipped.
 pub struct Canvas {
     width: usize,
     height: usize,
@@ -100,7 +100,7 @@ impl Canvas {
         }
     }
 
-    /// How wide a text is, in pixels.
+    /// The width of a text in pixels.
     pub fn text_width(&self, text: &str, size: f32) -> f32 {
         let font = self.font.as_scaled(PxScale::from(size));
         let mut last = None;
@@ -143,7 +143,7 @@ impl Canvas {
         }
     }
 
-    /// A text cut with an ellipsis so that it fits.
+    /// A text truncated with an ellipsis to fit.
     pub fn fitted(&self, text: &str, size: f32, width: f32) -> String {
         if self.text_width(text, size) <= width {
             return text.to_owned();

@@ -1,6 +1,6 @@
-//! Pictures of music: a [mel-spectrogram](spectrogram()), [tags over time](tags()) below one, and the [`canvas`] that they are
-//! drawn on. Both pictures take their values as they come and average what is more than a picture can show, so that ten
-//! hours take the memory of a minute.
+//! Pictures of music: a [mel-spectrogram](spectrogram()), [tags over time](tags()) below one, and the [`canvas`] that
+//! they are drawn on. Both pictures average their values over time as they arrive, so memory does not grow with the
+//! recording.
 #![deny(missing_docs)]
 
 mod axes;

@@ -8,10 +8,10 @@ use super::axes::{self, Area};
 use super::canvas::{Anchor, Canvas, FAINT, INK};
 use super::colour;
 
-/// Columns kept before neighbours are averaged; at least twice the widest picture.
-const MOST: usize = 4096;
+/// The maximum number of columns, after which neighbours are averaged; at least twice the widest picture.
+const MAX_COLUMNS: usize = 4096;
 
-/// A spectrogram averaged over time as it comes, so that ten hours take the memory of a minute.
+/// A spectrogram that is averaged over time, in memory that does not grow with the recording.
 pub struct Columns {
     /// Sums over `per` frames each, flat, `BANDS` a column; the last may be over fewer.
     sums: Vec<f32>,
@@ -28,16 +28,16 @@ impl Default for Columns {
 }
 
 impl Columns {
-    /// A spectrogram of no frames.
+    /// An empty spectrogram.
     pub fn new() -> Self {
         Columns { sums: Vec::new(), per: 1, last: 0, frames: 0 }
     }
 
-    /// Takes some frames, `BANDS` values each.
+    /// Adds mel frames, `BANDS` values each.
     pub fn push(&mut self, frames: &[f32]) {
         for frame in frames.chunks_exact(BANDS) {
             if self.last == self.per || self.sums.is_empty() {
-                if self.sums.len() == MOST * BANDS {
+                if self.sums.len() == MAX_COLUMNS * BANDS {
                     self.halve();
                 }
                 self.sums.resize(self.sums.len() + BANDS, 0.0);
@@ -50,7 +50,7 @@ impl Columns {
         }
     }
 
-    /// Seconds of audio seen.
+    /// Seconds of audio so far.
     pub fn seconds(&self) -> f64 {
         (self.frames * HOP as u64) as f64 / f64::from(SAMPLE_RATE)
     }
@@ -127,7 +127,7 @@ pub(crate) fn panel(canvas: &mut Canvas, area: Area, columns: &Columns) {
     axes::colour_bar(canvas, bar, colour::sound, (0.0, high), 1.0, "log energy");
 }
 
-/// The top of the colour scale: above nearly every value, and never so low that silence glows.
+/// The top of the colour scale: above nearly every value, with a minimum so that silence stays dark.
 fn brightest(values: &[[f32; BANDS]]) -> f32 {
     let mut all: Vec<f32> = values.iter().flatten().copied().filter(|value| value.is_finite()).collect();
     all.sort_by(f32::total_cmp);
@@ -135,7 +135,7 @@ fn brightest(values: &[[f32; BANDS]]) -> f32 {
     all.get(index.min(all.len().saturating_sub(1))).copied().unwrap_or(1.0).max(1.0)
 }
 
-/// Slaney's mel scale, in units that do not matter here.
+/// Slaney's mel scale, up to a constant factor.
 fn mel(hertz: f32) -> f32 {
     if hertz < 1000.0 { 0.015 * hertz } else { 15.0 + (hertz / 1000.0).ln() * 27.0 / 6.4_f32.ln() }
 }

@@ -1,4 +1,4 @@
-//! Tags over time, below the spectrogram they were heard in.
+//! Tags over time, below the spectrogram.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use super::canvas::{Anchor, Canvas, FAINT, INK};
 use super::colour;
 use super::spectrogram::{self, Columns};
 
-/// Activations of classes over patches, averaged as they come once there are more than a picture can show.
+/// Activations of classes over patches, averaged over time in bounded memory.
 pub struct TagRows {
     classes: Vec<String>,
     /// Seconds from one patch to the next, and in a patch.
@@ -21,11 +21,11 @@ pub struct TagRows {
     patches: u64,
 }
 
-/// Groups of patches kept before neighbours are averaged.
-const MOST: usize = 4096;
+/// The maximum number of groups of patches, after which neighbours are averaged.
+const MAX_GROUPS: usize = 4096;
 
 impl TagRows {
-    /// No patches yet; `hop` seconds from one to the next, each `patch` seconds long.
+    /// Without patches yet; each is `patch` seconds long, and the next starts `hop` seconds later.
     pub fn new(classes: &[String], hop: f64, patch: f64) -> Self {
         let totals = vec![0.0; classes.len()];
         TagRows {
@@ -40,11 +40,11 @@ impl TagRows {
         }
     }
 
-    /// Takes one patch's activations.
+    /// Adds the activations of a patch.
     pub fn push<'a>(&mut self, activations: impl Iterator<Item = &'a f32>) {
         let classes = self.classes.len();
         if self.last == self.per || self.sums.is_empty() {
-            if self.sums.len() == MOST * classes {
+            if self.sums.len() == MAX_GROUPS * classes {
                 self.halve();
             }
             self.sums.resize(self.sums.len() + classes, 0.0);
@@ -69,7 +69,7 @@ impl TagRows {
         self.last = self.per;
     }
 
-    /// The activation of a class around a time, or nothing where no patch is.
+    /// The activation of a class around a time; `None` without a patch there.
     fn at(&self, class: usize, seconds: f64) -> Option<f32> {
         if self.patches == 0 || seconds > (self.patches - 1) as f64 * self.hop + self.patch {
             return None;

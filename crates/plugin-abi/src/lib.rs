@@ -7,19 +7,18 @@
 //! const struct Plugin *sleeve_engine_plugin(const struct Host *host);
 //! ```
 //!
-//! It returns a table of functions that lives as long as the process. `Host` and `Plugin` begin with `size`
-//! and `version`, whose places never change; all else may change with `version`, and each side refuses
-//! the other where the versions differ (a plugin by returning its table all the same, whose version the
-//! library reads before anything else).
+//! It returns a table of functions that is valid for the life of the process. `Host` and `Plugin` begin with `size` and
+//! `version`, whose positions never change. Everything else may change with `version`, and the library refuses a plugin
+//! of another version: a plugin returns its table in any case, and the library reads its version first.
 //!
-//! What holds for every function of the table:
+//! Rules for every function of the table:
 //! - nothing unwinds through it: neither a panic nor a C++ exception;
 //! - pointers are valid for the call alone, except `Plugin`, `Host`, what `Plugin::open` gives, and the names
 //!   that `Plugin::output` gives, which live until `Plugin::close`;
 //! - text is UTF-8, not terminated by a NUL;
 //! - functions that take an engine may be called from several threads at once, `close` apart.
 //!
-//! This crate depends on nothing, so that a plugin takes it in without the library.
+//! This crate has no dependencies, so that a plugin can use it without the library.
 #![deny(missing_docs)]
 
 use std::ffi::{CStr, c_char, c_void};
@@ -33,15 +32,15 @@ pub const ENTRY: &CStr = c"sleeve_engine_plugin";
 /// The type of the exported function. `host` lives as long as the process.
 pub type Entry = unsafe extern "C" fn(host: *const Host) -> *const Plugin;
 
-/// How a call ended; `0` is success, and any number not listed is taken for [`FAILED`].
+/// The status of a call; `0` is success, and any number not listed is treated as [`FAILED`].
 pub type Status = i32;
-/// It did what it was asked.
+/// Success.
 pub const OK: Status = 0;
 /// An argument does not fit: a length, an index, a batch size.
 pub const INVALID_ARGUMENT: Status = 1;
 /// The model cannot be used.
 pub const BAD_MODEL: Status = 2;
-/// A device or precision that is not here.
+/// A device or precision that is not available.
 pub const UNAVAILABLE: Status = 3;
 /// The network failed while running.
 pub const FAILED: Status = 4;
@@ -51,7 +50,7 @@ pub const CPU: u32 = 0;
 /// [`Request::device`]: CUDA devices.
 pub const CUDA: u32 = 1;
 
-/// [`Request::precision`]: what the engine does best without a visible loss.
+/// [`Request::precision`]: the engine's default, without a visible loss of accuracy.
 pub const AUTO: u32 = 0;
 /// [`Request::precision`]: 32-bit floats.
 pub const F32: u32 = 1;
@@ -80,11 +79,11 @@ pub struct Host {
     pub log: unsafe extern "C" fn(level: u32, text: *const c_char, length: usize),
 }
 
-/// Where a function writes a text: up to `capacity` bytes at `data`; `length` is set to the bytes that were
-/// written. What does not fit is left out.
+/// A buffer that a function writes text to: up to `capacity` bytes at `data`; `length` is set to the number of bytes
+/// written. Text that does not fit is truncated.
 #[repr(C)]
 pub struct Message {
-    /// Room for `capacity` bytes.
+    /// A buffer of `capacity` bytes.
     pub data: *mut c_char,
     /// In bytes.
     pub capacity: usize,
@@ -92,7 +91,7 @@ pub struct Message {
     pub length: usize,
 }
 
-/// What an engine is opened with.
+/// The parameters of an engine.
 #[repr(C)]
 pub struct Request {
     /// `sizeof(struct Request)`.
@@ -115,27 +114,27 @@ pub struct Request {
     pub precision: u32,
     /// CPU threads a run may use, at least 1.
     pub threads: u32,
-    /// Rows a batch; 0 lets the engine choose.
+    /// Rows per batch; 0 lets the engine choose.
     pub batch_size: usize,
 }
 
 /// One output of a network.
 #[repr(C)]
 pub struct Output {
-    /// Its name; empty where the model does not say.
+    /// Its name; empty if the model has none.
     pub name: *const c_char,
     /// In bytes.
     pub name_length: usize,
-    /// Values a row.
+    /// Values per row.
     pub dim: usize,
 }
 
-/// An output that is wanted, and where its values go.
+/// A requested output, and the buffer for its values.
 #[repr(C)]
 pub struct Wanted {
     /// Its index.
     pub output: usize,
-    /// Room for `length` values.
+    /// A buffer of `length` values.
     pub data: *mut f32,
     /// `rows * dim`.
     pub length: usize,
@@ -144,23 +143,23 @@ pub struct Wanted {
 /// An engine's own data.
 pub type Handle = *mut c_void;
 
-/// A plugin's table of functions. Where a `Status` is not [`OK`], the message says why.
+/// A plugin's table of functions. If a `Status` is not [`OK`], the message has the reason.
 #[repr(C)]
 pub struct Plugin {
     /// `sizeof(struct Plugin)`.
     pub size: u32,
     /// [`VERSION`] that the plugin was written for.
     pub version: u32,
-    /// Writes what the plugin is and what it runs with: `sleeve-torch 0.1.0, libtorch 2.11.0`.
+    /// Writes the plugin's name and versions: `sleeve-torch 0.2.0, libtorch 2.11.0`.
     pub describe: unsafe extern "C" fn(message: *mut Message),
-    /// The number of CUDA devices that can be used; `UNAVAILABLE` with the reason where there is none.
+    /// The number of CUDA devices that can be used; `UNAVAILABLE` with the reason if there is none.
     pub device_count: unsafe extern "C" fn(count: *mut usize, message: *mut Message) -> Status,
     /// Writes the name of a CUDA device.
     pub device_name: unsafe extern "C" fn(index: usize, message: *mut Message) -> Status,
-    /// Makes an engine, ready to run at full speed.
+    /// Opens an engine, ready to run at full speed.
     pub open:
         unsafe extern "C" fn(request: *const Request, engine: *mut Handle, message: *mut Message) -> Status,
-    /// Ends an engine that nobody runs any more.
+    /// Closes an engine; no call on it may be running.
     pub close: unsafe extern "C" fn(engine: Handle),
     /// The number of outputs.
     pub output_count: unsafe extern "C" fn(engine: Handle) -> usize,
@@ -171,12 +170,12 @@ pub struct Plugin {
         output: *mut Output,
         message: *mut Message,
     ) -> Status,
-    /// The number of rows it runs best at.
+    /// The number of rows per batch at which it is fastest.
     pub batch_size: unsafe extern "C" fn(engine: Handle) -> usize,
-    /// Writes where and how it computes: `cpu, f32, 2 threads`.
+    /// Writes a description: `cpu, f32, 2 threads`.
     pub describe_engine: unsafe extern "C" fn(engine: Handle, message: *mut Message),
-    /// Runs `rows` rows, `length` values in all, and writes the outputs that are wanted. A row's outputs are
-    /// the same bits whatever the batch it came in.
+    /// Runs `rows` rows, `length` values in all, and writes the requested outputs. A row's outputs have the same bits
+    /// whatever the rest of the batch is.
     pub run: unsafe extern "C" fn(
         engine: Handle,
         input: *const f32,
@@ -188,7 +187,7 @@ pub struct Plugin {
     ) -> Status,
 }
 
-/// What a caught panic said: for plugins in Rust, whose functions turn panics into [`FAILED`].
+/// The message of a caught panic, for plugins in Rust, whose functions turn panics into [`FAILED`].
 pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")

@@ -5,8 +5,8 @@
 //! `N` inputs. The position is computed anew from the integer `k` for every output, so that nothing drifts over
 //! ten hours.
 
-/// State of one stream. The samples themselves lie in the caller's buffer, whose first element is always the
-/// last sample of the previous call.
+/// State of one stream. The samples are in the caller's buffer, whose first element is always the last sample of the
+/// previous call.
 pub(super) struct Linear {
     ratio: f64,
     /// Outputs so far.
@@ -23,15 +23,15 @@ impl Linear {
         linear
     }
 
-    /// Back to the start of a signal.
+    /// Resets to the start of a signal.
     pub(super) fn reset(&mut self, pending: &mut Vec<f32>) {
         pending.clear();
-        // A sample before the first: replaced by the first one as soon as that is known.
+        // The sample before the first: replaced by the first one as soon as that is known.
         pending.push(0.0);
         (self.written, self.seen) = (0, 0);
     }
 
-    /// Where output `k` lies, in input samples.
+    /// The position of output `k`, in input samples.
     fn position(&self, k: u64) -> f64 {
         k as f64 / self.ratio - 1.0
     }
@@ -44,8 +44,8 @@ impl Linear {
         if self.seen == 0 {
             pending[0] = pending[1];
         }
-        // `pending[0]` is sample `seen - 1` of the signal. An output is decided once both its neighbours are
-        // here, that is while its position lies before the newest sample.
+        // `pending[0]` is sample `seen - 1` of the signal. An output can be computed once both its neighbours are
+        // known: while its position is before the newest sample.
         let before = self.seen as f64 - 1.0;
         let newest = (self.seen + new as u64) as f64 - 1.0;
         out.reserve((new as f64 * self.ratio) as usize + 2);
@@ -81,7 +81,7 @@ impl Linear {
 mod tests {
     use super::super::{Converter, Resampler};
 
-    /// The closed form on a whole signal, as plainly as it can be said.
+    /// The closed form on a whole signal, without optimisation.
     fn plain(mono: &[f32], input_rate: u32, target_rate: u32) -> Vec<f32> {
         let ratio = f64::from(target_rate as f32 / input_rate as f32);
         let length = (mono.len() as f64 * ratio).ceil() as usize;

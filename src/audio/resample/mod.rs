@@ -1,4 +1,4 @@
-//! Mono samples from one rate to another, as a stream.
+//! Resampling of mono audio, as a stream.
 
 mod linear;
 mod sinc;
@@ -10,14 +10,14 @@ use crate::{Error, Result};
 use linear::Linear;
 use sinc::Sinc;
 
-/// How samples are taken to another rate.
+/// How audio is resampled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Resampler {
-    /// Linear interpolation, exactly as Essentia's `resampleQuality=4`. The default: published models were
-    /// trained on it, aliasing and half-sample delay included.
+    /// Linear interpolation, exactly as Essentia's `resampleQuality=4`, with its aliasing and half-sample delay. The
+    /// default, for published models were trained on it.
     #[default]
     Linear,
-    /// A band-limited windowed sinc, for models that were trained on it and for ears.
+    /// A band-limited windowed sinc, for models that were trained on it and for listening.
     Sinc,
 }
 
@@ -44,18 +44,18 @@ impl FromStr for Resampler {
         match name {
             "linear" => Ok(Resampler::Linear),
             "sinc" => Ok(Resampler::Sinc),
-            _ => Err(Error::InvalidArgument(format!("resampler {name:?}: must be \"linear\" or \"sinc\""))),
+            _ => Err(Error::InvalidArgument(format!("unknown resampler `{name}`; known: linear, sinc"))),
         }
     }
 }
 
-/// The rates that are accepted, in Hz. Wider than any recording, and narrow enough that neither the sinc's
-/// tables nor the number of samples out per sample in can be driven to absurdity by a header.
+/// The supported rates in Hz. The range covers all recordings; its limits bound the size of the sinc's tables and the
+/// number of outputs per input, which a damaged header could make arbitrarily large.
 pub(super) const RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
 
-/// A stream of mono samples on its way from one rate to another.
+/// A stream of mono samples that is resampled.
 pub(super) struct Converter {
-    /// Samples that came in; what `method` still needs of them stays here between calls.
+    /// Input samples; those that `method` still needs stay here between calls.
     pending: Vec<f32>,
     method: Method,
 }
@@ -86,12 +86,12 @@ impl Converter {
         Ok(Self { pending, method })
     }
 
-    /// Where the next input samples are appended, so that they are never copied twice.
+    /// The buffer to which the next input samples are appended, without another copy.
     pub(super) fn input(&mut self) -> &mut Vec<f32> {
         &mut self.pending
     }
 
-    /// Appends every output sample that the input so far decides.
+    /// Appends every output sample that can be computed from the input so far.
     pub(super) fn run(&mut self, out: &mut Vec<f32>) -> Result<()> {
         match &mut self.method {
             Method::Same => out.append(&mut self.pending),
@@ -101,7 +101,7 @@ impl Converter {
         Ok(())
     }
 
-    /// Appends the tail, once no more input comes.
+    /// Ends the signal and appends its last samples.
     pub(super) fn finish(&mut self, out: &mut Vec<f32>) -> Result<()> {
         self.run(out)?;
         match &mut self.method {
@@ -112,7 +112,7 @@ impl Converter {
         Ok(())
     }
 
-    /// Forgets the signal so far; what was allocated for it serves the next one.
+    /// Discards the signal so far, and keeps its memory for the next one.
     pub(super) fn reset(&mut self) {
         self.pending.clear();
         match &mut self.method {

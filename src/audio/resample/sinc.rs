@@ -1,16 +1,15 @@
 //! A band-limited windowed sinc, by rubato's synchronous resampler.
 //!
-//! rubato works in fixed blocks, delays its output by half a block and knows nothing of the end of a
-//! signal. Here blocks are cut from the stream, the delay is dropped at the start and pushed out by silence at
-//! the end, so that output `k` lies exactly at input `k * input_rate / target_rate` and `N` inputs make
-//! `ceil(N * target_rate / input_rate)` outputs.
+//! rubato works in fixed blocks, delays its output by half a block and has no end of a signal. Here the stream is cut
+//! into blocks, the delay is dropped at the start, and silence at the end flushes the last samples, so that output `k`
+//! is exactly at input `k * input_rate / target_rate` and `N` inputs make `ceil(N * target_rate / input_rate)` outputs.
 
 use rubato::audioadapter_buffers::direct::SequentialSlice;
 use rubato::{Fft, FixedSync, Indexing, Resampler as _, WindowFunction};
 
 use crate::{Error, Result};
 
-/// Samples of the slower rate that one block, and so the filter, spans at least. At 16 kHz that is a
+/// The minimum length of a block, and so of the filter, in samples of the slower rate. At 16 kHz that is a
 /// transition band of some 100 Hz below 8 kHz, and 64 ms of filter.
 const BLOCK: usize = 1024;
 
@@ -19,7 +18,7 @@ pub(super) struct Sinc {
     /// Samples per block, in and out.
     block_in: usize,
     block_out: usize,
-    /// Outputs of rubato that are still to be dropped, since they precede the first input.
+    /// Outputs of rubato still to be dropped, because they precede the first input.
     delay: usize,
     /// Input and output samples so far.
     seen: u64,
@@ -48,7 +47,7 @@ impl Sinc {
         Ok(Self { fft, block_in, block_out, delay, seen: 0, written: 0, rates: (input_rate, target_rate) })
     }
 
-    /// Back to the start of a signal.
+    /// Resets to the start of a signal.
     pub(super) fn reset(&mut self) {
         self.fft.reset();
         self.delay = self.fft.output_delay();
@@ -80,7 +79,7 @@ impl Sinc {
         Ok(())
     }
 
-    /// One block through rubato.
+    /// Resamples one block.
     fn block(&mut self, input: &[f32], out: &mut Vec<f32>) -> Result<()> {
         let start = out.len();
         out.resize(start + self.block_out, 0.0);

@@ -1,4 +1,4 @@
-//! An engine of a plugin, behind the trait that all engines share.
+//! An engine of a plugin, with the trait of all engines.
 
 use super::library::{Library, call, text};
 use crate::engine::{Device, Engine, EngineOptions, InputSpec, OutputSpec, Precision, Purpose};
@@ -16,20 +16,20 @@ pub struct PluginEngine {
     order: Vec<usize>,
 }
 
-// SAFETY: the interface demands that an engine may be used from any thread, and from several at once.
+// SAFETY: the interface requires that an engine can be used from any thread, and from several at once.
 unsafe impl Send for PluginEngine {}
 // SAFETY: as above.
 unsafe impl Sync for PluginEngine {}
 
 impl PluginEngine {
-    /// Opens a TorchScript file's bytes with the libtorch plugin. Outputs have the names that the file gives
-    /// them, empty ones where it gives none, and no known purpose.
+    /// Opens the bytes of a TorchScript file with the libtorch plugin. Outputs have the names of the file (empty if it
+    /// has none) and no known purpose.
     ///
-    /// TorchScript can hold code: only files from someone you trust may be opened.
+    /// TorchScript can contain code: open only files that you trust.
     ///
     /// # Errors
-    /// `Model` with `subject`, the model's name, where the file cannot be used; `Unavailable` for a device or
-    /// precision that is not here; `InvalidArgument` for a batch size out of range.
+    /// `Model` with `subject`, the model's name, if the file cannot be used; `Unavailable` for a device or precision
+    /// that is not available; `InvalidArgument` for a batch size out of range.
     pub fn torch(
         library: Library,
         subject: &str,
@@ -42,7 +42,7 @@ impl PluginEngine {
             InputSpec::Vector { dim } => vec![dim],
         };
         if options.batch_size == Some(0) {
-            return Err(Error::InvalidArgument("a batch of 0 rows cannot be run".into()));
+            return Err(Error::InvalidArgument("the batch size must be at least 1, not 0".into()));
         }
         let devices: &[u32] = if let Device::Cuda(devices) = &options.device { devices } else { &[] };
         let request = Request {
@@ -76,11 +76,11 @@ impl PluginEngine {
         Ok(engine)
     }
 
-    /// The same engine with its outputs in another order, and described otherwise: by metadata, or by a graph
-    /// that names them. Output `i` is the `order[i]`-th of those that there are.
+    /// The same engine with its outputs reordered and described by `outputs`, which come from metadata or from a graph.
+    /// Output `i` is output `order[i]` of the file.
     ///
     /// # Errors
-    /// `InvalidArgument` where an output is not there or has another width.
+    /// `InvalidArgument` if an output does not exist or has another size.
     pub fn with_outputs(mut self, outputs: &[OutputSpec], order: Vec<usize>) -> Result<Self> {
         let fits = |(output, &at): (&OutputSpec, &usize)| {
             self.outputs.get(at).is_some_and(|found| found.dim == output.dim)
@@ -137,7 +137,7 @@ impl PluginEngine {
             };
             if rows.checked_mul(output.dim) != Some(buffer.len()) {
                 return Err(Error::InvalidArgument(format!(
-                    "room for {} values of output {}, not {rows} x {}",
+                    "a buffer of {} values for output {}, which has {rows} x {}",
                     buffer.len(),
                     output.name,
                     output.dim
@@ -207,7 +207,7 @@ impl Engine for PluginEngine {
 
 impl Drop for PluginEngine {
     fn drop(&mut self) {
-        // SAFETY: it was opened once and is closed once; nobody can be running it.
+        // SAFETY: it was opened once and is closed once; no call is running.
         unsafe { (self.library.table().close)(self.handle) }
     }
 }

@@ -1,7 +1,7 @@
-//! Where plugins are looked for.
+//! The search for plugins.
 //!
-//! Never in the working directory: whoever runs a program in a folder of downloads must not run a library
-//! that lies there. So relative entries of the library path count for nothing.
+//! The working directory is never searched: a program that is started in a folder of downloads must not load a library
+//! from it. So relative entries of the library path are ignored.
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::ffi::OsString;
@@ -11,12 +11,12 @@ use std::sync::Mutex;
 use super::library::Library;
 use crate::{Error, Result};
 
-/// Names the libtorch plugin's file outright.
+/// The environment variable with the path of the libtorch plugin.
 const VARIABLE: &str = "SLEEVE_TORCH_ENGINE";
-/// What the system's loader looks through; see [`from_library_path`].
+/// The search path of the system's loader; see [`from_library_path`].
 const LIBRARY_PATH: &str = if cfg!(target_os = "macos") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
 
-/// The libtorch plugin. What was found is kept; what was not is looked for again at the next call.
+/// The libtorch plugin. Once found it is kept; if it is not found, the next call searches again.
 pub(super) fn torch() -> Result<Library> {
     static FOUND: Mutex<Option<Library>> = Mutex::new(None);
     let mut found = FOUND.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -32,7 +32,7 @@ pub(super) fn torch() -> Result<Library> {
     .map_err(|tried| {
         let list: Vec<String> = tried.iter().map(|(place, why)| format!("\n  {place}: {why}")).collect();
         Error::Unavailable(format!(
-            "the torch engine cannot be loaded; `cargo build --release -p sleeve-torch` makes it. Tried:{}",
+            "the torch engine cannot be loaded; `cargo build --release -p sleeve-torch` builds it. Tried:{}",
             list.concat()
         ))
     })?;
@@ -40,7 +40,7 @@ pub(super) fn torch() -> Result<Library> {
     Ok(library)
 }
 
-/// Looks for the plugin `file`; where it is not found, every place and what was wrong there.
+/// Searches for the plugin `file`. The error lists every place and the reason.
 fn look(
     file: &str,
     named: Option<OsString>,
@@ -71,15 +71,15 @@ fn look(
     from_library_path(file, library_path, &mut tried).ok_or(tried)
 }
 
-/// Folders beside a program or shared library: its own; `lib` where it is a program in a `bin`; and cargo's folders
-/// for a profile, where it is one of cargo's examples or tests.
+/// The folders that belong to a program or shared library: its own; `lib` for a program in `bin`; and cargo's folders
+/// of the profile for one of cargo's examples or tests.
 fn beside(own: &Path) -> Vec<PathBuf> {
     let Some(folder) = own.parent() else { return Vec::new() };
     let mut folders = vec![folder.to_owned()];
     if let Some(above) = folder.parent() {
         match folder.file_name().and_then(|name| name.to_str()) {
             Some("bin") => folders.push(above.join("lib")),
-            // What cargo builds along the way for something else it leaves in `deps` alone.
+            // Cargo leaves libraries that it built as dependencies in `deps` only.
             Some("examples") => folders.extend([above.join("deps"), above.to_owned()]),
             Some("deps") => folders.push(above.to_owned()),
             _ => {}
@@ -88,7 +88,7 @@ fn beside(own: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Looks through the library path: its absolute entries, and then the folders that the system knows.
+/// Searches the library path: its absolute entries, then the system's folders.
 fn from_library_path(
     file: &str,
     entries: Option<OsString>,
@@ -105,7 +105,7 @@ fn from_library_path(
             }
         }
     }
-    // The loader takes an empty or relative entry for the working directory's.
+    // To the loader, an empty or relative entry means the working directory.
     if entries.iter().any(|entry| !entry.is_absolute()) {
         let why = "not searched: LD_LIBRARY_PATH has an empty or relative entry";
         tried.push(("the system's library path".into(), why.into()));
@@ -120,7 +120,7 @@ fn from_library_path(
     }
 }
 
-/// A variable that may name code to load; none for programs that run with more rights than their user.
+/// An environment variable that may name code to load; ignored in programs that run with more rights than their user.
 fn environment(name: &str) -> Option<OsString> {
     #[cfg(target_os = "linux")]
     {
@@ -146,7 +146,7 @@ fn own_file() -> Option<PathBuf> {
                 Some(std::ffi::CStr::from_ptr(info.dli_fname).to_owned())
             }
         };
-        // For the program itself it is what it was called by, which may be relative or a bare name.
+        // For the program itself it is the name it was started by, which may be relative or without a folder.
         let path = name.map(|name| {
             use std::os::unix::ffi::OsStrExt;
             PathBuf::from(std::ffi::OsStr::from_bytes(name.as_bytes()))

@@ -1,4 +1,4 @@
-//! A plugin that has been loaded.
+//! A loaded plugin.
 
 use std::collections::HashMap;
 use std::ffi::c_char;
@@ -9,11 +9,10 @@ use super::find;
 use crate::{Error, Result};
 use sleeve_plugin_abi::{self as abi, Entry, Host, Message, Plugin, Request, Status};
 
-/// What is said of the library to every plugin.
+/// The host interface that is passed to every plugin.
 static HOST: Host = Host { size: size_of::<Host>() as u32, version: abi::VERSION, log };
 
-/// A plugin's functions. Once loaded a plugin stays: what it brings along (libtorch, CUDA) cannot be unloaded
-/// safely.
+/// A loaded plugin. It is never unloaded, because libtorch and CUDA cannot be unloaded safely.
 #[derive(Clone, Copy)]
 pub struct Library {
     plugin: &'static Plugin,
@@ -21,14 +20,14 @@ pub struct Library {
 }
 
 impl Library {
-    /// The plugin that runs TorchScript, found and loaded at the first call.
+    /// The plugin that runs TorchScript, found and loaded on the first call.
     ///
-    /// It is looked for in `SLEEVE_TORCH_ENGINE` (an absolute path of a file; then nowhere else), beside the shared
-    /// library or program that this code is part of, and in the system's library path; never in the
-    /// working directory.
+    /// If the environment variable `SLEEVE_TORCH_ENGINE` is set, it is the absolute path of the plugin, and nothing
+    /// else is searched. Otherwise the folder of the shared library or program that contains this code is searched,
+    /// then the system's library path; never the working directory.
     ///
     /// # Errors
-    /// `Unavailable`, with every place and what was wrong there.
+    /// `Unavailable`, with every place that was searched and the reason.
     pub fn torch() -> Result<Self> {
         find::torch()
     }
@@ -36,11 +35,11 @@ impl Library {
     /// The plugin in a file.
     ///
     /// # Errors
-    /// `Unavailable` with the reason: no such file, no plugin, or one for another version of this library.
+    /// `Unavailable` with the reason: no such file, not a plugin, or one for another version of this library.
     pub fn load(path: &Path) -> Result<Self> {
         if !path.is_absolute() {
             return Err(Error::Unavailable(format!(
-                "engine {}: a plugin is named by its absolute path",
+                "engine {}: the path of a plugin must be absolute",
                 path.display()
             )));
         }
@@ -48,7 +47,7 @@ impl Library {
             .map_err(|reason| Error::Unavailable(format!("engine {}: {reason}", path.display())))
     }
 
-    /// Loads what the system's loader understands: a path, or a bare name for its own search.
+    /// Loads a plugin by path, or by file name with the system's search.
     pub(super) fn load_named(name: &Path) -> Result<Self, String> {
         static LOADED: Mutex<Option<HashMap<PathBuf, Library>>> = Mutex::new(None);
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,9 +56,10 @@ impl Library {
             return Ok(*library);
         }
         let code = open_code(name).map_err(|error| reason(&error))?;
-        // SAFETY: a function of this name has this type, by the interface's own words.
+        // SAFETY: a function of this name has this type, as the interface defines.
         let entry = unsafe { code.get::<Entry>(abi::ENTRY) };
-        let entry = entry.map_err(|_| format!("no engine: it has no {}", abi::ENTRY.to_string_lossy()))?;
+        let entry =
+            entry.map_err(|_| format!("not an engine plugin: it has no {}", abi::ENTRY.to_string_lossy()))?;
         // SAFETY: the entry takes the host, which is static.
         let plugin = unsafe { entry(&HOST) };
         // SAFETY: it returns a table that lives as long as the process, or NULL.
@@ -72,12 +72,12 @@ impl Library {
         Ok(library)
     }
 
-    /// Where it was loaded from, as the loader was told.
+    /// The path or file name it was loaded by.
     pub fn path(&self) -> &'static Path {
         self.path
     }
 
-    /// What it is, in its own words.
+    /// The plugin's description of itself.
     pub fn describe(&self) -> String {
         text(|message| {
             // SAFETY: the message is valid for the call.
@@ -107,13 +107,13 @@ impl Library {
         self.plugin
     }
 
-    /// Opens an engine; what was wrong comes with its status.
+    /// Opens an engine; an error has a status and a message.
     pub(super) fn open(&self, request: &Request) -> Result<abi::Handle, (Status, String)> {
         let mut handle = std::ptr::null_mut();
         // SAFETY: the request and what it points to are valid for the call.
         call(|message| unsafe { (self.plugin.open)(request, &mut handle, message) })?;
         if handle.is_null() {
-            return Err((abi::FAILED, "the plugin gave no engine".into()));
+            return Err((abi::FAILED, "the plugin returned no engine".into()));
         }
         Ok(handle)
     }
@@ -125,7 +125,7 @@ impl std::fmt::Debug for Library {
     }
 }
 
-/// Loads a shared library with all that it needs: what is missing shows here, not at the first call of it.
+/// Loads a shared library with all its dependencies, so that a missing one is an error here and not at the first call.
 fn open_code(name: &Path) -> Result<libloading::Library, libloading::Error> {
     // SAFETY: the file is one that the user installed or named as an engine; its initialisers run.
     #[cfg(unix)]
@@ -140,19 +140,19 @@ fn open_code(name: &Path) -> Result<libloading::Library, libloading::Error> {
     }
 }
 
-/// The loader's own words, which lie below what the error says of itself.
+/// The loader's own message, which is the source of the error.
 fn reason(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), reason)
 }
 
-/// A table whose version and size are this library's.
+/// Checks that a table has this library's version and size.
 ///
 /// # Safety
 /// `plugin` is NULL, or points to a table whose first two fields are as in every version and which lives as
 /// long as the process.
 unsafe fn checked(plugin: *const Plugin) -> Result<&'static Plugin, String> {
     if plugin.is_null() {
-        return Err("the plugin could not start".into());
+        return Err("the plugin could not be initialised".into());
     }
     // SAFETY: as the caller promises; only these two fields are read before the version is known.
     let (size, version) = unsafe { ((*plugin).size, (*plugin).version) };
@@ -165,7 +165,7 @@ unsafe fn checked(plugin: *const Plugin) -> Result<&'static Plugin, String> {
     }
     if size as usize != size_of::<Plugin>() {
         return Err(format!(
-            "the plugin's table has {size} bytes where version {version} has {}: it was not compiled for it",
+            "the plugin's table has {size} bytes, but version {version} has {}: the plugin was compiled for another one",
             size_of::<Plugin>()
         ));
     }
@@ -173,18 +173,18 @@ unsafe fn checked(plugin: *const Plugin) -> Result<&'static Plugin, String> {
     Ok(unsafe { &*plugin })
 }
 
-/// Calls a function that writes a message; where it fails, its status and what it wrote.
+/// Calls a function that writes a message; an error has its status and that message.
 pub(super) fn call(function: impl FnOnce(*mut Message) -> Status) -> Result<(), (Status, String)> {
     let mut status = abi::OK;
-    let said = text(|message| status = function(message));
+    let message = text(|message| status = function(message));
     if status == abi::OK {
         return Ok(());
     }
-    let said = if said.is_empty() { format!("status {status}, without a word") } else { said };
-    Err((status, said))
+    let message = if message.is_empty() { format!("status {status}, without a message") } else { message };
+    Err((status, message))
 }
 
-/// The text that a function writes.
+/// Collects the text that a function writes.
 pub(super) fn text(function: impl FnOnce(*mut Message)) -> String {
     let mut room = vec![0u8; 16 << 10];
     let mut message = Message { data: room.as_mut_ptr().cast::<c_char>(), capacity: room.len(), length: 0 };
@@ -193,12 +193,12 @@ pub(super) fn text(function: impl FnOnce(*mut Message)) -> String {
     String::from_utf8_lossy(&room).trim().to_owned()
 }
 
-/// A plugin's words into the log.
+/// Writes a plugin's message to the log.
 unsafe extern "C" fn log(level: u32, text: *const c_char, length: usize) {
     if text.is_null() || length > 1 << 20 {
         return;
     }
-    // SAFETY: the plugin promises so many bytes for the call.
+    // SAFETY: the plugin guarantees `length` bytes for the call.
     let text = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) };
     let level = match level {
         abi::LOG_ERROR => log::Level::Error,

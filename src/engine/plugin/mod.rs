@@ -1,8 +1,8 @@
-//! Engines in shared libraries of their own, loaded when a model or a device asks for one.
+//! Engines in separate shared libraries, loaded when a model or a device needs one.
 //!
-//! The library itself links nothing large: one installed copy serves machines with and without libtorch.
-//! The crate `sleeve-plugin-abi` is what a plugin implements, `find` where it is looked for, `library` the loaded plugin, `engine` an
-//! engine of it behind the trait [`Engine`](super::Engine).
+//! The library itself does not link libtorch, so one installed copy works on machines with and without it. A plugin
+//! implements the interface of the crate `sleeve-plugin-abi`. [`Library`] is a loaded plugin, [`PluginEngine`] an
+//! engine of it with the trait [`Engine`](super::Engine).
 
 mod engine;
 mod find;

@@ -51,16 +51,16 @@ unsafe extern "C" {
         rate: u32,
         channels: u32,
         capacity: usize,
-        pusher: *mut Handle,
-        puller: *mut Handle,
+        writer: *mut Handle,
+        reader: *mut Handle,
     ) -> i32;
-    fn sleeve_pusher_push(pusher: Handle, samples: *const f32, frames: usize, taken: *mut usize) -> i32;
-    fn sleeve_pusher_finish(pusher: Handle) -> i32;
-    fn sleeve_pusher_reset(pusher: Handle) -> i32;
-    fn sleeve_pusher_free(pusher: Handle);
-    fn sleeve_puller_pull(puller: Handle) -> i32;
-    fn sleeve_puller_output(puller: Handle, index: usize, values: *mut *const f32, dim: *mut usize) -> i32;
-    fn sleeve_puller_free(puller: Handle);
+    fn sleeve_stream_writer_write(writer: Handle, samples: *const f32, frames: usize, taken: *mut usize) -> i32;
+    fn sleeve_stream_writer_finish(writer: Handle) -> i32;
+    fn sleeve_stream_writer_reset(writer: Handle) -> i32;
+    fn sleeve_stream_writer_free(writer: Handle);
+    fn sleeve_stream_reader_next(reader: Handle) -> i32;
+    fn sleeve_stream_reader_output(reader: Handle, index: usize, values: *mut *const f32, dim: *mut usize) -> i32;
+    fn sleeve_stream_reader_free(reader: Handle);
     fn sleeve_last_error(buffer: *mut c_char, size: usize) -> usize;
 }
 
@@ -78,7 +78,7 @@ enum Call {
     Push { values: Vec<f32>, claimed: usize, truthful: bool },
     Finish,
     Reset,
-    Pull,
+    Next,
     Error(u8),
     Free(u8),
 }
@@ -89,8 +89,8 @@ struct World {
     options: Option<Handle>,
     extractor: Option<Handle>,
     analysis: Option<Handle>,
-    pusher: Option<(Handle, usize)>,
-    puller: Option<Handle>,
+    writer: Option<(Handle, usize)>,
+    reader: Option<Handle>,
 }
 
 fn or_null(handle: Option<Handle>) -> Handle {
@@ -188,26 +188,26 @@ fn run(world: &mut World, call: Call) {
                 let new = made(|out| {
                     sleeve_stream_new(or_null(world.extractor), rate, channels, capacity, out, &mut other)
                 });
-                if let Some((old, _)) = world.pusher.take() {
-                    sleeve_pusher_free(old);
+                if let Some((old, _)) = world.writer.take() {
+                    sleeve_stream_writer_free(old);
                 }
-                replace(&mut world.puller, new.map(|_| other), sleeve_puller_free);
-                world.pusher = new.map(|pusher| (pusher, channels as usize));
+                replace(&mut world.reader, new.map(|_| other), sleeve_stream_reader_free);
+                world.writer = new.map(|writer| (writer, channels as usize));
             }
             Call::Push { values, claimed, truthful } => {
-                let (pusher, channels) = world.pusher.unwrap_or((null_mut(), 1));
+                let (writer, channels) = world.writer.unwrap_or((null_mut(), 1));
                 let frames = length(&values, channels, claimed, truthful);
                 let mut taken = 0;
-                fine(sleeve_pusher_push(pusher, values.as_ptr(), frames, &mut taken));
+                fine(sleeve_stream_writer_write(writer, values.as_ptr(), frames, &mut taken));
                 assert!(taken <= frames);
             }
-            Call::Finish => fine(sleeve_pusher_finish(world.pusher.map_or(null_mut(), |(pusher, _)| pusher))),
-            Call::Reset => fine(sleeve_pusher_reset(world.pusher.map_or(null_mut(), |(pusher, _)| pusher))),
-            Call::Pull => {
-                let puller = or_null(world.puller);
-                fine(sleeve_puller_pull(puller));
+            Call::Finish => fine(sleeve_stream_writer_finish(world.writer.map_or(null_mut(), |(writer, _)| writer))),
+            Call::Reset => fine(sleeve_stream_writer_reset(world.writer.map_or(null_mut(), |(writer, _)| writer))),
+            Call::Next => {
+                let reader = or_null(world.reader);
+                fine(sleeve_stream_reader_next(reader));
                 let (mut values, mut dim) = (null(), 0);
-                if sleeve_puller_output(puller, 0, &mut values, &mut dim) == 0 {
+                if sleeve_stream_reader_output(reader, 0, &mut values, &mut dim) == 0 {
                     std::hint::black_box(std::slice::from_raw_parts(values, dim).iter().sum::<f32>());
                 }
             }
@@ -221,10 +221,10 @@ fn run(world: &mut World, call: Call) {
                 1 => replace(&mut world.options, None, sleeve_options_free),
                 2 => replace(&mut world.extractor, None, sleeve_extractor_free),
                 3 => replace(&mut world.analysis, None, sleeve_analysis_free),
-                4 => replace(&mut world.puller, None, sleeve_puller_free),
+                4 => replace(&mut world.reader, None, sleeve_stream_reader_free),
                 _ => {
-                    if let Some((pusher, _)) = world.pusher.take() {
-                        sleeve_pusher_free(pusher);
+                    if let Some((writer, _)) = world.writer.take() {
+                        sleeve_stream_writer_free(writer);
                     }
                 }
             },

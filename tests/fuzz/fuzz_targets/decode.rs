@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use sleeve::audio::{AudioReader, MonoReader, Resampler};
 
 /// Enough to get through every state of a decoder; a few bytes of FLAC can say a minute of silence.
-const MOST_SAMPLES: usize = 1 << 22;
+const MAX_SAMPLES: usize = 1 << 22;
 
 fuzz_target!(|bytes: &[u8]| {
     // Panics of decoders are contained by the reader, and libFuzzer's hook would abort before that.
@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(claimed.channels > 0 && claimed.sample_rate > 0);
     let Ok(mut reader) = MonoReader::new(reader, 16_000, Resampler::Linear) else { return };
     let (mut samples, mut total) = (Vec::new(), 0);
-    while total < MOST_SAMPLES {
+    while total < MAX_SAMPLES {
         samples.clear();
         match reader.read(&mut samples) {
             Ok(0) | Err(_) => break,

@@ -24,7 +24,7 @@ fuzz_target!(
 fn open_and_run(data: &[u8]) {
     let Ok(model) = Model::from_bytes("fuzz", data, None) else { return };
     for engine in [EngineChoice::Auto, EngineChoice::Onnx] {
-        let options = EngineOptions { engine, threads: 1, ..Default::default() };
+        let options = EngineOptions::default().engine(engine).threads(1);
         let Ok(engine) = model.engine(&options) else { continue };
         let width = engine.input().len();
         if width > 1 << 16 || engine.outputs().iter().any(|output| output.dim > 1 << 16) {

@@ -88,7 +88,7 @@ mod tests {
             let index = model.output_named(output).unwrap();
             let mut values = vec![0.0; model.outputs()[index].dim];
             let patch: Vec<f32> = (0..187 * 96).map(|at| (at % 23) as f32 / 9.0).collect();
-            let engine = model.engine(&EngineOptions { threads: 1, ..EngineOptions::default() }).unwrap();
+            let engine = model.engine(&EngineOptions::default().threads(1)).unwrap();
             engine.run(&patch, 1, &mut [(index, &mut values)]).unwrap();
             Array1::from_iter(values.into_iter().map(f64::from))
         };

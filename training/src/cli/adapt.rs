@@ -112,7 +112,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return Err(Error::format(path, "not an .onnx file"));
     }
     let model = Model::open(path)?;
-    let engine = EngineOptions { threads: 1, ..EngineOptions::default() };
+    let engine = EngineOptions::default().threads(1);
     let encoder: Box<dyn Encoder> = Box::new(ModelEncoder::of(&model, None, &engine)?);
     let index = model.output(sleeve::engine::Purpose::Embeddings).expect("the encoder has found it");
     let output = model.outputs()[index].name.clone();

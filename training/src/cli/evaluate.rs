@@ -177,7 +177,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     // What reads embeddings and resamples tracks.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     pool.map_err(|error| Error::InvalidArgument(format!("{threads} threads cannot be had: {error}")))?;
-    let options = EngineOptions { device: arguments.device.clone(), threads, ..EngineOptions::default() };
+    let options = EngineOptions::default().device(arguments.device.clone()).threads(threads);
     let mut encoders = open_all(&arguments.models, &options)?;
     let stacks = match arguments.all_combinations {
         true => combinations(stacked, stacked),

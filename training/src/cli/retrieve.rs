@@ -186,7 +186,7 @@ const FOLD: &str = "{}";
 /// The encoders that hear a fold.
 fn encoders(names: &[String], fold: usize) -> Result<Vec<Box<dyn Encoder>>> {
     let names: Vec<String> = names.iter().map(|name| name.replace(FOLD, &fold.to_string())).collect();
-    open::open_all(&names, &EngineOptions { threads: 1, ..EngineOptions::default() })
+    open::open_all(&names, &EngineOptions::default().threads(1))
 }
 
 /// What the encoders are called in tables; with a k for what differs where each fold has its own.

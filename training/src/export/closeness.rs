@@ -61,7 +61,7 @@ fn patches(folder: &Path) -> Result<Vec<f32>> {
 }
 
 fn embeddings(model: &Model, patches: &[f32]) -> Result<Vec<f32>> {
-    let options = EngineOptions { engine: EngineChoice::Effnet, ..EngineOptions::default() };
+    let options = EngineOptions::default().engine(EngineChoice::Effnet);
     let index = model.output_named(super::onnx::EMBEDDINGS).expect("every exported network has them");
     let mut embeddings = vec![0.0; PATCHES * EMBEDDING];
     model.engine(&options)?.run(patches, PATCHES, &mut [(index, &mut embeddings)])?;

@@ -263,7 +263,7 @@ fn opened(path: &Path, bytes: &[u8], json: &str) -> Result<Model> {
     if let [warning, ..] = model.warnings() {
         return Err(wrong(warning.clone()));
     }
-    let options = EngineOptions { engine: EngineChoice::Effnet, threads: 1, ..EngineOptions::default() };
+    let options = EngineOptions::default().engine(EngineChoice::Effnet).threads(1);
     model.engine(&options).map_err(|error| wrong(error.to_string()))?;
     Ok(model)
 }

@@ -24,7 +24,7 @@ fn small() -> PathBuf {
 }
 
 fn options() -> EngineOptions {
-    EngineOptions { threads: 1, ..EngineOptions::default() }
+    EngineOptions::default().threads(1)
 }
 
 /// The examples that the reference was made with.

@@ -46,7 +46,7 @@ fn refused(arguments: &[&str], folder: &Path, reason: &str) {
 
 /// All outputs of a model for the patches of `formula`.
 fn run(model: &Model, engine: EngineChoice) -> Vec<Vec<f32>> {
-    let options = EngineOptions { engine, threads: 1, ..EngineOptions::default() };
+    let options = EngineOptions::default().engine(engine).threads(1);
     let engine = model.engine(&options).unwrap();
     let patches = formula::patches(PATCHES);
     let mut outputs: Vec<Vec<f32>> =

@@ -95,7 +95,7 @@ fn forward(module: &CModule, count: usize) -> Vec<Vec<f32>> {
 
 /// The fused engine's outputs.
 fn fused() -> Vec<Vec<f32>> {
-    let engine = exported().model.engine(&EngineOptions { threads: 1, ..EngineOptions::default() }).unwrap();
+    let engine = exported().model.engine(&EngineOptions::default().threads(1)).unwrap();
     assert_eq!(engine.name(), "effnet");
     let mut outputs: Vec<Vec<f32>> = DIMS.iter().map(|dim| vec![0.0; PATCHES * dim]).collect();
     let mut slices: Vec<(usize, &mut [f32])> =

@@ -107,9 +107,9 @@ std::string tableMismatch(void* module, const char* name, const char* symbol, co
 // be larger, where the rest was not worth cutting off: so many do not lie about at once.
 constexpr std::size_t PIECES = 4096;
 
-// Objects are made so many at a time, until one has as little room as its class takes, but no more than MOST: each of a
+// Objects are made so many at a time, until one has as little room as its class takes, but no more than MAX: each of a
 // streaming algorithm's comes with its buffers.
-constexpr std::size_t OBJECTS = 16, MOST = 128;
+constexpr std::size_t OBJECTS = 16, MAX = 128;
 
 // The least that the allocator sets aside for so many bytes.
 std::size_t leastRoom(std::size_t size) {
@@ -138,7 +138,7 @@ std::string objects(void* module, const char* name, const char* symbol, std::siz
       theirs.push_back(reinterpret_cast<Base* (*)()>(function)());
       found = std::min(found, malloc_usable_size(theirs.back()));
     }
-  } while (found > expected && theirs.size() < MOST);
+  } while (found > expected && theirs.size() < MAX);
   if (found != expected) {
     return std::string("an object of ") + name + " has room for " + std::to_string(found) + " bytes, not " +
            std::to_string(expected);

@@ -34,7 +34,7 @@ impl Sink for MeanOf {
 
 impl Writer for MeanOf {
     fn finish(mut self: Box<Self>) -> Result<Vec<PathBuf>> {
-        // Without a patch there is no mean: the file has no row.
+        // Without patches there is no mean, and the file has no row.
         if self.patches > 0 {
             let means: Vec<Array2<f32>> = self
                 .sums
@@ -45,7 +45,7 @@ impl Writer for MeanOf {
                 })
                 .collect();
             let views: Vec<ArrayView2<'_, f32>> = means.iter().map(|mean| mean.view()).collect();
-            self.inner.rows(&Rows { first: 0, times: &[0.0], outputs: &views })?;
+            self.inner.rows(&Rows::new(0, &[0.0], &views))?;
         }
         self.inner.finish()
     }

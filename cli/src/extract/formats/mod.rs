@@ -1,4 +1,4 @@
-//! Files of numbers: one writer a format, all written under a temporary name and renamed when whole.
+//! Output files: one writer per format. Files are written under a temporary name and renamed when complete.
 
 mod csv;
 mod json;
@@ -22,13 +22,13 @@ pub trait Writer: Sink {
     fn finish(self: Box<Self>) -> Result<Vec<PathBuf>>;
 }
 
-/// Where one extractor's rows for one recording go, and what they are called.
+/// The output files of one extractor for one recording.
 pub struct Target {
     /// The output directory joined with the input's name, ending included: `DIR/a/song.mp3`.
     stem: PathBuf,
-    /// The model's name, where several models write side by side.
+    /// The model's name, if there are several models.
     model: Option<String>,
-    /// What the rows hold.
+    /// The outputs in each row.
     outputs: Vec<OutputInfo>,
 }
 
@@ -41,7 +41,7 @@ impl Target {
         }
     }
 
-    /// `DIR/a/song.mp3.<suffix>`, with the model's name before it where there are several.
+    /// `DIR/a/song.mp3.<suffix>`, with the model's name before the suffix if there are several.
     fn file(&self, suffix: &str) -> PathBuf {
         let mut name = self.stem.file_name().unwrap_or_default().to_owned();
         if let Some(model) = &self.model {
@@ -53,7 +53,7 @@ impl Target {
         self.stem.with_file_name(name)
     }
 
-    /// Every file that a writer of this format gives its name.
+    /// Every file of this format.
     pub fn files(&self, format: Format) -> Vec<PathBuf> {
         match format {
             Format::Npy => self.labels().iter().map(|label| self.file(&format!("{label}.npy"))).collect(),
@@ -63,7 +63,7 @@ impl Target {
         }
     }
 
-    /// A short, unique name for each output: its purpose, a head's name before it, or else its tensor's.
+    /// A short, unique name for each output: its purpose (after the head's name), or its tensor's name.
     fn labels(&self) -> Vec<String> {
         let mut labels: Vec<String> = Vec::new();
         for output in &self.outputs {
@@ -81,7 +81,7 @@ impl Target {
         labels
     }
 
-    /// Each value's column name: `embeddings_0`, or `predictions:rock` where classes are known.
+    /// The column name of each value: `embeddings_0`, or `predictions:rock` if classes are known.
     fn columns(&self) -> Vec<String> {
         let mut columns = Vec::new();
         for (label, output) in self.labels().iter().zip(&self.outputs) {
@@ -97,7 +97,7 @@ impl Target {
 /// Opens a writer.
 pub fn writer(format: Format, mean: bool, target: Target) -> Result<Box<dyn Writer>> {
     if let Some(folder) = target.stem.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
     let dims: Vec<usize> = target.outputs.iter().map(|output| output.dim).collect();
     let writer: Box<dyn Writer> = match format {
@@ -107,12 +107,12 @@ pub fn writer(format: Format, mean: bool, target: Target) -> Result<Box<dyn Writ
         #[cfg(feature = "parquet")]
         Format::Parquet => Box::new(parquet::ParquetFile::create(&target)?),
         #[cfg(not(feature = "parquet"))]
-        Format::Parquet => unreachable!("refused before anything was read"),
+        Format::Parquet => unreachable!("refused before any file is read"),
     };
     Ok(if mean { Box::new(mean::MeanOf::new(dims, writer)) } else { writer })
 }
 
-/// A name without anything a file system or a table might trip over.
+/// A name with characters that are safe in file names and tables.
 fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' }).collect()
 }

@@ -1,6 +1,6 @@
 //! The header of a `.npy` file: a magic number, a version, a length, and a Python dictionary as text.
 
-/// How a value is stored; always little-endian.
+/// The type of the values, always little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dtype {
     /// Single precision, `<f4`.
@@ -10,7 +10,7 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// Bytes a value.
+    /// Bytes per value.
     pub const fn size(self) -> usize {
         match self {
             Self::F32 => 4,
@@ -35,7 +35,7 @@ pub(super) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// The magic number, the version, and the longer of the two forms of the text's length.
 pub(super) const PREFIX: usize = 12;
 
-/// What a header says.
+/// The content of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) dtype: Dtype,
@@ -119,7 +119,7 @@ impl Header {
     }
 }
 
-/// Takes the few kinds of Python literals that a header is made of off the front of a text.
+/// Parses the few kinds of Python literals that a header consists of.
 struct Scanner<'a> {
     rest: &'a str,
 }

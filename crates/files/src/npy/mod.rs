@@ -1,8 +1,7 @@
 //! NumPy arrays on disk: two-dimensional, of single or half precision, written row by row.
 //!
-//! [`NpyWriter`] needs to know neither the number of rows nor to hold them; [`NpyReader`] reads any rows
-//! of a file without the others, [`read_npy`] all of them. `numpy.load(path, mmap_mode="r")` opens the
-//! files in Python.
+//! [`NpyWriter`] does not need the number of rows in advance, nor keep them in memory. [`NpyReader`] reads any rows of
+//! a file, [`read_npy`] all of them. `numpy.load(path, mmap_mode="r")` opens the files in Python.
 
 mod header;
 mod reader;

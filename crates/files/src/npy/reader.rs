@@ -1,4 +1,4 @@
-//! Reading arrays that may come from anywhere.
+//! Reads arrays from untrusted files.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -12,9 +12,9 @@ use super::Dtype;
 use super::header::{Header, PREFIX};
 use crate::{Error, Result};
 
-/// An array on disk of which any rows can be read. Nothing is held but its shape.
+/// An array on disk whose rows can be read in any order. Only its shape is kept in memory.
 ///
-/// Two-dimensional arrays in C order of `float32` or `float16` are understood, as
+/// It supports two-dimensional arrays of `float32` or `float16` in C order, as
 /// [`NpyWriter`](super::NpyWriter) and NumPy write them; half precision is widened.
 #[derive(Debug)]
 pub struct NpyReader {
@@ -22,14 +22,14 @@ pub struct NpyReader {
     path: PathBuf,
     header: Header,
     data: u64,
-    /// Where the file stands, so that reading on needs no seek.
+    /// The position in the file, so that sequential reads need no seek.
     position: u64,
     bytes: Vec<u8>,
     halves: Vec<f16>,
 }
 
 impl NpyReader {
-    /// Opens an array and checks that the file is as long as its header says.
+    /// Opens an array and checks that the file has the length that its header states.
     ///
     /// # Errors
     /// `Io` if the file cannot be read; `Array` if it is not such an array, shorter or longer.
@@ -74,22 +74,22 @@ impl NpyReader {
         })
     }
 
-    /// Rows in the array.
+    /// The number of rows.
     pub fn rows(&self) -> usize {
         self.header.rows as usize
     }
 
-    /// Values in a row.
+    /// Values per row.
     pub fn cols(&self) -> usize {
         self.header.cols as usize
     }
 
-    /// How the values are stored.
+    /// The type of the values.
     pub fn dtype(&self) -> Dtype {
         self.header.dtype
     }
 
-    /// Reads the rows from `first` on into `values`, as many as it has room for.
+    /// Reads the rows from `first` on, as many as `values` holds.
     ///
     /// # Errors
     /// `InvalidArgument` if they are not all in the array or `values` ends within a row; `Io` if reading
@@ -111,7 +111,7 @@ impl NpyReader {
             )));
         }
         self.read_values(first as u64 * cols as u64, values).map_err(|error| {
-            // Where it stands now is not known.
+            // The position is unknown after an error.
             self.position = u64::MAX;
             Error::io(&self.path, error)
         })

@@ -1,4 +1,4 @@
-//! Writing an array whose number of rows is known only at the end.
+//! Writes arrays whose number of rows is known only at the end.
 
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
@@ -13,8 +13,8 @@ use crate::{Error, Result};
 
 /// Writes a two-dimensional array row by row, in constant memory.
 ///
-/// The file appears under its name on [`finish`](Self::finish), whole; dropped before that, it leaves
-/// nothing behind.
+/// The file is renamed to its final name by [`finish`](Self::finish). If the writer is dropped before that, no file is
+/// left.
 ///
 /// ```
 /// # use sleeve_files::npy::{Dtype, NpyWriter, read_npy};
@@ -36,23 +36,23 @@ pub struct NpyWriter {
 }
 
 impl NpyWriter {
-    /// Starts an array of `cols` values a row at `path`, stored as `dtype`. The folder must exist.
+    /// Creates an array with `cols` values per row at `path`. The folder must exist.
     ///
     /// # Errors
-    /// `InvalidArgument` if `cols` is 0; `Io` if the file cannot be made.
+    /// `InvalidArgument` if `cols` is 0; `Io` if the file cannot be created.
     pub fn create(path: impl AsRef<Path>, cols: usize, dtype: Dtype) -> Result<Self> {
         if cols == 0 {
             return Err(Error::InvalidArgument("an array's rows must hold at least one value".into()));
         }
         let mut file = AtomicFile::create(path)?;
         let header = Header { dtype, rows: 0, cols: cols as u64 };
-        // Its place is kept; the number of rows follows at the end.
+        // A placeholder: the number of rows is written at the end.
         file.write_all(&header.to_bytes()).map_err(|error| Error::io(file.path(), error))?;
         Ok(Self { file, header, halves: Vec::new(), bytes: Vec::new() })
     }
 
-    /// Appends rows: any whole number of them, none included. Half precision rounds to nearest, and what
-    /// is too large becomes infinite.
+    /// Appends any number of whole rows. Half precision rounds to nearest, and values that are too large become
+    /// infinite.
     ///
     /// # Errors
     /// `InvalidArgument` if `values` ends within a row; `Io` if it cannot be written.
@@ -64,7 +64,7 @@ impl NpyWriter {
                 values.len()
             )));
         }
-        // In pieces, so that one call with everything needs no second copy of everything.
+        // In pieces, so that a large call does not need a second copy of all values.
         for piece in values.chunks(1 << 16) {
             self.bytes.clear();
             match self.header.dtype {
@@ -86,10 +86,10 @@ impl NpyWriter {
         self.header.rows
     }
 
-    /// Completes the header, gives the file its name, and returns the number of rows.
+    /// Completes the header, renames the file to its final name, and returns the number of rows.
     ///
     /// # Errors
-    /// `Io` if that fails; nothing is left behind then.
+    /// `Io` if that fails; then no file is left.
     pub fn finish(mut self) -> Result<u64> {
         let header = self.header.to_bytes();
         let written = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(&header));

@@ -232,7 +232,7 @@ mod tests {
 
             let rows: Vec<f32> = (0..10).map(|at| (at as f32 * 0.7).sin()).collect();
             let mut found = [0.0; 6];
-            let engine = model.engine(&EngineOptions { threads: 1, ..Default::default() }).unwrap();
+            let engine = model.engine(&EngineOptions::default().threads(1)).unwrap();
             engine.run(&rows, 2, &mut [(0, &mut found)]).unwrap();
             for (row, found) in rows.chunks(5).zip(found.chunks(3)) {
                 let expected = plain(&head, row);

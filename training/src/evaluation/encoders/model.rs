@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     fn options() -> EngineOptions {
-        EngineOptions { threads: 1, ..EngineOptions::default() }
+        EngineOptions::default().threads(1)
     }
 
     #[test]

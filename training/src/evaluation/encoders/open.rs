@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn names_lead_to_encoders_or_say_what_is_wrong() {
-        let options = EngineOptions { threads: 1, ..EngineOptions::default() };
+        let options = EngineOptions::default().threads(1);
         let open = |name: &str| super::open(name, &options).map(|encoder| encoder.name().to_owned());
         assert_eq!(open("random:3").unwrap(), "random-3");
         assert_eq!(open("mtt-musicnn-1@dense").unwrap(), "mtt-musicnn-1@dense");
