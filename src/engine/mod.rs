@@ -6,6 +6,7 @@
 
 mod device;
 pub mod effnet;
+#[cfg(feature = "rten")]
 pub(crate) mod onnx;
 mod options;
 pub mod plugin;

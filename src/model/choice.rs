@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::parts::Parts;
 use crate::engine::effnet::EffnetEngine;
+#[cfg(feature = "rten")]
 use crate::engine::onnx::OnnxEngine;
 use crate::engine::plugin::{Library, PluginEngine};
 use crate::engine::{Device, Engine, EngineChoice, EngineOptions, OutputSpec, Precision};
@@ -71,8 +72,13 @@ fn on_cpu(parts: &Parts, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
             options.precision
         )));
     }
-    let network = onnx.network().map_err(|reason| Error::model(&parts.name, reason))?;
-    Ok(Arc::new(OnnxEngine::new(network, parts.input, parts.outputs.clone(), options)?))
+    #[cfg(feature = "rten")]
+    {
+        let network = onnx.network().map_err(|reason| Error::model(&parts.name, reason))?;
+        Ok(Arc::new(OnnxEngine::new(network, parts.input, parts.outputs.clone(), options)?))
+    }
+    #[cfg(not(feature = "rten"))]
+    Err(Error::Unavailable(format!("model {}: {}", parts.name, super::graph::WITHOUT_RTEN)))
 }
 
 /// CUDA through the plugin, or why not.

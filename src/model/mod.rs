@@ -4,6 +4,7 @@ mod bundled;
 mod choice;
 pub(crate) mod file;
 mod graph;
+#[cfg(feature = "rten")]
 mod load_once;
 mod metadata;
 mod open;
@@ -20,6 +21,7 @@ use crate::engine::{Engine, EngineOptions, InputSpec, OutputSpec, Purpose};
 use crate::{Error, Result};
 
 /// What `load_once` is built of; a test puts loom's in their place.
+#[cfg(feature = "rten")]
 mod sync {
     pub(super) use std::sync::{Arc, Mutex, PoisonError};
 }
