@@ -82,7 +82,14 @@ fn scan(
     // The modules that are open in this file, by the indentation of their `mod`.
     let mut open: Vec<usize> = Vec::new();
     let (mut is_test, mut is_gated, mut place) = (false, false, None);
+    let mut in_raw_string = false;
     for line in text.lines() {
+        // What stands in a raw string over several lines is no code.
+        if in_raw_string {
+            in_raw_string = !line.contains("\"#");
+            continue;
+        }
+        in_raw_string = line.rsplit_once("r#\"").is_some_and(|(_, rest)| !rest.contains("\"#"));
         let code = line.trim_start();
         let indentation = line.len() - code.len();
         if code == "}" && open.last() == Some(&indentation) {
@@ -164,6 +171,11 @@ mod tests {
             own.tests
                 .iter()
                 .any(|test| test.name == "test::found::tests::tests_are_found_with_their_modules")
+        );
+        // Behind a raw string with braces at the beginning of its lines.
+        let unit = programs.iter().find(|program| program.id == "sleeve").unwrap();
+        assert!(
+            unit.tests.iter().any(|test| test.name == "model::metadata::tests::everything_may_be_missing")
         );
         let library = programs.iter().find(|program| program.id == "sleeve-tests::library").unwrap();
         assert!(library.tests.iter().any(|test| test.name == "mel::parity::golden_files"));
