@@ -56,22 +56,40 @@ pub struct EmbeddingModel<'a> {
 impl Metadata {
     /// Reads a JSON document.
     ///
+    /// ```
+    /// use sleeve::model::Metadata;
+    ///
+    /// let metadata = Metadata::from_json(r#"{"name": "mine", "classes": ["calm", "loud"]}"#)?;
+    /// assert_eq!(metadata.classes(), ["calm", "loud"]);
+    /// assert!(Metadata::from_json(r#"{"classes": "calm"}"#).is_err());
+    /// # Ok::<(), sleeve::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// Where the text is no JSON object, or a key that matters holds something of another kind.
-    pub fn from_json(text: &str) -> Result<Self, String> {
+    /// `Model` where the text is no JSON object, or a key that matters holds something of another kind.
+    pub fn from_json(text: &str) -> Result<Self> {
+        Self::parse(text).map_err(|reason| Error::model("metadata", reason))
+    }
+
+    /// The same, with the reason alone: whoever knows the file's name says it.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         if text.len() as u64 > MAX_BYTES {
             return Err(format!("the metadata has {} bytes; at most {MAX_BYTES} are read", text.len()));
         }
         // A byte order mark is common in files that have been through other editors.
         let document = serde_json::from_str(text.trim_start_matches('\u{feff}'));
-        Self::from_document(document.map_err(|error| format!("no JSON object: {error}"))?)
+        Self::of_document(document.map_err(|error| format!("no JSON object: {error}"))?)
     }
 
     /// Takes a document made in code, such as `serde_json::json!({...})` gives.
     ///
     /// # Errors
-    /// A key that matters holds something of another kind.
-    pub fn from_document(document: Map<String, Value>) -> Result<Self, String> {
+    /// `Model` where a key that matters holds something of another kind.
+    pub fn from_document(document: Map<String, Value>) -> Result<Self> {
+        Self::of_document(document).map_err(|reason| Error::model("metadata", reason))
+    }
+
+    fn of_document(document: Map<String, Value>) -> Result<Self, String> {
         let classes = list(document.get("classes"), "classes")?
             .iter()
             .enumerate()
@@ -106,7 +124,7 @@ impl Metadata {
         let bytes = super::file::read_capped(path, MAX_BYTES)?;
         let text = std::str::from_utf8(&bytes);
         let text = text.map_err(|_| Error::model(path.display().to_string(), "the metadata is not UTF-8"))?;
-        Self::from_json(text).map_err(|reason| Error::model(path.display().to_string(), reason))
+        Self::parse(text).map_err(|reason| Error::model(path.display().to_string(), reason))
     }
 
     /// The document as text, indented, with its keys in the order they were read in, and a final newline.
@@ -182,9 +200,9 @@ impl Metadata {
 }
 
 impl TryFrom<Map<String, Value>> for Metadata {
-    type Error = String;
+    type Error = Error;
 
-    fn try_from(document: Map<String, Value>) -> Result<Self, String> {
+    fn try_from(document: Map<String, Value>) -> Result<Self> {
         Self::from_document(document)
     }
 }
@@ -310,7 +328,7 @@ mod tests {
             (r#"{"inference": {"sample_rate": -5}}"#, "inference.sample_rate is -5"),
             (r#"{"inference": {"sample_rate": 1e300}}"#, "inference.sample_rate"),
         ] {
-            let reason = Metadata::from_json(text).unwrap_err();
+            let reason = Metadata::from_json(text).unwrap_err().to_string();
             assert!(reason.contains(says), "{text}: {reason}");
         }
         // Deeper than any real file: refused, not recursed into.

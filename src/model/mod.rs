@@ -200,6 +200,7 @@ impl Model {
         choice::engine(&self.parts, options)
     }
 
+    /// For the packages of this workspace, and not covered by semantic versioning.
     /// The model as a TorchScript file (`.pt`): libtorch opens it on any device, and it computes in the type that its
     /// module is cast to. For an EfficientNet-B0, and for graphs of the operators that MusiCNN is made of.
     ///
@@ -209,6 +210,7 @@ impl Model {
     ///
     /// # Errors
     /// `Model` for a network that is neither, with what it has that cannot be written.
+    #[doc(hidden)]
     pub fn to_torchscript(&self) -> Result<Vec<u8>> {
         self.parts.to_torchscript()
     }

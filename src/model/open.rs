@@ -83,7 +83,7 @@ pub fn bundled(name: &str) -> Result<Found> {
 
 /// A model from memory: the bytes of a graph or of a TorchScript file, and the text of its metadata.
 pub fn in_memory(name: &str, file: Bytes, json: Option<&str>) -> Result<Found> {
-    let metadata = json.map(Metadata::from_json).transpose();
+    let metadata = json.map(Metadata::parse).transpose();
     let metadata = metadata.map_err(|reason| Error::model(name, format!("metadata: {reason}")))?;
     // TorchScript is a zip archive, which ONNX never begins like.
     let network = match file.starts_with(b"PK\x03\x04") {

@@ -206,11 +206,13 @@ impl EffnetEngine {
         Workspace::new(&self.plan).bytes()
     }
 
+    /// For the benchmarks of this workspace, and not covered by semantic versioning.
     /// Runs patches on the calling thread alone and says how many nanoseconds each block spent in each
     /// stage. The last row is the head (as `Fill`) and what follows the pooling (as `Project`).
     ///
     /// # Errors
     /// As for [`Engine::run`].
+    #[doc(hidden)]
     pub fn run_timed(
         &self,
         input: &[f32],

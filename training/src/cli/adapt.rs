@@ -147,7 +147,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
     let bytes = adapted(&bytes, &output, &adaptation).map_err(|reason| Error::format(path, reason))?;
     let document = metadata(&model, name, &output, more);
-    let json = Metadata::from_document(document).map_err(Error::InvalidArgument)?.to_json();
+    let json = Metadata::from_document(document)?.to_json();
     Model::from_bytes(name, bytes.clone(), Some(&json))?.engine(&engine)?;
     atomic::write(&graph_file, &bytes)?;
     atomic::write(&json_file, json.as_bytes())?;

@@ -148,7 +148,7 @@ fn made(source: &Source, options: &Options) -> Result<Made> {
             (description, weights, document)
         }
     };
-    let json = Metadata::from_document(document).map_err(Error::InvalidArgument)?.to_json();
+    let json = Metadata::from_document(document)?.to_json();
     let description = serde_json::to_string(&description).expect("a description can be written as JSON");
     let place = folder.join(format!("{name}.onnx"));
     let before = compared_on.map(|_| onnx::file(&weights, name, &description));
@@ -195,7 +195,7 @@ fn torchscript_of(path: &Path, options: &Options) -> Result<Made> {
     } else {
         document_of(path, &published::read(path)?.0, options)?
     };
-    let json = Metadata::from_document(document).map_err(Error::InvalidArgument)?.to_json();
+    let json = Metadata::from_document(document)?.to_json();
     let bytes = model.to_torchscript().map_err(|error| not_written(folder, name, Format::Pt, &error))?;
     let files = vec![(folder.join(format!("{name}.pt")), bytes)];
     Ok(Made { json, files, rounding: 0.0, storage: Storage::Half, closeness: None })

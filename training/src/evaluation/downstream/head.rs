@@ -143,8 +143,7 @@ pub fn save(head: &Head, path: &Path, about: &About) -> Result<[PathBuf; 2]> {
     let [path, described] = files(path);
     let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
     let bytes = head.onnx(&name)?;
-    let json =
-        Metadata::from_document(document(&name, head, about)).map_err(Error::InvalidArgument)?.to_json();
+    let json = Metadata::from_document(document(&name, head, about))?.to_json();
     let model = Model::from_bytes(&path.display().to_string(), bytes.clone(), Some(&json))?;
     if let [warning, ..] = model.warnings() {
         return Err(Error::format(&path, format!("not written: {warning}")));
