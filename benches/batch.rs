@@ -1,9 +1,9 @@
-//! Many clips in full batches beside one file at a time, both on two threads: `cargo xtask bench batch`.
+//! Batch extraction of many clips compared with one file at a time, both on two threads: `cargo xtask bench batch`.
 //!
 //! 200 clips of 10 to 40 s, cut from the recordings of `examples/audio/` into MP3, Vorbis, FLAC and WAV. One file at a
-//! time is `Extractor::run_file` with two threads; the batch extractor has two workers. Both sides take turns and the
-//! medians of the rounds are compared. Besides the default model, an EfficientNet-B0 with random weights is run, which
-//! `tests/peers/make_effnet.py` makes.
+//! time is `Extractor::run_file` with two threads; the batch extractor has two workers. Both sides take turns, and the
+//! medians of the rounds are compared. The models are the default one and an EfficientNet-B0 with random weights from
+//! `tests/peers/make_effnet.py`.
 //!
 //! - `--rounds N`: turns of each side (default 5)
 //! - `--clips N`: clips (default 200)
@@ -66,7 +66,7 @@ fn race(model: &Model, clips: &[PathBuf], rounds: usize, threads: usize) -> Resu
     Ok(())
 }
 
-/// Seconds of audio, and a sum over all values that shows whether both sides did the same.
+/// Seconds of audio, and a sum over all values to check that both sides did the same.
 fn one_by_one(extractor: &Extractor, clips: &[PathBuf]) -> Result<(f64, f64)> {
     let (mut seconds, mut sum) = (0.0, Sum::default());
     for (recording, clip) in clips.iter().enumerate() {
@@ -82,7 +82,7 @@ fn together(batch: &BatchExtractor, clips: &[PathBuf]) -> Result<(f64, f64)> {
     Ok((totals.seconds, sum.total()))
 }
 
-/// A sum for each recording, in the order of its rows, and the sum of those.
+/// The sum of each recording, in the order of its rows, and the sum of all.
 #[derive(Default)]
 struct Sum(Vec<f64>);
 
@@ -96,7 +96,7 @@ impl Sum {
         Ok(())
     }
 
-    /// Rounded, because a recording's rows may be added up in other portions.
+    /// Rounded, because a recording's rows may be added in different groups.
     fn total(&self) -> f64 {
         (self.0.iter().sum::<f64>() * 1e3).round()
     }
@@ -114,7 +114,7 @@ impl BatchSink for Sum {
     }
 }
 
-/// Clips of 10 to 40 s, a format after the other.
+/// Clips of 10 to 40 s, cycling through the formats.
 fn clips(folder: &Path, count: usize) -> Result<Vec<PathBuf>> {
     let formats: [(&str, &[&str]); 4] = [
         ("mp3", &["-c:a", "libmp3lame", "-b:a", "192k"]),
@@ -127,7 +127,7 @@ fn clips(folder: &Path, count: usize) -> Result<Vec<PathBuf>> {
     for index in 0..count {
         let (ending, options) = formats[index % formats.len()];
         let path = folder.join(format!("{index}.{ending}"));
-        // Every length from 10 to 40 s alike, in no order.
+        // Lengths spread evenly over 10 to 40 s, in mixed order.
         let (seconds, start) = (10 + index * 13 % 31, index * 7 % 20);
         let status = Command::new("ffmpeg")
             .args(["-v", "error", "-stream_loop", "-1", "-i"])
@@ -136,14 +136,14 @@ fn clips(folder: &Path, count: usize) -> Result<Vec<PathBuf>> {
             .args(options)
             .arg(&path)
             .status()
-            .context("ffmpeg makes the clips")?;
-        ensure!(status.success(), "ffmpeg could not make {}", path.display());
+            .context("ffmpeg encodes the clips")?;
+        ensure!(status.success(), "ffmpeg could not encode {}", path.display());
         made.push(path);
     }
     Ok(made)
 }
 
-/// An EfficientNet-B0 of random weights, as the tests and the other benchmark have it.
+/// An EfficientNet-B0 with random weights, as in the tests and the other benchmarks.
 fn effnet() -> Result<Model> {
     let folder = repository().join("target/effnet-bench");
     std::fs::create_dir_all(&folder)?;

@@ -1,9 +1,10 @@
-//! The torch engine on CUDA beside PyTorch, eager and compiled, and the whole way from files. Options:
+//! The torch engine on CUDA compared with PyTorch, eager and compiled; and `extract` from files on CUDA and CPU.
+//! Options:
 //!
 //! - `--seconds S`: how long each figure is measured (default 3)
-//! - `--clips N`: recordings of ten seconds for the whole way (default 1,000)
+//! - `--clips N`: recordings of ten seconds for `extract` (default 1,000)
 //!
-//! PyTorch is that of the Python that `SLEEVE_BENCH_PYTHON` names, else of `python3`.
+//! PyTorch is run by the Python `SLEEVE_BENCH_PYTHON`, by default `python3`.
 
 use std::fs;
 use std::path::Path;
@@ -58,7 +59,7 @@ fn main() -> Result<()> {
     whole_way(&stem, folder.path(), clips)
 }
 
-/// Makes a network with random weights, as ONNX and as TorchScript.
+/// Writes a network with random weights, as ONNX and as TorchScript.
 fn prepare(stem: &Path) -> Result<()> {
     let python = repository().join("target/peers/bin/python");
     let script = repository().join("tests/peers/make_effnet.py");
@@ -80,7 +81,7 @@ fn ours(stem: &Path, precision: Precision, batch: usize, seconds: f64) -> Result
         .precision(precision)
         .batch_size(Some(batch));
     let engine = Model::open(stem)?.engine(&options)?;
-    // Enough batches a call for two to be in flight.
+    // Enough batches per call that two can run at once.
     let rows = 8 * batch;
     let patches: Vec<f32> = (0..rows * PATCH).map(|i| (i * 31 % 1013) as f32 / 1013.0).collect();
     let dims: Vec<usize> = engine.outputs().iter().map(|output| output.dim).collect();
@@ -99,7 +100,7 @@ fn ours(stem: &Path, precision: Precision, batch: usize, seconds: f64) -> Result
     Ok(count as f64 / start.elapsed().as_secs_f64())
 }
 
-/// The same of PyTorch, eager and compiled.
+/// The same for PyTorch, eager and compiled.
 fn pytorch(file: &Path, precision: Precision, batch: usize, seconds: f64) -> Result<(f64, f64)> {
     let python = std::env::var_os("SLEEVE_BENCH_PYTHON").unwrap_or_else(|| "python3".into());
     let script = repository().join("benches/peers/torch_patches.py");
@@ -110,7 +111,7 @@ fn pytorch(file: &Path, precision: Precision, batch: usize, seconds: f64) -> Res
     let figure = |name: &str| -> Result<f64> {
         let line = said.lines().find_map(|line| line.strip_prefix(name));
         let line = line.with_context(|| {
-            format!("PyTorch gave no figure:\n{}", String::from_utf8_lossy(&output.stderr))
+            format!("PyTorch printed no figure:\n{}", String::from_utf8_lossy(&output.stderr))
         })?;
         Ok(line.trim().parse()?)
     };
@@ -124,7 +125,7 @@ fn whole_way(stem: &Path, folder: &Path, clips: usize) -> Result<()> {
     for clip in 0..clips {
         fs::write(audio.join(format!("{clip:04}.wav")), tone(clip))?;
     }
-    println!("{clips} clips of ten seconds, from WAV files to .npy files");
+    println!("{clips} clips of ten seconds, WAV files to .npy files");
     let mut reference = None;
     for (device, precision) in [("cpu", "f32"), ("cuda", "f32"), ("cuda", "fp16")] {
         let target = folder.join(format!("{device}-{precision}"));

@@ -1,8 +1,8 @@
-//! Decoding and resampling beside Essentia's `MonoLoader`, in one run: `cargo xtask bench decode`.
+//! Decoding and resampling compared with Essentia's `MonoLoader`, in one run: `cargo xtask bench decode`.
 //!
 //! Three minutes of real music (the recordings of `examples/audio/`, looped by ffmpeg) as stereo MP3 and as mono and
-//! stereo Vorbis. Both sides take turns, each is measured in CPU time of its whole process, and the median counts.
-//! `MonoLoader` runs at `resampleQuality=4`, which is the same work: decode, downmix, interpolate to 16 kHz.
+//! stereo Vorbis. Both sides take turns. The CPU time of the whole process is measured, and medians are compared.
+//! `MonoLoader` runs with `resampleQuality=4`, which is the same work: decode, downmix, interpolate to 16 kHz.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ fn main() -> Result<()> {
             times[0].push(timed(|| decode(&path))?);
             times[1].push(timed(|| convert(&path, Resampler::Linear))?);
             times[2].push(timed(|| convert(&path, Resampler::Sinc))?);
-            // `MonoLoader` does not know Opus, and does not survive being asked.
+            // `MonoLoader` does not support Opus, and crashes on it.
             if let Some(peer) = peer.as_mut().filter(|_| !name.starts_with("Opus")) {
                 times[3].push(peer.load(&path)?);
             }
@@ -46,7 +46,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The recordings, as long as a song and in the formats to be raced.
+/// The recordings, as long as a song, in the formats to compare.
 fn fixtures(folder: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
     let audio = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/audio");
     let make = |name: &'static str, source: &str, file: &str, options: &[&str]| {
@@ -58,8 +58,8 @@ fn fixtures(folder: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
             .args(options)
             .arg(&path)
             .status()
-            .context("ffmpeg makes the recordings")?;
-        ensure!(status.success(), "ffmpeg could not make {file}");
+            .context("ffmpeg encodes the recordings")?;
+        ensure!(status.success(), "ffmpeg could not encode {file}");
         Ok((name, path))
     };
     Ok(vec![
@@ -80,7 +80,7 @@ fn timed(work: impl FnOnce() -> Result<usize>) -> Result<f64> {
     Ok(cpu::process_seconds() - start)
 }
 
-/// Decodes alone, chunk by chunk.
+/// Only decodes, chunk by chunk.
 fn decode(path: &Path) -> Result<usize> {
     let mut reader = AudioReader::open(path)?;
     let (mut chunk, mut total) = (Vec::new(), 0);
@@ -93,7 +93,7 @@ fn decode(path: &Path) -> Result<usize> {
     }
 }
 
-/// Everything `MonoLoader` does; like it, keeps all samples.
+/// The same work as `MonoLoader`, including keeping all samples.
 fn convert(path: &Path, resampler: Resampler) -> Result<usize> {
     let mut reader = MonoReader::open(path, RATE, resampler)?;
     let mut samples = Vec::new();
@@ -101,7 +101,7 @@ fn convert(path: &Path, resampler: Resampler) -> Result<usize> {
     Ok(samples.len())
 }
 
-/// `tests/peers/mono_loader.py`, kept running so that its import is not measured.
+/// A process of `tests/peers/mono_loader.py`. It keeps running, so that its imports are not measured.
 struct Peer {
     process: Child,
     question: ChildStdin,
@@ -134,7 +134,7 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // Ours, and it has nothing to save.
+        // Our child process; it has nothing to save.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,13 +1,13 @@
-//! The fused EfficientNet-B0 engine beside onnxruntime, OpenVINO and rten, in one interleaved run.
+//! The fused EfficientNet-B0 engine compared with onnxruntime, OpenVINO and rten, in one interleaved run.
 //!
-//! Every contender of a case is asked for one batch in turn, round after round, so that whatever else the
-//! machine does falls on all alike; medians of the rounds are compared. A turn of a batch of one patch is ten
-//! runs in a row, of which the last five count: the first ones find the caches full of the others' weights and
-//! threads that the system has not yet spread over the cores. Options:
+//! The engines of a case take turns with one batch each, round after round, so that other load on the machine affects
+//! all of them equally. The medians of the rounds are compared. With batches of one patch, a turn is ten runs, of which
+//! the last five count: in the first ones the caches are full of the others' weights, and the system has not yet spread
+//! the threads over the cores. Options:
 //!
 //! - `--rounds N`: rounds of each case (default 15)
-//! - `--cpu`: compare processor time instead of wall clock (for a machine with other work; one thread only)
-//! - `--stages`: where the time goes, block by block
+//! - `--cpu`: compare CPU time instead of wall clock (for a machine with other load; one thread only)
+//! - `--stages`: the time of each stage of each block
 //! - `--instructions`: instructions of one patch under callgrind, AVX2 and portable kernels (valgrind hides
 //!   AVX-512)
 //! - `--case TEXT`: only cases whose name contains the text
@@ -27,7 +27,7 @@ use sleeve_benches::{median, repository};
 const PATCH: usize = 128 * 96;
 /// Multiply-adds of one patch, twice.
 const FLOPS: f64 = 2.0 * 92.9e6;
-/// Runs of one patch in a turn that are not counted, and those that are.
+/// In a turn with batches of one patch: runs that are not counted, and runs that are.
 const WARM_UP: usize = 5;
 const COUNTED: usize = 5;
 /// The index of the embeddings among the graph's outputs.
@@ -63,13 +63,13 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Contenders that are measured together.
+/// Engines that are measured together.
 struct Case {
     name: &'static str,
     threads: usize,
     batch: usize,
     contenders: Vec<Who>,
-    /// Contender, other contender, and the most that the first's time may be of the second's.
+    /// An engine, another engine, and the largest ratio of their times that meets the goal.
     goals: Vec<(usize, usize, f64)>,
 }
 
@@ -127,7 +127,7 @@ struct Bench {
     uses_cpu_time: bool,
 }
 
-/// One side of a comparison, ready to run.
+/// An engine, ready to run.
 enum Contender {
     Ours(Box<dyn Engine>),
     Shared(Arc<dyn Engine>),
@@ -139,7 +139,7 @@ impl Bench {
         let python = repository().join("target/bench-peers/bin/python");
         ensure!(
             python.exists(),
-            "no {}: make that virtual environment and install benches/peers/requirements.txt",
+            "no {}: run `cargo xtask bench effnet`, which creates that environment",
             python.display()
         );
         let folder = folder();
@@ -192,12 +192,12 @@ impl Bench {
         let mut times = vec![Vec::with_capacity(rounds); contenders.len()];
         for round in 0..rounds {
             for (index, contender) in contenders.iter_mut().enumerate() {
-                // The slow ones would take most of the time; a few of their rounds tell enough.
+                // The slow ones would take most of the time; a few rounds are enough for them.
                 let slow = matches!(case.contenders[index], Who::Rten | Who::Ours(KernelSet::Portable));
                 if slow && round >= 3 {
                     continue;
                 }
-                // The contender before may have threads that spin for a while when they are done.
+                // The previous engine may have threads that spin for a while after a run.
                 std::thread::sleep(Duration::from_millis(20));
                 let (warm_up, counted) = if case.batch == 1 { (WARM_UP, COUNTED) } else { (0, 1) };
                 for run in 0..warm_up + counted {
@@ -242,7 +242,7 @@ impl Bench {
                 }
             }
         }
-        println!("\n{set}: microseconds a patch at batch 64, by block (the least of {} rounds)", self.rounds);
+        println!("\n{set}: microseconds per patch at batch 64, by block (minimum of {} rounds)", self.rounds);
         println!("  block {}", Stage::ALL.map(|stage| format!("{stage:>10?}")).join(" "));
         for (row, times) in best.iter().enumerate() {
             let label = if row + 1 == best.len() { "head".to_owned() } else { (row + 1).to_string() };
@@ -259,12 +259,12 @@ impl Bench {
         for set in [KernelSet::Avx2, KernelSet::Portable] {
             let counts = [2, 3].map(|count| self.count(set, count));
             let [fewer, more] = counts;
-            println!("{set}: {:.1} million instructions a patch", (more? - fewer?) / 1e6);
+            println!("{set}: {:.1} million instructions per patch", (more? - fewer?) / 1e6);
         }
         Ok(())
     }
 
-    /// Instructions of a whole run of so many patches, loading included.
+    /// Instructions of a whole run with `count` patches, including loading.
     fn count(&self, set: KernelSet, count: usize) -> Result<f64> {
         let mut command = Command::new("valgrind");
         command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(std::env::current_exe()?);
@@ -278,7 +278,7 @@ impl Bench {
     }
 }
 
-/// What runs under valgrind: patches one after the other on one thread.
+/// The program that runs under valgrind: patches one after the other on one thread.
 fn run_patches(set: &str, count: usize) -> Result<()> {
     let Some(set) = KernelSet::ALL.into_iter().find(|candidate| candidate.to_string() == set) else {
         bail!("no kernel set {set}");
@@ -311,7 +311,7 @@ impl Contender {
     }
 }
 
-/// A peer's process: a line in, a line with its time out.
+/// A peer's process: it reads a line, runs, and prints a line with its time.
 struct Server {
     process: Child,
     input: ChildStdin,
@@ -325,7 +325,7 @@ impl Server {
         let input = process.stdin.take().context("no standard input")?;
         let output = BufReader::new(process.stdout.take().context("no standard output")?);
         let mut server = Self { process, input, output };
-        // Libraries may greet on standard output first.
+        // Libraries may print to standard output first.
         while server.line()?.trim() != "ready" {}
         Ok(server)
     }
@@ -348,7 +348,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -398,7 +398,7 @@ fn write_npy(path: &Path, values: &[f32]) -> Result<()> {
     Ok(std::fs::write(path, bytes)?)
 }
 
-/// What one core multiplies and adds in f32 when it does nothing else, in GFLOP/s: the best of a few tries.
+/// The peak rate of f32 multiply-adds of one core, in GFLOP/s: the best of a few tries.
 fn peak_gflops() -> f64 {
     let steps = 2_000_000usize;
     let mut best = 0.0f64;
@@ -412,10 +412,10 @@ fn peak_gflops() -> f64 {
 
 #[cfg(target_arch = "x86_64")]
 fn peak_loop(steps: usize) -> f64 {
-    // Twelve sums: more than latency times units on any CPU.
+    // Twelve independent sums: more than latency times units on any CPU.
     macro_rules! twelve {
         ($register:literal, $lanes:literal) => {{
-            // SAFETY: the instruction set was found; the loop only changes registers that it names.
+            // SAFETY: the CPU has the instruction set; the loop changes only the registers that it declares.
             unsafe {
                 std::arch::asm!(
                     "2:",

@@ -1,7 +1,8 @@
-//! `SleevePredict` in Essentia's plain Python package beside `TensorflowPredictEffnetDiscogs` in `essentia-tensorflow`: the
-//! same weights (an EfficientNet-B0), the same three minutes of signal at 16 kHz, the same core.
+//! `SleevePredict` in Essentia's plain Python package compared with `TensorflowPredictEffnetDiscogs` in
+//! `essentia-tensorflow`: the same weights (an EfficientNet-B0), the same three minutes of signal at 16 kHz, the same
+//! core.
 //!
-//! Both sides take turns, round after round, so that whatever else the machine does falls on both alike. Options:
+//! Both sides take turns, round after round, so that other load on the machine affects both equally. Options:
 //!
 //! - `--rounds N`: rounds of each case (default 5)
 
@@ -17,10 +18,10 @@ use sleeve_benches::{Peer, median, recording, repository, wait};
 
 const RATE: usize = 16_000;
 const SECONDS: usize = 180;
-/// What one patch needs of a signal in Essentia, which leaves out the last frame.
+/// Samples for one patch in Essentia, which omits the last frame.
 const PATCH: usize = 33_000;
 const SCRIPT: &str = "essentia_peer.py";
-/// The virtual environments: ours, theirs.
+/// The virtual environments of both sides: ours, theirs.
 const SIDES: [&str; 2] = ["peers", "essentia-tensorflow"];
 
 fn main() -> Result<()> {
@@ -41,7 +42,7 @@ fn main() -> Result<()> {
     starts(&folder, rounds)
 }
 
-/// Makes signal, file and graphs where they are not there; returns their folder.
+/// Creates the signal, file and graphs unless they exist. Returns their folder.
 fn prepare() -> Result<PathBuf> {
     let folder = repository().join("target/essentia-bench");
     ensure!(folder.join("host/once").is_file(), "run this through `cargo xtask bench essentia`");
@@ -63,7 +64,7 @@ fn prepare() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Tones that come and go, and some noise.
+/// Tones of varying level, and some noise.
 fn signal(samples: usize) -> Vec<f32> {
     let mut state = 1_u32;
     let mut noise = || {
@@ -75,7 +76,7 @@ fn signal(samples: usize) -> Vec<f32> {
     (0..samples).map(|i| 0.3 * tone(i) + 0.05 * noise()).collect()
 }
 
-/// Seconds that a running process takes for the signal, and for a file.
+/// Compares the seconds that a running process needs for the signal and for a file.
 fn speed(folder: &Path, rounds: usize) -> Result<()> {
     let mut sides = Vec::new();
     for environment in SIDES {
@@ -99,7 +100,7 @@ fn speed(folder: &Path, rounds: usize) -> Result<()> {
             }
         }
         ensure!((patches[0] - patches[1]).abs() <= 1.0 && patches[0] > 170.0, "{patches:?} patches");
-        for (clock, name) in ["wall clock", "processor time"].into_iter().enumerate() {
+        for (clock, name) in ["wall clock", "CPU time"].into_iter().enumerate() {
             let [ours, theirs] = [&times[0][clock], &times[1][clock]].map(|times| median(times));
             line(
                 &format!("{what}, {name}"),
@@ -113,7 +114,7 @@ fn speed(folder: &Path, rounds: usize) -> Result<()> {
     Ok(())
 }
 
-/// What a process costs that is started for one signal.
+/// Compares processes that are started for one signal.
 fn starts(folder: &Path, rounds: usize) -> Result<()> {
     let python = |environment: &str| {
         let mut command = Command::new(repository().join("target").join(environment).join("bin/python"));
@@ -125,7 +126,7 @@ fn starts(folder: &Path, rounds: usize) -> Result<()> {
         command.arg(folder);
         command
     };
-    // Essentia's own Python module takes a large part of a small process, so that ours runs in C++ too.
+    // Essentia's Python module is a large part of a small process, so ours is also measured in C++.
     let [mut cpp, mut ours, mut theirs] = [const { Starts::new() }; 3];
     for _ in 0..rounds {
         cpp.add(host())?;
@@ -143,7 +144,7 @@ fn starts(folder: &Path, rounds: usize) -> Result<()> {
     Ok(())
 }
 
-/// Seconds to the first result and peaks of memory in megabytes, of one kind of process.
+/// Seconds to the first result and peak memory in megabytes, for one kind of process.
 struct Starts {
     firsts: Vec<f64>,
     peaks: Vec<f64>,
@@ -158,7 +159,7 @@ impl Starts {
         let started = Instant::now();
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let mut lines = BufReader::new(child.stdout.take().expect("standard output is piped")).lines();
-        ensure!(lines.next().context("a process ended early")?? == "first", "a process said something else");
+        ensure!(lines.next().context("a process ended early")?? == "first", "a process printed another line");
         self.firsts.push(started.elapsed().as_secs_f64());
         for line in lines {
             line?;

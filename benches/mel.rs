@@ -1,4 +1,4 @@
-//! Mel frames a second on one core, beside Essentia's, the two taking turns in one run.
+//! Mel frames per second on one core, compared with Essentia. Both take turns in one run.
 
 use anyhow::{Result, ensure};
 use sleeve::mel::{FRAME_SIZE, HOP, MelSpectrogram, MelStream, SAMPLE_RATE};
@@ -7,7 +7,7 @@ use sleeve_benches::{Peer, cpu, median};
 
 const SECONDS: usize = 60;
 const ROUNDS: usize = 15;
-/// The least CPU time of a turn of ours: about as long as a turn of the peer's.
+/// Minimum CPU time of our turns, in seconds: about as long as the peer's.
 const TURN: f64 = 0.03;
 
 /// A way to compute the mel-spectrogram of all samples; returns the frames.
@@ -18,7 +18,7 @@ fn main() -> Result<()> {
     let file = std::env::temp_dir().join(format!("sleeve-bench-mel-{}.f32", std::process::id()));
     let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
     std::fs::write(&file, bytes)?;
-    // The peer has read the file once it has answered.
+    // After its first answer, the peer has read the file.
     let peer = Peer::start("peers", "mel.py", &file).and_then(|mut peer| peer.ask("loop").map(|_| peer));
     let _ = std::fs::remove_file(&file);
     let mut peer = peer?;
@@ -51,7 +51,7 @@ fn main() -> Result<()> {
             ensure!(count.abs_diff(frames) <= 1, "{name}: {count} frames, Essentia has {frames}");
             times.push(seconds / f64::from(passes));
         }
-        // The first round warms caches and clocks.
+        // The first round warms up.
         if round == 0 {
             our_times.iter_mut().chain(&mut their_times).for_each(Vec::clear);
         }

@@ -1,6 +1,6 @@
-//! Peak memory of `sleeve extract` on a three-hour file beside a three-minute one.
+//! Peak memory of `sleeve extract` on a three-hour file compared with a three-minute file.
 //!
-//! Run with the default model, and with a network of 1,280 values if its file is given.
+//! Run with the default model, and with the models given, such as one with 1,280 values.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,9 +11,7 @@ use sleeve_benches::{peak_memory, program, recording};
 fn main() -> Result<()> {
     let models: Vec<String> = std::env::args().skip(1).collect();
     if models.iter().any(|argument| argument.starts_with('-')) {
-        println!(
-            "memory [MODEL...]   models to run besides the default one, such as an .onnx with 1280 values"
-        );
+        println!("memory [MODEL...]   further models to run, such as an .onnx with 1280 values");
         return Ok(());
     }
     let folder = tempfile::tempdir()?;
@@ -33,7 +31,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// A recording repeated, without coding it again, to about `seconds`.
+/// A recording repeated to about `seconds`, without encoding it again.
 fn looped(folder: &Path, seconds: u32) -> Result<PathBuf> {
     let path = folder.join(format!("{seconds}.mp3"));
     let status = Command::new("ffmpeg")

@@ -1,11 +1,11 @@
-//! MusiCNN through the ONNX engine beside onnxruntime, in one run: `cargo bench -p sleeve-benches --bench onnx`.
+//! MusiCNN in the ONNX engine compared with onnxruntime, in one run: `cargo xtask bench onnx`.
 //!
-//! Milliseconds a patch, both outputs computed, on one and two threads. The sides take turns; the median of each
-//! counts. onnxruntime is given one patch at a time and sixteen, and its better figure is the one to beat. Other
-//! models can be named as arguments, by anything that `Model::open` takes.
+//! Milliseconds per patch for both outputs, on one and two threads. The sides take turns; medians are compared.
+//! onnxruntime runs with one patch at a time and with sixteen; the better figure counts. The arguments are other models
+//! to run: anything that `Model::open` accepts.
 //!
-//! What was measured, on two cores of a Sapphire Rapids server that others kept busy (ratios count, and those on
-//! two threads less than those on one):
+//! Measured on two cores of a busy Sapphire Rapids server (so only ratios are meaningful, and those on two threads less
+//! than those on one):
 //!
 //! | | threads | opening | sleeve (rten 0.27) | onnxruntime 1.32, patches of 1 | of 16 |
 //! |---|---|---|---|---|---|
@@ -15,8 +15,8 @@
 //! | mtt-musicnn-1 | 2 | 2.2 ms | 48.0 ms | 40.2 ms | 38.7 ms |
 //! | a head, 1280 to 512 to 400 | 1 | 6.9 ms | 0.03 ms | 0.20 ms | 0.03 ms |
 //!
-//! Undisturbed, one patch of msd-musicnn-1 takes rten 8 ms, nearly all of it packing the windows of the five wide
-//! convolutions over few filters.
+//! On an idle machine, rten needs 8 ms for one patch of msd-musicnn-1, nearly all of it to pack the windows of the five
+//! wide convolutions with few filters.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ fn main() -> Result<()> {
     let shipped = ["msd-musicnn-1.onnx", "mtt-musicnn-1.onnx"].map(|name| root.join("models").join(name));
     let models = if named.is_empty() { shipped.to_vec() } else { named };
 
-    println!("ms a patch, median of {repetitions} x {PATCHES} patches\n");
+    println!("ms per patch, median of {repetitions} x {PATCHES} patches\n");
     println!(
         "{:<18}{:>8}{:>9}{:>9}{:>14}{:>15}{:>8}",
         "", "threads", "open", "sleeve", "onnxruntime 1", "onnxruntime 16", "ratio"
@@ -78,13 +78,13 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// A model opened and ready to run.
+/// Opens a model, ready to run.
 fn engine(path: &Path, threads: usize) -> Result<std::sync::Arc<dyn Engine>> {
     let options = EngineOptions::default().engine(EngineChoice::Onnx).threads(threads);
     Ok(Model::open(path)?.engine(&options)?)
 }
 
-/// Seconds for some patches.
+/// Seconds for all patches.
 fn run(engine: &dyn Engine) -> Result<f64> {
     let input: Vec<f32> =
         (0..PATCHES * engine.input().len()).map(|index| (index % 997) as f32 / 250.0).collect();
@@ -97,7 +97,7 @@ fn run(engine: &dyn Engine) -> Result<f64> {
     Ok(started.elapsed().as_secs_f64())
 }
 
-/// onnxruntime in a process of its own, waiting for work.
+/// onnxruntime in its own process.
 struct Peer {
     child: Child,
     requests: ChildStdin,

@@ -1,4 +1,4 @@
-//! How many times faster than real time each stage is, on one thread: decode, resample, mel, model, whole.
+//! How many times faster than real time each stage is, on one thread: decode, resample, mel, model, and all together.
 
 use std::path::Path;
 use std::time::Instant;
@@ -16,7 +16,7 @@ const REPETITIONS: usize = 7;
 fn main() -> Result<()> {
     let models: Vec<String> = std::env::args().skip(1).collect();
     if models.iter().any(|argument| argument.starts_with('-')) {
-        println!("stages [MODEL...]   models to run in place of the bundled ones");
+        println!("stages [MODEL...]   models to run instead of the bundled ones");
         return Ok(());
     }
     let models = if models.is_empty() { Model::bundled_names().map(str::to_owned).collect() } else { models };
@@ -30,7 +30,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Decode, resample and mel, each alone.
+/// Decode, resample and mel, each by itself.
 fn front_end(path: &Path) -> Result<()> {
     let mut interleaved = Vec::new();
     let mut reader = AudioReader::open(path)?;
@@ -74,7 +74,7 @@ fn resample(interleaved: &[f32], rate: u32, channels: u16, resampler: Resampler)
     Ok(mono)
 }
 
-/// The network alone, then everything from the file on.
+/// The network by itself, then all stages from the file.
 fn whole(path: &Path, name: &str) -> Result<()> {
     let extractor = Extractor::builder(Model::open(name)?).threads(1).build()?;
     let mut samples = Vec::new();

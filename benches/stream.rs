@@ -1,12 +1,12 @@
-//! How long a push takes while the model runs, and how soon a patch's rows come after its last sample.
+//! How long a write takes while the model runs, and the latency from a patch's last sample to its rows.
 //!
-//! One thread pushes 48 kHz stereo in blocks of 64 frames at the pace of a sound card, another pulls and runs the model.
-//! Neither has any priority over the other, nor over whatever else the machine does. Options:
+//! One thread writes 48 kHz stereo in blocks of 64 audio frames at the rate of a sound card, another reads and runs the
+//! model. Both have normal priority. Options:
 //!
 //! - `--seconds N`: audio for each model (default 30)
-//! - `--poll MS`: how long the reader sleeps when it finds nothing, in milliseconds (default 1)
+//! - `--poll MS`: how long the reader sleeps if there is nothing to read, in milliseconds (default 1)
 //! - `--threads N`: threads of the networks (default 0, every core)
-//! - `MODEL...`: models to run in place of the bundled MusiCNN and a random EfficientNet-B0
+//! - `MODEL...`: models to run instead of the bundled MusiCNN and a random EfficientNet-B0
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -23,9 +23,9 @@ use sleeve_benches::repository;
 
 const RATE: u32 = 48_000;
 const CHANNELS: usize = 2;
-/// Frames of a push.
+/// Audio frames per write.
 const BLOCK: usize = 64;
-/// The most that 999 of 1,000 pushes should take.
+/// Time that 999 of 1,000 writes should not exceed.
 const GOAL: Duration = Duration::from_micros(200);
 
 struct Options {
@@ -57,7 +57,7 @@ fn main() -> Result<()> {
         options.models.push(effnet()?.display().to_string());
     }
     println!(
-        "{RATE} Hz, {CHANNELS} channels, blocks of {BLOCK} frames ({:.2} ms) for {:.0} s; the reader looks every {:.1} ms",
+        "{RATE} Hz, {CHANNELS} channels, blocks of {BLOCK} frames ({:.2} ms) for {:.0} s; polled every {:.1} ms",
         1e3 * BLOCK as f64 / f64::from(RATE),
         options.seconds,
         options.poll.as_secs_f64() * 1e3
@@ -70,7 +70,7 @@ fn run(name: &str, options: &Options) -> Result<()> {
     println!("\n{} ({})", extractor.model().name(), extractor.engine().describe());
     let samples = noise((options.seconds * f64::from(RATE)) as usize);
     let completing = completing_blocks(&samples, extractor.patching())?;
-    ensure!(!completing.is_empty(), "{} s hold no patch of this model", options.seconds);
+    ensure!(!completing.is_empty(), "{} s are too short for a patch of this model", options.seconds);
 
     let (mut writer, mut reader) = Stream::open(&extractor, &StreamOptions::new(RATE, CHANNELS as u16))?;
     // The first run of a network is slower: memory, threads.
@@ -84,7 +84,7 @@ fn run(name: &str, options: &Options) -> Result<()> {
         let samples = &samples;
         let audio = scope.spawn(move || {
             let blocks = samples.len() / (BLOCK * CHANNELS);
-            // Every block: how long the push took, and when it was done.
+            // For each block, how long the write took and when it ended.
             let mut pushes = Vec::with_capacity(blocks);
             let started = Instant::now();
             for (index, block) in samples.chunks_exact(BLOCK * CHANNELS).enumerate() {
@@ -99,7 +99,7 @@ fn run(name: &str, options: &Options) -> Result<()> {
             writer.finish();
             pushes
         });
-        // When each patch's rows came.
+        // When each patch's rows were read.
         let mut rows = Vec::new();
         let mut sink = |batch: &Rows<'_>| {
             rows.extend(batch.times.iter().map(|_| Instant::now()));
@@ -154,7 +154,7 @@ fn percentile(times: &[Duration], percent: f64) -> Duration {
     times[rank.clamp(1, times.len()) - 1]
 }
 
-/// For each patch, the block whose push completes it.
+/// For each patch, the block that completes it.
 fn completing_blocks(samples: &[f32], patching: Patching) -> Result<Vec<usize>> {
     let mut mono = MonoStream::new(RATE, CHANNELS as u16, mel::SAMPLE_RATE, Resampler::Linear)?;
     let (mut heard, mut blocks) = (Vec::new(), Vec::new());
@@ -166,7 +166,7 @@ fn completing_blocks(samples: &[f32], patching: Patching) -> Result<Vec<usize>> 
     Ok(blocks)
 }
 
-/// Stereo noise, a little different in each channel.
+/// Stereo noise, slightly different in each channel.
 fn noise(frames: usize) -> Vec<f32> {
     let mut state = 1_u64;
     let mut sample = || {
@@ -176,7 +176,7 @@ fn noise(frames: usize) -> Vec<f32> {
     (0..frames * CHANNELS).map(|_| sample()).collect()
 }
 
-/// A random EfficientNet-B0, made once.
+/// A random EfficientNet-B0, created once.
 fn effnet() -> Result<PathBuf> {
     let folder = repository().join("target/effnet-bench");
     let model = folder.join("random-effnet-b0.onnx");

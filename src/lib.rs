@@ -66,6 +66,7 @@ pub use error::{Error, Result};
 pub mod internal {
     pub use sleeve_plugin_abi::panic_message;
 
+    pub use crate::extractor::frames::each_piece;
     pub use crate::model::file::read_capped;
     pub use crate::model::torchscript::Module;
 

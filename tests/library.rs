@@ -1,5 +1,5 @@
-//! The library through its public interface: against other people's implementations where there are such, and against
-//! plain definitions. One program with a folder for each part, for each program more is linked once more.
+//! Tests of the library through its public interface: against peers where there are any, and against plain versions.
+//! One program with a folder for each part, because every program is linked separately.
 
 mod audio {
     mod bad_input;

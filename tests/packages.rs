@@ -1,31 +1,36 @@
-//! What would be published: each crate is packed, and compiles from its archive alone.
+//! The crates as they would be published: each is packaged, and compiles from its archive.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use sleeve_tests::{output_of, repository, skip};
+use sleeve_tests::{host, output_of, packaging_profile, packaging_target, repository, skip};
 
-/// The crates that are published, in the order in which they are.
-const CRATES: [&str; 6] =
-    ["sleeve-plugin-abi", "sleeve-files", "sleeve", "sleeve-plot", "sleeve-cli", "sleeve-capi"];
+/// The published crates, in the order of publication.
+const CRATES: [&str; 7] = [
+    "sleeve-plugin-abi",
+    "sleeve-resample",
+    "sleeve-files",
+    "sleeve",
+    "sleeve-plot",
+    "sleeve-cli",
+    "sleeve-capi",
+];
 
-/// The most that the archive of `sleeve` may have, the bundled models included. A larger default model may take 8 MB.
+/// Maximum size of the archive of `sleeve`, including the bundled models. A larger default model may take 8 MB.
 const MAX_BYTES: u64 = 3_000_000;
 
 #[test]
 fn crates_compile_from_their_archives() {
-    let target = repository().join("target/packages");
+    let target = packaging_target();
     let _ = fs::remove_dir_all(target.join("package"));
     forget_earlier_archives();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    // What is not committed yet is tested too.
+    // Also tests uncommitted changes.
     command.current_dir(repository()).args(["package", "--locked", "--allow-dirty"]);
     command.args(CRATES.iter().flat_map(|name| ["--package", name]));
-    // They are compiled, and nothing runs.
-    command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "0").env("CARGO_PROFILE_DEV_DEBUG", "false");
-    command.arg("--target-dir").arg(&target);
+    command.args(packaging_profile()).arg("--target").arg(host()).arg("--target-dir").arg(&target);
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if said.contains("failed to download") || said.contains("failed to query") {
@@ -52,7 +57,7 @@ fn crates_compile_from_their_archives() {
                 {
                     assert!(has(file), "{name} lacks {file}");
                 }
-                // Experiments' weights are in the repository alone.
+                // Weights of experiments are only in the repository.
                 assert!(!list.contains("debian-artist") && !list.contains(".pt"), "{list}");
             }
             "sleeve-capi" => {
@@ -67,14 +72,14 @@ fn crates_compile_from_their_archives() {
     }
 }
 
-/// cargo keeps what it has unpacked of a version, and takes an archive of the same version made later for the same.
+/// cargo keeps the unpacked archive of a version, and would use it for a later archive of the same version.
 fn forget_earlier_archives() {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
     for kept in ["src", "cache"] {
         let Some(registry) = home.as_ref().map(|home| home.join("registry").join(kept)) else { continue };
         for folder in fs::read_dir(registry).into_iter().flatten().flatten() {
-            // The registry that `cargo package` makes for its own crates has no host's name before the hash.
+            // The folder of `cargo package`'s temporary registry has no host name before the hash.
             if !folder.file_name().to_string_lossy().starts_with('-') {
                 continue;
             }
@@ -87,7 +92,7 @@ fn forget_earlier_archives() {
     }
 }
 
-/// The library alone exports nothing to C: what exports is `sleeve-capi`.
+/// The library itself exports nothing to C; `sleeve-capi` does.
 #[test]
 fn the_library_exports_no_symbol_to_c() {
     let sources = repository().join("src");

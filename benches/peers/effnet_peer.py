@@ -1,9 +1,9 @@
-"""A peer of the fused engine, as a server over pipes: each line on standard input is one run.
+"""A peer of the fused engine, controlled over pipes: each line on standard input starts one run.
 
     effnet_peer.py ENGINE MODEL.onnx PATCHES.npy THREADS BATCH
 
-ENGINE is onnxruntime, onnxruntime-int8, openvino-f32 or openvino-bf16. Answers "ready", then for each line the
-seconds of wall clock and of processor time that one batch took.
+ENGINE is onnxruntime, onnxruntime-int8, openvino-f32 or openvino-bf16. Prints "ready", then for each line the
+seconds of wall clock and of CPU time for one batch.
 """
 
 import sys
@@ -13,7 +13,7 @@ import numpy as np
 
 
 def onnxruntime_int8(path, patches):
-    """The graph quantised (QDQ, per channel), calibrated on the patches; made once, beside the original."""
+    """The graph quantised (QDQ, per channel) and calibrated on the patches; created once, beside the original."""
     import os
 
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static

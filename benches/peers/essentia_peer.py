@@ -1,11 +1,11 @@
-"""Essentia with its own algorithm, or with ours, on one core.
+"""Runs Essentia with its own algorithm or with ours, on one core.
 
     essentia_peer.py FOLDER [once]
 
-FOLDER holds `graphs/effnet.{pb,onnx}`, `signal.npy` (3 minutes at 16 kHz), `patch.npy` (as much as one patch needs)
-and `song.mp3`. In the package essentia-tensorflow it runs TensorflowPredictEffnetDiscogs, in the plain one
-SleevePredict. As a server over pipes it answers each line, `signal` or `file`, with the seconds of wall clock and of
-processor time that it took, and the patches; `once` prints a line after the first result, runs the signal and ends.
+FOLDER contains `graphs/effnet.{pb,onnx}`, `signal.npy` (3 minutes at 16 kHz), `patch.npy` (the samples of one patch)
+and `song.mp3`. With the package essentia-tensorflow it runs TensorflowPredictEffnetDiscogs, with the plain package
+SleevePredict. For each line on standard input, `signal` or `file`, it prints the seconds of wall clock and of CPU time
+and the number of patches. `once` prints a line after the first result, runs the signal and exits.
 """
 
 import os
@@ -13,7 +13,7 @@ import sys
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Before TensorFlow counts the cores.
+# Must be set before TensorFlow counts the cores.
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 import numpy as np  # noqa: E402
@@ -23,7 +23,7 @@ def predictor(folder):
     import essentia
 
     essentia.log.infoActive = False
-    # MonoLoader says on every call that it has no network.
+    # MonoLoader warns on every call that it has no network.
     essentia.log.warningActive = False
     if essentia._essentia.keys().count("TensorflowPredictEffnetDiscogs"):
         from essentia.standard import TensorflowPredictEffnetDiscogs

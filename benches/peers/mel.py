@@ -1,9 +1,8 @@
 """Essentia's mel-spectrogram, timed on request.
 
-Loads the mono 16 kHz samples of the file given; then, for each line of standard input, computes their
-mel-spectrogram that way and prints the frames and the seconds of CPU time it took: `loop`, the algorithm over the
-frames of a FrameGenerator; `network`, a streaming network from memory; `file`, one from a WAV file of the samples, whose
-reading is then part of the time.
+Loads the mono 16 kHz samples of the given file. Then, for each line of standard input, computes their mel-spectrogram
+in that way and prints the number of frames and the seconds of CPU time: `loop` runs the algorithm over the frames of a
+FrameGenerator; `network` is a streaming network from memory; `file` is one from a WAV file, including reading it.
 """
 import pathlib
 import sys
@@ -28,7 +27,7 @@ def loop():
 
 
 def network(source, output):
-    """A function that runs the streaming network behind `output`, which is one of `source`."""
+    """A function that runs the streaming network of `source`, connected at its `output`."""
     cutter = streaming.FrameCutter(frameSize=512, hopSize=256, silentFrames="keep")
     mel = streaming.TensorflowInputMusiCNN()
     pool = essentia.Pool()
@@ -53,7 +52,7 @@ with wave.open(str(path), "wb") as file:
     file.setframerate(16000)
     file.writeframes((samples * 32767).astype("<i2").tobytes())
 
-# Essentia's algorithms live as long as something in Python holds them.
+# Essentia's algorithms live only as long as Python holds a reference.
 memory = streaming.VectorInput(samples)
 from_memory, held = network(memory, memory.data)
 loader = streaming.MonoLoader(filename=str(path), sampleRate=16000, resampleQuality=4)

@@ -1,8 +1,8 @@
-"""Times onnxruntime on a model, a request at a time.
+"""Times onnxruntime on a model, one request at a time.
 
     onnxruntime_patches.py MODEL.onnx THREADS BATCH
 
-Each line on standard input is a number of patches; the answer is the seconds they took.
+Each line on standard input is a number of patches; prints the seconds for them.
 """
 
 import sys

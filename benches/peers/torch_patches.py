@@ -1,9 +1,9 @@
-"""PyTorch on the network of a TorchScript file that this project wrote: eager, and torch.compile(max-autotune).
+"""Runs the network of one of this project's TorchScript files in PyTorch: eager, and torch.compile(max-autotune).
 
     torch_patches.py FILE.pt f32|bf16|fp16 BATCH SECONDS
 
-Prints "eager N" and "compile N", patches per second; copies to the device and back are part of the work. The file's
-code is Python too, so both run the very same operations on the very same weights.
+Prints "eager N" and "compile N", patches per second; including the copies to the device and back. The file's
+code is also valid Python, so both run the same operations on the same weights.
 """
 
 import re
@@ -20,7 +20,7 @@ def network(path, dtype):
     name = next(name for name in archive.namelist() if name.endswith("code/__torch__.py"))
     code = archive.read(name).decode()
     body = code[code.index("  def forward") :]
-    # Types are TorchScript's own words.
+    # TorchScript's types are not Python's.
     body = re.sub(r"\(self: [^,]*,\s*x: Tensor\) -> [^\n]*:", "(self, x):", body)
     scope = {"torch": torch}
     exec("class Network:\n" + body, scope)

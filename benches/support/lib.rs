@@ -1,4 +1,4 @@
-//! What the benchmarks share: fair figures, peers, and where things are.
+//! Helpers of the benchmarks: statistics, peers and paths.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
@@ -14,7 +14,7 @@ pub use peer::Peer;
 /// The median of some measurements.
 ///
 /// # Panics
-/// If there are none.
+/// If `values` is empty.
 pub fn median(values: &[f64]) -> f64 {
     assert!(!values.is_empty(), "no measurements");
     let mut sorted = values.to_vec();
@@ -25,7 +25,7 @@ pub fn median(values: &[f64]) -> f64 {
 
 /// The repository's root.
 pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("benches/ lies in the repository").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("benches/ is in the repository").to_owned()
 }
 
 /// A recording under `examples/audio/`.
@@ -33,28 +33,28 @@ pub fn recording(name: &str) -> PathBuf {
     repository().join("examples/audio").join(name)
 }
 
-/// The program `sleeve`, built for release beside the benchmark by `cargo xtask bench`.
+/// The program `sleeve`, which `cargo xtask bench` builds in release mode beside the benchmark.
 pub fn program() -> PathBuf {
-    std::env::current_exe().expect("the benchmark knows where it is").with_file_name("sleeve")
+    std::env::current_exe().expect("the benchmark knows its own path").with_file_name("sleeve")
 }
 
-/// Runs a command to its end; returns how it ended and the most memory it had, in bytes.
+/// Runs a command and waits for it. Returns its exit status and peak memory in bytes.
 ///
 /// # Errors
-/// When the command cannot be started or waited for.
+/// If the command cannot be started or waited for.
 pub fn peak_memory(command: &mut Command) -> Result<(ExitStatus, u64)> {
     let child = command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
     wait(&child)
 }
 
-/// Waits for a process that nobody else waits for; returns how it ended and the most memory it had, in bytes.
+/// Waits for a process. Returns its exit status and peak memory in bytes. Nothing else may wait for it.
 ///
 /// # Errors
-/// When it cannot be waited for.
+/// If it cannot be waited for.
 pub fn wait(child: &Child) -> Result<(ExitStatus, u64)> {
     use std::os::unix::process::ExitStatusExt;
     let mut status = 0;
-    // SAFETY: all zeroes is a valid rusage, and both pointers are to live values of ours.
+    // SAFETY: all zeroes is a valid rusage, and both pointers are to live local values.
     let (waited, usage) = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
         let waited = libc::wait4(child.id() as libc::pid_t, &mut status, 0, &mut usage);

@@ -1,4 +1,4 @@
-//! A peer in a process of its own that does one piece of work a line, so that it and we take turns.
+//! A peer in its own process, which does one piece of work per line, so that both sides can take turns.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

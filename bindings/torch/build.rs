@@ -1,4 +1,4 @@
-//! Finds libtorch, lets what is linked here find it at run time, and compiles what tch lacks.
+//! Finds libtorch, sets the rpath to find it at run time, and compiles the functions that tch lacks.
 
 fn main() {
     let libraries = sleeve_libtorch::link();
@@ -12,9 +12,9 @@ fn main() {
         .file("src/shim.cpp")
         .flag("-isystem")
         .flag(&include)
-        // libtorch is built so; some of its classes look otherwise without.
+        // libtorch is built with it; without it, some classes have another layout.
         .define("NDEBUG", None)
         .compile("sleeve_torch_shim");
-    // An installed plugin finds libtorch beside itself.
+    // An installed plugin searches for libtorch in its own folder.
     println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN");
 }

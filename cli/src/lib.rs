@@ -1,4 +1,4 @@
-//! The program `sleeve`, as a library, so that other hosts can offer the same commands. [`run`] is all of it.
+//! The program `sleeve`, as a library, so that other hosts can offer the same commands. The entry point is [`run`].
 #![deny(missing_docs)]
 
 mod default_model;

@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // `| head` ends the program quietly.
+    // With `| head`, the program ends without an error message.
     sigpipe::reset();
     sleeve_cli::run(std::env::args_os())
 }

@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn what_is_more_intricate_is_left_alone() {
-        assert!(starts_of(file(7, &[[500, 0, 0x1_0000]])).is_empty(), "from the beginning");
+        assert!(starts_of(file(7, &[[500, 0, 0x1_0000]])).is_empty(), "starts at the beginning");
         assert!(starts_of(file(7, &[[500, u32::MAX, 0x1_0000]])).is_empty(), "an empty edit");
         assert!(starts_of(file(7, &[[500, 9, 0x2_0000]])).is_empty(), "twice as fast");
         assert!(starts_of(file(7, &[[500, 9, 0x1_0000]; 2])).is_empty(), "two edits");

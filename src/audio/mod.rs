@@ -1,7 +1,7 @@
 //! Decoding: any audio file or buffer to mono samples at the model's sample rate.
 //!
-//! [`MonoReader`] is the whole path: it decodes a file, averages its channels and resamples it. [`AudioReader`] decodes
-//! alone; it contains the panics of third-party decoders and reports wrong headers and NaN samples. [`MonoStream`]
+//! [`MonoReader`] is the whole path: it decodes a file, averages its channels and resamples it. [`AudioReader`] only
+//! decodes; it catches the panics of third-party decoders and reports wrong headers and NaN samples. [`MonoStream`]
 //! averages and resamples audio that the caller decodes or records.
 //!
 //! A recording passes through the files of this module in this order: `input`, a `source` (`wav`, or `container` with
@@ -22,7 +22,7 @@
 
 #[cfg_attr(
     not(feature = "opus"),
-    allow(dead_code, unused_variables, reason = "only Opus asks for the byte order")
+    allow(dead_code, unused_variables, reason = "only Opus needs the byte order")
 )]
 mod container;
 mod downmix;

@@ -118,7 +118,7 @@ fn converter(path: &Path, rate: u32, target_rate: u32, resampler: Resampler) -> 
     Converter::new(rate, target_rate, resampler).map_err(|error| Error::audio(path, error.to_string()))
 }
 
-/// Downmixes and resamples audio in pieces of any length. The result has the same bits however the audio is cut.
+/// Downmixes and resamples audio in pieces of any length. The result has the same bits however the audio is split.
 ///
 /// ```
 /// use sleeve::audio::{MonoStream, Resampler};

@@ -10,7 +10,7 @@ use unsafe_libopus::{
 
 /// Opus always decodes at this rate; the rate in its header is that of the original recording.
 pub(super) const RATE: u32 = 48_000;
-/// No packet holds more than 120 ms.
+/// Maximum length of a packet: 120 ms.
 const LONGEST_PACKET: usize = 5760;
 
 /// The identification header, as in RFC 7845.
@@ -67,8 +67,8 @@ impl Decoder {
             return Err("Opus: the channel mapping does not fit the channels".to_owned());
         }
         let mut status = OPUS_OK;
-        // SAFETY: `mapping` holds one byte per channel, as checked above, and outlives the call, which copies
-        // it; all other arguments are checked by libopus itself.
+        // SAFETY: `mapping` has one byte per channel, as checked above, and outlives the call, which copies it; all
+        // other arguments are checked by libopus itself.
         let state = unsafe {
             opus_multistream_decoder_create(
                 RATE as i32,
@@ -92,7 +92,7 @@ impl Decoder {
         self.channels
     }
 
-    /// Decodes one packet; the samples lie interleaved in [`Decoder::samples`]. Returns the number of frames.
+    /// Decodes one packet; the interleaved samples are in [`Decoder::samples`]. Returns the number of frames.
     pub(super) fn decode(&mut self, packet: &[u8]) -> Result<usize, String> {
         self.samples.clear();
         let Ok(len) = i32::try_from(packet.len()) else {
@@ -103,8 +103,8 @@ impl Decoder {
             return Err("Opus: empty packet".to_owned());
         }
         self.samples.resize(LONGEST_PACKET * self.channels, 0.0);
-        // SAFETY: `packet` is `len` bytes long; `samples` holds LONGEST_PACKET frames of all channels, which is
-        // what libopus is told and the most it writes.
+        // SAFETY: `packet` is `len` bytes long; `samples` has LONGEST_PACKET frames of all channels, which is the size
+        // passed to libopus and the most that it writes.
         let frames = unsafe {
             opus_multistream_decode_float(
                 self.state.as_ptr(),

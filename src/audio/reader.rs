@@ -211,7 +211,7 @@ mod tests {
     use super::super::source::Samples;
     use super::*;
 
-    /// Plays a few blocks of mono, then does what it was told.
+    /// Gives a few blocks of mono, then does what the test sets.
     struct Fake {
         blocks: usize,
         rates: [u32; 2],

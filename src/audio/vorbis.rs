@@ -1,6 +1,6 @@
 //! Vorbis with more than two channels, by lewton.
 //!
-//! Symphonia undoes channel coupling in the order of the header, but the specification demands the reverse order. That
+//! Symphonia undoes channel coupling in the order of the header, but the specification requires the reverse order. That
 //! makes no difference with one pair of channels; with several, as in surround sound, all channels come out wrong.
 //! lewton is slower and correct.
 
@@ -84,7 +84,7 @@ mod tests {
         let laced = [[2, 30, 255, 45].as_slice(), &ident, &[3; 300], &setup].concat();
         assert_eq!(split(&laced).unwrap(), (ident.as_slice(), setup.as_slice()));
         for length in 0..333 {
-            // However it is cut, there is no more than a shorter setup header.
+            // Truncated anywhere, the result is at most a shorter setup header.
             assert!(split(&laced[..length]).is_none(), "{length}");
         }
         assert!(Decoder::new(&laced).is_err());

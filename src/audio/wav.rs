@@ -1,8 +1,8 @@
 //! WAV files: hound parses the format, and the samples are converted here.
 //!
 //! The lengths in headers are often wrong: recorders that lost power leave zeros, pipes leave `0xFFFFFFFF`, RF64 has
-//! the real length elsewhere. So the chunks are parsed here, where the file's real length is known, and hound gets the
-//! `fmt ` chunk alone. What hound does not support (ADPCM, A-law, 64-bit floats, unusual headers) is returned to the
+//! the real length elsewhere. So the chunks are parsed here, where the file's real length is known, and hound gets only
+//! the `fmt ` chunk. What hound does not support (ADPCM, A-law, 64-bit floats, unusual headers) is returned to the
 //! caller.
 
 use std::io::{Cursor, Read, Seek, SeekFrom};
@@ -183,7 +183,7 @@ fn header(format: &[u8], length: Length, there: u64) -> Decoded<Header> {
 }
 
 impl Wav {
-    /// `input` stands at the first sample.
+    /// `input` is at the first sample.
     fn new(input: Input, header: Header) -> Self {
         let Header { encoding, rate, channels, frame_bytes, claimed, left, notes } = header;
         Self {
@@ -292,7 +292,7 @@ mod tests {
         assert_eq!(length(u32::MAX, Some(48), u32::MAX, 60).left, 48);
         assert_eq!(length(u32::MAX, Some(u64::MAX), u32::MAX, 60).left, 60);
         assert!(length(0, None, 0, 60).note.is_some());
-        // An honest file without samples, and a chunk after them.
+        // A valid file without samples, and with a chunk after them.
         assert_eq!(length(0, None, 96, 60).left, 0);
     }
 }

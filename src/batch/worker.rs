@@ -144,7 +144,7 @@ impl Worker<'_, '_> {
             Ok(more)
         };
         let Front { frames, patchers } = front;
-        let decoded = frames.run(read, |frames, _| self.cut(job.recording, frames, patchers))?;
+        let decoded = frames.run(read, |_, frames| self.cut(job.recording, frames, patchers))?;
         for (lane, (patcher, patches)) in patchers.iter_mut().enumerate() {
             if let Some(patch) = patcher.finish(batch.lanes[lane].extractor.last_patch()) {
                 self.submit(lane, job.recording, *patches, patch)?;

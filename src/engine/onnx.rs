@@ -1,14 +1,13 @@
 //! Any ONNX graph on the CPU, through rten.
 //!
-//! Every run of the network has one fixed batch shape: the one the graph demands; else one patch, or 16 vectors.
-//! Rows that are missing are zeros. So a row's outputs cannot depend on what came with it, nor on the caller's
-//! batch size: that says how many rows are gathered, not what shape they are computed in (rten sums in another
-//! order in each). Nor do they depend on threads: the tests find the same bits at every position, with every
-//! neighbour, on 1 to 8 threads.
+//! Every run of the network has one fixed batch shape: the graph's, if it has one; otherwise one patch, or 16 vectors.
+//! Missing rows are zeros. So a row's outputs do not depend on its neighbours or on the caller's batch size, which only
+//! sets how many rows are gathered (rten sums in a different order for each batch shape). They do not depend on threads
+//! either: the tests find the same bits at every position, with every neighbour, on 1 to 8 threads.
 //!
-//! Several batches run side by side, each on one thread, because that wastes nothing; what is left over is run
-//! by all threads together. rten gains nothing from larger batches of patches (it convolves one after the other),
-//! while a head's weights are read once for all vectors of a batch.
+//! Several batches run in parallel, each on one thread, because that is the most efficient; the remainder runs on all
+//! threads together. Larger batches of patches do not make rten faster (it convolves one patch after the other), but a
+//! head's weights are read once for all vectors of a batch.
 
 mod network;
 mod operators;
@@ -23,10 +22,10 @@ pub(crate) use network::{DEFAULT_BATCH, Network};
 use crate::engine::{Engine, EngineOptions, InputSpec, OutputSpec};
 use crate::{Error, Result};
 
-/// Rows a batch of a head, where neither the graph nor the caller says.
+/// Rows per batch of a head, if neither the graph nor the caller sets it.
 const VECTORS: usize = 16;
 
-/// More threads than any machine this could run on has cores.
+/// More than any machine has cores.
 const MAX_THREADS: usize = 1024;
 
 /// Values in one batch: 20 minutes of mel bands, as for one row.
@@ -41,10 +40,9 @@ pub(crate) struct OnnxEngine {
     batch: usize,
     batch_size: usize,
     threads: usize,
-    /// All threads, for one batch. Calls on an engine of one thread do not share it: each takes one of these that no
-    /// other call is using.
+    /// All threads, for one batch. On an engine of one thread, each call takes a pool that no other call is using.
     together: Mutex<Vec<Arc<ThreadPool>>>,
-    /// The same number of threads, each for a batch of its own; started when there is work for them.
+    /// The same number of threads, each for its own batch; started when first needed.
     apart: OnceLock<Vec<Arc<ThreadPool>>>,
 }
 
@@ -52,7 +50,7 @@ impl OnnxEngine {
     /// An engine with its own threads around a shared network.
     ///
     /// # Errors
-    /// `InvalidArgument` for a batch or a number of threads that cannot be.
+    /// `InvalidArgument` if the batch or the number of threads is out of range.
     pub fn new(
         network: Arc<Network>,
         input: InputSpec,
@@ -90,7 +88,7 @@ impl OnnxEngine {
         })
     }
 
-    /// Runs one task on the threads of `pool`. `indices` are the outputs that it wants, ascending.
+    /// Runs one task on the threads of `pool`. `indices` are the requested outputs, ascending.
     fn run_task(&self, task: Task<'_, '_>, indices: &[usize], pool: &Arc<ThreadPool>) -> Result<(), String> {
         let full = self.batch * self.input.len();
         let mut input = Cow::Borrowed(task.input);
@@ -125,7 +123,7 @@ impl OnnxEngine {
         result
     }
 
-    /// Runs tasks side by side, each on one thread.
+    /// Runs tasks in parallel, each on one thread.
     fn run_apart(&self, tasks: Vec<Task<'_, '_>>, indices: &[usize]) -> Result<(), String> {
         let pools = self
             .apart
@@ -145,7 +143,7 @@ impl OnnxEngine {
                 Ok(result) => result,
                 Err(_) => Err("a thread of the engine panicked".into()),
             });
-            // Every worker is waited for, whatever the others found.
+            // Waits for every worker, even if one failed.
             results.fold(Ok(()), Result::and)
         })
     }
@@ -191,7 +189,7 @@ impl Engine for OnnxEngine {
         let mut buffers: Vec<_> = wanted
             .iter_mut()
             .map(|(index, buffer)| {
-                // An output of no values has no chunks, whatever their size.
+                // `chunks_mut` panics for a size of 0.
                 let values = (self.batch * self.outputs[*index].dim).max(1);
                 (*index, buffer.chunks_mut(values))
             })
@@ -206,7 +204,7 @@ impl Engine for OnnxEngine {
                     .collect(),
             })
             .collect();
-        // A vector's work is too small to be handed to another thread.
+        // A vector is too little work to hand to another thread.
         let shared = matches!(self.input, InputSpec::Patch { .. }) && self.threads > 1;
         let apart = if shared { tasks.len() - tasks.len() % self.threads } else { 0 };
         let rest = tasks.split_off(apart);
@@ -235,14 +233,14 @@ fn check_lengths(
 ) -> Result<()> {
     if rows.checked_mul(width) != Some(input.len()) {
         return Err(Error::InvalidArgument(format!(
-            "{rows} rows of {width} values were announced, {} values given",
+            "expected {rows} rows of {width} values, got {} values",
             input.len()
         )));
     }
     for (index, buffer) in wanted {
         let Some(OutputSpec { name, dim, .. }) = outputs.get(*index) else {
             return Err(Error::InvalidArgument(format!(
-                "output {index} was asked for; the network has {}",
+                "output {index} was requested; the network has {}",
                 outputs.len()
             )));
         };

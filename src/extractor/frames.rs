@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::Summary;
-use crate::Result;
 use crate::audio::{MonoReader, Resampler};
 use crate::mel::{MelStream, SAMPLE_RATE};
+use crate::{Error, Result};
 
 /// The front end with its buffers, for one recording after another.
 pub(crate) struct Frames {
@@ -20,13 +20,13 @@ impl Frames {
     }
 
     /// Processes one recording and returns its number of mono samples. `read` appends the next samples and returns
-    /// whether there were any; `take` receives the mel frames that they complete (often none) and the number of samples
-    /// so far.
-    pub(crate) fn run(
+    /// whether there were any; `take` receives them with the mel frames that they complete, often none. The last frames
+    /// come without samples.
+    pub(crate) fn run<E: From<Error>>(
         &mut self,
         mut read: impl FnMut(&mut Vec<f32>) -> Result<bool>,
-        mut take: impl FnMut(&[f32], u64) -> Result<()>,
-    ) -> Result<u64> {
+        mut take: impl FnMut(&[f32], &[f32]) -> Result<(), E>,
+    ) -> Result<u64, E> {
         // Discards a recording that was abandoned.
         self.mel.reset();
         let mut count = 0;
@@ -38,11 +38,11 @@ impl Frames {
             count += self.samples.len() as u64;
             self.frames.clear();
             self.mel.push(&self.samples, &mut self.frames);
-            take(&self.frames, count)?;
+            take(&self.samples, &self.frames)?;
         }
         self.frames.clear();
         self.mel.finish(&mut self.frames);
-        take(&self.frames, count)?;
+        take(&[], &self.frames)?;
         Ok(count)
     }
 }
@@ -78,9 +78,18 @@ pub fn each_frame(
 ///
 /// # Errors
 /// As [`MonoReader::read`], and whatever `take` returns.
-pub fn each_frame_of(mut reader: MonoReader, mut take: impl FnMut(&[f32]) -> Result<()>) -> Result<Summary> {
+pub fn each_frame_of(reader: MonoReader, mut take: impl FnMut(&[f32]) -> Result<()>) -> Result<Summary> {
+    each_piece(reader, |_, frames| take(frames))
+}
+
+/// [`each_frame_of`] for those who also want the mono samples: `take` receives some of them with the frames that they
+/// complete. Its error may be of another kind.
+pub fn each_piece<E: From<Error>>(
+    mut reader: MonoReader,
+    take: impl FnMut(&[f32], &[f32]) -> Result<(), E>,
+) -> Result<Summary, E> {
     let audio = reader.info().clone();
-    let count = Frames::new().run(|samples| Ok(reader.read(samples)? > 0), |frames, _| take(frames))?;
+    let count = Frames::new().run(|samples| Ok(reader.read(samples)? > 0), take)?;
     Ok(Summary {
         audio,
         seconds: count as f64 / f64::from(SAMPLE_RATE),

@@ -6,7 +6,7 @@
 
 mod analysis;
 mod builder;
-mod frames;
+pub(crate) mod frames;
 mod lane;
 mod lanes;
 mod pipeline;

@@ -63,12 +63,14 @@ pub fn run_file_together(
     let mut lanes = Lanes::new(extractors.iter().map(|(extractor, _)| *extractor));
     let mut sinks: Vec<&mut dyn Sink> = extractors.iter_mut().map(|(_, sink)| &mut **sink as _).collect();
     let read = |samples: &mut Vec<f32>| Ok(reader.read(samples)? > 0);
-    let samples = Frames::new().run(read, |frames, samples| {
+    let mut done = 0;
+    let samples = Frames::new().run(read, |samples, frames| {
+        done += samples.len();
         lanes.frames(frames, &mut sinks)?;
         for sink in &mut sinks {
-            sink.progress(samples as f64 / f64::from(rate), total);
+            sink.progress(done as f64 / f64::from(rate), total);
         }
-        Ok(())
+        Ok::<(), Error>(())
     })?;
     lanes.finish(&mut sinks)?;
     Ok(Summary {

@@ -17,9 +17,8 @@ pub(super) struct Band {
 
 /// The 98 edges, in hertz, of 96 overlapping triangles evenly spaced in mel from 0 to 8000 Hz.
 ///
-/// The edges are accumulated in single precision, for the models were trained on bands whose edges
-/// were: the sum's rounding moves the highest edge by 0.008 Hz, and with exact edges the bands
-/// would be up to 1e-3 off.
+/// The edges are accumulated in single precision, as for the training of the models: the sum's rounding moves the
+/// highest edge by 0.008 Hz, and with exact edges the bands would be off by up to 1e-3.
 fn edges() -> [f32; BANDS + 2] {
     let log_step = (6.4f64.ln() / 27.0) as f32;
     let highest = SAMPLE_RATE as f32 / 2.0;

@@ -1,8 +1,8 @@
 //! The power spectrum of 512 real samples, for several frames at once.
 //!
-//! A real transform of 512 points is a complex one of 256 whose real parts are the even samples and whose
-//! imaginary parts are the odd ones, and 256 = 16 x 16: two passes of sixteen transforms of sixteen
-//! points, each held in registers as far as there are registers.
+//! A real transform of 512 points is computed by a complex one of 256, with the even samples as real parts and the odd
+//! ones as imaginary parts. 256 = 16 x 16, so this is two passes of sixteen transforms of sixteen points, each in
+//! registers as far as they suffice.
 
 use std::array::from_fn;
 use std::f64::consts::TAU;
@@ -14,7 +14,7 @@ use super::{BINS, FRAME_SIZE};
 pub(super) const POINTS: usize = FRAME_SIZE / 2;
 const RADIX: usize = 16;
 
-/// A complex number of each lane.
+/// One complex number per lane.
 #[derive(Clone, Copy)]
 pub(super) struct Complex<V> {
     pub(super) re: V,
@@ -56,7 +56,7 @@ impl<V: Lanes> Complex<V> {
 pub(super) struct Twiddles {
     /// Of `2 pi row column / 256`, between the passes.
     between: [[(f32, f32); RADIX]; RADIX],
-    /// Of `2 pi bin / 512`, to part the even samples' spectrum from the odd ones'.
+    /// Of `2 pi bin / 512`, to separate the spectra of the even and the odd samples.
     parting: [(f32, f32); POINTS / 2 + 1],
 }
 
@@ -145,7 +145,7 @@ pub(super) fn power_spectrum<V: Lanes>(
     transform(points, twiddles);
     for bin in 1..=POINTS / 2 {
         let (z, mirrored) = (points[place(bin)], points[place(POINTS - bin)]);
-        // Twice the spectra of the even and of the odd samples; the latter then half a sample on.
+        // Twice the spectra of the even and of the odd samples; the latter are then shifted by half a sample.
         let even = Complex { re: z.re + mirrored.re, im: z.im - mirrored.im };
         let odd = Complex { re: z.im + mirrored.im, im: mirrored.re - z.re };
         let (cos, sin) = twiddles.parting[bin];

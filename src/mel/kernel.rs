@@ -13,7 +13,7 @@ use super::{BANDS, BINS, FRAME_SIZE, HOP};
 use super::lanes::x86::{Avx2, Avx512};
 
 /// Samples below this magnitude are set to zero. It is 200 dB below full scale, which changes no mel value by 1e-8.
-/// Without it, sound that fades out slowly would reach subnormal numbers, with which a CPU is a hundred times slower.
+/// Without it, sound that fades out slowly would reach denormal numbers, with which a CPU is a hundred times slower.
 const INAUDIBLE: f32 = 1e-10;
 
 /// Constant tables.
@@ -59,7 +59,7 @@ impl Kernel {
     /// The kernels to use on this CPU, the smallest batch first.
     pub(super) fn for_this_cpu() -> Vec<Self> {
         let mut kernels = Self::all();
-        // A batch takes about as long in any of them: the wider, the faster, even half empty.
+        // A batch takes about the same time in any of them, so the widest is fastest, even half empty.
         if kernels.len() > 1 {
             kernels.remove(0);
         }
@@ -99,7 +99,7 @@ impl Kernel {
         assert_eq!(mel.len(), self.batch() * BANDS);
         match &mut self.0 {
             Kind::Portable(scratch) => mel_frames(&TABLES, scratch, samples, mel),
-            // SAFETY: `all` makes these only on a CPU that has the instruction set.
+            // SAFETY: `all` creates these only on a CPU that has the instruction set.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2(scratch) => unsafe { mel_frames_avx2(&TABLES, scratch, samples, mel) },
             // SAFETY: as above.
@@ -109,8 +109,8 @@ impl Kernel {
     }
 }
 
-// What is generic must be inlined into a function that enables the instruction set: else every
-// operation of a vector becomes a call.
+// Generic code must be inlined into a function that enables the instruction set: otherwise every vector operation
+// becomes a call.
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
@@ -170,7 +170,7 @@ fn load_windowed<V: Lanes>(samples: &[f32], window: &[f32; FRAME_SIZE], points: 
 mod tests {
     use super::*;
 
-    /// Noise of all magnitudes, with silence, the smallest numbers and the largest between.
+    /// Noise of all magnitudes, mixed with silence and the smallest and largest numbers.
     fn samples(count: usize) -> Vec<f32> {
         let mut state = 7u64;
         let mut next = || {
@@ -207,7 +207,7 @@ mod tests {
             let mut samples = samples((batch + 1) * HOP);
             let mut clean = vec![0.0; batch * BANDS];
             kernel.run(&samples, &mut clean);
-            // The first hop belongs to the first frame alone.
+            // The first hop belongs only to the first frame.
             samples[100] = f32::NAN;
             let mut spoilt = vec![0.0; batch * BANDS];
             kernel.run(&samples, &mut spoilt);

@@ -2,9 +2,9 @@
 
 use super::lanes::Lanes;
 
-/// `Q` of `log10(1 + f) = f Q(f)` for `f` between `sqrt(1/2) - 1` and `sqrt(2) - 1`: least squares with
-/// weights raised where the error was largest until it was even. The largest is 2e-8.
-#[expect(clippy::approx_constant, reason = "fitted, and near the series' own log10(e)")]
+/// `Q` of `log10(1 + f) = f Q(f)` for `f` between `sqrt(1/2) - 1` and `sqrt(2) - 1`: least squares, with weights
+/// increased where the error was largest until it was even. The largest error is 2e-8.
+#[expect(clippy::approx_constant, reason = "fitted, and close to the series' log10(e)")]
 const Q: [f32; 8] = [
     0.434_294_4,
     -0.217_149_99,

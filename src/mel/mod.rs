@@ -13,7 +13,7 @@
 //! bits for the same frame on every machine: all operations are defined by IEEE 754, and their order does not depend on
 //! the instruction set.
 //!
-//! Samples are not checked here, for [`audio`](crate::audio) does it. A NaN or infinite sample invalidates the mel
+//! Samples are not checked here, because [`audio`](crate::audio) does it. A NaN or infinite sample invalidates the mel
 //! frames that contain it, and no others.
 
 mod bank;

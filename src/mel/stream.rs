@@ -7,8 +7,8 @@ const ROOM: usize = 33 * HOP;
 
 /// Computes mel frames of a signal in pieces, with the same bits as for the whole signal.
 ///
-/// Mel frame `k` needs samples up to `256 k + 256`, so it is available 16 ms of audio after its middle at the latest.
-/// Memory is constant, whatever the length of the signal.
+/// Mel frame `k` needs samples up to `256 k + 256`, so it is available at most 16 ms of audio after its middle. Memory
+/// is constant, whatever the length of the signal.
 ///
 /// ```
 /// use sleeve::mel::{BANDS, MelStream, frame_count};

@@ -4,8 +4,8 @@ use super::FRAME_SIZE;
 
 /// A symmetric Hann window: both ends are zero, and the divisor is 511, not 512.
 ///
-/// It is computed in double and rounded once, as the models' training front end did; the periodic
-/// form, usual elsewhere, would move the bands by up to 0.07.
+/// It is computed in double precision and rounded once, as in the training of the models. The more usual periodic form
+/// would change the bands by up to 0.07.
 pub(super) fn hann() -> [f32; FRAME_SIZE] {
     std::array::from_fn(|n| {
         let phase = std::f64::consts::TAU * n as f64 / (FRAME_SIZE - 1) as f64;
@@ -26,7 +26,7 @@ mod tests {
             assert!((window[n] - window[FRAME_SIZE - 1 - n]).abs() < 1e-7, "sample {n}");
             assert!(window[n] < window[n + 1] || n == FRAME_SIZE / 2 - 1, "sample {n}");
         }
-        // The middle of an even symmetric window falls between two samples.
+        // The middle of a symmetric window of even length is between two samples.
         assert!(window[FRAME_SIZE / 2] < 1.0 && window[FRAME_SIZE / 2] > 0.99998);
     }
 }

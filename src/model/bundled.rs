@@ -2,7 +2,7 @@
 
 /// One bundled model.
 pub struct Bundled {
-    /// The name it is opened by: the stem of its files.
+    /// Its name: the stem of its files.
     pub name: &'static str,
     /// The graph.
     pub onnx: &'static [u8],
@@ -12,10 +12,10 @@ pub struct Bundled {
 
 /// Every model in this build, the default first.
 ///
-/// The default is MusiCNN trained on the Million Song Dataset: of the two MusiCNNs its tags are the ones that
-/// people use of music (Last.fm's: genres, decades, moods), learnt from ten times the tracks, and its file is
-/// the smaller. The second's tags, of MagnaTagATune, say more about instruments and voices. The third is the default with
-/// embeddings adapted to finding music of the same artist and release.
+/// The default is MusiCNN trained on the Million Song Dataset: its tags are those of Last.fm's users (genres, decades,
+/// moods), it was trained on ten times as many tracks as the other MusiCNN, and its file is smaller. The tags of the
+/// second, from MagnaTagATune, describe instruments and voices more. The third is the default with embeddings adapted
+/// to retrieving music of the same artist and release.
 pub static BUNDLED: &[Bundled] = &[
     #[cfg(feature = "bundled-model")]
     Bundled {

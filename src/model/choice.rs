@@ -1,4 +1,4 @@
-//! Which engine runs a model: the one place where that is decided.
+//! Chooses the engine for a model.
 
 use std::sync::{Arc, PoisonError};
 
@@ -10,7 +10,7 @@ use crate::engine::plugin::{Library, PluginEngine};
 use crate::engine::{Device, Engine, EngineChoice, EngineOptions, OutputSpec, Precision};
 use crate::{Error, Result};
 
-/// The engine that the options ask for, or the fastest that they allow.
+/// The engine that the options name, or the fastest that they allow.
 pub(super) fn engine(parts: &Parts, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
     match (options.engine, &options.device) {
         (EngineChoice::Torch, Device::Auto) => {
@@ -43,7 +43,8 @@ pub(super) fn engine(parts: &Parts, options: &EngineOptions) -> Result<Arc<dyn E
     }
 }
 
-/// On the CPU an ONNX graph is for the engines inside this library; a TorchScript file alone is for the plugin.
+/// On the CPU, ONNX graphs run on the engines inside this library; a model with only a TorchScript file runs on the
+/// plugin.
 fn on_cpu(parts: &Parts, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
     let Some(onnx) = &parts.onnx else {
         if options.engine == EngineChoice::Auto {
@@ -51,7 +52,7 @@ fn on_cpu(parts: &Parts, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
         }
         return Err(Error::model(
             &parts.name,
-            "there is a TorchScript file alone, and that engine runs .onnx",
+            "there is only a TorchScript file, but this engine runs .onnx",
         ));
     };
     if options.engine != EngineChoice::Onnx {
@@ -81,17 +82,17 @@ fn on_cpu(parts: &Parts, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
     Err(Error::Unavailable(format!("model {}: {}", parts.name, super::graph::WITHOUT_RTEN)))
 }
 
-/// CUDA through the plugin, or why not.
+/// The CUDA devices of the plugin, or why there are none.
 fn cuda() -> Result<Vec<String>> {
     Library::torch()?.cuda_devices()
 }
 
-/// The model on the libtorch plugin: on CUDA the engine that others use with the same options, if there is one.
+/// The model on the libtorch plugin: on CUDA, an existing engine with the same options is shared.
 fn torch(parts: &Parts, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
     if !matches!(options.device, Device::Cuda(_)) {
         return new_torch(parts, options);
     }
-    // Held while one is made, so that two who ask at once do not make two.
+    // Held while an engine is created, so that concurrent calls do not create two.
     let mut shared = parts.on_cuda.lock().unwrap_or_else(PoisonError::into_inner);
     shared.retain(|(_, engine)| engine.strong_count() > 0);
     let found = shared.iter().find(|(made_with, _)| made_with == options);
@@ -127,8 +128,8 @@ fn new_torch(parts: &Parts, options: &EngineOptions) -> Result<Arc<dyn Engine>> 
     Ok(Arc::new(engine.with_outputs(&parts.outputs, order)?))
 }
 
-/// For each output of the model, the index of the file's output for it: by name where the file has names, else by
-/// order. All must be there.
+/// For each output of the model, the index of the file's output: by name if the file has names, else by order. All must
+/// exist.
 fn order(found: &[OutputSpec], wanted: &[OutputSpec]) -> Result<Vec<usize>, String> {
     let unnamed = found.iter().all(|output| output.name.is_empty());
     let place = |(index, output): (usize, &OutputSpec)| {
@@ -151,7 +152,7 @@ fn order(found: &[OutputSpec], wanted: &[OutputSpec]) -> Result<Vec<usize>, Stri
                 .collect();
             list.join(", ")
         };
-        format!("it gives {}, and the model's outputs are {}", list(found), list(wanted))
+        format!("it returns {}, but the model's outputs are {}", list(found), list(wanted))
     })
 }
 

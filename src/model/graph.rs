@@ -1,4 +1,4 @@
-//! An ONNX file, and the networks that engines have made of it.
+//! An ONNX file, and the networks that engines have loaded from it.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,21 +10,21 @@ use crate::engine::effnet;
 use crate::engine::onnx::Network;
 use crate::onnx;
 
-/// Why a graph cannot run in a build that leaves rten out.
+/// Why a graph cannot run in a build without rten.
 #[cfg(not(feature = "rten"))]
 pub(super) const WITHOUT_RTEN: &str = "this build has no engine for it (feature `rten`)";
 
-/// A file that has been read, once, for whichever engine comes.
+/// A parsed file, shared by all engines.
 pub(super) struct OnnxFile {
     file: onnx::Model,
     input: InputSpec,
-    /// One row of the input, as the graph wants it shaped.
+    /// The shape of one input row in the graph.
     #[cfg(feature = "rten")]
     row_shape: Vec<usize>,
-    /// The weights as the onnx engine holds them, once somebody asked.
+    /// The network for the onnx engine, loaded on first use.
     #[cfg(feature = "rten")]
     network: LoadOnce<Network>,
-    /// The graph as the effnet engine holds it, or why it is none of its own, once somebody asked.
+    /// The network for the effnet engine, or why that engine cannot run it; computed on first use.
     fused: OnceLock<Result<Arc<effnet::Network>, String>>,
 }
 
@@ -42,7 +42,7 @@ impl OnnxFile {
         }
     }
 
-    /// The widths of all outputs, which only running the network tells where the graph leaves one open.
+    /// The widths of all outputs, measured by running the network: needed if the graph does not state them.
     pub fn measure(&self) -> Result<Vec<usize>, String> {
         #[cfg(feature = "rten")]
         return self.network()?.measure();
@@ -50,11 +50,11 @@ impl OnnxFile {
         Err(WITHOUT_RTEN.into())
     }
 
-    /// The network as the effnet engine holds it, or why the graph is not one that it knows.
+    /// The network for the effnet engine, or why that engine cannot run it.
     pub fn fused(&self) -> Result<Arc<effnet::Network>, String> {
         let recognised = self.fused.get_or_init(|| match effnet::Network::of(&self.file) {
             Ok(network) if network.input() == self.input => Ok(Arc::new(network)),
-            Ok(_) => Err("its metadata gives its input another shape".into()),
+            Ok(_) => Err("the metadata states another shape for its input".into()),
             Err(reason) => Err(reason),
         });
         recognised.clone()
@@ -65,7 +65,7 @@ impl OnnxFile {
         &self.file
     }
 
-    /// The weights as the onnx engine holds them, loaded by whoever asks first.
+    /// The network for the onnx engine, loaded by the first call.
     #[cfg(feature = "rten")]
     pub fn network(&self) -> Result<Arc<Network>, String> {
         self.network.get(|| Network::load(&self.file, self.row_shape.clone()))

@@ -1,8 +1,8 @@
-//! What is loaded by whoever asks first, and shared by all who ask later.
+//! A value that the first caller loads and all later callers share.
 
 use super::sync::{Arc, Mutex, PoisonError};
 
-/// Room for a value that is loaded when it is first wanted.
+/// A value that is loaded on first use.
 pub(super) struct LoadOnce<T>(Mutex<Option<Arc<T>>>);
 
 impl<T> LoadOnce<T> {
@@ -10,10 +10,10 @@ impl<T> LoadOnce<T> {
         LoadOnce(Mutex::new(None))
     }
 
-    /// The value, loaded now if nobody has. Others who ask meanwhile wait for it. A load that fails leaves nothing
-    /// behind: the next who asks tries again.
+    /// The value, loaded now if it is not yet. Concurrent callers wait for it. After a failed load, the next caller
+    /// tries again.
     pub fn get<E>(&self, load: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
-        // A panic while loading leaves `None`, so a poisoned lock holds nothing wrong.
+        // A panic while loading leaves `None`, so a poisoned lock is still valid.
         let mut value = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(value) = &*value {
             return Ok(value.clone());

@@ -1,7 +1,7 @@
 //! A model's metadata, in the JSON schema of the models that Essentia's authors publish.
 //!
-//! The document is kept as it was read, keys this library knows nothing of included, and is written back
-//! as it was; beside it, what the library needs is held ready to use.
+//! The whole document is kept, including keys that this library does not use, and is written back unchanged. The values
+//! that the library needs are also kept in parsed form.
 
 use std::path::Path;
 
@@ -14,9 +14,9 @@ use crate::{Error, Result};
 /// The largest metadata file that is read. Published files are about 20 kB.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// What a JSON file says of a model. Every key may be missing.
+/// A model's metadata, from a JSON file. Every key may be missing.
 ///
-/// With serde it is the document itself, so it can be part of a larger one.
+/// Serde serialises it as the document itself, so it can be part of a larger one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Map<String, Value>", into = "Map<String, Value>")]
 pub struct Metadata {
@@ -30,15 +30,15 @@ pub struct Metadata {
 /// One entry of `schema.inputs` or `schema.outputs`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TensorSchema {
-    /// The tensor's name. TensorFlow's `:0` may be there or not.
+    /// The tensor's name, with or without TensorFlow's `:0`.
     pub name: String,
     /// The dimensions, with or without the batch in front; `None` for one that is not a positive number.
     pub shape: Vec<Option<usize>>,
-    /// The operation that makes it, such as `Sigmoid`.
+    /// The operation that computes it, such as `Sigmoid`.
     pub op: String,
     /// `output_purpose`.
     pub purpose: Option<Purpose>,
-    /// What it holds, in words.
+    /// A description of its values.
     pub description: String,
 }
 
@@ -49,7 +49,7 @@ pub struct EmbeddingModel<'a> {
     pub algorithm: &'a str,
     /// The network's stem, such as `discogs-effnet-bs64-1`.
     pub model_name: &'a str,
-    /// Where it can be had.
+    /// Where to download it.
     pub link: &'a str,
 }
 
@@ -66,25 +66,25 @@ impl Metadata {
     /// ```
     ///
     /// # Errors
-    /// `Model` where the text is no JSON object, or a key that matters holds something of another kind.
+    /// `Model` if the text is not a JSON object, or a key that this library uses has a value of another type.
     pub fn from_json(text: &str) -> Result<Self> {
         Self::parse(text).map_err(|reason| Error::model("metadata", reason))
     }
 
-    /// The same, with the reason alone: whoever knows the file's name says it.
+    /// The same, but the error is only the reason: the caller adds the file's name.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         if text.len() as u64 > MAX_BYTES {
             return Err(format!("the metadata has {} bytes; at most {MAX_BYTES} are read", text.len()));
         }
-        // A byte order mark is common in files that have been through other editors.
+        // Some editors write a byte order mark.
         let document = serde_json::from_str(text.trim_start_matches('\u{feff}'));
-        Self::of_document(document.map_err(|error| format!("no JSON object: {error}"))?)
+        Self::of_document(document.map_err(|error| format!("not a JSON object: {error}"))?)
     }
 
-    /// Takes a document made in code, such as `serde_json::json!({...})` gives.
+    /// Metadata from a document that was created in code, such as with `serde_json::json!({...})`.
     ///
     /// # Errors
-    /// `Model` where a key that matters holds something of another kind.
+    /// `Model` if a key that this library uses has a value of another type.
     pub fn from_document(document: Map<String, Value>) -> Result<Self> {
         Self::of_document(document).map_err(|reason| Error::model("metadata", reason))
     }
@@ -109,7 +109,7 @@ impl Metadata {
             Some(value) => {
                 let rate = value.as_f64().or_else(|| value.as_str()?.parse().ok());
                 let rate = rate.filter(|rate| (1.0..=1e6).contains(rate) && rate.fract() == 0.0);
-                Some(rate.ok_or_else(|| format!("inference.sample_rate is {value}, no rate in Hz"))? as u32)
+                Some(rate.ok_or_else(|| format!("inference.sample_rate is {value}, not a rate in Hz"))? as u32)
             }
         };
         Ok(Self { classes, inputs, outputs, sample_rate, document })
@@ -127,7 +127,7 @@ impl Metadata {
         Self::parse(text).map_err(|reason| Error::model(path.display().to_string(), reason))
     }
 
-    /// The document as text, indented, with its keys in the order they were read in, and a final newline.
+    /// The document as text, indented, with its keys in the original order, and a final newline.
     pub fn to_json(&self) -> String {
         let mut text = Vec::new();
         let indent = serde_json::ser::PrettyFormatter::with_indent(b"    ");
@@ -151,13 +151,13 @@ impl Metadata {
         &self.document
     }
 
-    /// A text of the top level, such as `name`, `version`, `description`, `author`, `license`; empty where
-    /// it is missing or something else.
+    /// A top-level text, such as `name`, `version`, `description`, `author`, `license`; empty if it is missing or not a
+    /// string.
     pub fn text(&self, key: &str) -> &str {
         text(self.document.get(key))
     }
 
-    /// `name`, for people.
+    /// `name`, to show to users.
     pub fn name(&self) -> &str {
         self.text("name")
     }
@@ -188,7 +188,7 @@ impl Metadata {
         (!name.is_empty()).then_some(name)
     }
 
-    /// `inference.embedding_model`: what a head runs on.
+    /// `inference.embedding_model`: the network whose embeddings a head takes.
     pub fn embedding_model(&self) -> Option<EmbeddingModel<'_>> {
         let model = self.document.get("inference")?.get("embedding_model")?.as_object()?;
         Some(EmbeddingModel {
@@ -231,7 +231,7 @@ impl TensorSchema {
         }
     }
 
-    /// Values a row: the last dimension.
+    /// Values per row: the last dimension.
     pub fn dim(&self) -> Option<usize> {
         *self.shape.last()?
     }
@@ -241,7 +241,7 @@ fn text(value: Option<&Value>) -> &str {
     value.and_then(Value::as_str).unwrap_or_default()
 }
 
-/// An array; empty where it is missing or null.
+/// An array; empty if it is missing or null.
 fn list<'a>(value: Option<&'a Value>, key: &str) -> Result<&'a [Value], String> {
     match value {
         None | Some(Value::Null) => Ok(&[]),
@@ -320,8 +320,8 @@ mod tests {
     #[test]
     fn what_matters_and_is_wrong_is_named() {
         for (text, says) in [
-            ("", "no JSON object"),
-            ("[]", "no JSON object"),
+            ("", "not a JSON object"),
+            ("[]", "not a JSON object"),
             (r#"{"classes": "rock"}"#, "classes is not a list"),
             (r#"{"classes": ["rock", 7]}"#, "classes[1] is 7"),
             (r#"{"schema": {"outputs": {}}}"#, "schema.outputs is not a list"),
@@ -331,7 +331,7 @@ mod tests {
             let reason = Metadata::from_json(text).unwrap_err().to_string();
             assert!(reason.contains(says), "{text}: {reason}");
         }
-        // Deeper than any real file: refused, not recursed into.
+        // Nested deeper than any real file: refused without recursion.
         assert!(Metadata::from_json(&"[".repeat(1_000_000)).is_err());
         assert!(Metadata::from_json(&r#"{"a":"#.repeat(100_000)).is_err());
     }

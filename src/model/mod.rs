@@ -1,4 +1,4 @@
-//! Models: a graph and its metadata, opened together; from a model, an engine.
+//! Models: a graph and its metadata, opened together. A model creates engines.
 
 mod bundled;
 mod choice;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use crate::engine::{Engine, EngineOptions, InputSpec, OutputSpec, Purpose};
 use crate::{Error, Result};
 
-/// What `load_once` is built of; a test puts loom's in their place.
+/// The types that `load_once` uses; a test replaces them with loom's.
 #[cfg(feature = "rten")]
 mod sync {
     pub(super) use std::sync::{Arc, Mutex, PoisonError};
@@ -31,10 +31,10 @@ use parts::Parts;
 
 pub use metadata::{EmbeddingModel, Metadata, TensorSchema};
 
-/// The sample rate of a model that does not say, in Hz: that of every model this front end was made for.
+/// The sample rate in Hz of a model whose metadata does not state it: that of every model with this front end.
 const DEFAULT_SAMPLE_RATE: u32 = 16_000;
 
-/// A network with what is known of it. Cloning is cheap; clones share the weights.
+/// A network with its metadata. Cloning is cheap; clones share the weights.
 ///
 /// ```
 /// # #[cfg(feature = "bundled-model")] {
@@ -54,28 +54,28 @@ const DEFAULT_SAMPLE_RATE: u32 = 16_000;
 #[derive(Clone)]
 pub struct Model {
     parts: Arc<Parts>,
-    /// Frames from one patch to the next; the caller may change it.
+    /// Hop of patches in frames; the caller may change it.
     hop: usize,
 }
 
 impl Model {
-    /// Opens a model by what names it: an `.onnx` or `.pt` (TorchScript) file, the `.json` beside it, their
-    /// common stem, or the name of a bundled model (files come first).
+    /// Opens a model. `path` is an `.onnx` or `.pt` (TorchScript) file, the `.json` beside it, their common stem, or
+    /// the name of a bundled model (files have priority).
     ///
-    /// An `.onnx` file without a `.json` works: its classes have no names then, its sample rate is taken to
-    /// be 16 kHz, and its outputs' purposes are guessed from their names. Where graph and metadata disagree,
-    /// the graph is right, and [`warnings`](Self::warnings) names both.
+    /// An `.onnx` file without a `.json` works: then its classes have no names, its sample rate is assumed to be 16
+    /// kHz, and the purposes of its outputs are guessed from their names. If graph and metadata disagree, the graph is
+    /// used, and [`warnings`](Self::warnings) reports both.
     ///
-    /// With an `.onnx` and a `.pt` of one stem, the first describes the model and runs on the CPU, the second
-    /// runs on CUDA. A `.pt` alone needs the libtorch plugin to be opened. Its `forward` takes `[n, frames,
-    /// bands]` for any `n`, computes in the type that the module is cast to, and returns the outputs `[n, dim]`
-    /// as a dictionary by name, or as a tuple in the order of the metadata (without metadata: predictions,
-    /// embeddings).
+    /// With an `.onnx` and a `.pt` of one stem, the first describes the model and runs on the CPU, the second runs on
+    /// CUDA. A `.pt` without an `.onnx` needs the libtorch plugin. Its `forward` takes `[n, frames, bands]` for any
+    /// `n`, computes in the type that the module is cast to, and returns the outputs `[n, dim]` as a dictionary by
+    /// name, or as a tuple in the order of the metadata (without metadata: predictions, embeddings).
     ///
-    /// TorchScript can hold code. Open a `.pt` only if you trust whoever made it. Nothing is ever downloaded.
+    /// TorchScript can contain code: open a `.pt` only if you trust its author. Nothing is downloaded.
     ///
     /// # Errors
-    /// `Io` and `Model`, with the file and the reason; `Unavailable` for a `.pt` alone where there is no plugin.
+    /// `Io` and `Model`, with the file and the reason; `Unavailable` for a `.pt` without an `.onnx` if there is no
+    /// plugin.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::of(open::find(path.as_ref())?)
     }
@@ -83,7 +83,7 @@ impl Model {
     /// A model inside the library.
     ///
     /// # Errors
-    /// `Model`, with the names there are.
+    /// `Model`, with the names of the bundled models.
     pub fn bundled(name: &str) -> Result<Self> {
         Self::of(open::bundled(name)?)
     }
@@ -97,7 +97,7 @@ impl Model {
     /// A model from memory: the bytes of an `.onnx` or `.pt` file and the text of its `.json`, if there is one.
     ///
     /// # Errors
-    /// `Model`, with `name` and the reason; `Unavailable` for a `.pt` where there is no libtorch plugin.
+    /// `Model`, with `name` and the reason; `Unavailable` for a `.pt` if there is no libtorch plugin.
     pub fn from_bytes(name: &str, file: impl Into<Vec<u8>>, json: Option<&str>) -> Result<Self> {
         Self::of(open::in_memory(name, file.into().into(), json)?)
     }
@@ -107,18 +107,18 @@ impl Model {
         Ok(Self { hop: parts.hop, parts: Arc::new(parts) })
     }
 
-    /// The stem of its file, or the name it was opened by.
+    /// The stem of its file, or the name with which it was opened.
     pub fn name(&self) -> &str {
         &self.parts.name
     }
 
-    /// Its metadata; empty where there was none.
+    /// Its metadata; empty if there was none.
     pub fn metadata(&self) -> &Metadata {
         &self.parts.metadata
     }
 
     /// The SHA-256 of the bytes of the graph (or, without one, of the TorchScript file), weights included, in
-    /// hexadecimal: what the model is, whatever its file is called.
+    /// hexadecimal. It identifies the model whatever its file name.
     pub fn sha256(&self) -> &str {
         &self.parts.sha256
     }
@@ -143,7 +143,7 @@ impl Model {
         self.outputs().iter().position(|output| output.purpose == purpose)
     }
 
-    /// The index of an output by the graph's name for it.
+    /// The index of an output by its name in the graph.
     pub fn output_named(&self, name: &str) -> Option<usize> {
         self.outputs().iter().position(|output| output.name == name)
     }
@@ -166,7 +166,7 @@ impl Model {
             return Err(Error::InvalidArgument(format!("model {} is a head and has no hop", self.name())));
         }
         if hop == 0 {
-            return Err(Error::InvalidArgument("a hop of 0 frames never ends".into()));
+            return Err(Error::InvalidArgument("a hop of 0 frames is not possible".into()));
         }
         self.hop = hop;
         Ok(self)
@@ -182,34 +182,34 @@ impl Model {
         &self.parts.classes
     }
 
-    /// Where graph and metadata disagree, a sentence each. They have been logged too.
+    /// The differences between graph and metadata, one sentence each. They are also logged.
     pub fn warnings(&self) -> &[String] {
         &self.parts.warnings
     }
 
-    /// An engine that runs this model. Engines of one model share its weights; each has its own threads. On CUDA,
-    /// whoever asks with the same options gets the same engine.
+    /// An engine that runs this model. Engines of one model share its weights; each has its own threads. On CUDA, calls
+    /// with the same options return the same engine.
     ///
-    /// The device `auto` is the first CUDA device if the model has a TorchScript file and CUDA answers, else the
-    /// CPU; [`Engine::describe`] says which it became.
+    /// The device `auto` is the first CUDA device if the model has a TorchScript file and CUDA is available, else the
+    /// CPU; [`Engine::describe`] reports the choice.
     ///
     /// # Errors
-    /// `Unavailable` for an engine, device or precision that is not here; `Model` where the network cannot be
-    /// loaded; `InvalidArgument` for options out of range.
+    /// `Unavailable` for an engine, device or precision that is not available; `Model` if the network cannot be loaded;
+    /// `InvalidArgument` for options out of range.
     pub fn engine(&self, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
         choice::engine(&self.parts, options)
     }
 
-    /// For the packages of this workspace, and not covered by semantic versioning.
-    /// The model as a TorchScript file (`.pt`): libtorch opens it on any device, and it computes in the type that its
-    /// module is cast to. For an EfficientNet-B0, and for graphs of the operators that MusiCNN is made of.
+    /// For the packages of this workspace, and not covered by semantic versioning. The model as a TorchScript file
+    /// (`.pt`): libtorch opens it on any device, and it computes in the type that its module is cast to. For an
+    /// EfficientNet-B0, and for graphs with only MusiCNN's operators.
     ///
-    /// Its `forward` takes patches `[n, frames, bands]`, any `n`, and returns a dictionary of the outputs `[n, dim]`
-    /// by their names, in f32. The encoder's parameters have torchvision's names with `_` for every dot, batch norm
-    /// folded into them; those of other networks have the graph's.
+    /// Its `forward` takes patches `[n, frames, bands]`, any `n`, and returns a dictionary of the outputs `[n, dim]` by
+    /// their names, in f32. The encoder's parameters have torchvision's names with `_` for every dot, and batch norm is
+    /// folded into them. Other networks have the graph's names.
     ///
     /// # Errors
-    /// `Model` for a network that is neither, with what it has that cannot be written.
+    /// `Model` for other networks, with the operator or attribute that cannot be written.
     #[doc(hidden)]
     pub fn to_torchscript(&self) -> Result<Vec<u8>> {
         self.parts.to_torchscript()

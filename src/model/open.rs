@@ -1,4 +1,4 @@
-//! From what a user names (a file, a stem, a bundled model) to a model's bytes.
+//! Finds a model's bytes from a file, a stem or the name of a bundled model.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use super::torch_file::TorchFile;
 use crate::onnx::MAX_FILE_BYTES;
 use crate::{Error, Result};
 
-/// What was found by a name.
+/// What was found for a name.
 pub(super) struct Found {
     pub name: String,
-    /// What errors name.
+    /// The name in error messages.
     pub subject: String,
     pub network: Network,
     pub metadata: Metadata,
@@ -23,9 +23,9 @@ pub(super) struct Found {
 
 /// The files of a network.
 pub(super) enum Network {
-    /// The bytes of a graph, and the TorchScript file beside it.
+    /// The bytes of a graph, and the TorchScript file beside it, if there is one.
     Onnx(Bytes, Option<TorchFile>),
-    /// A TorchScript file that is a model of its own.
+    /// A TorchScript file without a graph.
     Torch(TorchFile),
 }
 
@@ -53,7 +53,7 @@ pub fn find(path: &Path) -> Result<Found> {
         Some("pb") if path.is_file() => return Err(no_graph(path)),
         _ => {}
     }
-    // A stem: the extension is added, not replaced, for stems hold dots (`track-1.5`).
+    // A stem: the extension is appended, not replaced, because stems can contain dots (`track-1.5`).
     let [onnx, torch, json] = [".onnx", ".pt", ".json"].map(|suffix| with_suffix(path, suffix));
     if onnx.is_file() {
         return read(&onnx, &torch, &json);
@@ -85,7 +85,7 @@ pub fn bundled(name: &str) -> Result<Found> {
 pub fn in_memory(name: &str, file: Bytes, json: Option<&str>) -> Result<Found> {
     let metadata = json.map(Metadata::parse).transpose();
     let metadata = metadata.map_err(|reason| Error::model(name, format!("metadata: {reason}")))?;
-    // TorchScript is a zip archive, which ONNX never begins like.
+    // TorchScript is a zip archive; ONNX files never begin like one.
     let network = match file.starts_with(b"PK\x03\x04") {
         true => Network::Torch(TorchFile::of_bytes(name, file)),
         false => Network::Onnx(file, None),
@@ -94,19 +94,19 @@ pub fn in_memory(name: &str, file: Bytes, json: Option<&str>) -> Result<Found> {
     Ok(Found { name: name.to_owned(), subject: name.to_owned(), network, metadata })
 }
 
-/// Reads a graph, and its metadata where there is any; a TorchScript file beside it is only noted.
+/// Reads a graph and, if it exists, its metadata. A TorchScript file beside it is not read yet.
 fn read(onnx: &Path, torch: &Path, json: &Path) -> Result<Found> {
     let bytes = read_capped(onnx, MAX_FILE_BYTES)?;
     let torch = torch.is_file().then(|| TorchFile::at(torch.to_owned()));
     found(onnx, Network::Onnx(bytes.into(), torch), json)
 }
 
-/// Finds a TorchScript file that is a model of its own, and its metadata where there is any.
+/// Finds a TorchScript file without a graph and, if it exists, its metadata.
 fn read_torch(torch: &Path, json: &Path) -> Result<Found> {
     found(torch, Network::Torch(TorchFile::at(torch.to_owned())), json)
 }
 
-/// A network with the metadata beside it, if there are some.
+/// A network with the metadata beside it, if there is any.
 fn found(path: &Path, network: Network, json: &Path) -> Result<Found> {
     let metadata = if json.is_file() { Metadata::read(json)? } else { Metadata::default() };
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -119,7 +119,7 @@ fn no_graph(path: &Path) -> Error {
         || path.with_extension("pb").is_file()
         || with_suffix(path, ".pb").is_file();
     let reason = if has_tensorflow {
-        "TensorFlow's .pb is not read; use the .onnx that is published beside it"
+        "TensorFlow's .pb is not supported; use the .onnx that is published beside it"
     } else {
         "there is metadata, but no .onnx or .pt beside it"
     };
@@ -127,8 +127,10 @@ fn no_graph(path: &Path) -> Error {
 }
 
 fn missing(path: &Path) -> Error {
-    let reason =
-        format!("no such file, nor a stem of .onnx, .pt and .json files, nor a bundled model; {}", known());
+    let reason = format!(
+        "no such file, not a stem of .onnx, .pt or .json files, and not a bundled model; {}",
+        known()
+    );
     Error::model(path.display().to_string(), reason)
 }
 
@@ -136,7 +138,7 @@ fn missing(path: &Path) -> Error {
 fn known() -> String {
     let names: Vec<&str> = BUNDLED.iter().map(|model| model.name).collect();
     if names.is_empty() {
-        "this build bundles no model".into()
+        "this build has no bundled models".into()
     } else {
         format!("bundled: {}", names.join(", "))
     }

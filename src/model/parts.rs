@@ -1,4 +1,4 @@
-//! What a model is made of, brought together from its files.
+//! The parts of a model, combined from its files.
 
 use std::sync::{Mutex, Weak};
 
@@ -17,21 +17,22 @@ pub(super) struct Parts {
     pub name: String,
     pub metadata: Metadata,
     pub sha256: String,
-    /// One of these is there at least.
+    /// At least one of these is present.
     pub onnx: Option<OnnxFile>,
     pub torch: Option<TorchFile>,
     pub input: InputSpec,
     pub outputs: Vec<OutputSpec>,
     pub classes: Vec<String>,
-    /// Frames from one patch to the next, as long as nobody asks for others; 0 for a head.
+    /// Default hop of patches in frames; 0 for a head.
     pub hop: usize,
     pub warnings: Vec<String>,
-    /// Engines on CUDA that are in use: a device has room for a few, and one serves any number of threads.
+    /// Engines on CUDA that are in use. They are shared, because a device has memory for only a few, and one serves any
+    /// number of threads.
     pub on_cuda: Mutex<Vec<(EngineOptions, Weak<dyn Engine>)>>,
 }
 
 impl Parts {
-    /// Reads the graph, or asks the TorchScript file what it gives, and brings it and the metadata together.
+    /// Reads the graph, or finds the outputs of the TorchScript file, and combines them with the metadata.
     pub fn of(found: Found) -> Result<Parts> {
         let Found { name, subject, network, metadata } = found;
         let mut warnings = Vec::new();
@@ -72,14 +73,16 @@ impl Parts {
         let module = module.map_err(|reason| {
             Error::model(
                 &self.name,
-                format!("no TorchScript file beside it, and none can be made of it: {reason}"),
+                format!(
+                    "there is no TorchScript file beside it, and it cannot be converted to one: {reason}"
+                ),
             )
         })?;
         Ok(module.to_bytes("Dict[str, Tensor]"))
     }
 }
 
-/// A graph with what it takes and gives.
+/// A graph with its input and outputs.
 fn described(
     file: onnx::Model,
     metadata: &Metadata,
@@ -90,7 +93,7 @@ fn described(
     let is_head = matches!(input, InputSpec::Vector { .. });
     let described = shape::outputs(&signature, metadata, is_head, warnings);
     let onnx = OnnxFile::new(file, input, row_shape);
-    // Where the graph leaves a width open, only running it tells.
+    // If the graph does not state a width, it is measured by running the network.
     let is_open = described.iter().any(|(_, _, dim)| dim.is_none());
     let measured = if is_open { onnx.measure()? } else { Vec::new() };
     let outputs = described.into_iter().enumerate().map(|(index, (name, purpose, dim))| {

@@ -1,21 +1,21 @@
-//! What a network takes and gives, from its graph, with its metadata's help; the graph has the last word.
+//! The shapes of a network's input and outputs, from its graph and metadata. The graph has priority.
 
 use super::metadata::{Metadata, TensorSchema};
 use crate::engine::{InputSpec, OutputSpec, Purpose};
 use crate::onnx::{Declared, Signature};
 
-/// Mel bands of the front end, where neither graph nor metadata says.
+/// Mel bands, if neither graph nor metadata states them.
 const BANDS: usize = 96;
 
-/// Values in one row of an input, and in a batch of them where the graph fixes its size: 20 minutes of mel bands
-/// in one patch would still fit.
+/// Maximum number of values in one input row, and in a batch if the graph fixes its size: enough for 20 minutes of mel
+/// bands in one patch.
 const MAX_ROW: usize = 1 << 24;
 
-/// `inference.algorithm`, and the patch and hop, in frames, that it stands for.
+/// Values of `inference.algorithm`, with their patch and hop in frames.
 const ALGORITHMS: [(&str, usize, usize); 2] =
     [("TensorflowPredictEffnetDiscogs", 128, 62), ("TensorflowPredictMusiCNN", 187, 93)];
 
-/// The input of a network and the shape of one row as the graph wants it.
+/// The input of a network, and the shape of one row in the graph.
 pub fn input(
     graph: &Signature,
     metadata: &Metadata,
@@ -34,9 +34,14 @@ pub fn input(
             std::iter::once(None).chain(described.iter().copied()).collect()
         }
         None if !described.is_empty() => described.to_vec(),
-        None => return Err(format!("the shape of input {} is not said anywhere", tensor.name)),
+        None => {
+            return Err(format!(
+                "neither the graph nor the metadata states the shape of input {}",
+                tensor.name
+            ));
+        }
     };
-    // What the graph leaves open, the metadata may say: both shapes are compared from their ends.
+    // The metadata can supply dimensions that the graph does not state. The shapes are aligned at their ends.
     let said = |from_end: usize| described.len().checked_sub(from_end).and_then(|index| described[index]);
     let (algorithm_frames, _) = algorithm(metadata).unzip();
     let rank = dims.len();
@@ -92,8 +97,7 @@ pub fn input(
     Ok((spec, row))
 }
 
-/// The outputs of a network in the graph's order. An output's width is `None` where neither graph nor
-/// metadata says.
+/// The outputs of a network in the graph's order. An output's width is `None` if neither graph nor metadata states it.
 pub fn outputs(
     graph: &Signature,
     metadata: &Metadata,
@@ -104,7 +108,7 @@ pub fn outputs(
     for (schema, _) in
         metadata.outputs().iter().zip(0..).filter(|(_, index)| !described.contains(&Some(*index)))
     {
-        // Hidden layers that a TensorFlow graph can give are listed, and often left out of the ONNX file.
+        // The metadata also lists hidden layers of the TensorFlow graph, which the ONNX file often omits.
         let missing = format!("the metadata lists output {}, which the graph does not have", schema.name);
         if schema.purpose.is_some() { warnings.push(missing) } else { log::debug!("{missing}") }
     }
@@ -130,7 +134,7 @@ pub fn outputs(
     outputs
 }
 
-/// The class names, or none where their number is not that of the predictions: a wrong name is worse.
+/// The class names, or none if their number is not that of the predictions, because no name is better than a wrong one.
 pub fn classes(metadata: &Metadata, outputs: &[OutputSpec], warnings: &mut Vec<String>) -> Vec<String> {
     let predictions = outputs.iter().find(|output| output.purpose == Purpose::Predictions);
     let classes = metadata.classes();
@@ -148,7 +152,7 @@ pub fn classes(metadata: &Metadata, outputs: &[OutputSpec], warnings: &mut Vec<S
     }
 }
 
-/// Frames in a patch and from one patch to the next.
+/// Frames in a patch, and the hop in frames.
 pub fn patching(frames: usize, metadata: &Metadata, warnings: &mut Vec<String>) -> (usize, usize) {
     match algorithm(metadata) {
         Some((expected, hop)) if expected == frames => (frames, hop),
@@ -160,7 +164,7 @@ pub fn patching(frames: usize, metadata: &Metadata, warnings: &mut Vec<String>) 
             ));
             (frames, (frames / 2).max(1))
         }
-        // About half a patch, as both front ends have it.
+        // About half a patch, as for both known algorithms.
         None => (
             frames,
             ALGORITHMS.iter().find(|known| known.1 == frames).map_or((frames / 2).max(1), |known| known.2),
@@ -173,9 +177,8 @@ fn algorithm(metadata: &Metadata) -> Option<(usize, usize)> {
     ALGORITHMS.iter().find(|known| known.0 == name).map(|&(_, frames, hop)| (frames, hop))
 }
 
-/// For each output of the graph, the index of the metadata's entry for it: by name if possible; else, with a
-/// warning, by a width that only one of the rest on either side has; else by order, if as many are left on
-/// both sides.
+/// For each output of the graph, the index of its entry in the metadata: by name if possible; else, with a warning, by
+/// a width that is unique among the rest on both sides; else by order, if the same number is left on both sides.
 fn matches(tensors: &[Declared], schemas: &[TensorSchema], warnings: &mut Vec<String>) -> Vec<Option<usize>> {
     let mut found: Vec<Option<usize>> = vec![None; tensors.len()];
     let names: [fn(&str, &str) -> bool; 2] = [|a, b| a == b, same_name];
@@ -211,7 +214,7 @@ fn matches(tensors: &[Declared], schemas: &[TensorSchema], warnings: &mut Vec<St
     for &index in &loose_tensors {
         if let Some(schema) = found[index] {
             warnings.push(format!(
-                "the metadata names an output {}, the graph {}; they are taken for the same",
+                "the metadata names an output {}, the graph {}; they are assumed to be the same",
                 schemas[schema].name, tensors[index].name
             ));
         }
@@ -219,8 +222,8 @@ fn matches(tensors: &[Declared], schemas: &[TensorSchema], warnings: &mut Vec<St
     found
 }
 
-/// Whether two names mean one tensor: exporters turn `PartitionedCall:1` into `PartitionedCall_1`, and
-/// TensorFlow's first output may be written with `:0` or without.
+/// Whether two names mean the same tensor: exporters turn `PartitionedCall:1` into `PartitionedCall_1`, and
+/// TensorFlow's first output can be written with or without `:0`.
 fn same_name(a: &str, b: &str) -> bool {
     let plain = |name: &str| -> String {
         let name = name.strip_suffix(":0").unwrap_or(name);
@@ -230,7 +233,7 @@ fn same_name(a: &str, b: &str) -> bool {
     a == b || a.strip_suffix("_0") == Some(&b) || b.strip_suffix("_0") == Some(&a)
 }
 
-/// What an output without metadata is for.
+/// The purpose of an output without metadata.
 fn purpose_by_name(name: &str, outputs: usize, is_head: bool) -> Purpose {
     let name = name.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| name.contains(word));
@@ -247,16 +250,16 @@ fn purpose_by_name(name: &str, outputs: usize, is_head: bool) -> Purpose {
     }
 }
 
-/// Values a row of an output, if the graph declares them all.
+/// Values per row of an output, if the graph declares them.
 fn row_width(tensor: &Declared) -> Option<usize> {
     let (_batch, row) = tensor.dims.as_ref()?.split_first()?;
     let width = row.iter().try_fold(1usize, |product, dim| product.checked_mul((*dim)?));
-    // A width that cannot be is as good as none: it is measured instead.
+    // An impossible width is ignored, and measured instead.
     width.filter(|&width| width <= MAX_ROW)
 }
 
 fn open_dimension(tensor: &Declared, what: &str) -> String {
-    format!("the {what} of input {} is said neither by the graph nor by the metadata", tensor.name)
+    format!("neither the graph nor the metadata states the {what} of input {}", tensor.name)
 }
 
 fn shape_text(dims: &[Option<usize>]) -> String {
@@ -317,8 +320,8 @@ mod tests {
 
     #[test]
     fn a_published_file_with_mistakes_is_read_as_its_graph_says() {
-        // As `discogs_*_embeddings`: the JSON swaps nothing, but says 1280 where the graph has 512, and the
-        // exporter renamed the outputs.
+        // As in `discogs_*_embeddings`: the order is the same, but the JSON has 1280 instead of the graph's 512, and
+        // the exporter renamed the outputs.
         let graph = graph(
             tensor("serving_default_melspectrogram", &[64, 128, 96]),
             vec![tensor("PartitionedCall", &[64, 512]), tensor("PartitionedCall_1", &[64, 1280])],
@@ -358,7 +361,7 @@ mod tests {
         assert!(warnings.iter().any(|warning| warning.contains("activations") && warning.contains(" a;")));
         let (purposes, _) = outputs_of(&[("b", 0), ("a", 0)]);
         assert_eq!(purposes, [Purpose::Predictions, Purpose::Embeddings]);
-        // Three against two: no order to trust.
+        // Three and two outputs: their order means nothing.
         let (purposes, _) = outputs_of(&[("a", 0), ("b", 0), ("c", 0)]);
         assert_eq!(purposes, [Purpose::Other; 3]);
     }

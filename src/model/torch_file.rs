@@ -1,4 +1,4 @@
-//! A TorchScript file: what it takes and gives, as far as a file without shapes can be made to say.
+//! A TorchScript file. It does not state shapes, so its input and outputs are found by running it.
 
 use std::path::PathBuf;
 
@@ -12,23 +12,23 @@ use crate::engine::{Device, Engine, EngineOptions, InputSpec, OutputSpec};
 use crate::onnx::{Declared, MAX_FILE_BYTES, Signature};
 use crate::{Error, Result, mel};
 
-/// Frames of a patch where nothing says: those of the models of Discogs.
+/// Frames of a patch if they are not stated: those of the Discogs models.
 const FRAMES: usize = 128;
 
 /// A file, or its bytes.
 pub(super) struct TorchFile {
-    /// What errors name.
+    /// The name in error messages.
     pub subject: String,
     source: Source,
 }
 
 enum Source {
-    /// Read when an engine is made of it.
+    /// Read when an engine is created.
     File(PathBuf),
     Memory(Bytes),
 }
 
-/// What a file takes and gives.
+/// The input and outputs of a file.
 pub(super) struct Description {
     pub input: InputSpec,
     pub outputs: Vec<OutputSpec>,
@@ -50,8 +50,8 @@ impl TorchFile {
         }
     }
 
-    /// Asks the file what it gives, by running it on one patch. What it takes the metadata says, or the patches of
-    /// the models of Discogs are tried.
+    /// Finds the outputs by running one patch. The input is that of the metadata; without it, the patches of the
+    /// Discogs models are tried.
     pub fn describe(&self, metadata: &Metadata, warnings: &mut Vec<String>) -> Result<Description> {
         let error = |reason: String| Error::model(&self.subject, reason);
         let schema = metadata.inputs().first();
@@ -81,8 +81,8 @@ impl TorchFile {
     }
 }
 
-/// The outputs' names: the file's own; or, for a tuple, the metadata's in their order; or, without metadata, those that
-/// models of this library have.
+/// The outputs' names: those of the file; for a tuple, those of the metadata, in order; without metadata, those of this
+/// library's models.
 fn names(outputs: &[OutputSpec], metadata: &Metadata, is_head: bool) -> Result<Vec<String>, String> {
     if outputs.iter().any(|output| !output.name.is_empty()) {
         return Ok(outputs.iter().map(|output| output.name.clone()).collect());
@@ -94,7 +94,7 @@ fn names(outputs: &[OutputSpec], metadata: &Metadata, is_head: bool) -> Result<V
     if !said.is_empty() {
         let listed: Vec<&str> = said.iter().map(|schema| schema.name.as_str()).collect();
         return Err(format!(
-            "it returns {} outputs without names, and the metadata lists {} ({})",
+            "it returns {} outputs without names, but the metadata lists {} ({})",
             outputs.len(),
             said.len(),
             listed.join(", ")

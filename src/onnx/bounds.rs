@@ -1,29 +1,29 @@
-//! The checks of a graph that come before anything of it is loaded: sizes, depth, and weights in other files.
+//! Checks of a graph before it is loaded: sizes, depth, and weights in other files.
 
 use std::collections::HashMap;
 
 use super::proto::{Attribute, Graph, Node, Tensor, element};
 
-/// Nodes in a graph. The largest audio networks have about 2,000.
+/// Maximum number of nodes. The largest audio networks have about 2,000.
 const MAX_NODES: usize = 8192;
 
-/// Nodes on the longest way through a graph. Execution is planned by recursion, one level a node: twice this
-/// many fit the stack of the engine's threads.
+/// Maximum number of nodes on a path through a graph. Execution is planned by recursion, one level per node: the stack
+/// of the engine's threads is enough for twice as many.
 const MAX_DEPTH: usize = 2048;
 
-/// No kernel, stride, dilation or padding is larger; what is larger asks for memory and time that nobody has.
+/// Maximum kernel, stride, dilation or padding. Larger ones would need too much memory and time.
 const MAX_ATTRIBUTE: i64 = 1024;
 
-/// Values in one constant tensor.
+/// Maximum number of values in a constant tensor.
 const MAX_ELEMENTS: u64 = 1 << 29;
 
-/// Values in a tensor that is made as large as a constant says.
+/// Maximum number of values in a tensor whose size a constant sets.
 const MAX_MADE: u64 = 1 << 24;
 
-/// Operators that make a tensor as large as a constant says; to `Pad`, it says what is added.
+/// Operators with a constant for the size of their output; for `Pad`, it is what is added.
 const SHAPE_TAKERS: [&str; 5] = ["ConstantOfShape", "Expand", "Pad", "Range", "Tile"];
 
-/// Attributes that say how large something is.
+/// Attributes that set a size.
 const SIZES: [&str; 5] = ["dilations", "kernel_shape", "output_padding", "pads", "strides"];
 
 /// Checks a graph.
@@ -35,10 +35,10 @@ pub fn check(graph: &Graph) -> Result<(), String> {
         return Err("the graph computes nothing: it has no nodes or no outputs".into());
     }
     if graph.node.len() > MAX_NODES {
-        return Err(format!("the graph has {} nodes; at most {MAX_NODES} are run", graph.node.len()));
+        return Err(format!("the graph has {} nodes; at most {MAX_NODES} are supported", graph.node.len()));
     }
     check_depth(&graph.node)?;
-    // The constants that say how large a tensor is, and whether it is a padding that they say.
+    // The constants that set the size of a tensor, and whether they are a padding.
     let mut shapes = HashMap::new();
     for node in &graph.node {
         let name = node.op_type();
@@ -67,9 +67,9 @@ pub fn check(graph: &Graph) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether every node comes after those it takes its inputs from, none too deep.
+/// Checks that every node comes after those that compute its inputs, and that no path is too long.
 fn check_depth(nodes: &[Node]) -> Result<(), String> {
-    // For each value that a node makes, how many nodes deep it is once its node has been seen; 0 before.
+    // For each node's value, its depth in nodes once the node has been visited; 0 before.
     let made = nodes.iter().flat_map(|node| &node.output).filter(|name| !name.is_empty());
     let mut depths: HashMap<&str, usize> = made.map(|name| (name.as_str(), 0)).collect();
     for node in nodes {
@@ -77,7 +77,7 @@ fn check_depth(nodes: &[Node]) -> Result<(), String> {
         for input in &node.input {
             match depths.get(input.as_str()) {
                 Some(0) => {
-                    return Err(format!("the nodes are not in order: {input} is used before it is made"));
+                    return Err(format!("the nodes are not in order: {input} is used before it is computed"));
                 }
                 Some(&made) => depth = depth.max(made),
                 None => {}
@@ -96,7 +96,7 @@ fn check_depth(nodes: &[Node]) -> Result<(), String> {
 fn check_attribute(attribute: &Attribute) -> Result<(), String> {
     let name = attribute.name();
     if attribute.g.is_some() {
-        return Err("it holds a graph of its own (control flow), which no engine here runs".into());
+        return Err("it contains another graph (control flow), which no engine supports".into());
     }
     if let Some(tensor) = &attribute.t {
         check_tensor(tensor)?;
@@ -127,10 +127,10 @@ fn check_tensor(tensor: &Tensor) -> Result<(), String> {
     Ok(())
 }
 
-/// The values of an integer tensor that may be a shape; empty for anything else.
+/// The values of an integer tensor, which may be a shape; empty for others.
 fn integers(tensor: &Tensor) -> Vec<i64> {
     match (&tensor.raw_data, tensor.data_type()) {
-        // Whichever list a runtime reads.
+        // Any list that a runtime may read.
         (None, _) => {
             tensor.int64_data.iter().copied().chain(tensor.int32_data.iter().map(|&v| v.into())).collect()
         }

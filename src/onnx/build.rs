@@ -1,4 +1,4 @@
-//! Parts of files that are written: what exporters here need of them.
+//! Constructors for the parts of files that are written.
 
 use prost::bytes::Bytes;
 
@@ -7,18 +7,18 @@ use super::proto::{
     element,
 };
 
-/// Operator set 17 is the first with layer norm; every runtime of the last years reads it.
+/// Operator set 17 is the first with layer norm, and widely supported.
 const OPERATOR_SET: i64 = 17;
 const FORMAT: i64 = 8;
 
-/// ONNX's numbers for types of attributes.
+/// ONNX's numbers for attribute types.
 mod kind {
     pub const FLOAT: i64 = 1;
     pub const INT: i64 = 2;
     pub const INTS: i64 = 7;
 }
 
-/// A file of one graph.
+/// A file with one graph.
 pub fn file_of(graph: Graph, metadata_props: Vec<Pair>) -> Model {
     let operators = OperatorSet { domain: Some(String::new()), version: Some(OPERATOR_SET) };
     let opset_import = vec![operators];
@@ -31,7 +31,7 @@ pub fn property(key: &str, value: &str) -> Pair {
 }
 
 impl Node {
-    /// A node with one output, which it is named after.
+    /// A node with one output. The node has the output's name.
     pub fn new(op: &str, inputs: &[&str], output: &str, attribute: Vec<Attribute>) -> Node {
         Node {
             input: inputs.iter().map(|&input| input.into()).collect(),

@@ -1,18 +1,18 @@
-//! A look through an ONNX file's protobuf structure before anything is built from it.
+//! Checks an ONNX file's protobuf structure before anything is built from it.
 //!
 //! Readers turn messages into Rust values by recursion. A hostile file of a few hundred kilobytes could nest graphs
-//! deeply enough to overflow the stack, or hold so many empty messages that they need a hundred times its size in
-//! memory; neither can be caught afterwards. So the structure is walked once here, without building anything, and
-//! refused when it is deeper or busier than any network is. prost itself counts neither fields nor bytes, and its walk
-//! over keys and lengths is no part of its API: hence the two short functions at the end.
+//! deeply enough to overflow the stack, or contain so many empty messages that they need a hundred times its size in
+//! memory. Neither can be caught afterwards. So the structure is walked here first, without building anything, and
+//! refused if it has more depth or fields than any network. prost does not limit fields or bytes, and its parser of
+//! keys and lengths is not public: hence the two short functions at the end.
 
-/// Graphs in attributes of nodes in graphs: real files reach a depth of about 8 messages.
+/// Maximum depth of messages (graphs in attributes of nodes in graphs). Real files have about 8.
 const MAX_DEPTH: usize = 32;
 
-/// Fields in the whole file, tensor data counted as one each. A network of 1,000 nodes has about 20,000.
+/// Maximum number of fields in the file, where a tensor's data count as one. A network of 1,000 nodes has about 20,000.
 const MAX_FIELDS: usize = 1_000_000;
 
-/// The messages that nest, as far as any reader here or behind rten goes.
+/// The nested messages that readers here or in rten parse.
 #[derive(Clone, Copy)]
 enum Message {
     Model,
@@ -30,7 +30,7 @@ enum Message {
 }
 
 impl Message {
-    /// The message that a field holds, if it holds one; field numbers are those of `onnx.proto`.
+    /// The type of a field that is a message. Field numbers are those of `onnx.proto`.
     fn child(self, field: u64) -> Option<Message> {
         use Message::*;
         Some(match (self, field) {
@@ -57,7 +57,7 @@ impl Message {
 /// Walks the structure of a serialised `ModelProto`.
 ///
 /// # Errors
-/// Why the bytes are no ONNX file, or one that no network needs.
+/// Why the bytes are not an ONNX file, or exceed a limit.
 pub fn walk(bytes: &[u8]) -> Result<(), String> {
     let mut fields = 0;
     walk_message(bytes, Message::Model, 0, &mut fields)
@@ -70,7 +70,7 @@ fn walk_message(mut bytes: &[u8], message: Message, depth: usize, fields: &mut u
     while !bytes.is_empty() {
         *fields += 1;
         if *fields > MAX_FIELDS {
-            return Err(format!("the file holds more than {MAX_FIELDS} fields"));
+            return Err(format!("the file has more than {MAX_FIELDS} fields"));
         }
         let tag = varint(&mut bytes)?;
         let (field, wire_type) = (tag >> 3, tag & 7);
@@ -91,7 +91,7 @@ fn walk_message(mut bytes: &[u8], message: Message, depth: usize, fields: &mut u
             5 => {
                 take(&mut bytes, 4)?;
             }
-            _ => return Err("this is no ONNX file (unknown protobuf wire type)".into()),
+            _ => return Err("not an ONNX file (unknown protobuf wire type)".into()),
         }
     }
     Ok(())
@@ -101,7 +101,7 @@ fn take<'a>(bytes: &mut &'a [u8], length: u64) -> Result<&'a [u8], String> {
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     let (content, rest) = bytes
         .split_at_checked(length)
-        .ok_or("the file is truncated, or no ONNX file (a length runs past the end)")?;
+        .ok_or("the file is truncated or not an ONNX file (a length extends beyond the end)")?;
     *bytes = rest;
     Ok(content)
 }
@@ -115,7 +115,7 @@ fn varint(bytes: &mut &[u8]) -> Result<u64, String> {
             return Ok(value);
         }
     }
-    Err("this is no ONNX file (a number of more than ten bytes)".into())
+    Err("not an ONNX file (a number of more than ten bytes)".into())
 }
 
 #[cfg(test)]

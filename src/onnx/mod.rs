@@ -1,10 +1,10 @@
-//! ONNX files: the one place where they are read, checked and written.
+//! Reads, checks and writes ONNX files.
 //!
-//! [`Model::read`] looks the bytes over before anything is built of them ([`guard`]), reads them once ([`proto`]),
-//! refuses sizes that cannot be meant ([`bounds`]) and says what exporters leave out ([`repair`]). What comes out is
-//! shared by everything that makes something of a graph: the fused engine's recogniser, rten, the writer of TorchScript,
-//! and the training tools. Weights stay where they are in the file's bytes. rten reads bytes alone: it gets those of
-//! [`Model::to_bytes`], so that it sees what was checked and nothing else.
+//! [`Model::read`] checks the bytes before anything is built from them ([`guard`]), parses them once ([`proto`]),
+//! refuses impossible sizes ([`bounds`]) and adds what exporters omit ([`repair`]). The result is shared by everything
+//! that uses a graph: the fused engine's recogniser, rten, the TorchScript writer, and the training tools. Weights are
+//! not copied out of the file's bytes. rten reads only bytes: it gets those of [`Model::to_bytes`], so that it sees
+//! only what was checked.
 
 mod bounds;
 mod build;
@@ -24,13 +24,13 @@ pub use proto::{
     element,
 };
 
-/// The largest file that is read. The largest embedding networks in use have about 90 million weights.
+/// Maximum size of a file. The largest embedding networks in use have about 90 million weights.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// What a network takes and gives, as its file declares it.
+/// A network's inputs and outputs, as declared in its file.
 #[derive(Clone, Debug)]
 pub struct Signature {
-    /// The inputs, without the initialisers that old files list among them.
+    /// The inputs, without the initialisers that old files also list.
     pub inputs: Vec<Declared>,
     /// The outputs.
     pub outputs: Vec<Declared>,
@@ -41,7 +41,7 @@ pub struct Signature {
 pub struct Declared {
     /// Its name.
     pub name: String,
-    /// Its dimensions, `None` for those that are dynamic; `None` where the file declares no shape.
+    /// Its dimensions, each `None` if it is dynamic; `None` if the file declares no shape.
     pub dims: Option<Vec<Option<usize>>>,
 }
 
@@ -49,7 +49,7 @@ impl Model {
     /// Reads and checks a file.
     ///
     /// # Errors
-    /// Why the bytes cannot be used: no ONNX file, weights in another file, a size that cannot be meant.
+    /// Why the bytes cannot be used: not an ONNX file, weights in another file, an impossible size.
     pub fn read(bytes: impl Into<Bytes>) -> Result<Model, String> {
         let bytes = bytes.into();
         if bytes.len() as u64 > MAX_FILE_BYTES {
@@ -57,9 +57,9 @@ impl Model {
         }
         guard::walk(&bytes)?;
         let size = bytes.len();
-        let mut model = Model::decode(bytes).map_err(|error| format!("no ONNX file: {error}"))?;
+        let mut model = Model::decode(bytes).map_err(|error| format!("not an ONNX file: {error}"))?;
         if model.graph == Graph::default() {
-            return Err("no ONNX file: it holds no graph".into());
+            return Err("not an ONNX file: it has no graph".into());
         }
         bounds::check(&model.graph)?;
         repair::say_kernel_shapes(&mut model.graph);
@@ -72,7 +72,7 @@ impl Model {
         self.encode_to_vec()
     }
 
-    /// What the graph takes and gives.
+    /// The graph's inputs and outputs.
     pub fn signature(&self) -> Signature {
         let Graph { initializer, input, output, .. } = &self.graph;
         let initialised: BTreeSet<&str> = initializer.iter().map(Tensor::name).collect();
@@ -92,8 +92,8 @@ impl Model {
         self.graph.node.iter().map(name).collect()
     }
 
-    /// Where most weights are stored as numbers and not as bytes, they have been copied out of the file. Then what is
-    /// left in it is copied too, so that it is not held beside them.
+    /// If most weights are stored as numbers and not as bytes, they were copied out of the file when it was parsed.
+    /// Then the rest is copied too, so that the file's bytes can be freed.
     fn let_go_of_the_file(&mut self, size: usize) {
         let Graph { node, initializer, .. } = &mut self.graph;
         let attributes = node.iter_mut().flat_map(|node| &mut node.attribute);
@@ -110,7 +110,7 @@ impl Model {
 }
 
 impl ValueInfo {
-    /// The type of its elements, one of [`element`]; 0 where the file does not say.
+    /// The type of its elements, one of [`element`]; 0 if the file does not state it.
     pub fn element(&self) -> i64 {
         let tensor = self.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref());
         tensor.map_or(0, TensorType::elem_type)
@@ -120,7 +120,7 @@ impl ValueInfo {
     pub fn declared(&self) -> Declared {
         let shape = self.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref()?.shape.as_ref());
         let dims = shape.map(|shape| {
-            // Exporters write 0 or -1 for "any" where they should write nothing.
+            // Exporters write 0 or -1 for "any" instead of omitting the value.
             let fixed = |value: i64| usize::try_from(value).ok().filter(|&value| value > 0);
             shape.dim.iter().map(|dim| dim.dim_value.and_then(fixed)).collect()
         });

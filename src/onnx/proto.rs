@@ -1,15 +1,14 @@
-//! The messages of `onnx.proto`, as far as something here reads or writes them. Fields have the names and the meaning
-//! that they have there.
+//! The messages of `onnx.proto` that are read or written here, with its names and meanings of fields.
 //!
-//! Declared by hand, for prost to read and write them: 130 lines, and no protoc. Looked at beside it: rten-onnx copies
-//! every weight out of the file, cannot be shared between threads, drops the graph's name and reads no packed lists;
-//! onnx-protobuf and onnx-pb generate everything, copy the weights too, and parse before anyone can look.
-#![expect(missing_docs, reason = "onnx.proto says what each field means")]
+//! Declared by hand for prost: 130 lines, without protoc. Alternatives: rten-onnx copies every weight out of the file,
+//! cannot be shared between threads, drops the graph's name and does not read packed lists; onnx-protobuf and onnx-pb
+//! generate everything, copy the weights too, and parse before the structure can be checked.
+#![expect(missing_docs, reason = "onnx.proto documents the fields")]
 
 use prost::Message;
 use prost::bytes::Bytes;
 
-/// ONNX's numbers for the types of elements that are read or written.
+/// ONNX's numbers for the element types that are read or written.
 pub mod element {
     /// Single precision.
     pub const F32: i64 = 1;
@@ -44,7 +43,7 @@ pub struct Model {
     pub metadata_props: Vec<Pair>,
 }
 
-/// Which version of a domain's operators is meant.
+/// The version of a domain's operators.
 #[derive(Clone, PartialEq, Message)]
 pub struct OperatorSet {
     #[prost(string, optional, tag = "1")]
@@ -62,7 +61,7 @@ pub struct Pair {
     pub value: Option<String>,
 }
 
-/// Nodes, and the tensors that they begin with and end in.
+/// Nodes, initialisers, inputs and outputs.
 #[derive(Clone, PartialEq, Message)]
 pub struct Graph {
     #[prost(message, repeated, tag = "1")]
@@ -79,7 +78,7 @@ pub struct Graph {
     pub value_info: Vec<ValueInfo>,
 }
 
-/// An operator with what it is given.
+/// An operator with its inputs, outputs and attributes.
 #[derive(Clone, PartialEq, Message)]
 pub struct Node {
     #[prost(string, repeated, tag = "1")]
@@ -96,8 +95,8 @@ pub struct Node {
     pub domain: Option<String>,
 }
 
-/// Something constant that an operator is told. Lists are written one by one: ONNX's schema does not pack them, and
-/// rten takes it at its word.
+/// A constant attribute of an operator. Lists are written unpacked, as in ONNX's schema, because rten does not read
+/// packed ones.
 #[derive(Clone, PartialEq, Message)]
 pub struct Attribute {
     #[prost(string, optional, tag = "1")]
@@ -108,10 +107,10 @@ pub struct Attribute {
     pub i: Option<i64>,
     #[prost(bytes = "bytes", optional, tag = "4")]
     pub s: Option<Bytes>,
-    /// Boxed: attributes are many, and few hold one.
+    /// Boxed, because there are many attributes, and few have a tensor.
     #[prost(message, optional, boxed, tag = "5")]
     pub t: Option<Box<Tensor>>,
-    /// A graph of its own, which is refused: nothing reads it, so that nothing here nests without end.
+    /// A nested graph, which is refused. Its content is not parsed, so there is no recursion.
     #[prost(bytes = "bytes", optional, tag = "6")]
     pub g: Option<Bytes>,
     #[prost(float, repeated, packed = "false", tag = "7")]
@@ -140,7 +139,7 @@ pub struct Tensor {
     pub int64_data: Vec<i64>,
     #[prost(string, optional, tag = "8")]
     pub name: Option<String>,
-    /// The values as bytes: a part of the file's own, not a copy.
+    /// The values as bytes, a slice of the file's bytes.
     #[prost(bytes = "bytes", optional, tag = "9")]
     pub raw_data: Option<Bytes>,
     #[prost(double, repeated, tag = "10")]
@@ -160,7 +159,7 @@ pub struct ValueInfo {
     pub r#type: Option<Type>,
 }
 
-/// A tensor's type, or a sequence's, which is passed on unread.
+/// A tensor's type; the type of a sequence is kept unparsed.
 #[derive(Clone, PartialEq, Message)]
 pub struct Type {
     #[prost(message, optional, tag = "1")]
@@ -186,7 +185,7 @@ pub struct Shape {
     pub dim: Vec<Dimension>,
 }
 
-/// A size, or a name for one that is open.
+/// A size, or the name of a dynamic one.
 #[derive(Clone, PartialEq, Message)]
 pub struct Dimension {
     #[prost(int64, optional, tag = "1")]

@@ -1,18 +1,18 @@
-//! What is valid ONNX and rten does not understand, said in another way.
+//! Rewrites valid ONNX that rten does not support.
 
 use std::collections::HashMap;
 
 use super::proto::{Attribute, Graph, Node};
 
 impl Node {
-    /// Whether it is a convolution that leaves out its kernel's shape.
+    /// Whether it is a convolution without `kernel_shape`.
     pub fn lacks_kernel_shape(&self) -> bool {
         matches!(self.op_type(), "Conv" | "ConvTranspose") && self.attribute("kernel_shape").is_none()
     }
 }
 
-/// Convolutions may leave out `kernel_shape`, which their weights say as well, but rten takes it for the number of
-/// dimensions. So it is written where the weights are constant.
+/// Convolutions may omit `kernel_shape`, because it is the shape of the weights, but rten needs it for the number of
+/// dimensions. So it is added if the weights are constant.
 pub fn say_kernel_shapes(graph: &mut Graph) {
     if !graph.node.iter().any(Node::lacks_kernel_shape) {
         return;
@@ -27,7 +27,7 @@ pub fn say_kernel_shapes(graph: &mut Graph) {
     }
 }
 
-/// The shapes of the constants of a graph, those behind a conversion included.
+/// The shapes of the constants of a graph, including converted ones.
 fn constant_shapes(graph: &Graph) -> HashMap<String, Vec<i64>> {
     let initialisers = graph.initializer.iter();
     let mut shapes: HashMap<String, Vec<i64>> =

@@ -1,4 +1,4 @@
-//! What nodes and tensors hold, whichever way a file spells it.
+//! Values of nodes and tensors, in any of ONNX's encodings.
 
 use half::f16;
 
@@ -10,32 +10,32 @@ impl Node {
         self.attribute.iter().find(|attribute| attribute.name() == name)
     }
 
-    /// A whole number among the attributes.
+    /// An integer attribute.
     pub fn int(&self, name: &str) -> Option<i64> {
         self.attribute(name)?.i
     }
 
-    /// A number among the attributes.
+    /// A float attribute.
     pub fn float(&self, name: &str) -> Option<f32> {
         self.attribute(name)?.f
     }
 
-    /// A list of whole numbers among the attributes.
+    /// An attribute that is a list of integers.
     pub fn ints(&self, name: &str) -> Option<&[i64]> {
         Some(&self.attribute(name)?.ints)
     }
 
-    /// A list of numbers among the attributes.
+    /// An attribute that is a list of floats.
     pub fn floats(&self, name: &str) -> Option<&[f32]> {
         Some(&self.attribute(name)?.floats)
     }
 
-    /// A text among the attributes.
+    /// A string attribute.
     pub fn string(&self, name: &str) -> Option<&[u8]> {
         self.attribute(name)?.s.as_deref()
     }
 
-    /// The node's input at a place; `None` where it is left out.
+    /// The node's input at an index; `None` if it is omitted.
     pub fn input_at(&self, index: usize) -> Option<&str> {
         self.input.get(index).map(String::as_str).filter(|name| !name.is_empty())
     }
@@ -50,7 +50,7 @@ impl Tensor {
     /// The values of a tensor of floats, in single precision.
     ///
     /// # Errors
-    /// Why it has none.
+    /// Why it has no such values.
     pub fn floats<C: FromIterator<f32>>(&self) -> Result<C, String> {
         let typed = || self.float_data.iter().copied().collect();
         match self.data_type() {
@@ -59,19 +59,19 @@ impl Tensor {
                 |word| f64::from_le_bytes(word) as f32,
                 || self.double_data.iter().map(|&value| value as f32).collect(),
             ),
-            // Half precision among the integers: one bit pattern each.
+            // Half-precision values can be stored as integers, one bit pattern each.
             element::F16 => self.words(
                 |word| f16::from_le_bytes(word).to_f32(),
                 || self.int32_data.iter().map(|&bits| f16::from_bits(bits as u16).to_f32()).collect(),
             ),
-            other => Err(format!("has elements of ONNX type {other}, no floats")),
+            other => Err(format!("has elements of ONNX type {other}, not floats")),
         }
     }
 
     /// The values of a tensor of integers of 32 or 64 bits.
     ///
     /// # Errors
-    /// Why it has none.
+    /// Why it has no such values.
     pub fn integers<C: FromIterator<i64>>(&self) -> Result<C, String> {
         match self.data_type() {
             element::I64 => self.words(i64::from_le_bytes, || self.int64_data.iter().copied().collect()),
@@ -79,24 +79,24 @@ impl Tensor {
                 |word| i32::from_le_bytes(word).into(),
                 || self.int32_data.iter().map(|&value| value.into()).collect(),
             ),
-            other => Err(format!("has elements of ONNX type {other}, no integers")),
+            other => Err(format!("has elements of ONNX type {other}, not integers")),
         }
     }
 
     /// The values of a tensor of bytes, signed or not.
     ///
     /// # Errors
-    /// Why it has none.
+    /// Why it has no such values.
     pub fn eight_bits<C: FromIterator<i16>>(&self) -> Result<C, String> {
         let typed = || self.int32_data.iter().map(|&value| value as i16).collect();
         match self.data_type() {
             element::I8 => self.words(|word| i8::from_le_bytes(word).into(), typed),
             element::U8 => self.words(|[byte]| byte.into(), typed),
-            other => Err(format!("has elements of ONNX type {other}, no bytes")),
+            other => Err(format!("has elements of ONNX type {other}, not bytes")),
         }
     }
 
-    /// The values from the bytes, where there are bytes.
+    /// The values from the raw bytes, if there are any.
     fn words<const N: usize, T, C: FromIterator<T>>(
         &self,
         read: impl Fn([u8; N]) -> T,
@@ -105,12 +105,12 @@ impl Tensor {
         let Some(raw) = &self.raw_data else { return Ok(typed()) };
         let (words, rest) = raw.as_chunks::<N>();
         if !rest.is_empty() {
-            return Err(format!("has {} bytes, which are no whole number of values", raw.len()));
+            return Err(format!("has {} bytes, which is not a whole number of values", raw.len()));
         }
         Ok(words.iter().map(|&word| read(word)).collect())
     }
 
-    /// Bytes of memory that its values take beside the file.
+    /// Memory for its values outside the file's bytes.
     pub(super) fn copied_bytes(&self) -> usize {
         size_of_val(&self.float_data[..])
             + size_of_val(&self.int32_data[..])

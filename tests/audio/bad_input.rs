@@ -1,4 +1,4 @@
-//! Files that no player plays, files that every player plays all the same, and everything in between.
+//! Bad input: files that no player plays, damaged files that every player plays, and everything in between.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,18 +13,18 @@ struct Played {
     warnings: Vec<String>,
 }
 
-/// Plays to the end, or to the error. Nothing may take long or come in large pieces.
+/// Reads to the end or to an error. Must not take long or return large chunks.
 fn play(mut reader: AudioReader) -> Result<Played, Error> {
     let start = Instant::now();
     let mut samples = Vec::new();
     loop {
         let before = samples.len();
         if reader.read(&mut samples)? == 0 {
-            assert_eq!(reader.read(&mut samples).unwrap(), 0, "the end stays the end");
+            assert_eq!(reader.read(&mut samples).unwrap(), 0, "more samples after the end");
             return Ok(Played { samples, warnings: reader.warnings().to_vec() });
         }
         assert!(samples.len() - before <= 1 << 20, "a chunk of {} samples", samples.len() - before);
-        assert!(samples.len() < 1 << 28 && start.elapsed() < Duration::from_secs(60), "no end in sight");
+        assert!(samples.len() < 1 << 28 && start.elapsed() < Duration::from_secs(60), "endless");
     }
 }
 
@@ -36,7 +36,7 @@ fn play_bytes(bytes: &[u8]) -> Result<Played, Error> {
     play(AudioReader::from_bytes("bytes", bytes)?)
 }
 
-/// The reason of an error that names `subject`.
+/// The reason of an error, which must begin with `subject`.
 #[track_caller]
 fn reason(result: Result<Played, Error>, subject: &str) -> String {
     let error = result.err().expect("an error");
@@ -46,7 +46,7 @@ fn reason(result: Result<Played, Error>, subject: &str) -> String {
     message[subject.len()..].to_owned()
 }
 
-/// A WAV file from its parts, lengths as given.
+/// A WAV file with the given header fields and lengths.
 fn wav(format: u16, channels: u16, bits: u16, data: &[u8], data_len: u32, riff_len: u32) -> Vec<u8> {
     let frame = channels * bits / 8;
     let mut bytes = b"RIFF".to_vec();
@@ -137,7 +137,7 @@ fn pictures_and_noise_are_not_taken_for_music() {
                 (state >> 32) as u8
             })
             .collect();
-        // A sync word of MPEG turns up in any noise; it must not come to seconds of music.
+        // Noise contains MPEG sync words; they must not give seconds of music.
         if let Ok(played) = play_bytes(&noise) {
             taken += 1;
             assert!(played.samples.len() < 2 * 44_100, "{} samples of noise", played.samples.len());
@@ -159,7 +159,7 @@ fn zero_of_anything_is_an_error() {
         let said = reason(play_bytes(&bytes), "<bytes>: ");
         assert!(said.contains(expected), "{said:?} says {expected:?}");
     }
-    // A rate that no recording has.
+    // An invalid sample rate.
     let mut absurd = honest_wav(&[0.1; 100], 1);
     absurd[24..28].copy_from_slice(&4_u32.to_le_bytes());
     absurd[28..32].copy_from_slice(&16_u32.to_le_bytes());
@@ -215,11 +215,11 @@ fn wav_lengths_that_lie_are_played_to_the_end() {
         assert_eq!(played.samples, samples, "data of {data_len}");
         assert_eq!(!played.warnings.is_empty(), warned, "data of {data_len}: {:?}", played.warnings);
     }
-    // Cut within a sample frame: the whole frames are there.
+    // Truncated within an audio frame: the whole frames are read.
     let played = play_bytes(&wav(3, 2, 32, &data[..803], len, len + 36)).unwrap();
     assert_eq!(played.samples, samples[..200]);
     assert!(!played.warnings.is_empty());
-    // Chunks before and after, of odd length, are no samples.
+    // Chunks of odd length before and after the data are not samples.
     let mut bytes = honest_wav(&samples, 1);
     let chunk = [b"LIST".as_slice(), &5_u32.to_le_bytes(), b"abcde\0"].concat();
     bytes.splice(12..12, chunk.iter().copied());
@@ -240,20 +240,21 @@ fn cut_off_files_play_as_far_as_they_go() {
         assert!(whole.warnings.is_empty(), "{name}: {:?}", whole.warnings);
         let half = play_bytes(&bytes[..bytes.len() / 2]);
         if path.extension().is_some_and(|extension| extension == "m4a" || extension == "caf") {
-            // What says how to play MP4 stands at its end: nobody plays it. CAF could be played, but Symphonia reads
-            // to the end of its data before anything else.
+            // MP4 has its index at the end, so half a file cannot be played. CAF could be, but Symphonia reads to the
+            // end of its data first.
             reason(half, "<bytes>: ");
             continue;
         }
         let half = half.unwrap_or_else(|error| panic!("{name}: {error}"));
         let share = half.samples.len() as f64 / whole.samples.len() as f64;
         assert!((0.2..0.8).contains(&share), "{name}: {share} of it");
-        // What plays is what was there (a decoder may need its last packet's neighbour).
+        // The decoded samples are those of the whole file, except at the end: a decoder may need the packet after the
+        // last.
         let safe = half.samples.len() - half.samples.len() / 10;
         assert!(difference(&half.samples[..safe], &whole.samples) < 1e-6, "{name}");
         let silent = ["mp2", "aac"].iter().any(|streams| path.ends_with(format!("l.{streams}")))
             || path.extension().is_some_and(|extension| extension == "mp2");
-        assert!(silent || !half.warnings.is_empty(), "{name}: not a word that half is missing");
+        assert!(silent || !half.warnings.is_empty(), "{name}: no warning that half is missing");
     }
 }
 
@@ -265,7 +266,7 @@ fn every_cut_and_every_flipped_byte_is_survived() {
     let folder = tempfile::tempdir().unwrap();
     for path in every_format(folder.path(), 0.3) {
         let bytes = std::fs::read(&path).unwrap();
-        // Headers byte by byte, then in steps.
+        // Each byte of the headers, then in steps.
         let head = 0..200.min(bytes.len());
         for cut in head.clone().chain((200..bytes.len()).step_by(bytes.len() / 40 + 1)) {
             let _ = play_bytes(&bytes[..cut]);
@@ -313,7 +314,7 @@ fn covers_and_tags_of_megabytes_are_no_obstacle() {
     };
     let plain = play_bytes(&mp3[audio_start..]).unwrap().samples;
     for megabytes in [1, 20] {
-        // ID3v2.3 with one APIC frame: a picture that is full of sync words.
+        // ID3v2.3 with one APIC frame: a picture with many sync words.
         let mut picture = b"\0image/jpeg\0\x03\0\xff\xd8".to_vec();
         picture.extend([0xff, 0xfb, 0x90, 0x64].repeat(megabytes << 18));
         let mut frame = b"APIC".to_vec();
@@ -349,7 +350,7 @@ fn chained_streams_are_played_one_after_the_other() {
         assert_eq!(played.samples.len(), heard.len(), "{codec}");
         assert!(difference(&played.samples, &heard) < 1e-4, "{codec}");
     }
-    // Another rate and number of channels: mono at one rate all the same, and a word about it.
+    // Another rate and number of channels: the output is still mono at one rate, with a warning.
     let (first, _) = link("c.ogg", 44_100, 2, &["-c:a", "libvorbis"]);
     let (second, _) = link("d.ogg", 22_050, 1, &["-c:a", "libvorbis"]);
     for resampler in [Resampler::Linear, Resampler::Sinc] {
@@ -360,7 +361,7 @@ fn chained_streams_are_played_one_after_the_other() {
         assert!(samples.len().abs_diff(64_000) < 10, "{} samples", samples.len());
         assert!(reader.warnings().iter().any(|warning| warning.contains("22050")), "{:?}", reader.warnings());
     }
-    // MP3 files pasted together, each with its own tag: both are played.
+    // Concatenated MP3 files, each with its own tag: both are played.
     let (first, heard_first) = link("e.mp3", 44_100, 2, &["-c:a", "libmp3lame"]);
     let (second, heard_second) = link("f.mp3", 44_100, 2, &["-c:a", "libmp3lame"]);
     let played = play_bytes(&[first, second].concat()).unwrap();
@@ -368,7 +369,7 @@ fn chained_streams_are_played_one_after_the_other() {
     assert!(played.samples.len().abs_diff(expected) < 2 * 5_000, "{} of {expected}", played.samples.len());
 }
 
-/// Inputs on which fuzzing once found something.
+/// Inputs with which fuzzing found a fault.
 #[test]
 fn findings_of_fuzzing_stay_fixed() {
     let folder = data("fuzz/decode");

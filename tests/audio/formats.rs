@@ -1,4 +1,4 @@
-//! Every format beside somebody else's decoder: ffmpeg for all but Opus, `opusdec` (libopus itself) for that.
+//! Every format compared with a peer's decoder: `opusdec` (libopus) for Opus, ffmpeg for the others.
 
 use std::path::Path;
 use std::process::Command;
@@ -29,7 +29,7 @@ fn decode(path: &Path) -> Decoded {
     Decoded { info, samples, warnings: reader.warnings().to_vec() }
 }
 
-/// One format: how it is made, what it is called, how close it must come.
+/// One format: how it is encoded, its name, the tolerance.
 struct Case {
     options: &'static [&'static str],
     file: &'static str,
@@ -73,7 +73,7 @@ const CASES: &[Case] = &[
     case(&["-c:a", "libvorbis", "-q:a", "0"], "vorbis.webm", "Vorbis in Matroska", 2e-6),
     case(&["-c:a", "libmp3lame", "-b:a", "160k"], "cbr.mp3", "MP3", 1e-5),
     case(&["-c:a", "libmp3lame", "-q:a", "2"], "vbr.mp3", "MP3", 1e-5),
-    // Without a tag the length is an estimate from the bit rate, which must not cut anything off.
+    // Without a tag the length is estimated from the bit rate; the estimate must not cut anything off.
     case(&["-c:a", "libmp3lame", "-q:a", "9", "-write_xing", "0"], "untagged.mp3", "MP3", 1e-5),
     case(&["-c:a", "mp2", "-b:a", "128k"], "layer2.mp2", "MP2", 1e-4),
     case(&["-c:a", "aac", "-b:a", "160k"], "aac.m4a", "AAC in MP4", 1e-4),
@@ -93,7 +93,7 @@ fn every_format_is_what_ffmpeg_decodes() {
             let path = folder.path().join(format!("{channels}-{file}"));
             encode(&samples, rate, channels, options, &path);
             let theirs = ffmpeg_decode(&path);
-            // Mislabelled: content decides, not the name.
+            // A wrong extension: the content decides, not the name.
             let lie = folder.path().join(format!("{channels}-{file}.jpg"));
             std::fs::rename(&path, &lie).unwrap();
             let Decoded { info, samples: ours, warnings } = decode(&lie);
@@ -127,7 +127,7 @@ fn surround_keeps_its_channels() {
         let theirs = ffmpeg_decode(&path);
         assert_eq!(info.channels, 6, "{file}");
         assert_eq!(ours.len(), theirs.len(), "length of {file}");
-        // Their order is each decoder's own affair: a mean of all is what is made of them.
+        // Decoders differ in the order of channels. Only their mean is used, so that is compared.
         let mean = |samples: &[f32]| -> Vec<f32> {
             samples.chunks_exact(6).map(|frame| frame.iter().sum::<f32>() / 6.0).collect()
         };
@@ -136,7 +136,7 @@ fn surround_keeps_its_channels() {
     }
 }
 
-/// What is not supported says so.
+/// Unsupported formats are reported as such.
 #[test]
 fn surround_aac_is_declined_with_its_reason() {
     if !have("ffmpeg") {
@@ -156,7 +156,7 @@ fn the_recordings_are_what_ffmpeg_decodes() {
     }
     for name in ["ground.ogg", "sky.ogg", "idle_tune.mp3"] {
         let (ours, theirs) = (decode(&recording(name)), ffmpeg_decode(&recording(name)));
-        // MP3 is clipped at full scale, as by Essentia's decoder; ffmpeg's own does not.
+        // MP3 is clipped at full scale, as Essentia's decoder does; ffmpeg's does not clip.
         let full_scale = if name.ends_with("mp3") { 1.0 } else { f32::MAX };
         let theirs: Vec<f32> = theirs.iter().map(|sample| sample.clamp(-full_scale, full_scale)).collect();
         assert_eq!(ours.samples.len(), theirs.len(), "{name}");
@@ -165,10 +165,10 @@ fn the_recordings_are_what_ffmpeg_decodes() {
     }
 }
 
-/// What libopus makes of a file, at 48 kHz.
+/// The samples that libopus decodes, at 48 kHz.
 fn opusdec(path: &Path, folder: &Path) -> Vec<f32> {
     let raw = folder.join("opusdec.raw");
-    // Without a WAV header, and with no extension that asks for one.
+    // Without a WAV header, and without an extension that would add one.
     output_of(
         Command::new("opusdec")
             .args(["--quiet", "--float", "--no-dither", "--rate", "48000", "--force-wav"])
@@ -180,7 +180,7 @@ fn opusdec(path: &Path, folder: &Path) -> Vec<f32> {
     samples_of(&wav[data + 8..])
 }
 
-/// opusdec writes channels in the order of WAV; Opus has that of Vorbis.
+/// Converts from WAV's order of channels, which opusdec writes, to that of Vorbis, which Opus has.
 fn in_opus_order(samples: &[f32], channels: usize) -> Vec<f32> {
     let order: &[usize] = match channels {
         1 => &[0],

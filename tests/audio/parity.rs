@@ -1,4 +1,4 @@
-//! Our mono samples beside those of Essentia's `MonoLoader(sampleRate=16000, resampleQuality=4)`.
+//! Our mono samples compared with those of Essentia's `MonoLoader(sampleRate=16000, resampleQuality=4)`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,7 @@ fn ours(path: &Path) -> Vec<f32> {
     samples
 }
 
-/// Makes the files with `make`, and hands each to `check` with our samples and Essentia's.
+/// Creates the files with `make`, and calls `check` for each with our samples and Essentia's.
 macro_rules! beside_essentia {
     ($make:expr, $check:expr) => {{
         if !have("ffmpeg") {
@@ -27,7 +27,7 @@ macro_rules! beside_essentia {
             skip!("no Essentia in target/peers (cargo xtask peers)")
         };
         for (path, theirs) in files.iter().zip(theirs) {
-            let theirs = theirs.unwrap_or_else(|| panic!("{}: Essentia declines", path.display()));
+            let theirs = theirs.unwrap_or_else(|| panic!("{}: Essentia refused it", path.display()));
             $check(path.as_path(), ours(path), theirs);
         }
     }};
@@ -67,12 +67,12 @@ fn wav_and_flac_are_identical() {
     });
 }
 
-/// Lengths around a whole second, where an off-by-one in the resampled length would show.
+/// Lengths around a whole second, to find an off-by-one error in the resampled length.
 #[test]
 fn every_length_is_the_same() {
     let make = |folder: &Path| {
         let samples = music(44_100, 1, 1.1);
-        // Of a single sample `MonoLoader` makes a zero; we keep it.
+        // `MonoLoader` turns a single sample into a zero; we keep it.
         let lengths = [2, 3, 4, 5, 440, 441, 442, 44_099, 44_100, 44_101, 44_102, 44_103];
         lengths
             .map(|length| {
@@ -118,7 +118,7 @@ fn vorbis_is_the_same_up_to_the_padding() {
     });
 }
 
-/// Encoder delay and padding are dropped as the LAME tag says, on both sides: no alignment is needed.
+/// Both drop the encoder delay and padding that the LAME tag states, so no alignment is needed.
 #[test]
 fn mp3_is_the_same() {
     let make = |folder: &Path| {
@@ -146,7 +146,7 @@ fn mp3_is_the_same() {
     });
 }
 
-/// `MonoLoader` takes no more than two channels: the oracle is the equal mean of what ffmpeg decodes, given to
+/// `MonoLoader` accepts at most two channels, so the oracle is the mean of the channels decoded by ffmpeg, loaded by
 /// `MonoLoader` as a mono file.
 #[test]
 fn more_than_two_channels_are_their_mean() {
@@ -168,7 +168,7 @@ fn more_than_two_channels_are_their_mean() {
                 (sum / channels as f64) as f32
             };
             let mean: Vec<f32> = frames.chunks_exact(channels).map(mean).collect();
-            assert!(mean.len() >= 88_200, "all of it");
+            assert!(mean.len() >= 88_200, "the whole file");
             encode(&mean, 44_100, 1, &["-c:a", "pcm_f32le"], &many.with_extension("mean.wav"));
             files.push(many);
         }

@@ -1,11 +1,11 @@
-//! The push form: the same bits however the signal is cut, and the same as from a file.
+//! `MonoStream`: the same bits however the signal is split, and the same as from a file.
 
 use proptest::prelude::*;
 use sleeve::Error;
 use sleeve::audio::{MonoReader, MonoStream, Resampler};
 use sleeve_tests::audio::music;
 
-/// Pushes `samples` cut at `cuts`, and returns the bits.
+/// Pushes `samples` in pieces split at `cuts`, and returns the bits.
 fn push(samples: &[f32], rate: u32, channels: u16, resampler: Resampler, cuts: &[usize]) -> Vec<u32> {
     let mut stream = MonoStream::new(rate, channels, 16_000, resampler).unwrap();
     let mut out = Vec::new();
@@ -81,7 +81,7 @@ fn bad_pushes_are_refused_with_their_place() {
         Err(Error::NonFinite { index: 11, value, .. }) => assert_eq!(value, f32::NEG_INFINITY),
         other => panic!("{other:?}"),
     }
-    assert_eq!(out.len(), before, "nothing was taken");
+    assert_eq!(out.len(), before, "no sample was accepted");
     stream.push(&[0.5; 20], &mut out).unwrap();
     stream.finish(&mut out).unwrap();
     assert_eq!(out.len(), (20.0 * f64::from(16_000_f32 / 44_100.0)).ceil() as usize);

@@ -1,4 +1,4 @@
-/* The C API as a host uses it: api RECORDING HEAD EFFNET. The recording is decoded; the head takes 200 values. */
+/* The C API as a host uses it: api RECORDING HEAD EFFNET. The recording is decoded; the head has 200 inputs. */
 #include "check.h"
 
 #include <math.h>
@@ -13,7 +13,7 @@ static void on_record(void *user_data, sleeve_log_level level, const char *targe
     ++records;
 }
 
-/* Mono noise that is the same everywhere. */
+/* Mono noise, the same on every platform. */
 static float *noise(size_t count) {
     float *samples = malloc(count * sizeof *samples);
     CHECK(samples != NULL);
@@ -40,7 +40,7 @@ static void versions(void) {
 static void errors(void) {
     sleeve_model *model = (sleeve_model *)&records;
     EXPECT(SLEEVE_STATUS_MODEL, sleeve_model_bundled("no-such-model", &model));
-    /* An out-parameter is left alone. */
+    /* An out-parameter is not written. */
     CHECK(model == (sleeve_model *)&records);
     char message[256];
     const size_t length = sleeve_last_error(message, sizeof message);
@@ -69,7 +69,7 @@ static void samples_and_patches(const sleeve_extractor *extractor, const sleeve_
     CHECK(sleeve_analysis_class_name(analysis, dim) == NULL);
     CHECK(sleeve_analysis_warning(analysis, 0) == NULL);
 
-    /* The same from stereo whose channels are equal, and from mel frames cut by hand. */
+    /* The same from stereo with equal channels, and from a patch of mel frames computed separately. */
     float *stereo = malloc(2 * count * sizeof *stereo);
     CHECK(stereo != NULL);
     for (size_t i = 0; i < count; ++i) stereo[2 * i] = stereo[2 * i + 1] = samples[i];
@@ -104,7 +104,7 @@ static void samples_and_patches(const sleeve_extractor *extractor, const sleeve_
     sleeve_analysis_free(from_patches);
     free(spectrogram);
 
-    /* The same again from a stream, in blocks of 17 frames. */
+    /* The same from a stream, in blocks of 17 audio frames. */
     sleeve_stream_writer *writer;
     sleeve_stream_reader *reader;
     OK(sleeve_stream_new(extractor, rate, 1, 0, &writer, &reader));
@@ -228,7 +228,7 @@ static void options(const sleeve_model *model) {
     CHECK(sleeve_extractor_output_count(extractor) == 1);
     CHECK(strncmp(sleeve_extractor_engine(extractor), "onnx: cpu", 9) == 0);
     CHECK(sleeve_extractor_warning(extractor, 0) == NULL);
-    /* Shorter than a patch, and repeated until it fills one. */
+    /* Shorter than a patch, so it is repeated until it fills one. */
     float *samples = noise(16000);
     sleeve_analysis *analysis;
     OK(sleeve_extractor_run_samples(extractor, samples, 16000, 1, 16000, &analysis));
@@ -246,7 +246,7 @@ static void options(const sleeve_model *model) {
     sleeve_options_free(options);
 }
 
-/* A model from a file and from memory is the same. */
+/* A model from memory is the same as from a file. */
 static void from_memory(const char *file) {
     FILE *stream = fopen(file, "rb");
     CHECK(stream != NULL);

@@ -1,5 +1,5 @@
-// The C++ API as a host uses it: api HEAD RECORDING. What C's test shows of the library is not shown again: this is
-// about ownership, views, results and exceptions.
+// The C++ API as a host uses it: api HEAD RECORDING. api.c tests the library; this tests ownership, views, results and
+// exceptions.
 #include <sleeve/sleeve.hpp>
 
 #include "check.h"
@@ -12,7 +12,7 @@
 #include <type_traits>
 #include <vector>
 
-// Types own their handles: moved, never copied.
+// Types own their handles: they can be moved, but not copied.
 static_assert(!std::is_copy_constructible_v<sleeve::Model> && std::is_nothrow_move_constructible_v<sleeve::Model>);
 static_assert(!std::is_copy_constructible_v<sleeve::Options> && std::is_move_assignable_v<sleeve::Options>);
 static_assert(!std::is_copy_constructible_v<sleeve::Extractor> && std::is_move_assignable_v<sleeve::Extractor>);
@@ -45,7 +45,7 @@ void results() {
     CHECK(there && there->name() == "msd-musicnn-1");
     sleeve::Model taken = std::move(there).value();
     CHECK(taken.sha256().size() == 64 && taken.sample_rate() == 16000 && !taken.is_head());
-    // Moved from: empty answers and errors, nothing worse.
+    // A moved-from object gives empty results and errors, no crash.
     sleeve::Model moved = std::move(taken);
     CHECK(taken.name().empty() && taken.get() == nullptr);
     CHECK(thrown([&] { sleeve::Extractor extractor(taken); }) == SLEEVE_STATUS_NULL_POINTER);
@@ -74,7 +74,7 @@ void analyses(const sleeve::Extractor &extractor, const std::string &recording) 
         CHECK(std::fabs(first / static_cast<double>(output.rows()) - static_cast<double>(mean[0])) < 1e-5);
     }
     CHECK(analysis.output(99).empty() && analysis.mean(99).empty());
-    // A view is no copy.
+    // A view is not a copy.
     CHECK(analysis.predictions().data() == predictions.data());
     sleeve::Analysis moved = std::move(analysis);
     CHECK(moved.predictions().data() == predictions.data());
@@ -161,7 +161,7 @@ void batches(const sleeve::Extractor &extractor, const std::string &recording) {
         goes_on, 2);
     CHECK(totals.done == 2 && !totals.cancelled);
     for (int count : seen) CHECK(count == 1);
-    // What a callback throws comes out here.
+    // The exception of a callback is rethrown here.
     bool caught = false;
     try {
         (void)sleeve::run_batch(extractor, files, [](std::size_t, auto) { throw 42; }, goes_on);

@@ -1,6 +1,5 @@
-/* Every function with NULL for every pointer in turn, and with lengths and numbers that make no sense:
- * hostile ONNX HEAD. What has no status must answer 0 or NULL. A test sees to it that every function of the header
- * is named here. */
+/* Every function with NULL for each pointer in turn, and with invalid lengths and numbers: hostile ONNX HEAD.
+ * Functions without a status must return 0 or NULL. A test checks that every function of the header is called here. */
 #include "check.h"
 
 #include <math.h>
@@ -18,7 +17,7 @@ static uint8_t *contents(const char *file, size_t *size) {
     return bytes;
 }
 
-/* Nothing but an address: never written to, since the calls fail. */
+/* An invalid address, which is never written to, because the calls fail. */
 static void *const nowhere = (void *)(uintptr_t)16;
 
 static void models(const char *onnx) {
@@ -45,7 +44,7 @@ static void models(const char *onnx) {
     INVALID(sleeve_model_from_memory(bytes, size, "\xff", 1, &model));
     EXPECT(SLEEVE_STATUS_MODEL, sleeve_model_from_memory(bytes, size, "{", 1, &model));
     EXPECT(SLEEVE_STATUS_MODEL, sleeve_model_from_memory(bytes, 0, NULL, 0, &model));
-    /* Cut short at every power of two, and damaged here and there: an error or a model, never worse. */
+    /* Truncated at every power of two, and with damaged bytes: an error or a model, no crash. */
     for (size_t cut = 1; cut < size; cut *= 2) {
         model = NULL;
         if (sleeve_model_from_memory(bytes, cut, NULL, 0, &model) == SLEEVE_STATUS_OK) sleeve_model_free(model);
@@ -168,7 +167,7 @@ static void extractors(const sleeve_model *model, const sleeve_model *head) {
         CHECK(strstr(message, index) != NULL);
         samples[1000 + i] = 0;
     }
-    /* Nothing at all is a recording without a patch; so is the end of the loudest noise. */
+    /* A recording without samples has no patch. Samples near the largest float may be an error, but must not crash. */
     OK(sleeve_extractor_run_samples(extractor, samples, 0, 1, 44100, &analysis));
     CHECK(sleeve_analysis_patch_count(analysis) == 0);
     sleeve_analysis_free(analysis);
@@ -264,14 +263,14 @@ static void streams(const sleeve_extractor *extractor, const sleeve_extractor *a
     CHECK(sleeve_stream_reader_index(NULL) == 0 && sleeve_stream_reader_index(reader) == 0);
     CHECK(sleeve_stream_reader_time(NULL) == 0 && sleeve_stream_reader_time(reader) == 0);
 
-    /* A full queue takes what fits; nothing is nothing. */
+    /* A full queue takes what fits; 0 samples are accepted. */
     OK(sleeve_stream_writer_write(writer, samples, 0, &taken));
     CHECK(taken == 0);
     EXPECT(SLEEVE_STATUS_WOULD_BLOCK, sleeve_stream_writer_write(writer, samples, 1000, &taken));
     CHECK(taken >= 500 && taken < 1000 && sleeve_stream_writer_available(writer) == 0);
     EXPECT(SLEEVE_STATUS_WOULD_BLOCK, sleeve_stream_reader_next(reader));
     CHECK(sleeve_stream_writer_available(writer) >= 500);
-    /* What is not finite is the reader's error until the stream is reset. */
+    /* A sample that is not finite is an error of the reader until the stream is reset. */
     samples[21] = NAN;
     OK(sleeve_stream_writer_write(writer, samples, 100, &taken));
     EXPECT(SLEEVE_STATUS_NON_FINITE, sleeve_stream_reader_next(reader));
@@ -287,7 +286,7 @@ static void streams(const sleeve_extractor *extractor, const sleeve_extractor *a
     OK(sleeve_stream_writer_write_i16(writer, words, 10, &taken));
     OK(sleeve_stream_writer_reset(writer));
     EXPECT(SLEEVE_STATUS_CANCELLED, sleeve_stream_reader_next(reader));
-    /* Either end may go first. */
+    /* Either end may be destroyed first. */
     OK(sleeve_stream_writer_write_i16(writer, words, 10, &taken));
     sleeve_stream_writer_free(writer);
     EXPECT(SLEEVE_STATUS_CLOSED, sleeve_stream_reader_next(reader));

@@ -1,4 +1,4 @@
-//! The C ABI: its record, C and C++ programs against the library as it was built, and what is installed for them.
+//! The C ABI: its record, C and C++ programs that link the library, and what is installed for them.
 
 mod packages;
 mod programs;

@@ -1,5 +1,5 @@
-//! What `cargo cinstall` puts under a prefix: found, linked and run by C and C++ programs through pkg-config and CMake,
-//! shared and static.
+//! What `cargo cinstall` installs under a prefix: C and C++ programs find it with pkg-config and CMake, link it, shared
+//! and static, and run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,24 +7,12 @@ use std::process::Command;
 
 use sleeve::model::Model;
 use sleeve_tests::effnet::graph;
-use sleeve_tests::{native, once_a_run, output_of, recording, repository, skip, torch_engine};
+use sleeve_tests::{
+    host, native, once_a_run, output_of, packaging_profile, packaging_target, recording, repository, skip,
+    torch_engine,
+};
 
-/// What makes cargo compile fast here: this is about what lies where, and how it links.
-const PROFILE: [&str; 3] =
-    ["profile.dev.opt-level=1", "profile.dev.debug=false", "profile.dev.package.\"*\".debug=false"];
-
-/// Where it compiles, apart from what is tested.
-fn target() -> PathBuf {
-    repository().join("target/cinstall")
-}
-
-/// This machine's target triple.
-fn host() -> String {
-    let said = String::from_utf8(output_of(Command::new("rustc").arg("-vV"))).unwrap();
-    said.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc says what it runs on").to_owned()
-}
-
-/// An empty prefix, installed into once; `None` where there is no cargo-c.
+/// A prefix, installed once; `None` without cargo-c.
 fn prefix() -> Option<PathBuf> {
     let tool = repository().join("target/cargo-c/bin/cargo-cinstall");
     if !tool.exists() {
@@ -36,8 +24,8 @@ fn prefix() -> Option<PathBuf> {
         let mut command = Command::new(tool);
         command.current_dir(repository().join("bindings/c"));
         command.args(["cinstall", "--locked", "--profile", "dev"]);
-        command.args(PROFILE.iter().flat_map(|setting| ["--config", setting]));
-        output_of(command.arg("--target-dir").arg(target()).arg("--prefix").arg(&prefix));
+        command.args(packaging_profile());
+        output_of(command.arg("--target-dir").arg(packaging_target()).arg("--prefix").arg(&prefix));
     });
     Some(prefix)
 }
@@ -58,7 +46,7 @@ fn pkg_config(prefix: &Path, arguments: &[&str]) -> Vec<String> {
     words.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Runs one of the examples as it was built.
+/// Runs a compiled example.
 fn try_out(name: &str, program: &Path, libraries: &Path) {
     let mut command = Command::new(program);
     command.env("LD_LIBRARY_PATH", libraries);
@@ -111,7 +99,7 @@ fn pkg_config_links_either_library() {
                 command.arg("-pthread");
             }
             if is_static {
-                // The linker takes the archive where it is named.
+                // The linker takes the archive from its path.
                 command.args(pkg_config(prefix, &["--cflags"])).arg(libraries(prefix).join("libsleeve.a"));
                 let private = pkg_config(prefix, &["--static", "--libs-only-l"]);
                 command.args(private.iter().filter(|word| *word != "-lsleeve"));
@@ -145,7 +133,7 @@ fn cmake_finds_the_package() {
             try_out(name, &program, &libraries(prefix));
         }
     }
-    // Another series of versions is refused.
+    // An incompatible version is refused.
     let build = native::folder().join("cmake-refused");
     let _ = fs::remove_dir_all(&build);
     let mut configure = Command::new("cmake");
@@ -155,7 +143,7 @@ fn cmake_finds_the_package() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("sleeve"), "{output:?}");
 }
 
-/// A CMake project that builds the library itself, by FetchContent, linked either way.
+/// A CMake project that builds the library itself, with FetchContent, linked shared and static.
 #[test]
 fn cmake_builds_it_as_a_part_of_a_project() {
     if let Some(tool) = native::missing(&["cmake", "g++"]) {
@@ -166,14 +154,12 @@ fn cmake_builds_it_as_a_part_of_a_project() {
         let _ = fs::remove_dir_all(&build);
         let mut configure = Command::new("cmake");
         configure.arg("-S").arg(repository().join("tests/cmake/fetch")).arg("-B").arg(&build);
-        // What is here in place of a clone of it.
+        // This working tree instead of a clone.
         configure.arg(format!("-DFETCHCONTENT_SOURCE_DIR_SLEEVE={}", repository().display()));
         configure.arg(format!("-DSLEEVE_USE_STATIC_LIBS={is_static}")).arg("-DSLEEVE_CARGO_PROFILE=dev");
-        // As cargo-c compiles: with the triple named, so that both share what they depend on.
-        configure.arg(format!("-DSLEEVE_CARGO_TARGET_DIR={}", target().display()));
+        configure.arg(format!("-DSLEEVE_CARGO_TARGET_DIR={}", packaging_target().display()));
         configure.arg(format!("-DSLEEVE_CARGO_TARGET={}", host()));
-        let settings: Vec<&str> = PROFILE.iter().flat_map(|setting| ["--config", setting]).collect();
-        output_of(configure.arg(format!("-DSLEEVE_CARGO_ARGS={}", settings.join(";"))));
+        output_of(configure.arg(format!("-DSLEEVE_CARGO_ARGS={}", packaging_profile().join(";"))));
         output_of(Command::new("cmake").arg("--build").arg(&build));
         let text = output_of(Command::new(build.join("player")).arg(recording("ground.ogg")));
         let text = String::from_utf8(text).unwrap();
@@ -202,20 +188,20 @@ fn the_installed_library_is_small_and_bears_its_name() {
     assert!(bytes < 20_000_000, "{bytes} bytes");
 }
 
-/// What a library or program asks the loader for.
+/// The shared libraries that a library or program needs.
 fn needed(file: &Path) -> Vec<String> {
     let text = String::from_utf8(output_of(Command::new("readelf").arg("-d").arg(file))).unwrap();
     let name = |line: &str| Some(line.split_once("Shared library: [")?.1.trim_end_matches(']').to_owned());
     text.lines().filter(|line| line.contains("(NEEDED)")).filter_map(name).collect()
 }
 
-/// The mean activations that an example prints, each behind its patch count or before its tag.
+/// The mean activations that an example prints, each after its patch count or before its tag.
 fn numbers(text: &str) -> Vec<f64> {
     text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
-/// One installed library serves hosts with libtorch and without: it needs nothing of it, and a TorchScript file runs
-/// through the plugin, in programs that were built before anybody thought of one.
+/// One installed library works with and without libtorch: it does not link libtorch, and a TorchScript file runs
+/// through the plugin, in programs that were built without it.
 #[test]
 fn torchscript_runs_through_the_unchanged_installed_library() {
     let Some(prefix) = &prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
@@ -230,12 +216,9 @@ fn torchscript_runs_through_the_unchanged_installed_library() {
         ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
     let needs = needed(&installed);
     assert!(needs.iter().all(|name| allowed.contains(&name.as_str())), "libsleeve.so needs {needs:?}");
-    assert!(
-        needed(&plugin).iter().any(|name| name.starts_with("libtorch")),
-        "the plugin is what links libtorch"
-    );
+    assert!(needed(&plugin).iter().any(|name| name.starts_with("libtorch")), "the plugin links libtorch");
 
-    // The same network in both formats, with names for what it says.
+    // The same network in both formats, with names for its classes.
     let folder = tempfile::tempdir().unwrap();
     let torchscript = folder.path().join("network.pt");
     fs::write(&torchscript, Model::open(&onnx).unwrap().to_torchscript().unwrap()).unwrap();
@@ -273,7 +256,7 @@ fn torchscript_runs_through_the_unchanged_installed_library() {
         assert!(expected.len() == 7 && expected.len() == found.len(), "{embedded}\n{torch}");
         let is_close = |(a, b): (&f64, &f64)| (a - b).abs() <= 2e-3;
         assert!(expected.iter().zip(&found).all(is_close), "{embedded}\n{torch}");
-        // Without the plugin the reason names what was looked for, before any audio is read.
+        // Without the plugin, the error names the files that were searched for, before any audio is read.
         let output = run(&torchscript, nowhere).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{said}");
@@ -282,7 +265,7 @@ fn torchscript_runs_through_the_unchanged_installed_library() {
     assert!(fs::read(&installed).unwrap() == before);
 }
 
-/// All that a host needs is the prefix.
+/// A host needs only the prefix.
 #[test]
 fn thirty_lines_of_cpp_print_tags() {
     let Some(prefix) = &prefix() else { skip!("no cargo-c; run `cargo xtask test`") };

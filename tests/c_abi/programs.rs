@@ -1,5 +1,5 @@
-//! The C ABI from C and C++: the programs of `tests/c/`, as they are, under valgrind, and under the sanitizers; the
-//! header, and the record of the ABI.
+//! The C ABI from C and C++: the programs of `tests/c/`, run directly, under valgrind, and with the sanitizers; and the
+//! header.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,14 +9,14 @@ use std::process::Command;
 use sleeve_tests::native::{self, Linking};
 use sleeve_tests::{data, have, once_a_run, output_of, peer, recording, repository, skip};
 
-/// What the programs are made and watched with.
+/// The tools that compile and check the programs.
 const TOOLS: [&str; 5] = ["gcc", "g++", "valgrind", "nm", "readelf"];
 
 fn header() -> String {
     fs::read_to_string(repository().join("include/sleeve/sleeve.h")).unwrap()
 }
 
-/// The functions that the header declares: a name and an opening bracket where a declaration begins.
+/// The functions that the header declares: a name and an opening parenthesis at the start of a declaration.
 fn declared(header: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for line in header.lines().filter(|line| !line.starts_with("//") && !line.starts_with(" *")) {
@@ -31,7 +31,7 @@ fn declared(header: &str) -> BTreeSet<String> {
     names
 }
 
-/// An EfficientNet-B0 and a head behind MusiCNN's 200 values, made by whichever test comes first.
+/// An EfficientNet-B0 and a head for MusiCNN's 200 values, created by the first test that needs them.
 fn models() -> Option<(PathBuf, PathBuf)> {
     let (effnet, head) = (native::folder().join("effnet.onnx"), native::folder().join("head.onnx"));
     let (mut effnet_maker, mut head_maker) = (peer("make_effnet.py")?, peer("make_head.py")?);
@@ -86,7 +86,7 @@ fn the_library_exports_the_header_s_functions_and_needs_the_c_library_alone() {
     for needed in named("(NEEDED)") {
         assert!(allowed.contains(&needed) || needed.starts_with("ld-linux"), "needs {needed}");
     }
-    // cargo-c gives it a name with a version; what cargo makes is asked for by the name that its file has.
+    // cargo-c sets a soname with a version; a library built by cargo has no soname, so it is found by its file name.
     assert_eq!(named("(SONAME)"), BTreeSet::new());
 }
 
@@ -132,10 +132,10 @@ fn headers_compile_without_a_warning_twice_over() {
     }
 }
 
-/// Builds and runs a program of `tests/c/` in every manner.
+/// Builds and runs a program of `tests/c/` in every configuration.
 fn in_every_manner(source: &str, arguments: &[&Path]) {
     let source = repository().join("tests/c").join(source);
-    // Without libtorch, which has leaks of its own and takes minutes under valgrind.
+    // Without libtorch, which leaks memory and takes minutes under valgrind.
     let run = |program: &Path| {
         output_of(Command::new(program).args(arguments).env(native::PLUGIN, native::NO_PLUGIN))
     };

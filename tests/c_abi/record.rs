@@ -1,5 +1,6 @@
-//! The record of the ABI: what programs that are built against the header rely on. A line that changes or goes is a
-//! break, which takes a new ABI version; a new one is added to the record with `SLEEVE_RECORD_ABI=1 cargo test -p sleeve-tests --test c_abi`.
+//! The record of the ABI: what programs that are compiled with the header rely on. A line that changes or is removed
+//! breaks the ABI and needs a new ABI version. Add new lines with `SLEEVE_RECORD_ABI=1 cargo test -p sleeve-tests
+//! --test c_abi`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -41,7 +42,7 @@ fn declarations() -> Vec<String> {
         } else if depth >= 0 {
             current.push(character);
         } else {
-            // What closes the block for C++.
+            // The end of the block for C++.
             depth = 0;
         }
     }
@@ -81,7 +82,7 @@ fn functions_types_and_numbers_are_those_recorded() {
     let then: BTreeSet<String> =
         fs::read_to_string(&path).unwrap_or_default().lines().map(str::to_owned).collect();
     let gone: Vec<_> = then.difference(&now).collect();
-    assert!(gone.is_empty(), "the ABI is broken, which takes a new version; gone or changed:\n{gone:#?}");
+    assert!(gone.is_empty(), "the ABI is broken, which needs a new version; removed or changed:\n{gone:#?}");
     if recording() {
         let text: String = now.iter().map(|line| format!("{line}\n")).collect();
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -92,13 +93,13 @@ fn functions_types_and_numbers_are_those_recorded() {
     assert!(new.is_empty(), "not recorded yet (SLEEVE_RECORD_ABI=1 records it):\n{new:#?}");
 }
 
-/// The same as a C compiler and libabigail see it: sizes, alignments, the types behind pointers.
+/// The same as seen by a C compiler and libabigail: sizes, alignments, pointed-to types.
 #[test]
 fn layouts_are_those_recorded() {
     if !have("abidw") || !have("abidiff") || !have("gcc") {
         skip!("no abidw and abidiff; run `cargo xtask test`");
     }
-    // A library with the header's signatures and nothing else: Rust's own debug information tells of Rust's types.
+    // A library with only the header's signatures, because Rust's debug information describes Rust's types.
     let folder = native::folder().join("abi");
     fs::create_dir_all(&folder).unwrap();
     let mut source = "#include <sleeve/sleeve.h>\n".to_owned();
@@ -111,7 +112,7 @@ fn layouts_are_those_recorded() {
     let library = folder.join("libsignatures.so");
     let mut compile = Command::new("gcc");
     compile.args(["-g", "-gdwarf-4", "-shared", "-fPIC", "-w", "-I"]).arg(repository().join("include"));
-    // By its bare name, so that the record holds no path.
+    // Without a folder, so that the record has no path.
     output_of(compile.current_dir(&folder).arg("signatures.c").arg("-o").arg(&library));
     let path = record("abi");
     if recording() {

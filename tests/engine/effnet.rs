@@ -1,7 +1,7 @@
-//! The fused EfficientNet-B0 engine against onnxruntime, and what it promises about batches, threads, NaN and
-//! graphs that are not its own.
+//! The fused EfficientNet-B0 engine compared with onnxruntime, and its guarantees about batches, threads, NaN and other
+//! graphs.
 //!
-//! The graphs come from `peers/make_effnet.py`, which spells one kind of network as several exporters would.
+//! The graphs are from `peers/make_effnet.py`, which writes one kind of network as several exporters would.
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ use sleeve_tests::{output_of, repository, skip};
 /// Rows of the batches that are compared: below, at and above the sizes at which groups change.
 const BATCHES: [usize; 7] = [1, 2, 3, 7, 8, 64, 65];
 
-/// The styles of `make_effnet.py` with a seed each. These seeds draw networks whose features tell patches
-/// apart without magnifying rounding errors beyond what trained ones do (random weights can do either).
+/// The styles of `make_effnet.py` with a seed each. Random weights can give features that hardly differ between
+/// patches, or that amplify rounding errors more than trained networks do. These seeds do neither.
 const GRAPHS: [(&str, u32); 6] =
     [("torch", 3), ("folded", 3), ("folded", 6), ("half", 6), ("tensorflow", 6), ("tensorflow", 8)];
 
-/// Rows for comparisons: patches whose embeddings differ (every cosine below 0.9), over and over.
+/// Rows for comparisons: patches whose embeddings differ (every cosine below 0.9), repeated.
 struct Case {
     network: Arc<Network>,
     patches: Vec<f32>,
@@ -49,7 +49,7 @@ fn engine(network: &Arc<Network>, set: KernelSet, threads: usize) -> EffnetEngin
     EffnetEngine::with_kernels(network.clone(), &options, set).unwrap()
 }
 
-/// The sets of a precision that this CPU can run.
+/// The kernel sets of a precision that this CPU can run.
 fn available(precision: Precision) -> impl Iterator<Item = KernelSet> {
     KernelSet::ALL.into_iter().filter(move |set| set.precision() == precision && set.is_available())
 }
@@ -203,7 +203,7 @@ fn denormals_and_silence_are_ordinary_input() {
         let denormal = run(&engine, &[1e-40; PATCH]);
         assert!(silence[1].iter().all(|value| value.is_finite()));
         assert_eq!(bits(&silence[1]), bits(&denormal[1]), "{}", engine.describe());
-        // The caller's own arithmetic still knows them.
+        // Denormals still work in the caller's arithmetic.
         assert!(std::hint::black_box(f32::MIN_POSITIVE) * 0.5 > 0.0);
     }
 }
@@ -254,7 +254,7 @@ fn models_run_on_it_by_default() {
         let mut found = vec![0.0; 1280];
         engine.run(&case.patches[..PATCH], 1, &mut [(1, &mut found)]).unwrap();
         assert!(relative_error(&found, &case.expected[1].row(0).to_vec()) < 1e-5);
-        // The other engine agrees: the graph means the same to both.
+        // The other engine gives the same: both read the graph in the same way.
         let other = model.engine(&options.engine(EngineChoice::Onnx)).unwrap();
         assert_eq!(other.name(), "onnx");
         let mut plain = vec![0.0; 1280];
@@ -263,7 +263,7 @@ fn models_run_on_it_by_default() {
     }
 }
 
-/// Keras' own network through tf2onnx, in the environment that `cargo xtask test` makes for them.
+/// Keras' own network through tf2onnx, in the environment that `cargo xtask test` creates for it.
 #[test]
 fn keras_as_tf2onnx_converts_it() {
     let path = folder().join("keras.onnx");
@@ -287,7 +287,7 @@ fn keras_as_tf2onnx_converts_it() {
     }
 }
 
-/// Mutations of `make_effnet.py`, and words of the reason for which each is refused.
+/// Mutations of `make_effnet.py`, and part of the reason why each is refused.
 const NEAR_MISSES: [(&str, &str); 11] = [
     ("width", "channels"),
     ("kernel", "kernel"),
@@ -310,7 +310,7 @@ fn near_misses_are_refused_with_a_reason() {
         };
         let bytes = std::fs::read(&path).unwrap();
         match Network::recognise(bytes.clone()) {
-            Ok(_) => panic!("{mutation} passes for an EfficientNet-B0"),
+            Ok(_) => panic!("{mutation} is taken for an EfficientNet-B0"),
             Err(Refusal::Malformed(why)) => panic!("{mutation}: {why}"),
             Err(Refusal::Different(why)) => {
                 println!("{mutation}: {why}");
@@ -338,10 +338,10 @@ fn damaged_files_never_panic() {
     let mut random = Random(3);
     for i in 0..60 {
         let end = if i < 30 { random.draw() as usize % 4096 } else { random.draw() as usize % bytes.len() };
-        // Cut short, it may still be a message, but never this network.
+        // A truncated file may still be a valid message, but not this network.
         assert!(Network::recognise(&bytes[..end]).is_err(), "cut to {end} bytes");
     }
-    // Structure lies mostly at the front; weights in between hold no lengths.
+    // The structure is mostly at the front; weights contain no lengths.
     let mut damaged = bytes.clone();
     for _ in 0..150 {
         let places: Vec<usize> = (0..3).map(|_| random.draw() as usize % (1 << 15)).collect();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //
-// Every algorithm of the plugin in Essentia, standard and streaming: algorithms SMALL.onnx HEAD.onnx
-// as tests/peers/make_small_model.py and make_head.py write them.
+// Every algorithm of the plugin in Essentia, standard and streaming: algorithms SMALL.onnx HEAD.onnx, with the models
+// of tests/peers/make_small_model.py and make_head.py.
 
 #include <algorithm>
 #include <cmath>
@@ -39,7 +39,7 @@ using Standard = std::unique_ptr<standard::Algorithm>;
         if (!(condition)) throw std::runtime_error("line " + std::to_string(__LINE__) + ": " #condition); \
     } while (false)
 
-// Checks that something throws an EssentiaException that says all of `parts`.
+// Checks that `action` throws an EssentiaException whose message contains all of `parts`.
 void throws(const std::function<void()> &action, const std::vector<std::string> &parts) {
     try {
         action();
@@ -50,7 +50,7 @@ void throws(const std::function<void()> &action, const std::vector<std::string> 
         }
         return;
     }
-    throw std::runtime_error("no exception that says " + parts.front());
+    throw std::runtime_error("no exception that contains " + parts.front());
 }
 
 Signal noise(std::size_t samples) {
@@ -86,7 +86,7 @@ Rows predict2D(standard::Algorithm &algorithm, const Rows &features) {
     return rows;
 }
 
-// The rows that a streaming network put into a pool.
+// The rows that a streaming network wrote to a pool.
 Rows rowsOf(const Pool &pool, const std::string &name) {
     return pool.contains<Rows>(name) ? pool.value<Rows>(name) : Rows();
 }
@@ -161,12 +161,12 @@ void counts(const std::string &model) {
     const Standard discard = make("SleevePredict"), repeat = make("SleevePredict");
     discard->configure("model", model);
     repeat->configure("model", model, "lastPatchMode", "repeat");
-    // As the description says.
+    // The table of the description.
     const std::pair<std::size_t, std::size_t> table[] = {{1, 0},     {256, 0},   {32256, 0},  {32257, 1},
                                                          {32513, 1}, {48384, 2}, {48385, 2},  {160000, 9}};
     for (const auto &[samples, patches] : table) {
         CHECK(predict(*discard, noise(samples)).size() == patches);
-        // Patches overlap, so that there is always a frame for one more.
+        // Patches overlap, so there is always a frame for one more.
         CHECK(predict(*repeat, noise(samples)).size() == patches + 1);
     }
 }
@@ -229,7 +229,7 @@ void heads(const std::string &model, const std::string &head) {
     Real sum = 0;
     for (const Real value : expected.front()) sum += value;
     CHECK(std::abs(sum - 1) < Real(1e-5));
-    // As the same head is called behind TensorflowPredict2D.
+    // With the names that TensorflowPredict2D uses for the same head.
     algorithm->configure("model", "", "graphFilename", head, "input", "model/Placeholder", "output", "model/Softmax",
                          "dimensions", 6, "batchSize", -1);
     CHECK(predict2D(*algorithm, embeddings) == expected);
@@ -265,7 +265,7 @@ void streams(const std::string &model, const std::string &head) {
         whole->configure("model", model, "lastPatchMode", mode, "output", "embeddings");
         whole2D->configure("model", head);
         const Rows expected = predict(*whole, signal), expected2D = predict2D(*whole2D, expected);
-        CHECK(expected.size() > 16);  // more than fit into the output's buffer at once
+        CHECK(expected.size() > 16);  // more than fit into the output's buffer
         for (const bool accumulate : {false, true}) {
             for (const int chunk : {100, 4096}) {
                 Pool pool;
@@ -281,7 +281,7 @@ void streams(const std::string &model, const std::string &head) {
                 chain.run();
                 CHECK(rowsOf(pool, "embeddings") == expected);
                 CHECK(rowsOf(pool, "predictions") == expected2D);
-                // And again, from the start.
+                // Again, from the start.
                 pool.clear();
                 chain.network->reset();
                 chain.run();
@@ -292,7 +292,7 @@ void streams(const std::string &model, const std::string &head) {
     }
 }
 
-// A row is there as soon as the last sample that it needs is.
+// A row is available as soon as its last sample is.
 void latency(const std::string &model) {
     const Signal signal = noise(60000);
     Pool pool;
@@ -326,7 +326,7 @@ void shortAndEmptyStreams(const std::string &model) {
         chain.run();
         CHECK(rowsOf(pool, "rows").size() == (std::string(mode) == "repeat" ? 1 : 0));
     }
-    // Errors leave the network, and it can be deleted.
+    // After an error, the network can still be deleted.
     const Signal signal = noise(1000);
     Pool pool;
     Chain chain(signal);
@@ -360,7 +360,7 @@ void streamedBands() {
 int main(int argc, char **argv) try {
     if (argc != 3) return 2;
     const std::string model = argv[1], head = argv[2];
-    // The TensorFlow graph that the model stands beside: it need not be there.
+    // The name of the TensorFlow graph beside the model: it need not exist.
     const std::string pb = model.substr(0, model.rfind('.')) + ".pb";
     registration();
     bands();

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The algorithms in a Python package of Essentia: algorithms.py SMALL.onnx HEAD.onnx AUDIO [MODEL.pt]
 
-The first two as tests/peers/make_small_model.py and make_head.py write them; a .pt is run through the torch plugin.
+The first two are written by tests/peers/make_small_model.py and make_head.py; a .pt runs through the torch plugin.
 """
 
 import sys
 
-# Before the package and after it: classes appear in modules that are there and in those that come later.
+# Imported before and after the package: classes appear in both modules.
 import essentia.standard as standard
 import sleeve_essentia
 import essentia.streaming as streaming
@@ -27,11 +27,11 @@ def raises(action, *parts):
         for part in parts:
             assert part in str(error), f"`{part}` is not in: {error}"
         return
-    raise AssertionError(f"no error that says {parts}")
+    raise AssertionError(f"no error that contains {parts}")
 
 
 def stream(audio, *algorithms):
-    """What a streaming network gives, of algorithms one behind the other."""
+    """The result of a streaming network of consecutive algorithms."""
     pool = essentia.Pool()
     source = streaming.VectorInput(audio)
     source.data >> algorithms[0].signal
@@ -101,7 +101,7 @@ def errors(model, head):
 
 
 def recording(file):
-    """As the documentation shows."""
+    """The example of the documentation."""
     audio = standard.MonoLoader(filename=file, sampleRate=16000, resampleQuality=4)()
     tags = standard.SleevePredict(model="msd-musicnn-1")(audio)
     pool = essentia.Pool()

@@ -1,3 +1,3 @@
-//! The plugin for Essentia, beside Essentia itself.
+//! The plugin for Essentia, compared with Essentia itself.
 
 mod plugin;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Essentia's TensorFlow algorithms beside ours on the same weights: parity.py GRAPHS
+"""Compares Essentia's TensorFlow algorithms with ours on the same weights: parity.py GRAPHS
 
-In the package essentia-tensorflow; GRAPHS is the folder that tests/peers/essentia_graphs.py wrote.
+Needs the package essentia-tensorflow. GRAPHS is the folder that tests/peers/essentia_graphs.py wrote.
 """
 
 import sys
@@ -12,12 +12,12 @@ import numpy as np
 import sleeve_essentia  # noqa: F401
 import essentia.standard as es
 
-# Of values that are at most about 1 in size; embeddings relative to the largest.
+# Predictions are at most about 1; embeddings are compared relative to the largest.
 TOLERANCE = 1e-3
 
 
 def signal(samples, seed):
-    """Something with a beginning, a middle and an end: tones, sweeps and noise that change every second."""
+    """A signal that changes every second: tones, sweeps and noise."""
     random = np.random.default_rng(seed)
     time = np.arange(samples) / 16000
     x = 0.02 * random.normal(size=samples)
@@ -33,16 +33,16 @@ def compare(what, ours, theirs):
     assert np.isfinite(ours).all(), what
     scale = max(1.0, float(np.abs(theirs).max()))
     worst = float(np.abs(ours - theirs).max()) / scale
-    # A comparison that swapped patches would pass says nothing.
+    # If patches were alike, swapped patches would not be noticed.
     spread = float(np.abs(theirs - theirs[::-1]).max()) / scale
     print(f"{what}: {ours.shape}, {worst:.2g} at most, patches {spread:.2g} apart")
     assert worst <= TOLERANCE, what
-    assert spread > 20 * TOLERANCE, f"{what}: patches that are all alike"
+    assert spread > 20 * TOLERANCE, f"{what}: the patches are too similar"
 
 
 def networks(graphs):
-    # The first two lengths are the same number of patches here and there; the third is one fewer there (our
-    # documentation says which).
+    # The first two lengths have the same number of patches in both; the third has one fewer in Essentia (see our
+    # documentation).
     for samples, fewer in [(160000, 0), (32513 + 62 * 256 * 6, 0), (48384, 1)]:
         audio = signal(samples, samples)
         for output, name in [("Identity", "predictions"), ("Identity_1", "embeddings")]:
@@ -66,7 +66,7 @@ def networks(graphs):
             assert 0 <= len(ours) - len(theirs) <= 1
 
 
-# Of the documentation: samples, our patches, and those of EffnetDiscogs in its default mode.
+# From the documentation: samples, our patches, and those of EffnetDiscogs in its default mode.
 COUNTS = [
     (32256, 0, 0),
     (32257, 1, 0),
@@ -80,7 +80,7 @@ COUNTS = [
 
 
 def counts(graphs):
-    """How many patches come of a signal, each row of the documented table."""
+    """The number of patches of a signal, for each row of the documented table."""
     graph = str(graphs / "effnet.pb")
     ours = es.SleevePredict(graphFilename=graph)
     theirs = es.TensorflowPredictEffnetDiscogs(
@@ -101,14 +101,14 @@ def heads(graphs):
 
 
 def last_patches(graphs):
-    """Clips shorter than a patch, and the frames behind the last whole one, repeated until they fill one."""
+    """Clips shorter than a patch, and the frames after the last whole one, are repeated until they fill one."""
     for samples in [24000, 60000]:
         audio = signal(samples, samples)
         parameters = dict(graphFilename=str(graphs / "musicnn.pb"), input="patches", output="Identity", lastPatchMode="repeat")
         ours, theirs = es.SleevePredict(**parameters)(audio), es.TensorflowPredictMusiCNN(**parameters)(audio)
         assert len(ours) == samples // 24000 and ours.shape == np.shape(theirs), (ours.shape, np.shape(theirs))
         assert np.abs(ours - theirs).max() <= TOLERANCE
-        # Essentia leaves out EffnetDiscogs' last frame, so that only the whole patches are the same.
+        # Essentia omits the last frame of EffnetDiscogs, so only the whole patches are the same.
         parameters = dict(graphFilename=str(graphs / "effnet.pb"), output="Identity", lastPatchMode="repeat")
         ours, theirs = es.SleevePredict(**parameters)(audio), es.TensorflowPredictEffnetDiscogs(**parameters)(audio)
         assert ours.shape == np.shape(theirs) == (samples // 20000 if samples > 24000 else 1, 400), ours.shape

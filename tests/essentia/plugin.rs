@@ -1,5 +1,5 @@
-//! The plugin for Essentia: in C++, built and run beside the library itself, also under valgrind; and in Python, in both
-//! of Essentia's packages.
+//! The plugin for Essentia: in C++, built with Essentia and run, also under valgrind; and in Python, with both of
+//! Essentia's packages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::process::Command;
 use sleeve_tests::native::{self, NO_PLUGIN, PLUGIN};
 use sleeve_tests::{once_a_run, output_of, peer, profile, recording, repository, skip, torch_engine};
 
-/// Where everything is made.
+/// The folder for everything that these tests create.
 fn folder() -> PathBuf {
     let folder = native::folder().join("essentia");
     fs::create_dir_all(&folder).unwrap();
@@ -21,12 +21,12 @@ fn essentia() -> Option<PathBuf> {
     prefix.join("lib/libessentia.so").exists().then_some(prefix)
 }
 
-/// The tools that the C++ tests need; the first that is missing.
+/// The first tool that the C++ tests need and that is missing.
 fn missing() -> Option<&'static str> {
     native::missing(&["g++", "cmake", "pkg-config", "valgrind"])
 }
 
-/// A model of 128 x 96 patches that is small enough for valgrind, and a head behind it.
+/// A model for 128 x 96 patches that is small enough for valgrind, and a head for its embeddings.
 fn small_models() -> Option<(PathBuf, PathBuf)> {
     let (model, head) = (folder().join("small.onnx"), folder().join("small-head.onnx"));
     let (mut model_maker, mut head_maker) = (peer("make_small_model.py")?, peer("make_head.py")?);
@@ -37,18 +37,18 @@ fn small_models() -> Option<(PathBuf, PathBuf)> {
     Some((model, head))
 }
 
-/// Lets pkg-config find Essentia, the library as the tests built it, and what was installed under `prefix`.
+/// Lets pkg-config find Essentia, the library that the tests built, and what is installed under `prefix`.
 fn pkg_config(command: &mut Command, essentia: &Path, prefix: &Path) {
     let files = [folder(), essentia.join("lib/pkgconfig"), prefix.join("lib/pkgconfig")];
     command.env("PKG_CONFIG_PATH", std::env::join_paths(files).unwrap());
 }
 
-/// The plugin, built with CMake and installed once, as a host would have it; returns its prefix.
+/// Builds the plugin with CMake and installs it, once. Returns its prefix.
 fn installed(essentia: &Path) -> PathBuf {
     let (build, prefix) = (folder().join("build"), folder().join("prefix"));
     once_a_run("essentia-plugin", || {
         let _ = fs::remove_dir_all(&prefix);
-        // What `cargo cinstall` writes, of the library that is there.
+        // The file that `cargo cinstall` would write, for the library that the tests built.
         native::library();
         let library = profile();
         let file = format!(
@@ -69,7 +69,7 @@ fn installed(essentia: &Path) -> PathBuf {
     prefix
 }
 
-/// A program of the plugin's, compiled and linked as pkg-config says.
+/// A program that uses the plugin, compiled and linked with pkg-config's flags.
 fn program(essentia: &Path, source: &Path) -> PathBuf {
     let prefix = installed(essentia);
     let mut flags = Command::new("pkg-config");
@@ -79,7 +79,7 @@ fn program(essentia: &Path, source: &Path) -> PathBuf {
     let mut command = Command::new("g++");
     command.args(["-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]).arg(source);
     for flag in flags.split_whitespace() {
-        // Essentia's headers are not ours to warn about.
+        // No warnings about Essentia's headers.
         match flag.strip_prefix("-I") {
             Some(include) => command.arg("-isystem").arg(include),
             None => command.arg(flag),
@@ -108,7 +108,7 @@ fn cpp_networks_standard_and_streaming() {
     native::valgrind(&program, &[&model, &head]);
 }
 
-/// What stands between fences in a text, each block beginning with its language.
+/// The fenced code blocks of a text. Each begins with its language.
 fn blocks(text: &str) -> impl Iterator<Item = &str> {
     text.split("```").skip(1).step_by(2)
 }
@@ -117,14 +117,14 @@ fn text_of(file: &str) -> String {
     fs::read_to_string(repository().join(file)).unwrap()
 }
 
-/// The code of a language in the folder's README, block by block.
+/// The code blocks of a language in the folder's README.
 fn readme(language: &str) -> Vec<String> {
     let text = text_of("bindings/essentia/README.md");
     let code = |block: &str| Some(block.strip_prefix(language)?.strip_prefix('\n')?.to_owned());
     blocks(&text).filter_map(code).collect()
 }
 
-/// The repository's README shows of the plugin's only what the tests below run.
+/// The repository's README shows only code of the plugin's README, which the tests below run.
 #[test]
 fn the_files_agree_with_each_other() {
     let (whole, folder) = (text_of("README.md"), text_of("bindings/essentia/README.md"));
@@ -143,17 +143,17 @@ fn the_files_agree_with_each_other() {
     ] {
         assert!(text_of(file).contains(&words), "{file}: not version {version}");
     }
-    // The source package is fetched in two places.
+    // Two places have the hash of the source package.
     let hash = |file: &str| {
         let text = text_of(file);
         let found =
             text.split('"').find(|word| word.len() == 64 && word.chars().all(|c| c.is_ascii_hexdigit()));
-        found.expect("there is a hash").to_owned()
+        found.expect("the file has a hash").to_owned()
     };
     assert_eq!(hash("bindings/essentia/python/plugin.py"), hash("xtask/src/essentia.rs"));
 }
 
-/// A folder that looks like the repository to whoever follows the README, with two recordings in it.
+/// A folder with the README's paths of the repository and two recordings.
 fn reader_s_folder(name: &str) -> PathBuf {
     let folder = folder().join(name);
     let _ = fs::remove_dir_all(&folder);
@@ -172,7 +172,7 @@ fn the_readme_s_commands_build_the_example_in_cpp() {
         skip!("no {tool}");
     }
     let Some(essentia) = essentia() else { skip!("no C++ Essentia; run `cargo xtask peers`") };
-    // Makes sleeve.pc.
+    // Writes sleeve.pc.
     installed(&essentia);
     let folder = reader_s_folder("reader-cpp");
     let commands = &readme("sh")[1];
@@ -203,7 +203,7 @@ fn the_readme_s_commands_build_the_example_in_cpp() {
     assert!(failing(&["--help"]).contains("usage"));
 }
 
-/// A virtual environment made by the README's commands, with Essentia and our package in it; returns its folder.
+/// A virtual environment created with the README's commands, with Essentia and our package. Returns its folder.
 fn python() -> Option<PathBuf> {
     if native::missing(&["python3", "g++"]).is_some() {
         return None;
@@ -213,7 +213,7 @@ fn python() -> Option<PathBuf> {
         let commands = &readme("sh")[0];
         assert!(commands.contains("pip install essentia ./bindings/essentia/python"), "{commands}");
         let mut shell = Command::new("sh");
-        // What is there need not be built or fetched again.
+        // Uses existing builds and packages.
         shell.env("SLEEVE_LIBRARY", native::library());
         if let Some(essentia) = essentia() {
             shell.env("SLEEVE_ESSENTIA_HEADERS", essentia.join("include"));
@@ -223,7 +223,7 @@ fn python() -> Option<PathBuf> {
     Some(folder().join("reader-python"))
 }
 
-/// Our package by itself, for other environments than the one it was installed into.
+/// Our package without its environment, for other environments.
 fn package(environment: &Path, name: &str) -> PathBuf {
     let python = environment.join("env/bin/python");
     let ask = "import sysconfig; print(sysconfig.get_path('purelib'))";
@@ -244,7 +244,7 @@ fn script(name: &str) -> PathBuf {
     repository().join("tests/essentia").join(name)
 }
 
-/// Runs a script that ends in `ok`.
+/// Runs a script that prints `ok` at its end.
 fn run(command: &mut Command) {
     let text = String::from_utf8(output_of(command.env("TF_CPP_MIN_LOG_LEVEL", "3"))).unwrap();
     assert!(text.ends_with("ok\n"), "{text}");
@@ -284,7 +284,7 @@ fn python_networks_standard_and_streaming() {
 fn torchscript() -> (PathBuf, PathBuf) {
     let folder = folder().join("torchscript");
     fs::create_dir_all(&folder).unwrap();
-    let onnx = sleeve_tests::effnet::graph("folded", 1, None).expect("the peers are there");
+    let onnx = sleeve_tests::effnet::graph("folded", 1, None).expect("the peers are available");
     let (copy, torch) = (folder.join("plain.onnx"), folder.join("script.pt"));
     fs::copy(onnx, &copy).unwrap();
     let bytes = sleeve::model::Model::open(&copy).unwrap().to_torchscript().unwrap();
@@ -315,7 +315,7 @@ fn python_networks_beside_tensorflow_on_the_same_weights() {
     run(python().arg(script("parity.py")).arg(&graphs));
 }
 
-/// Plugins compiled for other classes than those that are installed.
+/// Plugins that are compiled for classes other than the installed ones.
 #[test]
 fn an_essentia_that_does_not_fit_is_refused() {
     let (Some(environment), Some(essentia)) = (&python(), essentia()) else {

@@ -1,4 +1,4 @@
-//! Many recordings at once give what each gives alone, to the bit.
+//! A batch of recordings gives the same bits as each recording alone.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use sleeve::patches::LastPatch;
 use sleeve_tests::audio::music;
 use sleeve_tests::{output_of, peer, recording, repository, skip};
 
-/// Keeps every recording's rows, by output, and how it ended.
+/// Keeps the rows of every recording, by output, and its result.
 #[derive(Default)]
 struct Keep {
     rows: Vec<Vec<Vec<f32>>>,
@@ -28,7 +28,7 @@ impl Keep {
     }
 
     fn assert_is(&self, recording: usize, expected: &Result<Analysis, String>, name: &str) {
-        match (self.outcomes[recording].as_ref().expect("told of the end"), expected) {
+        match (self.outcomes[recording].as_ref().expect("the sink was called for the end"), expected) {
             (Ok(summary), Ok(analysis)) => {
                 assert_eq!(summary.patches, [analysis.times().len() as u64], "{name}");
                 assert_eq!(summary.warnings, analysis.warnings(), "{name}");
@@ -39,7 +39,7 @@ impl Keep {
                 }
             }
             (Err(error), Err(expected)) => assert_eq!(error, expected, "{name}"),
-            (found, expected) => panic!("{name}: {found:?} in place of {:?}", expected.as_ref().map(|_| ())),
+            (found, expected) => panic!("{name}: {found:?} instead of {:?}", expected.as_ref().map(|_| ())),
         }
     }
 }
@@ -67,7 +67,7 @@ fn wav(path: &Path, samples: &[f32], rate: u32, channels: u16) {
     writer.finalize().unwrap();
 }
 
-/// Recordings of all sorts: long and short, silent, empty, cut off, broken, poisoned, missing.
+/// Recordings of all kinds: long and short, silent, empty, truncated, broken, with NaN, missing.
 fn folder_of_recordings() -> (tempfile::TempDir, Vec<PathBuf>) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -82,7 +82,7 @@ fn folder_of_recordings() -> (tempfile::TempDir, Vec<PathBuf>) {
     poisoned[80_000] = f32::NAN;
     wav(&path("poisoned.wav"), &poisoned, 16_000, 1);
     std::fs::write(path("empty.wav"), b"").unwrap();
-    std::fs::write(path("broken.mp3"), b"this is no MP3 file").unwrap();
+    std::fs::write(path("broken.mp3"), b"this is not an MP3 file").unwrap();
     let sky = std::fs::read(recording("sky.ogg")).unwrap();
     std::fs::write(path("cut_off.ogg"), &sky[..sky.len() / 3]).unwrap();
     let mut paths: Vec<PathBuf> =
@@ -92,7 +92,7 @@ fn folder_of_recordings() -> (tempfile::TempDir, Vec<PathBuf>) {
     (folder, paths)
 }
 
-/// What each gives alone.
+/// The result of each recording alone.
 fn alone(extractor: &Extractor, paths: &[PathBuf]) -> Vec<Result<Analysis, String>> {
     let analyse = |path| extractor.extract_file(path).map_err(|error: sleeve::Error| error.to_string());
     paths.iter().map(analyse).collect()

@@ -1,4 +1,4 @@
-//! The whole library on real music, against what Essentia's front end and the same networks gave.
+//! The whole library on real music, compared with the results of Essentia's front end and the same networks.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use sleeve_tests::{data, recording};
 
 type Tags = BTreeMap<String, f64>;
 
-/// Mean tags by recording and model, from Essentia's mel-spectrogram and the original networks.
+/// Mean tags by recording and model, computed from Essentia's mel-spectrogram and the original networks.
 fn golden() -> BTreeMap<String, BTreeMap<String, Tags>> {
     let text = std::fs::read(data("golden/musicnn_tags.json")).unwrap();
     serde_json::from_slice(&text).unwrap()
@@ -44,7 +44,7 @@ fn mean_tags_of_real_tracks_are_those_of_the_original() {
             for (class, &value) in analysis.classes().iter().zip(&mean) {
                 let expected = tags[class];
                 let error = (f64::from(value) - expected).abs();
-                assert!(error <= tolerance, "{name} {key} {class}: {value} in place of {expected}");
+                assert!(error <= tolerance, "{name} {key} {class}: {value} instead of {expected}");
             }
         }
     }

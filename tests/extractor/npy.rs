@@ -1,4 +1,4 @@
-//! Arrays that NumPy reads as we wrote them, and that we read as NumPy wrote them.
+//! NumPy reads the arrays that we write, and we read those that NumPy writes.
 
 use half::f16;
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use sleeve_files::npy::{Dtype, NpyReader, NpyWriter, read_npy};
 use sleeve_tests::{output_of, peer, skip};
 
 fn values(rows: usize, cols: usize) -> Vec<f32> {
-    // Exact in half precision too.
+    // Values that are exact in half precision too.
     (0..rows * cols).map(|index| (index % 2048) as f32 / 8.0 - 100.0).collect()
 }
 
@@ -33,7 +33,7 @@ fn numpy_reads_what_we_write_and_writes_the_same_back() {
         let kind = if dtype == Dtype::F32 { "float32" } else { "float16" };
         let sum = values(rows, cols).iter().fold(0.0, |sum, &value| sum + f64::from(value));
         let name = path.file_name().unwrap().to_str().unwrap();
-        // What NumPy found, memory-mapped: shape, type, alignment and order, sum.
+        // What NumPy reads from the memory-mapped file: shape, type, alignment and order, sum.
         let expected = format!("{name} {rows} {cols} {kind} aligned {sum:.3}");
         let position = lines.iter().position(|line| *line == expected);
         lines.remove(position.unwrap_or_else(|| panic!("{expected} not in {lines:#?}")));
@@ -65,7 +65,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("any.npy");
         let rows: usize = chunks.iter().sum();
-        // Any bits at all, NaN and infinities among them.
+        // Any bits, including NaN and infinities.
         let mut state = seed;
         let all: Vec<f32> = (0..rows * cols).map(|_| {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);

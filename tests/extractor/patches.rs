@@ -1,12 +1,12 @@
-//! Patching beside its plain definition, and beside Essentia's.
+//! Patching compared with its plain version, and with Essentia's.
 
 use proptest::prelude::*;
 use sleeve::mel::frame_count;
 use sleeve::patches::{LastPatch, Patcher, Patching};
 use sleeve_tests::{output_of, peer, skip};
 
-/// The definition: patch `p` is the frames from `hop p` on; the last one, if wanted, repeats in a cycle
-/// the frames that are left after the complete ones' starts.
+/// The plain version: patch `p` begins at frame `hop * p`. With `LastPatch::Repeat`, the frames after the starts of the
+/// complete patches are repeated in a cycle until they fill one more.
 fn plain(frames: &[f32], bands: usize, patching: Patching, last: LastPatch) -> Vec<Vec<f32>> {
     let frames: Vec<&[f32]> = frames.chunks(bands).collect();
     let mut patches = Vec::new();
@@ -26,7 +26,7 @@ fn numbered(frames: usize, bands: usize) -> Vec<f32> {
     (0..frames * bands).map(|value| value as f32).collect()
 }
 
-/// Pushes chunks of the given numbers of frames, over and over.
+/// Pushes chunks of the given numbers of frames, repeatedly.
 fn streamed(
     patcher: &mut Patcher,
     frames: &[f32],
@@ -77,7 +77,7 @@ proptest! {
         let expected = plain(&frames, bands, patching, last);
         let mut patcher = Patcher::new(patching, bands);
         prop_assert_eq!(&streamed(&mut patcher, &frames, bands, &chunks, last), &expected);
-        // Once more with the same patcher.
+        // Again with the same patcher.
         prop_assert_eq!(&streamed(&mut patcher, &frames, bands, &chunks, last), &expected);
         prop_assert_eq!(patching.count_with((frames.len() / bands) as u64, last), expected.len() as u64);
     }

@@ -1,4 +1,4 @@
-//! The mel-spectrogram beside Essentia's, and beside its own plain form.
+//! The mel-spectrogram compared with Essentia's, and with its plain version.
 
 use std::f64::consts::TAU;
 use std::path::Path;
@@ -8,11 +8,11 @@ use sleeve::mel::{BANDS, MelSpectrogram, frame_count};
 use sleeve_files::npy::read_npy;
 use sleeve_tests::{data, output_of, peer, plain_mel, skip};
 
-/// How far a band may be from Essentia's.
+/// Maximum difference of a band from Essentia's.
 const TOLERANCE: f32 = 5e-5;
 
-/// The hardest signal there is: a loud pure tone leaves quiet bands to the rounding of a single-precision
-/// transform, and Essentia's own is 5.02e-5 away from double precision here. What it adds is not ours to match.
+/// The hardest signal: with a loud pure tone, quiet bands contain mostly the rounding of the single-precision
+/// transform, and Essentia's own error against double precision is 5.02e-5 here. We need not match that error.
 const FULL_SCALE_SWEEP: &str = "full_scale_sweep";
 
 fn wav(path: &Path) -> Vec<f32> {
@@ -35,11 +35,11 @@ fn plain(samples: &[f32]) -> Array2<f32> {
     Array2::from_shape_fn((frames.len(), BANDS), |(frame, band)| frames[frame][band] as f32)
 }
 
-/// Random numbers that are the same in every run.
+/// Reproducible random numbers.
 struct Noise(u64);
 
 impl Noise {
-    /// Evenly spread over -1..1.
+    /// Uniform in -1..1.
     fn next(&mut self) -> f32 {
         self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         ((self.0 >> 40) as f32) / (1u64 << 23) as f32 - 1.0
@@ -57,7 +57,7 @@ fn sweep(samples: usize, low: f64, high: f64, scale: f64) -> Vec<f32> {
     (0..samples).map(|n| (scale * phase(n).sin()) as f32).collect()
 }
 
-/// Signals of every kind that has a corner to hide an error in, drawn from `seed`.
+/// Signals for every edge case, drawn from `seed`.
 fn signals(seed: u64) -> Vec<(&'static str, Vec<f32>)> {
     let mut noise = Noise(seed);
     let mut impulses = vec![0.0; 6000];
@@ -111,7 +111,7 @@ fn golden_files() {
 fn freshly_drawn_signals_beside_essentia() {
     let Some(mut essentia) = peer("mel.py") else { skip!("no peers' Python") };
     let folder = tempfile::tempdir().unwrap();
-    // Not the same noise in every run: what fails prints its seed.
+    // Different noise in every run; a failure prints the seed.
     let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
     let signals = signals(seed);
     for (name, samples) in &signals {

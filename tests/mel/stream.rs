@@ -1,4 +1,4 @@
-//! A signal in pieces and the whole signal: the same bits.
+//! A signal in pieces gives the same bits as the whole signal.
 
 use proptest::prelude::*;
 use sleeve::mel::{BANDS, FRAME_SIZE, HOP, MelSpectrogram, MelStream, frame_count};
@@ -7,7 +7,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
-/// Samples from silence to beyond full scale, and now and then what no recording should hold.
+/// Samples from silence to beyond full scale, sometimes with values that no recording should contain.
 fn signal(longest: usize) -> impl Strategy<Value = Vec<f32>> {
     let sample = prop_oneof![
         20 => -1.0f32..1.0,
@@ -29,7 +29,7 @@ fn pushed(stream: &mut MelStream, samples: &[f32], chunks: &[usize]) -> Vec<f32>
         let (now, later) = rest.split_at(chunk.min(rest.len()));
         stream.push(now, &mut frames);
         rest = later;
-        // Whatever is complete has been given: a frame needs 256 samples after its middle.
+        // Every complete frame has been returned: a frame needs 256 samples after its middle.
         let given = samples.len() - rest.len();
         assert_eq!(frames.len() / BANDS, given / HOP, "after {given} samples");
     }
@@ -50,7 +50,7 @@ proptest! {
         let mut stream = MelStream::new();
         let frames = pushed(&mut stream, &samples, &chunks);
         prop_assert_eq!(bits(&frames), bits(whole.as_slice().unwrap()));
-        // A finished stream is as good as a new one, and so is one that was reset halfway.
+        // A finished stream can be reused, and so can one that was reset halfway.
         prop_assert_eq!(bits(&pushed(&mut stream, &samples, &[1000])), bits(&frames));
         stream.push(&samples, &mut Vec::new());
         stream.reset();

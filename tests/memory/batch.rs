@@ -1,4 +1,5 @@
-//! Ten hours beside a thousand short recordings take the memory of a minute: what is measured is the whole process.
+//! A batch of ten hours and a thousand short recordings needs as much memory as one minute. The whole process is
+//! measured.
 
 use std::path::Path;
 
@@ -27,7 +28,7 @@ impl BatchSink for Count {
     }
 }
 
-/// Silence, 8 kHz mono in 16 bits, without a byte of it on the disk.
+/// Silence, 8 kHz mono in 16 bits, as a sparse file.
 fn silence(path: &Path, seconds: u32) {
     let spec = hound::WavSpec {
         channels: 1,
@@ -46,7 +47,7 @@ fn silence(path: &Path, seconds: u32) {
     file.set_len(header as u64 + u64::from(bytes)).unwrap();
 }
 
-/// The most memory this process has had, in MB.
+/// Peak memory of this process, in MB.
 fn peak() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -65,7 +66,7 @@ fn ten_hours_beside_a_thousand_clips_take_no_more_than_a_minute() {
     let (minute, hours) = (folder.path().join("minute.wav"), folder.path().join("hours.wav"));
     silence(&minute, 60);
     silence(&hours, 36_000);
-    // A patch every minute: the network is not what is tested here.
+    // One patch per minute, because the network is not tested here.
     let model = Model::bundled("msd-musicnn-1").unwrap();
     let extractor = Extractor::builder(model).threads(1).patch_hop(3_750).build().unwrap();
     let options = BatchOptions::default().workers(2);
@@ -82,6 +83,6 @@ fn ten_hours_beside_a_thousand_clips_take_no_more_than_a_minute() {
     let grown = peak().unwrap() - before;
     assert_eq!((count.done, count.rows), (1001, 600));
     assert!(totals.peak_patches <= 32);
-    // Its samples are 2,200 MB at the model's rate, its mel frames 825 MB.
+    // Ten hours are 2,200 MB of samples at the model's rate, and 825 MB of mel frames.
     assert!(grown < 24.0, "{grown:.1} MB more for ten hours");
 }

@@ -1,4 +1,4 @@
-//! The fused engine allocates nothing in a call, on whichever thread of the process.
+//! The fused engine allocates nothing during a call, on any thread of the process.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! How much memory is taken, and when the allocator is called.
+//! How much memory is used, and when the allocator is called.
 //!
-//! What counts for a whole process must be alone in it, the test runner's other threads included: see
+//! A test that counts for the whole process must be alone in it, without other threads of the test runner: see
 //! [`in_a_process_of_its_own`].
 
 mod batch;
@@ -39,7 +39,7 @@ impl Counting {
     }
 }
 
-// SAFETY: everything is passed on to the system's allocator.
+// SAFETY: everything is forwarded to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         Self::count(1);
@@ -63,17 +63,17 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Whether the test that asks has a process to itself. If not, the test is run again in one, must pass there, and has
-/// nothing left to do here.
+/// Whether the calling test is alone in its process. If not, this runs the test again in its own process, where it must
+/// pass, and returns false: the caller then has nothing to do.
 fn in_a_process_of_its_own() -> bool {
     const ALONE: &str = "SLEEVE_TEST_ALONE";
     let name = std::thread::current().name().expect("tests run in threads with their names").to_owned();
     if std::env::var_os(ALONE).is_some_and(|alone| *alone == *name) {
         return true;
     }
-    let program = std::env::current_exe().expect("the test knows where it is");
+    let program = std::env::current_exe().expect("the test knows its own path");
     let mut command = Command::new(program);
-    // Its output is not for the runner, which would count the test twice.
+    // Its output is hidden from the runner, which would count the test twice.
     output_of(command.args(["--exact", &name, "--nocapture"]).env(ALONE, &name));
     false
 }

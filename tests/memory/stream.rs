@@ -1,4 +1,4 @@
-//! Pushing allocates nothing, and a reset reuses everything.
+//! Writing allocates nothing, and a reset reuses everything.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use sleeve_tests::small_model;
 
 use crate::calls_of_this_thread;
 
-/// What some work makes of the allocator's calls on this thread.
+/// The number of calls of the allocator on this thread during `work`.
 fn calls(work: impl FnOnce()) -> usize {
     let before = calls_of_this_thread();
     work();
@@ -59,7 +59,7 @@ fn the_writer_never_calls_the_allocator() {
         });
         (during, pushed)
     });
-    // The model runs meanwhile.
+    // The model runs at the same time.
     let mut patches = 0;
     let mut sink = |rows: &Rows<'_>| {
         patches += rows.times.len();
@@ -80,7 +80,7 @@ fn a_reset_and_the_next_recording_allocate_nothing_new() {
     let samples = music(44_100, 2, 1.5);
     for resampler in [Resampler::Linear, Resampler::Sinc] {
         let extractor = Extractor::builder(small_model::model()).resampler(resampler);
-        // No patch becomes complete: engines have an allocator of their own business.
+        // No patch becomes complete, because an engine may allocate.
         let extractor = extractor.threads(1).patch_hop(4).build().unwrap();
         let (mut writer, mut reader) = Stream::open(&extractor, &StreamOptions::new(44_100, 2)).unwrap();
         let mut sink = |_: &Rows<'_>| Ok(());
@@ -97,7 +97,7 @@ fn a_reset_and_the_next_recording_allocate_nothing_new() {
                 reader.read(&mut sink).unwrap();
             })
         };
-        assert!(record(&samples, true) > 0, "{resampler}: a first recording makes its buffers");
+        assert!(record(&samples, true) > 0, "{resampler}: the first recording allocates its buffers");
         for finish in [true, false, true] {
             assert_eq!(record(&samples[..short], finish), 0, "{resampler}, finished: {finish}");
         }

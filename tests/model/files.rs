@@ -1,4 +1,4 @@
-//! Model files as they are found: by every name, with every disagreement, and damaged.
+//! Model files by every kind of name, with every kind of disagreement, and damaged.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn graph(name: &str) -> PathBuf {
     data("graphs").join(format!("{name}.onnx"))
 }
 
-/// The error of opening what a path names.
+/// The error of opening a path.
 fn refusal(path: impl AsRef<Path>) -> Error {
     match Model::open(path.as_ref()) {
         Err(error) => error,
@@ -77,7 +77,7 @@ fn tensor(name: &str, dims: &[i64], data_type: DataType, raw: &[u8]) -> TensorPr
     }
 }
 
-/// Why a model cannot be opened, or its engine not be made, or it not be run.
+/// The error of opening a model, creating its engine or running it.
 fn failure(onnx: Vec<u8>) -> String {
     let attempt = || -> sleeve::Result<()> {
         let model = Model::from_bytes("odd", onnx, None)?;
@@ -144,7 +144,7 @@ fn what_cannot_be_opened_says_why() {
     fs::write(at("latin.json"), b"{\"name\": \"caf\xe9\"}").unwrap();
     fs::create_dir(at("folder.onnx")).unwrap();
     for (name, says) in [
-        // Which of the two is said depends on whether there is a libtorch plugin.
+        // The message depends on whether there is a libtorch plugin.
         ("torch.pt", "torch"),
         ("torch", "torch"),
         ("frozen.pb", "use the .onnx"),
@@ -154,8 +154,8 @@ fn what_cannot_be_opened_says_why() {
         ("song.wav", "neither an .onnx"),
         ("empty.onnx", "no graph"),
         ("text.onnx", "ONNX"),
-        ("broken", "no JSON object"),
-        ("odd.onnx", "no JSON object"),
+        ("broken", "not a JSON object"),
+        ("odd.onnx", "not a JSON object"),
         ("latin.json", "not UTF-8"),
         ("folder.onnx", "folder"),
         ("missing.onnx", "No such file"),
@@ -170,7 +170,7 @@ fn what_cannot_be_opened_says_why() {
     assert!(matches!(refusal(at("torch.pt")), Error::Unavailable(_) | Error::Model { .. }));
     assert!(refusal("nothing-of-this-name").to_string().contains("bundled: msd-musicnn-1"));
     assert!(Model::bundled("x").unwrap_err().to_string().contains("bundled: msd-musicnn-1"));
-    // A stem with a dot in it is a stem, not an extension.
+    // What follows a dot in a stem is not an extension.
     fs::copy(graph("head_softmax"), at("track-1.5.onnx")).unwrap();
     assert_eq!(Model::open(at("track-1.5")).unwrap().name(), "track-1.5");
 }
@@ -222,14 +222,14 @@ fn what_no_engine_can_do_is_said() {
         Ok(engine) => panic!("{}", engine.describe()),
     };
     let of = |engine| EngineOptions::default().engine(engine);
-    // A graph that cannot be written for libtorch is refused for that, plugin or none.
+    // A graph that cannot be written for libtorch is refused for that reason, with or without a plugin.
     let model = Model::open(graph("attention")).unwrap();
     let reason = refused(&model, of(EngineChoice::Torch));
     assert!(reason.starts_with("the torch engine: ") && reason.contains("no TorchScript file"), "{reason}");
     let cuda = EngineOptions::default().device(Device::Cuda(vec![1]));
     let reason = refused(&model, cuda);
     assert!(reason.starts_with("device cuda:1: ") && reason.contains("no TorchScript file"), "{reason}");
-    // One that can is refused a device that is not there, whether or not there is a plugin.
+    // A graph that can be written is refused because the device is not available, with or without a plugin.
     let model = Model::bundled("msd-musicnn-1").unwrap();
     let cuda = EngineOptions::default().device(Device::Cuda(vec![255]));
     assert!(refused(&model, cuda).contains("cuda:255"));
@@ -263,7 +263,7 @@ fn weights_in_another_file_are_refused_by_name() {
         weights.external_data = vec![pair("location", path), pair("offset", "0"), pair("length", "64")];
         let onnx = model_of(vec![node("MatMul", &["x", "w"], "y")], vec![weights.clone()]);
         let folder = tempfile::tempdir().unwrap();
-        // It is refused even where the file is there.
+        // It is refused even if the file exists.
         fs::write(folder.path().join("weights.data"), [0; 64]).unwrap();
         fs::write(folder.path().join("m.onnx"), onnx).unwrap();
         let reason = refusal(folder.path().join("m.onnx")).to_string();
@@ -309,7 +309,7 @@ fn long_chains_are_planned_within_the_stack_and_longer_ones_refused() {
                 index if index == length => "y".to_owned(),
                 index => format!("t{index}"),
             };
-            // Alternating, so that nothing is fused away.
+            // Alternating, so that nothing is fused.
             node(if index % 2 == 0 { "Exp" } else { "Tanh" }, &[&name(index)], &name(index + 1))
         });
         model_of(nodes.collect(), Vec::new())
@@ -323,7 +323,7 @@ fn long_chains_are_planned_within_the_stack_and_longer_ones_refused() {
     let wide = (0..8193).map(|index| node("Exp", &["x"], &format!("t{index}")));
     assert!(failure(model_of(wide.collect(), Vec::new())).contains("8193 nodes"));
     let backwards = vec![node("Exp", &["t"], "y"), node("Exp", &["x"], "t")];
-    assert!(failure(model_of(backwards, Vec::new())).contains("t is used before it is made"));
+    assert!(failure(model_of(backwards, Vec::new())).contains("t is used before it is computed"));
 }
 
 #[test]
@@ -351,7 +351,7 @@ fn every_truncation_and_many_alterations_are_survived() {
     }
 }
 
-/// Inputs on which fuzzing once failed, and what it failed with in their names.
+/// Inputs with which fuzzing found a fault, which their names describe.
 #[test]
 fn inputs_that_fuzzing_found_are_survived() {
     for file in files("fuzz/metadata_json") {

@@ -1,5 +1,5 @@
-//! The shipped models and the ONNX engine: against the original TensorFlow graphs, against onnxruntime, and
-//! against themselves (batches, neighbours, threads).
+//! The bundled models and the ONNX engine, compared with the original TensorFlow graphs, with onnxruntime, and with
+//! themselves (batches, neighbours, threads).
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ fn deviation(found: &Array2<f32>, expected: &Array2<f32>) -> f32 {
     })
 }
 
-/// The patches that `models/convert_musicnn.py` showed to TensorFlow, a row each.
+/// The patches that `models/convert_musicnn.py` ran in TensorFlow, one per row.
 fn reference_patches() -> Array2<f32> {
     let bytes = std::fs::read(data("musicnn/patches.npy")).unwrap();
     let header = 10 + u16::from_le_bytes([bytes[8], bytes[9]]) as usize;
@@ -60,12 +60,12 @@ fn musicnn_agrees_with_the_original_tensorflow_graph() {
             assert_eq!(found.dim(), expected.dim());
             for (found, expected) in found.rows().into_iter().zip(expected.rows()) {
                 let worst = found.iter().zip(expected).fold(0f32, |worst, (a, b)| worst.max((a - b).abs()));
-                // Tags are compared as they are, vectors relative to their largest value.
+                // Tags are compared directly, other vectors relative to their largest value.
                 let largest = expected.iter().fold(0f32, |largest, v| largest.max(v.abs()));
                 let scale = if output == "predictions" { 1.0 } else { largest };
                 assert!(worst <= tolerance * scale, "{stem} {output}: {worst} of {scale}");
             }
-            // The patches are different music: swapped rows would not pass for agreement.
+            // The patches differ, so swapped rows would be noticed.
             let (a, b) = (expected.row(0), expected.row(2));
             assert!(a.iter().zip(b).any(|(a, b)| (a - b).abs() > 10.0 * tolerance), "{stem} {output}");
         }
@@ -93,8 +93,7 @@ fn musicnn_agrees_with_onnxruntime() {
     }
 }
 
-/// Essentia's mel-spectrogram and this engine give the tags that Essentia's mel-spectrogram and the original
-/// TensorFlow graph gave.
+/// With Essentia's mel-spectrogram, this engine gives the same tags as the original TensorFlow graph.
 #[test]
 fn mean_tags_of_recordings_are_reproduced() {
     let golden = std::fs::read_to_string(data("golden/musicnn_tags.json")).unwrap();
@@ -119,7 +118,7 @@ fn mean_tags_of_recordings_are_reproduced() {
     }
 }
 
-/// Runs every graph of a folder that `make_graphs.py` wrote and compares with what it wrote beside them.
+/// Runs the graphs in a folder that `make_graphs.py` wrote and compares with the outputs that it wrote.
 fn check_graphs(folder: &Path, names: &[&str]) {
     for name in names {
         let model = Model::open(folder.join(format!("{name}.onnx"))).unwrap();
@@ -131,7 +130,7 @@ fn check_graphs(folder: &Path, names: &[&str]) {
             for batch in [None, Some(3)] {
                 let found = run(&model, &options(2, batch), &input, index);
                 let worst = deviation(&found, &expected);
-                // Half-precision arithmetic is done in single precision here, in half by onnxruntime.
+                // For half precision, this engine computes in single precision, onnxruntime in half precision.
                 let allowed = if *name == "head_sigmoid" { 2e-3 } else { 1e-5 };
                 assert!(worst <= allowed, "{name} {}: {worst}", output.name);
             }
@@ -166,8 +165,8 @@ fn fresh_graphs_run_as_in_onnxruntime() {
     }
 }
 
-/// What `engine/onnx.rs` promises: a row's outputs are the same bits whatever came with it, for any batch
-/// size and number of threads.
+/// The guarantee of `engine/onnx.rs`: a row's outputs have the same bits whatever its neighbours, for any batch size
+/// and number of threads.
 #[test]
 fn a_rows_outputs_do_not_depend_on_its_company() {
     let patches = reference_patches();

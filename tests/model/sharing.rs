@@ -1,5 +1,5 @@
-//! One model in many hands: its weights are loaded once, whoever asks first; under loom, which runs every order, and with
-//! real threads.
+//! A model that several threads use: its weights are loaded once. Tested with loom, which runs every interleaving, and
+//! with real threads.
 
 use std::sync::Arc as StdArc;
 
@@ -11,7 +11,7 @@ use sleeve::model::Model;
 #[path = "../../src/model/load_once.rs"]
 mod load_once;
 
-/// What `load_once` names through its parent.
+/// What `load_once` imports from its parent.
 mod sync {
     pub(super) use std::sync::PoisonError;
 
@@ -47,7 +47,7 @@ fn whoever_asks_first_loads() {
 fn a_failed_load_is_tried_again() {
     loom::model(|| {
         let shared = loom::sync::Arc::new((LoadOnce::new(), AtomicUsize::new(0)));
-        // The first load fails, whoever does it; a second one succeeds.
+        // The first load fails, on whichever thread; a second one succeeds.
         let ask = |shared: &(LoadOnce<usize>, AtomicUsize)| {
             shared.0.get(|| match shared.1.fetch_add(1, Ordering::Relaxed) {
                 0 => Err("not yet"),
@@ -65,7 +65,7 @@ fn a_failed_load_is_tried_again() {
     });
 }
 
-/// Real threads make engines of one model at once, of both kinds of options, and get the same bits.
+/// Real threads create engines of one model at the same time, with two kinds of options, and get the same bits.
 #[test]
 fn extractors_of_one_model_agree_whoever_makes_them() {
     let samples: Vec<f32> = (0..16_000 * 4).map(|i| ((i * 7919) % 1000) as f32 / 1000.0 - 0.5).collect();

@@ -2,8 +2,8 @@
 
     essentia_graphs.py FOLDER
 
-`effnet.{pb,onnx,json}` is Keras' EfficientNet-B0 behind patches of 128 x 96 (batches of 64, as those that MTG
-publishes), `musicnn.*` MusiCNN behind patches of 187 x 96, `head.*` a head behind EfficientNet's 1280 values. Needs
+`effnet.{pb,onnx,json}` is Keras' EfficientNet-B0 for patches of 128 x 96 (batches of 64, as in MTG's models),
+`musicnn.*` MusiCNN for patches of 187 x 96, `head.*` a head for EfficientNet's 1280 values. Needs
 requirements-keras.txt.
 """
 
@@ -23,7 +23,7 @@ FRONT_END = [(204, 7, 38), (204, 7, 67), (51, 128, 1), (51, 64, 1), (51, 32, 1)]
 
 
 def musicnn(random):
-    """MusiCNN, its batch norms being affine maps."""
+    """MusiCNN, with affine maps as batch norms."""
 
     def weights(*shape):
         return tf.constant(random.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape), tf.float32)
@@ -74,7 +74,7 @@ def frozen(network, shape):
 
 def write(folder, name, function, algorithm, purposes):
     graph = function.graph.as_graph_def()
-    # What Essentia's TensorFlow (2.5) may refuse, and does not need.
+    # Essentia's TensorFlow (2.5) does not need this and may refuse it.
     graph.ClearField("library")
     graph.versions.producer = 716
     for node in graph.node:
@@ -99,7 +99,7 @@ def main():
     both = ["predictions", "embeddings"]
     write(folder, "effnet", keras_effnet.frozen(1), "TensorflowPredictEffnetDiscogs", both)
     random = np.random.default_rng(2)
-    # Essentia puts an axis of one channel between the batch and the frames, which it drops for three dimensions.
+    # Essentia adds an axis of one channel between batch and frames, and drops it for three dimensions.
     write(folder, "musicnn", frozen(musicnn(random), (None, FRAMES, BANDS)), "TensorflowPredictMusiCNN", both)
     write(folder, "head", frozen(head(random), (None, 1280)), "TensorflowPredict2D", ["predictions"])
 

@@ -1,4 +1,4 @@
-"""What NumPy finds in a folder of features: each file's name, shape and type, and the values of its last frame."""
+"""Prints what NumPy reads from a folder of features: name, shape and type of each file, and its last frame."""
 import pathlib
 import sys
 

@@ -1,4 +1,4 @@
-"""The frames that Essentia cuts a signal of every length up to the one given into, one number a line."""
+"""The number of frames into which Essentia cuts a signal, for every length up to the one given, one per line."""
 import sys
 
 import numpy

@@ -1,9 +1,9 @@
-"""Writes Keras' own EfficientNet-B0, with random weights, as tf2onnx converts it.
+"""Writes Keras' own EfficientNet-B0, with random weights, converted by tf2onnx.
 
     keras_effnet.py OUT.onnx [--seed N]
 
-One-channel patches of 128 x 96, batch size fixed to 64, the pooled features and a dense layer of sigmoids as
-outputs. Needs requirements-keras.txt, in an environment of its own: TensorFlow is large.
+Patches of 128 x 96 with one channel, batch size fixed to 64; the outputs are the pooled features and a dense layer with
+sigmoids. Needs requirements-keras.txt in a separate environment, because TensorFlow is large.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def frozen(seed):
 
     patches = tf.keras.Input((128, 96), batch_size=64)
     x = tf.keras.layers.Reshape((128, 96, 1))(patches)
-    # Keras divides by 255, as for pictures; mel values are small.
+    # Keras divides by 255, as for images, but mel values are small.
     x = tf.keras.layers.Rescaling(200.0)(x)
     base = tf.keras.applications.EfficientNetB0(
         include_top=False, weights=None, input_shape=(128, 96, 1), pooling="avg"
@@ -44,12 +44,12 @@ def frozen(seed):
 
     signature = [tf.TensorSpec((64, 128, 96), tf.float32, name="serving_default_melspectrogram")]
     function = tf.function(lambda x: model(x, training=False), input_signature=signature)
-    # Constants that Keras captures would become inputs of the graph otherwise.
+    # Otherwise constants that Keras captures would become inputs of the graph.
     return convert_variables_to_constants_v2(function.get_concrete_function())
 
 
 def write_onnx(function, path):
-    """Writes a frozen function as tf2onnx converts it."""
+    """Converts a frozen function with tf2onnx and writes it."""
     tf2onnx.convert.from_graph_def(
         function.graph.as_graph_def(),
         input_names=[tensor.name for tensor in function.inputs],

@@ -1,20 +1,19 @@
-"""Writes an EfficientNet-B0 with random weights as ONNX, in the spelling of several exporters.
+"""Writes an EfficientNet-B0 with random weights as ONNX, in the style of several exporters.
 
     make_effnet.py OUT.onnx --style torch|folded|half|tensorflow [--seed N] [--patches FILE.npy]
                    [--mutate NAME]
 
-Every style of one seed computes the same kind of network, spelt as the exporter would:
+Every style of one seed computes the same kind of network, written as the exporter would:
   torch       batch norm as nodes, symmetric padding, batch size free
   folded      the same network with batch norm folded into the convolutions
   half        folded, initialisers in half precision behind Cast nodes
   tensorflow  rank-3 input, NHWC with transposes, affine normalisation, "same" padding (asymmetric at
-              stride 2), batch size fixed to 64, dense layers with batch norm behind the pooling
-`--mutate` makes a graph that is nearly an EfficientNet-B0 (see MUTATIONS).
-`--patches` names float32 patches [n, 128, 96]: the last batch norm's mean and variance are then those of
-the network's features on them, as training would have left them, so that embeddings of different patches
-differ in more than their length.
-Weights, batch-norm means, variances, scales and shifts are all drawn at random, so that swapped
-patches and mistakes of folding show in the outputs.
+              stride 2), batch size fixed to 64, dense layers with batch norm after the pooling
+`--mutate` writes a graph that is almost an EfficientNet-B0 (see MUTATIONS).
+`--patches` is a file of float32 patches [n, 128, 96]. The mean and variance of the last batch norm are then those of
+the network's features on them, as after training, so that embeddings of different patches differ in more than their
+length. All weights, batch-norm means, variances, scales and shifts are random, so that swapped patches and errors in
+folding change the outputs.
 """
 
 import argparse
@@ -40,12 +39,12 @@ MUTATIONS = [
     "kernel",  # one depthwise kernel is 5x5 where B0 has 3x3
     "missing-block",  # a repeated block is left out
     "grouped",  # an expansion has two groups
-    "relu",  # one activation is ReLU in place of SiLU
+    "relu",  # one activation is ReLU instead of SiLU
     "no-residual",  # one skip connection is left out
     "residual-elsewhere",  # one skip connection comes from another block
     "no-gate",  # one squeeze-and-excite is left out
     "dilated",  # one depthwise convolution is dilated
-    "max-pool",  # the maximum over the map in place of the mean
+    "max-pool",  # the maximum over the map instead of the mean
     "padding-value",  # the border is filled with ones
 ]
 
@@ -95,7 +94,7 @@ class Builder:
             )
         ]
 
-    # -- convolution + batch norm, in the exporter's spelling --
+    # -- convolution + batch norm, in the exporter's style --
 
     def conv_norm(self, x, cout, cin, kernel=1, stride=1, depthwise=False, size=None, mutate=None, trained=False):
         style = self.args.style
@@ -129,7 +128,7 @@ class Builder:
                 pads = [0, 0, 0, 0]
             attributes["pads"] = pads
             if depthwise:
-                # The scale stays behind as a Mul, the shift as an Add.
+                # The scale remains as a Mul, the shift as an Add.
                 y = self.node("Conv", [x, self.constant(w)], **attributes)
                 y = self.node("Mul", [y, self.constant(factor.reshape(1, -1, 1, 1))])
                 return self.node("Add", [y, self.constant(offset.reshape(1, -1, 1, 1))])
@@ -150,7 +149,7 @@ class Builder:
         return self.node("Conv", [x, self.constant(w), self.constant(offset)], **attributes)
 
     def measured(self, x, w):
-        """Most of the mean, and the variance, of a 1x1 convolution's channels on the calibration patches."""
+        """0.9 of the mean, and the variance, of a 1x1 convolution's channels on the calibration patches."""
         patches = np.load(self.args.patches)
         name, shape = self.input
         if shape[0] == 64:
@@ -252,7 +251,7 @@ def torch_graph(b):
 
 def tensorflow_graph(b):
     x = b.node("Unsqueeze", ["serving_default_melspectrogram", b.constant(np.array([3], np.int64))])
-    # A slice that does nothing, as the conversion of an ellipsis leaves one.
+    # A slice that does nothing, as in the conversion of an ellipsis.
     ints = lambda *v: b.constant(np.array(v, np.int64))
     x = b.node("Slice", [x, ints(0, 0, 0, 0), ints(64, FRAMES, BANDS, 1), ints(0, 1, 2, 3)])
     one = lambda v: b.constant(np.array([[[[v]]]], np.float32))
@@ -275,7 +274,7 @@ def tensorflow_graph(b):
 
 
 def finished(b, outputs, names):
-    """The model whose outputs are the tensors `outputs`, of so many values, under the names given."""
+    """The model with the tensors `outputs`, of the given sizes, as outputs with the given names."""
     nodes = list(b.nodes)
     for (tensor, _), name in zip(outputs, names):
         if tensor != name:
@@ -303,7 +302,7 @@ def main():
     parser.add_argument("--mutate", choices=MUTATIONS)
     args = parser.parse_args()
     b = Builder(args)
-    # Inputs and outputs carry the names and shapes that the exporters give them.
+    # Inputs and outputs have the names and shapes of the exporters.
     if args.style == "tensorflow":
         b.input = ("serving_default_melspectrogram", [64, FRAMES, BANDS])
         outputs, names = tensorflow_graph(b), ["PartitionedCall:0", "PartitionedCall:1"]

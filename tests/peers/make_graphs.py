@@ -1,9 +1,9 @@
-"""Small ONNX graphs of every shape that the library must run, with what onnxruntime makes of them.
+"""Writes small ONNX graphs of every kind that the library must run, with onnxruntime's outputs.
 
     make_graphs.py FOLDER SEED
 
 For each graph: `<name>.onnx`, `<name>.input.npy` (`[rows, ...]`) and `<name>.<index>.npy` for each output
-(`[rows, dim]`). Weights, inputs and batch-norm statistics are drawn from SEED; `tests/data/graphs` holds seed 0.
+(`[rows, dim]`). Weights, inputs and batch-norm statistics are drawn from SEED; `tests/data/graphs` has seed 0.
 """
 
 import sys
@@ -61,7 +61,7 @@ def dense(g, x, width_in, width_out, name=None):
 
 
 def head_softmax(rng):
-    """A head as they are published: a hidden layer, a softmax, TensorFlow's names."""
+    """A head like the published ones: a hidden layer, a softmax, TensorFlow's names."""
     g = Graph(rng)
     hidden = dense(g, "model/Placeholder", 20, 10, name="model/dense/BiasAdd")
     x = dense(g, g.node("Relu", hidden), 10, 7)
@@ -70,7 +70,7 @@ def head_softmax(rng):
 
 
 def head_sigmoid(rng):
-    """A head in half precision throughout but for its input and output."""
+    """A head in half precision, except for its input and output."""
     g = Graph(rng)
     x = g.node("Cast", "embeddings", to=TensorProto.FLOAT16)
     x = g.node("MatMul", x, g.weight(20, 9, dtype=np.float16))
@@ -80,7 +80,7 @@ def head_sigmoid(rng):
 
 
 def head_identity(rng):
-    """A regression head of one value; its weights are listed among its inputs, as old files do."""
+    """A regression head of one value. Its weights are listed among its inputs, as in old files."""
     g = Graph(rng)
     x = dense(g, "model/Placeholder", 20, 1)
     g.node("Identity", x, name="model/Identity")
@@ -88,7 +88,7 @@ def head_identity(rng):
 
 
 def convolutions(g, x, channels=6):
-    """A little of everything an audio network has: [n, 1, frames, bands] to [n, 2 channels]."""
+    """The usual operators of an audio network: [n, 1, frames, bands] to [n, 2 channels]."""
     x = g.node("Pad", x, g.ints(0, 0, 0, 0, 0, 0, 1, 1))
     x = g.node("Conv", x, g.weight(channels, 1, 3, 3), g.weight(channels), strides=[2, 2])
     statistics = [g.positive(channels), g.weight(channels), g.weight(channels), g.positive(channels)]
@@ -103,7 +103,7 @@ def convolutions(g, x, channels=6):
 
 
 def fixed_batch(rng):
-    """A converted TensorFlow graph: a batch of 64 built into its reshapes, and outputs without names to speak of."""
+    """A converted TensorFlow graph: a batch of 64 fixed in its reshapes, and outputs without useful names."""
     g = Graph(rng)
     x = g.node("Reshape", "serving_default_melspectrogram", g.ints(64, 1, FRAMES, BANDS))
     x = convolutions(g, x)
@@ -128,7 +128,7 @@ def channel_last(rng):
 
 
 def unsaid_width(rng):
-    """An output whose width is left open, and a row of it that is not flat."""
+    """An output whose width is not fixed, with rows that are not flat."""
     g = Graph(rng)
     x = g.node("Unsqueeze", "melspectrogram", g.ints(1))
     x = convolutions(g, x)

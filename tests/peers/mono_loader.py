@@ -1,10 +1,10 @@
-"""Essentia's MonoLoader, as an oracle and as a peer to race.
+"""Essentia's MonoLoader, as an oracle and for benchmarks.
 
 mono_loader.py convert RATE QUALITY IN OUT [IN OUT ...]
-    Writes each file as mono float32 at RATE. A file that fails leaves no output, and a line on stderr.
+    Writes each file as mono float32 at RATE. For a file that fails, writes no output and prints a line on stderr.
 
 mono_loader.py time RATE QUALITY
-    For each path on standard input, loads it and answers with one line: CPU seconds, number of samples.
+    Loads each path on standard input and prints one line: CPU seconds, number of samples.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""What NumPy finds in the `.npy` files of a folder, and its own versions of them and of arrays we do not read."""
+"""Prints what NumPy reads from `.npy` files, and writes its own versions of them and arrays that we refuse."""
 import pathlib
 import sys
 

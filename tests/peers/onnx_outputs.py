@@ -1,4 +1,4 @@
-"""What onnxruntime makes of a model's inputs.
+"""Runs a model on onnxruntime.
 
     onnx_outputs.py MODEL.onnx INPUT.npy FOLDER
 

@@ -1,4 +1,4 @@
-"""The frames of each patch that Essentia cuts: `patches.py MODE FRAMES,SIZE,HOP ...`, one line a case.
+"""The frames of each patch that Essentia cuts: `patches.py MODE FRAMES,SIZE,HOP ...`, one line per case.
 
 Frames are single values, numbered from 0; MODE is `discard` or `repeat`.
 """

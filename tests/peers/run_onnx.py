@@ -2,8 +2,8 @@
 
     run_onnx.py MODEL.onnx PATCHES.npy OUT_PREFIX
 
-Writes output `i` as OUT_PREFIX<i>.npy. A graph with a fixed batch size is given that many patches at a time,
-the last ones filled up with zeros.
+Writes output `i` as OUT_PREFIX<i>.npy. A graph with a fixed batch size gets that many patches at a time; the
+last batch is padded with zeros.
 """
 
 import sys

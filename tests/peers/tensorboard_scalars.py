@@ -1,4 +1,4 @@
-"""What TensorBoard reads in a folder of event files: every scalar, by name and step, checksums verified."""
+"""Prints what TensorBoard reads from a folder of event files: all scalars by name and step. Verifies checksums."""
 import sys
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

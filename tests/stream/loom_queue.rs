@@ -1,10 +1,9 @@
-//! The queue between a writer and a reader under loom, which runs every order in which two threads' loads and stores
-//! can take effect, the stale values that unordered loads may see included.
+//! The queue between a writer and a reader, tested with loom, which runs every order in which the loads and stores of
+//! two threads can take effect, including stale values that relaxed loads may see.
 //!
-//! The queue's source is compiled here a second time, with loom's atomics in place of the standard ones. Its slots are
-//! plain memory here, which loom watches: that one thread touches a slot while the other may is an error, even where
-//! loom could not make it read a wrong value. Sizes are tiny: what a queue of two samples does in every order, one of a
-//! million does.
+//! The queue's source is compiled here again with loom's atomics instead of the standard ones. Its slots are plain
+//! memory here, which loom checks: concurrent access to a slot is an error, even if loom could not make it read a wrong
+//! value. The queues are tiny, because a large queue runs the same code.
 
 use std::collections::VecDeque;
 
@@ -12,7 +11,7 @@ use std::collections::VecDeque;
 #[path = "../../src/stream/queue.rs"]
 mod queue;
 
-/// What `queue` names through its parent.
+/// What `queue` imports from its parent.
 mod atomics {
     pub(super) use loom::sync::Arc;
     pub(super) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,10 +19,10 @@ mod atomics {
     pub(super) type SampleSlot = Slot<u32>;
     pub(super) type MarkSlot = Slot<u64>;
 
-    /// An atomic's face on memory that two threads must not touch at a time.
+    /// The interface of an atomic for memory that two threads must not access concurrently.
     pub(super) struct Slot<T>(loom::cell::UnsafeCell<T>);
 
-    // SAFETY: loom fails the test before two threads touch the value at a time.
+    // SAFETY: loom fails the test if two threads access the value concurrently.
     unsafe impl<T: Send> Sync for Slot<T> {}
 
     impl<T: Copy> Slot<T> {
@@ -32,14 +31,14 @@ mod atomics {
         }
 
         pub(super) fn load(&self, order: Ordering) -> T {
-            assert_eq!(order, Ordering::Relaxed, "slots put nothing in order");
-            // SAFETY: the pointer is valid, and loom has seen to it that nobody writes.
+            assert_eq!(order, Ordering::Relaxed, "slots do not order anything");
+            // SAFETY: the pointer is valid, and loom checks that no thread writes.
             self.0.with(|value| unsafe { *value })
         }
 
         pub(super) fn store(&self, value: T, order: Ordering) {
-            assert_eq!(order, Ordering::Relaxed, "slots put nothing in order");
-            // SAFETY: the pointer is valid, and loom has seen to it that nobody else reads or writes.
+            assert_eq!(order, Ordering::Relaxed, "slots do not order anything");
+            // SAFETY: the pointer is valid, and loom checks that no other thread reads or writes.
             self.0.with_mut(|slot| unsafe { *slot = value });
         }
     }
@@ -47,7 +46,7 @@ mod atomics {
 
 use queue::{Event, Reader, View, Writer};
 
-/// Runs `model` in every order, with as many as `preemptions` of either thread where it does not block.
+/// Runs `model` in every order, with at most `preemptions` preemptions of threads that do not block.
 fn check(preemptions: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = preemptions;
@@ -58,14 +57,14 @@ fn write(writer: &mut Writer, values: &[f32]) {
     writer.write(values, |value| value);
 }
 
-/// What a reader came by.
+/// What a reader has taken from the queue.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Item {
     Sample(f32),
     Event(Event),
 }
 
-/// Takes what `view` says is here.
+/// Takes what is available according to `view`.
 fn take(reader: &mut Reader, view: View, items: &mut Vec<Item>) {
     let mut samples = Vec::new();
     reader.read(view.samples, &mut samples);
@@ -76,7 +75,7 @@ fn take(reader: &mut Reader, view: View, items: &mut Vec<Item>) {
     }
 }
 
-/// Looks until the writer is gone and nothing is left.
+/// Reads until the writer is dropped and the queue is empty.
 fn take_all(mut reader: Reader) -> Vec<Item> {
     let mut items = Vec::new();
     loop {
@@ -144,7 +143,7 @@ fn a_full_queue_takes_an_end_and_a_finished_recording_is_never_taken_for_an_aban
         let mut items = Vec::new();
         loop {
             let view = reader.look();
-            // Whoever sees the writer gone sees the end that it marked before.
+            // A reader that sees that the writer is dropped also sees the end that the writer marked before.
             assert!(!view.writer_dropped || view.event == Some(Event::Finish));
             take(&mut reader, view, &mut items);
             if view.event.is_some() {

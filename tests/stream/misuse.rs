@@ -1,4 +1,4 @@
-//! Streams in the hands of careless callers: bad samples, bad options, slices that do not fit, sinks that fail.
+//! Misuse of streams: bad samples, bad options, slices of a wrong length, sinks that fail.
 
 use sleeve::Error;
 use sleeve::audio::Resampler;
@@ -38,12 +38,12 @@ fn a_bad_sample_is_refused_with_its_frame_after_all_that_came_before() {
         let mut mono = [of_mono.clone(), vec![value]].concat();
         let offline_text = extractor.extract_samples(&mono, 44_100).err().unwrap().to_string();
         assert_eq!(text, offline_text);
-        // Everything that is complete before it, however it was pushed: patches that need no later sample.
+        // All patches that are complete before the bad sample, however the samples were written.
         mono.pop();
         let expected = RowBits::of(&extractor.extract_samples(&mono, 44_100).unwrap());
         assert!(expected.starts_with(&rows));
         assert!(rows.len() + 1 >= expected.len() && !rows.is_empty(), "{} of {}", rows.len(), expected.len());
-        // What follows is discarded, so the writer is never stuck; the next recording is as good as any.
+        // Later samples are discarded, so the writer is never blocked. The next recording works normally.
         assert_eq!(writer.available(), 30_000);
         writer.write(&good[..2_000]).unwrap();
         writer.finish();
@@ -51,7 +51,7 @@ fn a_bad_sample_is_refused_with_its_frame_after_all_that_came_before() {
         writer.reset().unwrap();
         let rows = whole(&mut writer, &mut reader, &good, 2);
         assert_eq!(rows, offline(&extractor, &good, 44_100, 2));
-        // Frames count from the start of their own recording.
+        // Frames are counted from the start of their recording.
         writer.reset().unwrap();
         writer.write(&[0.0, 0.0, 0.5, value]).unwrap();
         assert!(matches!(failure(&mut reader, &mut RowBits::default()), Error::NonFinite { index: 1, .. }));
@@ -106,7 +106,7 @@ fn options_that_cannot_be_are_refused() {
         assert!(refusal(StreamOptions::new(48_000, 2).capacity(capacity)).contains("queue"), "{capacity:?}");
     }
     assert!(refusal(StreamOptions::new(48_000, u16::MAX)).contains("queue"), "10 s of 65,535 channels");
-    // The smallest, and the widest.
+    // The smallest capacity, and the largest number of channels.
     let options = StreamOptions::new(48_000, 2).capacity(Capacity::Seconds(1e-9));
     assert_eq!(Stream::open(&plain(), &options).unwrap().0.available(), 1);
     let (mut writer, mut reader) = open(&plain(), 768_000, u16::MAX, 3);

@@ -1,4 +1,4 @@
-//! One recording after another through a stream: finished, abandoned, waiting, left by either handle.
+//! Several recordings through a stream: finished, abandoned, waiting, with either handle dropped.
 
 use sleeve::stream::{State, WriteError};
 use sleeve_tests::audio::music;
@@ -30,7 +30,7 @@ fn recordings_wait_in_the_queue_one_behind_the_other() {
     assert_eq!(drain(&mut reader, &mut rows), State::Waiting);
     writer.finish();
     for _ in 0..3 {
-        assert_eq!(drain(&mut reader, &mut rows), State::Finished, "until the next begins");
+        assert_eq!(drain(&mut reader, &mut rows), State::Finished, "until the next recording begins");
     }
     writer.reset().unwrap();
     assert_eq!(drain(&mut reader, &mut rows), State::Waiting);
@@ -43,7 +43,7 @@ fn an_abandoned_recording_gives_nothing_more_and_spoils_nothing() {
     let (mut writer, mut reader) = open(&extractor, 44_100, 1, 50_000);
     let (first, second) = (music(44_100, 1, 0.9), music(44_100, 1, 0.5));
     let mut rows = RowBits::default();
-    // Some of it was heard; what is in the queue, whole patches of it, is not.
+    // Part of it was processed. What is still in the queue, including whole patches, is discarded.
     writer.write(&first[..20_000]).unwrap();
     drain(&mut reader, &mut rows);
     let heard = rows.len();
@@ -54,7 +54,7 @@ fn an_abandoned_recording_gives_nothing_more_and_spoils_nothing() {
     assert_eq!(rows.len(), heard);
     assert_eq!(drain(&mut reader, &mut rows), State::Waiting);
     assert_eq!(whole(&mut writer, &mut reader, &second, 1), offline(&extractor, &second, 44_100, 1));
-    // A finished recording before it is heard all the same.
+    // A finished recording before it is still processed.
     writer.reset().unwrap();
     writer.write(&second).unwrap();
     writer.finish();
@@ -116,7 +116,7 @@ fn either_handle_may_go_first() {
     let samples = music(16_000, 1, 0.5);
     let mut rows = RowBits::default();
 
-    // The writer in the middle of a recording: abandoned, for ever.
+    // The writer is dropped in the middle of a recording: it stays abandoned.
     let (mut writer, mut reader) = open(&extractor, 16_000, 1, 8_000);
     writer.write(&samples).unwrap();
     drop(writer);
@@ -125,7 +125,7 @@ fn either_handle_may_go_first() {
     }
     assert!(rows.is_empty());
 
-    // The writer before anything, and at the end.
+    // The writer is dropped before writing, and at the end.
     let (writer, mut reader) = open(&extractor, 16_000, 1, 8_000);
     drop(writer);
     assert_eq!(drain(&mut reader, &mut rows), State::Abandoned);
@@ -138,7 +138,7 @@ fn either_handle_may_go_first() {
     }
     assert_eq!(rows, offline(&extractor, &samples, 16_000, 1));
 
-    // The reader, with room left and without.
+    // The reader is dropped, with a free queue and with a full one.
     for pushed in [0, 100, 8_000] {
         let (mut writer, reader) = open(&extractor, 16_000, 1, 8_000);
         writer.write(&samples[..pushed]).unwrap();

@@ -1,4 +1,5 @@
-//! Streams: the bits of the offline extractor however audio is cut, pushed and pulled, on one thread and on two.
+//! Streams give the same bits as the offline extractor however audio is split, written and read, on one thread and on
+//! two.
 
 use std::marker::PhantomData;
 use std::path::Path;
@@ -14,7 +15,7 @@ use sleeve_tests::rows::RowBits;
 use sleeve_tests::streams::{drain, offline, open, plain, small, whole};
 use sleeve_tests::{output_of, peer, repository, skip, small_model};
 
-/// What one read gives: the number of rows, and the state.
+/// The result of one read: the number of rows, and the state.
 fn read(reader: &mut StreamReader, rows: &mut RowBits) -> (u64, State) {
     let outcome = reader.read(rows).unwrap();
     (outcome.rows, outcome.state)
@@ -51,7 +52,7 @@ proptest! {
         sinc in any::<bool>(),
         batch_size in 1_usize..6,
         capacity in prop_oneof![1_usize..40, 500_usize..20_000],
-        // Pushed frames, and whether to pull then.
+        // Number of frames to write, and whether to read afterwards.
         steps in prop::collection::vec(
             (prop_oneof![Just(1_usize), Just(17), Just(512), 0_usize..3_000, Just(1 << 20)], any::<bool>()),
             1..12,
@@ -70,7 +71,7 @@ proptest! {
         let path = folder.path().join("same.wav");
         write_wav(&path, rate, channels, &samples, as_integers.then_some(&integers));
         let file = extractor.extract_file(&path);
-        // A file without a sample is no recording; a stream without one is an empty one.
+        // A file without samples is an error; a stream without samples is an empty recording.
         if !samples.is_empty() {
             prop_assert_eq!(&RowBits::of(&file.unwrap()), &expected);
         }
@@ -78,7 +79,7 @@ proptest! {
         let width = usize::from(channels);
         let (mut writer, mut reader) = open(&extractor, rate, channels, capacity);
         prop_assert_eq!(writer.available(), capacity);
-        // What has been pushed so far, at the model's rate: it says which patches are complete.
+        // The samples written so far, at the model's rate, to know which patches are complete.
         let mut shadow = MonoStream::new(rate, channels, 16_000, resampler).unwrap();
         let mut heard = Vec::new();
         let (mut rows, mut done) = (RowBits::default(), 0);
@@ -99,7 +100,7 @@ proptest! {
             if pull || writer.available() == 0 || frames == 0 {
                 prop_assert_eq!(drain(&mut reader, &mut rows), State::Waiting);
                 let complete = extractor.patching().count((heard.len() / sleeve::mel::HOP) as u64);
-                prop_assert_eq!(rows.len() as u64, complete, "every patch that is complete");
+                prop_assert_eq!(rows.len() as u64, complete, "every complete patch");
                 prop_assert_eq!(writer.available(), capacity);
             }
         }
@@ -107,10 +108,10 @@ proptest! {
         prop_assert_eq!(drain(&mut reader, &mut rows), State::Finished);
         prop_assert_eq!(&rows, &expected);
 
-        // The same handles, from the start.
+        // Again with the same handles.
         writer.reset().unwrap();
         prop_assert_eq!(&whole(&mut writer, &mut reader, &samples, channels), &expected);
-        // And on one thread, in pieces larger than the queue.
+        // On one thread, in pieces larger than the queue.
         let options = StreamOptions::new(rate, channels).capacity(Capacity::Frames(capacity));
         let mut stream = Stream::new(&extractor, &options).unwrap();
         for _ in 0..2 {
@@ -140,7 +141,7 @@ fn the_bundled_model_gives_the_bits_of_the_whole_recording() {
     let expected = offline(&extractor, &samples, 48_000, 2);
     assert_eq!(expected.len(), 5);
     let (mut writer, mut reader) = Stream::open(&extractor, &StreamOptions::new(48_000, 2)).unwrap();
-    // A block at a time, and all at once.
+    // One block at a time, and all at once.
     let mut rows = RowBits::default();
     for block in samples.chunks(2 * 64) {
         assert_eq!(writer.write(block).unwrap(), block.len() / 2);
@@ -170,7 +171,7 @@ fn the_fused_engine_gives_the_bits_of_the_whole_recording() {
     let expected = offline(&extractor, &samples, 44_100, 1);
     assert!(expected.len() > 6, "{} patches", expected.len());
     let (mut writer, mut reader) = open(&extractor, 44_100, 1, 44_100 * 5);
-    // Patch by patch as they are complete, then as many together as the queue holds.
+    // Each patch as soon as it is complete, then as many as the queue holds at once.
     let mut rows = RowBits::default();
     for chunk in samples.chunks(4_410) {
         writer.write(chunk).unwrap();
@@ -191,7 +192,7 @@ fn a_patch_comes_with_its_last_sample() {
     let mut rows = RowBits::default();
     let mut pushed = 0;
     for patch in 0..10 {
-        // Frame k reaches to sample 256 (k + 1).
+        // Frame k ends at sample 256 (k + 1).
         let needed = 256 * (4 * patch + small_model::FRAMES);
         writer.write(&samples[pushed..needed - 1]).unwrap();
         assert_eq!(read(&mut reader, &mut rows), (0, State::Waiting), "{patch}");
@@ -226,14 +227,14 @@ fn draw(state: &mut u64, end: usize) -> usize {
 #[test]
 fn two_threads_and_a_tight_queue_lose_nothing_and_mix_nothing() {
     let extractor = small(3, LastPatch::Repeat, Resampler::Linear, 4);
-    // Even ones are finished, odd ones abandoned.
+    // Even recordings are finished, odd ones abandoned.
     let recordings: Vec<Vec<f32>> =
         (0..60).map(|index| music(8_000, 2, 0.02 * f64::from(index % 13))).collect();
     let (mut writer, reader) = open(&extractor, 8_000, 2, 97);
     let expected: Vec<RowBits> =
         recordings.iter().map(|samples| offline(&extractor, samples, 8_000, 2)).collect();
     let (recordings, expected) = (&recordings, &expected);
-    // Each handle goes with its thread, so that a panic there ends the other one too.
+    // Each thread owns its handle, so that a panic there also ends the other thread.
     std::thread::scope(move |scope| {
         scope.spawn(move || {
             let mut state = 1;
@@ -247,7 +248,7 @@ fn two_threads_and_a_tight_queue_lose_nothing_and_mix_nothing() {
                 if index % 2 == 0 {
                     writer.finish();
                 } else if samples.is_empty() {
-                    // Nothing to abandon: make it one that was.
+                    // An empty recording cannot be abandoned: write one frame.
                     while writer.write(&[0.0; 2]).unwrap() == 0 {}
                 }
                 while writer.reset() == Err(WriteError::Busy) {
@@ -292,7 +293,7 @@ fn several_streams_share_an_extractor_at_once() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(rows.iter().all(|rows| rows == &expected));
-    // The reader keeps what it needs of an extractor that is gone.
+    // The reader works after the extractor is dropped.
     let (mut writer, mut reader) = open(&extractor, 32_000, 1, 1_000);
     assert_eq!(reader.extractor().outputs().len(), 3);
     drop(extractor);

@@ -1,11 +1,12 @@
-//! Audio fixtures, made on the fly, and other people's decodings of them.
+//! Generated audio, and its decoding by peers.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::{output_of, peer};
 
-/// Interleaved test music, within -1..1: per channel a tone, a sweep to the top of the band and noise, all different.
+/// Interleaved test signals within -1..1. Each channel has a different tone, a sweep to the Nyquist frequency and
+/// noise.
 pub fn music(rate: u32, channels: usize, seconds: f64) -> Vec<f32> {
     let frames = (f64::from(rate) * seconds) as usize;
     let mut noise = 0x2545_f491_4f6c_dd1d_u64;
@@ -31,12 +32,12 @@ pub fn bytes_of(samples: &[f32]) -> Vec<u8> {
     samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()
 }
 
-/// And back.
+/// Samples from raw little-endian bytes.
 pub fn samples_of(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
 
-/// Encodes interleaved samples with ffmpeg; `options` stand before the output.
+/// Encodes interleaved samples with ffmpeg; `options` are its output options.
 pub fn encode(samples: &[f32], rate: u32, channels: usize, options: &[&str], output: &Path) {
     let raw = output.with_extension("raw");
     std::fs::write(&raw, bytes_of(samples)).expect("raw samples are written");
@@ -64,8 +65,8 @@ pub fn ffmpeg_decode(path: &Path) -> Vec<f32> {
     samples_of(&output_of(&mut command))
 }
 
-/// What Essentia's `MonoLoader` makes of each file at 16 kHz and quality 4; `None` without Essentia. A file that it
-/// refuses is `None` in the list.
+/// Each file loaded by Essentia's `MonoLoader` at 16 kHz and quality 4; `None` without Essentia. In the list, a file
+/// that it refuses is `None`.
 pub fn mono_loader(paths: &[PathBuf]) -> Option<Vec<Option<Vec<f32>>>> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut command = peer("mono_loader.py")?;
@@ -79,11 +80,11 @@ pub fn mono_loader(paths: &[PathBuf]) -> Option<Vec<Option<Vec<f32>>>> {
     Some(outputs.iter().map(|output| std::fs::read(output).ok().map(|bytes| samples_of(&bytes))).collect())
 }
 
-/// The largest difference over the common length; panics at a NaN, which would hide in a maximum.
+/// The largest difference over the common length; panics if it is NaN, which a maximum would ignore.
 pub fn difference(a: &[f32], b: &[f32]) -> f32 {
     let differences = a.iter().zip(b).map(|(a, b)| (a - b).abs());
     differences.fold(0.0, |worst, difference| {
-        assert!(!difference.is_nan(), "not a number");
+        assert!(!difference.is_nan(), "the difference is NaN");
         worst.max(difference)
     })
 }

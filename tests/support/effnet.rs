@@ -15,14 +15,14 @@ pub const BANDS: usize = 96;
 /// Values of a patch.
 pub const PATCH: usize = FRAMES * BANDS;
 
-/// Where graphs and their outputs are made.
+/// The folder for graphs and their outputs.
 pub fn folder() -> PathBuf {
     let folder = repository().join("target/effnet-tests");
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
 
-/// Every patch of the golden mel-spectrograms, half overlapping, and a few of noise.
+/// All patches of the golden mel-spectrograms, half overlapping, and a few of noise.
 pub fn golden_patches() -> Array3<f32> {
     let mut rows: Vec<f32> = Vec::new();
     for name in ["chords", "impulses", "music1", "music2", "noise", "speech", "sweep"] {
@@ -39,7 +39,7 @@ pub fn golden_patches() -> Array3<f32> {
     Array3::from_shape_vec((rows.len() / PATCH, FRAMES, BANDS), rows).unwrap()
 }
 
-/// A small generator, so that every run sees the same numbers.
+/// A small random number generator, the same in every run.
 pub struct Random(pub u64);
 
 impl Random {
@@ -65,7 +65,7 @@ pub fn golden_file() -> &'static Path {
     })
 }
 
-/// The graph of a style and seed; `None` without the peers.
+/// The graph of a style and seed; `None` without peers.
 pub fn graph(style: &str, seed: u32, mutation: Option<&str>) -> Option<PathBuf> {
     let name = format!("{style}-{seed}-{}.onnx", mutation.unwrap_or("whole"));
     let path = folder().join(&name);
@@ -79,7 +79,7 @@ pub fn graph(style: &str, seed: u32, mutation: Option<&str>) -> Option<PathBuf> 
     Some(path)
 }
 
-/// onnxruntime's outputs for the patches in a file, which its name stands for.
+/// onnxruntime's outputs for the patches in a file. They are cached by the names of graph and file.
 pub fn expected(graph: &Path, patches: &Path) -> Option<Vec<Array2<f32>>> {
     let stem = format!("{}-{}-", graph.file_stem()?.display(), patches.file_stem()?.display());
     let prefix = folder().join(&stem);
@@ -95,17 +95,17 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// The length of the difference, of the length of what is expected.
+/// The norm of the difference, relative to the norm of `expected`.
 pub fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
     let square = |x: f64| x * x;
     let error: f64 = found.iter().zip(expected).map(|(&a, &b)| square(f64::from(a) - f64::from(b))).sum();
     (error / expected.iter().map(|&b| square(f64::from(b))).sum::<f64>()).sqrt()
 }
 
-/// Patches whose embeddings differ (every cosine below 0.9), over and over: 65 indexes of patches.
+/// 65 indexes of patches whose embeddings differ (every cosine below 0.9), repeated.
 ///
 /// # Panics
-/// If there are not ten: swapped patches and mistakes of folding would hide in a test's tolerance.
+/// If there are fewer than ten: a test's tolerance could hide swapped patches and errors in folding.
 pub fn distinct(embeddings: &Array2<f32>) -> Vec<usize> {
     let mut distinct: Vec<usize> = Vec::new();
     let row = |i: usize| embeddings.row(i).to_vec();
@@ -114,6 +114,6 @@ pub fn distinct(embeddings: &Array2<f32>) -> Vec<usize> {
             distinct.push(i);
         }
     }
-    assert!(distinct.len() >= 10, "only {} patches with embeddings of their own", distinct.len());
+    assert!(distinct.len() >= 10, "only {} patches have different embeddings", distinct.len());
     (0..65).map(|i| distinct[i * 7 % distinct.len()]).collect()
 }

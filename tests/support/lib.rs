@@ -1,4 +1,4 @@
-//! What the integration tests share: where fixtures are, how a peer is asked, how a test is skipped.
+//! Helpers of the integration tests: paths of fixtures, calls of peers, skipping.
 
 pub mod audio;
 pub mod effnet;
@@ -17,7 +17,7 @@ pub use once::once_a_run;
 
 /// The repository's root.
 pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the repository").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository").to_owned()
 }
 
 /// A file under `tests/data/`.
@@ -30,8 +30,7 @@ pub fn recording(name: &str) -> PathBuf {
     repository().join("examples/audio").join(name)
 }
 
-/// The peers' Python, made by `cargo xtask peers`, or `None` where it has not been made or `SLEEVE_TEST_PEERS=0` says to
-/// do without.
+/// The peers' Python, created by `cargo xtask peers`; `None` if it does not exist or with `SLEEVE_TEST_PEERS=0`.
 pub fn python() -> Option<PathBuf> {
     let python = repository().join("target/peers/bin/python");
     let wanted = std::env::var_os("SLEEVE_TEST_PEERS").is_none_or(|value| value != "0");
@@ -45,20 +44,20 @@ pub fn peer(script: &str) -> Option<Command> {
     Some(command)
 }
 
-/// The program `sleeve`, built as the tests are.
+/// The program `sleeve`, built in the profile of the tests.
 pub fn program() -> PathBuf {
     build_workspace(&["--bin", "sleeve"]);
     profile().join("sleeve")
 }
 
-/// The folder of what cargo builds in the profile of the tests.
+/// Cargo's output folder for the profile of the tests.
 pub fn profile() -> PathBuf {
-    let test = std::env::current_exe().expect("the test knows where it is");
-    test.ancestors().nth(2).expect("tests lie in target/<profile>/deps").to_owned()
+    let test = std::env::current_exe().expect("the test knows its own path");
+    test.ancestors().nth(2).expect("tests are in target/<profile>/deps").to_owned()
 }
 
-/// Builds some of the workspace, once: `--lib`, `--bin sleeve`. Up to date after `cargo test --workspace`; makes
-/// `cargo test -p sleeve-tests` enough.
+/// Builds parts of the workspace, once: `--lib`, `--bin sleeve`. After `cargo test --workspace` they are up to date;
+/// this is for `cargo test -p sleeve-tests`.
 pub fn build_workspace(what: &[&str]) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -67,7 +66,7 @@ pub fn build_workspace(what: &[&str]) {
     if !has_libtorch() {
         command.args(["--exclude", "sleeve-torch"]);
     }
-    // Set by `cargo xtask test`, which builds with what needs libtorch where there is one.
+    // Set by `cargo xtask test`, which builds what needs libtorch if there is one.
     if let Some(features) = std::env::var_os("SLEEVE_TEST_FEATURES") {
         command.arg("--features").arg(features);
     }
@@ -77,7 +76,26 @@ pub fn build_workspace(what: &[&str]) {
     once_a_run(&format!("build{}", what.concat()), || drop(output_of(&mut command)));
 }
 
-/// Whether the crates that are built with libtorch can be built here; `cargo xtask libtorch` makes it so.
+/// Arguments with which tests compile what they install and publish: compiles fast, and is the same everywhere, so that
+/// dependencies are compiled once.
+pub fn packaging_profile() -> Vec<String> {
+    let settings =
+        ["profile.dev.opt-level=1", "profile.dev.debug=false", "profile.dev.package.\"*\".debug=false"];
+    settings.iter().flat_map(|setting| ["--config".to_owned(), (*setting).to_owned()]).collect()
+}
+
+/// The target folder for [`packaging_profile`].
+pub fn packaging_target() -> PathBuf {
+    repository().join("target/packages")
+}
+
+/// This machine's target triple. cargo-c passes it to cargo, so tests that share its target folder must pass it too.
+pub fn host() -> String {
+    let said = String::from_utf8(output_of(Command::new("rustc").arg("-vV"))).unwrap();
+    said.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc prints its host").to_owned()
+}
+
+/// Whether the crates that need libtorch can be built: `cargo xtask libtorch` prepares it.
 pub fn has_libtorch() -> bool {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
     folder("LIBTORCH_USE_PYTORCH").is_some()
@@ -86,14 +104,14 @@ pub fn has_libtorch() -> bool {
             .is_some_and(|root| root.join("lib/libtorch_cpu.so").exists())
 }
 
-/// The libtorch plugin, built as the tests are, or `None` where there is no libtorch. It lies where the tests' own
-/// programs look for it.
+/// The libtorch plugin, built in the profile of the tests, or `None` without libtorch. It is where the test programs
+/// search for it.
 pub fn torch_engine() -> Option<PathBuf> {
     if !has_libtorch() {
         return None;
     }
     build_workspace(&["--example", "devices"]);
-    let test = std::env::current_exe().expect("the test knows where it is");
+    let test = std::env::current_exe().expect("the test knows its own path");
     let plugin = test.with_file_name("libsleeve_torch.so");
     assert!(plugin.exists(), "{} was not built", plugin.display());
     Some(plugin)
@@ -117,17 +135,17 @@ pub fn output_of(command: &mut Command) -> Vec<u8> {
     output.stdout
 }
 
-/// Records that a test could not run. With `SLEEVE_TEST_ALL=1` only a missing CUDA device or CPU feature may skip a
-/// test, or a peer that its archive no longer has; anything else fails it. Use it through [`skip!`].
+/// Records that a test could not run. With `SLEEVE_TEST_ALL=1` this fails the test, unless the reason is a missing CUDA
+/// device or CPU feature, or a peer that its archive no longer has. Use it through [`skip!`].
 pub fn record_skip(test: &str, reason: &str) {
-    // What reasons contain that `cargo xtask test` allows.
+    // Parts of further reasons that `cargo xtask test` allows.
     let gone = std::env::var("SLEEVE_TEST_GONE").unwrap_or_default();
     let is_gone = gone.split('|').any(|part| !part.is_empty() && reason.contains(part));
     let allowed = reason == "no CUDA device" || reason.starts_with("CPU lacks ") || is_gone;
     let strict = std::env::var_os("SLEEVE_TEST_ALL").is_some_and(|value| value == "1");
     assert!(allowed || !strict, "skipped under SLEEVE_TEST_ALL=1: {reason}");
     eprintln!("skipped: {reason}");
-    // `cargo xtask test` names this file and lists what it finds there.
+    // `cargo xtask test` sets this variable and lists the file's content.
     if let Some(path) = std::env::var_os("SLEEVE_TEST_SKIPS") {
         let line = format!("{test}: {reason}\n");
         let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
@@ -135,11 +153,11 @@ pub fn record_skip(test: &str, reason: &str) {
     }
 }
 
-/// Leaves the test as skipped: `skip!("no CUDA device")`.
+/// Skips the test and returns from it: `skip!("no CUDA device")`.
 #[macro_export]
 macro_rules! skip {
     ($($reason:tt)*) => {{
-        // The thread is named for the test, with its modules.
+        // The thread has the name of the test, with its modules.
         let name = std::thread::current().name().unwrap_or("?").to_owned();
         let program = module_path!().split("::").next().unwrap_or_default();
         $crate::record_skip(&format!("{program}::{name}"), &format!($($reason)*));

@@ -1,4 +1,4 @@
-//! C and C++ programs against the library: compiled, linked either way, run under valgrind.
+//! Compiles C and C++ programs, links them to the library, shared or static, and runs them under valgrind.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -6,15 +6,15 @@ use std::process::Command;
 
 use crate::{build_workspace, have, output_of, profile, repository};
 
-/// What every compiler must have nothing to say about.
+/// Warnings of every compiler, as errors.
 pub const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
-/// Says where the torch plugin is, and then it is looked for nowhere else.
+/// The variable with the path of the torch plugin. If it is set, nothing else is searched.
 pub const PLUGIN: &str = "SLEEVE_TORCH_ENGINE";
-/// A place where there is none.
+/// A path without a plugin.
 pub const NO_PLUGIN: &str = "/nowhere/libsleeve_torch.so";
 
-/// How a program takes the library in.
+/// How a program links the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Linking {
     /// `libsleeve.so`, found at run time where cargo built it.
@@ -23,19 +23,19 @@ pub enum Linking {
     Static,
 }
 
-/// The first of the programs needed that this machine lacks.
+/// The first of the needed programs that this machine lacks.
 pub fn missing(tools: &[&'static str]) -> Option<&'static str> {
     tools.iter().copied().find(|tool| !have(tool))
 }
 
-/// Where programs and what they read are made.
+/// The folder for programs and their input.
 pub fn folder() -> PathBuf {
     let folder = repository().join("target/native-tests");
     std::fs::create_dir_all(&folder).expect("target/ is writable");
     folder
 }
 
-/// `libsleeve.so`, built as the tests are; `libsleeve.a` lies beside it.
+/// `libsleeve.so`, built in the profile of the tests; `libsleeve.a` is beside it.
 pub fn library() -> PathBuf {
     build_workspace(&["--lib"]);
     profile().join("libsleeve.so")
@@ -44,7 +44,7 @@ pub fn library() -> PathBuf {
 /// Adds headers and library to a compiler's command.
 pub fn link(command: &mut Command, linking: Linking) {
     let library = library();
-    let folder = library.parent().expect("the library lies in a folder");
+    let folder = library.parent().expect("the library is in a folder");
     command.arg("-I").arg(repository().join("include"));
     match linking {
         Linking::Shared => {
@@ -57,7 +57,7 @@ pub fn link(command: &mut Command, linking: Linking) {
     }
 }
 
-/// Compiles one C or C++ source, all warnings being errors; returns the program.
+/// Compiles one C or C++ source, with all warnings as errors. Returns the program.
 pub fn build(source: &Path, linking: Linking, flags: &[&str]) -> PathBuf {
     let is_cpp = source.extension() == Some(OsStr::new("cpp"));
     let stem = source.file_stem().unwrap_or_default().to_string_lossy();
@@ -75,7 +75,7 @@ pub fn build(source: &Path, linking: Linking, flags: &[&str]) -> PathBuf {
     program
 }
 
-/// Runs a program under valgrind: no error, nothing lost.
+/// Runs a program under valgrind: no errors, no leaks.
 pub fn valgrind(program: &Path, arguments: &[&Path]) {
     assert!(have("valgrind"), "valgrind is not on the path");
     let mut command = Command::new("valgrind");

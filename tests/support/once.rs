@@ -1,4 +1,4 @@
-//! What several tests need and one of them makes, whichever process they are in: nextest runs each test in its own.
+//! Work that several tests need and that one of them does, across processes: nextest runs each test in its own process.
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -7,12 +7,12 @@ use std::time::SystemTime;
 
 use crate::repository;
 
-/// Calls `make` once in a run of the tests; whoever asks meanwhile waits. What is made lies in files whose places the
-/// callers know. If `make` panics, the next one who asks tries again.
+/// Calls `make` once per run of the tests; other callers wait meanwhile. The result is in files whose paths the callers
+/// know. If `make` panics, the next caller tries again.
 pub fn once_a_run(name: &str, make: impl FnOnce()) {
     let folder = repository().join("target/test-once");
     std::fs::create_dir_all(&folder).expect("target/ is writable");
-    // Held while it is made, and let go of even if the process is killed.
+    // Held during `make`, and released even if the process is killed.
     let mut lock =
         File::options().create(true).truncate(false).read(true).write(true).open(folder.join(name)).unwrap();
     lock.lock().unwrap();
@@ -26,7 +26,7 @@ pub fn once_a_run(name: &str, make: impl FnOnce()) {
     }
 }
 
-/// What this run is called: by nextest for all its processes; else each process is a run.
+/// The name of this run: nextest sets it for all its processes; otherwise each process is a run.
 fn run() -> &'static str {
     static RUN: OnceLock<String> = OnceLock::new();
     RUN.get_or_init(|| {

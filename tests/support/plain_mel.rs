@@ -1,5 +1,5 @@
-//! The mel-spectrogram written down as plainly as it can be: double precision, a sum for each bin of
-//! each frame's spectrum, a full matrix of weights. What the fast form is measured against.
+//! The plain version of the mel-spectrogram, the oracle of the fast one: double precision, a sum for each bin of each
+//! frame's spectrum, a full matrix of weights.
 
 use std::f64::consts::TAU;
 
@@ -39,7 +39,7 @@ fn mel_frame(samples: &[f64; 512], weights: &[[f64; 257]; 96]) -> [f64; 96] {
     })
 }
 
-/// The full matrix of triangles between 98 edges; only the edges carry single precision's rounding.
+/// The full matrix of triangles between 98 edges; only the edges are rounded to single precision.
 fn weights() -> Box<[[f64; 257]; 96]> {
     let log_step = (6.4f64.ln() / 27.0) as f32;
     let step = (15.0 + 8.0f32.ln() / log_step) / 97.0;

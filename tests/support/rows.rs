@@ -2,12 +2,12 @@
 
 use sleeve::extractor::{Analysis, Rows, Sink};
 
-/// Everything that a recording gave, for comparing to the last bit.
+/// All rows of a recording, to compare bits.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RowBits {
     /// The times of the patches.
     pub times: Vec<u64>,
-    /// A row a patch: the values of all outputs.
+    /// One row per patch: the values of all outputs.
     pub values: Vec<Vec<u32>>,
 }
 
@@ -22,12 +22,12 @@ impl RowBits {
         RowBits { values: (0..times.len()).map(row).collect(), times }
     }
 
-    /// How many there are.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.times.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.times.is_empty()
     }
@@ -40,7 +40,7 @@ impl RowBits {
 
 impl Sink for RowBits {
     fn rows(&mut self, rows: &Rows<'_>) -> sleeve::Result<()> {
-        assert_eq!(rows.first, self.len() as u64, "rows come in order");
+        assert_eq!(rows.first, self.len() as u64, "rows are in order");
         for (row, time) in rows.times.iter().enumerate() {
             self.times.push(time.to_bits());
             let values = rows.outputs.iter().flat_map(|values| values.row(row).to_vec());

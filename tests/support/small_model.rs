@@ -1,4 +1,4 @@
-//! A model small enough to run thousands of times in a test: a few sums of a patch's mel values behind tanh.
+//! A model small enough to run thousands of times in a test: tanh of a few sums of a patch's mel values.
 
 use rten_onnx::onnx::{
     DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
@@ -6,12 +6,12 @@ use rten_onnx::onnx::{
 };
 use sleeve::model::Model;
 
-/// Frames in one of its patches.
+/// Frames in a patch.
 pub const FRAMES: usize = 9;
-/// Values of its embeddings, and of its predictions.
+/// Sizes of its embeddings and predictions.
 pub const DIMS: [usize; 2] = [6, 4];
 
-/// Patches of 9 frames to embeddings and predictions, each of a patch's values counting for each.
+/// Patches of 9 frames to embeddings and predictions. Each output depends on every value of the patch.
 pub fn model() -> Model {
     let nodes = vec![
         node("Flatten", &["melspectrogram"], "flat"),
@@ -25,7 +25,7 @@ pub fn model() -> Model {
     build("small", nodes, weights, ("melspectrogram", &[FRAMES, 96]), &outputs)
 }
 
-/// A head behind its embeddings, with three predictions.
+/// A head for its embeddings, with three predictions.
 pub fn head() -> Model {
     let nodes = vec![node("MatMul", &["x", "w"], "logits"), node("Sigmoid", &["logits"], "predictions")];
     build("small-head", nodes, vec![weights("w", DIMS[0], 3, 2.0)], ("x", &[DIMS[0]]), &[("predictions", 3)])
@@ -71,7 +71,7 @@ fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
     }
 }
 
-/// A matrix of numbers that are all different, of both signs, at most `scale`.
+/// A matrix of different numbers, of both signs, at most `scale` in size.
 fn weights(name: &str, rows: usize, columns: usize, scale: f32) -> TensorProto {
     let value = |index: usize| scale * (index as f32 * 0.7 + 0.3).sin();
     let raw: Vec<u8> = (0..rows * columns).flat_map(|index| value(index).to_le_bytes()).collect();

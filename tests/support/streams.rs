@@ -1,4 +1,4 @@
-//! Streams, opened and driven as the tests of streams need them.
+//! Helpers for tests of streams.
 
 use std::sync::OnceLock;
 
@@ -12,7 +12,7 @@ use sleeve::stream::{Capacity, ReadOutcome, State, Stream, StreamOptions, Stream
 use crate::rows::RowBits;
 use crate::small_model;
 
-/// The small model with its head behind it.
+/// The small model with its head.
 pub fn small(hop: usize, last_patch: LastPatch, resampler: Resampler, batch_size: usize) -> Extractor {
     static MODELS: OnceLock<(Model, Model)> = OnceLock::new();
     let (model, head) = MODELS.get_or_init(|| (small_model::model(), small_model::head())).clone();
@@ -20,12 +20,12 @@ pub fn small(hop: usize, last_patch: LastPatch, resampler: Resampler, batch_size
     builder.last_patch(last_patch).resampler(resampler).batch_size(batch_size).build().unwrap()
 }
 
-/// The same, with patches that follow closely and a last one.
+/// The same with a small hop, and with a last patch.
 pub fn plain() -> Extractor {
     small(4, LastPatch::Repeat, Resampler::Linear, 8)
 }
 
-/// A stream whose queue holds `frames` frames.
+/// A stream with a queue of `frames` frames.
 pub fn open(extractor: &Extractor, rate: u32, channels: u16, frames: usize) -> (StreamWriter, StreamReader) {
     let options = StreamOptions::new(rate, channels).capacity(Capacity::Frames(frames));
     Stream::open(extractor, &options).unwrap()
@@ -39,12 +39,12 @@ pub fn downmixed(samples: &[f32], rate: u32, channels: u16) -> Vec<f32> {
     mono
 }
 
-/// What the offline extractor makes of interleaved samples.
+/// The offline extractor's rows for interleaved samples.
 pub fn offline(extractor: &Extractor, samples: &[f32], rate: u32, channels: u16) -> RowBits {
     RowBits::of(&extractor.extract_samples(&downmixed(samples, rate, channels), rate).unwrap())
 }
 
-/// Pulls until there is nothing to do.
+/// Reads until there is nothing left to process.
 pub fn drain(reader: &mut StreamReader, rows: &mut RowBits) -> State {
     loop {
         let before = rows.len() as u64;
@@ -53,11 +53,11 @@ pub fn drain(reader: &mut StreamReader, rows: &mut RowBits) -> State {
         if state != State::More {
             return state;
         }
-        assert!(given > 0, "more only after rows");
+        assert!(given > 0, "`More` only after rows");
     }
 }
 
-/// Pushes all of it, pulling whenever the queue is full.
+/// Writes all samples, and reads whenever the queue is full.
 pub fn push_all(
     writer: &mut StreamWriter,
     reader: &mut StreamReader,
@@ -72,7 +72,7 @@ pub fn push_all(
     }
 }
 
-/// A whole recording through the queue, finished.
+/// Writes a whole recording and finishes it.
 pub fn whole(
     writer: &mut StreamWriter,
     reader: &mut StreamReader,
@@ -86,7 +86,7 @@ pub fn whole(
     rows
 }
 
-/// The error of the next pull that fails.
+/// The error of the next read that fails.
 pub fn failure(reader: &mut StreamReader, rows: &mut RowBits) -> Error {
     loop {
         match reader.read(rows) {

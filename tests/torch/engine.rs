@@ -1,5 +1,5 @@
-//! The libtorch plugin on networks with random weights: the same numbers as the embedded engines and onnxruntime, in
-//! every precision, whatever the batch.
+//! The libtorch plugin on networks with random weights: it agrees with the built-in engines and onnxruntime, in every
+//! precision and for every batch.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use sleeve_tests::effnet::{
 };
 use sleeve_tests::{recording, skip, torch_engine};
 
-/// A network in several spellings (see `tests/effnet.rs`): symmetric padding, weights in half precision, and
-/// TensorFlow's padding, normalisation and dense layers.
+/// Networks in several exporters' styles (see `tests/engine/effnet.rs`): symmetric padding, weights in half precision,
+/// and TensorFlow's padding, normalisation and dense layers.
 const GRAPHS: [(&str, u32); 3] = [("torch", 3), ("half", 6), ("tensorflow", 6)];
 
-/// A model with patches that it tells apart, and onnxruntime's outputs for them.
+/// A model, patches for which its outputs differ, and onnxruntime's outputs for them.
 struct Case {
     model: Model,
     patches: Vec<f32>,
@@ -100,14 +100,13 @@ fn every_engine_gives_the_same_embeddings() {
     }
 }
 
-/// MusiCNN, of which a TorchScript file is made operator by operator: real patches, the bundled networks and what was
-/// adapted of one.
+/// MusiCNN, converted to TorchScript operator by operator: the bundled networks and an adapted one, on real patches.
 #[test]
 fn musicnn_is_the_same_on_libtorch() {
     if torch_engine().is_none() {
         skip!("no libtorch; run `cargo xtask libtorch`");
     }
-    // The map of the adapted network makes more of what rounding to bfloat16 leaves.
+    // The map of the adapted network amplifies the rounding to bfloat16.
     for (name, least_cosine) in
         [("msd-musicnn-1", 0.9995), ("mtt-musicnn-1", 0.9995), ("msd-musicnn-debian-1", 0.997)]
     {
@@ -149,8 +148,8 @@ fn bf16_is_bf16_and_stays_close() {
     if torch_engine().is_none() {
         skip!("no libtorch; run `cargo xtask libtorch`");
     }
-    // The second amplifies every rounding more than the others do: there even the fused engine, which rounds less, is
-    // nearly as far off.
+    // The second network amplifies rounding more than the others: even the fused engine, which rounds less, has almost
+    // the same error.
     for (style, seed, wanted) in [("half", 1, 0.9995), ("half", 6, 0.9994), ("tensorflow", 6, 0.9995)] {
         let Some(case) = case(style, seed) else { skip!("no peers; run `cargo xtask peers`") };
         let patches = &case.patches[..8 * PATCH];
@@ -167,9 +166,9 @@ fn bf16_is_bf16_and_stays_close() {
         println!("{style} {seed}: error {error:.1e} (fused engine {fused:.1e}), cosine {least:.6}");
         assert!(least >= wanted, "{style} {seed}: cosine {least}");
         assert!(error <= 1.5 * fused, "{style} {seed}: error {error:e}, fused engine {fused:e}");
-        // Eight bits of every product leave their mark. (The plugin itself refuses a network whose convolutions take
-        // another type than was asked for; see `torch_files.rs`.)
-        assert!(error > 1e-4, "{style} {seed}: {error:e} is f32 by another name");
+        // The rounding of products to eight bits must be visible. (The plugin refuses a network whose convolutions have
+        // another type than requested; see `files.rs`.)
+        assert!(error > 1e-4, "{style} {seed}: {error:e}: this looks like f32");
     }
 }
 
@@ -186,7 +185,7 @@ fn a_patch_has_the_same_bits_in_any_company() {
     }
 }
 
-/// Patches alone and in batches of many sizes, in any order, have the same outputs to the last bit.
+/// Patches give the same bits alone and in batches of many sizes, in any order.
 fn same_bits(engine: &dyn Engine, patches: &[f32]) {
     let singles: Vec<[Vec<f32>; 2]> =
         patches.chunks_exact(PATCH).take(11).map(|patch| run(engine, patch)).collect();
@@ -283,7 +282,7 @@ fn cuda_gives_the_same_embeddings_in_every_precision() {
             let all = (0..devices.len() as u32).collect();
             for device in [Device::Cuda(vec![0]), Device::Cuda(all)] {
                 let mut options = options(EngineChoice::Auto, device, precision, 1);
-                // Several batches in flight, the last one in part.
+                // Several batches at once, the last one partial.
                 options.batch_size = Some(8);
                 let engine = case.model.engine(&options).unwrap();
                 assert!(engine.describe().contains(&devices[0]), "{}", engine.describe());

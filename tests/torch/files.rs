@@ -1,4 +1,4 @@
-//! TorchScript files: what may be opened, and with which words the rest is refused, before any audio is read.
+//! TorchScript files: which can be opened, and the errors for the others, before any audio is read.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ use sleeve_tests::{recording, skip, torch_engine};
 
 const PATCH: usize = 128 * 96;
 
-/// The two outputs of [`module`], as statements: sums of each patch's bands, and twice that.
+/// The first statement of every file: a linear layer on the mean of each patch's frames.
 const SUMS: &str = "a = torch.linear(torch.mean(x, [1]), self.w)";
 
-/// A file of one small layer, whose last statement is given.
+/// A file with one small layer and the given last statements.
 fn file(statements: &[&str], returns: &str) -> Vec<u8> {
     let mut module = Module::new();
     let weights: Vec<f32> = (0..4 * 96).map(|i| ((i * 7 % 13) as f32 - 6.0) / 64.0).collect();
@@ -78,7 +78,7 @@ fn outputs_are_named_by_a_dictionary_or_else_by_the_metadata() {
     let model = Model::from_bytes("one", file(&["return a"], "Tensor"), None).unwrap();
     assert_eq!(purposes(&model), [embeddings]);
 
-    // And each holds what its name says.
+    // Each output has the values of its name.
     let model = Model::from_bytes("d", dictionary(), None).unwrap();
     let engine = model.engine(&options(Precision::F32)).unwrap();
     assert_eq!(engine.name(), "torch");
@@ -105,12 +105,12 @@ fn a_file_is_opened_by_any_of_its_names() {
         assert_eq!((model.name(), model.classes().len()), ("sums-1.5", 4), "{name}");
         assert_eq!(model.sha256().len(), 64);
     }
-    // The whole way, from a recording.
+    // From a recording.
     let extractor =
         Extractor::builder(Model::open(&stem).unwrap()).threads(1).device(Device::Cpu).build().unwrap();
     let analysis = extractor.extract_file(recording("sky.ogg")).unwrap();
     assert!(analysis.patch_count() > 10 && analysis.embeddings().unwrap().ncols() == 4);
-    // The embedded engines run no TorchScript.
+    // The built-in engines do not run TorchScript.
     for engine in [EngineChoice::Effnet, EngineChoice::Onnx] {
         let error = Model::open(&stem).unwrap().engine(&options(Precision::F32).engine(engine));
         assert!(error.err().unwrap().to_string().contains("TorchScript"));
@@ -145,7 +145,7 @@ fn another_version_is_named() {
         skip!("no libtorch; run `cargo xtask libtorch`");
     }
     let mut bytes = tuple();
-    // The record `version` holds "3\n" and becomes 99; its checksum, in two places, with it.
+    // The record `version` has "3\n" and becomes 99; its checksum is changed in two places.
     let at = bytes.windows(14).position(|window| window == b"sleeve/version").unwrap();
     let content = bytes[at..].windows(2).position(|window| window == b"3\n").unwrap() + at;
     let checksum = |bytes: &[u8]| {
@@ -185,10 +185,10 @@ fn shapes_and_outputs_that_do_not_fit_are_refused() {
     assert!(said.contains("number"), "{said}");
     let said = refusal(file(&["return torch.linear(a, self.w)"], "Tensor"), None);
     assert!(said.contains("[1, 128, 96]"), "{said}");
-    // The metadata lists an output that the file does not give.
+    // The metadata lists an output that the file does not have.
     let said = refusal(file(&["return a"], "Tensor"), Some(&json(&["predictions", "embeddings"])));
     assert!(said.contains("1 outputs") && said.contains("predictions, embeddings"), "{said}");
-    // What a caller asks for must be there.
+    // A requested output must exist.
     let model = Model::from_bytes("model", file(&["return a"], "Tensor"), None).unwrap();
     let error = Extractor::builder(model).output("predictions").build().err().unwrap().to_string();
     assert!(error.contains("no output `predictions`"), "{error}");
@@ -204,12 +204,12 @@ fn a_file_beside_a_graph_must_give_the_same_outputs() {
     fs::copy(onnx, folder.path().join("pair.onnx")).unwrap();
     fs::write(folder.path().join("pair.pt"), tuple()).unwrap();
     let model = Model::open(folder.path().join("pair")).unwrap();
-    // On the CPU the graph runs, and the file does not matter.
+    // On the CPU the graph runs, and the TorchScript file is not used.
     assert_eq!(model.engine(&options(Precision::F32)).unwrap().name(), "effnet");
     let torch = options(Precision::F32).engine(EngineChoice::Torch);
     let error = model.engine(&torch).err().unwrap().to_string();
     assert!(error.contains("pair.pt") && error.contains("projections (512), embeddings (1280)"), "{error}");
-    // The file that belongs to it has its weights in half precision, as the graph has.
+    // The file written from the graph has weights in half precision, like the graph.
     let written = model.to_torchscript().unwrap();
     assert!((7_500_000..10_000_000).contains(&written.len()), "{} bytes", written.len());
     fs::write(folder.path().join("pair.pt"), written).unwrap();
@@ -222,7 +222,7 @@ fn a_precision_in_name_alone_is_refused() {
     if torch_engine().is_none() {
         skip!("no libtorch; run `cargo xtask libtorch`");
     }
-    // It casts what it is given to f32, weights too, and so computes in f32 whatever is asked.
+    // It casts its input and weights to f32, so it computes in f32 whatever precision is requested.
     let mut module = Module::new();
     module.parameter("w", &[4, 96], &[0.5; 4 * 96]);
     module.statement("y = torch.to(torch.mean(x, [1]), 6)");
@@ -233,7 +233,7 @@ fn a_precision_in_name_alone_is_refused() {
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
     let said = error.to_string();
     assert!(said.contains("bf16") && said.contains("computes in f32"), "{said}");
-    // A file that follows its module is bf16 when asked.
+    // A file without casts runs in bf16 on request.
     let model = Model::from_bytes("free", dictionary(), None).unwrap();
     assert!(model.engine(&options(Precision::Bf16)).unwrap().describe().contains("bf16"));
 }
@@ -243,7 +243,7 @@ fn a_lost_device_says_which() {
     if torch_engine().is_none() {
         skip!("no libtorch; run `cargo xtask libtorch`");
     }
-    // Fails as a device does, once a value is negative.
+    // Fails like a device as soon as a value is negative.
     let mut module = Module::new();
     module.parameter("w", &[4, 96], &[0.5; 4 * 96]);
     module.statement(SUMS);
@@ -258,6 +258,6 @@ fn a_lost_device_says_which() {
     engine.run(&[1.0; PATCH], 1, &mut [(0, &mut found)]).unwrap();
     let error = engine.run(&[-1.0; PATCH], 1, &mut [(0, &mut found)]).unwrap_err().to_string();
     assert!(error.contains("device lost: cpu") && error.contains("unspecified launch failure"), "{error}");
-    // From then on it says so at once.
+    // After that, every call fails with the same error.
     assert_eq!(engine.run(&[1.0; PATCH], 1, &mut [(0, &mut found)]).unwrap_err().to_string(), error);
 }

@@ -1,5 +1,4 @@
-//! How the libtorch plugin is found and loaded, and what a user of the command line is told where it or CUDA is not
-//! there.
+//! How the libtorch plugin is found and loaded, and the error messages of the program if it or CUDA is not available.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +23,7 @@ fn fake(path: &Path, version: u32, size: u32) -> Option<()> {
     Some(())
 }
 
-/// `sleeve extract`, without a word from this machine's settings.
+/// `sleeve extract`, without the environment variables of this machine.
 fn extract() -> Command {
     let mut command = Command::new(program());
     for name in ["SLEEVE_TORCH_ENGINE", "SLEEVE_LIBTORCH_CUDA", "LD_LIBRARY_PATH", "SLEEVE_LOG"] {
@@ -38,7 +37,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A model of one stem with both files, made in a folder.
+/// A model with both files, `.onnx` and `.pt`, in a folder.
 fn pair(folder: &Path) -> Option<PathBuf> {
     let stem = folder.join("pair");
     fs::copy(graph("half", 6, None)?, folder.join("pair.onnx")).unwrap();
@@ -57,7 +56,7 @@ fn plugins_of_another_version_are_refused_with_both_versions() {
     let error = Library::load(&path).unwrap_err().to_string();
     assert!(error.contains("version 7") && error.contains("version 1"), "{error}");
     assert!(error.contains("engine.so"), "{error}");
-    // The right version with a table of another size.
+    // The right version, but a table of another size.
     let path = folder.path().join("short.so");
     fake(&path, 1, 24).unwrap();
     let error = Library::load(&path).unwrap_err().to_string();
@@ -90,7 +89,7 @@ fn the_working_directory_is_never_searched() {
     if fake(&here.path().join("libsleeve_torch.so"), 7, 88).is_none() {
         skip!("no C compiler");
     }
-    // The program lies elsewhere, alone.
+    // The program is in another folder, alone.
     let copy = there.path().join("sleeve");
     fs::copy(program(), &copy).unwrap();
     let mark = there.path().join("loaded");
@@ -107,13 +106,13 @@ fn the_working_directory_is_never_searched() {
             assert_eq!(output.status.code(), Some(1), "{library_path:?}: {}", said(&output));
             let text = said(&output);
             assert!(!mark.exists(), "{library_path:?}: loaded from the working directory");
-            // Every place is named: beside the program, and the library path.
+            // The message lists every place: beside the program, and the library path.
             assert!(text.contains("SLEEVE_TORCH_ENGINE: not set"), "{text}");
             assert!(text.contains(copy.with_file_name("libsleeve_torch.so").to_str().unwrap()), "{text}");
             assert!(text.contains("the system's library path"), "{text}");
         }
     }
-    // The same file is loaded from where it may lie, which shows that the mark works.
+    // The same file is loaded from an allowed place, which shows that the mark works.
     let mut command = Command::new(&copy);
     command.env("FAKE_ENGINE_LOADED", &mark).env_remove("SLEEVE_TORCH_ENGINE");
     command.env("LD_LIBRARY_PATH", here.path()).args(["extract", "--engine", "torch", "--model"]).arg(&model);
@@ -139,7 +138,7 @@ fn extract_runs_on_the_torch_engine() {
     let folder = tempfile::tempdir().unwrap();
     let Some(stem) = pair(folder.path()) else { skip!("no peers; run `cargo xtask peers`") };
     let mut embeddings = Vec::new();
-    // The last is what `auto` becomes without CUDA; with it, that is the torch engine again.
+    // `auto` is the CPU without CUDA; with CUDA it is the torch engine.
     for engine in ["torch", "effnet", "auto"] {
         let target = folder.path().join(engine);
         let mut command = extract();
@@ -183,7 +182,7 @@ fn extract_says_why_there_is_no_cuda() {
         let output = command.output().unwrap();
         (output.status.code(), said(&output))
     };
-    // A folder that has none, and one of another version: each is named with what is wrong there.
+    // A folder without libtorch, and one with another version: each is listed with its reason.
     fs::create_dir_all(folder.path().join("torch/lib")).unwrap();
     let other = folder.path().join("torch/lib/libtorch_cuda.so");
     let (code, text) = run("SLEEVE_LIBTORCH_CUDA", other.parent(), &["--device", "cuda"]);
@@ -193,7 +192,7 @@ fn extract_says_why_there_is_no_cuda() {
     fs::write(folder.path().join("torch/version.py"), "__version__ = '2.5.1+cu124'\n").unwrap();
     let (_, text) = run("SLEEVE_LIBTORCH_CUDA", other.parent(), &["--device", "cuda:0,1"]);
     assert!(text.contains("2.5.1+cu124") && text.contains("2.11.0 is needed"), "{text}");
-    // One Python environment among the usual places.
+    // A Python environment is one of the usual places.
     let packages = folder.path().join("lib/python3.11/site-packages/torch/lib");
     fs::create_dir_all(&packages).unwrap();
     if Library::torch().unwrap().cuda_devices().is_err() {
@@ -204,7 +203,7 @@ fn extract_says_why_there_is_no_cuda() {
             assert!(text.contains(place), "{place}: {text}");
         }
     }
-    // The engines inside the library say where CUDA is.
+    // The built-in engines say which engine has CUDA.
     let (_, text) = run("NOTHING", None, &["--device", "cuda", "--engine", "effnet"]);
     assert!(text.contains("effnet engine runs on the CPU"), "{text}");
 }

@@ -1,5 +1,5 @@
-//! Reading a Discogs dump beside its peers, in one run: disco-quick (which only walks the records of
-//! the same file), and decompression alone. `--records N` sets the size (200,000 unless given).
+//! Reads a Discogs dump, compared in one run with disco-quick (which only walks the records of the same file) and with
+//! decompression alone. `--records N` sets the size (default 200,000).
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -22,7 +22,7 @@ fn main() {
     pack(&plain, &packed);
     println!("{records} releases, {:.0} MB of XML, {:.0} MB packed", mega(bytes), mega(size(&packed)));
 
-    // The sides take turns, so that other load on the machine falls on all of them.
+    // The measurements alternate, so that other load on the machine affects all of them.
     let mut times: [Vec<Cost>; 4] = Default::default();
     for _ in 0..rounds {
         times[0].push(timed(|| assert_eq!(walk_with_disco_quick(&plain), records)));
@@ -41,10 +41,10 @@ fn main() {
     line("sleeve-train discogs, tables from .xml", tables);
     line("decompression of .xml.gz alone", unpacking);
     line("sleeve-train discogs, tables from .xml.gz", packed_tables);
-    println!("ratio to disco-quick          {:.2} x (wanted: at least 1.6)", walk.wall / tables.wall);
+    println!("ratio to disco-quick          {:.2} x (goal: at least 1.6)", walk.wall / tables.wall);
     println!("ratio to decompression alone  {:.2} x", packed_tables.wall / unpacking.wall);
     if let Some(peak) = support::peak_memory() {
-        println!("peak memory of all the above  {:.0} MB (wanted: at most 400)", mega(peak));
+        println!("peak memory of all the above  {:.0} MB (goal: at most 400)", mega(peak));
     }
 }
 
@@ -53,12 +53,12 @@ fn option(name: &str) -> Option<u64> {
     arguments.nth(1)?.parse().ok()
 }
 
-/// The 1,000 real releases over and over, each with an id of its own.
+/// The 1,000 real releases repeated, each with its own id.
 fn repeat_releases(path: &Path, records: u64) -> u64 {
     let text = support::real_releases();
     let body = text.trim_end().strip_prefix("<releases>\n").expect("a root");
     let body = body.strip_suffix("</releases>").expect("a root").trim_end();
-    // What follows the id of every record.
+    // The text after the id of every record.
     let tails: Vec<&str> = body
         .split("\n<release id=\"")
         .map(|record| record.strip_prefix("<release id=\"").unwrap_or(record))
@@ -93,7 +93,7 @@ fn read_dump(path: &Path, folder: &Path) -> u64 {
 }
 
 fn unpack(path: &Path) -> u64 {
-    // With the same decompressor and as large a buffer as the tables are made with.
+    // With the same decompressor and buffer size as for the tables.
     let mut stream = open(path, &Progress::default()).expect("just written").stream;
     let mut buffer = vec![0; 1 << 20];
     let mut total = 0;
@@ -105,8 +105,7 @@ fn unpack(path: &Path) -> u64 {
     }
 }
 
-/// What one side took, in seconds. On a machine with other load the wall clock tells about that load
-/// too; CPU time does not.
+/// The time of one measurement in seconds. Other load on the machine affects the wall clock, but not CPU time.
 #[derive(Clone, Copy, Default)]
 struct Cost {
     wall: f64,

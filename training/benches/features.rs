@@ -1,8 +1,8 @@
-//! `features` beside what `extract` does of it: decoding and the mel-spectrogram alone, of the same files in the same
-//! run, taking turns. `--rounds N` sets how often (7 unless given).
+//! `features`, compared with decoding and the mel-spectrogram alone, which `extract` does too, on the same files in the
+//! same run, alternating. `--rounds N` sets the number of rounds (default 7).
 //!
-//! One thread each, CPU time of the process. The recordings of `examples/audio` are what people have; the same sound
-//! as WAV, which takes next to no time to decode, is the worst case.
+//! One thread each, CPU time of the process. The recordings of `examples/audio` are typical. The same audio as WAV,
+//! whose decoding takes almost no time, is the worst case.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -35,19 +35,19 @@ fn main() {
         let name = format!("{}.wav", path.file_stem().expect("a name").to_string_lossy());
         support::wav::write(&waves.join(name), 44_100, &samples);
     }
-    println!("{seconds:.0} s of music, median of {rounds}, one thread, ms of CPU a minute of music\n");
+    println!("{seconds:.0} s of music, median of {rounds}, one thread, ms of CPU per minute of music\n");
     println!("{:<24}{:>14}{:>10}{:>8}", "", "decode + mel", "features", "ratio");
     for (name, music) in [("MP3, Vorbis, Opus", &recordings), ("WAV, 44.1 kHz mono", &waves)] {
         let table = folder.path().join("collection.parquet");
         scan(music, &table, |_, _| {}).expect("a folder of music");
         let (mut alone, mut whole) = (Vec::new(), Vec::new());
-        // Small recordings, and a clock of hundredths of a second: several times over.
+        // The recordings are short and the clock has a resolution of 10 ms, so each is measured several times.
         let times = 20;
         for round in 0..rounds {
             alone.push(cpu(|| (0..times).for_each(|_| hear(music))));
             whole.push(cpu(|| {
                 (0..times).for_each(|at| {
-                    // Nothing is deleted before the end: file systems take longer where something just was.
+                    // Files are deleted only at the end: file systems are slower just after a deletion.
                     let out = music.with_extension(format!("features-{round}-{at}"));
                     let work = Work::list(music, &table, &out, None).expect("just scanned");
                     let report = work.run(1, |_| {}).expect("room");
@@ -59,10 +59,10 @@ fn main() {
         let [alone, whole] = [alone, whole].map(|times| median(times) / minutes * 1e3);
         println!("{name:<24}{alone:>14.1}{whole:>10.1}{:>8.2}", whole / alone);
     }
-    println!("\nwanted: at most 1.20");
+    println!("\ngoal: at most 1.20");
 }
 
-/// Decodes every file of a folder and computes its mel-spectrogram, which goes nowhere.
+/// Decodes every file of a folder, computes its mel-spectrogram and discards it.
 fn hear(music: &Path) {
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(music).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
@@ -88,7 +88,7 @@ fn hear(music: &Path) {
     }
 }
 
-/// Seconds of CPU that some work takes, of this process and all its threads.
+/// CPU time in seconds of some work, over all threads of this process.
 fn cpu(work: impl FnOnce()) -> f64 {
     let start = support::cpu_seconds();
     work();

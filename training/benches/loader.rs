@@ -1,7 +1,7 @@
-//! Batches from a warm cache: how many patches a second the loaders give, and how long a device waits for them.
-//! `--tracks N` sets the size of the data set (2,000 unless given, 384 MB). Devices are told by their patches a second:
-//! two CPU cores, the paper's six GPUs, and the goal of training on one of today's. CPU time tells what a patch costs
-//! where other load keeps the threads waiting.
+//! Batches from a warm cache: the loaders' patches per second, and how long a device waits for them. `--tracks N` sets
+//! the size of the data set (default 2,000, 384 MB). Devices are simulated by their patches per second: two CPU cores,
+//! the paper's six GPUs, and the goal for one current GPU. CPU time measures the cost of a patch when other load keeps
+//! the threads waiting.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -18,9 +18,9 @@ use sleeve_training::pairs::{Association, Order};
 use sleeve_training::splits::{Part, SPLIT};
 use sleeve_training::table::{Builder, Cell, TableReader, write_table};
 
-/// Patches a second.
+/// Patches per second.
 const DEVICES: [f64; 3] = [200.0, 2_900.0, 29_000.0];
-/// Longest time that one is measured.
+/// The maximum time of one measurement.
 const MOST: Duration = Duration::from_secs(5);
 /// Frames of a recording.
 const FRAMES: usize = 1000;
@@ -37,9 +37,9 @@ fn main() {
         "{tracks} recordings of {FRAMES} frames, track pairs, batches of {} pairs, {cores} cores\n",
         config.objective.associations()[0].pairs
     );
-    // Warms the cache.
+    // Warm up the cache.
     epoch(&dataset, &config, 0, 1, Duration::ZERO);
-    print!("threads  patches/s  CPU a patch   a device waits, at");
+    print!("threads  patches/s  CPU/patch     a device waits, at");
     DEVICES.iter().for_each(|rate| print!(" {rate:>7}/s"));
     println!();
     for threads in [0, 1, 2, 4, 8].into_iter().filter(|&threads| threads <= 2 * cores) {
@@ -49,17 +49,17 @@ fn main() {
         let alone = patches as f64 / all;
         print!("{threads:>7} {alone:>10.0} {each:>9.1} us {:>20}", "");
         for rate in DEVICES {
-            // Busy with a batch as long as it takes at that rate.
+            // The simulated time that the device needs for a batch.
             let busy = Duration::from_secs_f64(2.0 * config.objective.associations()[0].pairs as f64 / rate);
             let (_, all, waited) = epoch(&dataset, &config, threads, 5, busy);
             print!(" {:>7.2} %", 100.0 * waited / all);
         }
         println!();
     }
-    println!("\nthe first batch of an epoch, which is not ready yet, counts");
+    println!("\nincluding the first batch of each epoch, which is not ready yet");
 }
 
-/// Goes through epochs: patches, seconds, and seconds that `next` took.
+/// Runs epochs: returns patches, seconds, and seconds spent in `next`.
 fn epoch(
     dataset: &Arc<Dataset>,
     config: &Config,

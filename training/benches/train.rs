@@ -1,6 +1,7 @@
-//! `cargo xtask bench train`: patches learnt from a second (forwards, backwards and the optimizer's step), beside PyTorch
-//! in the same run with the same settings, the share of time in which a run waits for its data, and a run by `torchrun`
-//! with a process for each CUDA device (two on a CPU) beside one process that computes as many groups.
+//! `cargo xtask bench train`: training patches per second (forward and backward passes and the optimizer's step),
+//! compared with PyTorch in the same run with the same settings; the share of time in which a run waits for its data;
+//! and a run by `torchrun` with a process for each CUDA device (two on a CPU), compared with one process that computes
+//! as many groups.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -24,7 +25,7 @@ use sleeve_training::train::sources::{Source, Stage};
 use support::dataset;
 use tch::{Device, Kind, Tensor};
 
-/// Each figure is the best of so many.
+/// Each figure is the best of this many rounds.
 const ROUNDS: usize = 3;
 
 #[derive(Parser)]
@@ -35,13 +36,13 @@ struct Arguments {
     /// auto, f32 or bf16.
     #[arg(long, default_value = "auto")]
     precision: String,
-    /// Patches of a batch; without it, 400 on CUDA and 32 on the CPU.
+    /// Patches per batch; by default 400 on CUDA and 32 on the CPU.
     #[arg(long)]
     patches: Option<usize>,
-    /// Steps of a round; without it, 20 on CUDA and 2 on the CPU.
+    /// Steps per round; by default 20 on CUDA and 2 on the CPU.
     #[arg(long)]
     steps: Option<usize>,
-    /// What cargo adds.
+    /// Added by cargo.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -57,7 +58,7 @@ fn main() {
     let patches = arguments.patches.unwrap_or(if on_cuda { 400 } else { 32 }) / 2 * 2;
     let steps = arguments.steps.unwrap_or(if on_cuda { 20 } else { 2 });
     println!(
-        "{}: {patches} patches a batch, one batch a step, best of {ROUNDS} rounds of {steps} steps",
+        "{}: {patches} patches per batch, one batch per step, best of {ROUNDS} rounds of {steps} steps",
         device::describe(&computation)
     );
 
@@ -101,7 +102,7 @@ fn pace(config: &Config, computation: Computation, patches: usize, steps: usize)
     (0..ROUNDS).map(round).fold(0.0, f64::max)
 }
 
-/// The Python with PyTorch that `cargo xtask bench train` has fetched.
+/// The Python with PyTorch that `cargo xtask bench train` has installed.
 fn python() -> PathBuf {
     match std::env::var_os("SLEEVE_BENCH_PYTHON") {
         Some(python) => python.into(),
@@ -109,7 +110,7 @@ fn python() -> PathBuf {
     }
 }
 
-/// PyTorch itself, with the same settings.
+/// PyTorch with the same settings.
 fn peers(computation: &Computation, patches: usize, steps: usize, own: f64) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = python();
@@ -132,14 +133,16 @@ fn peers(computation: &Computation, patches: usize, steps: usize, own: f64) {
         match command.output() {
             Err(error) => println!("  {what}: {}: {error}", python.display()),
             Ok(output) => match String::from_utf8_lossy(&output.stdout).trim().parse::<f64>() {
-                Ok(pace) => println!("  {what:<28} {pace:>10.1} patches/s; ours is {:.2} of it", own / pace),
+                Ok(pace) => {
+                    println!("  {what:<28} {pace:>10.1} patches/s; ours is {:.2} times as fast", own / pace)
+                }
                 Err(_) => println!("  {what}: {}", String::from_utf8_lossy(&output.stderr).trim()),
             },
         }
     }
 }
 
-/// A short epoch from features on disk, once they have been read.
+/// A short epoch from features on disk, which have been read once before.
 fn waiting(config: &Config, computation: Computation) {
     let folder = tempfile::tempdir().expect("room");
     dataset::write(folder.path(), &[]);
@@ -171,8 +174,9 @@ fn waiting(config: &Config, computation: Computation) {
     );
 }
 
-/// The same run by PyTorch's own launcher and by one process, with the same groups: how fast each is, and, in double
-/// precision, that they are one run. (In single precision early steps at the paper's rate make much of rounding.)
+/// The same run by PyTorch's launcher and by one process, with the same groups: the speed of each, and in double
+/// precision whether they give the same losses. (In single precision, the first steps at the paper's learning rate
+/// amplify rounding errors.)
 fn torchrun(arguments: &Arguments, computation: &Computation) {
     let count = if computation.device.is_cuda() { tch::Cuda::device_count().max(1) as usize } else { 2 };
     let folder = tempfile::tempdir().expect("room");
@@ -199,7 +203,7 @@ fn torchrun(arguments: &Arguments, computation: &Computation) {
     }
 }
 
-/// The program and its arguments that learn from a data set.
+/// The program and its arguments for training on a data set.
 fn train(
     folder: &Path,
     out: &Path,
@@ -230,7 +234,8 @@ fn train(
     list
 }
 
-/// Runs it, alone or by `torchrun`: the best pace of its epochs and the loss of the last, or a word why there is none.
+/// Runs it, alone or by `torchrun`: the best pace of its epochs and the loss of the last, or a message why there is
+/// none.
 fn trained(out: &Path, what: &str, by_torchrun: bool, count: usize, train: &[String]) -> Option<(f64, f64)> {
     let launcher = python().with_file_name("torchrun");
     let mut command = Command::new(if by_torchrun { launcher.as_path() } else { Path::new(&train[0]) });

@@ -1,5 +1,5 @@
-//! The figures of the data half, beyond those of `discogs`: precision and recall of `match`, and `pairs`
-//! at the paper's scale. `--tracks N` sets that scale (4,000,000 unless given).
+//! Measures the data steps other than `discogs`: precision and recall of `match`, and `pairs` at the paper's scale.
+//! `--tracks N` sets that scale (default 4,000,000).
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -31,17 +31,17 @@ fn main() {
     };
     println!(
         "\npairs, on {tracks} synthetic tracks; the largest label has {} tracks, the largest artist {}:",
-        sizes(&split.sleeves.labels),
-        sizes(&split.sleeves.artists)
+        sizes(&split.metadata.labels),
+        sizes(&split.metadata.artists)
     );
     drop(split);
     println!("{}", stats(folder.path()).expect("just written"));
     let pairs: u64 = counts.iter().map(|(_, _, count)| count).sum();
     println!(
-        "{pairs} pairs of all four associations in {all:.1} s (wanted: under 60), of which {read:.1} s reading"
+        "{pairs} pairs of all four associations in {all:.1} s (goal: under 60), of which {read:.1} s reading"
     );
     if let (true, Some(peak)) = (before, peak) {
-        println!("peak memory {:.2} GB (wanted: under 4)", peak as f64 / 1e9);
+        println!("peak memory {:.2} GB (goal: under 4)", peak as f64 / 1e9);
     }
 }
 

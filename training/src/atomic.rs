@@ -1,5 +1,4 @@
-//! Files that appear whole or not at all: the library's, in folders that are made if need be, without
-//! what killed runs have left.
+//! Atomic files: the library's, and their folders are created if missing. Temporary files of killed runs are removed.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,8 +7,8 @@ pub use sleeve_files::atomic::AtomicFile;
 
 use crate::error::{Error, Result};
 
-/// Starts a file that will be called `path`; its folder is made if need be, and temporary files that
-/// killed runs have left of it are removed.
+/// Starts a file that will be called `path`. Its folder is created if missing, and its temporary files from killed runs
+/// are removed.
 pub fn create(path: impl AsRef<Path>) -> Result<AtomicFile> {
     let path = path.as_ref();
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -19,7 +18,7 @@ pub fn create(path: impl AsRef<Path>) -> Result<AtomicFile> {
     Ok(AtomicFile::create(path)?)
 }
 
-/// Writes `bytes` to `path` in one step.
+/// Writes `bytes` to `path` atomically.
 pub fn write(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     let mut file = create(&path)?;
     file.write_all(bytes).map_err(|error| Error::io(&path, error))?;

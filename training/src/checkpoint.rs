@@ -1,7 +1,7 @@
 //! Checkpoints: a network's tensors and its description in one safetensors file.
 //!
-//! The description is a JSON document under the key `sleeve` of the file's header, so that one renaming makes the
-//! whole checkpoint appear, and no half of it can be lost or exchanged. Python's `safetensors` opens the file:
+//! The description is a JSON document under the key `sleeve` of the file's header, so that one rename creates the whole
+//! checkpoint. Python's `safetensors` opens the file:
 //!
 //! ```python
 //! from safetensors import safe_open
@@ -22,22 +22,22 @@ use crate::network::{Description, Tensor, Tensors};
 
 /// The key of the description in the file's header.
 pub(crate) const KEY: &str = "sleeve";
-/// What names of tensors begin with that a run goes on from, beside the network's own.
+/// The prefix of tensors that are the state of a run (optimizer and so on), not part of the network.
 pub(crate) const STATE: &str = "run.";
-/// No checkpoint of such a network is larger; with many heads a file has some tens of megabytes.
-const MOST_BYTES: u64 = 1 << 30;
+/// Larger than any checkpoint of this network; with many heads, a file has some tens of megabytes.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// A network at one moment of its training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
     /// Its architecture, heads and classes.
     pub description: Description,
-    /// Its weights and running statistics, by torchvision's names.
+    /// Its weights and running statistics, with torchvision's names.
     pub tensors: Tensors,
 }
 
 impl Checkpoint {
-    /// A network before training.
+    /// An untrained network.
     ///
     /// # Errors
     /// `InvalidArgument` if the description contradicts itself.
@@ -47,18 +47,18 @@ impl Checkpoint {
         Ok(Checkpoint { description, tensors })
     }
 
-    /// Reads and checks a file. Values in half precision or bfloat16 are widened, doubles rounded; what PyTorch counts
-    /// beside its statistics (`num_batches_tracked`) and what a run goes on from (`run.`) are passed over.
+    /// Reads and checks a file. Values in half precision or bfloat16 are widened, doubles rounded. PyTorch's counters
+    /// (`num_batches_tracked`) and the state of a run (`run.`) are ignored.
     ///
     /// # Errors
-    /// `Io`, or `Format` with the reason: not safetensors, cut short, of another architecture, or with tensors
-    /// that are missing, unknown or of another shape, by name.
+    /// `Io`, or `Format` with the reason: not safetensors, truncated, another architecture, or tensors that are
+    /// missing, unknown or of another shape, with their names.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let wrong = |reason: String| Error::format(path, reason);
         let size = std::fs::metadata(path).map_err(|error| Error::io(path, error))?.len();
-        if size > MOST_BYTES {
-            return Err(wrong(format!("{size} bytes; no checkpoint of an EfficientNet-B0 has so many")));
+        if size > MAX_BYTES {
+            return Err(wrong(format!("{size} bytes; no checkpoint of an EfficientNet-B0 is so large")));
         }
         let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
         Self::from_bytes(&bytes).map_err(wrong)
@@ -69,7 +69,7 @@ impl Checkpoint {
         let file = SafeTensors::deserialize(bytes).map_err(unreadable)?;
         let description = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
         let description = description.ok_or_else(|| {
-            format!("its header has no `{KEY}`: these are tensors, but nothing says of which network")
+            format!("its header has no `{KEY}`: it does not say which network its tensors belong to")
         })?;
         let description: Description = serde_json::from_str(description)
             .map_err(|error| format!("the description in its header cannot be read: {error}"))?;
@@ -84,10 +84,10 @@ impl Checkpoint {
         Ok(Checkpoint { description, tensors })
     }
 
-    /// Writes the file in one step; a file of that name is replaced.
+    /// Writes the file atomically; an existing file is replaced.
     ///
     /// # Errors
-    /// `Io`, or `InvalidArgument` if description and tensors do not belong together.
+    /// `Io`, or `InvalidArgument` if description and tensors do not match.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         self.description.check().map_err(Error::InvalidArgument)?;
         check(&self.description.heads, &self.tensors).map_err(Error::InvalidArgument)?;
@@ -179,7 +179,7 @@ mod tests {
         assert!(reason(&renamed).contains("architecture `efficientnet-b9`"));
         assert!(Checkpoint::read(folder.path().join("none")).is_err());
 
-        // A file whose header says nothing of the network.
+        // A file without a description of the network.
         let plain = safetensors::serialize::<_, TensorView, _>([] as [(&str, TensorView); 0], None).unwrap();
         assert!(reason(&plain).contains("no `sleeve`"));
     }

@@ -2,19 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-/// What went wrong. Every message names its subject (a file, an option) and the reason.
+/// An error of this crate. Every message names its subject (a file, an option) and the reason.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused to read or write something.
+    /// A file or folder could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file concerned.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// A file is not what it should be: another format, truncated, or without a column.
+    /// A file's content is wrong: another format, truncated, or without a required column.
     #[error("{}: {reason}", path.display())]
     Format {
         /// The file concerned.
@@ -22,32 +22,32 @@ pub enum Error {
         /// Why it cannot be used.
         reason: String,
     },
-    /// There is nothing of what is asked for, as when no two tracks make a pair.
+    /// The input has nothing to work on: for example, no two tracks make a pair.
     #[error("{}: {reason}", path.display())]
     Nothing {
         /// The file or folder concerned.
         path: PathBuf,
-        /// What there is, in numbers.
+        /// What the input has, in numbers.
         reason: String,
     },
-    /// A program that the work needs is missing or failed.
+    /// A required program is missing or failed.
     #[error("{program}: {reason}")]
     Program {
         /// The program's name.
         program: String,
-        /// What it said.
+        /// The reason, or the program's own message.
         reason: String,
     },
     /// Another process of the same run has ended, or cannot be reached.
     #[error("{0}")]
     Process(String),
-    /// Whoever runs the program wanted it to stop.
+    /// The user stopped the program.
     #[error("{0}")]
     Interrupted(String),
-    /// Training cannot go on, as when a loss is no number.
+    /// Training cannot go on: for example, the loss is NaN.
     #[error("{0}")]
     Training(String),
-    /// What Sleeve's library says.
+    /// An error of Sleeve's library.
     #[error(transparent)]
     Sleeve(#[from] sleeve::Error),
     /// A file that cannot be read or written.
@@ -58,7 +58,7 @@ pub enum Error {
     InvalidArgument(String),
 }
 
-/// Results of this crate.
+/// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {

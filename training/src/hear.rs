@@ -1,13 +1,14 @@
-//! Recordings as training hears them: mono at 16 kHz, and the frames of the library's mel-spectrogram. The one place
-//! where a recording is decoded piece by piece.
+//! Recordings for training: mono at 16 kHz, and the frames of the library's mel-spectrogram, in pieces.
 
 use std::path::Path;
 
 use sleeve::audio::{MonoReader, Resampler};
-use sleeve::mel::{MelStream, SAMPLE_RATE};
+use sleeve::extractor::Summary;
+use sleeve::internal::each_piece;
+use sleeve::mel::SAMPLE_RATE;
 
-/// Gives a recording's samples to `take`, piece by piece, and returns how many there are. What is wrong with the
-/// recording is the inner error; what `take` says is the outer one, and ends it.
+/// Gives a recording's samples to `take`, in pieces, and returns how many there are. An error of the recording is the
+/// inner `Err`; an error of `take` ends the reading and is the outer one.
 ///
 /// # Errors
 /// Those of `take`.
@@ -31,25 +32,32 @@ pub fn each_samples<E>(
     }
 }
 
-/// As [`each_samples`], with the frames that the samples complete behind them: `[frames, 96]`, row by row. The last
-/// frames come with no samples.
+/// As [`each_samples`], and also gives the frames that the samples complete: `[frames, 96]`, row by row. The last
+/// frames come without samples.
 ///
 /// # Errors
 /// Those of `take`.
 pub fn each_frames<E>(
     audio: &Path,
     mut take: impl FnMut(&[f32], &[f32]) -> Result<(), E>,
-) -> Result<sleeve::Result<u64>, E> {
-    let (mut mel, mut frames) = (MelStream::new(), Vec::new());
-    let count = each_samples(audio, |samples| {
-        frames.clear();
-        mel.push(samples, &mut frames);
-        take(samples, &frames)
-    })?;
-    if count.is_ok() {
-        frames.clear();
-        mel.finish(&mut frames);
-        take(&[], &frames)?;
+) -> Result<sleeve::Result<Summary>, E> {
+    /// The source of the error.
+    enum Ended<E> {
+        Recording(sleeve::Error),
+        Taking(E),
     }
-    Ok(count)
+    impl<E> From<sleeve::Error> for Ended<E> {
+        fn from(error: sleeve::Error) -> Self {
+            Ended::Recording(error)
+        }
+    }
+    let heard =
+        MonoReader::open(audio, SAMPLE_RATE, Resampler::default()).map_err(Ended::Recording).and_then(
+            |reader| each_piece(reader, |samples, frames| take(samples, frames).map_err(Ended::Taking)),
+        );
+    match heard {
+        Ok(summary) => Ok(Ok(summary)),
+        Err(Ended::Recording(error)) => Ok(Err(error)),
+        Err(Ended::Taking(error)) => Err(error),
+    }
 }

@@ -1,17 +1,21 @@
-//! Sleeve's training: from Discogs' public editorial metadata and a folder of recordings to the data sets
-//! that the models learn from, and from a trained network to a model, after Alonso-Jiménez, Serra and Bogdanov,
-//! "Music Representation Learning Based on Editorial Metadata from Discogs" (ISMIR 2022).
+//! Sleeve's training: from Discogs' public editorial metadata and a folder of recordings to data sets for training, and
+//! from a trained network to a model. The method is that of Alonso-Jiménez, Serra and Bogdanov, "Music Representation
+//! Learning Based on Editorial Metadata from Discogs" (ISMIR 2022).
 //!
-//! In the order in which data flows: [`discogs`] and [`scan`] make tables of a dump and of a collection,
-//! [`matching`] joins them, [`splits`] sets validation and test apart, [`pairs`] draws which tracks are
-//! learnt together, and [`stats`] counts. Each reads the tables of the one before and nothing else.
-//! [`corpus`] fetches a real collection to try it all on.
+//! The modules, in the order in which data flows:
 //!
-//! [`hear`] decodes, [`features`] makes the mel-spectrograms that are learnt from, [`batches`] what a training step sees of them, and
-//! [`config`] says what a run does. [`network`] is what learns, `train` teaches it, [`runlog`] tells how, and [`plot`]
-//! draws that. [`checkpoint`] keeps networks, and [`export`] makes the model that the library opens.
-//! [`evaluation`] says what a model is worth, and [`adaptation`] makes one fit for a collection too small to train on.
-//! What needs libtorch is built with the feature `torch`; everything else is not.
+//! - [`discogs`] and [`scan`] make tables of a dump and of a collection, and [`matching`] joins them.
+//! - [`splits`] separates training, validation and test, [`pairs`] draws the pairs of tracks, and [`stats`] counts.
+//!   Each reads only the tables of the step before.
+//! - [`corpus`] fetches a real collection to try these on.
+//! - [`hear`] decodes recordings, [`features`] stores their mel-spectrograms, and [`batches`] makes training batches of
+//!   these.
+//! - [`config`] is the configuration of a run, [`network`] the network, `train` the training loop, [`runlog`] the log
+//!   of a run, and [`plot`] draws it.
+//! - [`checkpoint`] stores networks, and [`export`] makes models that the library opens.
+//! - [`evaluation`] measures models, and [`adaptation`] adapts a model to a collection that is too small to train on.
+//!
+//! Only what needs libtorch requires the feature `torch`.
 
 #![deny(missing_docs)]
 

@@ -1,14 +1,14 @@
-//! Which tracks carry which releases, artists or labels, as dense numbers in flat arrays: at the
-//! paper's scale there are tens of millions of such links.
+//! The releases, artists or labels of tracks, as consecutive numbers in flat arrays: at the paper's scale there are
+//! tens of millions of such links.
 
 use rustc_hash::FxHashMap;
 
-/// Lists of numbers, one for each track, each ascending and without repetition.
+/// A list of numbers for each track, ascending and without duplicates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Links {
     offsets: Vec<u32>,
     values: Vec<u32>,
-    /// Distinct values: they are numbered from 0.
+    /// The number of distinct values, which are numbered from 0.
     distinct: u32,
 }
 
@@ -55,7 +55,7 @@ impl Links {
         &self.values[self.range(track)]
     }
 
-    /// Where the values of a track stand among all.
+    /// The range of a track's values among all.
     #[inline]
     pub fn range(&self, track: u32) -> std::ops::Range<usize> {
         self.offsets[track as usize] as usize..self.offsets[track as usize + 1] as usize
@@ -66,14 +66,13 @@ impl Links {
         &self.values
     }
 
-    /// The links of some tracks alone, which are numbered anew in the given order. Values keep their
-    /// numbers.
+    /// The links of some tracks only, renumbered in the given order. Values keep their numbers.
     pub fn select(&self, tracks: &[u32]) -> Self {
         Self::from_lists(tracks.iter().map(|&track| self.of(track)), self.distinct)
     }
 }
 
-/// Gives ids dense numbers in the order of their first appearance.
+/// Gives ids consecutive numbers in the order of their first appearance.
 #[derive(Default)]
 pub struct Numbering {
     numbers: FxHashMap<i64, u32>,
@@ -82,7 +81,7 @@ pub struct Numbering {
 }
 
 impl Numbering {
-    /// Appends the ids of the next track; several lists are taken together.
+    /// Appends the ids of the next track, the union of several lists.
     pub fn push(&mut self, lists: &[&[i64]]) {
         for &id in lists.iter().copied().flatten() {
             let next = self.numbers.len() as u32;

@@ -10,7 +10,7 @@ use crate::pairs::tables::{PAIRS, Split, path};
 use crate::splits::Part;
 use crate::table::TableReader;
 
-/// What the paper reports of an association: pairs, and distinct tracks, releases, artists or labels.
+/// The paper's numbers for an association: pairs, and distinct tracks, releases, artists or labels.
 fn paper(association: Association) -> (&'static str, &'static str) {
     match association {
         Association::Track => ("3.3 M", "3.3 M"),
@@ -27,13 +27,13 @@ pub struct Stats {
     pub tracks: [u64; 3],
     /// Distinct releases, artists and labels.
     pub distinct: [u64; 3],
-    /// Releases a track on average.
+    /// Mean number of releases per track.
     pub releases_per_track: f64,
     /// Share of the tracks that are on more than one release.
     pub on_several: f64,
-    /// Tracks without a known artist, which no artist or label pair can have.
+    /// Tracks without a known artist, which cannot be in an artist or label pair.
     pub without_artist: u64,
-    /// Tracks without a label, which no label pair can have.
+    /// Tracks without a label, which cannot be in a label pair.
     pub without_label: u64,
     /// The rows of Table 1.
     pub rows: Vec<Row>,
@@ -46,37 +46,38 @@ pub struct Row {
     pub association: Association,
     /// Tracks that can be in a pair.
     pub eligible: u64,
-    /// Pairs in training, validation and test; `None` where they have not been drawn.
+    /// Pairs in training, validation and test; `None` if they have not been drawn.
     pub pairs: [Option<u64>; 3],
     /// Distinct tracks, releases, artists or labels in those pairs, over all parts.
     pub diversity: u64,
 }
 
-/// Counts what is in `folder`: the table `split` and whatever tables of pairs there are.
+/// Counts the data set in `folder`: the table of `split` and the tables of pairs that exist.
 ///
 /// # Errors
 /// If a table cannot be read.
 pub fn stats(folder: &Path) -> Result<Stats> {
     let split = Split::read(folder, None)?;
-    let sleeves = &split.sleeves;
-    let count = sleeves.tracks();
+    let metadata = &split.metadata;
+    let count = metadata.tracks();
     let empty = |links: &Links| (0..count as u32).filter(|&track| links.of(track).is_empty()).count() as u64;
     let mut stats = Stats {
-        distinct: [&sleeves.releases, &sleeves.artists, &sleeves.labels].map(|links| links.distinct() as u64),
-        releases_per_track: sleeves.releases.values().len() as f64 / count.max(1) as f64,
-        on_several: (0..count as u32).filter(|&track| sleeves.releases.of(track).len() > 1).count() as f64
+        distinct: [&metadata.releases, &metadata.artists, &metadata.labels]
+            .map(|links| links.distinct() as u64),
+        releases_per_track: metadata.releases.values().len() as f64 / count.max(1) as f64,
+        on_several: (0..count as u32).filter(|&track| metadata.releases.of(track).len() > 1).count() as f64
             / count.max(1) as f64,
-        without_artist: empty(&sleeves.artists),
-        without_label: empty(&sleeves.labels),
+        without_artist: empty(&metadata.artists),
+        without_label: empty(&metadata.labels),
         ..Stats::default()
     };
     split.parts.iter().for_each(|&part| stats.tracks[part as usize] += 1);
     for association in Association::ALL {
         let links = match association {
             Association::Track => None,
-            Association::Release => Some(&sleeves.releases),
-            Association::Artist => Some(&sleeves.artists),
-            Association::Label => Some(&sleeves.labels),
+            Association::Release => Some(&metadata.releases),
+            Association::Artist => Some(&metadata.artists),
+            Association::Label => Some(&metadata.labels),
         };
         let mut seen = vec![false; links.map_or(count, Links::distinct)];
         let mut pairs = [None; 3];
@@ -103,7 +104,8 @@ pub fn stats(folder: &Path) -> Result<Stats> {
             }
             pairs[part as usize] = Some(number);
         }
-        let eligible = (0..count as u32).filter(|&track| association.eligible(sleeves, track)).count() as u64;
+        let eligible =
+            (0..count as u32).filter(|&track| association.eligible(metadata, track)).count() as u64;
         let diversity = seen.into_iter().filter(|&seen| seen).count() as u64;
         stats.rows.push(Row { association, eligible, pairs, diversity });
     }

@@ -1,4 +1,4 @@
-//! One way to spread work over threads: rayon, with as many threads as the user has asked for.
+//! Work on several threads: rayon, with the number of threads that the user chose.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -7,24 +7,25 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::{Error, Result};
 
-/// A pool of so many threads.
+/// A pool with `threads` threads.
 ///
 /// # Errors
-/// If the system has no room for them.
+/// If the system cannot start them.
 pub fn pool(threads: usize) -> Result<ThreadPool> {
     let pool = ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
-    pool.map_err(|error| Error::InvalidArgument(format!("{threads} threads cannot be had: {error}")))
+    pool.map_err(|error| Error::InvalidArgument(format!("cannot start {threads} threads: {error}")))
 }
 
-/// Does `work` on the items `0..count`, as many at a time as there are threads, until `stop` is set: it is told the item
-/// and the thread, from 0. `take` gets each result on the caller's own thread, as soon as it is there. Returns whether
-/// everything was done.
+/// Calls `work` with each item of `0..count` and the number of the thread, from 0, on all threads of the pool, until
+/// `stop` is set. `take` gets each result on the caller's thread as soon as it is ready. Returns whether everything was
+/// done.
 ///
-/// A thread takes the next item when it has done one. Rayon's own division would let a thread that waits inside an item
-/// (for the pool of an inference engine, say) begin another one meanwhile, and wait for ever for a lock that it holds.
+/// A thread takes the next item only when it has finished one. Rayon's own scheduling could start another item on a
+/// thread that waits inside an item (for the pool of an inference engine, say), which can deadlock on a lock that the
+/// thread holds.
 ///
 /// # Errors
-/// If the threads cannot be had, and the first error of `take`, after which no item is begun.
+/// If the threads cannot be started, and the first error of `take`, after which no item is started.
 pub fn spread<T: Send>(
     count: usize,
     threads: usize,
@@ -44,7 +45,7 @@ pub fn spread<T: Send>(
                 if item >= count {
                     break;
                 }
-                // Nobody listens after an error.
+                // Sending fails after an error, when the receiver is dropped.
                 let _ = send.send((item, work(item, thread.index())));
             }
         });
@@ -98,7 +99,7 @@ mod tests {
         assert!(!stopped.unwrap());
     }
 
-    /// One lock for all items, held while another pool works: with rayon's own division this never ended.
+    /// One lock for all items, held while another pool works: with rayon's own scheduling this deadlocked.
     #[test]
     fn an_item_that_waits_for_another_pool_is_left_alone() {
         let (lock, other) = (Mutex::new(0u64), pool(2).unwrap());

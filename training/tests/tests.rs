@@ -1,5 +1,5 @@
-//! Everything that needs no libtorch, from the dump and a collection of files to models that have been measured. One
-//! program with a folder for each part, for each program more is linked once more.
+//! All tests that need no libtorch, from the dump and a collection of files to models and their evaluation. They are
+//! one program with a folder for each part, because every further program must be linked.
 
 mod evaluation {
     mod map;

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the benchmark programs of `benches/`, built for speed, beside their peers.
+//! `cargo xtask bench`: the benchmark programs of `benches/`, built in release mode, compared with their peers.
 
 use anyhow::{Result, bail};
 
@@ -6,7 +6,7 @@ use crate::needs::Peer;
 use crate::run::{cargo, checked, repository};
 use crate::{essentia, libtorch, needs, peers};
 
-/// Runs the named benchmark with the remaining arguments, or lists what there is.
+/// Runs the named benchmark with the remaining arguments, or lists all.
 pub fn run(arguments: &[String]) -> Result<()> {
     let known = names()?;
     let Some((name, rest)) = arguments.split_first() else {
@@ -14,14 +14,14 @@ pub fn run(arguments: &[String]) -> Result<()> {
         return Ok(());
     };
     let name = &name.replace('_', "-");
-    // As cargo's users are used to set options apart.
+    // Users of cargo expect that `--` separates options.
     let rest = if rest.first().is_some_and(|first| first == "--") { &rest[1..] } else { rest };
     if !known.contains(name) {
         bail!("unknown benchmark `{name}`; known: {}", known.join(", "));
     }
     if name == "train" {
         libtorch::prepare()?;
-        // The peer: PyTorch itself, with all of CUDA's libraries, so that only who asks for it gets it.
+        // The peer is PyTorch with all of CUDA's libraries: fetched for this benchmark only.
         peers::environment(
             "bench-torch",
             &repository().join("training/benches/peers/requirements-torch.txt"),
@@ -39,22 +39,22 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let path = needs::ensure(&[Peer::Programs, Peer::Python])?;
     let mut command_environment = None;
     if name == "effnet" {
-        // Its peers are large, so only who asks for them gets them.
+        // Its peers are large: fetched for this benchmark only.
         peers::environment("bench-peers", &repository().join("benches/peers/requirements.txt"))?;
     }
     if name == "essentia" {
         needs::ensure(&[Peer::EssentiaLibrary, Peer::EssentiaTensorflow, Peer::Keras])?;
-        // Built without other packages' features: what a host would have.
+        // Built without other packages' features, as for a host application.
         checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve-capi", "--lib"]))?;
         command_environment = Some(("PYTHONPATH", essentia::package()?));
         essentia::host(&path)?;
     }
     if name == "cuda" {
-        // Beside the benchmark, where it is found.
+        // In the benchmark's folder, where the library searches for it.
         libtorch::prepare()?;
         checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve-torch"]))?;
     }
-    // Some benchmarks run the command-line tools; this one Python.
+    // Some benchmarks run command-line tools; this one runs Python.
     if name != "essentia" {
         checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve-cli"]))?;
     }
@@ -63,7 +63,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     checked(command.args(rest).env("PATH", path).envs(command_environment))
 }
 
-/// The benchmarks of the training crate, which stand beside what they measure, and their programs.
+/// The benchmarks that are in the training crate, and their programs.
 const TRAINING: [(&str, &[&str]); 4] = [
     ("discogs", &["discogs"]),
     ("training-data", &["discogs", "training_data"]),

@@ -1,5 +1,5 @@
-//! The corpus that the published models have learnt from and are measured on, from packages to folds; and their
-//! measurement, beside what `models/results` says.
+//! Prepares the corpus on which the published models are trained and evaluated, from packages to folds; and evaluates
+//! the models and compares with `models/results`.
 
 use std::path::{Path, PathBuf};
 
@@ -8,15 +8,15 @@ use serde_json::Value;
 
 use crate::run::{cargo, checked, repository, target};
 
-/// Folds of the cross-validation. The published models have learnt from the others than the first.
+/// Folds of the cross-validation. The published models are trained on all but the first.
 const FOLDS: usize = 3;
-/// What figures may differ by on a machine that adds up in another order: a tenth of a percent.
+/// Tolerance for figures of a machine that adds in another order: a tenth of a percent.
 const TOLERANCE: f64 = 1e-3;
-/// What models are compared with.
+/// The models that others are compared with.
 const BASELINES: [&str; 3] = ["mel-statistics", "random:0", "msd-musicnn-1"];
 
 /// Makes everything under `target/corpus-extended` that training and evaluation need: recordings, tables, features and
-/// folds. What is there is used again; returns the folder.
+/// folds. Existing files are reused. Returns the folder.
 pub fn prepare() -> Result<PathBuf> {
     checked(cargo().args(["build", "--release", "--package", "sleeve-training"]))?;
     let corpus = target().join("corpus-extended");
@@ -39,7 +39,7 @@ pub fn prepare() -> Result<PathBuf> {
     Ok(corpus)
 }
 
-/// Measures published models on the held-out tracks of the first fold, and compares with `models/results`.
+/// Evaluates published models on the held-out tracks of the first fold, and compares with `models/results`.
 pub fn evaluate(names: &[String]) -> Result<()> {
     let models = repository().join("models");
     let expected = models.join("results/retrieval/debian");
@@ -50,7 +50,7 @@ pub fn evaluate(names: &[String]) -> Result<()> {
         names.iter().map(String::as_str).collect()
     };
     if let Some(name) = names.iter().find(|name| !known.iter().any(|known| known == **name)) {
-        bail!("{name} is none of the models with results: {}", known.join(", "));
+        bail!("{name} is not one of the models with results: {}", known.join(", "));
     }
     let corpus = prepare()?;
     let at = |name: &str| corpus.join(name).display().to_string();
@@ -76,17 +76,17 @@ pub fn evaluate(names: &[String]) -> Result<()> {
                 None => f64::INFINITY,
             })
             .fold(0.0, f64::max);
-        let verdict = if most <= TOLERANCE { "the figures of" } else { "NOT the figures of" };
-        println!("{name}: {verdict} models/results, to {most:.1e}");
+        let verdict = if most <= TOLERANCE { "agrees with" } else { "DIFFERS from" };
+        println!("{name}: {verdict} models/results (largest difference {most:.1e})");
         wrong += usize::from(most > TOLERANCE);
     }
     if wrong > 0 {
-        bail!("{wrong} of the models have other figures here");
+        bail!("{wrong} of the models differ from models/results");
     }
     Ok(())
 }
 
-/// The models that have both a file and results.
+/// The models that have a file and results.
 fn published(results: &Path) -> Result<Vec<String>> {
     let entries = std::fs::read_dir(results).with_context(|| format!("cannot read {}", results.display()))?;
     let mut names = Vec::new();
@@ -103,19 +103,19 @@ fn published(results: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The figures of a file of results, without their intervals.
+/// The figures in a file of results, without their intervals.
 fn figures(path: &Path) -> Result<Vec<(String, f64)>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let results: Value = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
     let metrics =
-        results["metrics"].as_object().with_context(|| format!("{} holds no metrics", path.display()))?;
-    // Altered copies are not made here.
+        results["metrics"].as_object().with_context(|| format!("{} has no metrics", path.display()))?;
+    // The figures for altered copies are not computed here.
     let own = metrics.iter().filter(|(key, _)| !key.starts_with("altered"));
     own.map(|(key, figure)| Ok((key.clone(), figure["value"].as_f64().context("a figure without a value")?)))
         .collect()
 }
 
-/// Runs `sleeve-train`, and says so.
+/// Prints a command of `sleeve-train` and runs it.
 fn train(arguments: &[&str]) -> Result<()> {
     println!("\n$ sleeve-train {}", arguments.join(" "));
     let program = target().join("release/sleeve-train");

@@ -1,4 +1,4 @@
-//! `cargo xtask coverage`: which lines the tests reach, by cargo-llvm-cov.
+//! `cargo xtask coverage`: which lines the tests reach, measured by cargo-llvm-cov.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,11 +8,11 @@ use anyhow::{Context, Result};
 use crate::run::{checked, output, repository};
 use crate::{debian, tools};
 
-/// What is measured unless packages are named: all but what needs libtorch.
+/// What is measured by default: all that does not need libtorch.
 const WORKSPACE: [&str; 3] = ["--workspace", "--exclude", "sleeve-torch"];
 
-/// Runs the tests with counters in them and prints a table. The arguments go to `cargo llvm-cov`:
-/// packages, `--html`, and after `--` names of tests. Nothing is fetched for the tests: what lacks a peer is skipped.
+/// Runs the instrumented tests and prints a table. The arguments go to `cargo llvm-cov`: packages, `--html`, and names
+/// of tests after `--`. No peers are fetched: tests without their peer are skipped.
 pub fn run(arguments: &[String]) -> Result<()> {
     let program = tools::program("cargo-llvm-cov").context("cargo-llvm-cov cannot be fetched")?;
     let mut coverage = Command::new(program);
@@ -29,7 +29,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     checked(&mut coverage)
 }
 
-/// Whether the options before `--` say which packages are meant.
+/// Whether the options before `--` select packages.
 fn chooses_packages(arguments: &[String]) -> bool {
     let names = ["-p", "--package", "--workspace", "--all", "--manifest-path"];
     arguments.iter().take_while(|argument| *argument != "--").any(|argument| {
@@ -37,8 +37,8 @@ fn chooses_packages(arguments: &[String]) -> bool {
     })
 }
 
-/// The folder of LLVM's programs that read the counters; none where cargo-llvm-cov finds them by itself: rustup's
-/// component, or what `LLVM_COV` and `LLVM_PROFDATA` name.
+/// The folder of the LLVM programs that read the counters. `None` if cargo-llvm-cov finds them by itself: rustup's
+/// component, or `LLVM_COV` and `LLVM_PROFDATA`.
 fn llvm() -> Result<Option<PathBuf>> {
     if std::env::var_os("LLVM_COV").is_some() && std::env::var_os("LLVM_PROFDATA").is_some() {
         return Ok(None);
@@ -50,6 +50,6 @@ fn llvm() -> Result<Option<PathBuf>> {
     }
     // The counters' format has been the same since LLVM 19; rustc's own LLVM is newer.
     debian::programs("llvm", &["llvm-19"]).map(Some).context(
-        "what reads the counters is missing: `rustup component add llvm-tools`, or Debian's package llvm-19",
+        "LLVM's programs for the counters are missing: `rustup component add llvm-tools`, or Debian's package llvm-19",
     )
 }

@@ -1,4 +1,4 @@
-//! Debian packages unpacked under `target/`, without root: nothing on the machine changes.
+//! Debian packages, unpacked under `target/` without root: nothing is installed on the machine.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::run::{checked, have, output, target};
 
-/// Unpacks the packages and whatever they need that the machine lacks; returns a folder of programs for
-/// the PATH. What is already there is used again.
+/// Unpacks the packages and their dependencies that the machine lacks. Returns a folder of programs for the PATH.
+/// Existing files are reused.
 pub fn fetch(packages: &[&str]) -> Result<PathBuf> {
     let wanted: BTreeSet<&str> = packages.iter().copied().collect();
     programs("debian", &wanted.into_iter().collect::<Vec<_>>())
@@ -26,7 +26,7 @@ pub fn programs(name: &str, wanted: &[&str]) -> Result<PathBuf> {
         return Ok(programs);
     }
     if !have("apt-get") || !have("dpkg") {
-        bail!("apt-get and dpkg are not here");
+        bail!("apt-get and dpkg are not on the path");
     }
     println!("Debian packages {} -> target/{name}", wanted.join(" "));
     let root = download(&home, wanted)?;
@@ -35,8 +35,8 @@ pub fn programs(name: &str, wanted: &[&str]) -> Result<PathBuf> {
     Ok(programs)
 }
 
-/// Unpacks packages to compile and link with, and what they need that the machine lacks, under `target/<name>`;
-/// returns the folder that stands for `/` there. Their files for pkg-config say where they are.
+/// Unpacks packages to compile and link with, and their dependencies that the machine lacks, under `target/<name>`.
+/// Returns the folder that corresponds to `/`. Their pkg-config files have its path.
 pub fn development(name: &str, packages: &[&str]) -> Result<PathBuf> {
     let home = target().join(name);
     let (root, stamp) = (home.join("root"), home.join("unpacked.txt"));
@@ -44,7 +44,7 @@ pub fn development(name: &str, packages: &[&str]) -> Result<PathBuf> {
         return Ok(root);
     }
     if !have("apt-get") || !have("dpkg") {
-        bail!("apt-get and dpkg are not here");
+        bail!("apt-get and dpkg are not on the path");
     }
     println!("Debian packages {} -> target/{name}", packages.join(" "));
     let root = download(&home, packages)?;
@@ -57,7 +57,7 @@ pub fn development(name: &str, packages: &[&str]) -> Result<PathBuf> {
             fs::write(path, moved)?;
         }
     }
-    // A library that the machine has already was not unpacked; the link to it leads there.
+    // A library that the machine already has was not unpacked; the link points to the machine's.
     for entry in fs::read_dir(&libraries)? {
         let link = entry?.path();
         if let Ok(to) = fs::read_link(&link)
@@ -72,12 +72,12 @@ pub fn development(name: &str, packages: &[&str]) -> Result<PathBuf> {
     Ok(root)
 }
 
-/// The folder of the machine's own libraries under a root.
+/// The folder of the libraries of this machine's architecture under a root.
 pub fn libraries(root: &Path) -> PathBuf {
     root.join(format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH))
 }
 
-/// Unpacks the packages and whatever they need that the machine lacks under `home`; returns where.
+/// Unpacks the packages and their dependencies that the machine lacks under `home`. Returns the folder.
 fn download(home: &Path, packages: &[&str]) -> Result<PathBuf> {
     let root = home.join("root");
     let archives = home.join("archives");
@@ -102,7 +102,7 @@ fn download(home: &Path, packages: &[&str]) -> Result<PathBuf> {
     Ok(root)
 }
 
-/// An apt-get that keeps its lists and caches under `home`, so that it needs no rights.
+/// An apt-get with its lists and caches under `home`, so that it does not need root.
 fn apt(home: &Path) -> Command {
     let mut command = Command::new("apt-get");
     command.args(["-qq", "-y", "-o", "Debug::NoLocking=1"]);
@@ -112,7 +112,7 @@ fn apt(home: &Path) -> Command {
     command
 }
 
-/// Each program gets a script of its name that sets the library path first.
+/// Writes a script for each program, with its name, that sets the library path first.
 fn wrap_programs(root: &Path, programs: &Path) -> Result<()> {
     fs::create_dir_all(programs)?;
     let mut libraries = Vec::new();
@@ -120,7 +120,7 @@ fn wrap_programs(root: &Path, programs: &Path) -> Result<()> {
         library_folders(&root.join(folder), 0, &mut libraries)?;
     }
     let libraries: Vec<String> = libraries.iter().map(|folder| folder.display().to_string()).collect();
-    for entry in fs::read_dir(root.join("usr/bin")).context("the packages hold no program")? {
+    for entry in fs::read_dir(root.join("usr/bin")).context("the packages have no program")? {
         let entry = entry?;
         let script = format!(
             "#!/bin/sh\nLD_LIBRARY_PATH=\"{}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\" exec \"{}\" \"$@\"\n",
@@ -134,7 +134,7 @@ fn wrap_programs(root: &Path, programs: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Every folder that holds shared libraries, `/usr/lib/<machine>` and its plain subfolders.
+/// All folders with shared libraries: `/usr/lib/<machine>` and its subfolders.
 fn library_folders(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     let mut holds_libraries = false;

@@ -1,4 +1,4 @@
-//! The dependencies: their licences, what must not be among them, and where they come from (`deny.toml`).
+//! Checks the dependencies: licences, bans and sources (`deny.toml`).
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::run::{checked, repository};
 use crate::tools;
 
-/// Runs `cargo deny check bans licenses sources`; where cargo-deny cannot be fetched, it says so.
+/// Runs `cargo deny check bans licenses sources`. Prints a warning if cargo-deny cannot be fetched.
 pub fn check() -> Result<()> {
     match tools::program_or_skip("cargo-deny")? {
         Some(program) => deny(&program, &["bans", "licenses", "sources"].map(str::to_owned)),
@@ -16,7 +16,7 @@ pub fn check() -> Result<()> {
     }
 }
 
-/// Runs `cargo deny check` with the names of checks; without any, those of the suite.
+/// Runs `cargo deny check` with the given checks; without any, those of the suite.
 pub fn run(checks: &[String]) -> Result<()> {
     if checks.is_empty() { check() } else { deny(&tools::program("cargo-deny")?, checks) }
 }
@@ -24,5 +24,5 @@ pub fn run(checks: &[String]) -> Result<()> {
 fn deny(program: &Path, checks: &[String]) -> Result<()> {
     let mut deny = Command::new(program);
     deny.current_dir(repository()).args(["--locked", "--log-level", "error", "check"]);
-    checked(deny.args(checks)).context("deny.toml says what dependencies may be")
+    checked(deny.args(checks)).context("deny.toml has the rules for dependencies")
 }

@@ -1,7 +1,7 @@
-//! A C++ Essentia to build and test the plugin against, and the wheel that brings TensorFlow.
+//! Builds the C++ Essentia that the plugin is built and tested with, and fetches its wheel with TensorFlow.
 //!
-//! PyPI's source package of `essentia` holds the library without Python around it. It is built with the few algorithms
-//! that the tests use, into `target/essentia/prefix`.
+//! The source package of `essentia` on PyPI contains the C++ library. It is built with only the algorithms that the
+//! tests use, into `target/essentia/prefix`.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,15 +13,15 @@ use anyhow::{Result, bail};
 use crate::run::{checked, have, output, repository, target};
 use crate::{debian, peers};
 
-/// The newest version that PyPI has the source of, and what that source hashes to.
+/// The newest version with a source package on PyPI, and the hash of that package.
 const VERSION: &str = "2.1b6.dev234";
 const SHA256: &str = "3c18d91e21d7bf29aece4f79a4fa25490fd155ce6a8e184c08c50183c6f25a29";
 
-/// What fetches and unpacks it: the package's metadata gives another version than its name, which only pip's old
-/// resolver lets pass.
+/// The tools that fetch and unpack it. The version in the package's metadata is not that of its name, which only pip's
+/// old resolver accepts.
 const TOOLS: [&str; 3] = ["pip==24.0", "setuptools==69.5.1", "wheel==0.45.1"];
 
-/// Debian's packages that it is built with, and their names in pkg-config.
+/// The Debian packages that it is built with, and their names in pkg-config.
 const LIBRARIES: [(&str, &str); 4] = [
     ("libeigen3-dev", "eigen3"),
     ("libfftw3-dev", "fftw3f"),
@@ -29,12 +29,12 @@ const LIBRARIES: [(&str, &str); 4] = [
     ("libyaml-dev", "yaml-0.1"),
 ];
 
-/// The algorithms that are compiled: Essentia's own front end with what it is made of, and what writes results.
+/// The algorithms that are compiled: Essentia's front end and its parts, and those that write results.
 const ALGORITHMS: &str = "FrameCutter,NoiseAdder,Windowing,Spectrum,FFT,FFTW,FFTWComplex,IFFTW,Magnitude,MelBands,\
                           TriangularBands,UnaryOperator,TensorflowInputMusiCNN,PoolAggregator,SingleGaussian,Covariance,\
                           YamlOutput";
 
-/// What pkg-config says of it; Essentia's own template is not in the package. Hosts need Eigen's headers too.
+/// Its pkg-config file, because the package lacks Essentia's own template. Hosts also need Eigen's headers.
 fn pkg_config(eigen: &str) -> String {
     format!(
         "prefix=@PREFIX@\nlibdir=${{prefix}}/lib\nincludedir=${{prefix}}/include\n\nName: essentia\n\
@@ -50,8 +50,8 @@ pub fn tensorflow() -> Result<()> {
     peers::environment("essentia-tensorflow", &requirements).map(drop)
 }
 
-/// Our Python package with the plugin in it, of the library as it was built for release, beside no Essentia: for any
-/// environment's PYTHONPATH. Returns that folder.
+/// Builds our Python package with the plugin and the library's release build, without Essentia, for the PYTHONPATH of
+/// any environment. Returns its folder.
 pub fn package() -> Result<PathBuf> {
     let folder = target().join("essentia-bench/package");
     let (source, package) = (repository().join("bindings/essentia/python"), folder.join("sleeve_essentia"));
@@ -71,8 +71,8 @@ pub fn package() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// The C++ host of the benchmark, of the library as it was built for release: `target/essentia-bench/host/once`.
-/// `path` is the PATH with CMake on it.
+/// Builds the C++ host of the benchmark with the library's release build: `target/essentia-bench/host/once`. `path` is
+/// a PATH with CMake.
 pub fn host(path: &OsStr) -> Result<()> {
     let (home, release) = (target().join("essentia-bench"), target().join("release"));
     let library = home.join("lib");
@@ -94,7 +94,7 @@ pub fn host(path: &OsStr) -> Result<()> {
     Ok(())
 }
 
-/// The C++ library, built once, in `target/essentia/prefix`.
+/// Builds the C++ library, once, in `target/essentia/prefix`.
 pub fn library() -> Result<()> {
     let home = target().join("essentia");
     let stamp = home.join("built.txt");
@@ -130,14 +130,14 @@ pub fn library() -> Result<()> {
     Ok(fs::write(stamp, wanted)?)
 }
 
-/// The Python of a virtual environment that holds the tools.
+/// The Python of a virtual environment with the tools.
 fn tools(home: &Path) -> Result<PathBuf> {
     let requirements = home.join("tools.txt");
     fs::write(&requirements, TOOLS.join("\n"))?;
     peers::environment("essentia/tools", &requirements)
 }
 
-/// Downloads the source package, checks its hash, and unpacks it; returns its folder.
+/// Downloads the source package, checks its hash and unpacks it. Returns its folder.
 fn fetch(home: &Path, python: &Path) -> Result<PathBuf> {
     let package = format!("essentia=={VERSION}");
     let mut pip = Command::new(python);
@@ -154,16 +154,16 @@ fn fetch(home: &Path, python: &Path) -> Result<PathBuf> {
     let archive = home.join(format!("essentia-{VERSION}.tar.gz"));
     let hash = output(Command::new("sha256sum").arg(&archive))?;
     if !hash.starts_with(SHA256) {
-        bail!("{} is not the package that this was written for", archive.display());
+        bail!("{} has another hash than expected", archive.display());
     }
     checked(Command::new(python).current_dir(home).args(["-m", "tarfile", "-e"]).arg(&archive))?;
     fs::remove_file(archive)?;
     Ok(home.join(format!("essentia-{VERSION}")))
 }
 
-/// Where Essentia's own dependencies are: on the machine, or Debian's packages unpacked.
+/// Where Essentia's dependencies are: on the machine, or in unpacked Debian packages.
 struct Libraries {
-    /// The folder that stands for `/`.
+    /// The folder that corresponds to `/`; `None` for the machine's own.
     root: Option<PathBuf>,
 }
 
@@ -179,7 +179,7 @@ impl Libraries {
         Ok(Libraries { root: Some(root) })
     }
 
-    /// Lets a build find them, and what is built find them at run time.
+    /// Lets a build find them, and its result find them at run time.
     fn set(&self, command: &mut Command) {
         let Some(root) = &self.root else { return };
         let folder = debian::libraries(root);

@@ -8,7 +8,7 @@ use cbindgen::{Builder, Config, DocumentationStyle, Language, Style};
 
 use crate::run::repository;
 
-/// The files of `bindings/c/src/` and their sections in the header, in the order in which a reader needs them.
+/// The files of `bindings/c/src/` and the titles of their sections in the header, in the order of the header.
 const SECTIONS: [(&str, &str); 12] = [
     ("version", "Versions"),
     ("status", "Statuses"),
@@ -24,7 +24,7 @@ const SECTIONS: [(&str, &str); 12] = [
     ("mel", "Mel-spectrogram alone"),
 ];
 
-/// Writes the header, or with `--check` fails if the committed one is not what would be written.
+/// Writes the header, or with `--check` fails if the committed one differs.
 pub fn run(arguments: &[String]) -> Result<()> {
     let path = path();
     match arguments {

@@ -1,5 +1,4 @@
-//! libtorch for the CPU, taken from PyTorch's own wheels: the smallest set of files that the crates of this
-//! workspace compile and run with.
+//! libtorch for the CPU, from PyTorch's wheels: only the files that the crates of this workspace need.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,19 +8,19 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::run::{checked, have, output, target, tests_may_skip};
 
-/// The version that tch is made for, and the wheels that its libraries come in.
+/// The version that tch requires, and the wheels that contain its libraries.
 const VERSION: &str = "2.11.0";
 const WHEELS: [&str; 3] = ["torch==2.11.0", "nvidia-cuda-cupti==13.0.85", "nvidia-cuda-runtime==13.0.96"];
 
-/// The platforms that the wheels are labelled with.
+/// The platform tags of the wheels.
 const PLATFORMS: [&str; 4] = ["manylinux_2_28", "manylinux_2_25", "manylinux_2_17", "manylinux2014"];
 
-/// The libraries that are kept. PyTorch's wheel is one for CPU and CUDA; of CUDA only what libtorch_cpu itself
-/// is linked with stays. Without libtorch_cuda nothing that is built here needs CUDA to start.
+/// The libraries that are kept. PyTorch's wheel is for CPU and CUDA; only those CUDA libraries are kept that
+/// libtorch_cpu itself is linked with. Without libtorch_cuda, programs built here start without CUDA.
 const LIBRARIES: [&str; 5] =
     ["libc10.so", "libtorch_cpu.so", "libgomp.so.1", "libcupti.so.13", "libcudart.so.13"];
 
-/// Unpacks headers and the libraries asked for out of all wheels of a folder.
+/// Unpacks headers and the given libraries from all wheels in a folder.
 const UNPACK: &str = r#"
 import os, shutil, sys, zipfile
 
@@ -46,7 +45,7 @@ if missing:
     sys.exit("the wheels lack " + ", ".join(missing))
 "#;
 
-/// Makes libtorch be where `LIBTORCH` says; returns that folder. What is there is used again.
+/// Returns the folder of libtorch: `LIBTORCH`, or `target/libtorch`, to which it is fetched unless it is there.
 pub fn prepare() -> Result<PathBuf> {
     let ours = target().join("libtorch");
     let wanted = std::env::var_os("LIBTORCH").map_or_else(|| ours.clone(), PathBuf::from);
@@ -54,10 +53,10 @@ pub fn prepare() -> Result<PathBuf> {
         return Ok(wanted);
     }
     if wanted != ours {
-        bail!("LIBTORCH is {}, which holds no libtorch; unset it to have one fetched", wanted.display());
+        bail!("LIBTORCH is {}, which contains no libtorch; unset it to fetch one", wanted.display());
     }
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        bail!("libtorch is fetched for Linux on x86-64 alone; set LIBTORCH to a copy of version {VERSION}");
+        bail!("libtorch is fetched for Linux on x86-64 only; set LIBTORCH to a copy of version {VERSION}");
     }
     fetch(&ours).with_context(|| {
         format!(
@@ -68,20 +67,20 @@ pub fn prepare() -> Result<PathBuf> {
     Ok(ours)
 }
 
-/// The features that need libtorch, of packages that are built without it too.
+/// The features that need libtorch, of packages that can be built without it.
 pub const FEATURES: &str = "sleeve-training/torch";
-/// The package that is nothing without.
+/// The package that always needs libtorch.
 pub const PACKAGE: &str = "sleeve-torch";
 
-/// Cargo's arguments for the whole workspace: with everything that needs libtorch, and without. The program's tests read
-/// Parquet either way.
+/// Cargo's arguments for the whole workspace, with and without what needs libtorch. Both have Parquet, which the
+/// program's tests read.
 pub const WITH: [&str; 3] = ["--workspace", "--features", "sleeve-training/torch,sleeve-cli/parquet"];
 pub const WITHOUT: [&str; 5] = ["--workspace", "--exclude", PACKAGE, "--features", PARQUET];
-/// The feature of the program that its tests want.
+/// The feature of the program that its tests need.
 pub const PARQUET: &str = "sleeve-cli/parquet";
 
-/// Prepares libtorch; says whether it is there. That it cannot be had is said aloud on a user's machine, and an error
-/// under SLEEVE_TEST_ALL.
+/// Prepares libtorch and returns whether it is available. If not, this prints a warning; with SLEEVE_TEST_ALL it is an
+/// error.
 pub fn available() -> Result<bool> {
     let compiler =
         if have("c++") || have("g++") { Ok(()) } else { Err(anyhow!("there is no C++ compiler (g++)")) };
@@ -89,7 +88,7 @@ pub fn available() -> Result<bool> {
         Ok(_) => Ok(true),
         Err(error) if tests_may_skip() => {
             eprintln!("warning: {error:#}");
-            eprintln!("         what is built with libtorch is neither compiled nor tested");
+            eprintln!("         what needs libtorch is neither compiled nor tested");
             Ok(false)
         }
         Err(error) => Err(error),
@@ -100,7 +99,7 @@ fn is_complete(folder: &Path) -> bool {
     folder.join("lib/libtorch_cpu.so").is_file() && folder.join("include/torch").is_dir()
 }
 
-/// Downloads the wheels and lays out `folder`, which appears only when it is whole.
+/// Downloads the wheels and creates `folder`, which appears only when it is complete.
 fn fetch(folder: &Path) -> Result<()> {
     println!("libtorch {VERSION} for the CPU, 545 MB of wheels -> target/libtorch");
     let work = target().join("libtorch.partial");
@@ -110,14 +109,14 @@ fn fetch(folder: &Path) -> Result<()> {
     let python = python_with_pip()?;
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]);
-    // Named outright, so that any Python can fetch them.
+    // Explicit, so that any Python version can fetch them.
     pip.args(["--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", "3.11"]);
     for platform in PLATFORMS {
         pip.arg("--platform").arg(format!("{platform}_x86_64"));
     }
     checked(pip.arg("--dest").arg(&wheels).args(WHEELS))?;
     checked(Command::new(&python).args(["-c", UNPACK]).arg(&wheels).arg(&out).args(LIBRARIES))?;
-    // The real libtorch.so does nothing but pull in libtorch_cuda.
+    // The original libtorch.so only links to libtorch_cuda.
     fs::write(out.join("lib/libtorch.so"), "INPUT(-ltorch_cpu)\n")?;
     fs::write(out.join("build-version"), VERSION)?;
     let _ = fs::remove_dir_all(folder);
@@ -126,7 +125,7 @@ fn fetch(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A Python whose pip works: the system's, or a virtual environment's.
+/// A Python with a working pip: the system's, or that of a virtual environment.
 fn python_with_pip() -> Result<PathBuf> {
     if !have("python3") {
         bail!("python3 is not on the path");

@@ -1,4 +1,4 @@
-//! `cargo xtask`: everything about this repository that is not compiling it.
+//! `cargo xtask`: this repository's commands other than those of cargo.
 
 mod bench;
 mod corpus;
@@ -21,16 +21,16 @@ const HELP: &str = "\
 cargo xtask <command>
 
   test [--quick | --all] [FILTER...]
-                      format, lints, documentation and every test beside its peers; see test --help
-  bench [NAME [...]]  benchmarks beside the peers, in the same run; without a name, lists them
+                      format, lints, documentation and all tests with their peers; see test --help
+  bench [NAME [...]]  benchmarks, compared with the peers in the same run; without a name, lists them
   coverage [OPTION...]
-                      which lines the tests reach; options of cargo llvm-cov (-p sleeve, --html)
-  deny [CHECK...]     cargo deny check: bans, licenses and sources, or what is named (advisories), by deny.toml
-  workflows           the files in .github/, by check-jsonschema and zizmor
-  corpus              fetches Debian's free music (9 GB) into target/corpus-extended and makes what models learn from
-  evaluate [MODEL...] measures published models on the held-out part of it, and compares with models/results
-  libtorch            fetches libtorch for the CPU into target/libtorch, which whatever links it is built with
-  peers               only fetches what the tests and benchmarks need
+                      which lines the tests reach; takes the options of cargo llvm-cov (-p sleeve, --html)
+  deny [CHECK...]     cargo deny check with deny.toml: bans, licenses and sources, or the given checks (advisories)
+  workflows           checks the files in .github/ with check-jsonschema and zizmor
+  corpus              fetches Debian's free music (9 GB) into target/corpus-extended and prepares it for training
+  evaluate [MODEL...] evaluates published models on its held-out part, and compares with models/results
+  libtorch            fetches libtorch for the CPU into target/libtorch, to build what links it
+  peers               fetches what the tests and benchmarks need
   header [--check]    writes include/sleeve/sleeve.h from bindings/c/src/
   help                this text
 ";

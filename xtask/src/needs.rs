@@ -1,4 +1,4 @@
-//! Which tests are run beside which peers, and how each peer comes here.
+//! Which tests need which peers, and how each peer is prepared.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -10,20 +10,20 @@ use anyhow::{Result, bail};
 use crate::run::tests_may_skip;
 use crate::{essentia, peers};
 
-/// What tests are run beside.
+/// A peer, or another thing that tests need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
-    /// libtorch and the packages that are built with it.
+    /// libtorch, and the packages built with it.
     Libtorch,
     /// Debian's audio tools, CMake and libabigail.
     Programs,
-    /// The Python packages of `tests/peers/requirements.txt`, Essentia's own and onnxruntime among them.
+    /// The Python packages of `tests/peers/requirements.txt`, such as Essentia's and onnxruntime.
     Python,
     /// TensorFlow with Keras and tf2onnx.
     Keras,
     /// Essentia's C++ library, compiled from its source.
     EssentiaLibrary,
-    /// Essentia's Python package with TensorFlow in it.
+    /// Essentia's Python package with TensorFlow.
     EssentiaTensorflow,
     /// cargo-c, compiled from its source.
     CargoC,
@@ -31,8 +31,9 @@ pub enum Peer {
     Network,
 }
 
-/// The tests that need a peer, by how their names begin; to the left of the first `::` but one is what nextest calls
-/// the program. A test that needs nothing is not here; one that lacks its peer says that it is skipped.
+/// The tests that need a peer, by the beginning of their names: first nextest's name of the program
+/// (`package::target`), then that of the test. Tests that need nothing are not listed. A test without its peer prints
+/// that it is skipped.
 const NEEDS: &[(&str, &[Peer])] = {
     use Peer::*;
     &[
@@ -70,19 +71,41 @@ const NEEDS: &[(&str, &[Peer])] = {
     ]
 };
 
-/// What the test of a program needs.
+/// The tests that take more than ten seconds of a core, by the beginning of their names. `--quick` leaves them out.
+const LONG: &[&str] = &[
+    "sleeve-cli::cli::extract::an_interrupted_run",
+    "sleeve-cli::cli::similar::the_graph_finds",
+    "sleeve-tests::library::extractor::batch::every_recording",
+    "sleeve-tests::library::extractor::files::mean_tags",
+    "sleeve-tests::library::stream::loom_queue::events_keep",
+    "sleeve-tests::library::stream::rows::a_stream_gives",
+    "sleeve-tests::memory::batch::ten_hours",
+    "sleeve-training::tests::model::export::a_classifier",
+    "sleeve-training::tests::model::export::eight_bits",
+    "sleeve-training::tests::model::export::every_runtime",
+    "sleeve-training::tests::model::export::weights_that",
+    "sleeve-training::tests::pipeline::synthetic",
+];
+
+/// Whether a test of a program takes long.
+pub fn is_long(program: &str, test: &str) -> bool {
+    let whole = format!("{program}::{test}");
+    LONG.iter().any(|start| whole.starts_with(start))
+}
+
+/// What a test of a program needs.
 pub fn of<'a>(program: &'a str, test: &'a str) -> impl Iterator<Item = Peer> + 'a {
     let whole = format!("{program}::{test}");
     NEEDS.iter().filter(move |(start, _)| whole.starts_with(start)).flat_map(|(_, peers)| *peers).copied()
 }
 
 impl Peer {
-    /// Whether the tests beside it do something by themselves where it is not there.
+    /// Whether the tests that use it still check something without it.
     pub fn is_optional(self) -> bool {
         matches!(self, Peer::Programs | Peer::Python)
     }
 
-    /// Makes it be there; what programs must be added to the PATH is in the folder returned.
+    /// Prepares it. Returns a folder to add to the PATH, if there is one.
     fn prepare(self) -> Result<Option<PathBuf>> {
         match self {
             Peer::Programs => return peers::programs(),
@@ -91,13 +114,13 @@ impl Peer {
             Peer::EssentiaLibrary => essentia::library()?,
             Peer::EssentiaTensorflow => essentia::tensorflow()?,
             Peer::CargoC => peers::cargo_c()?,
-            // Whoever compiles with it prepares it, and tests fetch their packages themselves.
+            // libtorch is prepared before compiling, and tests fetch their packages themselves.
             Peer::Libtorch | Peer::Network => {}
         }
         Ok(None)
     }
 
-    /// What it is, what to do where it cannot be fetched, and what the tests say that are skipped for it.
+    /// Its description, what to do if it cannot be fetched, and what tests print that are skipped because of it.
     fn words(self) -> (&'static str, &'static str, &'static [&'static str]) {
         match self {
             Peer::Programs => (
@@ -132,28 +155,28 @@ impl Peer {
     }
 }
 
-/// Peers being fetched or made, each in a thread of its own: most of it is waiting for a network.
+/// Peers that are being prepared, each in its own thread, because most of the time is spent waiting for a network.
 pub struct Preparation<'scope> {
     started: Vec<(Peer, ScopedJoinHandle<'scope, Result<Option<PathBuf>>>)>,
 }
 
-/// What tests are run with.
+/// The environment for tests.
 pub struct Prepared {
     /// The PATH.
     pub path: OsString,
-    /// What tests say that are skipped for want of a peer that its archive no longer has.
+    /// What tests print that are skipped because their peer is no longer in its archive.
     pub gone: Vec<&'static str>,
 }
 
-/// Begins to prepare the peers.
+/// Starts to prepare the peers.
 pub fn start<'scope>(scope: &'scope Scope<'scope, '_>, wanted: &BTreeSet<Peer>) -> Preparation<'scope> {
     let started = wanted.iter().map(|&peer| (peer, scope.spawn(move || peer.prepare()))).collect();
     Preparation { started }
 }
 
 impl Preparation<'_> {
-    /// Waits for all. On a user's machine a missing peer means skipped tests, said aloud; under SLEEVE_TEST_ALL it is an
-    /// error, but for a package that its archive has no more: nobody here could have kept it.
+    /// Waits for all. A missing peer means a warning and skipped tests. With SLEEVE_TEST_ALL it is an error, unless its
+    /// archive no longer has the package: this repository cannot prevent that.
     pub fn finish(self) -> Result<Prepared> {
         let (mut folders, mut gone) = (Vec::new(), Vec::new());
         for (peer, thread) in self.started {
@@ -167,7 +190,7 @@ impl Preparation<'_> {
                     }
                     let why = if is_gone { "is no longer in its archive" } else { "could not be fetched" };
                     eprintln!("warning: {what} {why}: {error:#}");
-                    eprintln!("         the tests that need it will be skipped; to have it: {remedy}");
+                    eprintln!("         the tests that need it will be skipped; to get it: {remedy}");
                     if is_gone {
                         gone.extend(skips);
                     }
@@ -180,20 +203,20 @@ impl Preparation<'_> {
     }
 }
 
-/// Prepares peers and waits for them; returns the PATH to run with.
+/// Prepares peers and waits for them. Returns the PATH to run with.
 pub fn ensure(wanted: &[Peer]) -> Result<OsString> {
     std::thread::scope(|scope| {
         start(scope, &wanted.iter().copied().collect()).finish().map(|prepared| prepared.path)
     })
 }
 
-/// Prepares whatever a test needs but libtorch, which has a command of its own.
+/// Prepares everything that tests need, except libtorch, which has its own command.
 pub fn prepare_all() -> Result<()> {
     let all: Vec<Peer> = NEEDS.iter().flat_map(|(_, peers)| *peers).copied().collect();
     ensure(&all).map(drop)
 }
 
-/// Whether pip, cargo or apt says that the archive answers, and has not what it is asked for.
+/// Whether pip, cargo or apt reports that the archive can be reached but does not have the package.
 fn is_gone(error: &str) -> bool {
     let pip = error.contains("No matching distribution found") && !error.contains("(from versions: none)");
     pip || error.contains("in registry `crates-io` with version")
@@ -215,9 +238,9 @@ mod tests {
     }
 
     #[test]
-    fn every_line_of_the_table_is_of_some_test() {
+    fn every_line_of_the_tables_is_of_some_test() {
         let programs = crate::test::found::programs().unwrap();
-        for (start, _) in NEEDS {
+        for start in NEEDS.iter().map(|(start, _)| start).chain(LONG) {
             let fits = |id: &str, test: &str| format!("{id}::{test}").starts_with(start);
             let mut tests =
                 programs.iter().flat_map(|program| program.tests.iter().map(move |test| (program, test)));

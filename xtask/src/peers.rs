@@ -1,5 +1,5 @@
-//! The peers that tests and benchmarks measure us against: Python packages in virtual environments, and
-//! Debian's audio tools, all under `target/`, made once and made again when what is asked for changes.
+//! The peers of tests and benchmarks: Python packages in virtual environments, and Debian's audio tools. All are under
+//! `target/`, created once, and created again when the requirements change.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::debian;
 use crate::run::{cargo, checked, have, output, repository, target};
 
-/// Debian's programs that the tests call and that work from any folder, and the package each comes in.
+/// The Debian programs that the tests call and that work from any folder, and the package of each.
 const PROGRAMS: &[(&str, &str)] = &[
     ("ffmpeg", "ffmpeg"),
     ("oggenc", "vorbis-tools"),
@@ -21,19 +21,19 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("abidiff", "abigail-tools"),
 ];
 
-/// Debian's programs; returns the folder of those that this machine lacks.
+/// Fetches the Debian programs that this machine lacks. Returns their folder.
 pub fn programs() -> Result<Option<PathBuf>> {
     let missing: Vec<&str> =
         PROGRAMS.iter().filter(|(program, _)| !have(program)).map(|&(_, package)| package).collect();
     if missing.is_empty() { Ok(None) } else { debian::fetch(&missing).map(Some) }
 }
 
-/// What most tests ask: Essentia's Python package, onnxruntime, pyarrow, TensorBoard.
+/// The peers of most tests: Essentia's Python package, onnxruntime, pyarrow, TensorBoard.
 pub fn python() -> Result<()> {
     environment("peers", &repository().join("tests/peers/requirements.txt")).map(drop)
 }
 
-/// cargo-c, which installs the library as C projects expect it: `target/cargo-c/bin`.
+/// cargo-c, which installs the library as C projects expect: `target/cargo-c/bin`.
 pub fn cargo_c() -> Result<()> {
     let root = target().join("cargo-c");
     let stamp = root.join("version.txt");
@@ -41,11 +41,11 @@ pub fn cargo_c() -> Result<()> {
         return Ok(());
     }
     println!("cargo-c {CARGO_C} -> target/cargo-c");
-    // Not optimised: it runs once or twice, and compiles in a third of the time.
+    // Not optimised, because it runs once or twice and compiles in a third of the time.
     let mut install = cargo();
     install.args(["install", "--quiet", "--locked", "--debug", "--force", "cargo-c", "--version", CARGO_C]);
     install.args(["--config", "profile.dev.debug=false"]).arg("--root").arg(&root);
-    // Kept apart, and gone afterwards: half a gigabyte.
+    // A separate folder, removed afterwards: half a gigabyte.
     let build = root.join("build");
     install.arg("--target-dir").arg(&build);
     let has_openssl = Command::new("pkg-config").args(["--exists", "openssl"]).status();
@@ -61,12 +61,12 @@ pub fn cargo_c() -> Result<()> {
 /// The version of cargo-c that this toolchain compiles.
 const CARGO_C: &str = "0.10.24+cargo-0.98.0";
 
-/// TensorFlow, whose converted networks a test runs: an environment of its own, for it is large.
+/// TensorFlow, whose converted networks a test runs. It has its own environment because it is large.
 pub fn keras() -> Result<()> {
     environment("keras", &repository().join("tests/peers/requirements-keras.txt")).map(drop)
 }
 
-/// Makes the virtual environment `target/<name>` hold the packages of `requirements`.
+/// Creates the virtual environment `target/<name>` with the packages of `requirements`.
 pub fn environment(name: &str, requirements: &Path) -> Result<PathBuf> {
     let folder = target().join(name);
     let wanted = fs::read_to_string(requirements)
@@ -84,9 +84,8 @@ pub fn environment(name: &str, requirements: &Path) -> Result<PathBuf> {
         bail!("python3 is not on the path");
     }
     if !python.exists() {
-        checked(Command::new("python3").args(["-m", "venv"]).arg(&folder)).context(
-            "python3 cannot make a virtual environment; Debian has this in the package python3-venv",
-        )?;
+        checked(Command::new("python3").args(["-m", "venv"]).arg(&folder))
+            .context("python3 cannot create a virtual environment; on Debian, install python3-venv")?;
     }
     output(
         Command::new(&python)

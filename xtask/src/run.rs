@@ -7,22 +7,22 @@ use anyhow::{Context, Result, bail};
 
 /// The repository's root.
 pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the repository").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ is in the repository").to_owned()
 }
 
-/// The folder that everything fetched or made for tests lies under.
+/// The folder for everything that is fetched or built for tests.
 pub fn target() -> PathBuf {
     repository().join("target")
 }
 
-/// The cargo that runs us.
+/// The cargo that runs this program.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(repository());
     command
 }
 
-/// Runs a command with its output shown; an unsuccessful end is an error.
+/// Runs a command and shows its output. An unsuccessful exit is an error.
 pub fn checked(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
     if !status.success() {
@@ -31,7 +31,7 @@ pub fn checked(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command quietly and returns what it printed; an unsuccessful end is an error with its words.
+/// Runs a command and returns its output. An unsuccessful exit is an error with what it printed.
 pub fn output(command: &mut Command) -> Result<String> {
     let output =
         command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", shown(command)))?;
@@ -48,7 +48,7 @@ pub fn have(program: &str) -> bool {
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
 
-/// Whether a test that lacks something on this machine may be skipped: always, but under `SLEEVE_TEST_ALL=1`.
+/// Whether a test may be skipped if this machine lacks something: always, except with `SLEEVE_TEST_ALL=1`.
 pub fn tests_may_skip() -> bool {
     std::env::var_os("SLEEVE_TEST_ALL").is_none_or(|value| value != "1")
 }

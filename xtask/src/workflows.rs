@@ -1,4 +1,4 @@
-//! What the forge reads from `.github/`: each file against its schema, workflows for what makes them unsafe.
+//! Checks the files in `.github/`: each against its schema, and workflows for unsafe patterns.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use crate::run::{checked, have, repository};
 use crate::tools;
 
-/// Checks the files by check-jsonschema and zizmor, and by actionlint where it is installed; where the first two
-/// cannot be fetched, it says so.
+/// Checks the files with check-jsonschema and zizmor, and with actionlint if it is installed. Prints a warning if the
+/// first two cannot be fetched.
 pub fn check() -> Result<()> {
     let github = repository().join(".github");
     let workflows = files(&github.join("workflows"), "yml")?;
@@ -32,7 +32,7 @@ pub fn check() -> Result<()> {
         let mut check = Command::new(&schema);
         checked(check.args(["--quiet", "--builtin-schema", name]).args(files)).context(name)?;
     }
-    // Nothing is asked of the forge: the files are judged by themselves.
+    // Offline: only the files are checked.
     let mut audit = Command::new(zizmor);
     checked(audit.args(["--offline", "--quiet", "--no-progress", "--format", "plain"]).arg(&github))?;
     if have("actionlint") {
@@ -41,7 +41,7 @@ pub fn check() -> Result<()> {
     Ok(())
 }
 
-/// The files of a folder that end so, by name; that there are none is an error.
+/// The files of a folder with this extension, sorted by name. It is an error if there are none.
 fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
@@ -51,7 +51,7 @@ fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
         }
     }
     if found.is_empty() {
-        bail!("{} holds no .{extension} file", folder.display());
+        bail!("{} contains no .{extension} file", folder.display());
     }
     found.sort();
     Ok(found)

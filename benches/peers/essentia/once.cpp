@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //
-// What essentia_peer.py does with `once`, in C++: once FOLDER
+// The same as `essentia_peer.py FOLDER once`, in C++: once FOLDER
 
 #include <sched.h>
 
@@ -19,7 +19,7 @@ namespace standard = essentia::standard;
 
 namespace {
 
-// A NumPy file of 32-bit floats in one dimension, as the benchmark has just written it.
+// Loads a NumPy file of 32-bit floats in one dimension, written by the benchmark.
 std::vector<Real> load(const std::string &file) {
     std::ifstream stream(file, std::ios::binary);
     unsigned char head[10];

@@ -57,7 +57,8 @@ pub unsafe extern "C" fn sleeve_model_bundled(
 ) -> sleeve_status {
     call(|| {
         let default = || {
-            let none = || Failure::new(sleeve_status::SLEEVE_STATUS_MODEL, "this build bundles no model");
+            let none =
+                || Failure::new(sleeve_status::SLEEVE_STATUS_MODEL, "this build has no bundled models");
             Model::bundled_names().next().ok_or_else(none)
         };
         // SAFETY: the ABI's rules for strings and out-parameters.

@@ -6,8 +6,8 @@
 //     sleeve_essentia::registerAlgorithms();
 //     standard::Algorithm *predict = standard::AlgorithmFactory::create("SleevePredict", "model", "msd-musicnn-1");
 //
-// SleeveInputMusiCNN, SleevePredict and SleevePredict2D, each standard and streaming; what they do stands in their
-// descriptions (AlgorithmFactory::getInfo), which Essentia's Python shows as docstrings.
+// SleeveInputMusiCNN, SleevePredict and SleevePredict2D, each standard and streaming. Their descriptions
+// (AlgorithmFactory::getInfo) are docstrings in Essentia's Python.
 
 #ifndef SLEEVE_ESSENTIA_H
 #define SLEEVE_ESSENTIA_H
@@ -20,8 +20,9 @@
 
 namespace sleeve_essentia {
 
-// Puts the algorithms into both factories. Call it after essentia::init(), and again after essentia::shutdown() and
-// another init(); what is registered already is left alone. Throws EssentiaException where Essentia is not initialised.
+// Registers the algorithms in both factories. Call it after essentia::init(), and again after essentia::shutdown() and
+// another init(). Algorithms that are already registered are skipped. Throws EssentiaException if Essentia is not
+// initialised.
 SLEEVE_ESSENTIA_API void registerAlgorithms();
 
 }  // namespace sleeve_essentia

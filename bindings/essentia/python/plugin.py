@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Builds the plugin for the wheels of Essentia.
 
-It needs a C++17 compiler (CXX, or c++), and takes from the environment what is there already:
+It needs a C++17 compiler (CXX, or c++). Environment variables for what already exists:
 
 SLEEVE_LIBRARY            libsleeve.so; otherwise cargo builds it from this repository
-SLEEVE_ESSENTIA_HEADERS   a folder with Essentia's headers in `essentia/`; otherwise pip fetches the package with its source
+SLEEVE_ESSENTIA_HEADERS   a folder with Essentia's headers in `essentia/`; otherwise pip fetches the source package
 """
 
 import hashlib
@@ -20,21 +20,21 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[2]
 
-# The newest version that PyPI has the source of. The wheels are of later ones: that their classes have the same layout
-# is what the plugin checks when it is loaded.
+# The newest version with a source package on PyPI. The wheels are newer: the plugin checks when it is loaded that their
+# classes have the same layout.
 SOURCE = "essentia==2.1b6.dev234"
 ARCHIVE = "essentia-2.1b6.dev234.tar.gz"
 SHA256 = "3c18d91e21d7bf29aece4f79a4fa25490fd155ce6a8e184c08c50183c6f25a29"
 
-# What the plugin calls Essentia's extension module, whatever its file is called; the package puts it there.
+# The path by which the plugin links Essentia's extension module. The package creates a link there to the real file.
 MODULE = "$ORIGIN/essentia_module.so"
 
 
 def build(folder):
-    """Puts libsleeve.so, with its licences, and libsleeve_essentia.so into `folder`."""
+    """Writes libsleeve.so, with its licences, and libsleeve_essentia.so to `folder`."""
     for licence in ["LICENSE-APACHE", "LICENSE-MIT"]:
         shutil.copy(REPOSITORY / licence, folder)
-    # Copied without its symbols for debugging, which are most of it.
+    # Copied without debug symbols, which are most of its size.
     library = folder / "libsleeve.so"
     shutil.copyfile(sleeve(), library)
     if shutil.which("strip"):
@@ -44,18 +44,18 @@ def build(folder):
 
 
 def sleeve():
-    """Sleeve's shared library."""
+    """The path of Sleeve's shared library."""
     if "SLEEVE_LIBRARY" in os.environ:
         return Path(os.environ["SLEEVE_LIBRARY"])
     if not shutil.which("cargo"):
-        sys.exit("there is no cargo to build libsleeve.so with; install Rust, or set SLEEVE_LIBRARY to the file")
+        sys.exit("cargo, which builds libsleeve.so, is not installed; install Rust, or set SLEEVE_LIBRARY to the file")
     run(["cargo", "build", "--release", "--package", "sleeve-capi", "--lib"], cwd=REPOSITORY)
     target = os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")
     return REPOSITORY / target / "release/libsleeve.so"
 
 
 def headers(scratch):
-    """The folder that holds Essentia's headers."""
+    """The folder with Essentia's headers."""
     if "SLEEVE_ESSENTIA_HEADERS" in os.environ:
         return Path(os.environ["SLEEVE_ESSENTIA_HEADERS"])
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--no-binary", "essentia"]
@@ -63,7 +63,7 @@ def headers(scratch):
     run([sys.executable, "-m", "pip", "download", *options, SOURCE])
     archive = scratch / ARCHIVE
     if hashlib.sha256(archive.read_bytes()).hexdigest() != SHA256:
-        sys.exit(f"{ARCHIVE} is not the package that this was written for")
+        sys.exit(f"{ARCHIVE} has another hash than expected")
     prefix = ARCHIVE[: -len(".tar.gz")] + "/src/essentia/"
     root = scratch / "headers"
     with tarfile.open(archive) as package:
@@ -71,10 +71,10 @@ def headers(scratch):
             if member.isfile() and member.name.startswith(prefix) and member.name.endswith(".h"):
                 path = root / "essentia" / member.name[len(prefix) :]
                 if ".." in path.parts:
-                    sys.exit(f"{ARCHIVE} holds {member.name}")
+                    sys.exit(f"{ARCHIVE} has an invalid path: {member.name}")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(package.extractfile(member).read())
-    # Written by Essentia's own build.
+    # Essentia's build would write this file.
     version = '#define ESSENTIA_VERSION "2.1-beta6-dev"\n#define ESSENTIA_GIT_SHA "unknown"\n'
     (root / "essentia/version.h").write_text(version)
     return root
@@ -83,7 +83,7 @@ def headers(scratch):
 def compile_plugin(folder, essentia, library, scratch):
     """Compiles and links libsleeve_essentia.so."""
     compiler = shlex.split(os.environ.get("CXX", "c++"))
-    # Only to be named: where the module really is, is known when it is loaded.
+    # An empty stand-in to link against: the real path is known only when the plugin is loaded.
     module = scratch / "essentia_module.so"
     run([*compiler, "-shared", "-x", "c++", os.devnull, f"-Wl,-soname,{MODULE}", "-o", module])
     flags = ["-std=c++17", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra"]
@@ -95,8 +95,8 @@ def compile_plugin(folder, essentia, library, scratch):
     flags += ["-isystem", HERE / "eigen"]
     flags += shlex.split(os.environ.get("CXXFLAGS", ""))
     sources = sorted([*(HERE.parent / "src").glob("*.cpp"), *(HERE / "src").glob("*.cpp")])
-    # The module first: nothing is linked with it but what it has, and that is seen when it is loaded.
-    # Sleeve's by its file's name: cargo gives it no other.
+    # The module first. Its symbols are resolved when it is loaded.
+    # Sleeve's library by file name, because cargo sets no soname.
     libraries = ["-Wl,--no-as-needed", module, f"-L{library.parent}", f"-l:{library.name}", "-Wl,-rpath,$ORIGIN"]
     run([*compiler, *flags, *sources, *libraries, "-o", folder / "libsleeve_essentia.so"])
 

@@ -14,7 +14,7 @@ import plugin  # noqa: E402
 
 
 class BuildWithPlugin(build_py):
-    """Compiles what the package loads, beside its Python files."""
+    """Compiles the plugin into the package, beside its Python files."""
 
     def run(self):
         super().run()
@@ -24,7 +24,7 @@ class BuildWithPlugin(build_py):
 
 
 class AnyPython(bdist_wheel):
-    """Of this platform, for any Python 3: nothing in it is compiled against Python."""
+    """Tagged for this platform and any Python 3: nothing in it is compiled against Python."""
 
     def finalize_options(self):
         super().finalize_options()

@@ -8,12 +8,12 @@ namespace standard {
 const char* SleeveInputMusiCNN::name = "SleeveInputMusiCNN";
 const char* SleeveInputMusiCNN::category = "Machine Learning";
 const char* SleeveInputMusiCNN::description = DOC(
-    "This algorithm computes the mel bands that MusiCNN and EffnetDiscogs models take, with Sleeve's front end.\n"
+    "This algorithm computes the mel bands that MusiCNN and EffnetDiscogs models need, with Sleeve's front end.\n"
     "\n"
-    "It takes the place of TensorflowInputMusiCNN: each value is within 5e-5 of what that computes. A frame has 512 "
-    "samples of a signal at 16 kHz; the bands are log10(1 + 10000 mel), silence giving exactly 0.\n"
+    "It replaces TensorflowInputMusiCNN: each value is within 5e-5 of that algorithm's. A frame has 512 "
+    "samples of a signal at 16 kHz; the bands are log10(1 + 10000 mel); silence gives exactly 0.\n"
     "\n"
-    "Samples that are not finite give bands that are not.\n"
+    "Samples that are not finite give bands that are not finite.\n"
     "\n"
     "References:\n"
     "  [1] Pons, J., & Serra, X. (2019). musicnn: Pre-trained convolutional neural networks for music audio tagging. "

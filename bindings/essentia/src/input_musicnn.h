@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //
-// One frame of samples to mel bands.
+// Computes the mel bands of one frame of samples.
 
 #ifndef SLEEVE_ESSENTIA_INPUT_MUSICNN_H
 #define SLEEVE_ESSENTIA_INPUT_MUSICNN_H

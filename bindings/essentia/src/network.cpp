@@ -12,14 +12,14 @@ namespace sleeve_essentia {
 
 namespace {
 
-// The most that the library takes; a larger batch gains nothing.
+// The library's maximum; larger batches are not faster.
 constexpr int MAX_BATCH = 4096;
 
 bool endsWith(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-// The file that the parameters name; empty for none.
+// The file in the parameters; empty if there is none.
 std::string fileOf(const essentia::Configurable& parameters) {
   const std::string model = text(parameters, "model");
   const std::string graph = text(parameters, "graphFilename");
@@ -32,8 +32,8 @@ std::string fileOf(const essentia::Configurable& parameters) {
   return graph;
 }
 
-// Names that a tensor may go by: TensorFlow's users leave out the `:0` that ONNX graphs have, and some graphs have not
-// what those users write.
+// The names to try for a tensor, with and without `:0`: users of TensorFlow often omit it, and some ONNX graphs do not
+// have it.
 std::vector<std::string> spellings(const std::string& output) {
   std::vector<std::string> names{output};
   if (endsWith(output, ":0")) {
@@ -54,8 +54,8 @@ void Network::configure(const essentia::Configurable& parameters) {
   try {
     const sleeve::Model model = sleeve::Model::open(file);
     if (model.is_head() != (_input == Input::Embeddings)) {
-      fail(file + (model.is_head() ? ": a head, which takes embeddings, not audio; use SleevePredict2D for it"
-                                   : ": takes audio, not embeddings; use SleevePredict for it"));
+      fail(file + (model.is_head() ? ": a head, which takes embeddings, not audio; use SleevePredict2D instead"
+                                   : ": takes audio, not embeddings; use SleevePredict instead"));
     }
     choose(parameters, model);
   } catch (const sleeve::Error& error) {
@@ -84,7 +84,7 @@ sleeve::Options Network::options(const essentia::Configurable& parameters, const
 void Network::choose(const essentia::Configurable& parameters, const sleeve::Model& model) {
   const std::string output = text(parameters, "output");
   if (!output.empty()) {
-    // The error for the name as it was given is the one to tell.
+    // Report the error for the name as given.
     std::unique_ptr<sleeve::Error> refused;
     for (const std::string& name : spellings(output)) {
       auto made = sleeve::Extractor::try_new(model, options(parameters, model).output(name));

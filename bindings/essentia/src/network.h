@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //
-// A model as the algorithms run it: opened as their parameters say, with one output chosen.
+// A model opened from an algorithm's parameters, with one output chosen.
 
 #ifndef SLEEVE_ESSENTIA_NETWORK_H
 #define SLEEVE_ESSENTIA_NETWORK_H
@@ -15,25 +15,25 @@
 
 namespace sleeve_essentia {
 
-// What a network takes.
+// The input of a network.
 enum class Input { Audio, Embeddings };
 
 class Network {
  public:
-  // `algorithm` is the name that errors begin with.
+  // Errors begin with the name `algorithm`.
   Network(const char* algorithm, Input input) : _algorithm(algorithm), _input(input), _output(0) {}
 
-  // Opens what the parameters name, or nothing where they name no model. A failure leaves nothing open and throws
-  // EssentiaException with file and reason.
+  // Opens the model of the parameters, if there is one. On failure, no model is open, and this throws EssentiaException
+  // with file and reason.
   void configure(const essentia::Configurable& parameters);
 
-  // The model, ready to run; throws EssentiaException where none is open.
+  // The model, ready to run. Throws EssentiaException if none is open.
   const sleeve::Extractor& extractor() const;
 
-  // The index, in the extractor's order, of the output that was chosen.
+  // The index of the chosen output, in the extractor's order.
   std::size_t output() const { return _output; }
 
-  // The library's error as Essentia's.
+  // Throws the library's error as an EssentiaException.
   [[noreturn]] void fail(const sleeve::Error& error) const;
   [[noreturn]] void fail(const std::string& reason) const;
 

@@ -15,15 +15,14 @@ const char* const MODEL =
     "inside the library (msd-musicnn-1, mtt-musicnn-1)";
 const char* const HEAD = "the head: an .onnx or .pt (TorchScript) file, the .json beside one, or their common stem";
 const char* const GRAPH =
-    "Essentia's name for `model`, read where that is empty. Of a TensorFlow graph (.pb) the .onnx that is published "
-    "beside it is opened";
+    "Essentia's name for `model`, used if that is empty. For a TensorFlow graph (.pb), the .onnx beside it is opened";
 const char* const INPUT =
     "accepted for compatibility and ignored: the model defines its input";
 const char* const BATCH =
-    "how many patches the network may take at once. The results are the same for any batch size, and a batch need "
+    "how many patches the network may process at once. The results are the same for any batch size, and a batch need "
     "not be full. With -1 or 0 the engine chooses, and patches wait for the end of the stream as with `accumulate`";
-const char* const DEVICE = "where the model runs: `auto` (CUDA if it answers, else the CPU), `cpu`, `cuda` or `cuda:1`";
-const char* const PRECISION = "the arithmetic that the model runs in; `auto` is f32 on a CPU";
+const char* const DEVICE = "where the model runs: `auto` (CUDA if available, else the CPU), `cpu`, `cuda` or `cuda:1`";
+const char* const PRECISION = "the arithmetic of the model; `auto` is f32 on a CPU";
 const char* const PRECISIONS = "{auto,f32,bf16,fp16}";
 const char* const THREADS = "threads that the network may use; 0 means every core the process may use";
 
@@ -35,8 +34,8 @@ const std::vector<Declaration>& predictParameters() {
       {"graphFilename", GRAPH, "", ""},
       {"input", INPUT, "", ""},
       {"output",
-       "what to give for each patch: `predictions`, `embeddings`, or the name of one of the graph's tensors, with or "
-       "without its `:0`. Empty means the predictions where the model has any, else its embeddings",
+       "the output for each patch: `predictions`, `embeddings`, or the name of one of the graph's tensors, with or "
+       "without its `:0`. Empty means the predictions if the model has any, else its embeddings",
        "", ""},
       {"patchHopSize",
        "the number of frames (of 256 samples) between the beginnings of adjacent patches. 0 to avoid overlap, -1 for "
@@ -48,15 +47,15 @@ const std::vector<Declaration>& predictParameters() {
        "{discard,repeat}", "discard"},
       {"batchSize", BATCH, "[-1,inf)", 64},
       {"accumulate",
-       "when true, patches wait for the end of the stream and then run in full batches; otherwise each gives its "
-       "result as soon as its last sample is there. Memory then grows with the signal, 64 kB a second at 16 kHz",
+       "when true, patches wait for the end of the stream and then run in full batches; memory grows with the signal, "
+       "64 kB a second at 16 kHz. Otherwise each gives its result as soon as its last sample has arrived",
        "{true,false}", false},
       {"inputSampleRate",
        "the sample rate of the signal [Hz], a whole number. It is resampled to the model's, so set this if the signal "
        "is not sampled at 16 kHz",
        "[1000,768000]", Parameter(16000.0)},
       {"resampler",
-       "how a signal at another rate is resampled: `linear`, which published models were made with (quality 4 of "
+       "how a signal at another rate is resampled: `linear`, as for the training of published models (quality 4 of "
        "Essentia's Resample), or `sinc` (band-limited)",
        "{linear,sinc}", "linear"},
       {"device", DEVICE, "", "auto"},
@@ -73,20 +72,20 @@ const std::vector<Declaration>& predict2DParameters() {
       {"input", INPUT, "", ""},
       {"isTrainingName", INPUT, "", ""},
       {"output",
-       "what to give for each embedding: `predictions`, or the name of one of the graph's tensors, with or without its "
-       "`:0`. Empty means the predictions where the head says which they are, else its first output",
+       "the output for each embedding: `predictions`, or the name of one of the graph's tensors, with or without its "
+       "`:0`. Empty means the predictions if the head's metadata names them, else its first output",
        "", ""},
       {"dimensions",
        "accepted for compatibility and ignored: the head defines the size of its input",
        "[0,inf)", 200},
-      {"patchSize", "the number of embeddings that one prediction is made of: heads take one at a time", "[1,1]", 1},
-      {"patchHopSize", "every which embedding is predicted; 0 is 1", "[0,inf)", 1},
-      {"lastPatchMode", "taken so that code need not change: one embedding is always a whole patch",
+      {"patchSize", "the number of embeddings for one prediction: heads take one at a time", "[1,1]", 1},
+      {"patchHopSize", "every how many embeddings a prediction is computed; 0 means 1", "[0,inf)", 1},
+      {"lastPatchMode", "accepted for compatibility and ignored: one embedding is always a whole patch",
        "{discard,repeat}", "discard"},
-      {"batchSize", "how many embeddings the network may take at once; -1 and 0 leave it to the engine. The results "
+      {"batchSize", "how many embeddings the network may process at once; with -1 or 0 the engine chooses. The results "
                     "are the same for any batch size",
        "[-1,inf)", 64},
-      {"accumulate", "taken so that code need not change: results are the same, and come as soon as they can",
+      {"accumulate", "accepted for compatibility and ignored: results are the same, and given as soon as possible",
        "{true,false}", false},
       {"device", DEVICE, "", "auto"},
       {"precision", PRECISION, PRECISIONS, "auto"},

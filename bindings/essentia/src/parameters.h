@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //
-// The parameters that the standard and the streaming form of an algorithm have in common.
+// The common parameters of the standard and the streaming form of an algorithm.
 
 #ifndef SLEEVE_ESSENTIA_PARAMETERS_H
 #define SLEEVE_ESSENTIA_PARAMETERS_H
@@ -12,7 +12,7 @@
 
 namespace sleeve_essentia {
 
-// What declareParameter takes.
+// The arguments of declareParameter.
 struct Declaration {
   const char* name;
   const char* description;
@@ -20,17 +20,17 @@ struct Declaration {
   essentia::Parameter value;
 };
 
-// Of SleevePredict.
+// The parameters of SleevePredict.
 const std::vector<Declaration>& predictParameters();
-// Of SleevePredict2D.
+// The parameters of SleevePredict2D.
 const std::vector<Declaration>& predict2DParameters();
 
-// The text of a parameter.
+// The value of a text parameter.
 std::string text(const essentia::Configurable& parameters, const char* name);
-// A sample rate as the library takes it; throws EssentiaException, beginning with `algorithm`, for one that is no
-// whole number of Hz or outside what can be resampled.
+// The sample rate for the library. Throws EssentiaException, beginning with `algorithm`, if it is not a whole number of
+// Hz or out of range.
 unsigned sampleRate(const essentia::Configurable& parameters, const char* algorithm);
-// Whether patches are to wait for the end of the stream.
+// Whether patches wait for the end of the stream.
 bool accumulates(const essentia::Configurable& parameters);
 
 }  // namespace sleeve_essentia

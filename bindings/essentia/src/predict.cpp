@@ -9,26 +9,26 @@ const char* SleevePredict::name = "SleevePredict";
 const char* SleevePredict::category = "Machine Learning";
 const char* SleevePredict::description = DOC(
     "This algorithm gives the predictions or embeddings of a MusiCNN, EffnetDiscogs or similar model for each patch of "
-    "a signal, with Sleeve's engines in place of TensorFlow's.\n"
+    "a signal, with Sleeve's engines instead of TensorFlow's.\n"
     "\n"
-    "It takes the place of TensorflowPredictMusiCNN and TensorflowPredictEffnetDiscogs and has their parameters. The "
+    "It replaces TensorflowPredictMusiCNN and TensorflowPredictEffnetDiscogs and has their parameters. The "
     "model is read from ONNX, as published beside each TensorFlow graph, or from TorchScript; its metadata (the .json "
-    "of the same stem) says how patches are cut and which output is what. The recommended pipeline is as follows::\n"
+    "of the same stem) describes patches and outputs. The recommended pipeline is as follows::\n"
     "\n"
     "  MonoLoader(sampleRate=16000, resampleQuality=4) >> SleevePredict(model='discogs-effnet-bs64-1.onnx')\n"
     "\n"
-    "WARNING: THE SIGNAL MUST BE SAMPLED AT 16 kHz, OR `inputSampleRate` MUST SAY AT WHAT RATE IT IS. An algorithm "
-    "cannot see the sample rate of its input: a signal at 44.1 kHz that is not announced gives predictions that look "
-    "right and are wrong.\n"
+    "WARNING: THE SIGNAL MUST BE SAMPLED AT 16 kHz, OR `inputSampleRate` MUST BE SET TO ITS RATE. An algorithm cannot "
+    "detect the sample rate of its input: a signal at 44.1 kHz without `inputSampleRate` gives predictions that look "
+    "plausible but are wrong.\n"
     "\n"
-    "In streaming mode, a result comes as soon as the last sample of its patch is there, whatever the batch size. A "
-    "clip shorter than a patch gives nothing with lastPatchMode `discard`, and one result with `repeat`.\n"
+    "In streaming mode, a result is given as soon as the last sample of its patch has arrived, for any batch size. A "
+    "clip shorter than a patch gives no result with lastPatchMode `discard`, and one with `repeat`.\n"
     "\n"
-    "How many results there are: a signal of N samples at 16 kHz has F = 1 + ceil(N / 256) frames (none if N = 0), and "
-    "of patches of L frames at a distance of H there are 1 + floor((F - L) / H) complete ones, or none if F < L; lastPatchMode "
-    "`repeat` adds one of the frames from H times that number on, if there are any. "
-    "TensorflowPredictEffnetDiscogs (L = 128, H = 62) leaves out the last frame, and so gives one patch fewer at a few "
-    "lengths, and with `repeat` other values for the last:\n"
+    "Number of results: a signal of N samples at 16 kHz has F = 1 + ceil(N / 256) frames (none if N = 0). With patches "
+    "of L frames and a hop of H there are P = 1 + floor((F - L) / H) complete patches, or P = 0 if F < L; lastPatchMode "
+    "`repeat` adds one of the frames from H * P on, if there are any. "
+    "TensorflowPredictEffnetDiscogs (L = 128, H = 62) omits the last frame, so it gives one patch fewer at a few "
+    "lengths, and with `repeat` other values for the last patch:\n"
     "\n"
     "  samples: results here / of TensorflowPredictEffnetDiscogs\n"
     "  32256: 0 / 0\n"
@@ -40,7 +40,7 @@ const char* SleevePredict::description = DOC(
     "  480000: 29 / 29\n"
     "  2880000: 180 / 180\n"
     "\n"
-    "In streaming mode TensorflowPredictEffnetDiscogs moreover gives nothing before the first batch of 64 patches is "
+    "In streaming mode, TensorflowPredictEffnetDiscogs also gives no result before the first batch of 64 patches is "
     "full, after 64.5 seconds.\n"
     "\n"
     "The algorithm throws an exception if the model cannot be opened (when it is configured), if there is no model or "
@@ -86,7 +86,7 @@ namespace streaming {
 
 namespace {
 
-// Samples consumed at a time: one hop of the mel frames, so that no result waits for samples that it does not need.
+// Samples consumed at a time: one hop of the mel frames, so that results do not wait for samples that they do not need.
 constexpr int CHUNK = SLEEVE_MEL_HOP;
 
 // Capacity of the library's queue; each chunk is processed before the next is written.
@@ -167,7 +167,7 @@ void SleevePredict::consume(int samples) {
   _signal.release(samples);
 }
 
-// The signal is over.
+// The end of the signal.
 void SleevePredict::finish() {
   if (_accumulate && !_held.empty()) {
     _analysis = std::make_unique<sleeve::Analysis>(_network.extractor().run_samples(_held, 1, _sampleRate));
@@ -179,7 +179,7 @@ void SleevePredict::finish() {
   }
 }
 
-// Gives the rows that are ready; false when the output is full.
+// Writes the rows that are ready; false if the output is full.
 bool SleevePredict::give() {
   if (_stream) return giveFromStream();
   if (_analysis) return giveFromAnalysis();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //
-// A signal to one vector for each patch.
+// Computes one vector for each patch of a signal.
 
 #ifndef SLEEVE_ESSENTIA_PREDICT_H
 #define SLEEVE_ESSENTIA_PREDICT_H
@@ -52,13 +52,13 @@ class SleevePredict : public Algorithm {
   unsigned _sampleRate;
   bool _accumulate;
 
-  // The recording under way: a stream of the library's, or all of its samples where patches wait for its end.
+  // The current recording: one of the library's streams, or all of its samples if patches wait for its end.
   std::unique_ptr<sleeve::Stream> _stream;
   std::vector<Real> _held;
   std::unique_ptr<sleeve::Analysis> _analysis;
-  std::size_t _row;    // of _analysis, the next to give
-  bool _waiting;       // a row was read from the stream and did not fit the output
-  bool _done;          // the signal is over, and so are the rows
+  std::size_t _row;    // the next row of _analysis to give
+  bool _waiting;       // a row was read from the stream, but the output was full
+  bool _done;          // the signal has ended, and all rows were given
 
  public:
   SleevePredict();

@@ -13,8 +13,8 @@ const char* SleevePredict2D::description = DOC(
     "This algorithm gives the predictions of a head, a small model that takes the embeddings of another, for each row "
     "of a matrix of embeddings.\n"
     "\n"
-    "It takes the place of TensorflowPredict2D and has its parameters; those that a head says itself are taken and not "
-    "used. A possible pipeline is as follows::\n"
+    "It replaces TensorflowPredict2D and has its parameters; those that the head itself defines are accepted and "
+    "ignored. A possible pipeline is as follows::\n"
     "\n"
     "  MonoLoader(sampleRate=16000, resampleQuality=4) >> SleevePredict(model='embeddings.onnx', "
     "output='embeddings') >> SleevePredict2D(model='head.onnx')\n"
@@ -22,7 +22,7 @@ const char* SleevePredict2D::description = DOC(
     "A matrix without rows gives no predictions.\n"
     "\n"
     "The algorithm throws an exception if the head cannot be opened (when it is configured), if there is none, if the "
-    "rows are not as long as its input (when it computes), and if a value is not finite.\n"
+    "length of the rows is not that of its input (when it computes), and if a value is not finite.\n"
     "\n"
     "References:\n"
     "  [1] Supported models at https://essentia.upf.edu/models/\n");
@@ -48,7 +48,7 @@ void SleevePredict2D::compute() {
   if (signal.dim1() == 0) return;
   const long hop = std::max(1, parameter("patchHopSize").toInt());
   const std::size_t dim = static_cast<std::size_t>(signal.dim2());
-  // Copied: rows may be views into a larger array, and some may be left out.
+  // Copied, because rows may be views into a larger array, and some may be skipped.
   std::vector<Real> values;
   std::size_t count = 0;
   for (long row = 0; row < signal.dim1(); row += hop, ++count) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //
-// Embeddings to a head's predictions.
+// Computes a head's predictions from embeddings.
 
 #ifndef SLEEVE_ESSENTIA_PREDICT_2D_H
 #define SLEEVE_ESSENTIA_PREDICT_2D_H
@@ -47,7 +47,7 @@ class SleevePredict2D : public Algorithm {
 
   sleeve_essentia::Network _network;
   int _hop;
-  int _skip;  // embeddings until the next that is predicted
+  int _skip;  // embeddings to skip before the next prediction
 
  public:
   SleevePredict2D();

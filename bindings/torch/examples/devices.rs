@@ -1,4 +1,4 @@
-//! Says what the libtorch plugin finds on this machine: its CUDA devices, or why it has none.
+//! Prints the CUDA devices that the libtorch plugin finds on this machine, or why there are none.
 
 use std::process::ExitCode;
 

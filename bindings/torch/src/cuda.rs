@@ -1,5 +1,5 @@
-//! CUDA, which nothing here is linked to: libtorch's CUDA half is loaded from a PyTorch or libtorch that is
-//! installed, before anything asks libtorch for a device (it remembers the first answer).
+//! CUDA, without linking to it: libtorch's CUDA library is loaded from an installed PyTorch or libtorch, before
+//! anything asks libtorch for devices (it keeps the first answer).
 
 use std::collections::BTreeSet;
 use std::ffi::{OsString, c_char, c_int};
@@ -10,12 +10,12 @@ use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 
 use crate::VERSION;
 
-/// The file that is looked for.
+/// The file to search for.
 const FILE: &str = "libtorch_cuda.so";
-/// Names that file or its folder; then nowhere else is looked.
+/// The variable with the path of that file or its folder. If it is set, nothing else is searched.
 const VARIABLE: &str = "SLEEVE_LIBTORCH_CUDA";
 
-/// The number of CUDA devices, at least one; or why there is none. The first call decides for the process.
+/// The number of CUDA devices, at least one, or why there is none. The first call decides for the process.
 pub fn device_count() -> Result<usize, String> {
     static COUNT: OnceLock<Result<usize, String>> = OnceLock::new();
     COUNT
@@ -29,7 +29,7 @@ pub fn device_count() -> Result<usize, String> {
         .clone()
 }
 
-/// Loads the library, or says of every place what was wrong there.
+/// Loads the library. The error lists every place with its reason.
 fn load() -> Result<PathBuf, String> {
     let named = std::env::var_os(VARIABLE).filter(|value| !value.is_empty());
     let places = match &named {
@@ -47,13 +47,13 @@ fn load() -> Result<PathBuf, String> {
         }
     }
     Err(format!(
-        "libtorch {VERSION} for CUDA could not be loaded; it comes with `pip install torch=={VERSION}`, and {VARIABLE} \
-         names the folder of {FILE}. Tried:{}",
+        "libtorch {VERSION} for CUDA could not be loaded; `pip install torch=={VERSION}` installs it, or set \
+         {VARIABLE} to the folder of {FILE}. Tried:{}",
         tried.concat()
     ))
 }
 
-/// The file that the variable means.
+/// The file that the variable refers to.
 fn named_file(path: PathBuf) -> PathBuf {
     if path.is_dir() {
         let inner = path.join("lib").join(FILE);
@@ -76,17 +76,17 @@ fn load_from(path: &Path) -> Result<(), String> {
     }
     // SAFETY: the file is PyTorch's own, installed on this machine; its initialisers register CUDA with libtorch.
     let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) };
-    // It stays for good.
+    // It is never unloaded.
     std::mem::forget(library.map_err(|error| reason(&error))?);
     Ok(())
 }
 
-/// The loader's own words, which lie below what the error says of itself.
+/// The loader's own message, which is the source of the error.
 fn reason(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), reason)
 }
 
-/// The version of the PyTorch or libtorch that a library lies in, if it says.
+/// The version of the PyTorch or libtorch that contains a library, if it is known.
 fn version_of(path: &Path) -> Option<String> {
     let root = path.parent()?.parent()?;
     if let Ok(version) = std::fs::read_to_string(root.join("build-version")) {
@@ -97,7 +97,7 @@ fn version_of(path: &Path) -> Option<String> {
     Some(line.split(['\'', '"']).nth(1)?.to_owned())
 }
 
-/// What decides where is looked.
+/// The parts of the environment that decide where to search.
 struct Machine {
     /// The libtorch_cpu in use.
     libtorch: Option<PathBuf>,
@@ -121,8 +121,8 @@ impl Machine {
     }
 }
 
-/// Beside the libtorch in use, in the Python environments of this process, in the machine's Pythons, and where
-/// libtorch's own archives are unpacked.
+/// The places to search: beside the libtorch in use, the Python environments of this process, the machine's Pythons,
+/// and where libtorch's archives are usually unpacked.
 fn usual_places(machine: &Machine) -> Vec<PathBuf> {
     let mut places: Vec<PathBuf> = Vec::new();
     places.extend(machine.libtorch.as_ref().and_then(|file| Some(file.parent()?.join(FILE))));
@@ -131,7 +131,7 @@ fn usual_places(machine: &Machine) -> Vec<PathBuf> {
     for name in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
         prefixes.extend((machine.variable)(name).map(PathBuf::from));
     }
-    // A python3 on the path has its packages beside it.
+    // The packages of a python3 on the path.
     for folder in std::env::split_paths(&(machine.variable)("PATH").unwrap_or_default()) {
         let has_python = (machine.entries)(&folder).iter().any(|path| path.ends_with("python3"));
         prefixes.extend(folder.parent().filter(|_| has_python).map(Path::to_owned));
@@ -151,7 +151,7 @@ fn usual_places(machine: &Machine) -> Vec<PathBuf> {
     places.extend(["/usr/local/lib", "/usr/lib"].map(|lib| Path::new(lib).join(FILE)));
 
     let mut seen = BTreeSet::new();
-    // Of the Pythons only those that have a PyTorch are of interest.
+    // Only Pythons with a PyTorch.
     let is_python = |path: &Path| path.components().any(|part| part.as_os_str() == "torch");
     places.retain(|path| {
         (!is_python(path) || path.parent().is_some_and(Path::exists)) && seen.insert(path.clone())
@@ -172,7 +172,7 @@ fn file_of_libtorch() -> Option<PathBuf> {
         symbol: *const c_char,
         address: *const std::ffi::c_void,
     }
-    // A tensor's class lives in libtorch; its first word leads to libtorch_cpu or libc10, which lie together.
+    // The first word of a tensor object is an address in libtorch_cpu or libc10, which are in the same folder.
     let tensor = tch::Tensor::from(0f32);
     let mut info = DlInfo {
         file: std::ptr::null(),
@@ -192,10 +192,10 @@ fn file_of_libtorch() -> Option<PathBuf> {
     }
 }
 
-/// Why libtorch's CUDA half finds no device, as far as the driver says.
+/// Why libtorch's CUDA library finds no device, according to the driver.
 fn driver_trouble() -> String {
     let Some(driver) = driver() else {
-        return "no CUDA device answers: there is no NVIDIA driver (libcuda.so.1)".into();
+        return "there is no CUDA device: no NVIDIA driver (libcuda.so.1)".into();
     };
     let mut count = 0;
     // SAFETY: functions of the driver's stable interface, with its types.
@@ -204,7 +204,7 @@ fn driver_trouble() -> String {
             driver.get::<unsafe extern "C" fn(u32) -> c_int>(b"cuInit\0"),
             driver.get::<unsafe extern "C" fn(*mut c_int) -> c_int>(b"cuDeviceGetCount\0"),
         ) else {
-            return "no CUDA device answers: libcuda.so.1 is no NVIDIA driver".into();
+            return "there is no CUDA device: libcuda.so.1 is not an NVIDIA driver".into();
         };
         match init(0) {
             0 => devices(&mut count),
@@ -212,20 +212,20 @@ fn driver_trouble() -> String {
         }
     };
     match (status, count) {
-        (0, 0) => "no CUDA device answers: CUDA_VISIBLE_DEVICES may hide them".into(),
-        (0, count) => format!(
-            "it finds no device, though the driver has {count}: the driver may be too old for this CUDA"
-        ),
-        (status, _) => format!("no CUDA device answers: the driver says {status}"),
+        (0, 0) => "there is no CUDA device: CUDA_VISIBLE_DEVICES may hide them".into(),
+        (0, count) => {
+            format!("it finds no device, but the driver has {count}: the driver may be too old for this CUDA")
+        }
+        (status, _) => format!("there is no CUDA device: the driver returned {status}"),
     }
 }
 
 fn driver() -> Option<Library> {
-    // SAFETY: the driver's library is the system's own.
+    // SAFETY: this is the system's driver library.
     unsafe { Library::open(Some("libcuda.so.1"), RTLD_NOW) }.ok()
 }
 
-/// A device's name, as the driver has it.
+/// A device's name, from the driver.
 pub fn device_name(index: usize) -> Option<String> {
     let driver = driver()?;
     let mut name = [0u8; 256];

@@ -1,8 +1,8 @@
-//! An engine: a network on its devices, and batches shared among them.
+//! An engine: a network on its devices, with batches distributed among them.
 //!
-//! Every forward has one fixed shape, filled up with zeros, so that libraries that choose their algorithms by the
-//! shape (oneDNN, cuDNN) always choose the same, and a row's outputs do not depend on its batch. On the CPU it is
-//! one row: MKL sums a row in one order or another by its place in the batch, and larger batches are no faster.
+//! Every forward pass has the same shape, padded with zeros, so that libraries that choose their algorithms by the
+//! shape (oneDNN, cuDNN) always choose the same, and a row's outputs do not depend on its batch. On the CPU the shape
+//! is one row: MKL's order of summation depends on a row's position in the batch, and larger batches are not faster.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -18,32 +18,32 @@ use crate::slot::{Slot, fill, values};
 use crate::{cuda, host};
 use sleeve_plugin_abi as abi;
 
-/// Rows of a forward on the CPU.
+/// Rows of a forward pass on the CPU.
 const CPU_ROWS: usize = 1;
-/// Rows that a caller on the CPU should bring at a time.
+/// Rows that a caller on the CPU should pass at a time.
 const CPU_BATCH: usize = 16;
-/// Rows of a forward on a CUDA device: enough to fill it.
+/// Rows of a forward pass on a CUDA device: enough to fill it.
 const CUDA_ROWS: usize = 256;
-/// Batches in flight on each CUDA device: one is copied while another is computed.
+/// Concurrent batches on each CUDA device: one is copied while another is computed.
 const IN_FLIGHT: usize = 2;
-/// Runs before the first that counts: TorchScript watches two and then compiles.
+/// Warm-up runs: TorchScript profiles two and then compiles.
 const WARM_UP: usize = 3;
 
-/// What an engine is opened with.
+/// The options of an engine.
 pub struct Request<'a> {
     pub model: &'a [u8],
     pub row: &'a [usize],
-    /// Indexes of CUDA devices; none for the CPU.
+    /// Indexes of CUDA devices; empty for the CPU.
     pub devices: &'a [u32],
     /// One of the interface's precisions.
     pub precision: u32,
     pub threads: usize,
     pub batch_size: Option<usize>,
-    /// Rows of a forward in place of the usual number.
+    /// Rows of a forward pass instead of the default.
     pub forward_rows: Option<usize>,
 }
 
-/// A place for a batch that is being run.
+/// Where an output is written.
 pub struct Place<'a> {
     pub output: usize,
     pub data: &'a mut [f32],
@@ -55,7 +55,7 @@ pub struct Engine {
     kind: Kind,
     threads: usize,
     row: usize,
-    /// Rows of a forward; halved when memory runs out.
+    /// Rows of a forward pass; halved when memory runs out.
     rows: AtomicUsize,
     batch_size: usize,
     slots: Slots,
@@ -66,11 +66,11 @@ struct Lane {
     network: Network,
     /// `cpu` or `cuda:0 (NVIDIA H200)`.
     name: String,
-    /// Why the device cannot be used any more.
+    /// Why the device can no longer be used.
     lost: Mutex<Option<String>>,
 }
 
-/// Slots that no batch is in, each with the index of its lane.
+/// Free slots, each with the index of its lane.
 struct Slots {
     idle: Mutex<Vec<(usize, Slot)>>,
     returned: Condvar,
@@ -79,7 +79,7 @@ struct Slots {
 impl Engine {
     pub fn open(request: &Request<'_>) -> Outcome<Self> {
         let kind = kind(request)?;
-        // It compiles kernels anew for every shape, and on the CPU takes bf16 for f32.
+        // The fuser compiles kernels for every new shape, and on the CPU it computes f32 instead of bf16.
         let _ = tch::jit::f_set_tensor_expr_fuser_enabled(false);
         let _inference = Inference::new();
         let cuda = !request.devices.is_empty();
@@ -120,7 +120,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Makes the slots, and runs the one shape that will be used until it runs at full speed.
+    /// Creates the slots, and runs the shape that will be used until it runs at full speed.
     fn prepare(&self, devices: &[u32]) -> Outcome<()> {
         loop {
             let rows = self.rows.load(Ordering::Relaxed);
@@ -174,7 +174,7 @@ impl Engine {
         text
     }
 
-    /// Runs rows and writes the outputs that are wanted.
+    /// Runs rows and writes the requested outputs.
     pub fn run(&self, input: &[f32], rows: usize, places: &mut [Place<'_>]) -> Outcome<()> {
         self.check(input, rows, places)?;
         let _inference = Inference::new();
@@ -189,16 +189,22 @@ impl Engine {
     fn check(&self, input: &[f32], rows: usize, places: &[Place<'_>]) -> Outcome<()> {
         if rows.checked_mul(self.row) != Some(input.len()) {
             let length = input.len();
-            return Err(Failure::argument(format!("{rows} rows of {} values, but {length}", self.row)));
+            return Err(Failure::argument(format!(
+                "expected {rows} rows of {} values, got {length} values",
+                self.row
+            )));
         }
         for place in places {
             let Some(output) = self.outputs.get(place.output) else {
                 let count = self.outputs.len();
-                return Err(Failure::argument(format!("output {} of a network with {count}", place.output)));
+                return Err(Failure::argument(format!(
+                    "output {} was requested; the network has {count}",
+                    place.output
+                )));
             };
             if rows.checked_mul(output.dim) != Some(place.data.len()) {
                 return Err(Failure::argument(format!(
-                    "room for {} values of output {}, not {rows} x {}",
+                    "the buffer has {} values for output {}, which has {rows} x {}",
                     place.data.len(),
                     place.output,
                     output.dim
@@ -208,7 +214,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Batch after batch on the calling thread's CPU.
+    /// Runs batches one after the other on the CPU, in the calling thread.
     fn run_here(&self, input: &[f32], rows: usize, places: &mut [Place<'_>]) -> Outcome<()> {
         let lane = &self.lanes[0];
         lane.check()?;
@@ -234,9 +240,9 @@ impl Engine {
         network.forward(&batch)
     }
 
-    /// Batches on CUDA devices, several at a time; the calling thread copies and starts, the devices compute.
+    /// Runs batches on CUDA devices, several at a time. The calling thread copies and starts; the devices compute.
     fn run_in_flight(&self, input: &[f32], rows: usize, places: &mut [Place<'_>]) -> Outcome<()> {
-        // Ranges still to be run, and batches under way, the oldest first.
+        // Ranges that remain to be run, and running batches, oldest first.
         let mut open: VecDeque<Range<usize>> = VecDeque::new();
         open.push_back(0..rows);
         let mut under_way: VecDeque<(usize, Slot, Range<usize>, usize)> = VecDeque::new();
@@ -249,7 +255,7 @@ impl Engine {
             let slot = match self.slots.take(&self.lanes, under_way.is_empty()) {
                 Some(slot) => slot,
                 None => {
-                    // All are in use, and some of them by us.
+                    // All slots are in use, some of them by this call.
                     open.push_front(range);
                     if let Err(failure) = self.finish(&mut under_way, &mut open, places) {
                         trouble = Some(failure);
@@ -282,7 +288,7 @@ impl Engine {
                 }
             }
         }
-        // Whatever happened, no slot may be left with a batch in it.
+        // Also after a failure, no slot may keep a running batch.
         while !under_way.is_empty() {
             if let Err(failure) = self.finish(&mut under_way, &mut open, places) {
                 trouble.get_or_insert(failure);
@@ -290,7 +296,7 @@ impl Engine {
         }
         match trouble {
             Some(failure) => Err(failure),
-            // What ran out of memory only when it was waited for is run again, in smaller batches.
+            // A batch that ran out of memory during the wait is run again, in smaller batches.
             None => open
                 .into_iter()
                 .filter(|range| !range.is_empty())
@@ -298,7 +304,7 @@ impl Engine {
         }
     }
 
-    /// Waits for the oldest batch under way and delivers it.
+    /// Waits for the oldest running batch and delivers it.
     fn finish(
         &self,
         under_way: &mut VecDeque<(usize, Slot, Range<usize>, usize)>,
@@ -328,7 +334,7 @@ impl Engine {
         self.run_in_flight(&input[range.start * self.row..range.end * self.row], range.len(), &mut parts)
     }
 
-    /// Copies a batch's outputs to their places.
+    /// Copies a batch's outputs to the caller's buffers.
     fn deliver<'o>(
         &self,
         batch: Range<usize>,
@@ -342,7 +348,7 @@ impl Engine {
         }
     }
 
-    /// After a failed batch: smaller batches if memory ran out, else the end of this run.
+    /// After a failed batch: reduces the batch size if memory ran out, else returns the error.
     fn recover(&self, lane: &Lane, shape: usize, why: &str) -> Outcome<()> {
         if is_out_of_memory(why) && shape > 1 {
             self.halve(shape, why);
@@ -359,9 +365,10 @@ impl Engine {
 
     fn halve(&self, shape: usize, why: &str) {
         let smaller = (shape / 2).max(1);
-        // Of several that failed with this shape only the first halves it.
+        // If several batches of this shape failed, only the first halves it.
         if self.rows.compare_exchange(shape, smaller, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            let text = format!("{}; going on with batches of {smaller} rows in place of {shape}", brief(why));
+            let text =
+                format!("{}; continuing with batches of {smaller} rows instead of {shape}", brief(why));
             host::log(abi::LOG_WARN, &text);
         }
     }
@@ -371,7 +378,7 @@ impl Lane {
     fn new(request: &Request<'_>, device: Device, kind: Kind, name: String) -> Outcome<Self> {
         let network = Network::load(request.model, device, kind, request.row)?;
         if let Device::Cuda(index) = device {
-            // The weights were cast in the default stream, for which the slots' streams do not wait.
+            // The weights were cast in the default stream; the slots' streams do not wait for it.
             tch::Cuda::synchronize(index as i64);
         }
         Ok(Lane { network, name, lost: Mutex::default() })
@@ -386,12 +393,12 @@ impl Lane {
 }
 
 impl Slots {
-    /// Whether the engine runs on the CPU, where there are none.
+    /// Whether the engine runs on the CPU, where there are no slots.
     fn is_unused(&self, lanes: &[Lane]) -> bool {
         lanes.iter().all(|lane| lane.network.device() == Device::Cpu)
     }
 
-    /// A slot, of the lane with the most idle ones; if `patient`, waits for one.
+    /// A free slot of the lane with the most free ones. If `patient`, waits for one.
     fn take(&self, lanes: &[Lane], patient: bool) -> Option<(usize, Slot)> {
         let mut idle = lock(&self.idle);
         while idle.is_empty() && patient {
@@ -416,9 +423,9 @@ fn kind(request: &Request<'_>) -> Outcome<Kind> {
         abi::BF16 => Ok(Kind::BFloat16),
         abi::FP16 if !request.devices.is_empty() => Ok(Kind::Half),
         abi::FP16 => {
-            Err(Failure::unavailable("precision fp16: on the CPU libtorch is fast in f32 and bf16 alone"))
+            Err(Failure::unavailable("precision fp16: on the CPU libtorch is fast only in f32 and bf16"))
         }
-        other => Err(Failure::argument(format!("precision number {other} is not known"))),
+        other => Err(Failure::argument(format!("precision number {other} is unknown"))),
     }
 }
 
@@ -434,14 +441,14 @@ fn check_devices(devices: &[u32]) -> Outcome<()> {
             )));
         }
         if devices[..position].contains(&index) {
-            return Err(Failure::argument(format!("device cuda:{list}: {index} is named twice")));
+            return Err(Failure::argument(format!("device cuda:{list}: {index} is listed twice")));
         }
     }
     Ok(())
 }
 
-/// Sets how many threads libtorch uses for what the calling thread asks of it. That is the thread's own setting, but
-/// libtorch gives the last one set to threads that come later.
+/// Sets how many threads libtorch uses for calls from this thread. The setting is per thread, but threads that start
+/// later inherit the last one set.
 fn use_threads(threads: usize) {
     let threads = i32::try_from(threads).unwrap_or(i32::MAX).max(1);
     if tch::get_num_threads() != threads {
@@ -449,7 +456,7 @@ fn use_threads(threads: usize) {
     }
 }
 
-/// A panic while a lock was held leaves nothing half done.
+/// Ignores poisoning: a panic while a lock is held leaves consistent data.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -463,7 +470,7 @@ mod tests {
     fn too_little_memory_halves_the_batch() {
         let mut module = Module::new();
         module.parameter("w", &[4, 96], &[0.5; 4 * 96]);
-        // From the fifth row on it wants a petabyte.
+        // From five rows on, it allocates a petabyte.
         module.statement("greed = torch.mul(torch.floordiv(torch.size(x, 0), 5), 250000000000000)");
         module.statement("a = torch.linear(torch.mean(x, [1]), self.w)");
         module.statement("return torch.add(a, torch.sum(torch.zeros([greed])))");
@@ -479,7 +486,7 @@ mod tests {
         };
         let engine = Engine::open(&request(16)).map_err(|failure| failure.reason).unwrap();
         assert_eq!(engine.rows.load(Ordering::Relaxed), 4);
-        // And in the middle of a run, when memory has become scarce since.
+        // Also in the middle of a run, if memory has become scarce.
         engine.rows.store(16, Ordering::Relaxed);
         let rows = 21;
         let mut found = vec![0.0; rows * 4];

@@ -1,4 +1,4 @@
-//! What can go wrong, in the terms of the plugin's interface.
+//! Errors, with the statuses of the plugin interface.
 
 use sleeve_plugin_abi::{self as abi, Status};
 
@@ -29,12 +29,12 @@ impl Failure {
     }
 }
 
-/// libtorch's words without its C++ stack and TorchScript's traceback: the first line that says something, and of a
-/// failed model the line below that names the error.
+/// libtorch's message without its C++ stack and TorchScript's traceback: the first line with text, or for a failed
+/// model the line after the traceback with the error.
 pub fn brief(error: &str) -> String {
     let error = error.strip_prefix("Internal torch error: ").unwrap_or(error);
     let error = error.split("\nException raised from").next().unwrap_or(error);
-    // A traceback ends with the error itself.
+    // The error is at the end of the traceback.
     let line = if error.contains("Traceback of TorchScript") {
         let last = error.lines().rev().find(|line| {
             let line = line.trim();
@@ -51,14 +51,14 @@ pub fn brief(error: &str) -> String {
     line
 }
 
-/// Whether memory was too small for a batch; a smaller one may fit.
+/// Whether memory ran out: a smaller batch may fit.
 pub fn is_out_of_memory(error: &str) -> bool {
     ["out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "can't allocate memory", "not enough memory"]
         .iter()
         .any(|words| error.contains(words))
 }
 
-/// Whether the device itself has failed: nothing that follows on it can be trusted.
+/// Whether the device itself has failed: no later result of it can be trusted.
 pub fn is_lost_device(error: &str) -> bool {
     !is_out_of_memory(error)
         && ["CUDA error", "CUDA driver error", "cudaError", "CUDNN_STATUS_EXECUTION_FAILED"]

@@ -1,4 +1,4 @@
-//! The library that loaded us.
+//! The library that loaded this plugin.
 
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -6,10 +6,10 @@ use sleeve_plugin_abi::{self as abi, Host};
 
 static HOST: AtomicPtr<Host> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Remembers the host, if it is of our version.
+/// Stores the host, if it has the same interface version.
 ///
 /// # Safety
-/// `host` is NULL or lives as long as the process, and begins as hosts of every version do.
+/// `host` is NULL or lives as long as the process, and its first fields are those of every version.
 pub unsafe fn set(host: *const Host) {
     // SAFETY: as the caller promises.
     if !host.is_null() && unsafe { (*host).version } == abi::VERSION {
@@ -21,7 +21,7 @@ pub unsafe fn set(host: *const Host) {
 pub fn log(level: u32, text: &str) {
     let host = HOST.load(Ordering::Acquire);
     if !host.is_null() {
-        // SAFETY: hosts live as long as the process, and take text for the call.
+        // SAFETY: hosts live as long as the process, and use the text only during the call.
         unsafe { ((*host).log)(level, text.as_ptr().cast(), text.len()) }
     }
 }

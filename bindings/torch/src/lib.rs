@@ -1,10 +1,12 @@
 //! TorchScript models on CPU and CUDA, through libtorch: an engine plugin of sleeve.
 //!
-//! The interface is the crate `sleeve-plugin-abi`. `engine` shares batches among devices, `network` is one file on one
-//! device, `slot` a batch in flight on CUDA, `cuda` loads libtorch's CUDA half, `shim` what tch lacks.
+//! The interface is the crate `sleeve-plugin-abi`. `engine` distributes batches among devices, `network` is one file on
+//! one device, `slot` a running batch on CUDA, `cuda` loads libtorch's CUDA library, `shim` has functions that tch
+//! lacks.
 //!
-//! What libtorch keeps for the whole process: the number of CPU threads that new threads begin with, its memory caches,
-//! the fuser of TorchScript switched off, and, once an engine in f32 runs on CUDA, TensorFloat-32 too.
+//! State of libtorch that is global to the process: the number of CPU threads that new threads start with, its memory
+//! caches, TorchScript's fuser, which this switches off, and TensorFloat-32, which is switched off once an engine runs
+//! in f32 on CUDA.
 
 pub mod cuda;
 mod engine;
@@ -23,7 +25,7 @@ use engine::{Engine, Place};
 use failure::{Failure, Outcome};
 use sleeve_plugin_abi::{self as abi, Handle, Host, Message, Output, Plugin, Request, Status, Wanted};
 
-/// The version of libtorch that tch is made for.
+/// The version of libtorch that tch requires.
 const VERSION: &str = "2.11.0";
 
 static PLUGIN: Plugin = Plugin {
@@ -41,7 +43,7 @@ static PLUGIN: Plugin = Plugin {
     run,
 };
 
-/// The one function that the library looks for.
+/// The function that the library calls.
 ///
 /// # Safety
 /// `host` is NULL, or a host that lives as long as the process.
@@ -52,7 +54,7 @@ pub unsafe extern "C" fn sleeve_engine_plugin(host: *const Host) -> *const Plugi
     &PLUGIN
 }
 
-/// Runs a function behind a wall: neither a failure nor a panic goes beyond it.
+/// Runs a function and turns failures and panics into a status and a message.
 fn guarded(message: *mut Message, function: impl FnOnce() -> Outcome<()>) -> Status {
     let outcome = catch_unwind(AssertUnwindSafe(function)).unwrap_or_else(|panic| {
         Err(Failure::running(format!("internal error: {}", failure::brief(abi::panic_message(&*panic)))))
@@ -67,25 +69,25 @@ fn guarded(message: *mut Message, function: impl FnOnce() -> Outcome<()>) -> Sta
     }
 }
 
-/// Writes as much of a text as there is room for, whole characters only.
+/// Writes as much of a text as fits, whole characters only.
 ///
 /// # Safety
-/// `message` is NULL or valid, and has the room that it says.
+/// `message` is NULL or valid, and its capacity is correct.
 unsafe fn write(message: *mut Message, text: &str) {
     // SAFETY: as the caller promises.
     let Some(message) = (unsafe { message.as_mut() }) else { return };
     let length = text.floor_char_boundary(message.capacity);
     if !message.data.is_null() {
-        // SAFETY: there is room for `capacity` bytes, and `length` is no more.
+        // SAFETY: the buffer has `capacity` bytes, and `length` is at most that.
         unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), message.data.cast::<u8>(), length) };
         message.length = length;
     }
 }
 
-/// A slice of what a caller gives; empty for a length of 0, whatever the pointer.
+/// A slice from a caller; empty for a length of 0, whatever the pointer.
 ///
 /// # Safety
-/// Unless `length` is 0, `data` points to so many values, which stay for as long as the slice is used.
+/// Unless `length` is 0, `data` points to `length` values, which live as long as the slice is used.
 unsafe fn slice<'a, T>(data: *const T, length: usize) -> Outcome<&'a [T]> {
     if length == 0 {
         return Ok(&[]);
@@ -98,10 +100,10 @@ unsafe fn slice<'a, T>(data: *const T, length: usize) -> Outcome<&'a [T]> {
 }
 
 /// # Safety
-/// `handle` is an engine that `open` gave and nobody has closed.
+/// `handle` is an engine that `open` returned and that is not closed.
 unsafe fn engine<'a>(handle: Handle) -> Outcome<&'a Engine> {
     // SAFETY: as the caller promises.
-    unsafe { handle.cast::<Engine>().as_ref() }.ok_or_else(|| Failure::argument("no engine: NULL"))
+    unsafe { handle.cast::<Engine>().as_ref() }.ok_or_else(|| Failure::argument("the engine is NULL"))
 }
 
 unsafe extern "C" fn describe(message: *mut Message) {
@@ -114,7 +116,8 @@ unsafe extern "C" fn device_count(count: *mut usize, message: *mut Message) -> S
     guarded(message, || {
         let found = cuda::device_count().map_err(Failure::unavailable)?;
         // SAFETY: the caller's pointer is NULL or valid for the call.
-        let count = unsafe { count.as_mut() }.ok_or_else(|| Failure::argument("no place for the count"))?;
+        let count = unsafe { count.as_mut() }
+            .ok_or_else(|| Failure::argument("the pointer for the count is NULL"))?;
         *count = found;
         Ok(())
     })
@@ -135,7 +138,7 @@ unsafe extern "C" fn open(request: *const Request, engine: *mut Handle, message:
         // SAFETY: the caller's pointers are NULL or valid for the call.
         let (request, engine) = unsafe { (request.as_ref(), engine.as_mut()) };
         let (Some(request), Some(engine)) = (request, engine) else {
-            return Err(Failure::argument("no request, or no place for the engine"));
+            return Err(Failure::argument("the request or the pointer for the engine is NULL"));
         };
         if request.size as usize != size_of::<Request>() {
             return Err(Failure::argument(format!("a request of {} bytes", request.size)));
@@ -150,9 +153,9 @@ unsafe extern "C" fn open(request: *const Request, engine: *mut Handle, message:
         };
         let devices = match (request.device, devices) {
             (abi::CPU, _) => &[],
-            (abi::CUDA, []) => return Err(Failure::argument("no CUDA device is named")),
+            (abi::CUDA, []) => return Err(Failure::argument("no CUDA device in the list")),
             (abi::CUDA, devices) => devices,
-            (other, _) => return Err(Failure::argument(format!("device number {other} is not known"))),
+            (other, _) => return Err(Failure::argument(format!("device number {other} is unknown"))),
         };
         let values = row.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
         if !(1..=2).contains(&row.len()) || !values.is_some_and(|values| (1..1 << 24).contains(&values)) {
@@ -175,7 +178,7 @@ unsafe extern "C" fn open(request: *const Request, engine: *mut Handle, message:
 unsafe extern "C" fn close(handle: Handle) {
     if !handle.is_null() {
         guarded(std::ptr::null_mut(), || {
-            // SAFETY: `open` gave it, and it is closed once.
+            // SAFETY: `open` returned it, and it is closed once.
             drop(unsafe { Box::from_raw(handle.cast::<Engine>()) });
             Ok(())
         });
@@ -197,7 +200,9 @@ unsafe extern "C" fn output(
         // SAFETY: the caller's engine is open, and its pointer NULL or valid for the call.
         let (engine, place) = unsafe { (engine(handle)?, output.as_mut()) };
         let (Some(found), Some(place)) = (engine.outputs().get(index), place) else {
-            return Err(Failure::argument(format!("no output {index}, or no place for it")));
+            return Err(Failure::argument(format!(
+                "there is no output {index}, or the pointer for it is NULL"
+            )));
         };
         *place = Output {
             name: found.name.as_ptr().cast::<c_char>(),
@@ -237,9 +242,9 @@ unsafe extern "C" fn run(
         let mut places = Vec::with_capacity(wanted.len());
         for wanted in wanted {
             if wanted.data.is_null() && wanted.length > 0 {
-                return Err(Failure::argument("a wanted output without a place"));
+                return Err(Failure::argument("the buffer of a requested output is NULL"));
             }
-            // SAFETY: the caller has so much room there, each place for itself; a length of 0 asks nothing of it.
+            // SAFETY: the caller's buffers have these lengths and do not overlap; a length of 0 allows any pointer.
             let data = unsafe {
                 if wanted.length == 0 {
                     &mut []
@@ -260,7 +265,7 @@ mod tests {
 
     #[test]
     fn hostile_arguments_are_statuses() {
-        // SAFETY: NULL is among what every function must survive.
+        // SAFETY: every function must accept NULL.
         unsafe {
             let plugin = &*sleeve_engine_plugin(null());
             assert_eq!((plugin.version, plugin.size as usize), (abi::VERSION, size_of::<Plugin>()));
@@ -325,7 +330,7 @@ mod tests {
     fn a_message_without_room_is_cut_between_characters() {
         let mut room = [0u8; 4];
         let mut message = Message { data: room.as_mut_ptr().cast(), capacity: room.len(), length: 9 };
-        // SAFETY: there is as much room as it says.
+        // SAFETY: the capacity is correct.
         unsafe { write(&mut message, "abcé") };
         assert_eq!((&room[..message.length], message.length), (&b"abc"[..], 3));
     }

@@ -5,10 +5,10 @@ use tch::{CModule, Device, IValue, Kind, Tensor};
 use crate::failure::{Failure, Outcome, brief};
 use crate::shim;
 
-/// An output as the file gives it.
+/// An output of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// Empty where the file returns a tuple.
+    /// Empty if the file returns a tuple.
     pub name: String,
     pub dim: usize,
 }
@@ -23,7 +23,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads a file, casts it and asks it what it gives.
+    /// Reads a file, casts it and finds out its outputs.
     pub fn load(bytes: &[u8], device: Device, kind: Kind, row: &[usize]) -> Outcome<Self> {
         let mut reader = bytes;
         let module = CModule::load_data_on_device(&mut reader, device);
@@ -45,7 +45,7 @@ impl Network {
         Ok(network)
     }
 
-    /// What the file gives, in its order.
+    /// The outputs, in the file's order.
     pub fn outputs(&self) -> &[Output] {
         &self.outputs
     }
@@ -59,8 +59,8 @@ impl Network {
         std::iter::once(rows as i64).chain(self.row.iter().copied()).collect()
     }
 
-    /// Runs a batch, f32 on any device, `[rows, ...]`; gives each output in f32 on the network's device. What is wrong
-    /// is said in libtorch's words.
+    /// Runs a batch `[rows, ...]`, in f32 on any device. Returns each output in f32 on the network's device. The error
+    /// is libtorch's message.
     pub fn forward(&self, batch: &Tensor) -> Result<Vec<Tensor>, String> {
         let values = self.values(batch)?;
         values
@@ -71,7 +71,7 @@ impl Network {
             .collect()
     }
 
-    /// Runs a batch; gives the outputs as the file does, by name.
+    /// Runs a batch. Returns the file's outputs with their names.
     fn values(&self, batch: &Tensor) -> Result<Vec<(String, Tensor)>, String> {
         let batch =
             batch.f_to_device_(self.device, self.kind, true, false).map_err(|error| error.to_string())?;
@@ -79,7 +79,7 @@ impl Network {
         tensors(value)
     }
 
-    /// Runs one row and then three: what comes out, and whether the batch is free.
+    /// Runs one row and then three, to find the outputs and to check that any batch size works.
     fn probe(&self) -> Outcome<Vec<Output>> {
         let one = self.described(1)?;
         let shape = shape_text(&self.shape(3));
@@ -92,7 +92,7 @@ impl Network {
         Ok(one)
     }
 
-    /// The outputs for so many rows.
+    /// The outputs for `rows` rows.
     fn described(&self, rows: usize) -> Outcome<Vec<Output>> {
         let shape = self.shape(rows);
         let batch = Tensor::f_full(shape.as_slice(), 0.5, (Kind::Float, Device::Cpu))
@@ -106,8 +106,8 @@ impl Network {
                 brief(&error)
             ))
         })?;
-        // A file may cast what it is given; then the precision would be one in name alone. Convolutions are the
-        // work; where there are none, some of the matrix products must be in the type asked for.
+        // A file may cast its input, so that it does not compute in the requested precision. Convolutions are most of
+        // the work, so they must have that type; without convolutions, some of the matrix products must have it.
         let other = match types.convolutions.is_empty() {
             false => types.convolutions.iter().find(|&&kind| kind != self.kind),
             true if types.products.contains(&self.kind) => None,
@@ -115,7 +115,7 @@ impl Network {
         };
         if let Some(&other) = other {
             return Err(Failure::unavailable(format!(
-                "precision {}: this file computes in {} whatever it is asked",
+                "precision {}: this file always computes in {}",
                 kind_text(self.kind),
                 kind_text(other)
             )));
@@ -141,7 +141,8 @@ impl Network {
     }
 }
 
-/// What a module returns, taken apart: a dictionary by its names, a tuple or a list in its order, a tensor alone.
+/// The tensors that a module returns: those of a dictionary with their names, those of a tuple or list in order, or a
+/// single tensor.
 fn tensors(value: IValue) -> Result<Vec<(String, Tensor)>, String> {
     let unnamed = |value: IValue| match value {
         IValue::Tensor(tensor) => Ok((String::new(), tensor)),

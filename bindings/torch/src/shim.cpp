@@ -48,7 +48,7 @@ struct Stream {
         previous_device(c10::DeviceType::CUDA, index) {}
 };
 
-// A bit for each type that convolutions take, and above them one for each type that matrix products take.
+// One bit for each type of convolutions, and above them one for each type of matrix products.
 constexpr int kProducts = 32;
 thread_local uint64_t types = 0;
 

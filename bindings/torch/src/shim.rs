@@ -1,4 +1,4 @@
-//! Safe words for `shim.cpp`.
+//! Safe wrappers for `shim.cpp`.
 
 use std::ffi::{c_char, c_int, c_void};
 use std::marker::PhantomData;
@@ -25,7 +25,7 @@ unsafe extern "C" {
     fn sleeve_torch_types_end(handle: *mut c_void) -> u64;
 }
 
-/// Runs a function that may write a reason; the reason is an error.
+/// Runs a function that writes a reason if it fails, and returns that as the error.
 fn explained(function: impl FnOnce(*mut c_char, usize) -> bool) -> Result<(), String> {
     let mut room = [0u8; 4096];
     if function(room.as_mut_ptr().cast(), room.len()) {
@@ -35,7 +35,7 @@ fn explained(function: impl FnOnce(*mut c_char, usize) -> bool) -> Result<(), St
     Err(String::from_utf8_lossy(&room[..length]).into_owned())
 }
 
-/// While it lives, its thread records nothing for gradients. It stays on that thread.
+/// While it exists, its thread records no gradients. It cannot be sent to another thread.
 pub struct Inference(*mut c_void, PhantomData<*const ()>);
 
 impl Inference {
@@ -47,7 +47,7 @@ impl Inference {
 
 impl Drop for Inference {
     fn drop(&mut self) {
-        // SAFETY: it was made on this thread and is freed once.
+        // SAFETY: it was created on this thread and is freed once.
         unsafe { sleeve_torch_inference_free(self.0) }
     }
 }
@@ -58,7 +58,7 @@ pub fn exact_f32() {
     unsafe { sleeve_exact_f32() }
 }
 
-/// Stores a four-dimensional tensor's values with the channels last; its clones see it too.
+/// Changes a four-dimensional tensor's memory format to channels-last, also for its clones.
 pub fn channels_last(tensor: &mut Tensor) -> Result<(), String> {
     // SAFETY: the tensor is alive.
     explained(|reason, room| unsafe {
@@ -66,7 +66,7 @@ pub fn channels_last(tensor: &mut Tensor) -> Result<(), String> {
     })
 }
 
-/// Copies between devices; the copy is in the current stream, and this does not wait for it.
+/// Copies between devices in the current stream, without waiting.
 pub fn copy_async(to: &mut Tensor, from: &Tensor) -> Result<(), String> {
     // SAFETY: both tensors are alive; libtorch checks shapes, and keeps pinned memory until it is copied.
     explained(|reason, room| unsafe {
@@ -91,7 +91,7 @@ impl Stream {
         Ok(Stream(stream))
     }
 
-    /// What `function` asks of the device goes into this stream.
+    /// Runs `function` with this stream as the current one.
     pub fn within<T>(&mut self, function: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
         // SAFETY: the stream is alive, for it is freed when `self` is dropped.
         explained(|reason, room| unsafe { sleeve_torch_stream_enter(self.0, reason, room) == 0 })?;
@@ -102,7 +102,7 @@ impl Stream {
         left.map(|()| value)
     }
 
-    /// Waits until the device has done what the last `within` asked.
+    /// Waits until the device has finished the work of the last `within`.
     pub fn wait(&mut self) -> Result<(), String> {
         // SAFETY: the stream is alive.
         explained(|reason, room| unsafe { sleeve_torch_stream_wait(self.0, reason, room) == 0 })
@@ -116,18 +116,18 @@ impl Drop for Stream {
     }
 }
 
-/// The types that some operations take.
+/// The types of some operations.
 pub struct Types {
     pub convolutions: Vec<Kind>,
     pub products: Vec<Kind>,
 }
 
-/// The types that convolutions and matrix products take while `function` runs.
+/// The types of convolutions and matrix products while `function` runs.
 pub fn types_during<T>(function: impl FnOnce() -> T) -> (T, Types) {
     struct Recording(*mut c_void);
     impl Drop for Recording {
         fn drop(&mut self) {
-            // SAFETY: begun on this thread, ended once; a panic ends it too.
+            // SAFETY: begun on this thread and ended once, also after a panic.
             unsafe { sleeve_torch_types_end(self.0) };
         }
     }

@@ -1,4 +1,4 @@
-//! A place for one batch in flight on a CUDA device: pinned buffers, and a stream of its own.
+//! A slot for one running batch on a CUDA device: pinned buffers and a stream.
 
 use tch::{Device, Kind, Tensor};
 
@@ -25,7 +25,7 @@ impl Slot {
         Ok(Slot { stream: Stream::new(index)?, input, outputs: outputs.collect::<Result<_, _>>()? })
     }
 
-    /// Starts a batch of `rows` rows, filled up with zeros behind those that are given; does not wait for it.
+    /// Starts a batch of `rows` rows, padded with zeros after the given values, without waiting for it.
     pub fn start(&mut self, network: &Network, values: &[f32], rows: usize) -> Result<(), String> {
         let mut batch = self.input.f_narrow(0, 0, rows as i64).map_err(|error| error.to_string())?;
         fill(&mut batch, values);
@@ -39,7 +39,7 @@ impl Slot {
         })
     }
 
-    /// Waits for the batch; then [`Self::output`] has its values.
+    /// Waits for the batch. Afterwards [`Self::output`] has its values.
     pub fn wait(&mut self) -> Result<(), String> {
         self.stream.wait()
     }
@@ -50,11 +50,11 @@ impl Slot {
     }
 }
 
-/// Writes values into a contiguous f32 tensor on the CPU, and zeros behind them.
+/// Writes values to a contiguous f32 tensor on the CPU, followed by zeros.
 pub fn fill(tensor: &mut Tensor, values: &[f32]) {
     let room = tensor.numel();
     assert!(values.len() <= room && tensor.is_contiguous() && tensor.kind() == Kind::Float);
-    // SAFETY: the tensor is contiguous, in f32, on the CPU, and ours alone.
+    // SAFETY: the tensor is contiguous, in f32, on the CPU, and not shared.
     let all = unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<f32>(), room) };
     all[..values.len()].copy_from_slice(values);
     all[values.len()..].fill(0.0);

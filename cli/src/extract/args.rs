@@ -71,7 +71,7 @@ pub struct Args {
     #[arg(short, long, value_enum, default_value_t = Format::Npy)]
     pub format: Format,
 
-    /// Write the mean over all patches, in place of one row per patch
+    /// Write the mean over all patches instead of one row per patch
     #[arg(long)]
     pub mean: bool,
 

@@ -36,7 +36,7 @@ pub struct Totals {
 
 /// One extractor per model. On a CPU the threads are those of the batch extractor's workers.
 pub fn extractors(args: &Args) -> Result<Vec<Extractor>> {
-    // A picture is drawn of a single file, before the batch.
+    // A picture is for a single file, outside of the batch.
     let threads = if args.picture.is_some() { args.threads } else { 1 };
     let heads: Vec<Model> = args.heads.iter().map(Model::open).collect::<Result<_, _>>()?;
     let mut names: Vec<PathBuf> = args.models.iter().map(PathBuf::from).collect();

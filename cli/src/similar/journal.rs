@@ -1,7 +1,7 @@
 //! The tracks that a run has processed so far, appended one by one, so that an interrupted or killed run loses nothing.
 //!
-//! Records of a length, postcard's bytes and the beginning of their SHA-256; the first says what the others are of.
-//! From the first record on that is not whole, nothing counts.
+//! A record is a length, postcard's bytes and the beginning of their SHA-256. The first record identifies model and
+//! library. The first incomplete record and all after it are ignored.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::index::Track;
 use super::nearest::Vector;
 
-/// Of the hash of a record.
+/// Bytes of the hash of a record.
 const CHECK: usize = 8;
 
 /// A track with its vector.
@@ -24,7 +24,7 @@ pub struct Indexed {
     pub vector: Vector,
 }
 
-/// What records are of: model and library.
+/// The model and library of a journal.
 #[derive(PartialEq, Serialize, Deserialize)]
 pub struct Of {
     pub sha256: String,
@@ -52,9 +52,9 @@ impl Journal {
             .truncate(false)
             .open(&path)
             .with_context(cannot)?;
-        // Released when the process ends, however it does. Where files cannot be locked, nothing is.
+        // The lock is released when the process ends, however it ends. If files cannot be locked, there is no lock.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
-            bail!("{}: another process is making this index", index.display());
+            bail!("{}: another process is writing this index", index.display());
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).with_context(cannot)?;
@@ -75,7 +75,7 @@ impl Journal {
         Ok((journal, indexed))
     }
 
-    /// Notes a track.
+    /// Records a track.
     pub fn add(&mut self, indexed: &Indexed) -> Result<()> {
         self.append(indexed)
     }
@@ -85,17 +85,17 @@ impl Journal {
         let mut bytes = (content.len() as u32).to_le_bytes().to_vec();
         bytes.extend(&content);
         bytes.extend(&Sha256::digest(&content)[..CHECK]);
-        // One call a record: a kill leaves whole ones, and at most one that is torn.
+        // One write call per record: after a kill, at most the last one is incomplete.
         self.file.write_all(&bytes).with_context(|| format!("cannot write {}", self.path.display()))
     }
 
-    /// Removes it: what it holds is in the index.
+    /// Removes the journal, whose tracks are now in the index.
     pub fn finish(self) -> Result<()> {
         std::fs::remove_file(&self.path).with_context(|| format!("cannot remove {}", self.path.display()))
     }
 }
 
-/// Takes the next record, if it is whole.
+/// Takes the next record, if it is complete.
 fn record<T: DeserializeOwned>(rest: &mut &[u8]) -> Option<T> {
     let (length, after) = rest.split_first_chunk::<4>()?;
     let length = u32::from_le_bytes(*length) as usize;

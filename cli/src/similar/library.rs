@@ -25,8 +25,7 @@ pub struct Library {
     pub complaints: Vec<String>,
 }
 
-/// Searches a library. One without tracks is an error, for a disk that is not mounted is more likely than a library
-/// without tracks.
+/// Searches a library. A library without tracks is an error: most likely a disk is not mounted.
 pub fn walk(folder: &Path) -> Result<Library> {
     let root = folder.canonicalize().with_context(|| folder.display().to_string())?;
     if !root.is_dir() {

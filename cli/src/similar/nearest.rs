@@ -1,20 +1,20 @@
-//! Nearest neighbours by cosine: a graph of small worlds (HNSW, the crate instant-distance) for large libraries, and
-//! every vector in turn for small ones, where that takes no longer.
+//! Nearest neighbours by cosine: HNSW (a small-world graph, by the crate instant-distance) for large libraries, and a
+//! linear search for small ones, where it is as fast.
 
 use instant_distance::{Builder, HnswMap, Point, Search};
 use serde::{Deserialize, Serialize};
 
 /// Candidates that a search in the graph keeps: the larger, the fewer neighbours it misses.
 const CANDIDATES: usize = 200;
-/// Up to this many tracks, each is compared: that takes some milliseconds.
+/// Up to this number of tracks, each is compared, which takes some milliseconds.
 const FEW: usize = 20_000;
 
-/// An embedding at length 1.
+/// An embedding, normalised to length 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Vector(Vec<f32>);
 
 impl Vector {
-    /// Brings values to length 1; `None` for those without a direction: zeros, and what is not finite.
+    /// Normalises values to length 1; `None` if they are all 0 or not finite.
     pub fn new(mut values: Vec<f32>) -> Option<Self> {
         let length = values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
         if !length.is_finite() || length == 0.0 {
@@ -24,14 +24,14 @@ impl Vector {
         Some(Vector(values))
     }
 
-    /// Values in it.
+    /// The number of values.
     pub fn dimensions(&self) -> usize {
         self.0.len()
     }
 
     /// The cosine with another vector, from -1 to 1.
     pub fn cosine(&self, other: &Vector) -> f32 {
-        // Eight sums that a CPU takes at once.
+        // Eight sums, which a CPU computes in one vector.
         let mut sums = [0.0_f32; 8];
         let (ours, theirs) = (self.0.chunks_exact(8), other.0.chunks_exact(8));
         let rest: f32 = ours.remainder().iter().zip(theirs.remainder()).map(|(a, b)| a * b).sum();
@@ -48,19 +48,19 @@ impl Point for Vector {
     }
 }
 
-/// Vectors by number, and the graph that joins the near ones.
+/// Vectors by number, and the graph that connects near ones.
 #[derive(Serialize, Deserialize)]
 pub struct Nearest(HnswMap<Vector, u32>);
 
 impl Nearest {
-    /// Joins vectors, which have their numbers from their order.
+    /// Builds the graph of vectors, which are numbered in order.
     pub fn new(vectors: Vec<Vector>) -> Self {
         let numbers = (0..vectors.len() as u32).collect();
         let builder = Builder::default().seed(0).ef_construction(CANDIDATES).ef_search(CANDIDATES);
         Nearest(builder.build(vectors, numbers))
     }
 
-    /// The vectors in the order of their numbers, each of which must be there once; `None` if they are not.
+    /// The vectors in the order of their numbers; `None` unless each number occurs exactly once.
     pub fn vectors(&self) -> Option<Vec<&Vector>> {
         let mut all = vec![None; self.0.values.len()];
         for ((_, vector), &number) in self.0.iter().zip(&self.0.values) {
@@ -69,11 +69,11 @@ impl Nearest {
         all.into_iter().collect()
     }
 
-    /// The `count` vectors with the largest cosines, but not number `except`: numbers and cosines, the nearest first.
-    /// With `exact`, none is missed.
+    /// The `count` vectors with the largest cosines, without number `except`: numbers and cosines, nearest first. With
+    /// `exact`, the search is not approximate.
     pub fn find(&self, vector: &Vector, count: usize, except: Option<u32>, exact: bool) -> Vec<(u32, f32)> {
         let wanted = |number: u32| Some(number) != except;
-        // One more than asked for, since the vector itself may be among them.
+        // One more than requested, because `except` may be among them.
         if exact || self.0.values.len() <= FEW || count + 1 > CANDIDATES / 2 {
             let cosines = self.0.iter().zip(&self.0.values).map(|((_, other), &number)| (number, other));
             let cosines = cosines.filter(|&(number, _)| wanted(number));
@@ -86,7 +86,7 @@ impl Nearest {
         self.search(vector).filter(|&(number, _)| wanted(number)).take(count).collect()
     }
 
-    /// What the graph finds, the nearest first.
+    /// The result of the graph, nearest first.
     pub fn search(&self, vector: &Vector) -> impl Iterator<Item = (u32, f32)> {
         let mut search = Search::default();
         let found: Vec<(u32, f32)> =

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// A path as bytes that [`from_bytes`] makes the same path of.
+/// A path as bytes, which [`from_bytes`] converts back.
 #[cfg(unix)]
 pub fn to_bytes(path: &Path) -> Vec<u8> {
     use std::os::unix::ffi::OsStrExt;
@@ -15,7 +15,7 @@ pub fn from_bytes(bytes: &[u8]) -> PathBuf {
     std::ffi::OsStr::from_bytes(bytes).into()
 }
 
-/// Elsewhere names that are not Unicode are kept as far as Unicode goes.
+/// On other systems, what is not Unicode is replaced.
 #[cfg(not(unix))]
 pub fn to_bytes(path: &Path) -> Vec<u8> {
     path.to_string_lossy().into_owned().into_bytes()

@@ -28,7 +28,7 @@ pub fn run(args: &args::Index) -> Result<ExitCode> {
     let old = Index::load(&args.index)?;
     if let Some(index) = old.as_ref().filter(|index| index.library != root) {
         bail!(
-            "{}: an index of {}, not of {}; name another file with --index",
+            "{}: an index of {}, not of {}; use another file with --index",
             args.index.display(),
             paths::from_bytes(&index.library).display(),
             library.root.display()
@@ -142,7 +142,7 @@ pub fn same_model(index: impl std::fmt::Display, its: &ModelNote, other: &ModelN
     let short =
         |note: &ModelNote| format!("{} (SHA-256 {}...)", note.name, note.sha256.get(..12).unwrap_or(""));
     bail!(
-        "{index}: made with {}, and this is {}: their embeddings cannot be compared; use another index file, or remove \
+        "{index}: made with {}, but this is {}: their embeddings cannot be compared; use another index file, or remove \
          this one",
         short(its),
         short(other)

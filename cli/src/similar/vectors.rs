@@ -1,4 +1,4 @@
-//! Tracks to vectors: the mean of a model's embeddings over each.
+//! Computes the vectors of tracks: the mean of a model's embeddings.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ pub struct Embedder {
 }
 
 impl Embedder {
-    /// Opens a model; by default the bundled one that is made for this.
+    /// Opens a model; by default the bundled one for similarity.
     pub fn open(model: Option<&Path>) -> Result<Self> {
         let place = match (model, default_model::of_embeddings()) {
             (Some(model), _) => model.to_owned(),
@@ -38,7 +38,7 @@ impl Embedder {
         if model.output(Purpose::Embeddings).is_none() {
             bail!("{name}: this model has no embeddings to compare");
         }
-        // The batch extractor's workers bring the threads.
+        // The batch extractor's workers are the threads.
         let extractor = Extractor::builder(model).threads(1).output("embeddings").build()?;
         let output = extractor.outputs().position(|output| output.purpose == Purpose::Embeddings);
         let output = output.with_context(|| format!("{name}: this model has no embeddings to compare"))?;
@@ -48,7 +48,7 @@ impl Embedder {
         Ok(Embedder { extractor, output, place: paths::to_bytes(&place) })
     }
 
-    /// What an index notes of it.
+    /// What an index records of it.
     pub fn note(&self) -> ModelNote {
         let model = self.extractor.model();
         ModelNote {
@@ -74,7 +74,7 @@ impl Embedder {
     }
 }
 
-/// Sums rows, track by track.
+/// Sums the rows of each track.
 struct Means<F> {
     output: usize,
     sums: RefCell<HashMap<usize, (Vec<f64>, u64)>>,

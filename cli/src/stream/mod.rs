@@ -29,7 +29,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let (writer, reader) = Stream::open(&extractor, &options)?;
     let mut lines = Lines::new(&extractor, args.top, args.all);
     let audio = std::thread::Builder::new().name("audio".into()).spawn(move || source.write(writer))?;
-    // After an error here, the audio thread is not joined, for it may be waiting for standard input.
+    // After an error here, the audio thread is not joined, because it may be waiting for standard input.
     read_all(reader, &mut lines)?;
     audio.join().expect("the audio thread does not panic")?;
     if lines.patches() == 0 {

@@ -1,4 +1,4 @@
-//! The lines that are printed.
+//! Formats the lines to print.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! The program `sleeve`, run as a user runs it.
+//! Runs the program `sleeve` as a user would.
 
 mod extract;
 mod similar;

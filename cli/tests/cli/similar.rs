@@ -1,4 +1,4 @@
-//! `sleeve similar`: its index, run as a user runs it, and how many neighbours its graph finds.
+//! `sleeve similar`, run as a user would, and the recall of its graph.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::sleeve;
 struct Library(tempfile::TempDir);
 
 impl Library {
-    /// Two recordings, one of them in a folder of its own, and what is none.
+    /// Two recordings, one of them in a subfolder, and a file that is not a recording.
     fn new() -> Self {
         let library = Library(tempfile::tempdir().unwrap());
         library.add("sky.ogg", "sky.ogg");
@@ -23,7 +23,7 @@ impl Library {
         library
     }
 
-    /// Where its music is: the index lies beside that.
+    /// The folder of its music. The index is beside it.
     fn folder(&self) -> PathBuf {
         self.0.path().canonicalize().unwrap().join("music")
     }
@@ -71,7 +71,7 @@ fn what_sounds_alike_is_found() {
     library.add("sky.ogg", "deeper/sky again.ogg");
     library.add("idle_tune.mp3", "tune.mp3");
     assert!(said(library.index(&[])).ends_with("4 tracks: 4 processed, 0 unchanged, 0 removed, 0 failed\n"));
-    // A track of the library: itself is not among what is like it.
+    // For a track of the library, the track itself is not among the results.
     let found = said(library.find(library.folder().join("sky.ogg"), &[]));
     let lines: Vec<&str> = found.lines().collect();
     assert_eq!(lines.len(), 3, "{found}");
@@ -81,7 +81,7 @@ fn what_sounds_alike_is_found() {
     );
     let cosines: Vec<f32> = lines.iter().map(|line| line[..5].parse().unwrap()).collect();
     assert!(cosines.is_sorted_by(|a, b| a >= b) && cosines[1] < 0.999, "{found}");
-    // The same from outside, where both copies are found.
+    // For the same file outside the library, both copies are found.
     let found = said(library.find(recording("sky.ogg"), &["-n", "2"]));
     assert!(found.lines().count() == 2 && found.lines().all(|line| line.starts_with("1.000")), "{found}");
     assert_eq!(found, said(library.find(recording("sky.ogg"), &["-n", "2", "--exact"])));
@@ -94,7 +94,7 @@ fn an_index_follows_its_library() {
     let before = fs::read(library.at("library.index")).unwrap();
     assert!(said(library.index(&[])).contains("2 tracks: 0 processed, 2 unchanged, 0 removed"));
     assert_eq!(before, fs::read(library.at("library.index")).unwrap());
-    // One more, one changed, one gone, and one that is no music.
+    // One track is added, one changed, one removed, and one is not music.
     library.add("idle_tune.mp3", "tune.mp3");
     library.add("sky.ogg", "deeper/ground.OGG");
     fs::remove_file(library.folder().join("sky.ogg")).unwrap();
@@ -118,7 +118,7 @@ fn a_run_goes_on_where_it_was_stopped() {
     let library = Library::new();
     assert!(said(library.index(&[])).contains("2 processed"));
     let whole = Index::load(&library.at("library.index")).unwrap().unwrap();
-    // As if it had been killed after the first track, in the middle of writing the second.
+    // As after a kill in the middle of writing the second track.
     fs::remove_file(library.at("library.index")).unwrap();
     let of = Of { sha256: whole.model.sha256.clone(), library: whole.library.clone() };
     let indexed = |at: usize| Indexed {
@@ -131,7 +131,7 @@ fn a_run_goes_on_where_it_was_stopped() {
     let path = library.at("library.index.journal");
     let one = fs::read(&path).unwrap().len();
     journal.add(&indexed(1)).unwrap();
-    // Who makes the index now is not disturbed.
+    // Another process that is writing the index is not disturbed.
     assert!(complaint(library.index(&[])).contains("another process"));
     drop(journal);
     let bytes = fs::read(&path).unwrap();
@@ -141,7 +141,7 @@ fn a_run_goes_on_where_it_was_stopped() {
     assert_eq!(again.tracks, whole.tracks);
     assert_eq!(again.nearest.vectors(), whole.nearest.vectors());
     assert!(!path.exists());
-    // What was indexed with another model, or is damaged, does not count.
+    // Records of another model and damaged ones are ignored.
     let other = Of { sha256: "0".into(), library: whole.library.clone() };
     fs::write(&path, &bytes).unwrap();
     assert!(Journal::open(&library.at("library.index"), &other).unwrap().1.is_empty());
@@ -192,13 +192,13 @@ fn what_cannot_be_used_is_named() {
         }
     }
     fs::write(library.at("library.index"), &whole).unwrap();
-    // A library that is empty now is a disk that is not there.
+    // A library that has become empty is an error, because its disk may not be mounted.
     fs::remove_dir_all(library.folder()).unwrap();
     assert!(complaint(library.index(&[])).contains("music"));
     fs::create_dir(library.folder()).unwrap();
     assert!(complaint(library.index(&[])).contains("music: no audio files"));
     assert_eq!(whole, fs::read(library.at("library.index")).unwrap());
-    // An index is of one library.
+    // An index belongs to one library.
     fs::rename(library.folder(), library.at("other")).unwrap();
     library.add("sky.ogg", "../other/sky.ogg");
     let mut command = sleeve("similar");
@@ -232,7 +232,7 @@ fn playlists_lead_to_their_tracks() {
     assert!(
         relative.contains("\n../music/sky.ogg\n") && relative.contains("\n../music/deeper/#1, it's.ogg\n")
     );
-    // In the folder itself, a name that would be a comment.
+    // In the playlist's folder, a name that would be a comment.
     said(
         library
             .find(&sky, &["--relative", "--m3u", library.folder().join("deeper/l.m3u8").to_str().unwrap()]),
@@ -259,7 +259,7 @@ fn names_need_not_be_unicode() {
 
 #[test]
 fn the_graph_finds_what_an_exact_search_finds() {
-    // Groups of near vectors, as albums are, drawn with a plain generator.
+    // Groups of near vectors, like albums, from a simple random number generator.
     let mut state = 1_u64;
     let mut draw = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -16,7 +16,7 @@ fn stream(arguments: &[&str], input: &[u8]) -> Output {
     let mut child = command.spawn().expect("stream starts");
     let mut pipe = child.stdin.take().expect("standard input is piped");
     std::thread::scope(|scope| {
-        // It may end before it has read everything.
+        // The program may end before it has read everything.
         scope.spawn(move || pipe.write_all(input));
         child.wait_with_output().expect("stream ends")
     })
@@ -26,7 +26,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The line of each patch with its strongest tag, as the library gives them.
+/// The expected line of each patch with its strongest tag, computed with the library.
 fn expected(samples: &[f32], rate: u32) -> Vec<String> {
     let extractor = Extractor::builder(Model::bundled("msd-musicnn-1").unwrap()).build().unwrap();
     let analysis = extractor.extract_samples(samples, rate).unwrap();
@@ -49,7 +49,7 @@ fn raw_samples_of_either_kind_give_a_line_a_patch() {
     assert_eq!(lines.len(), 3);
     assert_eq!(text(&output.stdout).lines().collect::<Vec<&str>>(), lines);
 
-    // Two equal channels of integers, and a byte too many.
+    // Two equal channels of integers, and one extra byte.
     let integers: Vec<i16> = samples.iter().map(|sample| (sample * 32_767.0) as i16).collect();
     let mut bytes: Vec<u8> =
         integers.iter().flat_map(|sample| [*sample; 2]).flat_map(i16::to_le_bytes).collect();

@@ -24,7 +24,7 @@ pub fn name_of_temporary(temporary: &str) -> Option<&str> {
 /// dropped before that, the temporary file is removed, and an existing file of the final name is unchanged.
 ///
 /// Other processes, and programs that start after this one was killed, never see an incomplete file. There is no
-/// guarantee after a power failure, for data are not synced to the disk.
+/// guarantee after a power failure, because data are not synced to the disk.
 #[derive(Debug)]
 pub struct AtomicFile {
     /// `None` once committed or being dropped.
@@ -225,7 +225,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("no/such.json");
         assert!(AtomicFile::create(&missing).unwrap_err().to_string().contains("such.json"));
-        // A folder in the file's place: the rename fails, and the temporary file goes.
+        // A folder with the file's name: the rename fails, and the temporary file is removed.
         let occupied = folder.path().join("folder");
         fs::create_dir(&occupied).unwrap();
         assert!(AtomicFile::create(&occupied).unwrap().commit().is_err());

@@ -1,18 +1,17 @@
-//! For the build script of every package that links libtorch: finds it, or says how to get it, and puts its
-//! folder into the library path of the package's programs, tests and shared libraries (link arguments do
-//! not pass from one package to another).
+//! For the build scripts of packages that link libtorch: finds it, or prints how to get it, and adds its folder to the
+//! rpath of the package's programs, tests and shared libraries (cargo does not pass link arguments to other packages).
 //!
-//! The same variables count as in torch-sys: `LIBTORCH_USE_PYTORCH`, `LIBTORCH_LIB`, `LIBTORCH` (which
-//! `.cargo/config.toml` sets where the environment does not).
+//! The variables are those of torch-sys: `LIBTORCH_USE_PYTORCH`, `LIBTORCH_LIB`, `LIBTORCH` (`.cargo/config.toml` sets
+//! its default).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The version that the workspace's tch is made for.
+/// The version that the workspace's tch requires.
 const VERSION: &str = "2.11.0";
 
-/// Prints what cargo must know, and returns the folder of libtorch's libraries; ends the build with a sentence
-/// where there is no usable libtorch.
+/// Prints the instructions for cargo, and returns the folder of libtorch's libraries. Without a usable libtorch, ends
+/// the build with a message.
 pub fn link() -> PathBuf {
     for variable in ["LIBTORCH", "LIBTORCH_LIB", "LIBTORCH_USE_PYTORCH"] {
         println!("cargo:rerun-if-env-changed={variable}");
@@ -25,8 +24,8 @@ pub fn link() -> PathBuf {
         }
         Err(reason) => {
             eprintln!("error: {reason}\n");
-            eprintln!("`cargo xtask libtorch` fetches libtorch {VERSION} into target/libtorch, where it is");
-            eprintln!("found by itself; or set LIBTORCH to the folder of another copy of that version.");
+            eprintln!("`cargo xtask libtorch` fetches libtorch {VERSION} into target/libtorch, which is");
+            eprintln!("used by default; or set LIBTORCH to the folder of another copy of that version.");
             std::process::exit(1);
         }
     }
@@ -46,7 +45,7 @@ fn folder() -> Result<PathBuf, String> {
     if let Ok(version) = std::fs::read_to_string(root.join("build-version")) {
         let version = version.trim();
         if version.split('+').next() != Some(VERSION) {
-            return Err(format!("{} holds libtorch {version}, and {VERSION} is needed", root.display()));
+            return Err(format!("{} is libtorch {version}, but {VERSION} is needed", root.display()));
         }
     }
     Ok(lib)

@@ -68,7 +68,7 @@ pub fn gap(canvas: &mut Canvas, x: usize, y: usize, width: usize) {
     canvas.fill(x, y, width, 2, WHITE);
 }
 
-/// The smallest step people count time in that is at least `least` seconds.
+/// The smallest usual step of time that is at least `least` seconds.
 fn round_time_step(least: f64) -> f64 {
     const STEPS: [f64; 19] = [
         0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0,

@@ -38,7 +38,7 @@ pub struct Canvas {
 impl Canvas {
     /// A white picture.
     pub fn new(width: usize, height: usize) -> Self {
-        let font = FontRef::try_from_slice(FONT).expect("the embedded font is whole");
+        let font = FontRef::try_from_slice(FONT).expect("the embedded font is valid");
         Canvas { width, height, pixels: vec![WHITE; width * height], font }
     }
 
@@ -60,7 +60,7 @@ impl Canvas {
 
     /// Draws a line through points, `width` pixels wide.
     pub fn line(&mut self, points: &[(f32, f32)], width: f32, colour: Rgb) {
-        // Each pixel once, by the segment that covers it most: joints are not darker than the rest.
+        // Each pixel is drawn once, by the segment that covers it most, so that joints are not darker.
         let mut covered = vec![0.0_f32; self.width * self.height];
         let reach = 0.5 * width + 1.0;
         for ends in points.windows(2) {

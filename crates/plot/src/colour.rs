@@ -1,8 +1,8 @@
-//! Colours for values: even steps of value look like even steps of lightness.
+//! Colours for values: equal steps of value are equal steps of lightness.
 
 use super::canvas::Rgb;
 
-/// From black over purple and orange to pale yellow; for sound.
+/// Black, purple, orange, pale yellow; for sound.
 const DARK: [Rgb; 9] = [
     [2, 2, 8],
     [27, 16, 68],
@@ -15,7 +15,7 @@ const DARK: [Rgb; 9] = [
     [252, 253, 191],
 ];
 
-/// From nearly white over teal to deep blue; for activations.
+/// Nearly white, teal, deep blue; for activations.
 const LIGHT: [Rgb; 6] =
     [[246, 247, 249], [204, 226, 229], [131, 193, 203], [58, 147, 176], [32, 96, 146], [26, 42, 92]];
 

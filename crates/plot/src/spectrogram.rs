@@ -13,7 +13,7 @@ const MAX_COLUMNS: usize = 4096;
 
 /// A spectrogram that is averaged over time, in memory that does not grow with the recording.
 pub struct Columns {
-    /// Sums over `per` frames each, flat, `BANDS` a column; the last may be over fewer.
+    /// Sums over `per` frames each, flat, `BANDS` values per column; the last may be over fewer.
     sums: Vec<f32>,
     per: usize,
     /// Frames in the last column.
@@ -66,7 +66,7 @@ impl Columns {
         self.last = self.per;
     }
 
-    /// The mean spectrum of each of `width` equal stretches of time.
+    /// The mean spectra of `width` equal intervals of time.
     fn resized(&self, width: usize) -> Vec<[f32; BANDS]> {
         let columns = self.sums.len() / BANDS;
         let scale = self.frames as f64 / self.per as f64 / width as f64;
@@ -87,7 +87,7 @@ impl Columns {
     }
 }
 
-/// Draws a spectrogram alone, as PNG: 1,200 x 480 pixels.
+/// Draws only a spectrogram, as PNG: 1,200 x 480 pixels.
 ///
 /// # Errors
 /// Those of `to`.

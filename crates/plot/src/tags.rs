@@ -13,7 +13,7 @@ pub struct TagRows {
     /// Seconds from one patch to the next, and in a patch.
     hop: f64,
     patch: f64,
-    /// Sums over `per` patches, flat, a row a group.
+    /// Sums over `per` patches, flat, one row per group.
     sums: Vec<f32>,
     per: usize,
     last: usize,
@@ -25,7 +25,7 @@ pub struct TagRows {
 const MAX_GROUPS: usize = 4096;
 
 impl TagRows {
-    /// Without patches yet; each is `patch` seconds long, and the next starts `hop` seconds later.
+    /// Empty, for patches of `patch` seconds with a hop of `hop` seconds.
     pub fn new(classes: &[String], hop: f64, patch: f64) -> Self {
         let totals = vec![0.0; classes.len()];
         TagRows {

@@ -1,4 +1,4 @@
-//! The interface between Sleeve and an engine in a shared library of its own.
+//! The interface between Sleeve and an engine in a separate shared library.
 //!
 //! Plain C types and functions, so that an engine can be written in any language and built with any compiler.
 //! A plugin exports one function, [`ENTRY`]:
@@ -12,18 +12,18 @@
 //! of another version: a plugin returns its table in any case, and the library reads its version first.
 //!
 //! Rules for every function of the table:
-//! - nothing unwinds through it: neither a panic nor a C++ exception;
-//! - pointers are valid for the call alone, except `Plugin`, `Host`, what `Plugin::open` gives, and the names
-//!   that `Plugin::output` gives, which live until `Plugin::close`;
+//! - it does not unwind: no panic or C++ exception leaves it;
+//! - pointers are valid only during the call, except `Plugin`, `Host`, the handle of `Plugin::open`, and the names of
+//!   `Plugin::output`, which live until `Plugin::close`;
 //! - text is UTF-8, not terminated by a NUL;
-//! - functions that take an engine may be called from several threads at once, `close` apart.
+//! - functions that take an engine, except `close`, may be called from several threads at once.
 //!
 //! This crate has no dependencies, so that a plugin can use it without the library.
 #![deny(missing_docs)]
 
 use std::ffi::{CStr, c_char, c_void};
 
-/// The version of everything here.
+/// The version of this interface.
 pub const VERSION: u32 = 1;
 
 /// The name of the function that a plugin exports; its type is [`Entry`].

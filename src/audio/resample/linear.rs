@@ -1,9 +1,8 @@
 //! Linear interpolation, in the closed form of Essentia's `resampleQuality=4`.
 //!
-//! With `r` the rate ratio rounded to f32 (as Essentia holds it), output `k` is the signal at `k / r - 1`,
-//! linearly interpolated, and the first sample wherever that lies before the signal; `ceil(N * r)` outputs for
-//! `N` inputs. The position is computed anew from the integer `k` for every output, so that nothing drifts over
-//! ten hours.
+//! With `r` the rate ratio rounded to f32 (as in Essentia), output `k` is the signal at `k / r - 1`, linearly
+//! interpolated; before the start of the signal it is the first sample. `N` inputs give `ceil(N * r)` outputs. Each
+//! position is computed from the integer `k`, so that there is no drift over ten hours.
 
 /// State of one stream. The samples are in the caller's buffer, whose first element is always the last sample of the
 /// previous call.

@@ -1,20 +1,20 @@
 //! Resampling of mono audio, as a stream.
 
 mod linear;
-mod sinc;
 
 use std::fmt;
 use std::str::FromStr;
 
+use sleeve_resample::Sinc;
+
 use crate::{Error, Result};
 use linear::Linear;
-use sinc::Sinc;
 
 /// How audio is resampled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Resampler {
     /// Linear interpolation, exactly as Essentia's `resampleQuality=4`, with its aliasing and half-sample delay. The
-    /// default, for published models were trained on it.
+    /// default, because published models were trained on it.
     #[default]
     Linear,
     /// A band-limited windowed sinc, for models that were trained on it and for listening.
@@ -81,7 +81,7 @@ impl Converter {
         let method = match resampler {
             _ if input_rate == target_rate => Method::Same,
             Resampler::Linear => Method::Linear(Linear::new(input_rate, target_rate, &mut pending)),
-            Resampler::Sinc => Method::Sinc(Box::new(Sinc::new(input_rate, target_rate)?)),
+            Resampler::Sinc => Method::Sinc(Box::new(Sinc::new(input_rate, target_rate).map_err(refused)?)),
         };
         Ok(Self { pending, method })
     }
@@ -96,7 +96,7 @@ impl Converter {
         match &mut self.method {
             Method::Same => out.append(&mut self.pending),
             Method::Linear(linear) => linear.run(&mut self.pending, out),
-            Method::Sinc(sinc) => sinc.run(&mut self.pending, out)?,
+            Method::Sinc(sinc) => sinc.run(&mut self.pending, out).map_err(refused)?,
         }
         Ok(())
     }
@@ -107,7 +107,7 @@ impl Converter {
         match &mut self.method {
             Method::Same => {}
             Method::Linear(linear) => linear.finish(&self.pending, out),
-            Method::Sinc(sinc) => sinc.finish(&mut self.pending, out)?,
+            Method::Sinc(sinc) => sinc.finish(&mut self.pending, out).map_err(refused)?,
         }
         Ok(())
     }
@@ -121,6 +121,10 @@ impl Converter {
             Method::Sinc(sinc) => sinc.reset(),
         }
     }
+}
+
+fn refused(error: sleeve_resample::Error) -> Error {
+    Error::InvalidArgument(format!("sinc resampler: {error}"))
 }
 
 #[cfg(test)]

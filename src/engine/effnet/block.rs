@@ -1,5 +1,5 @@
-//! One inverted residual block for a group of patches, in three phases of its team:
-//! the expanded maps behind the depthwise convolution, chunk by chunk; the gate; the projection.
+//! One inverted residual block for a group of patches, in three phases of the team: expansion and depthwise
+//! convolution, chunk by chunk; the gate; the projection.
 
 use std::ops::Range;
 
@@ -15,11 +15,11 @@ use super::plan::{BlockPlan, Fill, StemPlan};
 use super::team::Team;
 use super::workspace::{CommonPointers, Maps, Private};
 
-/// Pixels of a projection that a member of a team claims together, at least: whole tiles of every instruction
-/// set's wide panels.
+/// Pixels of a projection that a member of a team claims at once, at least: whole tiles for the wide panels of every
+/// instruction set.
 const PIXELS_A_UNIT: usize = 24;
-/// Units of a projection for each member of a team, where there are enough: so few that each is worth the
-/// claim, so many that none waits long for the last.
+/// Units of a projection for each member of a team, if there are enough. Fewer units cost less to claim; more units
+/// shorten the wait for the last one.
 const UNITS_A_MEMBER: usize = 3;
 
 pub(super) struct BlockPass<'a> {
@@ -30,7 +30,7 @@ pub(super) struct BlockPass<'a> {
     pub private: &'a mut Private,
     pub common: CommonPointers,
     pub team: &'a Team<'a>,
-    /// Patches to do, at most the block's group.
+    /// Patches to process, at most the block's group.
     pub patches: usize,
     /// The block's number, for the clock.
     pub row: usize,
@@ -40,8 +40,8 @@ impl BlockPass<'_> {
     /// Runs the block on the maps at `input` (the first block: on the patches at `patch`), to `output`.
     ///
     /// # Safety
-    /// The addresses are valid for the block's sizes, the CPU has the kernels' instruction set, and the
-    /// team's members all call this alike.
+    /// The addresses are valid for the block's sizes, the CPU has the kernels' instruction set, and all members of the
+    /// team call this with the same arguments.
     pub unsafe fn run(&mut self, patch: *const f32, input: Maps, output: Maps) {
         // SAFETY: the caller's promise.
         unsafe {
@@ -59,7 +59,8 @@ impl BlockPass<'_> {
 
     unsafe fn expand_and_filter(&mut self, patch: *const f32, input: Maps) {
         let block = self.block;
-        // A small map's unit is a chunk of the whole group; a large one's a strip of a chunk of one patch.
+        // The unit of a small map is a chunk of the whole group; that of a large map is a strip of a chunk of one
+        // patch.
         let strips = if block.group > 1 { 1 } else { block.strips.len() };
         let mut is_prepared = false;
         self.team.each(block.chunks * strips, |units| {
@@ -80,7 +81,7 @@ impl BlockPass<'_> {
         });
     }
 
-    /// One chunk of small maps, of all patches.
+    /// One chunk of small maps, for all patches.
     unsafe fn chunk_of_group(&mut self, chunk: usize, input: Maps) {
         let block = self.block;
         // SAFETY: the scratch holds a chunk of the group's maps.
@@ -93,8 +94,8 @@ impl BlockPass<'_> {
         }
     }
 
-    /// Strips of one patch's large map. Those of one chunk are next to each other, so that a strip begins
-    /// with the rows that the one before has left in the scratch map.
+    /// Strips of one patch's large map. The strips of one chunk are consecutive, so that a strip can reuse the rows
+    /// that the strip before it left in the scratch map.
     unsafe fn strips(&mut self, units: Range<usize>, input: Maps) {
         let block = self.block;
         let mut filled = 0;
@@ -124,7 +125,7 @@ impl BlockPass<'_> {
         }
     }
 
-    /// Copies a patch into the middle of its border of zeros, scaled as the graph says.
+    /// Copies a patch inside its border of zeros, scaled as in the graph.
     unsafe fn border_patch(&mut self, stem: &StemPlan, patch: *const f32) {
         let bordered = self.private.patch.as_mut_slice();
         bordered.fill(0.0);
@@ -138,7 +139,7 @@ impl BlockPass<'_> {
         }
     }
 
-    /// Zeros around the scratch maps. The inside is written by every chunk, the border by none.
+    /// Zeroes the border of the scratch maps. Chunks write only the inside.
     fn clear_borders(&mut self) {
         let block = self.block;
         let [above, left, ..] = block.window.pads;
@@ -170,8 +171,8 @@ impl BlockPass<'_> {
         let first = chunk * block.chunk;
         let start = self.private.clock.start();
         match &block.fill {
-            // SAFETY: the table leads inside the scratch maps; the kernel's columns are counted from channel
-            // 0, so the address it is given lies `first` floats before the scratch.
+            // SAFETY: the table's offsets are inside the scratch maps; the kernel counts columns from channel 0, so the
+            // address passed to it is `first` floats before the scratch.
             Fill::Expand(Layer::F32(packed), panels) => unsafe {
                 (self.kernels.linear)(&LinearArgs {
                     input: input.full.add(pixels.start * block.inputs),
@@ -260,10 +261,10 @@ impl BlockPass<'_> {
         let block = self.block;
         let mut is_squeezed = false;
         self.team.each(block.excite.panels.len(), |panels| {
-            // SAFETY: of scales, maps and weights only this unit's channels are written.
+            // SAFETY: only this unit's channels of scales, maps and weights are written.
             unsafe {
-                // The first layer is small, and every member needs all of it: each does it by itself, once
-                // it holds a unit, so that the sums cannot change meanwhile.
+                // The first layer is small, and every member needs all of it: each computes it by itself, while it
+                // holds a unit, so that the sums cannot change meanwhile.
                 if !std::mem::replace(&mut is_squeezed, true) {
                     self.squeeze();
                 }
@@ -293,7 +294,7 @@ impl BlockPass<'_> {
         }
     }
 
-    /// The second layer for some panels' channels, and what it gates.
+    /// The second layer for the channels of some panels, applied to the pixels or to the projection's weights.
     unsafe fn excite(&self, panels: &[Panel]) {
         let block = self.block;
         let (Some(first), Some(last)) = (panels.first(), panels.last()) else { return };
@@ -320,14 +321,14 @@ impl BlockPass<'_> {
         }
     }
 
-    /// The mean of each channel: strips' sums are added in their order, whoever computed them.
+    /// The mean of each channel. The sums of the strips are always added in the same order, for reproducible bits.
     fn mean(&mut self) {
         let block = self.block;
         let strips = block.strips.len();
         let inverse = 1.0 / block.out_pixels() as f32;
         let means = self.private.means.as_mut_slice();
         for (patch, means) in means.chunks_exact_mut(block.wide).take(self.patches).enumerate() {
-            // SAFETY: the sums were written before the team met, and nobody writes them now.
+            // SAFETY: the sums were written in an earlier phase, and no thread writes them now.
             let sums = unsafe {
                 std::slice::from_raw_parts(
                     self.common.sums.add(patch * strips * block.wide),
@@ -344,7 +345,7 @@ impl BlockPass<'_> {
         }
     }
 
-    /// Large maps: the projection's weights of this patch.
+    /// For large maps: scales the projection's weights for this patch.
     unsafe fn scale_weights(&self, project: &PackedLinear, channels: Range<usize>) {
         let lines = channels.start.min(project.inputs)..channels.end.min(project.inputs);
         for panel in &project.panels {
@@ -362,7 +363,7 @@ impl BlockPass<'_> {
         }
     }
 
-    /// Small maps: the pixels.
+    /// For small maps: scales the pixels.
     unsafe fn scale_maps(&self, channels: Range<usize>) {
         let block = self.block;
         for patch in 0..self.patches {
@@ -379,7 +380,7 @@ impl BlockPass<'_> {
         }
     }
 
-    /// In bfloat16: the pixels, into a copy of that type.
+    /// In bfloat16: scales the pixels into a bfloat16 copy.
     unsafe fn narrow_maps(&self, bf16: &Bf16Kernels, channels: Range<usize>) {
         let block = self.block;
         let stride = narrow_stride(block.wide);
@@ -409,8 +410,8 @@ impl BlockPass<'_> {
             Layer::F32(project) => project.panels.len(),
             Layer::Bf16(project) => project.lines,
         };
-        // A team splits the output channels (each member then reads its own weights alone), and the pixels too
-        // where the channels alone would leave members idle. Parts of one column are next to each other.
+        // A team splits the output channels (so each member reads only its own weights), and also the pixels if the
+        // channels alone would leave members idle. Parts of one column are consecutive.
         let parts = if columns >= UNITS_A_MEMBER * self.team.size() {
             1
         } else {
@@ -439,7 +440,7 @@ impl BlockPass<'_> {
         });
     }
 
-    /// Some pixels and some columns: panels, or in bfloat16 lines.
+    /// The projection for some pixels and some columns (panels; in bfloat16: lines).
     unsafe fn project_part(&self, pixels: Range<usize>, columns: Range<usize>, input: Maps, output: Maps) {
         let block = self.block;
         let place = Place::Stride(block.outputs);

@@ -1,4 +1,4 @@
-//! Memory aligned to cache lines, so that no vector straddles two of them.
+//! Memory aligned to cache lines, so that no vector crosses the boundary between two of them.
 
 /// A block of floats, zeroed, aligned to 64 bytes.
 #[derive(Clone, Default)]
@@ -11,12 +11,12 @@ pub(super) struct Buffer {
 struct Line([f32; 16]);
 
 impl Buffer {
-    /// Room for `length` floats.
+    /// A buffer of `length` floats.
     pub fn new(length: usize) -> Self {
         Self { lines: vec![Line([0.0; 16]); length.div_ceil(16)] }
     }
 
-    /// Floats it holds.
+    /// Number of floats.
     pub fn len(&self) -> usize {
         self.lines.len() * 16
     }

@@ -1,27 +1,26 @@
-//! Where the time of a pass goes, for the benchmark. Off, it costs a branch for each kernel call.
+//! Measures the time of each stage, for the benchmark. When it is off, it costs one branch per kernel call.
 
 use std::time::Instant;
 
-/// The parts of a block that are told apart.
+/// The parts of a block that are timed separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// The stem or the expansion, with its SiLU.
     Fill,
     /// The depthwise convolution, with its SiLU and sums.
     Depthwise,
-    /// Squeeze-and-excite, applied.
+    /// Squeeze-and-excite, including its application.
     Gate,
     /// The projection and the residual.
     Project,
 }
 
 impl Stage {
-    /// Every stage, in the order in which a block does them.
+    /// Every stage, in the order in which a block runs them.
     pub const ALL: [Stage; 4] = [Stage::Fill, Stage::Depthwise, Stage::Gate, Stage::Project];
 }
 
-/// Nanoseconds of each block and stage; the row behind the blocks is the head (as `Fill`) and what follows
-/// it (as `Project`).
+/// Nanoseconds of each block and stage. The last row is the head (as `Fill`) and what follows it (as `Project`).
 #[derive(Default)]
 pub(super) struct Clock {
     pub nanoseconds: Option<Vec<[u64; 4]>>,

@@ -1,4 +1,4 @@
-//! The engine: networks, kernel sets, and how a batch is shared among threads.
+//! The engine: networks, kernel sets, and how a batch is split among threads.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -15,24 +15,24 @@ use super::workspace::Workspace;
 use crate::engine::{Engine, EngineOptions, InputSpec, OutputSpec, Precision};
 use crate::{Error, Result, onnx};
 
-/// A plan for each f32 set, and one in bfloat16.
+/// One plan for each f32 kernel set, and one for bfloat16.
 const PLANS: usize = 4;
 
-/// An EfficientNet-B0 found in an ONNX file, its constants folded. Engines share it; the weights are packed
-/// once for each kernel set that is used.
+/// An EfficientNet-B0 read from an ONNX file, with folded constants. Engines share it; the weights are packed once for
+/// each kernel set in use.
 pub struct Network {
     weights: Weights,
     input_name: String,
     plans: [OnceLock<Arc<Plan>>; PLANS],
 }
 
-/// Why a [`Network`] cannot be made of a file.
+/// Why a file cannot be read as a [`Network`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The bytes cannot be used by any engine: this is no ONNX file, or one that is damaged.
+    /// Not an ONNX file, or a damaged one: no engine can run it.
     #[error("{0}")]
     Malformed(String),
-    /// It is a network, another engine's to run: this is where its graph departs from an EfficientNet-B0.
+    /// Another network, for another engine. The text says where its graph differs from an EfficientNet-B0.
     #[error("not an EfficientNet-B0: {0}")]
     Different(String),
 }
@@ -41,16 +41,16 @@ impl Network {
     /// Looks for an EfficientNet-B0 in an ONNX file.
     ///
     /// # Errors
-    /// Whether it is no file at all or another network, and where it departs from this one.
+    /// [`Refusal::Malformed`] if it is not a valid ONNX file; [`Refusal::Different`] if it is another network.
     pub fn recognise(file: impl Into<Vec<u8>>) -> Result<Self, Refusal> {
         let model = onnx::Model::read(file.into()).map_err(Refusal::Malformed)?;
         Self::of(&model).map_err(Refusal::Different)
     }
 
-    /// Looks for an EfficientNet-B0 in a file that has been read.
+    /// Looks for an EfficientNet-B0 in a parsed file.
     ///
     /// # Errors
-    /// Where it departs from one.
+    /// Where it differs from one.
     pub(crate) fn of(model: &onnx::Model) -> Result<Self, String> {
         let (weights, input_name) = recognise(&model.graph)?;
         Ok(Self { weights, input_name, plans: Default::default() })
@@ -76,13 +76,13 @@ impl Network {
         InputSpec::Patch { frames: self.weights.rows, bands: self.weights.columns }
     }
 
-    /// The graph's outputs, in its order. What each is for is guessed from the graph: the pooled features
-    /// are embeddings, activations behind a sigmoid or softmax predictions.
+    /// The graph's outputs, in its order. Their purpose is guessed from the graph: the pooled features are embeddings;
+    /// what ends in a sigmoid or softmax is predictions.
     pub fn outputs(&self) -> &[OutputSpec] {
         &self.weights.outputs
     }
 
-    /// The sets in bfloat16 pack alike and share a plan.
+    /// The bfloat16 sets use the same packing and share a plan.
     fn plan(&self, set: KernelSet, tables: Tables) -> Arc<Plan> {
         let plan = &self.plans[(set as usize).min(PLANS - 1)];
         let new = || Arc::new(Plan::new(&self.weights, tables.kernels, tables.bf16.is_some()));
@@ -98,9 +98,8 @@ impl fmt::Debug for Network {
 
 /// Runs a [`Network`] on the CPU.
 ///
-/// With one thread, concurrent calls of `run` proceed side by side, each in a workspace of its own. With
-/// more, the engine has a pool of its own and calls take turns. Once every workspace in use exists, a call
-/// allocates nothing.
+/// With one thread, concurrent calls of `run` run in parallel, each with its own workspace. With more, the engine has
+/// its own thread pool and serializes the calls. A call allocates nothing once its workspace exists.
 pub struct EffnetEngine {
     network: Arc<Network>,
     plan: Arc<Plan>,
@@ -114,22 +113,21 @@ pub struct EffnetEngine {
     crew: Option<Mutex<Crew>>,
 }
 
-/// The threads of an engine of more than one, and their workspaces.
+/// The threads of an engine with more than one, and their workspaces.
 struct Crew {
     pool: Pool,
     phases: Phases,
     workspaces: Vec<Mutex<Workspace>>,
 }
 
-/// Most steps behind the pooling: the flags of those that are needed lie on the stack.
-const MOST_STEPS: usize = 512;
+/// Maximum number of steps after the pooling: their flags are kept on the stack.
+const MAX_STEPS: usize = 512;
 
 impl EffnetEngine {
     /// An engine with the fastest kernels that this CPU can run.
     ///
     /// # Errors
-    /// `Unavailable` for a precision that this CPU or engine does not have, or when threads cannot be
-    /// started.
+    /// `Unavailable` if this CPU or engine does not have the precision, or if threads cannot be started.
     pub fn new(network: Arc<Network>, options: &EngineOptions) -> Result<Self> {
         let set = KernelSet::best(options.precision).ok_or_else(|| {
             Error::Unavailable(match options.precision {
@@ -140,10 +138,10 @@ impl EffnetEngine {
         Self::with_kernels(network, options, set)
     }
 
-    /// An engine with the kernels asked for, whose precision the options must allow.
+    /// An engine with the given kernels. The options must allow their precision.
     ///
     /// # Errors
-    /// As for [`Self::new`], and `Unavailable` when this CPU cannot run these kernels.
+    /// As for [`Self::new`], and `Unavailable` if this CPU cannot run these kernels.
     pub fn with_kernels(network: Arc<Network>, options: &EngineOptions, set: KernelSet) -> Result<Self> {
         if options.precision != Precision::Auto && options.precision != set.precision() {
             let (asked, has) = (options.precision, set.precision());
@@ -179,16 +177,17 @@ impl EffnetEngine {
         })
     }
 
-    /// The same engine, its outputs described as metadata does: names and lengths must be the graph's.
+    /// Replaces the description of the outputs, for example by that of the metadata. Names and sizes must be the
+    /// graph's.
     ///
     /// # Errors
-    /// `InvalidArgument` when they are not.
+    /// `InvalidArgument` if they are not.
     pub fn describe_outputs(mut self, outputs: &[OutputSpec]) -> Result<Self> {
         let same = outputs.len() == self.outputs.len()
             && outputs.iter().zip(&self.outputs).all(|(a, b)| a.name == b.name && a.dim == b.dim);
         if !same {
             return Err(Error::InvalidArgument(format!(
-                "outputs {outputs:?} described, but the graph has {:?}",
+                "outputs {outputs:?} are described, but the graph has {:?}",
                 self.outputs
             )));
         }
@@ -201,14 +200,14 @@ impl EffnetEngine {
         self.set
     }
 
-    /// Bytes of working memory that each thread has.
+    /// Bytes of working memory per thread.
     pub fn workspace_bytes(&self) -> usize {
         Workspace::new(&self.plan).bytes()
     }
 
-    /// For the benchmarks of this workspace, and not covered by semantic versioning.
-    /// Runs patches on the calling thread alone and says how many nanoseconds each block spent in each
-    /// stage. The last row is the head (as `Fill`) and what follows the pooling (as `Project`).
+    /// Runs patches on the calling thread only and returns the nanoseconds that each block spent in each stage. The
+    /// last row is the head (as `Fill`) and what follows the pooling (as `Project`). For the benchmarks of this
+    /// workspace; not covered by semantic versioning.
     ///
     /// # Errors
     /// As for [`Engine::run`].
@@ -232,10 +231,10 @@ impl EffnetEngine {
         Ok(workspace.private.clock.nanoseconds.take().unwrap_or_default())
     }
 
-    /// Sets up the calling thread; what is returned undoes it.
+    /// Sets up the calling thread; dropping the result restores it.
     fn enter(&self) -> (FlushDenormals, Option<Tiles>) {
         let uses_tiles = self.tables.bf16.is_some_and(|bf16| bf16.uses_tiles);
-        // SAFETY: a table that uses tiles was handed out only where they are available.
+        // SAFETY: a table that uses tiles is returned only if they are available.
         (FlushDenormals::new(), uses_tiles.then(|| unsafe { Tiles::configure() }))
     }
 
@@ -243,7 +242,7 @@ impl EffnetEngine {
         let needed = rows.checked_mul(self.plan.patch);
         if needed != Some(input.len()) {
             return Err(Error::InvalidArgument(format!(
-                "{rows} patches of {} values, but {} values",
+                "expected {rows} patches of {} values, got {} values",
                 self.plan.patch,
                 input.len()
             )));
@@ -251,13 +250,13 @@ impl EffnetEngine {
         for (index, buffer) in wanted {
             let Some(output) = self.outputs.get(*index) else {
                 return Err(Error::InvalidArgument(format!(
-                    "output {index} of a network with {}",
+                    "output {index} was requested; the network has {}",
                     self.outputs.len()
                 )));
             };
             if buffer.len() != rows * output.dim {
                 return Err(Error::InvalidArgument(format!(
-                    "room for {} values of output {}, not {rows} x {}",
+                    "the buffer has {} values for output {}, which has {rows} x {}",
                     buffer.len(),
                     output.name,
                     output.dim
@@ -272,7 +271,7 @@ impl EffnetEngine {
         let mut at = first;
         let passes = (last - first).div_ceil(self.plan.group);
         for pass in 0..passes {
-            // Equal passes: 9 patches are better done as 5 and 4 than as 8 and 1.
+            // Passes of equal size: 9 patches are faster as 5 and 4 than as 8 and 1.
             let count = (last - at).div_ceil(passes - pass);
             let common = workspace.common.pointers();
             let mut pass = Pass {
@@ -293,16 +292,16 @@ impl EffnetEngine {
         }
     }
 
-    /// Copies a pass's outputs to where the caller wants them.
+    /// Copies a pass's outputs to the caller's buffers.
     ///
     /// # Safety
-    /// The tail holds the patches, and no other thread delivers the same ones.
+    /// The tail holds the patches, and no other thread delivers the same patches.
     unsafe fn deliver(&self, job: &Job, first: usize, patches: std::ops::Range<usize>, tail: *const f32) {
         for &(index, buffer) in job.wanted {
             let dim = self.outputs[index].dim;
             let start = self.plan.tail.starts[self.plan.tail.outputs[index]];
             for patch in patches.clone() {
-                // SAFETY: `check` found room for every row; rows do not overlap.
+                // SAFETY: `check` has verified that there is room for every row; rows do not overlap.
                 unsafe {
                     let from = tail.add(patch * self.plan.tail_stride + start);
                     std::ptr::copy_nonoverlapping(from, buffer.add((first + patch) * dim), dim);
@@ -318,7 +317,7 @@ impl EffnetEngine {
         lock(&self.idle).push(workspace);
     }
 
-    /// Whole patches are split among the threads; what is left over is done by all of them as a team.
+    /// Each thread takes whole patches; all threads process the remainder as a team.
     fn run_crew(&self, job: &Job, rows: usize, crew: &mut Crew) {
         let Crew { pool, phases, workspaces } = crew;
         let each = rows / self.threads;
@@ -336,12 +335,12 @@ impl EffnetEngine {
                 });
             });
         }
-        // Fewer patches than threads are left.
+        // Fewer patches than threads remain.
         for first in (split..rows).step_by(self.plan.group) {
             let count = (rows - first).min(self.plan.group);
             phases.reset();
             let phases = &*phases;
-            // The team works in the first workspace's common memory.
+            // The team uses the common memory of the first workspace.
             let common = lock(&workspaces[0]).common.pointers();
             pool.run(&|index| {
                 let _state = self.enter();
@@ -354,7 +353,7 @@ impl EffnetEngine {
                     common,
                     team: &Team::member(self.threads, phases),
                 };
-                // SAFETY: as in `run_range`; only the calling thread delivers, when all phases are over.
+                // SAFETY: as in `run_range`; only the calling thread delivers, after all phases.
                 unsafe {
                     pass.run(job.input.add(first * self.plan.patch), count, job.needed);
                     if index == 0 {
@@ -366,7 +365,7 @@ impl EffnetEngine {
     }
 }
 
-/// What a call asks for, as addresses that threads can share.
+/// The arguments of a call, as addresses that threads can share.
 struct Job<'a> {
     input: *const f32,
     wanted: &'a [(usize, *mut f32)],
@@ -376,8 +375,7 @@ struct Job<'a> {
 // SAFETY: the input is only read, and each row of the outputs is written by one thread.
 unsafe impl Sync for Job<'_> {}
 
-/// A panic while a lock was held leaves workspaces in no worse state than garbage, which the next pass
-/// overwrites.
+/// Ignores poisoning: a panic leaves at most garbage in a workspace, and the next pass overwrites it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -409,10 +407,10 @@ impl Engine for EffnetEngine {
         if rows == 0 || wanted.is_empty() {
             return Ok(());
         }
-        let mut needed = [false; MOST_STEPS];
+        let mut needed = [false; MAX_STEPS];
         let needed = &mut needed[..self.plan.tail.steps.len()];
         self.plan.tail.mark_needed(wanted.iter().map(|(index, _)| *index), needed);
-        // As addresses, without allocating: callers want a handful of outputs.
+        // On the stack, without allocating: callers request few outputs.
         let mut addresses = [(0usize, std::ptr::null_mut::<f32>()); 8];
         for some in wanted.chunks_mut(addresses.len()) {
             for ((index, buffer), address) in some.iter_mut().zip(&mut addresses) {

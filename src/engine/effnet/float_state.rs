@@ -1,5 +1,5 @@
-//! Denormal numbers cost a hundred cycles each on many CPUs and mean nothing here: while a network runs they
-//! count as zero, and afterwards the caller's floating-point state is as it was.
+//! Denormal numbers cost a hundred cycles each on many CPUs and do not matter here: while a network runs they count as
+//! zero. Afterwards the caller's floating-point state is restored.
 
 /// Restores the caller's state when dropped.
 pub(super) struct FlushDenormals {
@@ -15,7 +15,7 @@ impl FlushDenormals {
     #[cfg(target_arch = "x86_64")]
     pub fn new() -> Self {
         let saved = read();
-        // Rounding mode included: to the nearest, whatever the caller had set.
+        // Also sets the rounding mode, to nearest.
         write(FLUSH);
         Self { saved }
     }
@@ -43,7 +43,7 @@ fn read() -> u32 {
 
 #[cfg(target_arch = "x86_64")]
 fn write(state: u32) {
-    // SAFETY: the value is one that `read` returned, or has only defined bits.
+    // SAFETY: the value is one that `read` returned, or has only defined bits set.
     unsafe {
         std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const state, options(nostack, preserves_flags, readonly))
     };
@@ -61,7 +61,7 @@ mod tests {
             let tiny = std::hint::black_box(f32::MIN_POSITIVE);
             assert_eq!(std::hint::black_box(tiny * 0.5), 0.0);
         }
-        // The low six bits record exceptions that occurred meanwhile.
+        // The low six bits record exceptions that occurred in between.
         assert_eq!(read() & !0x3f, before & !0x3f);
         assert_ne!(std::hint::black_box(f32::MIN_POSITIVE) * 0.5, 0.0);
     }

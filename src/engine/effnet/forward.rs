@@ -11,7 +11,7 @@ use super::tail::Step;
 use super::team::Team;
 use super::workspace::{CommonPointers, Maps, Private};
 
-/// Everything a pass needs; the addresses are valid for the plan's sizes.
+/// What a pass needs. The addresses are valid for the plan's sizes.
 pub(super) struct Pass<'a> {
     pub plan: &'a Plan,
     pub kernels: &'a Kernels,
@@ -23,12 +23,12 @@ pub(super) struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Runs `patches` patches (at most the plan's group), whose values begin at `input`. Afterwards the
-    /// common memory's tail holds the vectors of the steps that `wanted` names and of all before them.
+    /// Runs `patches` patches (at most the plan's group), whose values begin at `input`. Afterwards the tail in the
+    /// common memory holds the vectors of the steps in `wanted`.
     ///
     /// # Safety
-    /// `input` is valid for the patches; the CPU has the kernels' instruction set; every member of the
-    /// team calls this with the same arguments, and nobody else uses the common memory meanwhile.
+    /// `input` is valid for the patches; the CPU has the kernels' instruction set; every member of the team calls this
+    /// with the same arguments, and no other thread uses the common memory meanwhile.
     pub unsafe fn run(&mut self, input: *const f32, patches: usize, wanted: &[bool]) {
         let head_input = self.common.maps[self.plan.segments.len()][0];
         // SAFETY: the caller's promise.
@@ -44,8 +44,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Takes patches through the segments up to `segment`, in groups of its size, to `output`. Earlier
-    /// segments' groups are smaller: they are gone through again and again to fill a group's input.
+    /// Runs patches through the segments up to `segment`, in groups of its size, to `output`. Groups of earlier
+    /// segments are smaller: several of them fill the input of one group.
     unsafe fn features(&mut self, segment: usize, input: *const f32, patches: usize, output: Maps) {
         let plan = self.plan;
         let Some(stage) = plan.segments.get(segment) else { return };
@@ -93,8 +93,8 @@ impl Pass<'_> {
             let channels =
                 plan.head_chunk.min(plan.tail.dims[0].next_multiple_of(self.kernels.lanes) - first);
             let part = plan.head_chunks[chunk].clone();
-            // SAFETY: the scratch holds the group's pixels of one chunk; the kernel's columns are counted
-            // from the head's first, so the address it is given lies `first` floats before the scratch.
+            // SAFETY: the scratch holds the group's pixels of one chunk; the kernel counts columns from the head's
+            // first one, so the address passed to it is `first` floats before the scratch.
             unsafe {
                 match &plan.head {
                     Layer::F32(packed) => (self.kernels.linear)(&LinearArgs {
@@ -143,7 +143,7 @@ impl Pass<'_> {
         self.team.each(plan.head_chunks.len(), |chunks| chunks.for_each(unit));
     }
 
-    /// The steps behind the pooling.
+    /// The steps after the pooling.
     unsafe fn tail(&mut self, patches: usize, wanted: &[bool]) {
         let plan = self.plan;
         let (starts, stride) = (&plan.tail.starts, plan.tail_stride);
@@ -151,7 +151,7 @@ impl Pass<'_> {
         for (index, step) in plan.tail.steps.iter().enumerate().skip(1).filter(|(index, _)| wanted[*index]) {
             if let Step::Linear { x, linear } = step {
                 let packed = &plan.tail_linears[*linear];
-                // SAFETY: the step's vector lies behind its operand's, filled up to whole vectors.
+                // SAFETY: the step's vector is after its operand's, padded to whole vectors.
                 self.team.each(packed.panels.len(), |panels| unsafe {
                     (self.kernels.linear)(&LinearArgs {
                         input: tail.add(starts[*x]),
@@ -169,7 +169,7 @@ impl Pass<'_> {
             } else {
                 self.team.each(patches, |patches| {
                     for patch in patches {
-                        // SAFETY: a step's vector lies behind those of all earlier steps.
+                        // SAFETY: a step's vector is after those of all earlier steps.
                         unsafe {
                             let row = tail.add(patch * stride);
                             let before = std::slice::from_raw_parts(row, starts[index]);

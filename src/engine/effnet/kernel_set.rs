@@ -6,7 +6,7 @@ use super::kernels::{self, Bf16Kernels, Kernels};
 use super::tiles;
 use crate::engine::Precision;
 
-/// The instruction sets that there are kernels for.
+/// The instruction sets for which there are kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KernelSet {
     /// Plain Rust, for any CPU.
@@ -17,11 +17,11 @@ pub enum KernelSet {
     Avx512,
     /// AVX-512 with BF16: products of bfloat16.
     Avx512Bf16,
-    /// The same with AMX's tiles for the products (on Linux, which must be asked for them).
+    /// The same with AMX tiles for the products. Linux only: a process must request the tiles.
     AmxBf16,
 }
 
-/// What a set consists of.
+/// The kernels of a set.
 #[derive(Clone, Copy)]
 pub(super) struct Tables {
     pub kernels: &'static Kernels,
@@ -29,7 +29,7 @@ pub(super) struct Tables {
 }
 
 impl KernelSet {
-    /// Every set; of each precision the fastest last.
+    /// Every set; for each precision, the fastest is last.
     pub const ALL: [KernelSet; 5] =
         [KernelSet::Portable, KernelSet::Avx2, KernelSet::Avx512, KernelSet::Avx512Bf16, KernelSet::AmxBf16];
 
@@ -38,7 +38,7 @@ impl KernelSet {
         self.tables().is_some()
     }
 
-    /// The precision that it computes in.
+    /// The precision of its computations.
     pub fn precision(self) -> Precision {
         match self {
             KernelSet::Portable | KernelSet::Avx2 | KernelSet::Avx512 => Precision::F32,
@@ -46,13 +46,13 @@ impl KernelSet {
         }
     }
 
-    /// The fastest of a precision ([`Precision::Auto`] is f32) that this CPU can run.
+    /// The fastest set of a precision ([`Precision::Auto`] is f32) that this CPU can run.
     pub fn best(precision: Precision) -> Option<Self> {
         let precision = if precision == Precision::Auto { Precision::F32 } else { precision };
         Self::ALL.into_iter().rev().find(|set| set.precision() == precision && set.is_available())
     }
 
-    /// SiLU as this set's kernels compute it: what a stem of no weights makes of its bias.
+    /// SiLU as this set's kernels compute it: the output of a stem whose weights are zero, for this bias.
     #[cfg(test)]
     pub(super) fn silu(self, x: f32) -> f32 {
         use super::kernels::stem::StemArgs;
@@ -77,7 +77,7 @@ impl KernelSet {
             first_row: 0,
             last_row: 1,
         };
-        // SAFETY: the set is available, and every buffer holds what one pixel needs.
+        // SAFETY: the set is available, and every buffer is large enough for one pixel.
         unsafe { (kernels.stem)(&args) };
         out.as_slice()[0]
     }

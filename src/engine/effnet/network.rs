@@ -1,4 +1,4 @@
-//! The network as numbers: shapes and folded weights, independent of any instruction set.
+//! The network's shapes and folded weights, independent of the instruction set.
 
 use crate::engine::{OutputSpec, Purpose};
 
@@ -25,7 +25,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Rows and columns that come out of a map of `rows` x `columns`.
+    /// Rows and columns of the output for a map of `rows` x `columns`.
     pub fn output(&self, rows: usize, columns: usize) -> (usize, usize) {
         let extent = |size: usize, before: usize, after: usize| {
             (size + before + after - self.kernel) / self.stride + 1
@@ -42,12 +42,12 @@ pub(crate) struct Stem {
     /// `[channels][kernel][kernel]`
     pub weights: Vec<f32>,
     pub bias: Vec<f32>,
-    /// The input is multiplied by `scale` and `shift` is added before the border of zeros is put around it.
+    /// The input is multiplied by `scale`, then `shift` is added, before it is padded with zeros.
     pub scale: f32,
     pub shift: f32,
 }
 
-/// A convolution of each channel by itself.
+/// A depthwise convolution: each channel has its own kernel.
 #[derive(Clone, Debug)]
 pub(crate) struct Depthwise {
     pub window: Window,
@@ -75,7 +75,7 @@ pub(crate) struct Block {
     pub residual: bool,
 }
 
-/// An EfficientNet-B0, recognised in an ONNX graph, batch norm and other constants folded.
+/// An EfficientNet-B0, recognised in an ONNX graph, with batch norm and other constants folded.
 #[derive(Clone, Debug)]
 pub(crate) struct Weights {
     pub rows: usize,
@@ -84,13 +84,13 @@ pub(crate) struct Weights {
     pub blocks: Vec<Block>,
     /// The last 1x1 convolution (SiLU), whose mean over the map is the embedding.
     pub head: Linear,
-    /// What the graph does behind that mean.
+    /// What the graph computes after that mean.
     pub tail: Tail,
     pub outputs: Vec<OutputSpec>,
 }
 
-/// What an output is for, as far as the graph itself shows: activations end in a sigmoid or softmax,
-/// the pooled features are the embedding. Metadata knows better where there is any.
+/// The purpose of an output, guessed from the graph: the pooled features are embeddings; what ends in a sigmoid or
+/// softmax is predictions. Metadata has priority.
 pub(super) fn purpose(is_pooled: bool, is_activation: bool) -> Purpose {
     match (is_pooled, is_activation) {
         (true, _) => Purpose::Embeddings,
@@ -99,8 +99,8 @@ pub(super) fn purpose(is_pooled: bool, is_activation: bool) -> Purpose {
     }
 }
 
-/// EfficientNet-B0's stages (Tan and Le, ICML 2019, table 1). Of each: how many blocks it has, the rows of their kernels,
-/// the stride of the first, how many times as many channels a block computes as it is given, and channels out.
+/// EfficientNet-B0's stages (Tan and Le, ICML 2019, table 1). Each is: number of blocks, kernel rows, stride of the
+/// first block, expansion factor of the channels, and output channels.
 pub const STAGES: [(usize, usize, usize, usize, usize); 7] = [
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -110,7 +110,7 @@ pub const STAGES: [(usize, usize, usize, usize, usize); 7] = [
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 ];
-/// Channels behind the first convolution.
+/// Output channels of the first convolution.
 pub const STEM_CHANNELS: usize = 32;
-/// Channels behind the last convolution: the length of the embedding.
+/// Output channels of the last convolution: the length of the embedding.
 pub const HEAD_CHANNELS: usize = 1280;

@@ -1,4 +1,4 @@
-//! Weights in the order in which the kernels read them.
+//! Packs weights in the order in which the kernels read them.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use super::buffer::Buffer;
 use super::kernels::Kernels;
 use super::network::Linear;
 
-/// A few vectors of output channels whose weights lie together, one line for each input channel.
+/// A few vectors of output channels whose weights are stored together, one line for each input channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Panel {
     /// Vectors in a line: 1 to 3.
@@ -17,10 +17,10 @@ pub(super) struct Panel {
     pub offset: usize,
 }
 
-/// A linear layer's weights as panels. Output channels are filled up with zeros to whole vectors.
+/// A linear layer's weights as panels. Output channels are padded with zeros to whole vectors.
 pub(super) struct PackedLinear {
     pub inputs: usize,
-    /// Output channels, filled up.
+    /// Output channels, padded.
     pub outputs: usize,
     pub panels: Vec<Panel>,
     pub weights: Buffer,
@@ -33,7 +33,7 @@ impl PackedLinear {
         Self::in_chunks(linear, lanes, width, usize::MAX)
     }
 
-    /// Packs for panels that do not reach over chunks of `chunk` vectors.
+    /// Packs for panels that do not cross the boundaries of chunks of `chunk` vectors.
     pub fn in_chunks(linear: &Linear, lanes: usize, width: usize, chunk: usize) -> Self {
         let vectors = linear.outputs.div_ceil(lanes);
         let mut panels = Vec::new();
@@ -80,8 +80,8 @@ impl PackedLinear {
     }
 }
 
-/// Widths of the panels that cover `vectors`, none above `most`, and no lone vector at the end if the
-/// panel before it can share: a narrow panel does few multiplications for each pixel it loads.
+/// Widths of the panels that cover `vectors`, each at most `most`. With `most` 3, a single vector at the end shares
+/// with the panel before it (2 + 2): a narrow panel does few multiplications per loaded pixel.
 fn widths(vectors: usize, most: usize) -> Vec<usize> {
     let mut widths = vec![most; vectors / most];
     match (vectors % most, widths.last_mut()) {
@@ -97,17 +97,17 @@ fn widths(vectors: usize, most: usize) -> Vec<usize> {
 
 /// Output channels in a line of bfloat16 weights.
 pub(super) const CHANNELS_A_LINE: usize = 16;
-/// Input channels that a tile of bfloat16 takes at once.
+/// Input channels in a bfloat16 tile.
 const CHANNELS_A_TILE: usize = 32;
-/// Pixels that kernels of whole tiles may read behind the last one.
+/// Pixels that kernels of whole tiles may read after the last one.
 pub(super) const SLACK: usize = 32;
 
-/// A linear layer's weights in bfloat16: for each 16 output channels, for each pair of input channels, 16
-/// pairs. Channels are filled up with zeros: outputs to 16, inputs to 32.
+/// A linear layer's weights in bfloat16: for each 16 output channels and each pair of input channels, 16 pairs.
+/// Channels are padded with zeros: outputs to 16, inputs to 32.
 pub(super) struct Bf16Weights {
-    /// Output channels by 16.
+    /// Output channels / 16.
     pub lines: usize,
-    /// Input channels by 32.
+    /// Input channels / 32.
     pub steps: usize,
     weights: Buffer,
     pub bias: Buffer,
@@ -132,18 +132,18 @@ impl Bf16Weights {
         Self { lines, steps, weights, bias: pack_bias(&linear.bias, lines * CHANNELS_A_LINE) }
     }
 
-    /// Values of a row of input.
+    /// Values in an input row.
     pub fn input_stride(&self) -> usize {
         self.steps * CHANNELS_A_TILE
     }
 
-    /// Where a line of 16 output channels begins.
+    /// The address of a line of 16 output channels.
     pub fn line(&self, line: usize) -> *const u16 {
         self.weights.as_ptr().cast::<u16>().wrapping_add(line * CHANNELS_A_LINE * self.input_stride())
     }
 }
 
-/// Values of a row of bfloat16 pixels of so many channels.
+/// Values in a row of bfloat16, for a pixel of `channels` channels.
 pub(super) fn narrow_stride(channels: usize) -> usize {
     channels.next_multiple_of(CHANNELS_A_TILE)
 }
@@ -154,8 +154,8 @@ pub(super) enum Layer {
     Bf16(Bf16Weights),
 }
 
-/// The panel width that wastes least on maps of `pixels` pixels: how full the tiles are, times how many
-/// multiplications a tile of that width does for each load.
+/// The best panel width for maps of `pixels` pixels: the score is how full the tiles are, times how many
+/// multiplications a tile of that width does per load.
 pub(super) fn best_width(kernels: &Kernels, pixels: usize) -> usize {
     let score = |width: usize| {
         let tile = kernels.tile[width - 1];
@@ -169,7 +169,7 @@ pub(super) fn best_width(kernels: &Kernels, pixels: usize) -> usize {
     (1..=3).max_by(|&a, &b| score(a).total_cmp(&score(b))).unwrap_or(1)
 }
 
-/// Taps of a depthwise kernel (or the stem's), `[tap][channel]`, channels filled up with zeros.
+/// Taps of a depthwise kernel (or the stem's), `[tap][channel]`, channels padded with zeros.
 pub(super) fn pack_taps(weights: &[f32], channels: usize, taps: usize, filled: usize) -> Buffer {
     let mut packed = Buffer::new(taps * filled);
     let into = packed.as_mut_slice();

@@ -1,10 +1,9 @@
-//! The network made ready for one instruction set: packed weights, and for each block how its work is cut.
+//! The network prepared for one instruction set: packed weights, and how each block's work is split.
 //!
-//! A block's expanded maps are six times its input; whole, they would stream through memory three times.
-//! So the expansion is done a chunk of channels at a time into a small scratch map that the depthwise
-//! convolution reads while it is still in cache, and on large maps a few rows at a time.
-//! Small maps have too few pixels to make use of a weight once it is loaded, so several patches are
-//! taken through those blocks together ([`BlockPlan::group`]).
+//! A block's expanded maps are six times as large as its input; computed whole, they would go through memory three
+//! times. So the expansion computes one chunk of channels (on large maps, a few rows of it) at a time into a small
+//! scratch map, which the depthwise convolution reads while it is still in cache. Small maps have too few pixels per
+//! loaded weight, so several patches go through those blocks together ([`BlockPlan::group`]).
 
 use std::ops::Range;
 
@@ -12,31 +11,31 @@ use super::buffer::Buffer;
 use super::kernels::Kernels;
 use super::network::{Block, Depthwise, Linear, Stem, Weights, Window};
 use super::pack::{Bf16Weights, CHANNELS_A_LINE, Layer, PackedLinear, best_width, pack_bias, pack_taps};
-use super::simd::MOST_LANES;
+use super::simd::MAX_LANES;
 use super::tail::Tail;
 
-/// Channels of a chunk: three AVX-512 vectors. A chunk of a 24 x 48 pixel strip then takes 200 kB, and of
-/// the rows in work 20 kB, less than half of the first cache.
+/// Channels of a chunk: three AVX-512 vectors. A chunk of a 24 x 48 pixel strip then takes 200 kB, and its rows in use
+/// 20 kB, less than half of the L1 cache.
 const CHUNK: usize = 48;
-/// Expanded pixels computed before the depthwise kernel follows.
+/// Expanded pixels to compute before the depthwise kernel runs on them.
 const PIXELS_IN_WORK: usize = 96;
-/// Pixels that a weight, once loaded, should serve: patches are grouped to reach it.
+/// Pixels for which a loaded weight should be used: patches are grouped to reach this number.
 const PIXELS_A_WEIGHT: usize = 192;
-/// Most patches in a group.
-pub(super) const MOST_GROUP: usize = 16;
+/// Maximum number of patches in a group.
+pub(super) const MAX_GROUP: usize = 16;
 
 /// How a block's scratch map is filled.
 pub(super) enum Fill {
-    /// From the patch, by the first convolution.
+    /// By the first convolution, from the patch.
     Stem(StemPlan),
-    /// From the block's input, by the expansion; for each chunk, its panels (in bfloat16: its lines).
+    /// By the expansion, from the block's input. With each chunk's panels (in bfloat16: lines).
     Expand(Layer, Vec<Range<usize>>),
 }
 
 /// What fills a block's scratch map, before packing.
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
-    /// The stem, on patches of so many rows and columns.
+    /// The stem, with the rows and columns of a patch.
     Stem(&'a Stem, usize, usize),
     Expand(&'a Linear),
 }
@@ -45,20 +44,20 @@ pub(super) struct StemPlan {
     pub window: Window,
     pub scale: f32,
     pub shift: f32,
-    /// The patch and its border.
+    /// Rows of the patch with its border.
     pub rows: usize,
     pub columns: usize,
     pub bordered_rows: usize,
     pub bordered_columns: usize,
     pub taps: Buffer,
     pub bias: Buffer,
-    /// Channels, filled up.
+    /// Channels, padded.
     pub channels: usize,
 }
 
 pub(super) struct BlockPlan {
     pub fill: Fill,
-    /// The map that the depthwise convolution reads, its border not counted.
+    /// The size of the map that the depthwise convolution reads, without its border.
     pub rows: usize,
     pub columns: usize,
     pub out_rows: usize,
@@ -66,20 +65,20 @@ pub(super) struct BlockPlan {
     pub window: Window,
     pub bordered_rows: usize,
     pub bordered_columns: usize,
-    /// Channels of the block's input, of the expanded maps and of the output, filled up.
+    /// Channels of the block's input, of the expanded maps and of the output, padded.
     pub inputs: usize,
     pub wide: usize,
     pub outputs: usize,
-    /// Channels of a chunk (the last may have fewer), and the distance of the scratch map's pixels.
+    /// Channels of a chunk (the last may have fewer), and the distance between pixels of the scratch map.
     pub chunk: usize,
     pub chunks: usize,
-    /// Patches taken together.
+    /// Patches processed together.
     pub group: usize,
     /// Rows of the output that form a unit of work and of the gate's sums.
     pub strips: Vec<Range<usize>>,
     /// Rows of the output computed between two fillings of the scratch map.
     pub step: usize,
-    /// Where each pixel of the group's maps lies in the scratch map.
+    /// The offset of each pixel of the group's maps in the scratch map.
     pub table: Vec<u32>,
     /// For each chunk, `[tap][chunk]`.
     pub taps: Buffer,
@@ -87,7 +86,7 @@ pub(super) struct BlockPlan {
     pub reduce: PackedLinear,
     pub excite: PackedLinear,
     pub project: Layer,
-    /// The gate scales the projection's weights, not the pixels.
+    /// Whether the gate scales the projection's weights instead of the pixels.
     pub scales_weights: bool,
     pub residual: bool,
 }
@@ -102,32 +101,32 @@ pub(super) struct Plan {
     pub blocks: Vec<BlockPlan>,
     pub segments: Vec<Segment>,
     pub head: Layer,
-    /// Channels of the head's input, filled up.
+    /// Channels of the head's input, padded.
     pub head_inputs: usize,
-    /// Channels of a unit of the head's work, and its panels (lines).
+    /// Channels in a unit of the head's work, and its panels (lines).
     pub head_chunk: usize,
     pub head_chunks: Vec<Range<usize>>,
     /// Pixels of the last map.
     pub head_pixels: usize,
     pub tail: Tail,
     pub tail_linears: Vec<PackedLinear>,
-    /// Floats between two patches' vectors behind the pooling.
+    /// Distance between two patches' vectors after the pooling, in floats.
     pub tail_stride: usize,
-    /// Patches taken together at the end: the most a pass handles.
+    /// Patches processed together at the end: the maximum of a pass.
     pub group: usize,
-    /// Values of a patch.
+    /// Values in a patch.
     pub patch: usize,
 }
 
 impl Plan {
-    /// The plan for a table of kernels; in bfloat16, the products of 1x1 convolutions are of that type.
+    /// The plan for a table of kernels. With `is_bf16`, the products of 1x1 convolutions are bfloat16.
     pub fn new(weights: &Weights, kernels: &Kernels, is_bf16: bool) -> Self {
         let window = weights.stem.window;
         let (mut rows, mut columns) = window.output(weights.rows, weights.columns);
         let mut group = 1;
         let mut blocks = Vec::with_capacity(weights.blocks.len());
         for block in &weights.blocks {
-            group = group.max((PIXELS_A_WEIGHT / (rows * columns).max(1)).clamp(1, MOST_GROUP));
+            group = group.max((PIXELS_A_WEIGHT / (rows * columns).max(1)).clamp(1, MAX_GROUP));
             let source = match &block.expand {
                 Some(linear) => Source::Expand(linear),
                 None => Source::Stem(&weights.stem, weights.rows, weights.columns),
@@ -148,9 +147,9 @@ impl Plan {
         let (head, head_chunks) = in_chunks(&weights.head, kernels, width, head_chunk, is_bf16);
         let tail_linears =
             weights.tail.linears.iter().map(|linear| PackedLinear::new(linear, kernels.lanes, 2)).collect();
-        // Steps hold whole vectors of any instruction set, as the packed layers write them.
+        // Each step's size is rounded up to the widest vector, because packed layers write whole vectors.
         let mut tail = Tail { linears: Vec::new(), ..weights.tail.clone() };
-        let tail_stride = tail.lay_out(MOST_LANES);
+        let tail_stride = tail.lay_out(MAX_LANES);
         Self {
             blocks,
             segments,
@@ -169,8 +168,8 @@ impl Plan {
 }
 
 impl Plan {
-    /// Most phases of a team's pass: three for each block and each of its groups, the head, and the steps
-    /// behind it. Groups of one segment do not divide those of the next, hence the sum over segments.
+    /// Maximum number of phases of a team's pass: three for each block and each of its groups, the head, and the steps
+    /// after it. Groups of one segment do not divide those of the next, hence the sum over segments.
     pub fn phases(&self) -> usize {
         let mut passes = 1;
         let mut phases = 1 + self.tail.steps.len();
@@ -277,7 +276,7 @@ impl BlockPlan {
         self.out_rows * self.out_columns
     }
 
-    /// Channels of a chunk that are there.
+    /// Number of channels in a chunk: the last may have fewer.
     pub fn chunk_channels(&self, chunk: usize) -> usize {
         self.chunk.min(self.wide - chunk * self.chunk)
     }
@@ -316,7 +315,7 @@ fn pack_chunked_taps(depthwise: &Depthwise, chunk: usize, chunks: usize) -> Buff
     packed
 }
 
-/// A layer whose outputs are wanted in chunks of channels, and each chunk's panels or lines.
+/// A layer packed for chunks of output channels, and each chunk's panels or lines.
 fn in_chunks(
     linear: &Linear,
     kernels: &Kernels,
@@ -334,7 +333,7 @@ fn in_chunks(
     (Layer::F32(packed), panels)
 }
 
-/// `count` things in runs of `run`.
+/// Splits `count` items into ranges of `run`.
 pub(super) fn ranges(count: usize, run: usize) -> Vec<Range<usize>> {
     (0..count).step_by(run.max(1)).map(|first| first..(first + run).min(count)).collect()
 }

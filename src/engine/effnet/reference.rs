@@ -1,4 +1,4 @@
-//! The plain network: one loop for each thing it computes, in f64 sums. The oracle of the kernels.
+//! The plain network: simple loops with f64 sums. The oracle of the kernels.
 
 use super::network::{Block, Depthwise, Linear, Stem, Weights, Window};
 

@@ -1,7 +1,7 @@
-//! What follows the pooled features: dense layers, normalisations and activations, a vector a patch.
+//! What follows the pooled features: dense layers, normalisations and activations on one vector per patch.
 //!
-//! It is a hundredth of the work, so it is a plain list of steps on vectors; only its dense layers use
-//! the packed kernels.
+//! This is a hundredth of the work, so it is a simple list of steps on vectors; only its dense layers use the packed
+//! kernels.
 
 use super::network::Linear;
 
@@ -24,7 +24,7 @@ pub(crate) enum Step {
         shift: Vec<f32>,
     },
     Map(Activation, Slot),
-    /// Element by element; an operand of one value is repeated.
+    /// Element by element; an operand of one value is broadcast.
     Binary(Arithmetic, Slot, Slot),
     Softmax(Slot),
     /// The mean of a vector, one value.
@@ -56,22 +56,21 @@ pub(crate) enum Arithmetic {
     Div,
 }
 
-/// Steps in the order in which they can be done.
+/// Steps in an order in which they can be computed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tail {
     pub steps: Vec<Step>,
-    /// Values a patch of each step's result.
+    /// Values per patch of each step's result.
     pub dims: Vec<usize>,
     pub linears: Vec<Linear>,
-    /// The step that each of the graph's outputs is.
+    /// For each of the graph's outputs, its step.
     pub outputs: Vec<Slot>,
-    /// Where each step's vector begins in a row of all of them (see [`Self::lay_out`]).
+    /// Where each step's vector begins in a patch's row (see [`Self::lay_out`]).
     pub starts: Vec<usize>,
 }
 
 impl Tail {
-    /// Gives each step's vector its place in a row of all of them; vectors begin at multiples of
-    /// `alignment`. Returns the row's length.
+    /// Places the vectors of all steps in one row; each begins at a multiple of `alignment`. Returns the row's length.
     pub fn lay_out(&mut self, alignment: usize) -> usize {
         let mut end = 0;
         self.starts.clear();
@@ -82,7 +81,7 @@ impl Tail {
         end
     }
 
-    /// Which steps must be done for the outputs that `outputs` lists; `needed` has one flag a step.
+    /// Marks the steps that `outputs` depend on; `needed` has one flag per step.
     pub fn mark_needed(&self, outputs: impl Iterator<Item = usize>, needed: &mut [bool]) {
         needed.fill(false);
         for output in outputs {
@@ -108,8 +107,8 @@ impl Tail {
         }
     }
 
-    /// Does step `index` (which is no dense layer and not the pooled features) for one patch, whose
-    /// vectors of the earlier steps are in `before`.
+    /// Computes step `index` (not a dense layer and not the pooled features) for one patch. `before` holds its vectors
+    /// of the earlier steps.
     pub fn apply(&self, index: usize, before: &[f32], out: &mut [f32]) {
         let get = |slot: Slot| &before[self.starts[slot]..][..self.dims[slot]];
         match &self.steps[index] {
@@ -135,7 +134,7 @@ impl Tail {
             }
             Step::Softmax(x) => {
                 let x = get(*x);
-                // NaN must come through: f32::max would drop it.
+                // NaN must be propagated: f32::max would drop it.
                 let top =
                     x.iter().fold(f32::NEG_INFINITY, |top, &x| if x > top || x.is_nan() { x } else { top });
                 for (out, &x) in out.iter_mut().zip(x) {
@@ -167,7 +166,7 @@ impl Activation {
         match self {
             Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
             Activation::Silu => x / (1.0 + (-x).exp()),
-            // As a comparison, so that NaN comes through.
+            // A comparison propagates NaN.
             Activation::Relu => {
                 if x < 0.0 {
                     0.0

@@ -1,10 +1,10 @@
-//! Threads: a pool of the engine's own, and teams of threads that share one pass.
+//! The engine's thread pool, and teams of threads that share one pass.
 //!
-//! Large batches are split: each thread takes patches through the whole network by itself. What does not
-//! split that way (one patch, or the last few) is done by all threads as a team, phase by phase. In both,
-//! work is claimed: a thread takes the next units, and a phase is over when all its units are done,
-//! not when all threads have come. A thread that the system keeps waiting so delays the others by the units
-//! that it holds, and no more. A unit's result does not depend on who does it, so neither do the outputs.
+//! Large batches are split: each thread runs patches through the whole network by itself. What cannot be split that way
+//! (one patch, or the last few) is processed by all threads as a team, phase by phase. Threads claim units of work, and
+//! a phase ends when all its units are done, even if some threads have not arrived. So a thread that the system
+//! suspends delays the others only by the units that it has claimed. A unit's result does not depend on the thread, so
+//! neither do the outputs.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-/// Rounds of waiting before a thread gives its core away, and before it goes to sleep.
+/// Iterations of waiting before a thread yields its core, and before it sleeps.
 const SPINS: u32 = 2_000;
 const SPINS_BEFORE_SLEEP: u32 = 20_000;
 
@@ -33,12 +33,11 @@ fn spin_until(done: impl Fn() -> bool) {
 /// The phases of one job, which every member goes through in the same order.
 pub(super) struct Phases {
     phases: Vec<Phase>,
-    /// A member panicked: nobody should wait for its units.
+    /// A member panicked: the others must not wait for its units.
     broken: AtomicBool,
 }
 
-/// Units claimed and units done. Alone on its cache line: members of different phases do not disturb
-/// each other.
+/// Units claimed and units done. Has its own cache line, so that members in different phases do not contend.
 #[derive(Default)]
 #[repr(align(64))]
 struct Phase {
@@ -47,12 +46,12 @@ struct Phase {
 }
 
 impl Phases {
-    /// Room for jobs of so many phases.
+    /// For jobs of at most `count` phases.
     pub fn new(count: usize) -> Self {
         Self { phases: (0..count).map(|_| Phase::default()).collect(), broken: AtomicBool::new(false) }
     }
 
-    /// Ready for the next job.
+    /// Resets the phases for the next job.
     pub fn reset(&mut self) {
         for phase in &mut self.phases {
             *phase = Phase::default();
@@ -65,12 +64,12 @@ impl Phases {
 pub(super) struct Team<'a> {
     size: usize,
     phases: Option<&'a Phases>,
-    /// The phase that this member comes to next.
+    /// The next phase of this member.
     next: Cell<usize>,
 }
 
 impl<'a> Team<'a> {
-    /// A thread by itself.
+    /// A team of one thread.
     pub const fn alone() -> Team<'static> {
         Team { size: 1, phases: None, next: Cell::new(0) }
     }
@@ -84,14 +83,14 @@ impl<'a> Team<'a> {
         self.size
     }
 
-    /// One phase: `work` is called for runs of units, until all `count` of them are taken, and this returns
-    /// when all are done. While `work` runs, the phase cannot end: what it reads is what earlier phases left.
+    /// Runs one phase: calls `work` for ranges of units until all `count` are claimed, and returns when all are done.
+    /// The phase cannot end while `work` runs, so `work` reads only what earlier phases have written.
     pub fn each(&self, count: usize, work: impl FnMut(Range<usize>)) {
-        // Long runs first, so that neighbouring units stay together; single ones at the end.
+        // Long ranges first, so that neighbouring units stay together; single units at the end.
         self.claim(count, |left| left.div_ceil(2 * self.size), work);
     }
 
-    /// The same with every unit claimed by itself: large ones.
+    /// The same, but claims single units. For large units.
     pub fn each_alone(&self, count: usize, work: impl FnMut(Range<usize>)) {
         self.claim(count, |_| 1, work);
     }
@@ -134,10 +133,10 @@ impl Drop for Team<'_> {
     }
 }
 
-/// Work for the threads of a pool, called with the thread's index.
+/// A job for the threads of a pool, called with the thread's index.
 type Job<'a> = &'a (dyn Fn(usize) + Sync);
 
-/// Threads that wait for work; they end with the pool.
+/// Threads that wait for work. They stop when the pool is dropped.
 pub(super) struct Pool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
@@ -149,7 +148,7 @@ struct Shared {
     started: AtomicUsize,
     panicked: AtomicBool,
     stop: AtomicBool,
-    /// The current job, written before it is opened and left alone until nobody is in it.
+    /// The current job, written before it is opened and not changed until no worker is in it.
     job: Mutex<Option<JobPointer>>,
     sleepers: Mutex<()>,
     wake: Condvar,
@@ -174,11 +173,11 @@ impl State {
 #[derive(Clone, Copy)]
 struct JobPointer(*const (dyn Fn(usize) + Sync));
 
-// SAFETY: what it points to is `Sync`, and `Pool::run` keeps it alive until no worker is in the job.
+// SAFETY: what it points to is `Sync`, and `Pool::run` returns only when no worker is in the job.
 unsafe impl Send for JobPointer {}
 
 impl Pool {
-    /// A pool of `threads` threads, the caller of [`Self::run`] being one of them.
+    /// A pool of `threads` threads, including the caller of [`Self::run`].
     pub fn new(threads: usize) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             state: AtomicU64::new(0),
@@ -197,13 +196,13 @@ impl Pool {
                 .spawn(move || shared.work(index))?;
             pool.workers.push(worker);
         }
-        // A thread allocates while it starts: afterwards, `run` allocates nothing.
+        // A thread allocates while it starts. Waiting here means that `run` allocates nothing.
         spin_until(|| pool.shared.started.load(Ordering::Acquire) == pool.workers.len());
         Ok(pool)
     }
 
-    /// Runs `job` on the calling thread (index 0) and on those workers that come before it returns there.
-    /// Returns when nobody is in the job any more. The borrow is exclusive: one job at a time.
+    /// Runs `job` on the calling thread (index 0) and on the workers that arrive before `job` returns there. Returns
+    /// when no thread is in the job any more. The borrow is exclusive: one job at a time.
     ///
     /// # Panics
     /// If the job panicked on any thread.
@@ -259,7 +258,7 @@ impl Shared {
         }
     }
 
-    /// Goes into the current job, unless its caller has finished it already.
+    /// Enters the current job, unless its caller has already closed it.
     fn enter(&self) -> bool {
         let enter = |state: u64| (state & State::OPEN != 0).then_some(state + 1);
         self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, enter).is_ok()
@@ -268,7 +267,7 @@ impl Shared {
     fn do_job(&self, index: usize) {
         let job = *self.job.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(JobPointer(job)) = job {
-            // SAFETY: `Pool::run` keeps the job alive until nobody is inside.
+            // SAFETY: `Pool::run` keeps the job alive until no worker is in it.
             let result = catch_unwind(AssertUnwindSafe(|| unsafe { (*job)(index) }));
             if result.is_err() {
                 self.panicked.store(true, Ordering::Release);
@@ -285,7 +284,7 @@ impl Drop for Pool {
             self.shared.wake.notify_all();
         }
         for worker in self.workers.drain(..) {
-            // A worker catches its panics; there is nothing to learn from how it ended.
+            // A worker catches its panics, so `join` cannot fail.
             let _ = worker.join();
         }
     }

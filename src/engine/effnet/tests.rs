@@ -1,4 +1,4 @@
-//! Every kernel set against the plain network, on shapes that fit no vector and no tile.
+//! Every kernel set against the plain network, on shapes that are not multiples of a vector or a tile.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::reference;
 use super::tail::{Step, Tail};
 use crate::engine::{Engine, EngineOptions, OutputSpec, Precision, Purpose};
 
-/// A small generator, so that a failure can be repeated by its seed.
+/// A small random number generator: a failure can be reproduced from its seed.
 struct Random(u64);
 
 impl Random {
@@ -128,7 +128,7 @@ fn silu_is_exact_enough_everywhere() {
             let x = i as f32 * 0.025;
             let (found, expected) = (set.silu(x), reference::silu(x));
             let error = (found - expected).abs();
-            // Far out the exponent itself is rounded: relative precision goes, absolute stays.
+            // For large |x| the exponent itself is rounded: the relative error grows, the absolute error does not.
             let most = most * (1.0 + x.abs() / 4.0);
             assert!(error <= most * expected.abs() + 1e-30, "{set}: silu({x}) = {found}, not {expected}");
         }

@@ -1,37 +1,37 @@
-//! The memory that a pass works in, taken once: a call allocates nothing.
+//! The working memory of a pass, allocated once, so that a call allocates nothing.
 
 use super::buffer::Buffer;
 use super::clock::Clock;
 use super::pack::{Layer, SLACK, narrow_stride};
 use super::plan::{Fill, Plan};
 
-/// What one thread needs by itself.
+/// The memory of one thread.
 pub(super) struct Private {
     /// The patch with its border.
     pub patch: Buffer,
     /// The bordered scratch maps of one chunk.
     pub scratch: Buffer,
-    /// Means of the expanded maps, and what the gate's first layer makes of them, for each patch.
+    /// For each patch: means of the expanded maps, and the output of the gate's first layer.
     pub means: Buffer,
     pub squeezed: Buffer,
     pub clock: Clock,
 }
 
-/// What a team shares; a thread by itself uses its own.
+/// The memory that a team shares. A thread by itself uses its own.
 pub(super) struct Common {
-    /// For each segment, its blocks' inputs and outputs in turn; at the end the head's input.
+    /// For each segment, the inputs and outputs of its blocks, alternating; last, the head's input.
     pub maps: Vec<[Buffer; 2]>,
     /// In bfloat16: the same, and the gated maps.
     pub narrow_maps: Vec<[Buffer; 2]>,
     pub narrow_wide: Buffer,
-    /// A block's expanded maps behind the depthwise convolution.
+    /// A block's expanded maps after the depthwise convolution.
     pub wide: Buffer,
     /// `[patch][strip][channel]`
     pub sums: Buffer,
     /// `[patch][channel]`
     pub scales: Buffer,
     pub scaled_weights: Buffer,
-    /// `[patch]`, the vectors of all steps behind the pooling.
+    /// `[patch]`, the vectors of all steps after the pooling.
     pub tail: Buffer,
 }
 
@@ -78,7 +78,7 @@ impl Workspace {
             maps.push([Buffer::new(size), Buffer::new(size)]);
         }
         let is_bf16 = matches!(plan.head, Layer::Bf16(_));
-        // Half a float a value, and rows that whole tiles may read behind the last.
+        // Half a float per value, plus the rows that whole tiles may read after the last one.
         let narrow = |pixels: usize, channels: usize| (pixels + SLACK) * narrow_stride(channels) / 2;
         let mut narrow_maps = Vec::with_capacity(plan.segments.len() + 1);
         for segment in plan.segments.iter().filter(|_| is_bf16) {
@@ -114,7 +114,7 @@ impl Workspace {
         Self { private, common }
     }
 
-    /// Bytes it holds.
+    /// Size in bytes.
     pub fn bytes(&self) -> usize {
         let (p, c) = (&self.private, &self.common);
         let mut floats =
@@ -129,11 +129,11 @@ impl Workspace {
     }
 }
 
-/// The addresses of a workspace's common memory. Members of a team hold copies of them: each phase
-/// writes disjoint parts and reads only what earlier phases wrote, phase by phase.
+/// The addresses of a workspace's common memory, copied to the members of a team. In each phase, members write disjoint
+/// parts and read only what earlier phases wrote.
 #[derive(Clone, Copy)]
 pub(super) struct CommonPointers {
-    pub maps: [[Maps; 2]; MOST_SEGMENTS + 1],
+    pub maps: [[Maps; 2]; MAX_SEGMENTS + 1],
     pub narrow_wide: *mut u16,
     pub wide: *mut f32,
     pub sums: *mut f32,
@@ -142,7 +142,7 @@ pub(super) struct CommonPointers {
     pub tail: *mut f32,
 }
 
-/// The addresses of maps, and in bfloat16 of their rounded copy.
+/// The address of maps and, in bfloat16, of their rounded copy.
 #[derive(Clone, Copy)]
 pub(super) struct Maps {
     pub full: *mut f32,
@@ -152,7 +152,7 @@ pub(super) struct Maps {
 impl Maps {
     const NONE: Self = Self { full: std::ptr::null_mut(), narrow: std::ptr::null_mut() };
 
-    /// The address so many pixels of so many channels on.
+    /// The address after `pixels` pixels of `channels` channels.
     pub fn skip(self, pixels: usize, channels: usize) -> Self {
         Self {
             full: self.full.wrapping_add(pixels * channels),
@@ -161,17 +161,17 @@ impl Maps {
     }
 }
 
-/// Group sizes only grow, from 1 to [`super::plan::MOST_GROUP`].
-pub(super) const MOST_SEGMENTS: usize = super::plan::MOST_GROUP;
+/// Group sizes only grow, from 1 to [`super::plan::MAX_GROUP`].
+pub(super) const MAX_SEGMENTS: usize = super::plan::MAX_GROUP;
 
-// SAFETY: the addresses are used as their documentation says.
+// SAFETY: the addresses are used only as their documentation says.
 unsafe impl Send for CommonPointers {}
 // SAFETY: as above.
 unsafe impl Sync for CommonPointers {}
 
 impl Common {
     pub fn pointers(&mut self) -> CommonPointers {
-        let mut maps = [[Maps::NONE; 2]; MOST_SEGMENTS + 1];
+        let mut maps = [[Maps::NONE; 2]; MAX_SEGMENTS + 1];
         for (pointers, buffers) in maps.iter_mut().zip(&mut self.maps) {
             for (pointers, buffer) in pointers.iter_mut().zip(buffers) {
                 pointers.full = buffer.as_mut_ptr();

@@ -10,25 +10,25 @@ use sleeve_plugin_abi::panic_message;
 use super::operators;
 use crate::onnx;
 
-/// Rows a batch where neither the graph nor the caller says.
+/// Rows per batch, if neither the graph nor the caller sets it.
 pub const DEFAULT_BATCH: usize = 1;
 
-/// A loaded network: weights and plan, shared by every engine made of one model.
+/// A loaded network: weights and plan, shared by all engines of a model.
 pub struct Network {
     model: Model,
     input: NodeId,
     outputs: Vec<NodeId>,
-    /// Rows a batch; `None` where any number will do.
+    /// Rows per batch; `None` if any number is allowed.
     batch: Option<usize>,
     /// The input's shape without the batch.
     row_shape: Vec<usize>,
 }
 
 impl Network {
-    /// Loads the network of a file; a row of its input has shape `row_shape`.
+    /// Loads the network of a file. One row of its input has shape `row_shape`.
     ///
     /// # Errors
-    /// Why rten cannot run it, naming operators that it lacks.
+    /// Why rten cannot run it, with the names of unsupported operators.
     pub fn load(file: &onnx::Model, row_shape: Vec<usize>) -> Result<Network, String> {
         if let Some(unknown) = operators::unknown(&file.operators()) {
             return Err(format!("the onnx engine does not have the operators {unknown}"));
@@ -37,7 +37,8 @@ impl Network {
             let weights = node.input_at(1).unwrap_or_default();
             return Err(format!("a convolution has neither a kernel_shape nor constant weights ({weights})"));
         }
-        // Loading and running plan by recursion: on threads whose stack is known, not on the host's.
+        // rten plans by recursion when it loads and runs, so it runs on threads with a known stack size, not on the
+        // caller's.
         let pool = ThreadPool::with_num_threads(1);
         let load = || ModelOptions::with_ops(operators::registry()).load(file.to_bytes());
         let model = contained(|| pool.run(load))?;
@@ -53,13 +54,12 @@ impl Network {
         Ok(Network { model, input, outputs, batch, row_shape })
     }
 
-    /// The rows every batch must have, if the graph says so.
+    /// The number of rows that every batch must have, if the graph fixes it.
     pub fn fixed_batch(&self) -> Option<usize> {
         self.batch
     }
 
-    /// Runs one batch and returns the values of the outputs at `wanted`, in that order. `wanted` holds no
-    /// index twice.
+    /// Runs one batch and returns the values of the outputs `wanted`, in that order. No index may occur twice.
     pub fn run(
         &self,
         input: &[f32],
@@ -77,7 +77,7 @@ impl Network {
         values.map_err(|error| error.to_string())?.into_iter().map(floats).collect()
     }
 
-    /// Values a row of each output, found by running the network on zeros.
+    /// Values per row of each output, measured by running the network on zeros.
     ///
     /// # Errors
     /// Why it does not run.
@@ -102,9 +102,9 @@ fn floats(value: Value) -> Result<Vec<f32>, String> {
     }
 }
 
-/// The last wall between a damaged network and the host: a panic in the runtime becomes an error. What it
-/// works on is dropped or read-only, so nothing half-changed is seen afterwards.
+/// Turns a panic in the runtime, for example because of a damaged network, into an error. What the runtime works on is
+/// dropped or read-only, so no half-changed state is visible afterwards.
 fn contained<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work))
-        .map_err(|panic| format!("the onnx runtime gave up: {}", panic_message(&*panic)))
+        .map_err(|panic| format!("the onnx runtime panicked: {}", panic_message(&*panic)))
 }

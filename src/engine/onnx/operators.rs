@@ -1,8 +1,7 @@
-//! The operators that the ONNX engine knows.
+//! The operators that the ONNX engine supports.
 //!
-//! Feed-forward networks need these and no more. Naming them keeps the rest of the runtime out of the
-//! binary, and keeps out what could run for ever or read its shape from its input: control flow, sequences,
-//! random numbers.
+//! Feed-forward networks need only these. An explicit list keeps the rest of the runtime out of the binary, and
+//! excludes what could run forever or take a shape from its input: control flow, sequences, random numbers.
 
 use std::collections::BTreeSet;
 
@@ -29,9 +28,9 @@ operators! {
     Squeeze Sub Sum Tan Tanh Tile Transpose Trilu Unsqueeze Where
 }
 
-/// Which of a graph's operators the engine does not know, joined for a message; `None` if it knows all.
+/// The operators in `used` that the engine does not support, joined for a message; `None` if it supports all.
 pub fn unknown(used: &BTreeSet<String>) -> Option<String> {
-    // Constants are read by the loader itself.
+    // The loader itself reads constants.
     let known = |name: &&String| name.as_str() != "Constant" && !OPERATORS.contains(&name.as_str());
     let unknown: Vec<&str> = used.iter().filter(known).map(String::as_str).collect();
     (!unknown.is_empty()).then(|| unknown.join(", "))

@@ -12,7 +12,7 @@ pub struct PluginEngine {
     name: &'static str,
     input: InputSpec,
     outputs: Vec<OutputSpec>,
-    /// For each output, the plugin's index of it.
+    /// For each output, its index in the plugin.
     order: Vec<usize>,
 }
 
@@ -87,7 +87,7 @@ impl PluginEngine {
         };
         if outputs.len() != order.len() || !outputs.iter().zip(&order).all(fits) {
             return Err(Error::InvalidArgument(format!(
-                "outputs {outputs:?} described, but the network has {:?}",
+                "outputs {outputs:?} are described, but the network has {:?}",
                 self.outputs
             )));
         }
@@ -123,7 +123,7 @@ impl PluginEngine {
     fn check(&self, input: &[f32], rows: usize, wanted: &[(usize, &mut [f32])]) -> Result<()> {
         if rows.checked_mul(self.input.len()) != Some(input.len()) {
             return Err(Error::InvalidArgument(format!(
-                "{rows} rows of {} values, but {} values",
+                "expected {rows} rows of {} values, got {} values",
                 self.input.len(),
                 input.len()
             )));
@@ -131,13 +131,13 @@ impl PluginEngine {
         for (index, buffer) in wanted {
             let Some(output) = self.outputs.get(*index) else {
                 return Err(Error::InvalidArgument(format!(
-                    "output {index} of a network with {}",
+                    "output {index} was requested; the network has {}",
                     self.outputs.len()
                 )));
             };
             if rows.checked_mul(output.dim) != Some(buffer.len()) {
                 return Err(Error::InvalidArgument(format!(
-                    "a buffer of {} values for output {}, which has {rows} x {}",
+                    "the buffer has {} values for output {}, which has {rows} x {}",
                     buffer.len(),
                     output.name,
                     output.dim
@@ -207,7 +207,7 @@ impl Engine for PluginEngine {
 
 impl Drop for PluginEngine {
     fn drop(&mut self) {
-        // SAFETY: it was opened once and is closed once; no call is running.
+        // SAFETY: it is open, this is the only close, and no call is running.
         unsafe { (self.library.table().close)(self.handle) }
     }
 }

@@ -1,9 +1,9 @@
-//! One value of several frames at once: the vector that everything here is computed on.
+//! The vector type for all computations here: one value for each of several frames.
 //!
-//! Lane `i` of every vector belongs to frame `i` of a batch, so no arithmetic ever crosses lanes, and
-//! the transform, the bands and the logarithm are written once, as for a single frame. Every operation
-//! is one that IEEE 754 defines to the last bit, and products and sums are never fused: a frame's
-//! values are the same bits in any lane, of any instruction set, on any machine.
+//! Lane `i` of every vector belongs to frame `i` of a batch, so no arithmetic crosses lanes, and the transform, the
+//! bands and the logarithm are written as for a single frame. Every operation is one that IEEE 754 defines to the last
+//! bit, and products and sums are never fused: a frame's values have the same bits in any lane, with any instruction
+//! set, on any machine.
 
 use std::ops::{Add, Mul, Sub};
 
@@ -13,9 +13,9 @@ pub(super) mod x86;
 /// A vector of `COUNT` single-precision lanes.
 ///
 /// # Safety
-/// Every method of an implementation for an instruction set may be called only on a CPU that has it, and
-/// should be inlined into a function that enables it. Values of such a type are therefore made only
-/// inside the functions of `kernel` that checked for it.
+/// Every method of an implementation for an instruction set may be called only on a CPU that has it, and should be
+/// inlined into a function that enables it. So values of such a type are created only in the functions of `kernel` that
+/// have checked for it.
 pub(super) trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
     const COUNT: usize;
 
@@ -25,27 +25,27 @@ pub(super) trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Out
     /// The first `COUNT` values of a slice.
     fn load(values: &[f32]) -> Self;
 
-    /// To the first `COUNT` values of a slice.
+    /// Writes the first `COUNT` values of a slice.
     fn store(self, values: &mut [f32]);
 
     /// Zero where the magnitude is below `least`; NaN stays.
     fn flush_below(self, least: f32) -> Self;
 
-    /// `(e, m)` with `2^e m` the lane's value and `m` in `[sqrt(1/2), sqrt(2))`, for normal positive
-    /// values; anything for others.
+    /// `(e, m)` where `2^e m` is the lane's value and `m` in `[sqrt(1/2), sqrt(2))`, for normal positive values;
+    /// unspecified for others.
     fn exponent_and_mantissa(self) -> (Self, Self);
 
     /// `finite` where `self` is below infinity, else `self` (infinity or NaN).
     fn if_finite(self, finite: Self) -> Self;
 
-    /// The first `COUNT` vectors of a block as rows become its columns.
+    /// Transposes the first `COUNT` vectors of a block.
     fn transpose(block: &mut Block<Self>);
 }
 
-/// Room for as many vectors as the widest has lanes.
+/// As many vectors as the widest implementation has lanes.
 pub(super) type Block<V> = [V; 16];
 
-/// The bits of sqrt(1/2), where mantissas are cut so that they lie around 1.
+/// The bits of sqrt(1/2), where mantissas are split, so that they are around 1.
 pub(super) const SQRT_HALF: i32 = 0x3f35_04f3;
 pub(super) const MANTISSA: i32 = 0x007f_ffff;
 

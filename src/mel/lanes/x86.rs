@@ -5,11 +5,11 @@ use std::ops::{Add, Mul, Sub};
 
 use super::{Block, Lanes, MANTISSA, SQRT_HALF};
 
-/// Eight lanes. To be used only where the CPU has AVX2.
+/// Eight lanes. Only for CPUs with AVX2.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Avx2(__m256);
 
-/// Sixteen lanes. To be used only where the CPU has AVX-512 F and DQ.
+/// Sixteen lanes. Only for CPUs with AVX-512 F and DQ.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Avx512(__m512);
 
@@ -19,7 +19,7 @@ macro_rules! operators {
             type Output = Self;
             #[inline(always)]
             fn $method(self, other: Self) -> Self {
-                // SAFETY: a value of this type exists only where the CPU has the instruction set.
+                // SAFETY: a value of this type exists only if the CPU has the instruction set.
                 Self(unsafe { $intrinsic(self.0, other.0) })
             }
         }
@@ -88,7 +88,7 @@ impl Lanes for Avx2 {
     fn transpose(block: &mut Block<Self>) {
         // SAFETY: AVX2 as above.
         unsafe {
-            // Four rows become the four columns of each of their two halves, then halves change places.
+            // Transposes four rows within each of their two halves, then swaps halves.
             for first in [0, 4] {
                 let [a, b, c, d] =
                     [block[first].0, block[first + 1].0, block[first + 2].0, block[first + 3].0];
@@ -168,8 +168,7 @@ impl Lanes for Avx512 {
     fn transpose(block: &mut Block<Self>) {
         // SAFETY: AVX-512 as above.
         unsafe {
-            // Four rows become the four columns of each of their four quarters, then quarters change
-            // places.
+            // Transposes four rows within each of their four quarters, then swaps quarters.
             for first in [0, 4, 8, 12] {
                 let [a, b, c, d] =
                     [block[first].0, block[first + 1].0, block[first + 2].0, block[first + 3].0];

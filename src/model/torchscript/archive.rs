@@ -1,27 +1,27 @@
-//! A zip archive whose entries are stored as they are, each at a multiple of 64 bytes, so that tensors can be
-//! mapped into memory.
+//! Writes a zip archive with uncompressed entries, each at a multiple of 64 bytes, so that tensors can be
+//! memory-mapped.
 //!
-//! The zip crate could write it too, and would bring seven crates into the library (with no features: typed-path,
-//! getrandom, zeroize and others, for names, encryption and times that nothing here has) where these lines need
-//! one, for the checksum.
+//! The zip crate could write it too, but would add seven crates to the library even without features (typed-path,
+//! getrandom, zeroize and others, for encryption and times that are not needed here). These lines need one crate, for
+//! the checksum.
 
 const ALIGNMENT: usize = 64;
 const LOCAL: u32 = 0x0403_4b50;
 const CENTRAL: u32 = 0x0201_4b50;
 const END: u32 = 0x0605_4b50;
-/// The version that a reader needs: plain stored files.
+/// The required version of a reader: uncompressed files.
 const NEEDED: u16 = 10;
 
 pub(super) struct Archive {
     folder: &'static str,
     bytes: Vec<u8>,
-    /// The entries' descriptions, which come last.
+    /// The descriptions of the entries, which are written last.
     directory: Vec<u8>,
     entries: u16,
 }
 
 impl Archive {
-    /// An archive in which everything lies in one folder.
+    /// An archive with all entries in one folder.
     pub fn new(folder: &'static str) -> Self {
         Archive { folder, bytes: Vec::new(), directory: Vec::new(), entries: 0 }
     }
@@ -76,7 +76,7 @@ fn words32(bytes: &mut Vec<u8>, words: &[u32]) {
 }
 
 fn size(bytes: usize) -> u32 {
-    u32::try_from(bytes).expect("a network of less than 4 GiB")
+    u32::try_from(bytes).expect("the network is smaller than 4 GiB")
 }
 
 #[cfg(test)]

@@ -1,18 +1,18 @@
-//! An EfficientNet-B0 as a TorchScript module: batch norm is folded already, weights are parameters.
+//! An EfficientNet-B0 as a TorchScript module. Batch norm is already folded; weights are parameters.
 
 use super::{FLOAT, Module, quoted};
 use crate::engine::effnet::network::{Linear, Weights, Window};
 use crate::engine::effnet::tail::{Activation, Arithmetic, Step};
 
-/// How often each stage's block is repeated, for the names.
+/// The number of blocks of each stage, for the names.
 const REPEATS: [usize; 7] = [1, 2, 2, 3, 3, 4, 1];
 
 /// The module, whose `forward` takes patches `[n, frames, bands]` of any type and returns a dictionary of the outputs
 /// that `names` gives, each `[n, dim]` in f32.
 ///
-/// Convolutions are computed in the type of the parameters. What adds up over many layers or pixels is f32 whatever
-/// that type is (the sums of residual blocks, the gates, the last mean and what lies behind it): next to no work, and
-/// what a half-precision type rounds off there is lost for good.
+/// Convolutions are computed in the type of the parameters. Sums over many layers or pixels (those of residual blocks,
+/// the gates, the last mean and what follows it) are always f32: they cost almost nothing, and rounding errors there
+/// would stay.
 ///
 /// The encoder's parameters have torchvision's names, with `_` for every dot (`features_1_0_block_0_0_weight`).
 pub(in crate::model) fn module(weights: &Weights, names: &[&str]) -> Module {
@@ -68,7 +68,7 @@ impl Writer {
         self.value(format!("torch.conv2d({x}, {w}, {b}, [1, 1], [0, 0], [1, 1], 1)"))
     }
 
-    /// A convolution of one channel of input a group.
+    /// A convolution with one input channel per group.
     fn grouped(
         &mut self,
         path: &str,
@@ -142,7 +142,7 @@ impl Writer {
         self.value(format!("torch.mean({x}, [2, 3])"))
     }
 
-    /// The steps behind that mean, and the outputs.
+    /// The steps after that mean, and the outputs.
     fn behind(&mut self, weights: &Weights, pooled: Value, names: &[&str]) {
         let tail = &weights.tail;
         let mut slots: Vec<Value> = Vec::new();
@@ -201,9 +201,9 @@ impl Writer {
     }
 }
 
-/// A number as Python writes it.
+/// A number in Python's syntax.
 fn number(value: f32) -> String {
-    // Debug keeps a point or an exponent, so that it is a float.
+    // `Debug` always writes a point or an exponent, so that it is a float.
     format!("{:?}", f64::from(value))
 }
 

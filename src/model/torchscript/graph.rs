@@ -1,20 +1,20 @@
 //! An ONNX graph as a TorchScript module, node by node: for networks of the operators that MusiCNN is made of.
 //!
-//! Each operator means the same in both, so that a statement a node is all there is to it. What a node asks for beyond
-//! that (an attribute that is not known here, a constant of another type) is refused, never passed over.
+//! Each operator means the same in both, so that each node becomes one statement. Anything else in a node (an unknown
+//! attribute, a constant of another type) is refused, never ignored.
 
 use std::collections::HashMap;
 
 use super::{FLOAT, Module, quoted};
 use crate::onnx::{Attribute, Graph, Node, Tensor, ValueInfo, element};
 
-/// The module, whose `forward` takes what the graph takes, of any type, and returns a dictionary of the outputs that
-/// `names` gives, in f32.
+/// The module. Its `forward` takes the graph's input, of any type, and returns a dictionary of the outputs with the
+/// names `names`, in f32.
 ///
-/// Convolutions are computed in the type of the parameters, all else in f32, as in an EfficientNet's module.
+/// Convolutions are computed in the type of the parameters, everything else in f32, as for an EfficientNet.
 ///
 /// # Errors
-/// What of the graph cannot be said in TorchScript.
+/// The part of the graph that cannot be written as TorchScript.
 pub(in crate::model) fn module(graph: &Graph, names: &[&str]) -> Result<Module, String> {
     let constants = graph.initializer.iter().map(|tensor| (tensor.name(), tensor)).collect();
     let mut writer = Writer { constants, ..Writer::default() };
@@ -39,7 +39,7 @@ pub(in crate::model) fn module(graph: &Graph, names: &[&str]) -> Result<Module, 
     Ok(writer.module)
 }
 
-/// A value that a node made.
+/// A value that a node computes.
 #[derive(Clone)]
 struct Value {
     /// Its name in the code.
@@ -52,16 +52,16 @@ struct Value {
 struct Writer<'a> {
     module: Module,
     constants: HashMap<&'a str, &'a Tensor>,
-    /// What nodes made, by its name in the graph.
+    /// The values of nodes, by their names in the graph.
     values: HashMap<&'a str, Value>,
-    /// Constants that another name stands for: those that a `Cast` brought into f32.
+    /// Other names of constants: those of `Cast` nodes that convert a constant to f32.
     aliases: HashMap<&'a str, &'a str>,
-    /// The parameters that there are, and what each was made of.
+    /// The parameters, and the constant of each.
     parameters: HashMap<String, String>,
     statements: usize,
 }
 
-/// What no parameter can be called: words of the language, and what every module has.
+/// Names that no parameter can have: keywords, and attributes of every module.
 const RESERVED: [&str; 36] = [
     "and",
     "as",
@@ -109,7 +109,9 @@ struct Constant {
 
 impl<'a> Writer<'a> {
     fn node(&mut self, node: &'a Node) -> Result<(), String> {
-        let [output] = node.output.as_slice() else { return Err("it has not one output".into()) };
+        let [output] = node.output.as_slice() else {
+            return Err("it does not have exactly one output".into());
+        };
         let (x, exact) = match operator(node) {
             "Cast" => {
                 let type_of = integer(node, "to", 0)?;
@@ -155,13 +157,13 @@ impl<'a> Writer<'a> {
                 let parts: Result<Vec<String>, String> =
                     node.input.iter().map(|input| self.exact(input)).collect();
                 if node.attribute("axis").is_none() {
-                    return Err("it names no axis".into());
+                    return Err("it has no axis".into());
                 }
                 (format!("torch.cat([{}], {})", parts?.join(", "), integer(node, "axis", 0)?), true)
             }
             "Conv" => (self.convolution(node)?, false),
             "Gemm" => (self.dense(node)?, true),
-            _ => return Err("MusiCNN has no such operator, and no other is written".into()),
+            _ => return Err("there is no such operator in MusiCNN, and others are not supported".into()),
         };
         let code = self.assign(&x);
         self.values.insert(output, Value { code, exact });
@@ -184,15 +186,15 @@ impl<'a> Writer<'a> {
     }
 
     fn value(&self, name: &str) -> Result<Value, String> {
-        self.values.get(name).cloned().ok_or_else(|| format!("nothing makes its input {name:?}"))
+        self.values.get(name).cloned().ok_or_else(|| format!("nothing computes its input {name:?}"))
     }
 
-    /// A value in f32: what a node made, or a constant.
+    /// A value in f32: that of a node, or a constant.
     fn exact(&mut self, name: &str) -> Result<String, String> {
         let original = self.aliases.get(name).copied().unwrap_or(name);
         if self.constants.contains_key(original) {
             let Constant { dims, values } = self.constant(original)?;
-            // A single value of no axes is one of one axis to everything here.
+            // A scalar is handled like a vector of one value.
             let dims = if dims.is_empty() { vec![1] } else { dims };
             return Ok(format!("torch.to({}, {FLOAT})", self.parameter(original, &dims, &values)));
         }
@@ -200,8 +202,8 @@ impl<'a> Writer<'a> {
         Ok(if exact { code } else { format!("torch.to({code}, {FLOAT})") })
     }
 
-    /// A constant's values as a parameter of the module. `origin` says what they are: of two constants whose names are
-    /// one when written plainly, the second gets a longer one, and words that the language has keep their meaning.
+    /// A constant's values as a parameter of the module. `origin` identifies the constant: if two constants get the
+    /// same name with plain characters, `_` is appended to the second; keywords are avoided.
     fn parameter(&mut self, origin: &str, shape: &[usize], values: &[f32]) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
         let mut name: String = origin.chars().map(plain).collect();
@@ -219,7 +221,7 @@ impl<'a> Writer<'a> {
 
     fn constant(&self, name: &str) -> Result<Constant, String> {
         let original = self.aliases.get(name).copied().unwrap_or(name);
-        let tensor = self.constants.get(original).ok_or_else(|| format!("{name:?} is no constant"))?;
+        let tensor = self.constants.get(original).ok_or_else(|| format!("{name:?} is not a constant"))?;
         Constant::read(tensor).map_err(|reason| format!("constant {original:?} {reason}"))
     }
 
@@ -229,18 +231,18 @@ impl<'a> Writer<'a> {
         Ok(format!("torch.{function}({a}, {b})"))
     }
 
-    /// The axes that a node is told, as an input (which newer versions of ONNX want) or as an attribute.
+    /// The axes of a node, from an input (in newer versions of ONNX) or an attribute.
     fn axes(&self, node: &'a Node) -> Result<Vec<i64>, String> {
         let Some(name) = node.input.get(1) else {
             let axes = node.ints("axes").filter(|axes| !axes.is_empty());
-            return axes.map(<[i64]>::to_vec).ok_or_else(|| "it names no axes".into());
+            return axes.map(<[i64]>::to_vec).ok_or_else(|| "it has no axes".into());
         };
         let tensor = self.constants.get(name.as_str()).ok_or("its axes are computed")?;
         let axes = tensor.integers().ok().filter(|axes: &Vec<i64>| !axes.is_empty());
         axes.ok_or_else(|| "its axes cannot be read".into())
     }
 
-    /// The axes that are reduced, and whether they stay.
+    /// The axes that are reduced, and whether they are kept with size 1.
     fn reduced(&self, node: &'a Node) -> Result<(String, &'static str), String> {
         known(node, &["axes", "keepdims", "noop_with_empty_axes"])?;
         let kept = if integer(node, "keepdims", 1)? != 0 { "True" } else { "False" };
@@ -251,7 +253,7 @@ impl<'a> Writer<'a> {
     fn convolution(&mut self, node: &'a Node) -> Result<String, String> {
         known(node, &["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"])?;
         if node.string("auto_pad").is_some_and(|padding| padding != b"NOTSET") {
-            return Err("its padding depends on what it is given".into());
+            return Err("its padding depends on its input".into());
         }
         let weight_name = argument(node, 1)?;
         let Constant { dims, values } = self.constant(weight_name)?;
@@ -281,7 +283,7 @@ impl<'a> Writer<'a> {
         let (before, after) = pads.split_at(axes);
         let mut padding = before.to_vec();
         if before != after {
-            // The last axis comes first there.
+            // torch lists the last axis first.
             let both: Vec<i64> = (0..axes).rev().flat_map(|axis| [before[axis], after[axis]]).collect();
             x = self.assign(&format!("torch.constant_pad_nd({x}, {both:?}, 0)"));
             padding.fill(0);
@@ -315,7 +317,7 @@ impl<'a> Writer<'a> {
             return Err(format!("its bias has the shape {bias_dims:?}"));
         }
         let x = self.exact(argument(node, 0)?)?;
-        // Named apart from the constant, which another node may want the other way round.
+        // Has another name than the constant, because another node may use it in the other orientation.
         let weight = self.parameter(
             &format!("{}_{}x{}", self.original(weight_name), dims[0], dims[1]),
             &dims,
@@ -329,7 +331,7 @@ impl<'a> Writer<'a> {
 impl Constant {
     fn read(tensor: &Tensor) -> Result<Constant, String> {
         if tensor.is_external() {
-            return Err("lies in another file".into());
+            return Err("is stored in another file".into());
         }
         let dims: Result<Vec<usize>, _> = tensor.dims.iter().map(|&dim| usize::try_from(dim)).collect();
         let dims = dims.map_err(|_| format!("has the shape {:?}", tensor.dims))?;
@@ -345,7 +347,7 @@ impl Constant {
     }
 }
 
-/// The node's operator, with its domain if it is none of ONNX itself.
+/// The node's operator, with its domain if that is not ONNX's.
 fn operator(node: &Node) -> &str {
     match node.domain() {
         "" | "ai.onnx" => node.op_type(),
@@ -357,18 +359,18 @@ fn argument(node: &Node, index: usize) -> Result<&str, String> {
     node.input_at(index).ok_or_else(|| format!("it has no input {index}"))
 }
 
-/// A whole number that the node says, or else the one that ONNX takes.
+/// An integer attribute of the node, or ONNX's default.
 fn integer(node: &Node, name: &str, otherwise: i64) -> Result<i64, String> {
     match node.attribute(name) {
         None => Ok(otherwise),
-        Some(attribute) => attribute.i.ok_or_else(|| format!("attribute {name} is no whole number")),
+        Some(attribute) => attribute.i.ok_or_else(|| format!("attribute {name} is not an integer")),
     }
 }
 
-/// Whether the node says nothing but what is known here.
+/// Checks that the node has only the given attributes.
 fn known(node: &Node, names: &[&str]) -> Result<(), String> {
     match node.attribute.iter().map(Attribute::name).find(|name| !names.contains(name)) {
-        Some(name) => Err(format!("attribute {name} is not known")),
+        Some(name) => Err(format!("attribute {name} is unknown")),
         None => Ok(()),
     }
 }
@@ -402,7 +404,7 @@ mod tests {
             );
             assert!(code.contains("return {\"predictions\": v"), "{code}");
             let error = super::module(&graph, &["nothing"]).unwrap_err();
-            assert!(error.contains("nothing makes its input \"nothing\""), "{error}");
+            assert!(error.contains("nothing computes its input \"nothing\""), "{error}");
         }
     }
 
@@ -422,7 +424,7 @@ mod tests {
         assert!(refusal(saying("Cast", &["x"], "to", 10)).contains("type 10"));
         assert!(refusal(saying("Gemm", &["x", "w", "b"], "transA", 1)).contains("more than a dense layer"));
         assert!(refusal(saying("ReduceMax", &["x"], "keepdims", 0)).contains("no axes"));
-        // Another domain's operator of a known name is another operator.
+        // An operator of another domain with a known name is another operator.
         let foreign = Node { domain: Some("com.microsoft".into()), ..node("Relu", &["x"]) };
         assert!(refusal(foreign).contains("no such operator"));
     }

@@ -1,8 +1,8 @@
 //! Writing TorchScript files, the `.pt` that libtorch opens, without libtorch.
 //!
-//! Such a file is a zip archive of code (a subset of Python), pickled attributes, and tensors. What is written
-//! here has its weights as parameters of one module, so that one file serves every precision: whoever opens
-//! it casts the module (`module.to(torch.bfloat16)`), and the network computes in that type.
+//! Such a file is a zip archive of code (a subset of Python), pickled attributes, and tensors. The weights are written
+//! as parameters of one module, so that one file is enough for every precision: cast the module after opening it
+//! (`module.to(torch.bfloat16)`), and the network computes in that type.
 
 mod archive;
 mod effnet;
@@ -19,13 +19,13 @@ use pickle::Pickle;
 pub(super) use effnet::module as of_effnet;
 pub(super) use graph::module as of_graph;
 
-/// The version of the format, as every PyTorch since 1.6 reads it.
+/// The version of the format, which PyTorch reads since 1.6.
 const FORMAT_VERSION: &str = "3\n";
 
 /// PyTorch's number for single precision.
 const FLOAT: u32 = 6;
 
-/// A TorchScript module of one method, `forward(x)`.
+/// A TorchScript module with one method, `forward(x)`.
 #[derive(Debug, Default)]
 pub struct Module {
     parameters: Vec<Parameter>,
@@ -45,14 +45,17 @@ impl Module {
         Self::default()
     }
 
-    /// Adds a parameter, which `forward` finds as `self.<name>`.
+    /// Adds a parameter, which `forward` can use as `self.<name>`.
     ///
     /// # Panics
-    /// If there are not as many values as the shape says, or the name is no name.
+    /// If the number of values is not that of the shape, or the name is not valid.
     pub fn parameter(&mut self, name: &str, shape: &[usize], values: &[f32]) {
         assert_eq!(shape.iter().product::<usize>(), values.len(), "{name}: {shape:?}");
         let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        assert!(letters && name.starts_with(|c: char| c.is_ascii_lowercase()), "{name:?} is no name");
+        assert!(
+            letters && name.starts_with(|c: char| c.is_ascii_lowercase()),
+            "{name:?} is not a valid name"
+        );
         self.parameters.push(Parameter {
             name: name.to_owned(),
             shape: shape.to_vec(),
@@ -66,11 +69,11 @@ impl Module {
         self.forward.push(text.into());
     }
 
-    /// The file. Where half precision holds every weight exactly the weights are stored in it, else in
-    /// single precision. `returns` is the type of `forward`: `Tuple[Tensor, Tensor]` or `Dict[str, Tensor]`.
+    /// The file's bytes. Weights are stored in half precision if that is exact for all of them, else in single
+    /// precision. `returns` is the type of `forward`: `Tuple[Tensor, Tensor]` or `Dict[str, Tensor]`.
     ///
     /// # Panics
-    /// If it would be larger than a plain zip archive can be, 4 GiB.
+    /// If it would be larger than 4 GiB, the limit of a plain zip archive.
     pub fn to_bytes(&self, returns: &str) -> Vec<u8> {
         let is_half = self.parameters.iter().flat_map(|parameter| &parameter.values).all(|&v| fits_half(v));
         let mut archive = Archive::new("sleeve");
@@ -107,7 +110,7 @@ impl Module {
         code
     }
 
-    /// The module's attributes: its parameters, which refer to `data/<index>`, and that it is not training.
+    /// The module's attributes: its parameters, which refer to `data/<index>`, and the flag that it is not training.
     fn attributes(&self, is_half: bool) -> Vec<u8> {
         let storage = if is_half { "HalfStorage" } else { "FloatStorage" };
         let mut pickle = Pickle::new();
@@ -123,14 +126,14 @@ impl Module {
     }
 }
 
-/// A text as Python writes it.
+/// A string in Python's syntax.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
             ' '..='~' => quoted.push(c),
-            // Names come from files: what is not plain is written as its bytes, in octal.
+            // Names come from files, so other characters are written as bytes, in octal.
             other => {
                 let mut bytes = [0; 4];
                 for byte in other.encode_utf8(&mut bytes).bytes() {
@@ -178,7 +181,7 @@ mod tests {
             module.to_bytes("Tensor").len()
         };
         assert_eq!(size(0.1) - size(0.5), 2 * 4096);
-        // Beyond half precision's range, too.
+        // Also beyond half precision's range.
         assert_eq!(size(1e6), size(0.1));
     }
 }

@@ -1,7 +1,7 @@
 //! The part of Python's pickle language that describes a TorchScript module. Written by hand: serde-pickle writes
-//! values, not the classes, calls and persistent identities that tensors are made of here.
+//! values, but not the classes, calls and persistent ids that tensors need.
 
-/// A pickle in the making, protocol 2.
+/// Writes a pickle, protocol 2.
 pub(super) struct Pickle {
     bytes: Vec<u8>,
 }
@@ -37,7 +37,7 @@ impl Pickle {
     }
 
     pub fn end_object(&mut self) {
-        // Items into the dictionary, the dictionary into the object.
+        // Sets the items of the dictionary, then the dictionary as the object's state.
         self.bytes.extend([b'u', b'b']);
     }
 
@@ -71,7 +71,7 @@ impl Pickle {
             list.into_iter().for_each(|value| self.integer(value));
             self.bytes.push(TUPLE);
         }
-        // It needs no gradient and has no hooks.
+        // No gradient, no hooks.
         self.boolean(false);
         self.global("collections", "OrderedDict");
         self.bytes.extend([EMPTY_TUPLE, REDUCE, TUPLE, REDUCE]);

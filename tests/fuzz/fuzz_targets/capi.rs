@@ -1,5 +1,5 @@
-//! Sequences of calls of the C ABI with hostile numbers and pointers that are NULL or good: no call may crash, and a
-//! failed one may not touch its out-parameter.
+//! Sequences of calls of the C ABI with hostile numbers and pointers that are NULL or valid: no call may crash, and a
+//! failed call must not write its out-parameter.
 #![no_main]
 
 use std::ffi::{CString, c_char, c_void};
@@ -7,7 +7,7 @@ use std::ptr::{null, null_mut};
 
 use libfuzzer_sys::{arbitrary, fuzz_target};
 
-// The C functions themselves, instrumented: their package builds no Rust library that could be linked here.
+// The C functions are compiled here, instrumented: their package has no Rust library that could be linked.
 #[path = "../../../bindings/c/src/lib.rs"]
 mod capi;
 
@@ -97,15 +97,15 @@ fn or_null(handle: Option<Handle>) -> Handle {
     handle.unwrap_or(null_mut())
 }
 
-/// Frees what a slot holds and puts another handle there.
+/// Frees the handle in a slot and stores another one.
 fn replace(slot: &mut Option<Handle>, new: Option<Handle>, free: unsafe extern "C" fn(Handle)) {
     if let Some(old) = std::mem::replace(slot, new) {
-        // SAFETY: it came from the library, and nobody has it any more.
+        // SAFETY: the library returned it, and it is used nowhere else.
         unsafe { free(old) };
     }
 }
 
-/// The out-parameter of a call, which must be left alone unless the call succeeds.
+/// The out-parameter of a call, which must not be written unless the call succeeds.
 fn made(call: impl FnOnce(*mut Handle) -> i32) -> Option<Handle> {
     let untouched = 16 as Handle;
     let mut handle = untouched;
@@ -122,14 +122,14 @@ fn made(call: impl FnOnce(*mut Handle) -> i32) -> Option<Handle> {
     }
 }
 
-/// A length that is true, or one that cannot be.
+/// A correct length, or an impossible one.
 fn length(values: &[f32], channels: usize, claimed: usize, truthful: bool) -> usize {
     if truthful { values.len() / channels.max(1) } else { claimed | 1 << 62 }
 }
 
 fn run(world: &mut World, call: Call) {
     let fine = |status: i32| assert!(status != 1, "a panic");
-    // SAFETY: pointers are NULL or good, lengths true or impossible, as the header asks.
+    // SAFETY: pointers are NULL or valid, lengths correct or impossible, as the header requires.
     unsafe {
         match call {
             Call::Model(default) => {
@@ -155,7 +155,7 @@ fn run(world: &mut World, call: Call) {
             }
             Call::Number(which, number) => {
                 let set = [sleeve_options_set_batch_size, sleeve_options_set_patch_hop][usize::from(which % 2)];
-                // Threads are real: a few at most.
+                // These are real threads, so only one.
                 fine(sleeve_options_set_threads(or_null(world.options), 1));
                 fine(set(or_null(world.options), number));
             }

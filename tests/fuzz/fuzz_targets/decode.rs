@@ -1,15 +1,16 @@
-//! Any bytes as an audio file: decoded, downmixed and resampled, to an end or to an error.
+//! Any bytes as an audio file: decoded, downmixed and resampled, to the end or to an error.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use sleeve::audio::{AudioReader, MonoReader, Resampler};
 
-/// Enough to get through every state of a decoder; a few bytes of FLAC can say a minute of silence.
+/// Enough to reach every state of a decoder. The limit is needed because a few bytes of FLAC can mean a minute of
+/// silence.
 const MAX_SAMPLES: usize = 1 << 22;
 
 fuzz_target!(|bytes: &[u8]| {
-    // Panics of decoders are contained by the reader, and libFuzzer's hook would abort before that.
+    // The reader catches panics of decoders, but libFuzzer's hook would abort before that.
     std::panic::set_hook(Box::new(|_| {}));
     let Ok(reader) = AudioReader::from_bytes("fuzz", bytes) else { return };
     let claimed = reader.info().clone();

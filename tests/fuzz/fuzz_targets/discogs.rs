@@ -1,5 +1,5 @@
-//! Any bytes as a dump of Discogs, of any kind: split into records and read to tables or to damage, the same
-//! whatever the size of the chunks. Seeds, and what was found, lie in `training/tests/data/fuzz/discogs`.
+//! Any bytes as a Discogs dump of any kind: split into records and read as tables or as damage, with the same result
+//! for every size of the chunks. Seeds and found inputs are in `training/tests/data/fuzz/discogs`.
 #![no_main]
 
 use std::path::Path;

@@ -1,10 +1,10 @@
-//! A model's JSON: never a panic, written back as it was read, and never able to break the opening of a graph.
+//! A model's JSON: no panic, the same when written and read again, and no panic when a graph is opened with it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use sleeve::model::{Metadata, Model};
 
-/// A graph with two outputs and a dynamic batch, so that every disagreement is possible.
+/// A graph with two outputs and a dynamic batch, so that every kind of disagreement is possible.
 const GRAPH: &[u8] = include_bytes!("../../data/graphs/channel_last.onnx");
 
 fuzz_target!(|data: &[u8]| {

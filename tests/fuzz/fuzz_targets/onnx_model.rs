@@ -1,6 +1,6 @@
-//! An ONNX file: an error or a network that runs, never a panic, an endless loop or a fortune in memory.
+//! An ONNX file: an error or a network that runs; no panic, no endless loop, no excessive memory.
 //!
-//! Panics inside the runtime are contained by the engine, so here they only count if they get out.
+//! The engine catches panics of the runtime, so only those that escape it count.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,8 +1,8 @@
-"""The peer of `cargo xtask bench train`: the same step in PyTorch, at its best, and compiled where asked.
+"""The PyTorch side of `cargo xtask bench train`: the same step, with eager or (`compile`) compiled execution.
 
     train_eager.py DEVICE PATCHES STEPS PRECISION [compile]
 
-Prints patches a second, forwards, backwards and optimizer's step together.
+Prints patches per second for the forward and backward passes and the optimizer step.
 """
 
 import sys

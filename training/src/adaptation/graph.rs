@@ -1,4 +1,4 @@
-//! The map, put into the file of the model whose embeddings it takes: the result is a model like any other.
+//! Writes the map into the file of its model. The result can be used like any other model.
 
 use half::f16;
 use ndarray::ArrayViewD;
@@ -7,17 +7,17 @@ use sleeve::internal::onnx::{Model, Tensor};
 use super::Adaptation;
 use crate::export::onnx::{DESCRIPTION, cast, dense, half};
 
-/// Where the map's numbers and what it takes are kept in the graph.
+/// The names of the map's weights and of its input in the graph.
 const WEIGHT: &str = "adaptation.weight";
 const BIAS: &str = "adaptation.bias";
 const PLAIN: &str = "adaptation.input";
 
-/// An ONNX file whose output `name` is the adapted one; its other outputs stay what they are.
+/// An ONNX file whose output `name` is the adapted one; its other outputs are unchanged.
 ///
 /// The map is in half precision, as the weights of exported networks are.
 ///
 /// # Errors
-/// Why the file cannot be changed so: no ONNX file, no such output, or one of other dimensions.
+/// Why the file cannot be adapted: not an ONNX file, no such output, or other dimensions.
 pub fn adapted(bytes: &[u8], name: &str, adaptation: &Adaptation) -> Result<Vec<u8>, String> {
     let mut model = Model::read(bytes.to_vec())?;
     let graph = &mut model.graph;
@@ -26,7 +26,7 @@ pub fn adapted(bytes: &[u8], name: &str, adaptation: &Adaptation) -> Result<Vec<
     }
     let mut known = graph.node.iter().flat_map(|node| node.output.iter().map(String::as_str));
     if known.any(|known| [WEIGHT, BIAS, PLAIN].contains(&known)) {
-        return Err("it is adapted already; adapt the model it was made of".into());
+        return Err("it is adapted already; adapt the original model instead".into());
     }
     let mut made = false;
     for node in &mut graph.node {
@@ -44,7 +44,7 @@ pub fn adapted(bytes: &[u8], name: &str, adaptation: &Adaptation) -> Result<Vec<
     graph.node.push(cast(&stored_weight, WEIGHT));
     graph.node.push(cast(&stored_bias, BIAS));
     graph.node.push(dense(&[PLAIN, WEIGHT, BIAS], name));
-    // No network of this description any more, from which other formats could be made.
+    // The graph no longer matches this description, from which other formats could be made.
     model.metadata_props.retain(|property| property.key() != DESCRIPTION);
     Ok(model.to_bytes())
 }
@@ -52,7 +52,7 @@ pub fn adapted(bytes: &[u8], name: &str, adaptation: &Adaptation) -> Result<Vec<
 fn tensor(name: &str, values: ArrayViewD<f64>) -> Result<Tensor, String> {
     let halves: Vec<f16> = values.iter().map(|&value| f16::from_f64(value)).collect();
     if let Some(value) = halves.iter().find(|value| !value.is_finite()) {
-        return Err(format!("the map holds {value}: more shrinkage keeps it within half precision"));
+        return Err(format!("the map contains {value}, which is outside half precision; use more shrinkage"));
     }
     Ok(half(name, values.shape(), &halves))
 }

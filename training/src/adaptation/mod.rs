@@ -1,18 +1,19 @@
-//! A model made fit for a collection: a linear map behind its embeddings, learnt from what is printed on sleeves.
+//! Adapts a model to a collection: a linear map after its embeddings, learnt from editorial metadata.
 //!
-//! Where a collection is too small to train a network on, the associations of the paper still say which directions of a
-//! trained network's embeddings matter. Two tracks that belong together (section 2.2 of the paper) differ in directions
-//! that say nothing of what they share; these are shrunk, and what is left tells tracks apart that do not belong together.
-//! This is relevant component analysis (Bar-Hillel, Hertental, Shental and Weinshall, ICML 2003), in speaker recognition
-//! known as within-class covariance normalisation (Hatch and Stolcke, ICASSP 2006), with the pairs of all four associations,
-//! weighted as in the multi-task objective (section 2.4).
+//! If a collection is too small to train a network on, the associations of the paper can still show which directions of
+//! a trained network's embeddings matter. The differences between tracks that belong together (section 2.2 of the
+//! paper) lie in directions that do not depend on what the tracks share. The map shrinks these directions, so that the
+//! others separate tracks that do not belong together. This is relevant component analysis (Bar-Hillel, Hertental,
+//! Shental and Weinshall, ICML 2003), known in speaker recognition as within-class covariance normalisation (Hatch and
+//! Stolcke, ICASSP 2006), with the pairs of all four associations, weighted as in the multi-task objective (section
+//! 2.4).
 //!
-//! The map is `z = L^-1 (x - m)`: `m` is the mean over the tracks, and `L L^T` the covariance of half the difference of two
-//! tracks that belong together, plus a share of the mean variance on its diagonal (shrinkage), without which directions
-//! that few pairs say anything of would be blown up. It is linear, so that the mean of adapted embeddings is the adapted
-//! mean.
+//! The map is `z = L^-1 (x - m)`: `m` is the mean over the tracks, and `L L^T` the covariance of half the difference of
+//! two tracks that belong together, plus a share of the mean variance on its diagonal (shrinkage). Without shrinkage,
+//! directions for which there is little data would be amplified. Since the map is linear, the mean of adapted
+//! embeddings is the adapted mean.
 //!
-//! [`scatter`] measures the differences, and [`graph`] puts the map into the model's file.
+//! [`scatter`] measures the differences, and [`graph`] writes the map into the model's file.
 
 pub mod graph;
 pub mod scatter;
@@ -25,10 +26,10 @@ use crate::evaluation::retrieval::collection::Collection;
 use crate::pairs::Association;
 use scatter::Scatter;
 
-/// What a map is learnt with.
+/// The options for learning a map.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How much each association counts.
+    /// The weight of each association.
     pub weights: Vec<(Association, f64)>,
     /// The share of the mean variance of an embedding's value that is added to the variances.
     pub shrinkage: f64,
@@ -52,13 +53,13 @@ impl Default for Options {
 pub struct Adaptation {
     /// `[dimensions, dimensions]`: each row makes one value of the adapted embedding.
     pub map: Array2<f64>,
-    /// What is taken away before: the mean embedding.
+    /// The mean embedding, which is subtracted first.
     pub mean: Array1<f64>,
-    /// For each association, the tracks that have another which they belong together with.
+    /// For each association, the number of tracks that have a partner.
     pub anchors: Vec<(Association, u64)>,
 }
 
-/// How the tracks of a collection are embedded.
+/// The embeddings of the tracks of a collection.
 pub struct Embedded {
     /// The mean embedding of each track, `[tracks, dimensions]`.
     pub means: Array2<f64>,
@@ -69,13 +70,13 @@ pub struct Embedded {
 /// Learns the map.
 ///
 /// # Errors
-/// `InvalidArgument` for weights or a shrinkage that cannot be; `Nothing` where no two tracks belong together under an
-/// association that counts.
+/// `InvalidArgument` for invalid weights or shrinkage, and for embeddings that are all the same or contain NaN;
+/// `Nothing` if no two tracks belong together by an association with a weight.
 pub fn learn(collection: &Collection, embedded: &Embedded, options: &Options) -> Result<Adaptation> {
     let &Options { ref weights, shrinkage } = options;
     let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
     if weights.iter().any(|(_, weight)| !(0.0..=1e6).contains(weight)) || total <= 0.0 {
-        return Err(Error::InvalidArgument("weights are 0 or more, and one of them is more".into()));
+        return Err(Error::InvalidArgument("weights must be 0 or more, and one of them above 0".into()));
     }
     if !(shrinkage > 0.0 && shrinkage <= 1e6) {
         return Err(Error::InvalidArgument("the shrinkage must be above 0".into()));
@@ -102,7 +103,7 @@ pub fn learn(collection: &Collection, embedded: &Embedded, options: &Options) ->
     let variance = means.var_axis(Axis(0), 0.0).mean().unwrap_or(0.0);
     if !(variance > 0.0 && variance.is_finite()) {
         return Err(Error::InvalidArgument(
-            "the embeddings of all tracks are the same, or no numbers".into(),
+            "the embeddings of all tracks are the same, or contain NaN".into(),
         ));
     }
     sum.diag_mut().mapv_inplace(|value| value + shrinkage * variance);
@@ -112,7 +113,7 @@ pub fn learn(collection: &Collection, embedded: &Embedded, options: &Options) ->
 }
 
 impl Adaptation {
-    /// What is added behind the map: `-map mean`.
+    /// The bias that is added after the map: `-map mean`.
     pub fn bias(&self) -> Array1<f64> {
         -self.map.dot(&self.mean)
     }
@@ -123,8 +124,8 @@ impl Adaptation {
     }
 }
 
-/// `L^-1` of a symmetric positive definite matrix `L L^T`; `None` where it is not positive definite, or holds what is no
-/// number.
+/// `L^-1` of a symmetric positive definite matrix `L L^T`; `None` if the matrix is not positive definite or contains
+/// NaN.
 fn inverse_factor(matrix: &Array2<f64>) -> Option<Array2<f64>> {
     let (size, _) = matrix.dim();
     let factor = DMatrix::from_fn(size, size, |row, column| matrix[[row, column]]).cholesky()?.unpack();
@@ -144,9 +145,9 @@ mod tests {
     use crate::evaluation::retrieval::collection::{Held, Track};
     use crate::features::Content;
     use crate::links::Links;
-    use crate::pairs::{Never, Sleeves};
+    use crate::pairs::{ExcludedPairs, TrackMetadata};
 
-    /// Values of an embedding: six say who the artist is, the last, much larger, says nothing.
+    /// Values of an embedding: the first six depend on the artist; the last is much larger and does not.
     const VALUES: usize = 7;
 
     /// Twenty artists of two releases of four tracks.
@@ -156,13 +157,13 @@ mod tests {
             content: Content::from_hex(&format!("{at:064x}")).expect("64 digits"),
         };
         let artist = |at: usize| [at as u32 / 8];
-        let sleeves = Sleeves {
+        let metadata = TrackMetadata {
             releases: Links::from_lists((0..160).map(|at| [at as u32 / 4]), 40),
             artists: Links::from_lists((0..160).map(artist), 20),
             labels: Links::from_lists((0..160).map(|at| [at as u32 / 32]), 5),
         };
         let tracks = (0..160).map(track).collect();
-        let collection = Collection::new(tracks, sleeves, Never::default(), Held::default());
+        let collection = Collection::new(tracks, metadata, ExcludedPairs::default(), Held::default());
         let mut random = Xoshiro256PlusPlus::seed_from_u64(3);
         let of_artist = Array2::from_shape_simple_fn((20, VALUES), || random.random_range(-1.0..1.0));
         let means = Array2::from_shape_fn((160, VALUES), |(at, value)| match value + 1 {

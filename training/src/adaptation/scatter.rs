@@ -1,4 +1,4 @@
-//! How tracks that belong together differ.
+//! The differences between tracks that belong together.
 
 use ndarray::{Array1, Array2, Axis};
 use rustc_hash::FxHashMap;
@@ -6,15 +6,15 @@ use rustc_hash::FxHashMap;
 use crate::evaluation::retrieval::collection::Collection;
 use crate::pairs::Association;
 
-/// Partners of a track that are looked at; of more, so many spread evenly over all.
+/// At most this many partners of a track are used, spread evenly over all.
 const PARTNERS: usize = 256;
-/// Differences that are multiplied at a time.
+/// Differences that are multiplied at once.
 const BLOCK: usize = 4096;
 
 /// The covariance of half the difference of two tracks that belong together.
 #[derive(Clone, Debug)]
 pub struct Scatter {
-    /// `[dimensions, dimensions]`. Every anchor counts the same, however many partners it has, as it does where pairs are
+    /// `[dimensions, dimensions]`. Every anchor has the same weight, however many partners it has, as when pairs are
     /// drawn.
     pub covariance: Array2<f64>,
     /// Tracks that have a partner.
@@ -22,10 +22,10 @@ pub struct Scatter {
 }
 
 impl Scatter {
-    /// Of all pairs that an association allows in a collection, with the tracks' vectors.
+    /// The scatter of all pairs that an association allows in a collection, from the tracks' vectors.
     ///
     /// # Panics
-    /// For [`Association::Track`], or if there are not as many vectors as tracks.
+    /// For [`Association::Track`], or if the numbers of vectors and tracks differ.
     pub fn of(collection: &Collection, association: Association, vectors: &Array2<f64>) -> Self {
         assert_eq!(vectors.nrows(), collection.len());
         let condition = collection.condition(association);
@@ -62,7 +62,7 @@ impl Scatter {
     }
 }
 
-/// A sum of outer products of vectors, a block at a time.
+/// A sum of outer products of vectors, computed in blocks.
 pub struct Sum {
     total: Array2<f64>,
     block: Array2<f64>,
@@ -70,7 +70,7 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// Nothing yet.
+    /// An empty sum.
     pub fn new(dimensions: usize) -> Self {
         Sum {
             total: Array2::zeros((dimensions, dimensions)),
@@ -79,7 +79,7 @@ impl Sum {
         }
     }
 
-    /// Adds the product of a vector with itself.
+    /// Adds the outer product of a vector with itself.
     pub fn add(&mut self, vector: &Array1<f64>) {
         self.block.row_mut(self.filled).assign(vector);
         self.filled += 1;
@@ -94,7 +94,7 @@ impl Sum {
         self.filled = 0;
     }
 
-    /// The sum.
+    /// The matrix.
     pub fn finish(mut self) -> Array2<f64> {
         self.flush();
         self.total
@@ -107,23 +107,23 @@ mod tests {
     use crate::evaluation::retrieval::collection::{Held, Track};
     use crate::features::Content;
     use crate::links::Links;
-    use crate::pairs::{Never, Sleeves};
+    use crate::pairs::{ExcludedPairs, TrackMetadata};
 
     #[test]
     fn every_anchor_counts_the_same() {
-        // A release of three tracks and one of two, a near-duplicate among the three; artists and labels all apart.
+        // A release of three tracks and one of two, with a near-duplicate among the three; all artists differ.
         let track = |at: usize| Track {
             path: at.to_string(),
             content: Content::from_hex(&format!("{at:064x}")).expect("64 digits"),
         };
-        let sleeves = Sleeves {
+        let metadata = TrackMetadata {
             releases: Links::from_lists([[0u32], [0], [0], [1], [1], [2]], 3),
             artists: Links::from_lists((0..6u32).map(|at| [at]), 6),
             labels: Links::from_lists([[0u32]; 6], 1),
         };
-        let mut never = Never::default();
-        never.add_pair(0, 1);
-        let collection = Collection::new((0..6).map(track).collect(), sleeves, never, Held::default());
+        let mut excluded = ExcludedPairs::default();
+        excluded.add_pair(0, 1);
+        let collection = Collection::new((0..6).map(track).collect(), metadata, excluded, Held::default());
         let vectors = Array2::from_shape_vec((6, 1), vec![0.0, 1.0, 3.0, 10.0, 12.0, 99.0]).unwrap();
         let scatter = Scatter::of(&collection, Association::Release, &vectors);
         assert_eq!(scatter.anchors, 5);

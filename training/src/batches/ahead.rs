@@ -1,5 +1,5 @@
-//! Reading ahead: batches are made by other threads while the device is at work, and come in their order. These are no
-//! pool of rayon's: they wait for disks, and would hold up whatever else runs on one.
+//! Prefetching: other threads make batches while the device works; batches arrive in order. These threads are not a
+//! rayon pool, because they wait for disks and would block other work in such a pool.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ pub struct Readers {
 }
 
 impl Readers {
-    /// So many threads, which keep so many batches ready or being read for everyone who iterates. Without threads,
-    /// whoever asks for a batch makes it.
+    /// Starts `threads` threads, which keep `ahead` batches ready or in progress for each iterator. With 0 threads, the
+    /// caller of `next` makes the batch.
     pub fn new(threads: usize, ahead: usize) -> Arc<Self> {
         let (jobs, taken) = unbounded::<Job>();
         let work = |_| {
@@ -49,7 +49,7 @@ impl Readers {
             abandoned: Arc::default(),
             waited: Duration::ZERO,
         };
-        // The first are read while whoever learns is still busy with something else.
+        // Start reading while the caller is still busy with something else.
         if !self.threads.is_empty() {
             batches.ask();
         }
@@ -59,20 +59,20 @@ impl Readers {
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        // Without a sender the threads come to an end.
+        // Dropping the sender ends the threads.
         self.jobs = None;
         for thread in self.threads.drain(..) {
-            // One that panicked has said so.
+            // A thread that panicked has printed its message.
             let _ = thread.join();
         }
     }
 }
 
-/// Batches in their order, made ahead of time. After an error nothing follows.
+/// Batches in order, made ahead of time. It ends after an error.
 pub struct Ahead<B> {
     readers: Arc<Readers>,
     make: Make<B>,
-    /// The next batch to be asked for.
+    /// The next batch to request.
     next: usize,
     count: usize,
     coming: VecDeque<Receiver<Result<B>>>,
@@ -81,12 +81,12 @@ pub struct Ahead<B> {
 }
 
 impl<B: Send + 'static> Ahead<B> {
-    /// How long the caller of `next` has waited in all.
+    /// The total time that callers of `next` have waited.
     pub fn waited(&self) -> Duration {
         self.waited
     }
 
-    /// Asks for batches until enough are on their way.
+    /// Requests batches until enough are in progress.
     fn ask(&mut self) {
         let Some(jobs) = &self.readers.jobs else { return };
         while self.next < self.count && self.coming.len() < self.readers.ahead {
@@ -94,11 +94,11 @@ impl<B: Send + 'static> Ahead<B> {
             let (make, abandoned, index) = (Arc::clone(&self.make), Arc::clone(&self.abandoned), self.next);
             let job = move || {
                 if !abandoned.load(Ordering::Relaxed) {
-                    // Nobody may be listening any more.
+                    // The receiver may have been dropped.
                     let _ = done.send(make(index));
                 }
             };
-            // The threads live as long as the sender.
+            // The threads run as long as the sender exists.
             let _ = jobs.send(Box::new(job));
             self.coming.push_back(result);
             self.next += 1;
@@ -164,7 +164,7 @@ mod tests {
             };
             let one: Vec<usize> = readers.run(20, slow_first).map(Result::unwrap).collect();
             assert_eq!(one, (0..20).collect::<Vec<_>>());
-            // Two at a time share the threads.
+            // Two iterators share the threads.
             let (a, b) = (readers.run(9, Ok), readers.run(9, |index| Ok(index + 100)));
             assert!(a.zip(b).all(|(a, b)| a.unwrap() + 100 == b.unwrap()));
         }

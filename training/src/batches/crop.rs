@@ -1,4 +1,4 @@
-//! Which 128 frames of a recording a patch is.
+//! Which 128 frames of a recording become a patch.
 
 use rand::Rng;
 
@@ -8,7 +8,7 @@ use crate::features::Recording;
 use crate::network::architecture::{BANDS, FRAMES};
 use crate::network::random;
 
-/// What decides a crop, beside the length of the recording.
+/// What determines a crop, besides the length of the recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Crop {
     /// Seed of the run.
@@ -17,19 +17,19 @@ pub struct Crop {
     pub epoch: u64,
     /// The track's number in split.parquet.
     pub track: u32,
-    /// Which of the track's crops of that epoch: anchors take the even numbers, positives the odd ones.
+    /// The number of the crop among the track's crops of that epoch: anchors have even numbers, positives odd ones.
     pub number: u32,
 }
 
 impl Crop {
-    /// The first frame of the crop in a recording of `frames` frames: uniform among all complete patches, and 0 where
-    /// there is none.
+    /// The first frame of the crop in a recording of `frames` frames: uniform over all complete patches, and 0 if there
+    /// are none.
     pub fn start(self, frames: u64) -> u64 {
         self.among(starts(frames))
     }
 
-    /// The same, but never at `other` if there is another place at all: the two patches of a track that is its own
-    /// partner.
+    /// As [`Crop::start`], but never `other` if there is another position: for the two patches of a track that is its
+    /// own partner.
     pub fn start_apart(self, other: u64, frames: u64) -> u64 {
         match starts(frames) {
             1 => 0,
@@ -54,7 +54,7 @@ impl Crop {
     }
 }
 
-/// How many places there are for a patch.
+/// The number of positions for a patch.
 fn starts(frames: u64) -> u64 {
     frames.saturating_sub(FRAMES as u64) + 1
 }
@@ -108,7 +108,7 @@ mod tests {
 
         #[test]
         fn everything_a_crop_is_named_after_matters(seed: u64, epoch: u64, track: u32, number: u32) {
-            // Among so many places, two crops are at the same one by chance alone.
+            // With so many positions, two random crops almost never coincide.
             let frames = 1 << 60;
             let crop = Crop { seed, epoch, track, number };
             let others = [
@@ -129,14 +129,14 @@ mod tests {
             counts[crop(track, 1).start(138) as usize] += 1;
             apart[crop(track, 1).start_apart(4, 138) as usize] += 1;
         }
-        // 2,000 each, give or take five deviations.
+        // 2,000 each, within five standard deviations.
         assert!(counts.iter().all(|count| (1780..2220).contains(count)), "{counts:?}");
         assert_eq!(apart[4], 0);
         let rest = apart.iter().enumerate().filter(|(at, _)| *at != 4);
         assert!(rest.clone().all(|(_, count)| (1960..2440).contains(count)), "{apart:?}");
     }
 
-    /// The numbers are part of what a run is: another program that computes them gets the same crops.
+    /// The numbers are part of a run's definition: another implementation must get the same crops.
     #[test]
     fn crops_do_not_change_between_versions() {
         let starts: Vec<u64> = (0..6).map(|track| crop(track, 3).start(10_000)).collect();

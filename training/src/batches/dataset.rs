@@ -1,4 +1,4 @@
-//! What training reads: the split data set, its pairs, and its features.
+//! The input of training: the split data set, its pairs, and its features.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,24 +11,24 @@ use crate::pairs::tables::{NEVER, PAIRS, Split, path};
 use crate::splits::{Part, SPLIT};
 use crate::table::TableReader;
 
-/// A data set with its features. Tracks are numbers of rows of split.parquet.
+/// A data set with its features. Tracks are row numbers of split.parquet.
 pub struct Dataset {
     folder: PathBuf,
     store: Store,
     split: Split,
     contents: Vec<Content>,
-    /// Whether there are features; `None` where `features` knows nothing of the track.
+    /// Whether the track has features; `None` if the features table does not list it.
     has_features: Vec<Option<bool>>,
 }
 
 impl Dataset {
-    /// Opens what `split` (and `pairs`) have written in `folder`, and `features` in `features`.
+    /// Opens the tables of `split` (and `pairs`) in `folder`, and the features in `features`.
     ///
     /// # Errors
     /// If a table is missing or cannot be read.
     pub fn open(folder: &Path, features: &Path) -> Result<Arc<Self>> {
-        let never = folder.join(NEVER);
-        let split = Split::read(folder, never.exists().then_some(never.as_path()))?;
+        let excluded = folder.join(NEVER);
+        let split = Split::read(folder, excluded.exists().then_some(excluded.as_path()))?;
         let store = Store::new(features);
         let listed = store.listed()?;
         let table = SPLIT.path(folder);
@@ -37,12 +37,12 @@ impl Dataset {
             let rows = rows?;
             for text in rows.texts("sha256").iter().map(Option::unwrap_or_default) {
                 let content = Content::from_hex(text)
-                    .ok_or_else(|| Error::format(&table, format!("{text:?} is no SHA-256")))?;
+                    .ok_or_else(|| Error::format(&table, format!("{text:?} is not a SHA-256")))?;
                 contents.push(content);
                 has_features.push(listed.get(&content).copied());
             }
         }
-        if contents.len() != split.sleeves.tracks() {
+        if contents.len() != split.metadata.tracks() {
             return Err(Error::format(&table, "it changed while it was being read"));
         }
         Ok(Arc::new(Dataset { folder: folder.to_owned(), store, split, contents, has_features }))
@@ -53,15 +53,15 @@ impl Dataset {
         &self.folder
     }
 
-    /// What is printed on the sleeves, the parts, and which recordings are the same.
+    /// The editorial metadata, the parts, and which recordings are the same.
     pub fn split(&self) -> &Split {
         &self.split
     }
 
-    /// The paths of tracks inside the collection, for messages. The table is read for them.
+    /// The paths of tracks in the collection, for messages. This reads the table.
     ///
     /// # Errors
-    /// If it cannot be.
+    /// If the table cannot be read.
     pub fn names(&self, tracks: &[u32]) -> Result<Vec<String>> {
         let mut wanted: Vec<(u32, usize)> = tracks.iter().copied().zip(0..).collect();
         wanted.sort_unstable();
@@ -85,7 +85,7 @@ impl Dataset {
     /// The tracks of a part that have features, and how many have none because their recordings could not be read.
     ///
     /// # Errors
-    /// If `features` knows nothing of some.
+    /// If the features table does not list some of them.
     pub(super) fn tracks(&self, part: Part) -> Result<(Vec<u32>, usize)> {
         let mut tracks = self.split.tracks(part);
         self.check_known(&tracks)?;
@@ -95,10 +95,10 @@ impl Dataset {
         Ok((tracks, without))
     }
 
-    /// The pairs that `pairs` has drawn, without those that have no features, and how many these are.
+    /// The pairs that `pairs` has drawn, without those that lack features, and the number of the latter.
     ///
     /// # Errors
-    /// If there is no such table, it belongs to another data set, or `features` knows nothing of some tracks.
+    /// If the table is missing, it belongs to another data set, or the features table does not list some tracks.
     pub(super) fn pairs(&self, association: Association, part: Part) -> Result<(Vec<(u32, u32)>, usize)> {
         let file = path(&self.folder, association, part);
         let mut pairs = Vec::new();
@@ -132,7 +132,7 @@ impl Dataset {
         }
     }
 
-    /// Refuses tracks that `features` has not seen.
+    /// Returns an error if the features table does not list some tracks.
     fn check_known(&self, tracks: &[u32]) -> Result<()> {
         let mut unknown: Vec<u32> =
             tracks.iter().copied().filter(|&track| self.has_features[track as usize].is_none()).collect();
@@ -151,15 +151,15 @@ impl Dataset {
     /// Opens the features of a track.
     ///
     /// # Errors
-    /// With the track's name and the file's, if it is missing or no such array.
+    /// If the file is missing or not such an array; the error names track and file.
     pub(super) fn recording(&self, track: u32) -> Result<Recording> {
         self.store.open(self.contents[track as usize]).map_err(|error| self.blame(track, error))
     }
 
-    /// Reads a crop of a track into `patch`, `[128, 96]`; not that at `apart`, if there is another.
+    /// Reads a crop of a track into `patch`, `[128, 96]`; not the crop at `apart` if there is another position.
     ///
     /// # Errors
-    /// With the track's name and the file's, if its features cannot be read.
+    /// If its features cannot be read; the error names track and file.
     pub(super) fn patch(&self, crop: Crop, apart: Option<u64>, patch: &mut [f32]) -> Result<u64> {
         let mut recording = self.recording(crop.track)?;
         let start = match apart {

@@ -1,22 +1,22 @@
-//! Which items are in which batch.
+//! Assigns items to batches.
 //!
-//! Items (pairs or tracks) come in an order and are dealt like cards: each goes to the batch of the current step that
-//! holds the fewest and has room, the first of these. When all batches of a step are full, the next step begins. So
-//! the last step's batches are smaller than asked, and as equal as they can be. A batch needs two items at least
-//! (one pair alone has no negative, one patch no batch statistics): a last step that cannot give every group two is
-//! left out, and with it those items, which are others in the next epoch.
+//! Items (pairs or tracks) are taken in order. Each goes to the batch of the current step that has the fewest items and
+//! accepts it; the first of these, if there are several. When all batches of a step are full, the next step begins. So
+//! the batches of the last step may be smaller, but are as equal as possible. A batch needs at least two items (one
+//! pair has no negatives, one patch no batch statistics). A last step that cannot give two items to every group is left
+//! out with its items; the next epoch leaves out others.
 
 use rustc_hash::FxHashSet;
 use std::collections::VecDeque;
 
-/// The fewest items of a batch.
+/// The minimum number of items in a batch.
 pub const LEAST: usize = 2;
 
 /// The batches of an epoch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     items: Vec<u32>,
-    /// Where each batch's items end: step by step, group by group.
+    /// The end of each batch's items, step by step, group by group.
     ends: Vec<usize>,
     groups: usize,
     /// Items that are in no batch.
@@ -41,11 +41,11 @@ impl Plan {
     }
 }
 
-/// Deals items to steps of `groups` batches of `size` each. `owners` says whom an item belongs to: no two items of a
+/// Assigns items to steps of `groups` batches of `size` each. `owners` returns the owners of an item: no two items of a
 /// batch have an owner in common.
 ///
 /// # Panics
-/// If there is no group, or batches are too small to be any.
+/// If there is no group, or `size` is below the minimum.
 pub fn deal<O: IntoIterator<Item = u32>>(
     items: impl IntoIterator<Item = u32>,
     groups: usize,
@@ -91,8 +91,8 @@ pub fn deal<O: IntoIterator<Item = u32>>(
     plan
 }
 
-/// How large batches are: `size`, or smaller where an epoch of so many items would have fewer than `least_steps`
-/// steps, but no smaller than 2.
+/// The size of batches: `size`, or smaller if an epoch of `items` items would have fewer than `least_steps` steps, but
+/// at least 2.
 pub fn batch_size(size: usize, items: usize, groups: usize, least_steps: usize) -> usize {
     match least_steps {
         0 => size,
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn items_of_one_owner_wait_for_the_next_batch() {
-        // Items 0 to 3 belong to owner 0, 4 to 7 to nobody else.
+        // Items 0 to 3 have owner 0; items 4 to 7 have one owner each.
         let plan = deal(0..8, 1, 4, |item| [if item < 4 { 0 } else { item }]);
         assert_eq!((plan.batch(0, 0), plan.steps(), plan.left_out), (&[0, 4, 5, 6][..], 2, 2));
         assert_eq!(plan.batch(1, 0), [1, 7]);

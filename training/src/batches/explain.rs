@@ -1,4 +1,4 @@
-//! Why there are no pairs, in numbers.
+//! Explains with counts why there are no pairs.
 
 use super::Dataset;
 use crate::error::Error;
@@ -6,7 +6,7 @@ use crate::links::Links;
 use crate::pairs::Association;
 use crate::splits::Part;
 
-/// Above so many tracks, not every two of them are looked at.
+/// With more tracks than this, not all pairs of tracks are compared.
 const MOST: usize = 5000;
 
 /// An error that says what the tracks of a part have in common.
@@ -17,7 +17,7 @@ pub(super) fn no_pairs(
     without_features: usize,
 ) -> Error {
     let split = dataset.split();
-    let sleeves = &split.sleeves;
+    let metadata = &split.metadata;
     let tracks = split.tracks(part);
     let mut reason = format!(
         "no {} pairs in {} ({} tracks of {})",
@@ -27,12 +27,12 @@ pub(super) fn no_pairs(
         split.parts.len()
     );
     let eligible: Vec<u32> =
-        tracks.iter().copied().filter(|&track| association.eligible(sleeves, track)).collect();
+        tracks.iter().copied().filter(|&track| association.eligible(metadata, track)).collect();
     let (what, links, but): (&str, &Links, Option<(&str, &Links)>) = match association {
-        Association::Track => ("", &sleeves.releases, None),
-        Association::Release => ("release", &sleeves.releases, None),
-        Association::Artist => ("artist", &sleeves.artists, Some(("release", &sleeves.releases))),
-        Association::Label => ("label", &sleeves.labels, Some(("artist", &sleeves.artists))),
+        Association::Track => ("", &metadata.releases, None),
+        Association::Release => ("release", &metadata.releases, None),
+        Association::Artist => ("artist", &metadata.artists, Some(("release", &metadata.releases))),
+        Association::Label => ("label", &metadata.labels, Some(("artist", &metadata.artists))),
     };
     if association != Association::Track {
         let mut counts = vec![0u32; links.distinct()];
@@ -55,13 +55,13 @@ pub(super) fn no_pairs(
                     }
                 }
             }
-            reason += &format!(
-                "; {with} times two tracks have the {what} in common, {excluded} times they also have the {other}"
-            );
+            reason +=
+                &format!("; {with} pairs of tracks share the {what}, {excluded} of them also the {other}");
         }
     }
     if without_features > 0 {
-        reason += &format!("; {without_features} have no features, for their recordings could not be read");
+        reason +=
+            &format!("; {without_features} have no features because their recordings could not be read");
     }
     Error::Nothing { path: dataset.folder().to_owned(), reason }
 }

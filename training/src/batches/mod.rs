@@ -1,12 +1,12 @@
-//! What a training step sees: batches of patches, the same on every machine and in every process.
+//! Batches of patches for training, the same on every machine and in every process.
 //!
-//! [`Dataset`] is what `split`, `pairs` and `features` have written. [`PairLoader`], [`TagLoader`] and
-//! [`MultitaskLoader`] make batches of it: which tracks are in which batch ([`deal`]) and which 128 frames of each
-//! ([`crop`]) follow from seed, epoch and group alone. [`Readers`] are threads that read ahead of whoever learns.
+//! A [`Dataset`] is the output of `split`, `pairs` and `features`. [`PairLoader`], [`TagLoader`] and
+//! [`MultitaskLoader`] make its batches: which tracks are in which batch ([`deal`]) and which 128 frames of each
+//! ([`crop`]) depend only on seed, epoch and group. [`Readers`] are threads that prefetch batches.
 //!
-//! An epoch is a number of optimizer steps, and each step averages the gradients of so many *groups*, one batch each,
-//! however many processes share them. Batch `group` of every step is what `epoch(epoch, group, groups)` gives, so the
-//! loaders of all groups give equally many batches.
+//! An epoch is a number of optimizer steps. Each step averages the gradients of a number of *groups*, one batch each,
+//! however many processes share them. `epoch(epoch, group, groups)` gives the batches of one group, one for each step,
+//! so the loaders of all groups give equally many batches.
 
 pub mod ahead;
 pub mod crop;
@@ -42,8 +42,8 @@ pub struct PairBatch {
     pub anchor_tracks: Vec<u32>,
     /// The positives' tracks.
     pub positive_tracks: Vec<u32>,
-    /// `[n, n]`, anchors by positives: whether a positive may serve as a negative of an anchor, and true where both
-    /// are of one pair. `None` where all may, as in the paper.
+    /// `[n, n]`, anchors by positives: whether a positive may be a negative of an anchor; true for the pair itself.
+    /// `None` if all may, as in the paper.
     pub allowed: Option<Vec<bool>>,
 }
 
@@ -82,7 +82,7 @@ impl TagBatch {
     }
 }
 
-/// Without the patches, which fill books.
+/// Without the patches, which are too long to print.
 impl fmt::Debug for PairBatch {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         let mut out = out.debug_struct("PairBatch");
@@ -91,7 +91,7 @@ impl fmt::Debug for PairBatch {
     }
 }
 
-/// Without the patches, which fill books.
+/// Without the patches, which are too long to print.
 impl fmt::Debug for TagBatch {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         out.debug_struct("TagBatch").field("tracks", &self.tracks).finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! Batches of several associations, one of each a step.
+//! Batches of several associations, one of each per step.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,9 +11,9 @@ use crate::splits::Part;
 
 /// Makes the batches of several associations.
 ///
-/// An epoch is as long as that of the association with the most batches, or with the fewest
-/// (`objective.epoch`). Where the longest decides, the others begin again, each round with an order and crops of its
-/// own. For validation, ask [`tasks`](Self::tasks) one by one: each has its pairs once.
+/// An epoch is as long as that of the association with the most batches, or with the fewest (`objective.epoch`). With
+/// the longest, the others begin again, each round with its own order and crops. For validation, use the loaders in
+/// [`tasks`](Self::tasks) one by one: each gives its pairs once.
 pub struct MultitaskLoader {
     tasks: Vec<Arc<PairLoader>>,
     length: Length,
@@ -36,7 +36,7 @@ impl MultitaskLoader {
         Ok(MultitaskLoader { tasks, length: multitask.epoch })
     }
 
-    /// The associations' own loaders, in the order of the configuration.
+    /// The loaders of the associations, in the order of the configuration.
     pub fn tasks(&self) -> &[Arc<PairLoader>] {
         &self.tasks
     }
@@ -44,7 +44,7 @@ impl MultitaskLoader {
     /// Optimizer steps of an epoch.
     ///
     /// # Errors
-    /// If an association has too few pairs for a single step.
+    /// If an association has too few pairs for one step.
     pub fn steps(&self, epoch: u64, groups: usize) -> Result<usize> {
         let steps: Vec<usize> =
             self.tasks.iter().map(|task| task.steps(epoch, groups)).collect::<Result<_>>()?;
@@ -55,7 +55,7 @@ impl MultitaskLoader {
         Ok(decisive.unwrap_or(0))
     }
 
-    /// The batches of a group: each step's, in the order of the associations.
+    /// The batches of a group: for each step one of every association, in order.
     pub fn epoch(&self, epoch: u64, group: usize, groups: usize) -> MultitaskEpoch {
         let tasks = self.tasks.iter().map(|loader| Rounds {
             loader: Arc::clone(loader),
@@ -85,7 +85,7 @@ struct Rounds {
     batches: Ahead<PairBatch>,
 }
 
-/// The batches of several associations, one of each a step. After an error nothing follows.
+/// The batches of several associations, one of each per step. It ends after an error.
 pub struct MultitaskEpoch {
     tasks: Vec<Rounds>,
     epoch: u64,
@@ -97,7 +97,7 @@ pub struct MultitaskEpoch {
 }
 
 impl MultitaskEpoch {
-    /// How long the caller of `next` has waited in all.
+    /// The total time that callers of `next` have waited.
     pub fn waited(&self) -> Duration {
         self.waited
     }

@@ -1,10 +1,10 @@
-//! Random orders that follow from what they are named after.
+//! Random orders and seeds that depend only on their names.
 
 use rand::seq::SliceRandom;
 
 use crate::network::random;
 
-/// The numbers `0..count` in an order of their own for everything that it is named after.
+/// The numbers `0..count` in a random order that depends on all arguments.
 pub(super) fn shuffled(count: usize, what: &str, seed: u64, epoch: u64, pass: u32) -> Vec<u32> {
     let names: [&[u8]; 5] = [
         b"order",
@@ -18,7 +18,7 @@ pub(super) fn shuffled(count: usize, what: &str, seed: u64, epoch: u64, pass: u3
     order
 }
 
-/// A seed that follows from a run's and an epoch.
+/// A seed that depends on a run's seed and an epoch.
 pub(super) fn seed(what: &str, seed: u64, epoch: u64) -> u64 {
     use rand::Rng;
     let names: [&[u8]; 4] = [b"seed", what.as_bytes(), &seed.to_le_bytes(), &epoch.to_le_bytes()];

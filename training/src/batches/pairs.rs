@@ -9,22 +9,22 @@ use super::{Dataset, PATCH, PairBatch, explain, order};
 use crate::config::{Config, Task};
 use crate::error::{Error, Result};
 use crate::links::shared;
-use crate::pairs::{Association, Never, Order, Sleeves, generate};
+use crate::pairs::{Association, ExcludedPairs, Order, TrackMetadata, generate};
 use crate::splits::Part;
 
 /// Makes the batches of one association in one part of the data set.
 ///
-/// Training pairs come in another order and with other crops every epoch. Those of validation and test come in the
-/// order of their table, with the crops of epoch 0, in every epoch; `crops`, `redraw_pairs`, `artist_unique` and
-/// `least_steps` are about training alone.
+/// Training pairs have a new order and new crops every epoch. Those of validation and test have the order of their
+/// table and the crops of epoch 0 in every epoch; `crops`, `redraw_pairs`, `artist_unique` and `least_steps` apply to
+/// training only.
 pub struct PairLoader {
     inner: Arc<Inner>,
     readers: Arc<Readers>,
-    /// The plan made last: the groups of a process ask for the same one.
+    /// The last plan: all groups of a process use the same one.
     planned: Mutex<Option<Planned>>,
 }
 
-/// A plan, and what it is of: epoch, round, and number of groups.
+/// A plan, and its epoch, round and number of groups.
 struct Planned {
     of: (u64, u32, usize),
     plan: Arc<Epoch>,
@@ -45,20 +45,20 @@ struct Inner {
     without_features: usize,
 }
 
-/// Where an epoch's pairs come from.
+/// The source of an epoch's pairs.
 enum Source {
-    /// From `pairs`.
+    /// The table written by `pairs`.
     Drawn(Arc<Vec<(u32, u32)>>),
-    /// They are drawn anew among these tracks.
-    Redrawn { tracks: Vec<u32>, sleeves: Box<Sleeves>, never: Box<Never> },
+    /// Drawn again every epoch among these tracks.
+    Redrawn { tracks: Vec<u32>, metadata: Box<TrackMetadata>, excluded: Box<ExcludedPairs> },
 }
 
-/// What is in the batches of an epoch.
+/// The content of an epoch's batches.
 struct Epoch {
     pairs: Arc<Vec<(u32, u32)>>,
     /// One plan for each pass over the pairs.
     passes: Vec<Plan>,
-    /// The first pass's number.
+    /// The number of the first pass.
     first: u32,
 }
 
@@ -66,7 +66,7 @@ impl PairLoader {
     /// A loader of the pairs of `task` in `part`.
     ///
     /// # Errors
-    /// If there is no pair, with the counts that explain it; if a table cannot be read or tracks lack features.
+    /// If there are no pairs, with counts that explain it; if a table cannot be read or tracks lack features.
     pub fn new(
         dataset: &Arc<Dataset>,
         config: &Config,
@@ -78,9 +78,9 @@ impl PairLoader {
         let learns = part == Part::Train;
         let (source, without_features) = if learns && config.data.redraw_pairs {
             let (tracks, without) = dataset.tracks(part)?;
-            let sleeves = Box::new(dataset.split().sleeves.select(&tracks));
-            let never = Box::new(dataset.split().never.select(&tracks));
-            (Source::Redrawn { tracks, sleeves, never }, without)
+            let metadata = Box::new(dataset.split().metadata.select(&tracks));
+            let excluded = Box::new(dataset.split().excluded.select(&tracks));
+            (Source::Redrawn { tracks, metadata, excluded }, without)
         } else {
             let (pairs, without) = dataset.pairs(association, part)?;
             (Source::Drawn(Arc::new(pairs)), without)
@@ -104,30 +104,30 @@ impl PairLoader {
         Ok(PairLoader { inner: Arc::new(inner), readers: Arc::clone(readers), planned: Mutex::new(None) })
     }
 
-    /// Which association.
+    /// The association.
     pub fn association(&self) -> Association {
         self.inner.association
     }
 
-    /// Number of pairs; where they are drawn anew, of epoch 0.
+    /// Number of pairs; if they are drawn again every epoch, that of epoch 0.
     pub fn pairs(&self) -> usize {
         self.inner.pairs(0).len()
     }
 
-    /// Pairs that are left out because a recording could not be read; where pairs are drawn anew, tracks.
+    /// Pairs that are left out because a recording could not be read; if pairs are drawn again every epoch, tracks.
     pub fn without_features(&self) -> usize {
         self.inner.without_features
     }
 
-    /// Optimizer steps of an epoch, each with one batch a group.
+    /// Optimizer steps of an epoch, each with one batch per group.
     ///
     /// # Errors
-    /// If there are too few pairs for a single step.
+    /// If there are too few pairs for one step.
     pub fn steps(&self, epoch: u64, groups: usize) -> Result<usize> {
         self.steps_of_round(epoch, 0, groups)
     }
 
-    /// The batches of a group, one a step. `epoch` counts from 0 and `group` too.
+    /// The batches of a group, one per step. `epoch` and `group` count from 0.
     pub fn epoch(&self, epoch: u64, group: usize, groups: usize) -> Ahead<PairBatch> {
         self.round(epoch, 0, group, groups)
     }
@@ -136,7 +136,7 @@ impl PairLoader {
         Ok(self.plan(epoch, round, groups)?.steps())
     }
 
-    /// The batches of an epoch's round: each has an order and crops of its own.
+    /// The batches of one round of an epoch; each round has its own order and crops.
     pub(super) fn round(&self, epoch: u64, round: u32, group: usize, groups: usize) -> Ahead<PairBatch> {
         match self.plan(epoch, round, groups) {
             Ok(plan) if group < groups => {
@@ -146,7 +146,7 @@ impl PairLoader {
             outcome => {
                 let reason = match outcome {
                     Err(error) => error.to_string(),
-                    Ok(_) => format!("there is no group {group} among {groups}"),
+                    Ok(_) => format!("group {group} does not exist; there are {groups}"),
                 };
                 self.readers.run(1, move |_| Err(Error::InvalidArgument(reason.clone())))
             }
@@ -170,9 +170,9 @@ impl Inner {
     fn pairs(&self, epoch: u64) -> Arc<Vec<(u32, u32)>> {
         match &self.source {
             Source::Drawn(pairs) => Arc::clone(pairs),
-            Source::Redrawn { tracks, sleeves, never } => {
+            Source::Redrawn { tracks, metadata, excluded } => {
                 let seed = order::seed("pairs", self.seed, epoch);
-                let drawn = generate(self.association, sleeves, never, Order::Uniform, seed);
+                let drawn = generate(self.association, metadata, excluded, Order::Uniform, seed);
                 let number = |track: u32| tracks[track as usize];
                 Arc::new(drawn.into_iter().map(|(a, b)| (number(a), number(b))).collect())
             }
@@ -181,11 +181,11 @@ impl Inner {
 
     fn plan(&self, epoch: u64, round: u32, groups: usize) -> Result<Epoch> {
         if groups == 0 {
-            return Err(Error::InvalidArgument("a step has at least one group".into()));
+            return Err(Error::InvalidArgument("a step needs at least one group".into()));
         }
         let pairs = self.pairs(epoch);
         let size = batch_size(self.size, pairs.len(), groups, self.least_steps);
-        let artists = &self.dataset.split().sleeves.artists;
+        let artists = &self.dataset.split().metadata.artists;
         let owners = |pair: u32| {
             let (a, b) = pairs[pair as usize];
             let owners = self.artist_unique.then(|| artists.of(a).iter().chain(artists.of(b)).copied());
@@ -203,9 +203,9 @@ impl Inner {
         let plan = Epoch { pairs: Arc::clone(&pairs), passes, first };
         if plan.steps() == 0 {
             let (association, part) = (self.association.name(), self.part.name());
-            let with = if self.artist_unique { " with artists of their own" } else { "" };
+            let with = if self.artist_unique { " whose artists all differ" } else { "" };
             return Err(Error::InvalidArgument(format!(
-                "{} {association} pairs in {part} are too few for a step: each of its {groups} groups (run.groups) \
+                "{} {association} pairs in {part} are too few for one step: each of its {groups} groups (run.groups) \
                  needs {LEAST}{with}",
                 pairs.len()
             )));
@@ -237,13 +237,13 @@ impl Inner {
         Ok(PairBatch { anchors, positives, anchor_tracks, positive_tracks, allowed })
     }
 
-    /// Whether two tracks would be a pair, or are the same recording, which is no negative either.
+    /// Whether two tracks would be a pair or are the same recording, which cannot be a negative either.
     fn related(&self, a: u32, b: u32) -> bool {
         let split = self.dataset.split();
-        if a == b || split.never.forbids(a, b) {
+        if a == b || split.excluded.forbids(a, b) {
             return true;
         }
-        let condition = self.association.condition(&split.sleeves, &split.never);
+        let condition = self.association.condition(&split.metadata, &split.excluded);
         condition.is_some_and(|condition| {
             let none = |links: &crate::links::Links| shared(links.of(a), links.of(b)) == 0;
             !none(condition.same) && condition.different.is_none_or(none)
@@ -256,7 +256,7 @@ impl Epoch {
         self.passes.iter().map(Plan::steps).sum()
     }
 
-    /// The pass that a step is of, and the pairs of a group's batch.
+    /// The pass of a step, and the pairs of a group's batch.
     fn batch(&self, step: usize, group: usize) -> (u32, &[u32]) {
         let mut step = step;
         for (pass, plan) in (self.first..).zip(&self.passes) {

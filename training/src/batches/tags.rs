@@ -15,7 +15,7 @@ use crate::links::Links;
 use crate::splits::{Part, SPLIT, STYLES};
 use crate::table::TableReader;
 
-/// Makes batches of the tracks of a part with their styles. Training and the other parts differ as in
+/// Makes batches of the tracks of a part with their styles. Training differs from the other parts as in
 /// [`PairLoader`](super::PairLoader).
 pub struct TagLoader {
     inner: Arc<Inner>,
@@ -32,7 +32,7 @@ struct Inner {
     tracks: Vec<u32>,
     without_features: usize,
     classes: Vec<String>,
-    /// Of every track of the data set, the classes.
+    /// The classes of every track of the data set.
     styles: Links,
 }
 
@@ -56,7 +56,7 @@ impl TagLoader {
             let reason = format!("no tracks in {}, {without_features} could not be read", part.name());
             return Err(Error::Nothing { path: dataset.folder().to_owned(), reason });
         }
-        if styles.tracks() != dataset.split().sleeves.tracks() {
+        if styles.tracks() != dataset.split().metadata.tracks() {
             return Err(Error::format(SPLIT.path(dataset.folder()), "it changed while it was being read"));
         }
         let inner = Inner {
@@ -89,15 +89,15 @@ impl TagLoader {
         self.inner.without_features
     }
 
-    /// Optimizer steps of an epoch, each with one batch a group.
+    /// Optimizer steps of an epoch, each with one batch per group.
     ///
     /// # Errors
-    /// If there are too few tracks for a single step.
+    /// If there are too few tracks for one step.
     pub fn steps(&self, epoch: u64, groups: usize) -> Result<usize> {
         Ok(self.inner.plan(epoch, groups)?.iter().map(Plan::steps).sum())
     }
 
-    /// The batches of a group, one a step. `epoch` counts from 0 and `group` too.
+    /// The batches of a group, one per step. `epoch` and `group` count from 0.
     pub fn epoch(&self, epoch: u64, group: usize, groups: usize) -> Ahead<TagBatch> {
         match self.inner.plan(epoch, groups) {
             Ok(passes) if group < groups => {
@@ -108,7 +108,7 @@ impl TagLoader {
             outcome => {
                 let reason = match outcome {
                     Err(error) => error.to_string(),
-                    Ok(_) => format!("there is no group {group} among {groups}"),
+                    Ok(_) => format!("group {group} does not exist; there are {groups}"),
                 };
                 self.readers.run(1, move |_| Err(Error::InvalidArgument(reason.clone())))
             }
@@ -119,7 +119,7 @@ impl TagLoader {
 impl Inner {
     fn plan(&self, epoch: u64, groups: usize) -> Result<Vec<Plan>> {
         if groups == 0 {
-            return Err(Error::InvalidArgument("a step has at least one group".into()));
+            return Err(Error::InvalidArgument("a step needs at least one group".into()));
         }
         let count = self.tracks.len();
         let size = batch_size(self.size, count, groups, self.least_steps);
@@ -133,7 +133,7 @@ impl Inner {
         let passes: Vec<Plan> = (0..self.crops).map(plan).collect();
         if passes.iter().all(|plan| plan.steps() == 0) {
             return Err(Error::InvalidArgument(format!(
-                "{count} tracks in {} are too few for a step: each of its {groups} groups (run.groups) needs {LEAST}",
+                "{count} tracks in {} are too few for one step: each of its {groups} groups (run.groups) needs {LEAST}",
                 self.part.name()
             )));
         }

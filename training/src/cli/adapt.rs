@@ -26,46 +26,46 @@ use crate::export::metadata::check_keys;
 use crate::pairs::Association;
 use crate::splits::Part;
 
-/// Makes a model fit for a collection: a linear map behind its embeddings, learnt from what is printed on sleeves.
+/// Adapts a model to a collection: a linear map after its embeddings, learnt from editorial metadata.
 ///
-/// For collections too small to train a network on. The map shrinks the directions in which tracks differ that belong
-/// together (relevant component analysis), with the associations of the paper weighted as in its multi-task model. The
-/// result is the model with other embeddings, of as many values and to be compared by their cosine; its tags, if it has
-/// some, stay. `retrieve` says what that is worth on tracks that were not learnt from.
+/// For collections too small to train a network on. The map shrinks the directions in which tracks that belong together
+/// differ (relevant component analysis), with the associations of the paper weighted as in its multi-task model. The
+/// new embeddings have as many values as the old ones and are compared by their cosine. The model's tags, if it has
+/// any, are unchanged. `retrieve` measures the result on held-out tracks.
 ///
-/// It takes a minute beside the time it takes to embed the collection, and no more than a CPU.
+/// Once the collection is embedded, this takes about a minute on a CPU.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Folder of the data set, with split.parquet.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// The model, an .onnx file; its metadata lie beside it.
+    /// The model, an .onnx file with its metadata beside it.
     #[arg(long, value_name = "MODEL.onnx")]
     model: PathBuf,
-    /// How much each association counts: ASSOCIATION=WEIGHT, separated by commas; what is not named counts nothing. The
-    /// multi-task model of the paper unless given: track=0.1,release=0.15,artist=0.6,label=0.15.
+    /// The weight of each association: ASSOCIATION=WEIGHT, separated by commas; 0 for those not named. By default those
+    /// of the paper's multi-task model: track=0.1,release=0.15,artist=0.6,label=0.15.
     #[arg(long, value_name = "WEIGHTS", value_delimiter = ',', value_parser = weight)]
     weights: Vec<(Association, f64)>,
-    /// Share of the mean variance of an embedding's value that is added to the variances: more of it trusts the pairs
-    /// less, and the model more.
+    /// This share of the mean variance of an embedding's values is added to the variances. More of it relies less on
+    /// the pairs and more on the model.
     #[arg(long, value_name = "SHARE", default_value_t = Options::default().shrinkage)]
     shrinkage: f64,
     /// Parts to learn from.
     #[arg(long, value_name = "PART", value_delimiter = ',', default_value = "train", value_parser = part)]
     part: Vec<Part>,
-    /// Features made by `features`; without them, recordings are decoded.
+    /// Features made by `features`; recordings without features are decoded.
     #[arg(long, value_name = "FEATURES")]
     features: Option<PathBuf>,
-    /// Folder of music that was scanned: for recordings without features.
+    /// The scanned folder of music: for recordings without features.
     #[arg(long, value_name = "MUSIC_DIR")]
     audio: Option<PathBuf>,
     /// Folder where embeddings are kept, for this command and others.
     #[arg(long, value_name = "CACHE")]
     cache: PathBuf,
-    /// Folder of the new model; it is made if need be.
+    /// Folder of the new model; created if it does not exist.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Its files' stem.
+    /// The stem of its files.
     #[arg(long, value_name = "NAME")]
     name: String,
     /// A JSON file of metadata to set, such as `description`, `dataset`, `author` or `license`.
@@ -74,7 +74,7 @@ pub struct Arguments {
     /// Replaces files of that name.
     #[arg(long)]
     replace: bool,
-    /// Threads; as many as there are cores unless given.
+    /// Threads; by default as many as there are cores.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
@@ -82,8 +82,8 @@ pub struct Arguments {
 fn weight(text: &str) -> std::result::Result<(Association, f64), String> {
     let (name, weight) = text.split_once('=').ok_or("a weight is ASSOCIATION=NUMBER")?;
     let association = Association::from_str(name, false)
-        .map_err(|_| format!("{name} is no association: track, release, artist or label"))?;
-    Ok((association, weight.parse().map_err(|_| format!("{weight:?} is no number"))?))
+        .map_err(|_| format!("{name} is not an association: track, release, artist or label"))?;
+    Ok((association, weight.parse().map_err(|_| format!("{weight:?} is not a number"))?))
 }
 
 fn part(text: &str) -> std::result::Result<Part, String> {
@@ -98,7 +98,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let [graph_file, json_file] = ["onnx", "json"].map(|kind| out.join(format!("{name}.{kind}")));
     if let Some(file) = [&graph_file, &json_file].into_iter().find(|file| file.exists() && !arguments.replace)
     {
-        return Err(Error::format(file, "is there already; choose another name, or --replace it"));
+        return Err(Error::format(file, "exists already; choose another name, or use --replace"));
     }
     let mut parts = arguments.part.clone();
     parts.sort_unstable_by_key(|part| *part as usize);
@@ -131,7 +131,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let failures = cache.fill(&mut encoders, &sources, &work, &Filling { threads, stop, bar: &bar })?;
     bar.finish_and_clear();
     if stop.load(Ordering::Relaxed) {
-        return Err(Error::Interrupted("stopped; the same command goes on where it was".into()));
+        return Err(Error::Interrupted("stopped; the same command continues from there".into()));
     }
     let mut kept = Vec::new();
     for (at, (recording, failure)) in (0..).zip(found.iter().zip(&failures)) {
@@ -159,7 +159,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Means over the patches of each track, and how these vary within it.
+/// The means over the patches of each track, and how the patches vary around them.
 fn embedded(cache: &Cache, encoder: &dyn Encoder, collection: &Collection) -> Result<Embedded> {
     let dimensions = encoder.dimensions();
     let mut means = Array2::zeros((collection.len(), dimensions));
@@ -176,7 +176,7 @@ fn embedded(cache: &Cache, encoder: &dyn Encoder, collection: &Collection) -> Re
     Ok(Embedded { means, within })
 }
 
-/// The model's metadata, of other embeddings.
+/// The model's metadata with the adapted embeddings.
 fn metadata(model: &Model, name: &str, output: &str, more: Map<String, Value>) -> Map<String, Value> {
     let mut document = model.metadata().document().clone();
     document.insert("name".into(), name.into());
@@ -197,7 +197,7 @@ fn metadata(model: &Model, name: &str, output: &str, more: Map<String, Value>) -
 fn document(path: &Path) -> Result<Map<String, Value>> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
     let document = serde_json::from_str(&text)
-        .map_err(|error| Error::format(path, format!("no JSON object: {error}")))?;
+        .map_err(|error| Error::format(path, format!("not a JSON object: {error}")))?;
     check_keys(&document).map_err(|reason| Error::format(path, reason))?;
     Ok(document)
 }
@@ -206,7 +206,7 @@ fn bar(length: usize) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let template = "recordings [{bar:30}] {pos} of {len}, {elapsed} gone, {eta} to go";
+    let template = "recordings [{bar:30}] {pos} of {len}, {elapsed} elapsed, {eta} left";
     ProgressBar::new(length as u64)
         .with_style(ProgressStyle::with_template(template).expect("a valid template"))
 }

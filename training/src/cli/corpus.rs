@@ -10,14 +10,14 @@ use crate::error::{Error, Result};
 use crate::splits::{Part, SPLIT};
 use crate::table::TableReader;
 
-/// Fetches a real collection with its catalogue: free-licensed music out of Debian's packages.
+/// Fetches a real collection with its catalogue: free-licensed music from Debian's packages.
 ///
 /// `corpus debian --subset small --out C` fetches recordings and catalogue,
-/// `corpus credits --subset free --out FILE` says whom to thank for them,
-/// `corpus labels DATASET --by origin --out FILE.csv` what they are labelled with.
+/// `corpus credits --subset free --out FILE` lists their authors and licences,
+/// `corpus labels DATASET --by origin --out FILE.csv` lists their labels.
 ///
 /// Subsets: small: 7 packages, 23 tracks, 19 MB; full: 87 packages, 755 tracks, 4 GB;
-/// free: those of full that anybody may sell, too, 719 tracks; extended: free with larger packages and
+/// free: those of full that may also be sold, 719 tracks; extended: free with larger packages and
 /// tracker modules, 148 packages, 1119 tracks, 52 hours, 9 GB to download.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -35,10 +35,10 @@ enum Command {
 
 /// Fetches the recordings of Debian 12 and their catalogue.
 ///
-/// Packages are downloaded by name with apt, through a state folder of their own and without root, and
-/// unpacked without installing. Tracker modules are played by libopenmpt's program, once, and written as
-/// FLAC. The catalogue becomes a dump in Discogs' schema, so that discogs, scan, match, split and pairs
-/// run from end to end:
+/// Packages are downloaded by name with apt, with a state folder of their own and without root, and
+/// unpacked without being installed. Tracker modules are rendered once with libopenmpt's program and stored
+/// as FLAC. The catalogue is written as a dump in Discogs' schema, so that discogs, scan, match, split and
+/// pairs can be run on it:
 ///
 ///   sleeve-train corpus debian --out C
 ///   sleeve-train discogs C/releases.xml.gz --out C/tables
@@ -71,11 +71,11 @@ struct Credits {
 
 /// Writes the labels of recordings as a data set that `evaluate --dataset csv` reads: path, split, labels.
 ///
-/// The catalogue supports few labels honestly: whether a recording is played from a tracker module is known of all, styles
-/// are known of a third, and most of them are on one or two releases.
+/// The catalogue has few reliable labels: it is known of every recording whether it is played from a tracker module;
+/// styles are known of a third, and most styles are on only one or two releases.
 #[derive(clap::Args)]
 struct Labels {
-    /// The data set that says which part a recording is in, made by `split`.
+    /// Folder of the data set, made by `split`: it has the part of each recording.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// Which labels.
@@ -107,14 +107,14 @@ fn labels(arguments: &Labels) -> Result<()> {
         for row in 0..rows.len() {
             let part = rows.texts("part").value(row);
             let part =
-                Part::from_name(part).ok_or_else(|| Error::format(&table, format!("no part: {part}")))?;
+                Part::from_name(part).ok_or_else(|| Error::format(&table, format!("not a part: {part}")))?;
             parts.push((rows.texts("path").value(row).to_owned(), part));
         }
     }
     let text = labelled(&rows(), &parts, arguments.by);
     let count = text.lines().count() - 1;
     if count == 0 {
-        let reason = "none of its recordings is in the catalogue and has a label".into();
+        let reason = "no recording is in the catalogue and has a label".into();
         return Err(Error::Nothing { path: table, reason });
     }
     atomic::write(&arguments.out, text.as_bytes())?;

@@ -10,21 +10,20 @@ use crate::error::{Error, Result};
 
 /// Turns dumps of Discogs into Parquet tables.
 ///
-/// Discogs publishes its whole catalogue every month (section 2.1 of the paper): releases with their
-/// artists, labels, genres, styles, dates and tracklists, and the masters that group the versions of a
-/// release. Each dump is read as a stream, in memory that does not depend on its size. A damaged
-/// record is named with its position and id, counted and skipped; a file that ends too early is an
-/// error, and leaves no table.
+/// Discogs publishes its whole catalogue every month (section 2.1 of the paper): releases with their artists, labels,
+/// genres, styles, dates and tracklists, and the masters that group the versions of a release. Each dump is read as a
+/// stream, in memory that does not depend on its size. A damaged record is reported with its position and id, counted
+/// and skipped. A file that ends too early is an error and leaves no table.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Dumps of releases, masters, artists or labels, in any order: .xml, .xml.gz, or - for standard
-    /// input. What they hold is told by their content.
+    /// Dumps of releases, masters, artists or labels, in any order: .xml, .xml.gz, or - for standard input. The kind is
+    /// recognised by the content.
     #[arg(required = true, value_name = "DUMP")]
     dumps: Vec<PathBuf>,
     /// Folder for the tables; tables of the same name are replaced.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Threads [default: as many as there are cores].
+    /// Threads; by default as many as there are cores.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
@@ -45,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let report = std::thread::scope(|scope| {
             let (done, ticks) = std::sync::mpsc::channel::<()>();
             let (progress_shown, bar_shown) = (progress.clone(), bar.clone());
-            // A thread of its own: it moves the bar while the dump is read.
+            // In its own thread, which updates the progress bar while the dump is read.
             scope.spawn(move || {
                 while ticks.recv_timeout(Duration::from_millis(200))
                     == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
@@ -84,7 +83,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// A bar over bytes; without a known size, a counter. Hidden where standard error is no terminal.
+/// A progress bar over bytes; a counter if the size is unknown. Hidden if standard error is not a terminal.
 pub fn progress_bar(size: Option<u64>, what: &str) -> ProgressBar {
     let bar = match size {
         Some(size) => ProgressBar::new(size).with_style(

@@ -19,25 +19,27 @@ use crate::evaluation::encoders::open::open_all;
 use crate::evaluation::metrics::Bootstrap;
 use crate::evaluation::recordings::Sources;
 
-/// Says what a model is worth: tags or classes told by a small network on its frozen embeddings (section 4 of the paper).
+/// Measures a model by downstream tasks: a small network learns tags or classes from its frozen embeddings (section
+/// 4 of the paper).
 ///
-/// The protocol is the paper's: a head with one hidden layer of 512 learns from the embedding of one random patch of each
-/// track an epoch (Adam, learning rate 0.001, weight decay 1e-5, halved when the validation loss has not fallen for 5
-/// epochs, 30 epochs), the weights of the lowest validation loss are judged on the test, and for both the activations of
-/// half-overlapped patches are averaged over a track. Every setting stands in the results, and so does every deviation.
+/// The protocol is the paper's. A head with one hidden layer of 512 learns from the embedding of one random patch
+/// of each track per epoch (Adam, learning rate 0.001, weight decay 1e-5, halved when the validation loss has not
+/// fallen for 5 epochs, 30 epochs). The weights with the lowest validation loss are tested. For validation and
+/// test, the activations of half-overlapped patches are averaged over a track. The results list every setting and
+/// every deviation from the paper.
 ///
-/// Data sets, read as their authors distribute them; nothing is fetched:
+/// Data sets, read in the form in which their authors distribute them; nothing is downloaded:
 ///
 ///   mtg-jamendo-{genre,instrument,moodtheme,top50}  --metadata data/splits/split-0, audio as 14/214.mp3 or 14/214.low.mp3
 ///   magnatagatune  --metadata annotations_final.csv, or a folder with it or with index_mtt.tsv and *_gt_mtt.tsv
 ///   fma-small      --metadata fma_metadata (tracks.csv), audio as 000/000002.mp3
 ///   csv            --metadata FILE.csv with the columns path, split (train, validation, test) and labels (between `|`)
 ///
-/// Several --model are one stack: their embeddings side by side. With --all-combinations, every stack of two to five of them
-/// is evaluated (Table 4).
+/// Several --model make one stack: their embeddings side by side. With --all-combinations, every stack of two to
+/// five of them is evaluated (Table 4).
 ///
-/// Results are JSON files in OUT/downstream/<data set>/. Ctrl-C loses little: embeddings are kept in the cache, and what has
-/// results of the same settings is not evaluated again.
+/// Results are JSON files in OUT/downstream/<data set>/. After Ctrl-C, the same command continues: embeddings are
+/// kept in the cache, and what already has results with the same settings is not evaluated again.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Arguments {
@@ -50,62 +52,63 @@ pub struct Arguments {
     /// The folder of its audio.
     #[arg(long, value_name = "DIR", required_unless_present = "features")]
     audio: Option<PathBuf>,
-    /// A folder of features, made by `features` of the folder of audio: what has some is not decoded.
+    /// Features made by `features` from the folder of audio; recordings without features are decoded.
     #[arg(long, value_name = "DIR")]
     features: Option<PathBuf>,
-    /// A model: a file (.onnx, .pt), its stem, or a bundled model's name (msd-musicnn-1); MODEL@OUTPUT for another of its
-    /// outputs than its embeddings; random:SEED for an untrained EfficientNet-B0. May be repeated.
+    /// A model: a file (.onnx, .pt), its stem, or a bundled model's name (msd-musicnn-1). MODEL@OUTPUT for another
+    /// output than its embeddings; random:SEED for an untrained EfficientNet-B0. May be repeated.
     #[arg(long = "model", value_name = "MODEL", required = true)]
     models: Vec<String>,
-    /// Evaluates every stack of two to five of the models, instead of the one of all.
+    /// Evaluates every stack of two to five of the models, instead of one stack of all.
     #[arg(long)]
     all_combinations: bool,
-    /// Where embeddings are kept, which several evaluations may share.
+    /// Folder where embeddings are kept; several evaluations may share it.
     #[arg(long, value_name = "DIR")]
     cache: PathBuf,
-    /// The folder of results.
+    /// Folder of the results.
     #[arg(long, value_name = "OUT")]
     out: PathBuf,
-    /// Which patches a head learns from: patches at random places, or (a deviation from the paper) the half-overlapped
-    /// ones.
+    /// The patches that a head learns from: random ones, or (a deviation from the paper) the half-overlapped ones.
     #[arg(long, value_enum, default_value_t = Kind::Random)]
     crops: Kind,
-    /// Random patches of each track that are encoded for each seed, which the epochs take in turn. By default one for every
-    /// epoch, which is what encoding on the fly comes to.
+    /// Random patches of each track that are encoded for each seed; the epochs use them in turn. By default one per
+    /// epoch, the same as encoding on the fly.
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     stored_crops: Option<u32>,
-    /// Runs, each with first weights, order and crops of its own; results have their mean and each one's figure.
+    /// Runs, each with its own initial weights, order and crops. Results have their mean and the figure of each.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     seeds: u32,
-    /// The first run's seed; the others have the next.
+    /// The first run's seed; the others use the numbers that follow.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// Epochs.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: u32,
-    /// Tracks a step; the paper does not say how many.
+    /// Tracks per step; the paper does not give a number.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
-    /// Takes each track of a CSV file to have exactly one label. Without this or --multi-label, that is so where each has.
+    /// Each track of a CSV file has exactly one label. Without this option or --multi-label, single-label is used if
+    /// every track has exactly one.
     #[arg(long, conflicts_with = "multi_label")]
     single_label: bool,
-    /// Takes tracks of a CSV file to have any number of labels.
+    /// Tracks of a CSV file may have any number of labels.
     #[arg(long)]
     multi_label: bool,
-    /// The share of recordings that must be there and readable; missing ones are listed in OUT/downstream/<data
+    /// The minimum share of recordings that must exist and be readable; missing ones are listed in OUT/downstream/<data
     /// set>/missing.tsv.
     #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
     least_share: f64,
-    /// Resamples of the tracks for test that the 95 % intervals are found with; 0 for no intervals.
+    /// Resamples of the test tracks for the 95 % intervals; 0 for no intervals.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     bootstrap: u32,
-    /// Saves the head of the lowest validation loss as NAME.onnx and NAME.json, for `extract --head`. Not of a stack.
+    /// Saves the head with the lowest validation loss as NAME.onnx and NAME.json, for `extract --head`. Not for a
+    /// stack.
     #[arg(long, value_name = "NAME.onnx", conflicts_with = "all_combinations")]
     save_head: Option<PathBuf>,
-    /// Replaces results of other settings, and a head of that name.
+    /// Replaces results that have other settings, and a head of the same name.
     #[arg(long)]
     replace: bool,
-    /// Threads; as many as there are cores unless given.
+    /// Threads; by default as many as there are cores.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     threads: Option<u32>,
     /// Where the models run: auto, cpu, cuda or cuda:N. Heads learn on the CPU.
@@ -144,7 +147,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     let mut heads = arguments.save_head.iter().flat_map(|path| head::files(path));
     if let Some(path) = heads.find(|path| path.exists() && !arguments.replace) {
-        return Err(Error::format(path, "is there already; choose another name, or --replace it"));
+        return Err(Error::format(path, "exists already; choose another name, or use --replace"));
     }
     let labelling = match (arguments.single_label, arguments.multi_label) {
         (false, false) => None,
@@ -152,7 +155,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             Some(if single { Labelling::Single } else { Labelling::Multi })
         }
         _ => {
-            let reason = "--single-label and --multi-label are for csv; other data sets say it themselves";
+            let reason =
+                "--single-label and --multi-label are for csv only; for other data sets this is known";
             return Err(Error::InvalidArgument(reason.into()));
         }
     };
@@ -161,7 +165,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             std::process::exit(130);
         }
     });
-    handler.map_err(|error| Error::InvalidArgument(format!("Ctrl-C cannot be watched for: {error}")))?;
+    handler.map_err(|error| Error::InvalidArgument(format!("cannot handle Ctrl-C: {error}")))?;
 
     let dataset = arguments.dataset.read(&arguments.metadata, labelling)?;
     let [training, validation, test] = dataset.sizes();
@@ -174,9 +178,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let sources = Sources::open(arguments.audio.as_deref(), arguments.features.as_deref())?;
     let all = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = arguments.threads.map_or(all, |threads| threads as usize);
-    // What reads embeddings and resamples tracks.
+    // The pool that reads embeddings and resamples tracks.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-    pool.map_err(|error| Error::InvalidArgument(format!("{threads} threads cannot be had: {error}")))?;
+    pool.map_err(|error| Error::InvalidArgument(format!("cannot start {threads} threads: {error}")))?;
     let options = EngineOptions::default().device(arguments.device.clone()).threads(threads);
     let mut encoders = open_all(&arguments.models, &options)?;
     let stacks = match arguments.all_combinations {
@@ -233,7 +237,7 @@ fn protocol(arguments: &Arguments) -> Result<Protocol> {
     })
 }
 
-/// A line of figures in percent: the mean over the seeds, its interval, and how far the seeds spread.
+/// A line of figures in percent: the mean over the seeds, its interval, and the spread of the seeds.
 fn print(outcome: &Outcome) {
     let mut line = outcome.results.name();
     for (name, figure) in &outcome.results.metrics {
@@ -250,7 +254,7 @@ fn print(outcome: &Outcome) {
 
 fn save(path: &Path, outcome: &Outcome, dataset: &Dataset, frames: usize) -> Result<()> {
     let Some(best) = &outcome.best else { return Ok(()) };
-    // The figures of the run whose head it is.
+    // The figures of the run that the head is from.
     let run = best.seed - outcome.results.protocol["seeds"][0].as_u64().unwrap_or(0);
     let figures = outcome.results.metrics.iter();
     let metrics: Vec<(&str, f64)> = figures
@@ -279,7 +283,7 @@ impl Listener for Printer {
     }
 
     fn bar(&mut self, what: &str, steps: usize) -> ProgressBar {
-        let template = format!("{what} [{{bar:30}}] {{pos}} of {{len}}, {{elapsed}} gone, {{eta}} to go");
+        let template = format!("{what} [{{bar:30}}] {{pos}} of {{len}}, {{elapsed}} elapsed, {{eta}} left");
         let target = match std::io::stderr().is_terminal() {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),

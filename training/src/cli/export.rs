@@ -16,52 +16,53 @@ use crate::network::{Description, Head};
 
 /// Makes a model of a checkpoint: ONNX, TorchScript, and the metadata of both.
 ///
-/// NAME.onnx runs on the library's CPU engines and on every ONNX runtime, NAME.pt on libtorch (with CUDA or
-/// without), and NAME.json says what goes in and comes out, in the schema of Essentia's models. Both hold the same
-/// numbers: batch norm folded into the convolutions, rounded to half precision, or (`--weights int8`) to eight bits
-/// with a scale for each output. They take patches [n, 128, 96] in f32
-/// and return in f32, the heads' outputs first, then the embeddings; the batch size n is free.
+/// NAME.onnx runs on the library's CPU engines and on every ONNX runtime, NAME.pt on libtorch (with or without CUDA).
+/// NAME.json describes inputs and outputs, in the schema of Essentia's models. Both graphs have the same weights: batch
+/// norm is folded into the convolutions, and values are rounded to half precision, or (`--weights int8`) to eight bits
+/// with a scale for each output. Input: patches [n, 128, 96] in f32. Outputs, in f32: those of the heads first, then
+/// the embeddings. The batch size n is free.
 ///
-/// ONNX runtimes compute in f32. Of NAME.pt, whoever opens it chooses with `module.to(dtype)`, which also casts the
-/// parameters: without it, libtorch would compute in half precision, which on a CPU is slow.
+/// ONNX runtimes compute in f32. For NAME.pt, call `module.to(dtype)`, which also casts the parameters: without it,
+/// libtorch computes in half precision, which is slow on a CPU.
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("source").required(true))]
 pub struct Arguments {
     /// The network, a .safetensors file.
     #[arg(value_name = "CHECKPOINT", group = "source")]
     checkpoint: Option<PathBuf>,
-    /// Makes other formats of an exported .onnx file; its metadata are kept. `--formats pt` makes TorchScript of others too,
-    /// such as MusiCNN.
+    /// Makes other formats of an .onnx file and keeps its metadata. `--formats pt` works for other models too, such as
+    /// MusiCNN.
     #[arg(long, value_name = "MODEL.onnx", group = "source")]
     from: Option<PathBuf>,
-    /// An untrained network: the paper's baseline of random weights.
+    /// An untrained network: the paper's baseline with random weights.
     #[arg(long, group = "source")]
     random: bool,
-    /// Folder of the model; it is made if need be.
+    /// Folder of the model; created if it does not exist.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// The files' stem.
+    /// The stem of the files.
     #[arg(long, value_name = "NAME")]
     name: String,
     /// The formats, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Name::Onnx, Name::Pt])]
     formats: Vec<Name>,
-    /// How the ONNX file holds its weights; as a file named with --from does, half precision otherwise. With eight
-    /// bits it is half as large.
+    /// How the ONNX file stores its weights. By default as the file of --from does, otherwise half precision. Eight
+    /// bits make the file half as large.
     #[arg(long, value_enum)]
     weights: Option<Stored>,
-    /// Features on which the embeddings are compared with those before the weights were stored as --weights says; the
-    /// model is written only if the cosines of all patches are above 0.999.
+    /// Features for comparing the embeddings before and after the weights are stored as --weights says. The model is
+    /// written only if the cosines of all patches are above 0.999.
     #[arg(long, value_name = "FEATURES", requires = "weights")]
     compare: Option<PathBuf>,
     /// Seed of an untrained network's weights.
     #[arg(long, value_name = "N", default_value_t = 0, requires = "random")]
     seed: u64,
-    /// What stands on an untrained network's embedding: `projection`, `none`, or a number of classes.
+    /// The head of an untrained network: `projection`, `none`, or a number of classes.
     #[arg(long, default_value = "projection", requires = "random", value_parser = heads)]
     head: Heads,
-    /// Draws an untrained network's batch norms at random too. As training begins, batch norm does nothing, and
-    /// the maps fade to almost nothing; with this, embeddings differ from patch to patch, as tests want.
+    /// Also draws the batch norms of an untrained network at random. At the beginning of training, batch norm does
+    /// nothing, and the activations fade to almost nothing. With this option, embeddings differ from patch to patch,
+    /// which tests need.
     #[arg(long, requires = "random")]
     random_norms: bool,
     /// A JSON file of metadata to set, such as `description`, `dataset`, `author` or `license`.
@@ -84,8 +85,8 @@ enum Name {
 enum Stored {
     /// Two bytes each.
     Half,
-    /// One byte each for those of dense layers and of convolutions over one pixel with 10,000 weights and more, which are
-    /// nearly all of them.
+    /// One byte each for the weights of dense layers and of 1x1 convolutions with 10,000 weights or more, which are
+    /// nearly all. Two bytes for the others.
     Int8,
 }
 
@@ -146,7 +147,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// The checkpoint named, or an untrained one.
+/// The checkpoint of the arguments, or an untrained one.
 fn network(arguments: &Arguments) -> Result<Checkpoint> {
     let mut checkpoint = match &arguments.checkpoint {
         Some(path) => Checkpoint::read(path)?,
@@ -170,7 +171,7 @@ fn network(arguments: &Arguments) -> Result<Checkpoint> {
 fn document(path: &Path) -> Result<Map<String, Value>> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
     let document = serde_json::from_str(&text)
-        .map_err(|error| Error::format(path, format!("no JSON object: {error}")))?;
+        .map_err(|error| Error::format(path, format!("not a JSON object: {error}")))?;
     check_keys(&document).map_err(|reason| Error::format(path, reason))?;
     Ok(document)
 }

@@ -8,31 +8,31 @@ use super::stop;
 use crate::error::{Error, Result};
 use crate::features::Work;
 
-/// Makes the mel-spectrograms that models learn from, one file a recording.
+/// Makes the mel-spectrograms that models learn from, one file per recording.
 ///
-/// As in the paper: 16 kHz mono, frames of 512 samples every 256, 96 mel bands, stored in half precision. They are what
-/// `extract` computes before the network. Each is a NumPy array, float16 [frames, 96], called by the SHA-256
-/// of its recording: `FEATURES/ab/cd/abcd....npy`. What is there already is not made again, so a run that was stopped
-/// goes on where it was. A recording that cannot be read is named with the reason and left out; features.parquet
-/// lists everything. With --shard, several machines share the work and the folder.
+/// As in the paper: 16 kHz mono, frames of 512 samples every 256, 96 mel bands, stored in half precision. `extract`
+/// computes the same before the network. Each is a NumPy array, float16 [frames, 96], named by the SHA-256 of its
+/// recording: `FEATURES/ab/cd/abcd....npy`. Existing files are kept, so a stopped run continues from there. A recording
+/// that cannot be read is reported with the reason and left out. features.parquet lists all of them. With --shard,
+/// several machines share the work and the folder.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Folder of music that was scanned.
+    /// The scanned folder of music.
     #[arg(value_name = "MUSIC_DIR")]
     music: PathBuf,
-    /// Which of its recordings: the table of `scan`, or of `match` or `split` for fewer.
+    /// Its recordings: the table of `scan`, or that of `match` or `split` for fewer.
     #[arg(long, value_name = "FILE.parquet")]
     collection: PathBuf,
-    /// Where features go: the folder that `train` is told of with --features.
+    /// Folder for the features; `train` takes it with --features.
     #[arg(long, value_name = "FEATURES")]
     out: PathBuf,
     /// Take every n-th recording, starting with the i-th; i counts from 1.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     shard: Option<(usize, usize)>,
-    /// Threads; as many as there are cores unless given.
+    /// Threads; by default as many as there are cores.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// Say how much there is to do, and do nothing.
+    /// Print how much there is to do, and do nothing.
     #[arg(long)]
     dry_run: bool,
 }
@@ -63,7 +63,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if *dry_run {
         return Ok(());
     }
-    let template = "features [{bar:30}] {percent}% of the audio, {elapsed} gone, {eta} to go";
+    let template = "features [{bar:30}] {percent}% of the audio, {elapsed} elapsed, {eta} left";
     let style = ProgressStyle::with_template(template).expect("a valid template");
     let bar = ProgressBar::new(estimate.seconds.ceil() as u64).with_style(style);
     let mut heard = 0.0;

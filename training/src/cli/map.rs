@@ -8,12 +8,12 @@ use crate::evaluation::map::projection::Options;
 use crate::evaluation::map::{embeddings, map, picture};
 use crate::plot::draw;
 
-/// Draws a collection as a map: recordings that sound alike to a model lie near each other.
+/// Draws a collection as a map: recordings that are alike to a model lie near each other.
 ///
-/// EMBEDDINGS is what `sleeve extract` has written with `--output EMBEDDINGS`, best with `--mean` and with `--format
-/// npy` or `parquet`. Dots of one colour are of one release, artist, label or folder; the largest of them are named.
-/// The layout is t-SNE on the first 50 principal components of the embeddings, whose cosine decides; how far it can be
-/// trusted is said below. The same seed gives the same map.
+/// EMBEDDINGS is the folder that `sleeve extract --output EMBEDDINGS` has written, best with `--mean` and with
+/// `--format npy` or `parquet`. Dots of one colour have the same release, artist, label or folder; the largest of these
+/// are named. The layout is t-SNE on the first 50 principal components of the embeddings, compared by cosine. The text
+/// below the map says how far it can be trusted. The same seed gives the same map.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Folder of embeddings.
@@ -22,10 +22,10 @@ pub struct Arguments {
     /// The picture: FILE.svg or FILE.png.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// What dots of one colour have in common; `folder` where neither --data nor --corpus is given.
+    /// What dots of one colour have in common; by default `folder` if neither --data nor --corpus is given.
     #[arg(long, value_enum, value_name = "WHAT")]
     by: Option<By>,
-    /// The data set that knows the recordings, made by `split`.
+    /// The data set that has the metadata of the recordings, made by `split`.
     #[arg(long, value_name = "DIR", conflicts_with = "corpus")]
     data: Option<PathBuf>,
     /// The tables of the dump, for names; without them, the legend has Discogs' ids.
@@ -34,16 +34,16 @@ pub struct Arguments {
     /// The recordings are those of `corpus debian`.
     #[arg(long)]
     corpus: bool,
-    /// The model, where the folder has the embeddings of several.
+    /// The model, if the folder has the embeddings of several.
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// What stands above the map.
+    /// The title above the map.
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
-    /// What random choices follow.
+    /// Seed of the random choices.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// About how many neighbours of a recording count.
+    /// Roughly how many neighbours of a recording count.
     #[arg(long, default_value_t = 30.0)]
     perplexity: f64,
     /// Steps of the layout.
@@ -66,7 +66,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let by = match (arguments.by, known) {
         (None | Some(By::Folder), Known::Places) => By::Folder,
         (Some(by), Known::Places) => {
-            let reason = format!("--by {} needs --data or --corpus, which know it", by.name());
+            let reason = format!("--by {} needs --data or --corpus", by.name());
             return Err(Error::InvalidArgument(reason));
         }
         (by, _) => by.unwrap_or(By::Release),
@@ -82,13 +82,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let count = all.names.len();
     let title = match &arguments.title {
         Some(title) => title.clone(),
-        None => format!("{count} recordings by what they sound like, coloured by {}", by.name()),
+        None => format!("{count} recordings by sound, coloured by {}", by.name()),
     };
     draw(&picture(&made, &groups, &title, by.name()), &arguments.out)?;
     let unknown = groups.iter().filter(|group| group.is_none()).count();
     let trust = made.trust.map_or_else(|| "unknown".to_owned(), |trust| format!("{trust:.3}"));
     println!(
-        "{}: {count} recordings, {unknown} of no known {}, {} too short; trustworthiness {trust}",
+        "{}: {count} recordings, {unknown} without a known {}, {} too short; trustworthiness {trust}",
         arguments.out.display(),
         by.name(),
         all.empty

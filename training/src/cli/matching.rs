@@ -7,24 +7,23 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::error::Result;
 use crate::matching::match_collection;
 
-/// Finds the tracks of a collection in a dump and pools what their releases say.
+/// Finds the tracks of a collection in a dump and pools the metadata of their releases.
 ///
-/// A track is found by the Discogs id in its tags, or else by artist, title and duration, however these
-/// are printed: homonyms' numbers, name variations, guests, punctuation, case, diacritics and remaster
-/// suffixes do not matter; live versions, remixes and other durations are other recordings. Its artists,
-/// labels, styles, genres and years are pooled over all its releases and all versions of their masters
-/// (section 2.1 of the paper). Various, Unknown Artist, No Artist and Not On Label become neither artist
-/// nor label.
+/// A track is found by the Discogs id in its tags, or else by artist, title and duration. Differences of print do not
+/// matter: homonyms' numbers, name variations, guests, punctuation, case, diacritics and remaster suffixes. Live
+/// versions, remixes and other durations are other recordings. A track's artists, labels, styles, genres and years are
+/// pooled over all its releases and all versions of their masters (section 2.1 of the paper). Various, Unknown Artist,
+/// No Artist and Not On Label count neither as artist nor as label.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Table made by `scan`.
+    /// The table made by `scan`.
     #[arg(value_name = "COLLECTION.parquet")]
     collection: PathBuf,
     /// Folder of tables made by `discogs`.
     #[arg(long, value_name = "DIR")]
     discogs: PathBuf,
-    /// A list that knows more than the tags: tab-separated, with a header `path discogs_release
-    /// track_number title`.
+    /// A list of Discogs ids to use besides the tags: tab-separated, with the header `path discogs_release track_number
+    /// title`.
     #[arg(long, value_name = "FILE.tsv")]
     ids: Option<PathBuf>,
     /// Folder of the data set; gets matched.parquet, linked_styles.parquet and unmatched.parquet.

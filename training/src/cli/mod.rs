@@ -1,4 +1,4 @@
-//! The command line of `sleeve-train`: nothing but translation between arguments and the library.
+//! The command line of `sleeve-train`: it only translates between arguments and the library.
 
 mod adapt;
 mod corpus;
@@ -26,19 +26,18 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Result};
 
-/// From public editorial metadata and a folder of recordings to the data sets that music embeddings
-/// are learnt from.
+/// From public editorial metadata and a folder of recordings to models of music embeddings.
 ///
-/// The method is that of Alonso-Jiménez, Serra and Bogdanov, "Music Representation Learning Based on
-/// Editorial Metadata from Discogs" (ISMIR 2022): two recordings belong together when what is printed
-/// on their sleeves says so, by the same release, artist or label (section 2). The commands follow
-/// each other: `discogs` and `scan` make tables of a dump and of a collection, `match` joins them,
-/// `split` sets validation and test apart, `pairs` draws who is learnt with whom, `stats` counts;
-/// `corpus` fetches a collection to try it on. `features` makes the mel-spectrograms that are learnt from, `train`
-/// learns (with the feature `torch`), `plot` draws how runs learnt, `export` makes a model of a trained network, and
-/// `evaluate` (with `torch`) and `retrieve` say what it is worth, by tags and by neighbours. `adapt` makes a trained model
-/// fit for a collection that is too small to train on. GUIDE.md leads from a dump and a folder of music to a model.
-/// Every table is Parquet, which DuckDB, Polars and pandas open; TABLES.md describes the columns.
+/// The method is that of Alonso-Jiménez, Serra and Bogdanov, "Music Representation Learning Based on Editorial Metadata
+/// from Discogs" (ISMIR 2022): two recordings belong together if their editorial metadata have a release, an artist or
+/// a label in common (section 2). The commands, in order: `discogs` and `scan` make tables of a dump and of a
+/// collection, `match` joins them, `split` separates training, validation and test, `pairs` draws the pairs, `stats`
+/// counts; `corpus` fetches a collection to try it on. `features` makes mel-spectrograms, `train` trains (with the
+/// feature `torch`), `plot` draws the curves of runs, `export` makes a model of a trained network, and `evaluate` (with
+/// `torch`) and `retrieve` measure it, by tags and by neighbours. `adapt` adapts a trained model to a collection that
+/// is too small to train on. `report` sets results beside the paper's, and `map` draws a collection. GUIDE.md leads
+/// from a dump and a folder of music to a model. Every table is Parquet, which DuckDB, Polars and pandas open;
+/// TABLES.md describes the columns.
 #[derive(Parser)]
 #[command(name = "sleeve-train", version, max_term_width = 100)]
 struct Arguments {
@@ -68,10 +67,11 @@ enum Command {
     Map(map::Arguments),
 }
 
-/// Runs the program: 0 on success, 1 on failure, 2 on wrong arguments, 130 if it was asked to stop.
+/// Runs the program: 0 on success, 1 on failure, 2 on wrong arguments, 130 if it was interrupted.
 pub fn main() -> ExitCode {
     let command = Arguments::parse().command;
-    // `| head` ends the program quietly. Training goes on: its sockets, too, would end it without a word.
+    // Restores SIGPIPE's default so that `| head` ends the program quietly. Not for training: a closed socket would end
+    // it without a message.
     #[cfg(feature = "torch")]
     let is_training = matches!(command, Command::Train(_));
     #[cfg(not(feature = "torch"))]
@@ -103,7 +103,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Error::Interrupted(text)) => {
             eprintln!("{text}");
-            // As a shell reports what Ctrl-C has ended.
+            // The exit status that a shell reports after Ctrl-C.
             ExitCode::from(130)
         }
         Err(error) => {

@@ -6,29 +6,29 @@ use crate::error::{Error, Result};
 use crate::pairs::tables::{Split, keep_never, write_pairs};
 use crate::pairs::{Association, Order};
 
-/// Draws pairs of tracks that models learn to place side by side.
+/// Draws pairs of tracks that belong together.
 ///
-/// All tracks of a part start in a pool; each in turn draws one partner among those left that meet the
-/// condition, and both leave (section 2.2 of the paper). `track`: the track itself. `release`: a release in
-/// common. `artist`: an artist in common and no release. `label`: a label in common and no artist. Partners
-/// are drawn uniformly, however many releases, artists or labels they share; training, validation and test
-/// draw separately; the same seed gives the same pairs. Files of the same content are never a pair.
+/// All tracks of a part start in a pool. Each in turn draws one partner among the remaining ones that meet the
+/// condition, and both leave the pool (section 2.2 of the paper). `track`: the track itself. `release`: a release in
+/// common. `artist`: an artist in common and no release. `label`: a label in common and no artist. Partners are drawn
+/// uniformly, however many releases, artists or labels they share. Training, validation and test draw separately. The
+/// same seed gives the same pairs. Files with the same content are never a pair.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Folder of the data set, made by `split`; gets pairs_<association>_<part>.parquet.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Which association; may be repeated. Without it, all four.
+    /// The association; may be repeated. By default all four.
     #[arg(long = "association", value_enum, value_name = "NAME")]
     associations: Vec<Association>,
-    /// Take anchors in rounds of one track an artist, instead of uniformly over all tracks.
+    /// Takes anchors in rounds of one track per artist, instead of uniformly over all tracks.
     #[arg(long, value_enum, value_name = "BY")]
     balanced: Option<Balance>,
-    /// With --balanced, at most so many rounds: so many anchors an artist.
+    /// With --balanced, at most this many rounds, and so at most this many anchors per artist.
     #[arg(long, value_name = "N", requires = "balanced")]
     rounds: Option<u32>,
-    /// Recordings that are never a pair: a tab-separated file with a header, two paths a line; a copy stays with the
-    /// pairs as never.tsv.
+    /// Recordings that must not be paired: a tab-separated file with a header, two paths per line. A copy is stored
+    /// with the pairs as never.tsv.
     #[arg(long, value_name = "FILE.tsv")]
     never: Option<PathBuf>,
     /// Seed of the random draws.

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use crate::error::Result;
 use crate::plot::{Measure, Side, draw, read};
 
-/// Draws how runs learnt, as Figure 2 of the paper does: accuracy over epochs.
+/// Draws the curves of training runs, as Figure 2 of the paper: accuracy over epochs.
 ///
-/// There it is the training accuracy of the four associations: how often the similarity matrix of a
-/// batch is largest where anchor and positive meet. Each run is a folder that `train` has written; a run of several
+/// In the paper it is the training accuracy of the four associations: how often the largest value in a row of a batch's
+/// similarity matrix is that of anchor and positive. Each run is a folder written by `train`; a run with several
 /// associations has a curve for each. The legend gives the last values.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -18,10 +18,10 @@ pub struct Arguments {
     /// The picture: FILE.svg or FILE.png.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Which part of the data set.
+    /// The part of the data set.
     #[arg(long, value_enum, value_name = "PART", default_value_t = Side::Train)]
     part: Side,
-    /// What is drawn.
+    /// The measure to draw.
     #[arg(long, value_enum, value_name = "MEASURE", default_value_t = Measure::Accuracy)]
     measure: Measure,
 }

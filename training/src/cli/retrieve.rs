@@ -22,70 +22,72 @@ use crate::evaluation::retrieval::vectors::{Heard, Listening, hear, recordings};
 use crate::evaluation::retrieval::{Entry, Fold, Options, confounds, evaluate, table};
 use crate::splits::Part;
 
-/// Measures by the neighbours of recordings what a model is worth, where there are no tags.
+/// Measures a model by the neighbours of recordings; no tags are needed.
 ///
-/// Every track of the held-out parts asks for those like it, and all others are ranked by the cosine of their vectors (the
-/// mean of the embeddings of half-overlapped patches). By artist, a track is found that shares an artist and no release;
-/// tracks of the same release are dropped from the ranking. By release and by label, as pairs are drawn (section 2.2 of
-/// the paper): a release in common; a label and no artist. Near-duplicates (never.tsv beside the splits, and files of the
-/// same content) are dropped from every ranking, and tracks with a near-duplicate in another part are left out.
+/// Every track of the held-out parts is a query. All others are ranked by the cosine of their vectors (the mean of the
+/// embeddings of half-overlapped patches). By artist, a track is relevant that shares an artist and no release; tracks
+/// of the same release are dropped from the ranking. By release and by label, tracks are relevant as pairs are drawn
+/// (section 2.2 of the paper): a release in common; a label and no artist in common. Near-duplicates (never.tsv beside
+/// the splits, and files with the same content) are dropped from every ranking, and tracks with a near-duplicate in
+/// another part are left out.
 ///
-/// Printed and written are mean average precision and precision at 1, 5 and 10, the numbers of queries and artists, what a
-/// random order would give, and 95 % confidence intervals by bootstrap, in which whole artists (joined where they record
-/// together) are drawn, not tracks. Tracks that are equally near count by expectation over their orders. Queries to which
-/// nothing is relevant do not count.
+/// The results are mean average precision and precision at 1, 5 and 10, the numbers of queries and artists, the
+/// expectation for a random order, and 95 % confidence intervals by bootstrap. The bootstrap draws whole artists
+/// (joined if they record together), not tracks. Ties count by their expectation over all orders. Queries without a
+/// relevant track do not count.
 ///
-/// Of several data sets, as the folds of a cross-validation (`split --fold`), each is searched for itself and all their
-/// queries count together; in an encoder's name, {} stands for the number of the fold, from 1. Tables say k for it.
+/// With several data sets, such as the folds of a cross-validation (`split --fold`), each is searched separately, and
+/// all their queries count together. In an encoder's name, {} stands for the number of the fold, from 1. Tables print k
+/// for it.
 ///
-/// Embeddings are kept in the cache, so that a run that was stopped goes on where it was.
+/// Embeddings are kept in the cache, so that a stopped run continues from there.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Folder of the data set, with split.parquet; or of each fold.
     #[arg(value_name = "DIR", required = true)]
     folders: Vec<PathBuf>,
-    /// What embeds the recordings; may be repeated. A model's file or stem, the name of one inside the library
+    /// What embeds the recordings; may be repeated. A model's file or stem, the name of a bundled model
     /// (msd-musicnn-1), MODEL@OUTPUT for another output, mel-statistics (mean and standard deviation of the bands),
     /// vggish=FILE.onnx (made by models/convert_vggish.py), or random:SEED for an untrained EfficientNet-B0.
     #[arg(long = "encoder", value_name = "ENCODER", required = true)]
     encoders: Vec<String>,
-    /// Also a stack of some of them, by the names that the table prints, joined with `+`; may be repeated. Their vectors,
-    /// each of length 1, side by side.
+    /// Also measures a stack of encoders: their names in the table, joined with `+`; may be repeated. Their vectors are
+    /// normalised to length 1 and put side by side.
     #[arg(long = "stack", value_name = "NAME+NAME")]
     stacks: Vec<String>,
-    /// Features made by `features`; without them, recordings are decoded.
+    /// Features made by `features`; recordings without features are decoded.
     #[arg(long, value_name = "FEATURES")]
     features: Option<PathBuf>,
-    /// Folder of music that was scanned: for recordings without features, for VGGish, and for --confounds.
+    /// The scanned folder of music: for recordings without features, for VGGish, and for --confounds.
     #[arg(long, value_name = "MUSIC_DIR")]
     audio: Option<PathBuf>,
-    /// Parts whose tracks ask and are searched: test, validation, or validation,test.
+    /// Parts whose tracks are queries and are searched: test, validation, or validation,test.
     #[arg(long, value_name = "PART", value_delimiter = ',', default_value = "test", value_parser = part)]
     part: Vec<Part>,
-    /// Compares all others with this encoder or stack, by the name that the table prints: the differences, with the
-    /// intervals of paired comparison.
+    /// Compares all others with this encoder or stack, by its name in the table: the differences, with intervals of a
+    /// paired comparison.
     #[arg(long, value_name = "NAME")]
     against: Option<String>,
-    /// Also asks with altered copies of the recordings: 6 and 12 dB quieter, and through MP3, Vorbis and Opus at low
-    /// rates, where lame, oggenc, opusenc or ffmpeg are installed. Needs --audio.
+    /// Also queries with altered copies of the recordings: 6 and 12 dB quieter, and MP3, Vorbis and Opus at low bit
+    /// rates, if lame, oggenc, opusenc or ffmpeg are installed. Needs --audio.
     #[arg(long, requires = "audio")]
     confounds: bool,
-    /// What the collection is called in results; the folder's name unless given.
+    /// The name of the collection in results; by default the folder's name.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Folder that gets the results, one JSON file an encoder or stack: RESULTS/retrieval/NAME/ENCODER.json.
+    /// Folder for the results, one JSON file per encoder or stack: RESULTS/retrieval/NAME/ENCODER.json.
     #[arg(long, value_name = "RESULTS")]
     out: Option<PathBuf>,
     /// Folder where embeddings are kept, for this command and others.
     #[arg(long, value_name = "CACHE")]
     cache: PathBuf,
-    /// Draws of the bootstrap.
+    /// Resamples of the bootstrap.
     #[arg(long, value_name = "N", default_value_t = Bootstrap::default().resamples)]
     resamples: usize,
     /// Seed of the bootstrap.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Threads; as many as there are cores unless given.
+    /// Threads; by default as many as there are cores.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
@@ -114,7 +116,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             std::process::exit(130);
         }
     });
-    handler.map_err(|error| Error::InvalidArgument(format!("Ctrl-C cannot be watched for: {error}")))?;
+    handler.map_err(|error| Error::InvalidArgument(format!("cannot handle Ctrl-C: {error}")))?;
 
     let cache = Cache::new(&arguments.cache);
     let mut unheard = 0;
@@ -132,7 +134,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         if kept.is_empty() {
             return Err(Error::Nothing {
                 path: folder.clone(),
-                reason: "none of its recordings could be heard; what is wrong with them is said above".into(),
+                reason: "no recording could be decoded; the reasons are above".into(),
             });
         }
         unheard += collection.len() - kept.len();
@@ -147,7 +149,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let mut all = evaluate(&folds, &options)?;
     if unheard > 0 {
-        let remark = format!("{unheard} recordings could not be heard and were left out");
+        let remark = format!("{unheard} recordings could not be decoded and were left out");
         for results in &mut all {
             results.counts.insert("unheard".into(), unheard as u64);
             results.remarks.push(remark.clone());
@@ -180,16 +182,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Stands for the number of a fold in the name of an encoder.
+/// The placeholder for the number of a fold in an encoder's name.
 const FOLD: &str = "{}";
 
-/// The encoders that hear a fold.
+/// The encoders of one fold.
 fn encoders(names: &[String], fold: usize) -> Result<Vec<Box<dyn Encoder>>> {
     let names: Vec<String> = names.iter().map(|name| name.replace(FOLD, &fold.to_string())).collect();
     open::open_all(&names, &EngineOptions::default().threads(1))
 }
 
-/// What the encoders are called in tables; with a k for what differs where each fold has its own.
+/// The names of the encoders in tables, with k in place of what differs between folds.
 fn names(given: &[String], folds: usize) -> Result<Vec<String>> {
     let of_fold = |fold: usize| -> Result<Vec<String>> {
         Ok(encoders(given, fold)?.iter().map(|encoder| encoder.name().to_owned()).collect())
@@ -201,14 +203,14 @@ fn names(given: &[String], folds: usize) -> Result<Vec<String>> {
     match given.iter().find(|given| given.contains(FOLD)) {
         Some(given) => {
             let reason =
-                format!("--encoder {given}: {FOLD} is the number of a fold, and there is one folder");
+                format!("--encoder {given}: {FOLD} is the number of a fold, but there is only one folder");
             Err(Error::InvalidArgument(reason))
         }
         None => Ok(first),
     }
 }
 
-/// Two names as one, a k in place of what differs: `model-1` and `model-2` as `model-k`.
+/// Two names as one, with k in place of what differs: `model-1` and `model-2` as `model-k`.
 fn common_name(one: &str, other: &str) -> String {
     if one == other {
         return one.to_owned();
@@ -220,18 +222,18 @@ fn common_name(one: &str, other: &str) -> String {
     format!("{start}k{}", end.chars().rev().collect::<String>())
 }
 
-/// The stacks, as places among the encoders.
+/// The stacks, as indices of the encoders.
 fn stacks(wanted: &[String], names: &[String]) -> Result<Vec<Vec<usize>>> {
     let place = |stack: &str, name: &str| {
         names.iter().position(|other| other == name).ok_or_else(|| {
-            Error::InvalidArgument(format!("--stack {stack}: {name} is none of {}", names.join(", ")))
+            Error::InvalidArgument(format!("--stack {stack}: {name} is not one of {}", names.join(", ")))
         })
     };
     let mut all = Vec::new();
     for stack in wanted {
         let places: Vec<usize> = stack.split('+').map(|name| place(stack, name)).collect::<Result<_>>()?;
         if places.len() < 2 || (1..places.len()).any(|at| places[..at].contains(&places[at])) {
-            let reason = format!("--stack {stack}: a stack is of two encoders or more, each named once");
+            let reason = format!("--stack {stack}: a stack needs two or more encoders, each named once");
             return Err(Error::InvalidArgument(reason));
         }
         all.push(places);
@@ -271,7 +273,7 @@ fn stacked(places: &[usize], vectors: &[Array2<f32>]) -> Array2<f32> {
     stack(&views)
 }
 
-/// Puts the figures of one alteration into each of the results, which are in the order of the entries.
+/// Adds the figures of one alteration to each of the results, which are in the order of the entries.
 fn add_confounds(
     all: &mut [Results],
     alteration: &Alteration,
@@ -284,8 +286,7 @@ fn add_confounds(
     let tracks: usize = folds.iter().map(|fold| fold.collection.len()).sum();
     let lost = tracks - kept.iter().map(Vec::len).sum::<usize>();
     if lost > 0 {
-        let remark =
-            format!("{}: {lost} recordings could not be altered, and were left out there", alteration.name);
+        let remark = format!("{}: {lost} recordings could not be altered and were left out", alteration.name);
         all.iter_mut().for_each(|results| results.remarks.push(remark.clone()));
     }
     if lost == tracks {
@@ -326,12 +327,12 @@ fn bar(length: usize, what: &str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let template = format!("{what} [{{bar:30}}] {{pos}} of {{len}}, {{elapsed}} gone, {{eta}} to go");
+    let template = format!("{what} [{{bar:30}}] {{pos}} of {{len}}, {{elapsed}} elapsed, {{eta}} left");
     let style = ProgressStyle::with_template(&template).expect("a valid template");
     ProgressBar::new(length as u64).with_style(style)
 }
 
-/// The last part of a path that has a name.
+/// The last component of a path that has a name.
 fn name_of(folder: &Path) -> String {
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     whole.file_name().map_or_else(|| "collection".into(), |name| name.to_string_lossy().into_owned())

@@ -9,16 +9,16 @@ use crate::scan::scan;
 
 /// Makes a table of a folder of music: tags, duration, format, Discogs ids and content hash.
 ///
-/// The paper's audio collection is matched to Discogs through its tags (section 2.1). Files are told by
-/// their content; ids are those that Picard, beets, Mp3tag and foobar2000 leave in the tags. Scanning
-/// again reads only files that are new or have changed. A file that cannot be read is named with the
-/// reason, in `<out>.unreadable.tsv`, and the rest goes on.
+/// The tags are needed to match the collection to Discogs (section 2.1 of the paper). Files are recognised by their
+/// content. Ids are those that Picard, beets, Mp3tag and foobar2000 write into the tags. Scanning again reads only new
+/// and changed files. A file that cannot be read is reported with the reason, in `<out>.unreadable.tsv`, and the rest
+/// goes on.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Folder of audio files, walked to its depths.
+    /// Folder of audio files, searched recursively.
     #[arg(value_name = "MUSIC_DIR")]
     folder: PathBuf,
-    /// Where the table goes; if it exists it is brought up to date.
+    /// The table to write; if it exists, it is updated.
     #[arg(long, value_name = "FILE.parquet")]
     out: PathBuf,
 }

@@ -5,40 +5,39 @@ use std::path::PathBuf;
 use crate::error::Result;
 use crate::splits::{Apart, Fold, Options, split};
 
-/// Sets validation and test apart from training, with no artist in common.
+/// Separates training, validation and test, with no artist in common.
 ///
-/// The tracks of the most frequent styles are kept; of them, validation and test take so many that every
-/// style is on at least so many releases in each, where the data allow (section 2.1 of the paper: 400
-/// styles, 50,000 tracks each, 50 releases). A track whose artists ended in different parts is dropped,
-/// and counted.
+/// The tracks of the most frequent styles are kept. Of these, validation and test get enough tracks that every style
+/// is on at least the given number of releases in each, if the data allow (section 2.1 of the paper: 400 styles, 50,000
+/// tracks each, 50 releases). A track whose artists are in different parts is dropped and counted.
 ///
-/// For collections too small for that there are two deviations. `--apart releases` keeps releases together as well, so
-/// that no part has a release in common with another either; and `--fold 1/3` tests with one third of the collection:
-/// with the same seed, folds 1, 2 and 3 test every track once, by models that have learnt from the others.
+/// For small collections there are two deviations from the paper. `--apart releases` keeps releases together as well,
+/// so that no two parts have a release in common. `--fold 1/3` tests with one third of the collection: with the same
+/// seed, folds 1, 2 and 3 test every track once, each with models trained on the others.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Folder of the data set, made by `match`; gets split.parquet and styles.parquet.
+    /// Folder of the data set, made by `match`; split.parquet and styles.parquet are written to it.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Folder that gets split.parquet and styles.parquet, if not DIR.
+    /// Folder for split.parquet and styles.parquet, instead of DIR.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// What no two parts have in common.
     #[arg(long, value_enum, default_value_t = Kind::Artists)]
     apart: Kind,
-    /// Test is the I-th of N folds of the collection; I counts from 1.
+    /// Makes the I-th of N folds of the collection the test part; I counts from 1.
     #[arg(long, value_name = "I/N", value_parser = fold, conflicts_with = "test")]
     fold: Option<Fold>,
-    /// Styles to keep, the most frequent ones; 0 keeps every track, whatever its styles.
+    /// The number of styles to keep, the most frequent ones; 0 keeps every track, whatever its styles.
     #[arg(long, value_name = "N", default_value_t = Options::default().styles)]
     styles: usize,
-    /// Tracks for validation.
+    /// Validation tracks.
     #[arg(long, value_name = "N", default_value_t = Options::default().validation)]
     validation: usize,
-    /// Tracks for test.
+    /// Test tracks.
     #[arg(long, value_name = "N", default_value_t = Options::default().test)]
     test: usize,
-    /// Releases of every style in validation and in test.
+    /// Minimum number of releases of every style in validation and in test.
     #[arg(long, value_name = "N", default_value_t = Options::default().releases)]
     releases: usize,
     /// Seed of the random choice.
@@ -82,16 +81,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     );
     for (part, wanted, got) in [("validation", validation, in_validation), ("test", test, in_test)] {
         if got < wanted as u64 && (fold.is_none() || part == "validation") {
-            println!(
-                "{part} has {got} tracks, not {wanted}: there are no more whose artists it can have for itself"
-            );
+            println!("{part} has {got} tracks, not {wanted}: no more artists can be in this part alone");
         }
     }
     for (part, poor) in [("validation", report.poor_in_validation), ("test", report.poor_in_test)] {
         if poor > 0 {
-            println!(
-                "{poor} styles are on fewer than {releases} releases in {part} (styles.parquet tells which)"
-            );
+            println!("{poor} styles are on fewer than {releases} releases in {part} (see styles.parquet)");
         }
     }
     Ok(())

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use crate::error::Result;
 
-/// Counts a data set and prints it beside the paper's.
+/// Counts a data set and prints it beside the paper's numbers.
 ///
-/// The columns of Table 1 (section 3): pairs of each association, and how many distinct tracks, releases,
-/// artists and labels are in them.
+/// The columns of Table 1 (section 3): pairs of each association, and the numbers of distinct tracks, releases, artists
+/// and labels in them.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Folder of the data set, made by `split` and `pairs`.

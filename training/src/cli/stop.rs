@@ -1,4 +1,4 @@
-//! Ctrl-C: the first time a command ends what it is at, the second time the program ends at once.
+//! Ctrl-C: the first ends a command after its current work, the second ends the program at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,16 +7,16 @@ use crate::error::{Error, Result};
 /// Set by Ctrl-C.
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// Watches for Ctrl-C and for a polite request to end; whether one has come.
+/// Handles Ctrl-C and SIGTERM; the flag is set when one has arrived.
 ///
 /// # Errors
-/// If they cannot be watched for.
+/// If no handler can be installed.
 pub fn watched() -> Result<&'static AtomicBool> {
     let handler = ctrlc::set_handler(|| {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
     });
-    handler.map_err(|error| Error::InvalidArgument(format!("Ctrl-C cannot be watched for: {error}")))?;
+    handler.map_err(|error| Error::InvalidArgument(format!("cannot handle Ctrl-C: {error}")))?;
     Ok(&STOP)
 }

@@ -11,17 +11,17 @@ use crate::train::processes::Place;
 use crate::train::progress::{Epoch, Scores};
 use crate::train::run::{Listener, Options, Run};
 
-/// Learns a model: track, release, artist, label, style tags or multi-task (section 3 of the paper).
+/// Trains a model: track, release, artist, label, style tags or multi-task (section 3 of the paper).
 ///
-/// CONFIG says everything that is learnt and how; `training/configs/` holds the paper's six models, every value
-/// visible. RUN gets `config.toml`, `log.jsonl` and TensorBoard's event files, and after every epoch `last.safetensors`,
-/// from which --resume goes on, and `best.safetensors`, the network of the lowest validation loss; at the end
-/// `swa.safetensors`, the average of the last epochs' weights. `export` makes models of any of them.
+/// CONFIG has every setting; `training/configs/` has the paper's six models. RUN gets `config.toml`, `log.jsonl` and
+/// TensorBoard's event files. After every epoch it gets `last.safetensors`, from which --resume continues, and, if the
+/// validation loss is the lowest so far, `best.safetensors`. At the end it gets `swa.safetensors`, the average of the
+/// last epochs' weights. `export` makes a model of any of them.
 ///
-/// Ctrl-C, or whatever else ends the program, loses the running epoch at most. On the CPU, a run that goes on gives the
-/// same bits as one that was never interrupted.
+/// When the program ends early, by Ctrl-C or otherwise, at most the current epoch is lost. On the CPU, a resumed run
+/// gives the same bits as one that was not interrupted.
 ///
-/// Started by `torchrun` or any launcher of its convention (RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT), the processes
+/// Processes started by `torchrun` or a launcher with the same variables (RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT)
 /// share the batches of every step (run.groups), through NCCL on CUDA and Gloo on the CPU. Only the first writes files.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -34,16 +34,16 @@ pub struct Arguments {
     /// Folder of the features, made by `features`.
     #[arg(long, value_name = "DIR")]
     features: PathBuf,
-    /// Folder of the run; it is made if need be.
+    /// Folder of the run; created if it does not exist.
     #[arg(long, value_name = "RUN")]
     out: PathBuf,
     /// Changes a value of the configuration: `section.key=value`; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Goes on with the run in RUN after its last whole epoch; begins it if there is none.
+    /// Continues the run in RUN after its last complete epoch; starts it if there is none.
     #[arg(long)]
     resume: bool,
-    /// Keeps the network of every N-th epoch in RUN/epochs, from which a multi-task run can start; 0: of none.
+    /// Keeps the network every N epochs in RUN/epochs, from which a multi-task run can start; 0 keeps none.
     #[arg(long, value_name = "N", default_value_t = 10)]
     keep: u32,
 }
@@ -69,11 +69,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     run.go(&mut Printer { log, config, last: (0, 0) })
 }
 
-/// Prints a line an epoch, and logs its figures.
+/// Prints a line per epoch and logs its figures.
 struct Printer {
     log: Option<RunLog>,
     config: Config,
-    /// Epoch and steps of the last entry.
+    /// Epoch and step of the last entry.
     last: (u64, u64),
 }
 
@@ -82,7 +82,7 @@ impl Printer {
         self.log.as_mut().map_or(Ok(()), |log| log.write(entry))
     }
 
-    /// The figures of a part under the names that the log's readers expect.
+    /// The figures of a part under the names that readers of the log expect.
     fn scores(&self, mut entry: Entry, part: &str, scores: &Scores) -> Entry {
         for (head, loss, top1) in &scores.heads {
             entry = entry.with(&format!("{part}/{head}/loss"), *loss);

@@ -1,4 +1,4 @@
-//! What values may be.
+//! The values that keys may have.
 
 use super::{Config, Objective, Task};
 use crate::network::architecture::{BANDS, DROPOUT, EMBEDDING, FRAMES, STOCHASTIC_DEPTH};
@@ -36,7 +36,7 @@ impl Config {
         let device = run.device.as_str();
         let number = device.strip_prefix("cuda:").map(|number| number.parse::<u8>().is_ok());
         if !number.unwrap_or(matches!(device, "auto" | "cpu" | "cuda")) {
-            return Err(format!("run.device is {device:?}; it can be auto, cpu, cuda, or cuda:0 and so on"));
+            return Err(format!("run.device is {device:?}; it must be auto, cpu, cuda, or cuda:0 and so on"));
         }
         Ok(())
     }
@@ -45,10 +45,10 @@ impl Config {
         let model = &self.model;
         let letters = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
         if model.name.is_empty() || model.name.len() > 64 || !model.name.chars().all(letters) {
-            return Err(format!("model.name is {:?}; letters, digits, - and _ make a name", model.name));
+            return Err(format!("model.name is {:?}; it must be letters, digits, - and _", model.name));
         }
         if model.architecture != ARCHITECTURE {
-            return Err(format!("model.architecture is `{}`; there is {ARCHITECTURE}", model.architecture));
+            return Err(format!("model.architecture is `{}`; it must be {ARCHITECTURE}", model.architecture));
         }
         let sizes = [
             ("frames", model.frames as f64, FRAMES as f64),
@@ -75,14 +75,16 @@ impl Config {
                     ("artist_unique", self.data.artist_unique),
                 ];
                 if let Some((key, _)) = options.iter().find(|(_, on)| *on) {
-                    return Err(format!("data.{key} is about pairs, and tags are learnt without any"));
+                    return Err(format!(
+                        "data.{key} is only for pairs, which the objective tags does not use"
+                    ));
                 }
             }
             Objective::Contrastive(contrastive) => {
                 within("objective.projection", contrastive.projection, 1, MOST)?;
                 if tasks.len() != 1 {
                     return Err(format!(
-                        "{} associations; a contrastive objective has one, a multitask one has several",
+                        "{} associations; a contrastive objective has one, a multitask objective several",
                         tasks.len()
                     ));
                 }
@@ -100,7 +102,7 @@ impl Config {
             within(&format!("{key}.pairs"), *pairs, 2, MOST)?;
             positive(&format!("{key}.weight"), *weight)?;
             if tasks[..index].iter().any(|other| other.name == *name) {
-                return Err(format!("the association {} is there twice", name.name()));
+                return Err(format!("the association {} occurs twice", name.name()));
             }
         }
         Ok(())
@@ -109,7 +111,7 @@ impl Config {
 
 fn within(key: &str, value: usize, least: usize, most: usize) -> Result<(), String> {
     let fits = (least..=most).contains(&value);
-    fits.then_some(()).ok_or_else(|| format!("{key} is {value}; it can be {least} to {most}"))
+    fits.then_some(()).ok_or_else(|| format!("{key} is {value}; it must be {least} to {most}"))
 }
 
 fn positive(key: &str, value: f64) -> Result<(), String> {
@@ -119,7 +121,7 @@ fn positive(key: &str, value: f64) -> Result<(), String> {
 
 fn not_negative(key: &str, value: f64) -> Result<(), String> {
     let fits = value.is_finite() && value >= 0.0;
-    fits.then_some(()).ok_or_else(|| format!("{key} is {value}; it must be 0 or above"))
+    fits.then_some(()).ok_or_else(|| format!("{key} is {value}; it must be 0 or more"))
 }
 
 fn share(key: &str, value: f64) -> Result<(), String> {

@@ -1,15 +1,15 @@
-//! Which keys there are: those of the shipped files.
+//! The keys of a configuration: those of the shipped files.
 
 use toml::{Table, Value};
 
 use super::SHIPPED;
 
-/// Whether `table` has exactly the keys of the shipped file of its objective.
+/// Checks that `table` has exactly the keys of the shipped file with its objective.
 pub(super) fn check(table: &Table) -> Result<(), String> {
     let kind = match table.get("objective").and_then(|objective| objective.get("kind")) {
         Some(Value::String(kind)) => kind.as_str(),
-        Some(other) => return Err(format!("objective.kind is {other}, which is no text")),
-        // Whatever else is amiss, the reason names the key.
+        Some(other) => return Err(format!("objective.kind is {other}, not a string")),
+        // The message names the missing key, whatever else is wrong.
         None if table.contains_key("objective") => return Err("the key `objective.kind` is missing".into()),
         None => "contrastive",
     };
@@ -17,7 +17,7 @@ pub(super) fn check(table: &Table) -> Result<(), String> {
         "contrastive" => "artist",
         "tags" | "multitask" => kind,
         _ => {
-            return Err(format!("objective.kind is `{kind}`; it can be contrastive, tags or multitask"));
+            return Err(format!("objective.kind is `{kind}`; it must be contrastive, tags or multitask"));
         }
     };
     let (_, text) = SHIPPED.iter().find(|(name, _)| *name == template).expect("all three are shipped");
@@ -28,7 +28,7 @@ pub(super) fn check(table: &Table) -> Result<(), String> {
     missing(table, &known, "")
 }
 
-/// All keys of `table`, with the sections they are in; entries of lists are those of the first.
+/// All keys of `table` with their sections; for a list, the keys of its first entry.
 fn list(table: &Table, section: &str, names: &mut Vec<String>) {
     for (key, value) in table {
         let name = join(section, key);
@@ -73,31 +73,33 @@ fn missing(table: &Table, known: &Table, section: &str) -> Result<(), String> {
         match (table.get(key), wanted) {
             (None, _) => return Err(format!("the key `{name}` is missing")),
             (Some(Value::Table(inner)), Value::Table(wanted)) => missing(inner, wanted, &name)?,
-            (Some(_), Value::Table(_)) => return Err(format!("`{name}` is no section [{name}]")),
+            (Some(_), Value::Table(_)) => return Err(format!("`{name}` is not a section [{name}]")),
             (Some(Value::Array(entries)), Value::Array(wanted)) => {
                 let Some(Value::Table(wanted)) = wanted.first() else { continue };
                 for entry in entries {
                     let Value::Table(inner) = entry else {
-                        return Err(format!("`{name}` is no list of sections [[{name}]]"));
+                        return Err(format!("`{name}` is not a list of sections [[{name}]]"));
                     };
                     missing(inner, wanted, &name)?;
                 }
             }
-            (Some(_), Value::Array(_)) => return Err(format!("`{name}` is no list of sections [[{name}]]")),
+            (Some(_), Value::Array(_)) => {
+                return Err(format!("`{name}` is not a list of sections [[{name}]]"));
+            }
             _ => {}
         }
     }
     Ok(())
 }
 
-/// The key that somebody probably meant: a key of the same name elsewhere, or else the one spelt most alike.
+/// The most similar key: one with the same name in another section, or else the one with the nearest spelling.
 fn nearest<'a>(name: &str, names: &'a [String]) -> &'a str {
     let last = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
     let key = last(name);
     let section = name.strip_suffix(key.as_str()).unwrap_or("");
     let distance = |other: &&String| {
         let keys = strsim::damerau_levenshtein(&key, &last(other));
-        // Half a letter: a key as near in the same section goes first.
+        // Half a letter, so that of two equally near keys the one in the same section is first.
         2 * keys + usize::from(!(other.starts_with(section) && other[section.len()..] == last(other)))
     };
     names.iter().min_by_key(distance).expect("there are keys")
@@ -107,16 +109,16 @@ fn join(section: &str, key: &str) -> String {
     if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") }
 }
 
-/// A value on the command line: TOML, or a text without its quotation marks.
+/// A value on the command line: TOML, or a string without quotes.
 pub(super) fn value(text: &str) -> Value {
     match format!("value = {text}").parse::<Table>() {
-        // A line break would let in other keys.
+        // A line break could add other keys.
         Ok(mut table) if table.len() == 1 => table.remove("value").expect("the one key"),
         _ => Value::String(text.to_owned()),
     }
 }
 
-/// Sets a key that is in the file already.
+/// Sets an existing key.
 pub(super) fn set(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
     let mut names = Vec::new();
     list(table, "", &mut names);
@@ -135,7 +137,7 @@ pub(super) fn set(table: &mut Table, key: &str, value: Value) -> Result<(), Stri
         }
         .ok_or_else(refuse)?;
     }
-    // `1` for `1.0` is no mistake.
+    // Accept `1` for `1.0`.
     *place = match (&*place, value) {
         (Value::Float(_), Value::Integer(whole)) => Value::Float(whole as f64),
         (_, value) => value,

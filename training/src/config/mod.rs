@@ -1,8 +1,7 @@
-//! What a run does, in one readable file.
+//! The configuration of a run, one TOML file.
 //!
-//! `configs/` holds the paper's six models. Every key is needed, so that nothing is decided in code; a key that does
-//! not exist is an error that names it and the nearest one that does. The shipped files are themselves the list of
-//! the keys there are.
+//! `configs/` has the paper's six models. All keys are required: there are no defaults in the code. An unknown key is
+//! an error that names it and the most similar known key. The shipped files define which keys exist.
 
 mod check;
 mod keys;
@@ -30,23 +29,23 @@ pub const SHIPPED: [(&str, &str); 6] = [
     ("multitask", include_str!("../../configs/multitask.toml")),
 ];
 
-/// A run's configuration: one field a section of the file.
+/// A run's configuration: one field for each section of the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The network.
     pub model: Model,
-    /// How batches are made of the data set.
+    /// The batches.
     pub data: Data,
-    /// What is learnt.
+    /// The objective.
     pub objective: Objective,
-    /// How weights follow gradients.
+    /// The optimizer.
     pub optimizer: Optimizer,
-    /// How the learning rate falls.
+    /// The learning-rate schedule.
     pub schedule: Schedule,
     /// The average of the last epochs' weights.
     pub swa: Swa,
-    /// Length, seed and place of the run.
+    /// Length, seed and device of the run.
     pub run: Run,
 }
 
@@ -54,18 +53,17 @@ impl Config {
     /// Reads a file.
     ///
     /// # Errors
-    /// `Io` if it cannot be read; `Format`, with file and key, if a key is missing, unknown, or has a value that it
-    /// cannot have.
+    /// `Io` if it cannot be read; `Format`, with file and key, if a key is missing, unknown, or has an invalid value.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         Self::load_with::<&str>(path, &[])
     }
 
-    /// Reads a file and then changes some values: each of `changes` is `section.key=value`, the value as TOML or, if
-    /// it is none, as a plain text; the entries of a list go by number or by their `name`, as in
+    /// Reads a file and then changes some values: each of `changes` is `section.key=value`, where the value is TOML or,
+    /// if it does not parse, a string. Entries of a list are named by number or by their `name`, as in
     /// `objective.associations.artist.pairs=20`.
     ///
     /// # Errors
-    /// As [`Config::load`]; `InvalidArgument` for a change that is not one.
+    /// As [`Config::load`]; `InvalidArgument` for an invalid change.
     pub fn load_with<S: AsRef<str>>(path: impl AsRef<Path>, changes: &[S]) -> Result<Self> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
@@ -81,10 +79,10 @@ impl Config {
         Some(Self::parse::<&str>(text, &[]).unwrap_or_else(|_| panic!("{name}.toml is whole")))
     }
 
-    /// The configuration as a file of this kind, without comments.
+    /// The configuration as TOML, without comments.
     ///
     /// # Errors
-    /// `InvalidArgument` for a seed that TOML has no number for.
+    /// `InvalidArgument` for a seed that is too large for TOML.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).map_err(|error| Error::InvalidArgument(error.to_string()))
     }
@@ -105,14 +103,14 @@ impl Config {
     }
 }
 
-/// Whose fault a reason is.
+/// Whether the file or a change is wrong.
 #[derive(Debug)]
 enum Fault {
     File(String),
     Change(String),
 }
 
-/// Messages of this crate are one line; the parser draws the place below its reason.
+/// Messages of this crate are one line; the parser's have several.
 fn one_line(error: &toml::de::Error) -> String {
     let text = error.to_string();
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")

@@ -1,4 +1,4 @@
-//! Configurations: the shipped ones, and what is wrong with others.
+//! The shipped configurations, and errors in others.
 
 use super::*;
 use crate::pairs::Association;
@@ -6,7 +6,7 @@ use crate::pairs::Association;
 fn fault(text: &str, changes: &[&str]) -> String {
     match Config::parse(text, changes) {
         Err(Fault::File(reason) | Fault::Change(reason)) => reason,
-        Ok(config) => panic!("taken: {config:?}"),
+        Ok(config) => panic!("accepted: {config:?}"),
     }
 }
 
@@ -21,7 +21,7 @@ fn the_files_for_small_collections_can_be_run_and_say_how_they_differ() {
         let path = format!("{folder}/{name}.toml");
         let config = Config::load_with::<&str>(&path, &[]).unwrap();
         let paper = Config::parse::<&str>(paper, &[]).unwrap();
-        // The same model by another schooling.
+        // The same model with other training parameters.
         assert_eq!(config.model, paper.model, "{name}");
         assert_eq!(config.objective.associations().len(), paper.objective.associations().len(), "{name}");
         assert!(config.run.epochs < paper.run.epochs && config.run.groups == 1, "{name}");
@@ -77,7 +77,7 @@ fn unknown_keys_are_named_with_the_nearest() {
         let reason = fault(&artist.replacen(right, wrong, 1), &[]);
         assert!(reason.contains(&format!("`{key}`")) && reason.contains(&format!("`{near}`")), "{reason}");
     }
-    // In the wrong section.
+    // A key in the wrong section.
     let reason = fault(&artist.replace("[run]\n", "[run]\npatience = 3\n"), &[]);
     assert_eq!(reason, "unknown key `run.patience`; the nearest is `schedule.patience`");
     // A key of another objective.
@@ -92,10 +92,10 @@ fn missing_keys_and_wrong_values_are_named() {
         ("seed = 0\n", "", "the key `run.seed` is missing"),
         ("weight = 1.0\n", "", "the key `objective.associations.weight` is missing"),
         ("kind = \"contrastive\"", "", "the key `objective.kind` is missing"),
-        ("kind = \"contrastive\"", "kind = \"constrastive\"", "it can be contrastive, tags or multitask"),
-        ("kind = \"contrastive\"", "kind = 3", "no text"),
+        ("kind = \"contrastive\"", "kind = \"constrastive\"", "it must be contrastive, tags or multitask"),
+        ("kind = \"contrastive\"", "kind = 3", "not a string"),
         ("name = \"artist\" # a pair", "name = \"artits\" # a pair", "artits"),
-        ("groups = 6", "groups = 0", "run.groups is 0; it can be 1 to"),
+        ("groups = 6", "groups = 0", "run.groups is 0; it must be 1 to"),
         ("groups = 6", "groups = -6", "-6"),
         ("groups = 6", "groups = \"six\"", "six"),
         ("epochs = 100", "epochs = 10", "swa.epochs is 25, more than the run has"),
@@ -109,7 +109,7 @@ fn missing_keys_and_wrong_values_are_named() {
         ("pairs = 200", "pairs = 1", "objective.associations.artist.pairs is 1"),
         ("weight = 1.0", "weight = -1.0", "objective.associations.artist.weight is -1"),
         ("[run]", "[run", "TOML parse error"),
-        ("[swa]", "[[swa]]", "`swa` is no section [swa]"),
+        ("[swa]", "[[swa]]", "`swa` is not a section [swa]"),
     ] {
         let changed = artist.replacen(from, to, 1);
         assert_ne!(changed, artist, "{from}");
@@ -118,14 +118,14 @@ fn missing_keys_and_wrong_values_are_named() {
     }
     assert!(fault("", &[]).contains("is missing"));
     let twice = text("multitask").replace("name = \"label\"", "name = \"artist\"");
-    assert!(fault(&twice, &[]).contains("artist is there twice"));
+    assert!(fault(&twice, &[]).contains("artist occurs twice"));
     let several = text("multitask").replace("kind = \"multitask\"", "kind = \"contrastive\"");
     assert!(
         fault(&several, &[]).contains("unknown key `objective.e"),
-        "keys of one objective are not another's"
+        "a key of another objective is unknown"
     );
     let masked = text("tags").replace("mask_related = false", "mask_related = true");
-    assert!(fault(&masked, &[]).contains("data.mask_related is about pairs"));
+    assert!(fault(&masked, &[]).contains("data.mask_related is only for pairs"));
 }
 
 #[test]

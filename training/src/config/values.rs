@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::pairs::Association;
 
-/// `[model]`: what the run is called, and the network's fixed sizes, which are stated so that they can be read.
+/// `[model]`: the name of the run, and the network's fixed sizes, which are stated for the reader.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// What the run and the exported model are called: letters, digits, `-` and `_`.
+    /// The name of the run and of the exported model: letters, digits, `-` and `_`.
     pub name: String,
     /// `efficientnet-b0`.
     pub architecture: String,
@@ -18,33 +18,33 @@ pub struct Model {
     pub bands: usize,
     /// Values of an embedding, 1280.
     pub embedding: usize,
-    /// The chance that a value of the embedding is dropped in training, 0.2.
+    /// The dropout probability of the embedding in training, 0.2.
     pub dropout: f64,
-    /// What the chance of skipping a block grows to, 0.2.
+    /// The probability of skipping the last block; it grows towards it. 0.2.
     pub stochastic_depth: f64,
 }
 
-/// `[data]`: how batches are made of the data set.
+/// `[data]`: the batches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// Passes over the pairs or tracks in an epoch, each with crops of its own; at least 1, which is the paper's.
+    /// Passes over the pairs or tracks in an epoch, each with its own crops; at least 1, which is the paper's.
     pub crops: u32,
-    /// Whether pairs are drawn anew for each epoch in place of those that `pairs` has written.
+    /// Whether new pairs are drawn for each epoch instead of reading those written by `pairs`.
     pub redraw_pairs: bool,
     /// Whether negatives in a batch that satisfy the association are masked out.
     pub mask_related: bool,
-    /// Whether a batch holds tracks of an artist for one pair only.
+    /// Whether no artist occurs in two pairs of a batch.
     pub artist_unique: bool,
-    /// Optimizer steps that an epoch has at least: batches shrink where there would be fewer. 0: they never do.
+    /// The minimum number of optimizer steps in an epoch: batches shrink to reach it. 0: they never shrink.
     pub least_steps: usize,
-    /// Threads that read patches ahead of the device; 0: the thread that asks for a batch reads it.
+    /// Threads that prefetch patches; with 0, the thread that requests a batch reads it.
     pub loader_threads: usize,
-    /// Batches that are ready or being read, for each group and association.
+    /// Batches that are ready or in progress, for each group and association.
     pub ahead: usize,
 }
 
-/// `[objective]`: what is learnt.
+/// `[objective]`: what the network learns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Objective {
@@ -57,7 +57,7 @@ pub enum Objective {
 }
 
 impl Objective {
-    /// The associations that are learnt; none for tags.
+    /// The associations of the objective; empty for tags.
     pub fn associations(&self) -> &[Task] {
         match self {
             Objective::Contrastive(Contrastive { associations, .. })
@@ -67,7 +67,7 @@ impl Objective {
     }
 }
 
-/// The contrastive objective: projections of the two patches of a pair are compared by a learnt bilinear form.
+/// The contrastive objective: a learnt bilinear form compares the projections of the two patches of a pair.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Contrastive {
@@ -81,7 +81,7 @@ pub struct Contrastive {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tags {
-    /// The most frequent styles that are learnt; where the data set has fewer, all of them.
+    /// The number of styles, the most frequent ones; if the data set has fewer, all of them.
     pub classes: usize,
     /// Patches of a batch.
     pub patches: usize,
@@ -93,41 +93,42 @@ pub struct Tags {
 pub struct Multitask {
     /// Values of each association's projection.
     pub projection: usize,
-    /// Which association's pairs make an epoch.
+    /// The association whose pairs determine the length of an epoch.
     pub epoch: Length,
-    /// Where the encoder starts from.
+    /// The initial weights of the encoder.
     pub encoder: Encoder,
     /// The associations, each of them once.
     pub associations: Vec<Task>,
 }
 
-/// How long an epoch of several associations is.
+/// The length of an epoch of several associations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Length {
-    /// As long as the one with the most batches; the others begin again, with other crops and in another order.
+    /// As long as that of the association with the most batches; the others begin again, with other crops and in
+    /// another order.
     Longest,
-    /// As long as the one with the fewest; of the others, an epoch sees a part.
+    /// As long as that of the association with the fewest; an epoch sees a part of the others.
     Shortest,
 }
 
-/// The weights that an encoder starts from.
+/// The initial weights of an encoder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Encoder {
-    /// Folder of another run; empty for a start at random.
+    /// Folder of another run; empty for random weights.
     pub run: String,
-    /// After which of its epochs, counted from 1.
+    /// The epoch of that run, counted from 1.
     pub epoch: u32,
 }
 
-/// One association that is learnt.
+/// One association of an objective.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
-    /// Which.
+    /// The association.
     pub name: Association,
-    /// Its loss's weight in the sum.
+    /// The weight of its loss in the sum.
     pub weight: f64,
     /// Pairs of a batch.
     pub pairs: usize,
@@ -137,21 +138,21 @@ pub struct Task {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Optimizer {
-    /// Which one.
+    /// The kind of optimizer.
     pub kind: OptimizerKind,
-    /// Its first learning rate.
+    /// The initial learning rate.
     pub learning_rate: f64,
-    /// How much the mean of gradients remembers.
+    /// The decay of the running mean of gradients.
     pub beta1: f64,
-    /// How much the mean of their squares remembers.
+    /// The decay of the running mean of their squares.
     pub beta2: f64,
-    /// What is added to the root of that mean.
+    /// Added to the root of that mean.
     pub epsilon: f64,
-    /// The share of weights that is added to their gradients.
+    /// The share of the weights that is added to their gradients.
     pub weight_decay: f64,
 }
 
-/// The optimizers there are.
+/// The kinds of optimizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
@@ -163,25 +164,25 @@ pub enum OptimizerKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
-    /// Which one.
+    /// The kind of schedule.
     pub kind: ScheduleKind,
-    /// What the learning rate is multiplied with.
+    /// The factor that the learning rate is multiplied by.
     pub factor: f64,
-    /// Epochs without a lower validation loss that are borne; it happens at the next.
+    /// Epochs without a lower validation loss that are tolerated; the next one lowers the learning rate.
     pub patience: u32,
-    /// A loss is lower if it is below the lowest times one minus this.
+    /// A loss counts as lower if it is below the lowest times one minus this.
     pub threshold: f64,
-    /// Epochs after a change that do not count.
+    /// Epochs after a change that are not counted.
     pub cooldown: u32,
-    /// The least learning rate.
+    /// The minimum learning rate.
     pub minimum: f64,
 }
 
-/// The schedules there are.
+/// The kinds of schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScheduleKind {
-    /// Falls when the validation loss no longer does.
+    /// Lowers the learning rate when the validation loss stops falling.
     Plateau,
 }
 
@@ -189,9 +190,9 @@ pub enum ScheduleKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Swa {
-    /// How many of the last epochs are averaged; 0 for none.
+    /// The number of last epochs that are averaged; 0 for none.
     pub epochs: u32,
-    /// The learning rate in those.
+    /// The learning rate in these epochs.
     pub learning_rate: f64,
 }
 
@@ -199,19 +200,19 @@ pub struct Swa {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// How many epochs.
+    /// The number of epochs.
     pub epochs: u32,
-    /// What every random choice follows.
+    /// The seed of all random choices.
     pub seed: u64,
     /// Batches whose gradients one optimizer step averages, over all processes.
     pub groups: usize,
     /// `auto`, `cpu`, `cuda` or `cuda:N`.
     pub device: String,
-    /// What the network computes in.
+    /// The precision of the network's computation.
     pub precision: Precision,
 }
 
-/// What the network computes in.
+/// The precision of the network's computation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
@@ -221,6 +222,6 @@ pub enum Precision {
     F32,
     /// Convolutions and products in bfloat16, weights in single precision.
     Bf16,
-    /// Double precision, in which tests are exact; slow.
+    /// Double precision, for exact tests; slow.
     F64,
 }

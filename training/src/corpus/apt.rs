@@ -1,4 +1,4 @@
-//! apt as any user may run it: with a state folder of its own, and without installing anything.
+//! apt without root: it has its own state folder and installs nothing.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -10,12 +10,12 @@ use walkdir::WalkDir;
 
 use crate::error::{Error, Result};
 
-/// What this machine has installed, according to dpkg.
+/// dpkg's list of what is installed on this machine.
 const INSTALLED: &str = "/var/lib/dpkg/status";
 
 /// A program that was unpacked, not installed.
 pub struct Program {
-    /// The program, or its name where it is installed.
+    /// The program, or only its name if it is installed.
     pub path: PathBuf,
     /// Folders of the libraries that were unpacked with it.
     pub libraries: Vec<PathBuf>,
@@ -29,41 +29,41 @@ impl Program {
             let given = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
             let given = std::env::split_paths(&given).filter(|folder| !folder.as_os_str().is_empty());
             let folders = self.libraries.iter().cloned().chain(given);
-            // Only a folder with a colon in its name cannot be joined.
+            // Joining fails only for a folder with a colon in its name.
             command.env("LD_LIBRARY_PATH", std::env::join_paths(folders).unwrap_or_else(|_| OsString::new()));
         }
         command
     }
 }
 
-/// apt with its own lists and caches; where packages come from is the system's configuration.
+/// apt with its own lists and caches; the package sources are those of the system.
 pub struct Apt {
     folder: PathBuf,
 }
 
 impl Apt {
-    /// Makes the state in `folder`, and reads the lists of packages if there are none yet.
+    /// Creates the state in `folder`, and downloads the lists of packages if there are none.
     ///
     /// # Errors
-    /// If apt or dpkg is not installed, or no list can be had.
+    /// If apt or dpkg is not installed, or no list can be downloaded.
     pub fn new(folder: &Path) -> Result<Self> {
         for part in ["state/lists/partial", "cache/archives/partial"] {
             let path = folder.join(part);
             std::fs::create_dir_all(&path).map_err(|error| Error::io(&path, error))?;
         }
-        // apt wants absolute paths, for it runs elsewhere.
+        // apt needs absolute paths, because it runs in another folder.
         let folder = folder.canonicalize().map_err(|error| Error::io(folder, error))?;
         let status = folder.join("state/status");
         std::fs::write(&status, "").map_err(|error| Error::io(&status, error))?;
         let apt = Apt { folder };
         if !apt.has_lists() {
-            // Some of the system's sources may be out of reach; what matters is whether lists came.
+            // Some of the system's sources may be unreachable; it is enough that lists have arrived.
             let outcome = run(apt.command("apt-get").arg("update"));
             if !apt.has_lists() {
                 outcome?;
                 return Err(Error::Program {
                     program: "apt-get update".into(),
-                    reason: "it brought no list of packages".into(),
+                    reason: "it downloaded no list of packages".into(),
                 });
             }
         }
@@ -91,13 +91,13 @@ impl Apt {
         }
         command.args(["-q", "-o", "Acquire::Languages=none", "-o", "Acquire::Retries=2"]);
         command.args(["-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"]);
-        // Run by root, apt would otherwise become a user who may not write here.
+        // As root, apt would otherwise switch to a user without write permission here.
         command.args(["-o", "APT::Sandbox::User=root"]);
         command
     }
 
-    /// Downloads a package, in the given version or else in the one that there is, and unpacks it into a
-    /// temporary folder beside the state.
+    /// Downloads a package, in the given version or else in the available one, and unpacks it into a temporary folder
+    /// in the state folder.
     ///
     /// # Errors
     /// If it cannot be downloaded or unpacked.
@@ -105,8 +105,8 @@ impl Apt {
         self.unpack(&[format!("{package}={version}")]).or_else(|_| self.unpack(&[package.to_owned()]))
     }
 
-    /// A program of a package of the same name: downloaded with those of the packages that it needs which
-    /// the machine lacks, unpacked beside the state, and there again the next time.
+    /// A program from the package of the same name. The package and those of its dependencies that the machine lacks
+    /// are downloaded and unpacked in the state folder, once.
     ///
     /// # Errors
     /// If a package cannot be downloaded or unpacked, or the program is not in it.
@@ -114,7 +114,7 @@ impl Apt {
         let root = self.folder.join("programs").join(name);
         if !root.is_dir() {
             let mut plan = self.command("apt-get");
-            // What is installed already needs no unpacking.
+            // Installed packages need not be unpacked.
             plan.arg("-o").arg(format!("Dir::State::status={INSTALLED}"));
             plan.env("LC_ALL", "C").args(["--simulate", "--no-install-recommends", "install", name]);
             let plan = output(&mut plan)?;
@@ -139,7 +139,7 @@ impl Apt {
         Ok(Program { path, libraries: folders.into_iter().collect() })
     }
 
-    /// Downloads packages and unpacks them into one temporary folder beside the state.
+    /// Downloads packages and unpacks them into one temporary folder in the state folder.
     fn unpack(&self, packages: &[String]) -> Result<TempDir> {
         let temporary = || TempDir::new_in(&self.folder).map_err(|error| Error::io(&self.folder, error));
         let (downloaded, unpacked) = (temporary()?, temporary()?);
@@ -164,17 +164,17 @@ impl Apt {
 /// Runs a program to its end.
 ///
 /// # Errors
-/// If it is not here, or fails; with the last of what it said.
+/// If it is not installed, or fails; with the last line of its messages.
 pub fn run(command: &mut Command) -> Result<()> {
     output(command).map(drop)
 }
 
-/// Runs a program to its end; returns what it printed.
+/// Runs a program to its end and returns its output.
 fn output(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output().map_err(|error| Error::Program {
         program: program.clone(),
-        reason: format!("{error} (a Debian system is needed for this)"),
+        reason: format!("{error} (this needs a Debian system)"),
     })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());

@@ -7,7 +7,7 @@ use quick_xml::escape::escape;
 
 use crate::splits::Part;
 
-/// The tables, one after the other: numbers given to releases, artists and labels of the first are for good.
+/// The tables, in order; the numbers of releases, artists and labels in the first must not change.
 const TABLES: [&str; 2] =
     [include_str!("../../corpus/corpus.tsv"), include_str!("../../corpus/extended.tsv")];
 const NEAR_DUPLICATES: &str = include_str!("../../corpus/near_duplicates.tsv");
@@ -26,20 +26,20 @@ const SMALL: [&str; 7] = [
 /// Licences that forbid selling the music.
 const NOT_FOR_SALE: [&str; 3] = ["Battle-Tanks-License", "Drascula-License", "ETHYMONICS-FREE-MUSIC-LICENSE"];
 
-/// Endings of the names of tracker modules, which are scores with their sounds and have to be played.
+/// File extensions of tracker modules, which are scores with their sounds and must be rendered.
 const MODULES: [&str; 5] = ["it", "mod", "s3m", "stm", "xm"];
 
-/// Which packages are wanted.
+/// A choice of packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Subset {
     /// Seven small packages, 23 tracks.
     Small,
     /// All 87 packages of the first table, 755 tracks, 4 GB.
     Full,
-    /// What of them anybody may sell, too: 85 packages, 719 tracks.
+    /// Those of `Full` that may also be sold: 85 packages, 719 tracks.
     Free,
-    /// What of both tables anybody may sell, larger packages and tracker modules with it: 148 packages, 1119
-    /// tracks, 9 GB. Published models learn from these.
+    /// The tracks of both tables that may also be sold, with larger packages and tracker modules: 148 packages, 1119
+    /// tracks, 9 GB. The published models are trained on these.
     Extended,
 }
 
@@ -72,31 +72,30 @@ pub struct Row {
     pub date: &'static str,
     /// Id of the release: rows of the same release and label share it.
     pub release_id: u32,
-    /// Place in the tracklist of the release, from 1.
+    /// Position in the tracklist of the release, from 1.
     pub number: u32,
     /// Whether it is in the second table.
     pub extended: bool,
 }
 
 impl Row {
-    /// Where the recording goes in the folder `audio` of the unpacked corpus.
+    /// The recording's path in the folder `audio` of the corpus.
     pub fn place(&self) -> String {
         place(self.package, self.path)
     }
 
-    /// Where the package's file goes in the unpacked corpus: the recording itself, or the module that it
-    /// is played from.
+    /// The path of the package's file in the corpus: the recording itself, or the module that it is rendered from.
     pub fn source(&self) -> String {
         let folder = if self.is_module() { "modules" } else { "audio" };
         format!("{folder}/{}/{}", self.package, self.path.replace("!/", "/"))
     }
 
-    /// Whether the package has a tracker module, of which the recording is made.
+    /// Whether the package has a tracker module, from which the recording is rendered.
     pub fn is_module(&self) -> bool {
         is_module(self.path)
     }
 
-    /// Whether anybody may sell the music.
+    /// Whether the music may be sold.
     pub fn is_free(&self) -> bool {
         !self.licence.is_empty() && !NOT_FOR_SALE.contains(&self.licence)
     }
@@ -122,7 +121,7 @@ pub fn rows() -> Vec<Row> {
     rows
 }
 
-/// Adds the rows of a table; `releases` are those numbered so far, with their tracks.
+/// Adds the rows of a table; `releases` are those numbered so far, with their numbers of tracks.
 fn read(
     table: &'static str,
     extended: bool,
@@ -173,10 +172,10 @@ pub fn subset(subset: Subset) -> Vec<Row> {
     rows
 }
 
-/// What recordings are labelled by.
+/// The kind of labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum By {
-    /// `module`, played from a tracker module, or `recording`.
+    /// `module`, rendered from a tracker module, or `recording`.
     Origin,
     /// Styles that are on at least two releases in training and in test.
     Style,
@@ -207,15 +206,15 @@ pub fn labelled(rows: &[Row], parts: &[(String, Part)], by: By) -> String {
             }
         };
         if !labels.is_empty() {
-            // Quoted: a path may hold commas.
+            // Quoted, because a path may contain commas.
             let _ = writeln!(text, "\"{}\",{},\"{labels}\"", path.replace('"', "\"\""), part.name());
         }
     }
     text
 }
 
-/// Whom to thank for the recordings, and on what terms they are there: a table of track, author, licence
-/// and source. An author whom the catalogue does not know is in the package's file of copyrights.
+/// The authors and licences of the recordings: a table of track, author, licence and source. For an unknown author, it
+/// refers to the package's copyright file.
 pub fn credits(rows: &[Row]) -> String {
     let mut text = String::from("track\tauthor\tlicence\tsource\n");
     for row in rows {
@@ -231,8 +230,8 @@ pub fn credits(rows: &[Row]) -> String {
     text
 }
 
-/// Pairs of places whose recordings sound the same or nearly so: whoever learns from pairs is better off
-/// without the doubtful ones, too.
+/// Pairs of paths whose recordings are the same or nearly so, also the doubtful ones: it is better not to train on
+/// these as pairs.
 pub fn near_duplicates() -> Vec<(String, String)> {
     let pair = |line: &str| {
         let cells: Vec<&str> = line.split('\t').collect();
@@ -244,7 +243,7 @@ pub fn near_duplicates() -> Vec<(String, String)> {
 
 /// A dump of releases in Discogs' schema. Ids are the same for every subset.
 pub fn dump(rows: &[Row]) -> String {
-    // Numbered over the whole catalogue, clear of the ids that mean nobody and no label.
+    // Numbered over the whole catalogue, apart from the ids that stand for no artist and no label.
     let (mut artists, mut labels) = (BTreeMap::new(), BTreeMap::new());
     let all = self::rows();
     for row in &all {
@@ -369,7 +368,7 @@ mod tests {
         let unique = |of: fn(&Row) -> String| rows.iter().map(of).collect::<HashSet<_>>();
         let places = unique(Row::place);
         assert_eq!((places.len(), unique(Row::source).len()), (rows.len(), rows.len()));
-        // A package is unpacked once, so that it has one version.
+        // A package is unpacked once, so it must have one version.
         let packages = |rows: &[Row]| rows.iter().map(|row| row.package).collect::<HashSet<_>>().len();
         assert_eq!(unique(|row| format!("{} {}", row.package, row.version)).len(), packages(&rows));
         let near = near_duplicates();
@@ -389,18 +388,18 @@ mod tests {
         assert_eq!(count(Subset::Full), (87, 755));
         assert_eq!(count(Subset::Free), (85, 719));
         assert_eq!(count(Subset::Extended), (148, 719 + 400));
-        // The second table came later, and only with what anybody may sell; the first stays as it was.
+        // The second table was added later, and only with music that may be sold; the first is unchanged.
         let rows = rows();
         assert!(rows[..755].iter().all(|row| !row.extended && !row.is_module()));
         assert!(rows[755..].iter().all(|row| row.extended && row.is_free()));
         assert!(rows[755..].iter().all(|row| rows[..755].iter().all(|old| old.sha256 != row.sha256)));
         for licence in NOT_FOR_SALE {
-            assert!(rows.iter().any(|row| row.licence == licence), "{licence} is of nothing");
+            assert!(rows.iter().any(|row| row.licence == licence), "no recording has the licence {licence}");
             assert!(subset(Subset::Extended).iter().all(|row| row.licence != licence));
         }
     }
 
-    /// Whoever has trained on the first table finds the same releases, artists and labels in it.
+    /// Releases, artists and labels of the first table must keep their numbers, for those who have trained on it.
     #[test]
     fn numbers_of_the_first_table_are_for_good() {
         let digest = Sha256::digest(dump(&subset(Subset::Full)));

@@ -1,5 +1,5 @@
-//! A real collection for everybody: free-licensed music from Debian's packages, with a catalogue in
-//! Discogs' schema, so that every step can be run from end to end.
+//! A real collection that is free to use: free-licensed music from Debian's packages, with a catalogue in Discogs'
+//! schema, so that every step can be run from end to end.
 
 mod apt;
 mod catalogue;
@@ -21,33 +21,31 @@ use crate::scan::sha256_of;
 use apt::Apt;
 use modules::Player;
 
-/// What fetching came to.
+/// The outcome of fetching.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Tracks that are there, as the catalogue describes them.
+    /// Tracks that exist and match the catalogue.
     pub tracks: u64,
-    /// Tracks that could not be had, with the reasons.
+    /// Tracks that could not be fetched, with the reasons.
     pub skipped: Vec<(String, String)>,
 }
 
-/// Fetches the packages of a subset and writes into the folder `out`:
-/// `audio/` (the recordings as packaged, and those of tracker modules as libopenmpt plays them),
-/// `modules/` (the modules), `releases.xml.gz` (the catalogue in Discogs' schema), `ids.tsv`
-/// (release, number and title of every file, for `match --ids`), `never.tsv` (near-duplicates, for
-/// `pairs --never`), `licences.tsv` (licence of every file) and, where there are any, `skipped.tsv`.
-/// What is there already is not fetched again. `progress` is told of packages and modules done, in all,
-/// and the next.
+/// Fetches the packages of a subset and writes into the folder `out`: `audio/` (the recordings as packaged, and those
+/// rendered from tracker modules by libopenmpt), `modules/` (the modules), `releases.xml.gz` (the catalogue in Discogs'
+/// schema), `ids.tsv` (release, number and title of every file, for `match --ids`), `never.tsv` (near-duplicates, for
+/// `pairs --never`), `licences.tsv` (licence of every file) and, if tracks were skipped, `skipped.tsv`. Existing files
+/// are not fetched again. `progress` gets the number of packages and modules done, the total, and the name of the next.
 ///
 /// # Errors
-/// If apt or dpkg is missing, no package at all can be had, or a file cannot be written.
+/// If apt or dpkg is missing, no package at all can be fetched, or a file cannot be written.
 pub fn fetch(wanted: Subset, out: &Path, progress: impl FnMut(usize, usize, &str)) -> Result<Report> {
     fetch_rows(subset(wanted), out, progress)
 }
 
-/// As [`fetch`], of rows of the catalogue.
+/// As [`fetch`], for rows of the catalogue.
 ///
 /// # Errors
-/// As those of [`fetch`].
+/// Those of [`fetch`].
 pub fn fetch_rows(
     rows: Vec<Row>,
     out: &Path,
@@ -59,7 +57,7 @@ pub fn fetch_rows(
     rows.iter().for_each(|row| packages.entry((row.package, row.version)).or_default().push(row));
     let modules: Vec<&Row> = rows.iter().filter(|row| row.is_module()).collect();
     let mut report = Report::default();
-    // Made only at need: with everything in place neither apt nor a network is needed.
+    // Created only when needed: if all files exist, neither apt nor a network is necessary.
     let mut apt = None;
     let count = packages.len() + modules.len();
     for (done, ((package, version), rows)) in packages.iter().enumerate() {
@@ -97,7 +95,7 @@ pub fn fetch_rows(
             present.push(row);
             continue;
         }
-        // A file that the catalogue does not describe must not be scanned as if it did.
+        // A file that differs from the catalogue must not be scanned under its name.
         let path = audio.join(row.place());
         let exists = path.exists();
         if exists {
@@ -118,7 +116,7 @@ pub fn fetch_rows(
     Ok(report)
 }
 
-/// apt, made when it is first wanted.
+/// apt, created on first use.
 fn at_need<'a>(apt: &'a mut Option<Apt>, out: &Path) -> Result<&'a Apt> {
     Ok(match apt {
         Some(apt) => apt,
@@ -126,18 +124,18 @@ fn at_need<'a>(apt: &'a mut Option<Apt>, out: &Path) -> Result<&'a Apt> {
     })
 }
 
-/// Whether the package's file is there.
+/// Whether the package's file exists.
 fn is_packaged(out: &Path, row: &Row) -> bool {
     sha256_of(&out.join(row.source())).is_ok_and(|hash| hash == row.sha256)
 }
 
-/// Whether the recording is there.
+/// Whether the recording exists.
 fn is_there(out: &Path, row: &Row) -> bool {
     let rendered = || modules::is_rendered(&out.join("audio").join(row.place()), row.seconds);
     is_packaged(out, row) && (!row.is_module() || rendered())
 }
 
-/// Downloads a package and takes the rows' files out of it.
+/// Downloads a package and copies the rows' files from it.
 fn unpack(apt: &Apt, package: &str, version: &str, rows: &[&Row], out: &Path) -> Result<()> {
     let folder = apt.download_and_unpack(package, version)?;
     let mut archives: BTreeMap<&str, Vec<(&Row, &str)>> = BTreeMap::new();
@@ -155,7 +153,7 @@ fn unpack(apt: &Apt, package: &str, version: &str, rows: &[&Row], out: &Path) ->
         let Ok(file) = File::open(&path) else { continue };
         let mut zip = zip::ZipArchive::new(file).map_err(|error| Error::format(&path, error))?;
         for (row, member) in members {
-            // A member of another release may be gone; the catalogue alone says where it goes.
+            // In another release the member may be missing. The path is only that of the catalogue.
             let Ok(mut member) = zip.by_name(member) else { continue };
             let target = out.join(row.source());
             let mut file = atomic::create(&target)?;

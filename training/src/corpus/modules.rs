@@ -1,4 +1,4 @@
-//! Tracker modules played by libopenmpt's program and written as FLAC, once and in one pass.
+//! Tracker modules rendered by libopenmpt's program and stored as FLAC, once and in one pass.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,21 +12,20 @@ use crate::error::{Error, Result};
 
 /// The program, by the name of its Debian package.
 const PLAYER: &str = "openmpt123";
-/// How far the length of a recording may be from what the catalogue says, in seconds: versions of the
-/// player end a little earlier or later.
+/// The tolerance for the length of a recording against the catalogue, in seconds: versions of the player end a little
+/// earlier or later.
 const TOLERANCE: f64 = 1.5;
 
-/// Plays modules.
+/// Renders modules.
 pub struct Player {
     program: Program,
 }
 
 impl Player {
-    /// The player that is installed, else Debian's package of it, unpacked for this purpose alone; `apt` is
-    /// asked for only then.
+    /// The installed player, or else that of Debian's package, unpacked for this only; `apt` is called only then.
     ///
     /// # Errors
-    /// If it is neither here nor to be had.
+    /// If it is not installed and cannot be downloaded.
     pub fn new<'a>(apt: impl FnOnce() -> Result<&'a Apt>) -> Result<Self> {
         let installed = Program { path: PathBuf::from(PLAYER), libraries: Vec::new() };
         let program = match run(installed.command().arg("--version")) {
@@ -36,15 +35,15 @@ impl Player {
         Ok(Player { program })
     }
 
-    /// Plays the module once, every song of it, as it was made: 44.1 kHz, stereo, 16 bit. The file appears
-    /// under its name only when it is whole and `seconds` long.
+    /// Renders all songs of the module: 44.1 kHz, stereo, 16 bit. The file gets its name only when it is complete and
+    /// `seconds` long.
     ///
     /// # Errors
-    /// If the module cannot be played, lasts longer or less long, or the file cannot be written.
+    /// If the module cannot be rendered, its length is wrong, or the file cannot be written.
     pub fn render(&self, module: &Path, to: &Path, seconds: u32) -> Result<()> {
         let folder = to.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
-        // Beside the module, where nobody looks for recordings; what a killed run has left is written over.
+        // Beside the module, where files are not scanned; a partial file of a killed run is overwritten.
         let mut partial = module.as_os_str().to_owned();
         partial.push(".part.flac");
         let partial = PathBuf::from(partial);
@@ -53,7 +52,7 @@ impl Player {
             if fits(found, seconds) {
                 return Ok(());
             }
-            Err(Error::format(module, format!("it plays for {found:.1} s, {seconds} s are catalogued")))
+            Err(Error::format(module, format!("it plays for {found:.1} s; the catalogue has {seconds} s")))
         });
         match played {
             Ok(()) => std::fs::rename(&partial, to).map_err(|error| Error::io(to, error)),
@@ -66,8 +65,8 @@ impl Player {
 
     fn command(&self, module: &Path, to: &Path, seconds: u32) -> Command {
         let mut command = self.program.command();
-        // Without dither, so that the same module makes the same file; with an end, so that nothing that
-        // another version takes for a loop fills the disk.
+        // Without dither, so that the same module gives the same file; with an end time, so that a loop in another
+        // version of the player does not fill the disk.
         for (option, value) in [
             ("--samplerate", "44100"),
             ("--channels", "2"),
@@ -87,7 +86,7 @@ impl Player {
     }
 }
 
-/// Whether the recording of a module is there and as long as it should be.
+/// Whether the recording of a module exists and has the right length.
 pub fn is_rendered(recording: &Path, seconds: u32) -> bool {
     length(recording).is_ok_and(|found| fits(found, seconds))
 }

@@ -10,12 +10,12 @@ use super::tables::{ARTIST_NAMES, ARTISTS};
 use super::xml::{Damage, Tag, Xml, number};
 use crate::table::{Builder, Cell, Table};
 
-/// What another name is to an artist.
+/// How another name is related to an artist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
-    /// The same name written otherwise.
+    /// The same name in another spelling.
     Variation,
-    /// The same person or group under another name, with an id of its own.
+    /// The same person or group under another name, with its own id.
     Alias,
     /// A member of this group.
     Member,
@@ -38,9 +38,9 @@ impl Relation {
 /// Another name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherName<'a> {
-    /// What it is to the artist.
+    /// How it is related to the artist.
     pub relation: Relation,
-    /// Id of the artist that bears it; name variations and old dumps have none.
+    /// Id of the artist of that name; missing for name variations and in old dumps.
     pub artist: Option<i64>,
     /// The name.
     pub name: Cow<'a, str>,
@@ -53,9 +53,9 @@ pub struct Artist<'a> {
     pub id: i64,
     /// Name, with the "(2)" of homonyms.
     pub name: Cow<'a, str>,
-    /// Name in civil life, perhaps empty.
+    /// Real name, may be empty.
     pub real_name: Cow<'a, str>,
-    /// How sure Discogs' editors are.
+    /// Discogs' data quality.
     pub quality: Cow<'a, str>,
     /// Name variations, aliases, members and groups.
     pub names: Vec<OtherName<'a>>,
@@ -102,7 +102,7 @@ impl<'a> Artist<'a> {
     }
 }
 
-/// The tables that artists fill.
+/// The tables of artists.
 pub(super) struct ArtistTables {
     artists: Builder,
     names: Builder,

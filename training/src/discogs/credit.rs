@@ -1,4 +1,4 @@
-//! Who is credited, and who only looks like somebody.
+//! Credited artists, and placeholders such as "Various".
 
 use std::borrow::Cow;
 
@@ -7,11 +7,11 @@ use super::xml::{Damage, Tag, Xml, number};
 /// One artist as credited on a release, a master or a track.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Credit<'a> {
-    /// Discogs' artist id; 0 where the dump has none.
+    /// Discogs' artist id; 0 if the dump has none.
     pub artist: i64,
     /// The artist's name, with the "(2)" of homonyms.
     pub name: Cow<'a, str>,
-    /// The name as printed, empty where it is the name itself.
+    /// The name as printed, empty if it is the same.
     pub printed: Cow<'a, str>,
     /// What joins this name to the next one ("&", "feat.", ",").
     pub join: Cow<'a, str>,
@@ -43,13 +43,12 @@ pub(super) fn read_credits<'a>(xml: &mut Xml<'a>, parent: &Tag<'a>) -> Result<Ve
     Ok(credits)
 }
 
-/// Whether an artist id stands for nobody in particular: none at all (0), Various (194), Unknown
-/// Artist (355), No Artist (118760).
+/// Whether an artist id is a placeholder: none at all (0), Various (194), Unknown Artist (355), No Artist (118760).
 pub fn is_nobody(artist: i64) -> bool {
     matches!(artist, 0 | 194 | 355 | 118_760)
 }
 
-/// Whether an artist's name stands for nobody in particular, whatever its id.
+/// Whether an artist's name is a placeholder, whatever its id.
 pub fn is_nobodys_name(name: &str) -> bool {
     let name = name.trim().to_lowercase();
     matches!(
@@ -65,7 +64,7 @@ pub fn is_nobodys_name(name: &str) -> bool {
     )
 }
 
-/// Whether a label stands for none: no id, the nameless label 212, or any "Not On Label (...)".
+/// Whether a label is a placeholder: no id, the nameless label 212, or any "Not On Label (...)".
 pub fn is_no_label(label: i64, name: &str) -> bool {
     let prefix = name.trim_start().as_bytes().get(..12);
     label == 0 || label == 212 || prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"not on label"))

@@ -1,4 +1,4 @@
-//! Labels: who published a release.
+//! Labels.
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ pub struct Label<'a> {
     pub parent: Option<i64>,
     /// Name of that label, empty without one.
     pub parent_name: Cow<'a, str>,
-    /// How sure Discogs' editors are.
+    /// Discogs' data quality.
     pub quality: Cow<'a, str>,
 }
 
@@ -52,7 +52,7 @@ impl<'a> Label<'a> {
     }
 }
 
-/// The table that labels fill.
+/// The table of labels.
 pub(super) struct LabelTables {
     labels: Builder,
 }

@@ -12,7 +12,7 @@ use super::values::Date;
 use super::xml::{Damage, Tag, Xml, number};
 use crate::table::{Builder, Cell, Table};
 
-/// One master. Which releases are its versions is known from the releases.
+/// One master. Releases have the id of their master.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Master<'a> {
     /// Discogs' master id.
@@ -27,9 +27,9 @@ pub struct Master<'a> {
     pub genres: Vec<Cow<'a, str>>,
     /// Styles.
     pub styles: Vec<Cow<'a, str>>,
-    /// Year of the earliest version, where known.
+    /// Year of the earliest version, if known.
     pub year: Option<i32>,
-    /// How sure Discogs' editors are.
+    /// Discogs' data quality.
     pub quality: Cow<'a, str>,
 }
 
@@ -64,7 +64,7 @@ impl<'a> Master<'a> {
     }
 }
 
-/// The tables that masters fill.
+/// The tables of masters.
 pub(super) struct MasterTables {
     masters: Builder,
     artists: Builder,

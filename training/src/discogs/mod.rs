@@ -1,8 +1,8 @@
-//! A Discogs dump -> Parquet tables.
+//! Turns a Discogs dump into Parquet tables.
 //!
-//! The stream is cut into chunks of whole records. While one round of chunks is parsed into columns,
-//! the next one is read and decompressed and the one before is written, all on one pool of threads.
-//! Three rounds are all that is ever held, whatever the size of the dump.
+//! The stream is cut into chunks of whole records. While one round of chunks is parsed into columns, the next is read
+//! and decompressed and the previous one is written, all on one pool of threads. At most three rounds are in memory,
+//! whatever the size of the dump.
 
 mod artist;
 mod credit;
@@ -37,10 +37,10 @@ use crate::table::TableWriter;
 use records::{Parsed, Records, each_record, parse};
 use split::{Chunk, Splitter};
 
-/// How a dump is read.
+/// How to read a dump.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Threads; `None` is as many as there are processors.
+    /// Threads; `None` for as many as there are processors.
     pub threads: Option<usize>,
     /// Size of a chunk in bytes of XML.
     pub chunk: usize,
@@ -52,7 +52,7 @@ impl Default for Options {
     }
 }
 
-/// What reading a dump came to.
+/// The outcome of reading a dump.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Kind of the dump.
@@ -84,12 +84,11 @@ impl Report {
     }
 }
 
-/// Reads the dump in `input` (`-` is standard input), of whatever kind it is, and writes its tables
-/// into the folder `out`, where they appear together at the end or not at all. `damaged` is told of
-/// every record that is skipped, in order.
+/// Reads the dump of any kind in `input` (`-` is standard input) and writes its tables into the folder `out`, where
+/// they appear together at the end or not at all. `damaged` is called with every skipped record, in order.
 ///
 /// # Errors
-/// If the input cannot be read, is no dump, or ends too early, or a table cannot be written.
+/// If the input cannot be read, is not a dump, or ends too early, or a table cannot be written.
 pub fn ingest(
     input: &Path,
     out: &Path,
@@ -108,7 +107,7 @@ pub fn ingest(
     }
 }
 
-/// Chunks of a round: enough that at its end no thread waits long for the others.
+/// Chunks in a round: enough that threads do not wait long for each other at its end.
 const ROUND: usize = 32;
 
 fn run<T: Records>(
@@ -135,7 +134,7 @@ fn run<T: Records>(
         (chunks, parsed) = (next?, rows);
     }
 
-    // The last row groups are still to be written.
+    // Write the last row groups.
     let finished =
         pool.install(|| writers.into_par_iter().map(TableWriter::finish).collect::<Result<Vec<_>>>());
     for table in finished? {
@@ -159,11 +158,11 @@ fn write_round(writers: &mut [TableWriter], round: &[Parsed]) -> Result<()> {
     })
 }
 
-/// Reads the dump in `stream`, uncompressed and of whatever kind, and only counts: what [`ingest`] would
-/// write, without writing it, on one thread and with `chunk` bytes at a time. `name` is for errors.
+/// Reads the uncompressed dump of any kind in `stream` and only counts: what [`ingest`] would write, without writing
+/// it, on one thread and with `chunk` bytes at a time. `name` is for errors.
 ///
 /// # Errors
-/// If the stream cannot be read, is no dump, or ends too early.
+/// If the stream cannot be read, is not a dump, or ends too early.
 pub fn survey(
     stream: impl Read,
     name: &Path,
@@ -189,11 +188,11 @@ pub fn survey(
     }
 }
 
-/// Calls `each` with every release in `text`, the whole of an uncompressed dump: for tools and
-/// tests that want records, not tables. A damaged record is an `Err`.
+/// Calls `each` with every release in `text`, a whole uncompressed dump: for tools and tests that need records, not
+/// tables. A damaged record is an `Err`.
 ///
 /// # Errors
-/// If `text` is not a dump of releases, or is cut off; nothing has been called for by then.
+/// If `text` is not a dump of releases, or is truncated; `each` is then not called.
 pub fn for_each_release<'a>(text: &'a [u8], mut each: impl FnMut(Result<Release<'a>, Damage>)) -> Result<()> {
     let path = Path::new("<memory>");
     let mut splitter = Splitter::new(text, path, text.len().max(1))?;

@@ -11,15 +11,15 @@ use crate::table::Table;
 /// A record that was skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damaged {
-    /// Where it starts, in bytes of the uncompressed dump.
+    /// Its start, in bytes of the uncompressed dump.
     pub offset: u64,
-    /// Its id, as far as one can be made out.
+    /// Its id, if it can be read.
     pub id: Option<i64>,
-    /// Why.
+    /// The reason.
     pub reason: Damage,
 }
 
-/// One kind of record and the tables that it fills.
+/// One kind of record and its tables.
 pub(super) trait Records: Send {
     const KIND: Kind;
     const TABLES: &'static [&'static Table];
@@ -33,7 +33,7 @@ pub(super) trait Records: Send {
     fn finish(&mut self) -> Vec<RecordBatch>;
 }
 
-/// What came of a chunk.
+/// The rows of a chunk.
 pub(super) struct Parsed {
     pub(super) records: u64,
     pub(super) bytes: u64,
@@ -42,7 +42,7 @@ pub(super) struct Parsed {
     pub(super) batches: Vec<RecordBatch>,
 }
 
-/// Reads the records of `chunk` into `tables`, and takes the rows out of these.
+/// Reads the records of `chunk` into `tables`, and takes their rows.
 pub(super) fn parse<T: Records>(tables: &mut T, chunk: &Chunk) -> Parsed {
     let (mut records, mut damaged) = (0, Vec::new());
     each_record::<T>(&chunk.text, |place, record| match record {
@@ -59,8 +59,7 @@ pub(super) fn parse<T: Records>(tables: &mut T, chunk: &Chunk) -> Parsed {
     Parsed { records, bytes: chunk.text.len() as u64, damaged, batches: tables.finish() }
 }
 
-/// Calls `each` with every record of `chunk` in order, or with what is wrong with it, and with its place
-/// up to the next one.
+/// Calls `each` with every record of `chunk` in order, or with its damage, and with its range up to the next record.
 pub(super) fn each_record<'a, T: Records>(
     chunk: &'a [u8],
     mut each: impl FnMut(Range<usize>, Result<T::Record<'a>, Damage>),
@@ -78,7 +77,7 @@ pub(super) fn each_record<'a, T: Records>(
     }
 }
 
-/// Calls `each` with the record that `text` begins with, and with others that follow it on the same line.
+/// Calls `each` with the record at the beginning of `text`, and with others that follow it on the same line.
 fn each_of_line<'a, T: Records>(text: &'a str, mut each: impl FnMut(T::Record<'a>)) -> Result<(), Damage> {
     let mut text = text.trim_start();
     while !text.is_empty() {
@@ -96,7 +95,7 @@ fn each_of_line<'a, T: Records>(text: &'a str, mut each: impl FnMut(T::Record<'a
     Ok(())
 }
 
-/// The id that a damaged record seems to have.
+/// The probable id of a damaged record.
 fn probable_id(kind: Kind, text: &[u8]) -> Option<i64> {
     let mark: &[u8] = match kind {
         Kind::Releases | Kind::Masters => b" id=\"",

@@ -1,4 +1,4 @@
-//! Releases: what was put on sale, by whom, on which label, with which tracks.
+//! Releases, with their artists, labels and tracks.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use super::values::{Date, duration};
 use super::xml::{Damage, Tag, Xml, clean, number};
 use crate::table::{Builder, Cell, Table};
 
-/// What an entry of a tracklist is.
+/// The kind of a tracklist entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Entry {
     /// A track.
@@ -40,27 +40,27 @@ impl Entry {
     }
 }
 
-/// One entry of a tracklist. Its number is its place in document order, parents before their parts.
+/// One entry of a tracklist. Its number is its position in document order, parents before their parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Track<'a> {
-    /// What it is.
+    /// The kind of entry.
     pub entry: Entry,
     /// Number of the index track that this is a part of, from 1.
     pub parent: Option<i32>,
-    /// Position as printed ("A1", "1-05"), perhaps empty.
+    /// Position as printed ("A1", "1-05"), may be empty.
     pub position: Cow<'a, str>,
     /// Its title.
     pub title: Cow<'a, str>,
-    /// Duration in seconds, where given and readable.
+    /// Duration in seconds, if given and readable.
     pub duration: Option<i32>,
-    /// Artists of its own, which replace the release's.
+    /// The track's own artists, which replace the release's.
     pub artists: Vec<Credit<'a>>,
 }
 
 /// One label of a release.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReleaseLabel<'a> {
-    /// Discogs' label id, 0 where the dump has none.
+    /// Discogs' label id, 0 if the dump has none.
     pub label: i64,
     /// The label's name.
     pub name: Cow<'a, str>,
@@ -85,15 +85,15 @@ pub struct Release<'a> {
     pub genres: Vec<Cow<'a, str>>,
     /// Styles.
     pub styles: Vec<Cow<'a, str>>,
-    /// Country or region, perhaps empty.
+    /// Country or region, may be empty.
     pub country: Cow<'a, str>,
-    /// Date as printed, perhaps empty.
+    /// Date as printed, may be empty.
     pub released: Cow<'a, str>,
-    /// How sure Discogs' editors are.
+    /// Discogs' data quality.
     pub quality: Cow<'a, str>,
     /// The master that this is a version of.
     pub master: Option<i64>,
-    /// Whether this is its master's main release; unknown where the dump does not say.
+    /// Whether this is its master's main release; `None` if the dump does not say.
     pub is_main: Option<bool>,
     /// The tracklist, flattened in document order.
     pub tracks: Vec<Track<'a>>,
@@ -159,7 +159,7 @@ impl<'a> Release<'a> {
         })?;
         let text = xml.text(tag)?;
         let master = if text.trim().is_empty() { 0 } else { number("master_id", &text)? };
-        // 0 says "none", as the missing element does.
+        // 0 means "none", as the missing element does.
         if master != 0 {
             self.master = Some(master);
             self.is_main = is_main;
@@ -198,7 +198,7 @@ impl<'a> Release<'a> {
                     timed = !text.trim().is_empty();
                 }
                 "artists" => self.tracks[at].artists.extend(read_credits(xml, &part)?),
-                // Parts of parts do not exist, and must not nest as deep as a damaged file likes.
+                // Parts have no parts; deep nesting in a damaged file must not recurse.
                 "sub_tracks" if parent.is_none() => {
                     self.tracks[at].entry = Entry::Index;
                     self.read_tracks(xml, &part, Some(at))?;
@@ -217,7 +217,7 @@ impl<'a> Release<'a> {
     }
 }
 
-/// The tables that releases fill.
+/// The tables of releases.
 pub(super) struct ReleaseTables {
     releases: Builder,
     artists: Builder,

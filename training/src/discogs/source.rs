@@ -1,4 +1,4 @@
-//! Where a dump comes from: a plain or gzip-compressed file, or standard input.
+//! The source of a dump: a plain or gzip-compressed file, or standard input.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -10,8 +10,8 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, Result};
 
-/// How far the reading of a source has come, in bytes as stored (compressed ones for gzip).
-/// Shared between the reading thread and whoever shows it.
+/// How much of a source has been read, in stored bytes (compressed ones for gzip). Shared between the reading thread
+/// and the progress display.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<AtomicU64>);
 
@@ -22,7 +22,7 @@ impl Progress {
     }
 }
 
-/// Counts the bytes that pass.
+/// Counts the bytes that are read.
 struct Counted<R> {
     inner: R,
     progress: Progress,
@@ -36,18 +36,18 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// A dump that is being read.
+/// An open dump.
 pub struct Source {
-    /// Its text, unpacked.
+    /// Its text, decompressed.
     pub stream: Box<dyn Read + Send>,
-    /// The stored size in bytes, of a file.
+    /// The stored size of a file in bytes.
     pub size: Option<u64>,
-    /// Whether it is stored as gzip, and reading it takes a processor.
+    /// Whether it is gzip, so that reading it takes a processor.
     pub is_packed: bool,
 }
 
-/// Opens `path` (`-` is standard input), undoing gzip where the first two bytes say so, whatever
-/// the file is called.
+/// Opens `path` (`-` is standard input) and decompresses it if its first two bytes are those of gzip, whatever the
+/// file's name.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be opened or its first bytes cannot be read.
@@ -60,14 +60,14 @@ pub fn open(path: &Path, progress: &Progress) -> Result<Source> {
     Ok(Source { size: Some(size), ..unpack(file, path, progress)? })
 }
 
-/// The stream in `raw`, unpacked if it is gzip.
+/// The stream in `raw`, decompressed if it is gzip.
 fn unpack(raw: impl Read + Send + 'static, path: &Path, progress: &Progress) -> Result<Source> {
     let counted = Counted { inner: raw, progress: progress.clone() };
     let mut buffered = BufReader::with_capacity(1 << 17, counted);
     let head = buffered.fill_buf().map_err(|error| Error::io(path, error))?;
     let is_packed = head.starts_with(&[0x1f, 0x8b]);
     let stream: Box<dyn Read + Send> = if is_packed {
-        // Discogs' files hold one member, but tools that compress in parallel write many.
+        // Discogs' files have one gzip member, but parallel compressors write many.
         Box::new(MultiGzDecoder::new(buffered))
     } else {
         Box::new(buffered)

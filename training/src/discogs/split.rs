@@ -1,8 +1,8 @@
 //! Cuts a dump into chunks of whole records.
 //!
-//! A record begins at a line start and `<` cannot occur raw inside text, so a line feed followed by
-//! the record's opening tag is a boundary without parsing anything. This module does as little as it
-//! can, for one thread alone can read and decompress a stream.
+//! A record begins at a line start, and text cannot contain a raw `<`. So a line feed followed by the record's opening
+//! tag is a boundary, which can be found without parsing. This module does as little work as possible, because only one
+//! thread can read and decompress a stream.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ impl Kind {
     /// All kinds.
     pub const ALL: [Kind; 4] = [Kind::Releases, Kind::Masters, Kind::Artists, Kind::Labels];
 
-    /// The element that holds one record.
+    /// The element of one record.
     pub fn record(self) -> &'static str {
         match self {
             Kind::Releases => "release",
@@ -49,10 +49,10 @@ impl Kind {
     }
 }
 
-/// No real record comes near this; what does is not a dump, and must not fill the memory.
+/// Much longer than any real record; a longer one is not from a dump and must not fill the memory.
 const LONGEST_RECORD: usize = 64 << 20;
 
-/// Where the records of one kind start.
+/// Finds where the records of one kind start.
 #[derive(Clone)]
 pub(super) struct Boundaries {
     forward: Finder<'static>,
@@ -70,7 +70,7 @@ impl Boundaries {
         }
     }
 
-    /// Whether the match at `at` is the record's tag and not that of a longer name (`<releases>`).
+    /// Whether the match at `at` is the record's tag and not a longer name (`<releases>`).
     fn holds(&self, text: &[u8], at: usize) -> bool {
         matches!(text.get(at + self.length), Some(b' ' | b'>' | b'/' | b'\t' | b'\r' | b'\n'))
     }
@@ -87,7 +87,7 @@ impl Boundaries {
         }
     }
 
-    /// Position of the `<` that opens the last record, unless that is the first byte.
+    /// Position of the `<` that opens the last record, unless it is the first byte.
     fn last(&self, text: &[u8]) -> Option<usize> {
         let mut end = text.len();
         loop {
@@ -102,7 +102,7 @@ impl Boundaries {
 
 /// Whole records, one after the other.
 pub(super) struct Chunk {
-    /// Where the first byte stands in the uncompressed dump.
+    /// Offset of the first byte in the uncompressed dump.
     pub(super) offset: u64,
     pub(super) text: Vec<u8>,
 }
@@ -124,7 +124,7 @@ pub(super) struct Splitter<R> {
 }
 
 impl<R: Read> Splitter<R> {
-    /// Reads as far as the first record, which tells the kind.
+    /// Reads up to the first record, which determines the kind.
     pub(super) fn new(mut source: R, path: &Path, chunk: usize) -> Result<Self> {
         let mut head = Vec::new();
         let mut wanted = chunk.clamp(1, 4096);
@@ -193,8 +193,7 @@ impl<R: Read> Splitter<R> {
         }
     }
 
-    /// Length of the last chunk without the dump's closing tag, which must be there: what lacks it
-    /// was cut off.
+    /// Length of the last chunk without the dump's closing tag. If the tag is missing, the dump is truncated.
     fn end_of_records(&self, tail: &[u8]) -> Result<usize> {
         let text = tail.trim_ascii_end();
         let closing = format!("</{}>", if self.rooted { self.kind.root() } else { self.kind.record() });
@@ -209,27 +208,27 @@ impl<R: Read> Splitter<R> {
     }
 }
 
-/// Reads until `text` holds `wanted` bytes; returns whether the stream ended.
+/// Reads until `text` has `wanted` bytes; returns whether the stream has ended.
 fn fill(source: &mut impl Read, text: &mut Vec<u8>, wanted: usize, path: &Path) -> Result<bool> {
     let missing = wanted.saturating_sub(text.len());
     text.reserve_exact(missing);
     match source.take(missing as u64).read_to_end(text) {
         Ok(count) => Ok(count < missing),
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            Err(Error::format(path, "truncated: the gzip stream ends in its middle"))
+            Err(Error::format(path, "truncated: the gzip stream is incomplete"))
         }
         Err(error) => Err(Error::io(path, error)),
     }
 }
 
-/// Kind of the dump whose head is given, whether it has a root element, and where its first record
-/// (or what follows the root's opening tag) starts.
+/// Kind of the dump that begins with `head`, whether it has a root element, and where its first record (or what follows
+/// the root's opening tag) starts.
 fn first_tag(head: &[u8]) -> Option<(Kind, bool, usize)> {
     let mut at = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     loop {
         at += head[at..].iter().position(|byte| !byte.is_ascii_whitespace())?;
         let rest = &head[at..];
-        // `<?xml ...?>`, comments and a document type may come first.
+        // Skips `<?xml ...?>`, comments and a document type.
         if !rest.starts_with(b"<?") && !rest.starts_with(b"<!") {
             break;
         }
@@ -243,7 +242,7 @@ fn first_tag(head: &[u8]) -> Option<(Kind, bool, usize)> {
     }
     for kind in Kind::ALL {
         if name == kind.root().as_bytes() {
-            // Past the white space, so that every chunk begins with a record.
+            // After the white space, so that every chunk begins with a record.
             let after = at + end + 1;
             let skipped = head[after..].iter().position(|byte| !byte.is_ascii_whitespace())?;
             return Some((kind, true, after + skipped));

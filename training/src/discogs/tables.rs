@@ -13,7 +13,7 @@ const ANV: crate::table::Column = column("anv", Text, "the name as printed, empt
 const JOIN: crate::table::Column = column("join", Word, "what joins the name to the next one");
 const QUALITY: crate::table::Column = column("data_quality", Word, "how sure Discogs' editors are");
 
-/// One row a release.
+/// One row per release.
 pub static RELEASES: Table = Table {
     name: "releases",
     row: "a release, in the order of the dump",
@@ -32,7 +32,7 @@ pub static RELEASES: Table = Table {
     ],
 };
 
-/// One row a main artist of a release.
+/// One row per main artist of a release.
 pub static RELEASE_ARTISTS: Table = Table {
     name: "release_artists",
     row: "a main artist of a release",
@@ -46,7 +46,7 @@ pub static RELEASE_ARTISTS: Table = Table {
     ],
 };
 
-/// One row a label and catalogue number of a release.
+/// One row per label and catalogue number of a release.
 pub static RELEASE_LABELS: Table = Table {
     name: "release_labels",
     row: "a label and catalogue number of a release",
@@ -59,21 +59,21 @@ pub static RELEASE_LABELS: Table = Table {
     ],
 };
 
-/// One row a genre of a release.
+/// One row per genre of a release.
 pub static RELEASE_GENRES: Table = Table {
     name: "release_genres",
     row: "a genre of a release",
     columns: &[RELEASE_ID, column("genre", Word, "one of Discogs' fifteen genres, or Non-Music")],
 };
 
-/// One row a style of a release.
+/// One row per style of a release.
 pub static RELEASE_STYLES: Table = Table {
     name: "release_styles",
     row: "a style of a release",
     columns: &[RELEASE_ID, column("style", Word, "one of Discogs' styles")],
 };
 
-/// One row an entry of a tracklist.
+/// One row per entry of a tracklist.
 pub static TRACKS: Table = Table {
     name: "tracks",
     row: "an entry of a release's tracklist, parts of index tracks included",
@@ -86,14 +86,14 @@ pub static TRACKS: Table = Table {
             Word,
             "`track`, `heading` (a line without position or duration), `index` (has parts) or `part`",
         ),
-        // Compression took a twelfth of the time of reading a dump for a fifth of the space.
+        // Compression took a twelfth of the time of reading a dump and saved a fifth of the space.
         column("position", Text, "position as printed, perhaps empty").uncompressed(),
         column("title", Text, "title").uncompressed(),
         optional("duration_s", Int, "duration in seconds, where given"),
     ],
 };
 
-/// One row an artist of a track that has artists of its own.
+/// One row per artist of a track that has its own artists.
 pub static TRACK_ARTISTS: Table = Table {
     name: "track_artists",
     row: "an artist of a track that has artists of its own, which replace the release's",
@@ -108,7 +108,7 @@ pub static TRACK_ARTISTS: Table = Table {
     ],
 };
 
-/// One row a master.
+/// One row per master.
 pub static MASTERS: Table = Table {
     name: "masters",
     row: "a master, of which releases are versions",
@@ -121,7 +121,7 @@ pub static MASTERS: Table = Table {
     ],
 };
 
-/// One row an artist of a master.
+/// One row per artist of a master.
 pub static MASTER_ARTISTS: Table = Table {
     name: "master_artists",
     row: "an artist of a master",
@@ -135,28 +135,28 @@ pub static MASTER_ARTISTS: Table = Table {
     ],
 };
 
-/// One row a genre of a master.
+/// One row per genre of a master.
 pub static MASTER_GENRES: Table = Table {
     name: "master_genres",
     row: "a genre of a master",
     columns: &[MASTER_ID, column("genre", Word, "genre")],
 };
 
-/// One row a style of a master.
+/// One row per style of a master.
 pub static MASTER_STYLES: Table = Table {
     name: "master_styles",
     row: "a style of a master",
     columns: &[MASTER_ID, column("style", Word, "style")],
 };
 
-/// One row an artist.
+/// One row per artist.
 pub static ARTISTS: Table = Table {
     name: "artists",
     row: "an artist",
     columns: &[ARTIST_ID, NAME, column("real_name", Text, "name in civil life, perhaps empty"), QUALITY],
 };
 
-/// One row another name of an artist.
+/// One row per other name of an artist.
 pub static ARTIST_NAMES: Table = Table {
     name: "artist_names",
     row: "another name that belongs to an artist",
@@ -168,7 +168,7 @@ pub static ARTIST_NAMES: Table = Table {
     ],
 };
 
-/// One row a label.
+/// One row per label.
 pub static LABELS: Table = Table {
     name: "labels",
     row: "a label",

@@ -1,4 +1,4 @@
-//! The real samples, and what dumps may hold besides.
+//! The real samples, and variations of them.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ fn unpacked(name: &str) -> Vec<u8> {
     text
 }
 
-/// The releases of a dump, a text for each line that begins with one.
+/// The releases of a dump, one string for each line that begins with one.
 fn releases(dump: &[u8]) -> Vec<&str> {
     let text = std::str::from_utf8(dump).unwrap().trim_end();
     let text = text.strip_prefix("<releases>").unwrap().strip_suffix("</releases>").unwrap().trim_start();
@@ -53,7 +53,7 @@ fn damaged_records_are_named_and_skipped() {
         "<release id=\"9\"><tracklist><track><title>half",
         "<release id=\"10\"><artists><artist><id>one</id></artist></artists></release>\n",
         "<release id=\"11\"></release> and more\n",
-        // Damage in what is not read.
+        // Damage in elements that are not used.
         "<release id=\"12\"><notes>a <b>bold</i> word</notes></release>\n",
         "<release id=\"13\"><images><image uri=\"\"/></image></images></release>\n",
         "<release id=\"14\"><videos><video><title>t</titel></video></videos></release>\n",
@@ -78,7 +78,7 @@ fn damaged_records_are_named_and_skipped() {
     let ids_of_skipped = [12, 13, 14, 15, 16].map(Some);
     assert_eq!(ids[..6], [Some(7), None, None, Some(9), Some(10), Some(11)]);
     assert_eq!(ids[6..], ids_of_skipped);
-    // The last of the bad ones is whole; it is what follows it that is not.
+    // The last of the bad records is itself complete; text follows it.
     assert_eq!((report.records, report.damaged), (13, 11));
     assert_eq!(report.tables[0], ("releases", 13));
 }
@@ -164,8 +164,8 @@ fn a_new_run_sweeps_what_a_killed_one_left() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
-    /// Bytes are changed, put in and cut out in one of three real records: nothing panics, the records
-    /// beside it are read as before, and chunks of any size tell the same.
+    /// Bytes are changed, inserted and removed in one of three real records: nothing panics, the records beside it are
+    /// read as before, and the size of chunks makes no difference.
     #[test]
     fn damage_stays_in_its_record(
         seed in 1usize..999,
@@ -180,7 +180,7 @@ proptest! {
         static RECORDS: std::sync::LazyLock<Vec<&str>> =
             std::sync::LazyLock::new(|| releases(&TEXT));
         let [before, text, after] = [-1, 0, 1].map(|step| RECORDS[seed.wrapping_add_signed(step)].trim_end());
-        // The tag that begins the record stays: without it, it is a part of the one before.
+        // The tag that begins the record is kept: without it, the record would be part of the one before.
         let intact = "<release ".len();
         let at = intact + (at * (text.len() - intact) as f64) as usize;
         let mut damaged = text.as_bytes().to_vec();

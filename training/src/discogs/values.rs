@@ -1,6 +1,6 @@
-//! The small notations inside records: dates and durations.
+//! The formats of dates and durations in records.
 
-/// A release date, as much as is known of it.
+/// A release date, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Date {
     /// Year, 1000 to 9999.
@@ -12,7 +12,7 @@ pub struct Date {
 }
 
 impl Date {
-    /// Reads `YYYY`, `YYYY-MM`, `YYYY-MM-DD`, where 00 and anything else that is no date mean unknown.
+    /// Reads `YYYY`, `YYYY-MM`, `YYYY-MM-DD`; 00 and anything else that is not a date means unknown.
     pub fn read(text: &str) -> Self {
         let mut parts = text.trim().split('-');
         let mut next = |digits: usize, from: i32, to: i32| {
@@ -27,10 +27,10 @@ impl Date {
     }
 }
 
-/// Seconds in `m:ss` or `h:mm:ss` (also with a fraction, in parentheses, or with other separators
-/// that editors have used), or `None` for what is empty or unreadable.
+/// Seconds in `m:ss` or `h:mm:ss` (also with a fraction, in parentheses, or with other separators that editors have
+/// used), or `None` if empty or unreadable.
 pub fn duration(text: &str) -> Option<i32> {
-    // Nearly all are written this way.
+    // Fast path for the usual format.
     let digit = |byte: u8| i32::from(byte.wrapping_sub(b'0'));
     let plain = match *text.as_bytes() {
         [m, b':', s, t] => Some([0, digit(m), digit(s), digit(t)]),
@@ -50,14 +50,14 @@ pub fn duration(text: &str) -> Option<i32> {
     let mut count = 0;
     for part in text.split([':', '.', '\'', ';', ',']) {
         let part = part.trim_end_matches('"');
-        // The second of two-part times and the rest of three-part times have at most two digits.
+        // The second of two parts, and all but the first of three, have at most two digits.
         if part.is_empty() || part.len() > if count == 0 { 5 } else { 2 } || count == 3 {
             return None;
         }
         seconds = seconds.checked_mul(60)?.checked_add(number(part)?)?;
         count += 1;
     }
-    // A lone number does not say its unit.
+    // The unit of a single number is unknown.
     (count >= 2 && seconds > 0).then_some(seconds)
 }
 
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(duration("4:45"), Some(285));
         assert_eq!(duration("04:45"), Some(285));
         assert_eq!(duration("59:59"), Some(3599));
-        // Seconds above 59 are taken at their word.
+        // Seconds above 59 are accepted.
         assert_eq!((duration("1:75"), duration(" 1:75")), (Some(135), Some(135)));
         assert_eq!(duration("61:05"), Some(3665));
         assert_eq!(duration("1:01:05"), Some(3665));

@@ -1,4 +1,4 @@
-//! A cursor over the elements of one record: quick-xml's events, by name.
+//! A cursor over the elements of one record, on quick-xml's events.
 
 use std::borrow::Cow;
 
@@ -19,18 +19,18 @@ pub enum Damage {
     /// It ends before its closing tag.
     #[error("it ends before its closing tag")]
     Unclosed,
-    /// Something that must be there is missing.
+    /// A required part is missing.
     #[error("no {0}")]
     Missing(&'static str),
-    /// A number is not one.
+    /// A number is invalid.
     #[error("{what} is not a number: {value:?}")]
     Number {
         /// The element or attribute.
         what: &'static str,
-        /// What it holds, cut to 40 characters.
+        /// Its value, cut to 40 characters.
         value: String,
     },
-    /// Another element, its name cut to 40 characters, or text, where a record should begin.
+    /// Another element (its name cut to 40 characters) or text instead of the beginning of a record.
     #[error("{0:?} where a record should begin")]
     Stray(String),
 }
@@ -44,7 +44,7 @@ impl Damage {
 /// An element whose opening tag has been read.
 pub(super) struct Tag<'a> {
     name: &'a str,
-    /// What stands between the name and the `>`, without the slash of an empty element.
+    /// The text between the name and the `>`, without the slash of an empty element.
     attributes: &'a str,
     empty: bool,
 }
@@ -69,8 +69,8 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// Walks the elements of a text that begins with a record. Everything on the way must be well-formed,
-/// what is passed over too: tags in pairs, references known.
+/// Walks the elements of a text that begins with a record. Everything must be well-formed, skipped elements too:
+/// matching tags, known references.
 pub(super) struct Xml<'a> {
     text: &'a str,
     reader: Reader<&'a [u8]>,
@@ -79,16 +79,16 @@ pub(super) struct Xml<'a> {
 impl<'a> Xml<'a> {
     /// A cursor at the start of `text`.
     pub(super) fn new(text: &'a str) -> Self {
-        // Closing tags are checked against opening ones unless quick-xml is told otherwise.
+        // quick-xml checks closing tags against opening ones by default.
         Xml { text, reader: Reader::from_str(text) }
     }
 
-    /// What has not been read yet.
+    /// The unread rest.
     pub(super) fn rest(&self) -> &'a str {
         &self.text[self.text.len() - self.reader.get_ref().len()..]
     }
 
-    /// The element that comes next, or `None` at a closing tag. Text before it is passed over.
+    /// The next element, or `None` at a closing tag. Text before it is skipped.
     pub(super) fn next(&mut self) -> Result<Option<Tag<'a>>, Damage> {
         loop {
             let (start, empty) = match self.reader.read_event().map_err(Damage::xml)? {
@@ -98,22 +98,21 @@ impl<'a> Xml<'a> {
                 Event::Eof => return Err(Damage::Unclosed),
                 _ => continue,
             };
-            // The event borrows from the text, and does not say so.
+            // The event borrows from the text but does not give its position.
             let end = self.text.len() - self.reader.get_ref().len() - if empty { 2 } else { 1 };
             let (name, attributes) = self.text[end - start.len()..end].split_at(start.name().0.len());
             return Ok(Some(Tag { name, attributes, empty }));
         }
     }
 
-    /// The next child of `parent`, the element that the cursor is in, or `None` once that element
-    /// has been closed. Text between children is passed over. The child must then be given to
-    /// [`Xml::text`] or [`Xml::skip`], or be walked with this very function.
+    /// The next child of `parent`, the element that the cursor is in, or `None` once that element has been closed. Text
+    /// between children is skipped. The child must then be given to [`Xml::text`] or [`Xml::skip`], or be walked with
+    /// this function.
     pub(super) fn child_of(&mut self, parent: &Tag<'a>) -> Result<Option<Tag<'a>>, Damage> {
         if parent.empty { Ok(None) } else { self.next() }
     }
 
-    /// The text of `tag`, entities resolved, up to and with its closing tag. Elements inside are
-    /// left out.
+    /// The text of `tag`, with entities resolved, up to and including its closing tag. Elements inside are left out.
     pub(super) fn text(&mut self, tag: &Tag<'a>) -> Result<Cow<'a, str>, Damage> {
         let mut text = Cow::Borrowed("");
         self.element(tag, |part| {
@@ -126,14 +125,12 @@ impl<'a> Xml<'a> {
         Ok(text)
     }
 
-    /// The text of `tag` made fit for a table cell: outer white space gone, line breaks turned into
-    /// spaces.
+    /// The text of `tag` as a table cell: trimmed, with line breaks replaced by spaces.
     pub(super) fn cell(&mut self, tag: &Tag<'a>) -> Result<Cow<'a, str>, Damage> {
         self.text(tag).map(clean)
     }
 
-    /// The texts of the children of `parent` that are called `name`, fit for table cells, without empty
-    /// ones.
+    /// The texts of the children of `parent` with the name `name`, as table cells, without empty ones.
     pub(super) fn cells(&mut self, parent: &Tag<'a>, name: &str) -> Result<Vec<Cow<'a, str>>, Damage> {
         let mut cells = Vec::new();
         while let Some(tag) = self.child_of(parent)? {
@@ -149,7 +146,7 @@ impl<'a> Xml<'a> {
         Ok(cells)
     }
 
-    /// Passes over `tag` with all that it holds.
+    /// Skips `tag` and everything in it.
     pub(super) fn skip(&mut self, tag: &Tag<'a>) -> Result<(), Damage> {
         self.element(tag, |_| ())
     }
@@ -190,10 +187,10 @@ impl<'a> Xml<'a> {
     }
 }
 
-/// A positive number, as ids are; `what` names it in the error.
+/// A positive number, such as an id; `what` names it in the error.
 pub(super) fn number(what: &'static str, text: &str) -> Result<i64, Damage> {
     let text = text.trim();
-    // Digits alone: no sign, no exponent, and nothing that overflows.
+    // Only digits: no sign, no exponent, and no overflow.
     let is_number = text.len() <= 18 && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
         Ok(value) if is_number => Ok(value),
@@ -201,7 +198,7 @@ pub(super) fn number(what: &'static str, text: &str) -> Result<i64, Damage> {
     }
 }
 
-/// A name or title fit for a table cell: outer white space gone, line breaks turned into spaces.
+/// A name or title as a table cell: trimmed, with line breaks replaced by spaces.
 pub(super) fn clean(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.bytes().any(|byte| byte < b' ') {
         return Cow::Owned(text.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -246,7 +243,7 @@ mod tests {
                 "after",
             ),
             ("<other><title>no</title><unknown/></other>\n<title >yes</title>", "yes"),
-            // What Discogs does not write.
+            // Not written by Discogs.
             ("<title>a<b>bold</b>c</title>", "ac"),
             ("<title>a<![CDATA[<b>]]>c</title>", "a<b>c"),
             ("<notes><![CDATA[</notes><title>no</title>]]></notes><title>a<!-- no -->c</title>", "ac"),

@@ -1,8 +1,8 @@
-//! Embeddings on disk, so that an encoder sees a recording once however often they are used.
+//! Embeddings on disk, so that each encoder encodes a recording only once.
 //!
-//! `CACHE/<identity>/ab/cd/abcd....<patches>.npy`, `[patches, dimensions]`: the folder is called by the encoder's identity,
-//! the file by the recording's SHA-256, in half precision where that holds the values. A file appears whole, so whatever is
-//! there is done: filling a cache that was interrupted goes on where it was.
+//! `CACHE/<identity>/ab/cd/abcd....<patches>.npy`, `[patches, dimensions]`: the folder is named by the encoder's
+//! identity, the file by the recording's SHA-256. Values are in half precision unless that is too coarse. Files are
+//! atomic, so an existing file is complete: filling an interrupted cache continues from there.
 
 use std::borrow::BorrowMut;
 use std::path::{Path, PathBuf};
@@ -23,28 +23,28 @@ use crate::features::Content;
 use crate::network::random;
 use crate::threads::spread;
 
-/// Patches that are encoded together.
+/// Patches in a batch.
 const BATCH: usize = 64;
-/// The share of a vector's length that half precision may lose; else single precision is kept.
+/// The maximum relative error of half precision; beyond it, single precision is stored.
 const LOSS: f64 = 1e-3;
 
 /// Which patches of a recording are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Patches {
-    /// All complete ones, each half a patch after the one before.
+    /// All complete patches that begin at multiples of half a patch.
     Overlapped,
-    /// So many at places drawn with a seed, the same on every machine.
+    /// `count` patches at random positions, the same on every machine.
     Drawn {
         /// The seed.
         seed: u64,
-        /// How many.
+        /// The number of patches.
         count: usize,
     },
 }
 
 impl Patches {
-    /// The frames that patches of `patch` frames begin at, in a recording of `frames` frames: at least one patch, for
-    /// what is shorter than a patch is repeated until it fills one.
+    /// The first frames of patches of `patch` frames in a recording of `frames` frames: at least one, because a
+    /// recording shorter than a patch is repeated until it fills one.
     pub fn starts(self, content: Content, frames: usize, patch: usize) -> Vec<usize> {
         let places = frames.saturating_sub(patch) + 1;
         match self {
@@ -53,7 +53,7 @@ impl Patches {
                 let content = content.to_string();
                 let names = [b"evaluation", content.as_bytes(), &seed.to_le_bytes()];
                 let mut random = random::generator(&names);
-                // The same share of the recording for encoders with other patches.
+                // The same relative position for encoders with other patch sizes.
                 let among = |number: u64| ((u128::from(number) * places as u128) >> 64) as usize;
                 (0..count).map(|_| among(random.next_u64())).collect()
             }
@@ -74,43 +74,43 @@ pub struct Cache {
     folder: PathBuf,
 }
 
-/// How a cache is filled.
+/// The options for filling a cache.
 pub struct Filling<'a> {
-    /// Recordings that are decoded side by side.
+    /// Recordings that are decoded in parallel.
     pub threads: usize,
-    /// Set by whoever wants it to stop.
+    /// Set this to stop.
     pub stop: &'a AtomicBool,
-    /// Shows how many recordings are done, of its length.
+    /// A progress bar whose length is the number of recordings.
     pub bar: &'a ProgressBar,
 }
 
 impl Cache {
-    /// The embeddings in `folder`, which is made when something is put into it.
+    /// The embeddings in `folder`, which is created when the first file is written.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Cache { folder: folder.into() }
     }
 
-    /// Where the SHA-256 of files is remembered.
+    /// The file that stores the SHA-256 of recordings.
     pub fn contents(&self) -> PathBuf {
         self.folder.join("contents.tsv")
     }
 
-    /// Where the embeddings of a recording are.
+    /// The path of a recording's embeddings.
     pub fn path(&self, identity: &str, content: Content, patches: Patches) -> PathBuf {
         let name = content.to_string();
         let place = self.folder.join(folder_of(identity)).join(&name[..2]).join(&name[2..4]);
         place.join(format!("{name}.{}.npy", patches.suffix()))
     }
 
-    /// Opens the embeddings of a recording, of which any rows can be read.
+    /// Opens the embeddings of a recording; any of its rows can be read.
     ///
     /// # Errors
-    /// If they are not there, or the file is damaged.
+    /// If the file is missing or damaged.
     pub fn open(&self, encoder: &dyn Encoder, content: Content, patches: Patches) -> Result<NpyReader> {
         open(&self.path(&encoder.identity(), content, patches), encoder.dimensions(), patches)
     }
 
-    /// The same without the encoder: by its identity and the values of its embeddings.
+    /// As [`Cache::open`], but without the encoder: by its identity and the size of its embeddings.
     ///
     /// # Errors
     /// As [`Cache::open`].
@@ -132,11 +132,11 @@ impl Cache {
         read_all(&mut self.open(encoder, content, patches)?)
     }
 
-    /// Makes what is missing: the embeddings of each recording's patches by each encoder. A recording is decoded once
-    /// for all encoders. Returns, in the order of `work`, why a recording cannot be read, where it cannot.
+    /// Computes what is missing: the embeddings of each recording's patches by each encoder. A recording is decoded
+    /// once for all encoders. Returns, in the order of `work`, the reason if a recording cannot be read.
     ///
     /// # Errors
-    /// `Interrupted` once asked to stop; if an encoder fails or a file cannot be written. What is done stays.
+    /// `Interrupted` once `stop` is set; if an encoder fails or a file cannot be written. Finished files are kept.
     pub fn fill<E: BorrowMut<Box<dyn Encoder>>>(
         &self,
         encoders: &mut [E],
@@ -151,7 +151,7 @@ impl Cache {
         let sibling = |encoder: &dyn Encoder| (0..threads).map_while(|_| encoder.sibling()).collect();
         let mut siblings: Vec<Vec<Box<dyn Encoder>>> =
             encoders.iter().map(|encoder| sibling(&**encoder)).collect();
-        // For each encoder a sibling a thread, or the one itself, with which all take turns.
+        // For each encoder one sibling per thread, or only the encoder itself, which the threads then share.
         let slots: Vec<Vec<Slot>> = encoders
             .iter_mut()
             .zip(&mut siblings)
@@ -177,13 +177,13 @@ impl Cache {
             },
         )?;
         match is_done {
-            false => Err(Error::Interrupted("stopped; the same command goes on where it was".into())),
+            false => Err(Error::Interrupted("stopped; the same command continues from there".into())),
             true => Ok(outcomes),
         }
     }
 }
 
-/// An encoder that one thread uses at a time.
+/// An encoder that is used by one thread at a time.
 type Slot<'a> = Mutex<&'a mut (dyn Encoder + 'static)>;
 
 struct Job<'a, 'b> {
@@ -195,7 +195,7 @@ struct Job<'a, 'b> {
 }
 
 impl Job<'_, '_> {
-    /// Makes what is missing of one recording; or why it cannot be read.
+    /// Computes what is missing for one recording, or returns why it cannot be read.
     fn make(&self, recording: &Recording, patches: &[Patches]) -> Result<Result<(), String>> {
         let mut todo: Vec<(FrontEnd, usize, Patches, PathBuf)> = Vec::new();
         for (index, slots) in self.slots.iter().enumerate() {
@@ -221,7 +221,7 @@ impl Job<'_, '_> {
             Err(reason) => return Ok(Err(reason)),
         };
         for (front_end, index, patches, path) in todo {
-            let which = front_ends.iter().position(|other| *other == front_end).expect("it is among them");
+            let which = front_ends.iter().position(|other| *other == front_end).expect("in the list");
             let mut encoder = self.lock(&self.slots[index]);
             let frames = spectrograms[which].view();
             let starts = patches.starts(recording.content, frames.nrows(), encoder.frames());
@@ -240,8 +240,8 @@ impl Job<'_, '_> {
     }
 }
 
-/// The embeddings of the patches that begin at `starts`, `[starts, dimensions]`, of `frames` `[frames, bands]`. What is
-/// shorter than a patch is repeated from its beginning until it fills one.
+/// The embeddings of the patches that begin at `starts`, `[starts, dimensions]`, from `frames` `[frames, bands]`. A
+/// recording shorter than a patch is repeated from its beginning until it fills one.
 ///
 /// # Errors
 /// If the encoder fails.
@@ -301,7 +301,7 @@ fn write(path: &Path, embeddings: &Array2<f32>) -> Result<()> {
     Ok(())
 }
 
-/// Whether half precision holds the values: those of a network that was never trained can be too small for it.
+/// Whether half precision is precise enough: the values of an untrained network can be too small for it.
 fn halves_hold(embeddings: &Array2<f32>) -> bool {
     let (mut lost, mut all) = (0.0, 0.0);
     for &value in embeddings {
@@ -312,7 +312,7 @@ fn halves_hold(embeddings: &Array2<f32>) -> bool {
     lost.is_finite() && lost.sqrt() <= LOSS * all.sqrt()
 }
 
-/// A folder's name for an identity, which may be any text.
+/// A folder name for an identity, which may be any string.
 fn folder_of(identity: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     if (1..=100).contains(&identity.len()) && identity.chars().all(plain) && !identity.starts_with('.') {
@@ -332,7 +332,7 @@ mod tests {
 
     static GO: AtomicBool = AtomicBool::new(false);
 
-    /// An encoder of two values: the mean of a patch times its scale, and how often it was asked.
+    /// An encoder of two values: the mean of a patch times its scale, and the number of calls.
     struct Mean {
         scale: f32,
         asked: std::sync::Arc<AtomicUsize>,
@@ -360,7 +360,7 @@ mod tests {
             Ok(Array2::from_shape_fn((patches.dim().0, 2), |(row, col)| mean(row) * (col + 1) as f32))
         }
         fn sibling(&self) -> Option<Box<dyn Encoder>> {
-            // The smaller one is one for all threads.
+            // The encoder with scale 1 has siblings; the other is shared.
             (self.scale == 1.0)
                 .then(|| Box::new(Mean { scale: 1.0, asked: self.asked.clone() }) as Box<dyn Encoder>)
         }
@@ -401,7 +401,7 @@ mod tests {
         let work: Vec<_> =
             found.into_iter().map(|one| (one.unwrap(), vec![Patches::Overlapped, drawn])).collect();
         let asked = std::sync::Arc::new(AtomicUsize::new(0));
-        // So small that half precision holds nothing of it.
+        // Values too small for half precision.
         let mut encoders: Vec<Box<dyn Encoder>> = [1.0, 1e-9]
             .map(|scale| Box::new(Mean { scale, asked: asked.clone() }) as Box<dyn Encoder>)
             .into();
@@ -409,7 +409,8 @@ mod tests {
         let outcomes = cache.fill(&mut encoders, &sources, &work, &filling(2, &GO, &bar)).unwrap();
         assert_eq!(outcomes[..2], [None, None]);
         assert!(outcomes[2].as_ref().unwrap().contains("audio format"), "{outcomes:?}");
-        // 64 frames: 15 patches of 8, 4 apart; and one of the short recording; by each encoder.
+        // For each encoder, 64 frames give 15 overlapped patches of 8 frames, 4 apart, and the short recording one;
+        // then 5 drawn patches of each.
         assert_eq!(asked.load(Ordering::Relaxed), 2 * (15 + 1 + 5 + 5));
         let frames = &sources.spectrograms(&work[0].0, &[FrontEnd::MusiCnn]).unwrap().unwrap()[0];
         for (encoder, dtype) in encoders.iter().zip([Dtype::F16, Dtype::F32]) {
@@ -424,7 +425,7 @@ mod tests {
             assert_eq!(cache.read(&**encoder, work[1].0.content, drawn).unwrap().dim(), (5, 2));
         }
 
-        // Nothing is made again but what is missing or damaged.
+        // Only missing and damaged files are computed again.
         let path = cache.path(&encoders[0].identity(), work[0].0.content, drawn);
         let before = std::fs::read(&path).unwrap();
         std::fs::write(&path, &before[..before.len() - 1]).unwrap();
@@ -458,7 +459,7 @@ mod tests {
                 prop_assert!(start + patch <= frames || *start == 0);
             }
             prop_assert!(overlapped.windows(2).all(|pair| pair[1] - pair[0] == (patch / 2).max(1)));
-            // No further patch would fit.
+            // No other patch would fit.
             prop_assert!(overlapped.last().unwrap() + (patch / 2).max(1) + patch > frames);
         }
     }

@@ -1,4 +1,4 @@
-//! Where recordings are, and their spectrograms: from audio, or from features that were made before.
+//! Finds recordings, and computes their spectrograms from audio or reads stored features.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -19,18 +19,18 @@ use crate::hear::each_frames;
 use crate::scan::sha256_of;
 use crate::threads::pool;
 
-/// A recording that is there.
+/// A recording that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
-    /// What it is called in its data set, usually a path inside a folder.
+    /// Its name in the data set, usually a path inside a folder.
     pub name: String,
-    /// The SHA-256 of its file, which tells it from any other wherever it lies.
+    /// The SHA-256 of its file, which identifies it wherever the file is.
     pub content: Content,
-    /// Its file; none where there are only features of it.
+    /// Its file; `None` if only its features exist.
     pub audio: Option<PathBuf>,
 }
 
-/// Where recordings are looked for: a folder of audio, a folder of features, or both.
+/// Where to look for recordings: a folder of audio, a folder of features, or both.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     audio: Option<PathBuf>,
@@ -38,11 +38,11 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Recordings below `audio`, or those that `features` (made by `sleeve-train features`) has spectrograms of, under the
-    /// paths that they had when they were scanned. What has features is not decoded.
+    /// Recordings in the folder `audio`, or those with spectrograms in `features` (made by `sleeve-train features`),
+    /// under the paths that they had when they were scanned. Recordings with features are not decoded.
     ///
     /// # Errors
-    /// If there is neither, a folder is missing, or the tables of the features cannot be read.
+    /// If both are `None`, a folder is missing, or the tables of the features cannot be read.
     pub fn open(audio: Option<&Path>, features: Option<&Path>) -> Result<Self> {
         if audio.is_none() && features.is_none() {
             return Err(Error::InvalidArgument("recordings need a folder of audio or of features".into()));
@@ -61,8 +61,8 @@ impl Sources {
         Ok(Sources { audio: audio.map(Path::to_owned), features })
     }
 
-    /// Finds recordings by their names, the first of each list that is there: what they are, or why they cannot be used.
-    /// Files are read once for their SHA-256; `index` remembers it for files that have not changed since.
+    /// Finds recordings by their names, the first of each list that exists, or returns why it cannot be used. Files are
+    /// read once for their SHA-256; `index` stores it for files that do not change.
     ///
     /// # Errors
     /// `Interrupted` once `stop` is set; if the index cannot be written.
@@ -79,7 +79,7 @@ impl Sources {
         let fresh = found.iter().filter_map(|one| one.as_ref().ok()?.1.clone());
         known.update(index, fresh.collect())?;
         if stop.load(Ordering::Relaxed) {
-            return Err(Error::Interrupted("stopped while recordings were looked for".into()));
+            return Err(Error::Interrupted("stopped while searching for recordings".into()));
         }
         Ok(found.into_iter().map(|one| one.map(|(recording, _)| recording)).collect())
     }
@@ -93,10 +93,10 @@ impl Sources {
                 return Ok((Recording { name: name.clone(), content: *content, audio }, None));
             }
         }
-        let Some(folder) = &self.audio else { return Err("there are no features of it".into()) };
+        let Some(folder) = &self.audio else { return Err("it has no features".into()) };
         let mut places = names.iter().map(|name| (name, folder.join(name)));
         let Some((name, path)) = places.find(|(_, path)| path.is_file()) else {
-            return Err("there is no such file".into());
+            return Err("no such file".into());
         };
         let stamp = Stamp::of(&path).map_err(|error| error.to_string())?;
         let recording = |content| Recording { name: name.clone(), content, audio: Some(path.clone()) };
@@ -108,8 +108,8 @@ impl Sources {
         Ok((recording(content), Some((stamp, content))))
     }
 
-    /// A recording's spectrograms, `[frames, bands]` each with at least one frame, in the order of `front_ends`; or why it
-    /// cannot be read. MusiCNN's is rounded to half precision, as stored features are, so that both give the same.
+    /// A recording's spectrograms, `[frames, bands]`, each with at least one frame, in the order of `front_ends`; or
+    /// why it cannot be read. MusiCNN's is rounded to half precision, like stored features, so that both give the same.
     ///
     /// # Errors
     /// If stored features are damaged.
@@ -129,34 +129,34 @@ impl Sources {
             return Ok(Ok(vec![frames]));
         }
         let Some(audio) = &recording.audio else {
-            return Ok(Err("there are features of it, but no audio, which another spectrogram needs".into()));
+            return Ok(Err("it has features but no audio, which another spectrogram needs".into()));
         };
         Ok(decode(audio, front_ends).map_err(|error| reason(audio, &error)))
     }
 }
 
-/// What is wrong, without the file's name before it, which is listed beside the reason.
+/// The error without the file's name, which is listed beside it.
 fn reason(path: &Path, error: &Error) -> String {
     let said = error.to_string();
     said.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&said).to_owned()
 }
 
-/// Decodes a file once and computes spectrograms of it, which are held whole: 1.4 MB a minute, 86 MB an hour.
+/// Decodes a file once and computes its spectrograms, which are kept in memory: 1.4 MB per minute, 86 MB per hour.
 ///
 /// # Errors
-/// If it cannot be decoded, or holds no audio.
+/// If it cannot be decoded, or contains no audio.
 pub fn decode(audio: &Path, front_ends: &[FrontEnd]) -> Result<Vec<Array2<f32>>> {
     let whole = front_ends.contains(&FrontEnd::VggIsh);
     let (mut samples, mut frames) = (Vec::new(), Vec::new());
-    let count = each_frames(audio, |some, new| {
+    let summary = each_frames(audio, |some, new| {
         if whole {
             samples.extend_from_slice(some);
         }
         frames.extend_from_slice(new);
         Ok::<(), Error>(())
     })??;
-    if count == 0 {
-        return Err(Error::format(audio, "it holds no audio"));
+    if summary.seconds == 0.0 {
+        return Err(Error::format(audio, "it contains no audio"));
     }
     let of = |front_end: &FrontEnd| {
         let values = match front_end {
@@ -180,7 +180,7 @@ fn halved(values: &[f32]) -> Vec<f32> {
     halves.to_f32_vec()
 }
 
-/// What a file looks like from outside.
+/// Size and modification time of a file: if they are unchanged, so is its content.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Stamp {
     path: String,
@@ -203,7 +203,7 @@ impl Stamp {
 struct Index(FxHashMap<Stamp, Content>);
 
 impl Index {
-    /// What cannot be read is as good as nothing: files are read again.
+    /// If the index cannot be read, it counts as empty: files are read again.
     fn read(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let row = |line: &str| {
@@ -228,7 +228,7 @@ impl Index {
         rows.sort_by(|a, b| (&a.0.path, a.0.modified).cmp(&(&b.0.path, b.0.modified)));
         let mut text = String::new();
         for (Stamp { path, bytes, modified }, content) in rows {
-            // A name with a line break would be two rows: its file is read again every time.
+            // A name with a line break would be two rows; its file is read again every time.
             if !path.contains(['\n', '\r']) {
                 writeln!(text, "{content}\t{bytes}\t{modified}\t{path}").expect("text has room");
             }
@@ -255,18 +255,15 @@ mod tests {
         let names = [vec!["a.wav".into()], vec!["b.mp3".into(), "b.low.mp3".into()], vec!["c.wav".into()]];
         let found = sources.find(&names, &index, 2, &GO).unwrap();
         let [Ok(a), Ok(b), Err(c)] = &found[..] else { panic!("{found:?}") };
-        assert_eq!(
-            (a.content, b.name.as_str(), c.as_str()),
-            (b.content, "b.low.mp3", "there is no such file")
-        );
+        assert_eq!((a.content, b.name.as_str(), c.as_str()), (b.content, "b.low.mp3", "no such file"));
         assert_eq!(std::fs::read_to_string(&index).unwrap().lines().count(), 2);
 
-        // What the index says is believed: the same stamp with another content.
+        // The index is trusted: the same stamp with another content.
         let text = std::fs::read_to_string(&index).unwrap().replace(&a.content.to_string(), &"7".repeat(64));
         std::fs::write(&index, text).unwrap();
         let again = sources.find(&names, &index, 1, &GO).unwrap();
         assert_eq!(again[0].as_ref().unwrap().content.to_string(), "7".repeat(64));
-        // A changed file is read.
+        // A changed file is read again.
         std::fs::write(audio.join("a.wav"), "another").unwrap();
         let changed = sources.find(&names, &index, 1, &GO).unwrap();
         assert!(changed[0].as_ref().unwrap().content != a.content);

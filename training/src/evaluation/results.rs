@@ -1,4 +1,4 @@
-//! Figures of evaluations as files: one JSON a model (or stack of models), data set and task.
+//! Results files: one JSON file per model (or stack of models), data set and task.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,39 +8,39 @@ use serde::{Deserialize, Serialize};
 use crate::atomic;
 use crate::error::{Error, Result};
 
-/// The version of the files, raised when what a key means changes.
+/// The version of the schema, raised when the meaning of a key changes.
 pub const SCHEMA: u32 = 1;
 
-/// What was measured.
+/// The kind of evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Task {
-    /// Tags or classes told by a small network on the frozen embeddings.
+    /// Tags or classes predicted by a small network from the frozen embeddings.
     Downstream,
     /// Neighbours found by the cosine of embeddings.
     Retrieval,
 }
 
-/// An encoder that took part.
+/// An encoder that was evaluated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// Its name in tables.
     pub name: String,
-    /// What tells its embeddings from any other's: see [`Encoder::identity`](super::encoders::Encoder::identity).
+    /// The key of its embeddings: see [`Encoder::identity`](super::encoders::Encoder::identity).
     pub identity: String,
     /// Values of its embedding.
     pub dimensions: usize,
 }
 
-/// One figure with what is known of its uncertainty.
+/// One figure and its uncertainty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     /// The mean over the seeds; ratios are between 0 and 1, not percent.
     pub value: f64,
-    /// The 95 % confidence interval of the bootstrap, where there is one.
+    /// The 95 % confidence interval of the bootstrap, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
-    /// The figure of each seed, where there are several.
+    /// The figure of each seed, if there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seeds: Vec<f64>,
 }
@@ -50,25 +50,25 @@ pub struct Figure {
 pub struct Results {
     /// The version of the file's schema.
     pub schema: u32,
-    /// What was measured.
+    /// The kind of evaluation.
     pub task: Task,
-    /// On what: `mtg-jamendo-genre`, `magnatagatune`, `fma-small`, `debian` or a user's own.
+    /// The data set: `mtg-jamendo-genre`, `magnatagatune`, `fma-small`, `debian` or a user's own.
     pub dataset: String,
-    /// With what: one encoder, or the concatenation of several.
+    /// One encoder, or several that are concatenated.
     pub encoders: Vec<Source>,
-    /// How, every setting that the figures depend on.
+    /// The settings that affect the figures.
     pub protocol: BTreeMap<String, serde_json::Value>,
-    /// Of how much: tracks, queries, artists, missing files and so on.
+    /// Counts: tracks, queries, artists, missing files and so on.
     pub counts: BTreeMap<String, u64>,
     /// The figures.
     pub metrics: BTreeMap<String, Figure>,
-    /// What a reader must know, as that a protocol deviates from the paper's.
+    /// Remarks for the reader, such as deviations from the paper's protocol.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
 }
 
 impl Figure {
-    /// How far the seeds lie from their mean: the standard deviation of a sample, 0 of fewer than two.
+    /// The sample standard deviation over the seeds; 0 with fewer than two.
     pub fn spread(&self) -> f64 {
         let count = self.seeds.len() as f64;
         if count < 2.0 {
@@ -86,7 +86,7 @@ impl Results {
         names.join("+")
     }
 
-    /// Where it belongs in a folder of results: `<task>/<data set>/<encoders>.json`.
+    /// Its path in a folder of results: `<task>/<data set>/<encoders>.json`.
     pub fn place(&self) -> PathBuf {
         let task = match self.task {
             Task::Downstream => "downstream",
@@ -96,7 +96,7 @@ impl Results {
         Path::new(task).join(safe(&self.dataset)).join(format!("{}.json", safe(&self.name())))
     }
 
-    /// Writes it into a folder of results, and says where.
+    /// Writes it into a folder of results, and returns the path.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -111,7 +111,7 @@ impl Results {
     /// Reads one file.
     ///
     /// # Errors
-    /// If it cannot be read, is no such file, or is of another schema.
+    /// If it cannot be read, is not such a file, or has another schema version.
     pub fn load(path: &Path) -> Result<Self> {
         let text = std::fs::read(path).map_err(|error| Error::io(path, error))?;
         let results: Results = serde_json::from_slice(&text).map_err(|error| Error::format(path, error))?;

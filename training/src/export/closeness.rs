@@ -1,4 +1,4 @@
-//! How near the embeddings of rounded weights are to those before.
+//! Compares the embeddings before and after the weights are rounded.
 
 use std::path::Path;
 
@@ -10,13 +10,13 @@ use crate::error::{Error, Result};
 use crate::features::Store;
 use crate::network::architecture::{BANDS, EMBEDDING, FRAMES};
 
-/// Patches that are compared: one of each recording, several where there are fewer recordings.
+/// The number of patches that are compared: one of each recording, several if there are fewer recordings.
 const PATCHES: usize = 256;
 
-/// The cosines of the embeddings of the same patches.
+/// The cosines between the embeddings of the same patches.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Closeness {
-    /// How many patches.
+    /// The number of patches.
     pub patches: usize,
     /// The lowest of them.
     pub lowest: f64,
@@ -47,7 +47,7 @@ fn patches(folder: &Path) -> Result<Vec<f32>> {
     let mut recordings: Vec<_> = named.into_values().collect();
     recordings.sort_unstable_by_key(ToString::to_string);
     recordings.dedup();
-    // Recordings far apart in the list, so that a large collection is seen from end to end.
+    // Evenly spaced recordings, so that all of a large collection is sampled.
     let step = recordings.len().div_ceil(PATCHES);
     let some: Vec<_> = recordings.into_iter().step_by(step).collect();
     let mut patches = vec![0.0; PATCHES * FRAMES * BANDS];
@@ -68,7 +68,7 @@ fn embeddings(model: &Model, patches: &[f32]) -> Result<Vec<f32>> {
     Ok(embeddings)
 }
 
-/// 1 for two vectors of nothing but zeros.
+/// 1 for two zero vectors.
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let product =
         |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum() };

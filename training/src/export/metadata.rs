@@ -1,4 +1,4 @@
-//! An exported network's metadata, in the JSON schema of the models that Essentia's authors publish.
+//! The metadata of an exported network, in the JSON schema of the models that Essentia's authors publish.
 
 use serde_json::{Map, Value, json};
 
@@ -8,20 +8,20 @@ use crate::network::{Description, HeadKind};
 
 /// The rate of the recordings, in Hz.
 const SAMPLE_RATE: u32 = 16_000;
-/// The front end and patching, as Essentia calls it: 128 frames of 96 bands, every 62 frames.
+/// Essentia's name of the front end and patching: 128 frames of 96 bands, every 62 frames.
 const ALGORITHM: &str = "TensorflowPredictEffnetDiscogs";
 const CITATION: &str = "@inproceedings{alonso2022music,\n  title={Music Representation Learning Based on Editorial \
      Metadata from Discogs},\n  author={Alonso-Jim{\\'e}nez, Pablo and Serra, Xavier and Bogdanov, Dmitry},\n  \
      booktitle={Proceedings of the 23rd International Society for Music Information Retrieval Conference (ISMIR)},\n  \
      year={2022}\n}";
 
-/// Keys of the document that the network itself decides; a description cannot set them.
+/// Keys that the network determines; a description cannot set them.
 const DECIDED: [&str; 4] = ["classes", "model_types", "schema", "inference"];
 
-/// The document of the model `name` in the formats given (`onnx`, `pt`).
+/// The metadata of the model `name` in the given formats (`onnx`, `pt`).
 ///
 /// # Errors
-/// The description's metadata sets a key that the network decides.
+/// If the description's metadata sets a key that the network determines.
 pub fn document(
     name: &str,
     description: &Description,
@@ -69,23 +69,23 @@ pub fn document(
         "inference": {"sample_rate": SAMPLE_RATE, "algorithm": ALGORITHM},
     });
     let Value::Object(mut document) = document else { unreachable!("an object is written above") };
-    // What is known takes the place of what is not; keys of other kinds follow.
+    // Known values replace empty ones; other keys follow.
     document.extend(description.metadata.clone());
     Ok(document)
 }
 
-/// What a model in these formats is opened with first.
+/// The framework of the first format.
 pub(super) fn framework(formats: &[&str]) -> &'static str {
     if formats.contains(&"onnx") { "onnx" } else { "torchscript" }
 }
 
-/// Whether a description may set these keys.
+/// Checks that a description may set these keys.
 ///
 /// # Errors
-/// One that it may not.
+/// If it may not set one of them.
 pub fn check_keys(metadata: &Map<String, Value>) -> Result<(), String> {
     match DECIDED.iter().find(|&&key| metadata.contains_key(key)) {
-        Some(key) => Err(format!("metadata sets `{key}`, which the network itself decides")),
+        Some(key) => Err(format!("metadata sets `{key}`, which the network determines")),
         None => Ok(()),
     }
 }

@@ -1,9 +1,9 @@
-//! From a checkpoint to the files that the library and the wider world open: `<name>.onnx`, `<name>.pt` and the metadata
-//! of both, `<name>.json`.
+//! Exports a checkpoint to files for the library and other runtimes: `<name>.onnx`, `<name>.pt` and the metadata of
+//! both, `<name>.json`.
 //!
-//! [`weights`] folds batch norm and rounds to half precision or to eight bits, and [`onnx`] writes that; the library
-//! itself opens the result and makes the TorchScript file of it, so that all formats hold the same numbers.
-//! [`mod@closeness`] says what rounding does to embeddings, and [`published`] reads the weights back from an ONNX file.
+//! [`weights`] folds batch norm and rounds to half precision or to eight bits, and [`onnx`] writes the ONNX file. The
+//! library opens it and makes the TorchScript file from it, so all formats have the same weights. [`mod@closeness`]
+//! measures what rounding does to embeddings, and [`published`] reads the weights back from an ONNX file.
 
 pub mod closeness;
 pub mod metadata;
@@ -24,7 +24,7 @@ use crate::network::Description;
 use closeness::{Closeness, closeness};
 use weights::{Storage, Weights};
 
-/// A kind of file that a network is exported as.
+/// A file format for export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// ONNX, for the library's CPU engines and every other runtime.
@@ -43,51 +43,51 @@ impl Format {
     }
 }
 
-/// What is exported.
+/// The source of an export.
 pub enum Source<'a> {
-    /// A checkpoint, and its file where there is one; what it does not say is left empty in the metadata.
+    /// A checkpoint, and its file if there is one; unknown metadata are left empty.
     Checkpoint(&'a Checkpoint, Option<&'a Path>),
-    /// An ONNX file; the metadata beside it are kept. One that was exported here, unless TorchScript alone is asked for.
+    /// An ONNX file; the metadata beside it are kept. It must have been exported by this module unless only TorchScript
+    /// is written.
     Onnx(&'a Path),
 }
 
-/// Where it goes.
+/// The options of an export.
 pub struct Options<'a> {
-    /// The folder; it is made if need be.
+    /// The folder; created if it does not exist.
     pub folder: &'a Path,
     /// The files' stem.
     pub name: &'a str,
     /// The formats, each once.
     pub formats: &'a [Format],
-    /// How the ONNX file holds the weights; as the source does, if not given.
+    /// How the ONNX file stores the weights; by default as the source does.
     pub storage: Option<Storage>,
-    /// Features whose embeddings must be the same, to [`LEAST_COSINE`], as those of the weights before they were stored
-    /// as asked.
+    /// Features on which the embeddings before and after the weights are stored must agree to [`MIN_COSINE`].
     pub compared_on: Option<&'a Path>,
-    /// Whether files that are there already are replaced; else they are an error.
+    /// Whether existing files are replaced; otherwise they are an error.
     pub replace: bool,
 }
 
-/// What was written.
+/// The outcome of an export.
 pub struct Report {
     /// The files.
     pub files: Vec<PathBuf>,
-    /// The largest relative error of rounding the weights that make one output of a layer.
+    /// The largest relative rounding error of the weights for one output of a layer.
     pub rounding: f64,
-    /// How the network holds its weights.
+    /// How the network stores its weights.
     pub storage: Storage,
-    /// What rounding did to embeddings, where that was asked for.
+    /// The effect of rounding on embeddings, if it was measured.
     pub closeness: Option<Closeness>,
 }
 
-/// The lowest cosine between the embeddings of a patch before and after rounding with which a model is written.
-pub const LEAST_COSINE: f64 = 0.999;
+/// The minimum cosine between the embeddings of a patch before and after rounding; below it, a model is not written.
+pub const MIN_COSINE: f64 = 0.999;
 
-/// Writes a network. All files are made before the first is written, and each appears whole.
+/// Writes a network. All files are made before the first is written, and each is atomic.
 ///
 /// # Errors
-/// `InvalidArgument` for a name or formats that cannot be, `Format` where a source cannot be used or a file is there
-/// already, and `Io`.
+/// `InvalidArgument` for an invalid name or formats, `Format` if the source cannot be used or a file exists already,
+/// and `Io`.
 pub fn export(source: &Source, options: &Options) -> Result<Report> {
     let &Options { folder, name, formats, storage, replace, .. } = options;
     check_name(name)?;
@@ -99,16 +99,16 @@ pub fn export(source: &Source, options: &Options) -> Result<Report> {
         _ => made(source, options)?,
     };
     let described = folder.join(format!("{name}.json"));
-    // Metadata that were read are written back with more formats: no clash.
+    // Writing other formats of the same model is not a conflict.
     let is_update = matches!(source, Source::Onnx(path) if is_beside(path, folder, name));
     let clash = files.iter().map(|(path, _)| path).chain((!is_update).then_some(&described));
     if let Some(path) = clash.into_iter().find(|path| path.exists() && !replace) {
-        return Err(Error::format(path, "is there already; choose another name, or --replace it"));
+        return Err(Error::format(path, "exists already; choose another name, or use --replace"));
     }
     let left = [Format::Onnx, Format::Pt].into_iter().filter(|format| !formats.contains(format));
     let left = left.map(|format| folder.join(format!("{name}.{}", format.extension())));
     if let Some(path) = left.into_iter().find(|path| path.exists() && !is_update) {
-        let reason = "would stay beside the new files, another network's; choose another name, or remove it";
+        let reason = "belongs to another network and would stay beside the new files; choose another name or remove it";
         return Err(Error::format(path, reason));
     }
     files.push((described, json.into_bytes()));
@@ -119,7 +119,7 @@ pub fn export(source: &Source, options: &Options) -> Result<Report> {
     Ok(Report { files, rounding, storage, closeness })
 }
 
-/// Files that are not written yet, and what is told of them.
+/// Files that are not written yet, and their report.
 struct Made {
     json: String,
     files: Vec<(PathBuf, Vec<u8>)>,
@@ -128,7 +128,7 @@ struct Made {
     closeness: Option<Closeness>,
 }
 
-/// The files of a network whose every weight is known.
+/// The files of a network whose weights are known.
 fn made(source: &Source, options: &Options) -> Result<Made> {
     let &Options { folder, name, formats, storage, compared_on, .. } = options;
     let (description, weights, document) = match *source {
@@ -161,11 +161,11 @@ fn made(source: &Source, options: &Options) -> Result<Made> {
     let closeness = match (compared_on, before) {
         (Some(features), Some(before)) => {
             let closeness = closeness(&opened(&place, &before, &json)?, &model, features)?;
-            if closeness.lowest < LEAST_COSINE {
+            if closeness.lowest < MIN_COSINE {
                 let lowest = closeness.lowest;
                 let reason = format!(
-                    "not written: rounding turns embeddings to a cosine of {lowest:.5}, under {LEAST_COSINE}; half \
-                     precision keeps them"
+                    "not written: the cosine of embeddings before and after rounding is {lowest:.5}, below \
+                     {MIN_COSINE}; use half precision"
                 );
                 return Err(Error::format(&place, reason));
             }
@@ -186,7 +186,7 @@ fn made(source: &Source, options: &Options) -> Result<Made> {
     Ok(Made { json, files, rounding: weights.rounding, storage: weights.storage(), closeness })
 }
 
-/// The TorchScript file of any graph that the library can make one of.
+/// The TorchScript file of any model that the library can convert.
 fn torchscript_of(path: &Path, options: &Options) -> Result<Made> {
     let &Options { folder, name, .. } = options;
     let model = published::open(path)?;
@@ -205,7 +205,7 @@ fn extensions(formats: &[Format]) -> Vec<&'static str> {
     formats.iter().map(|format| format.extension()).collect()
 }
 
-/// The metadata of what is made of an ONNX file: those beside it, if there are some, else what its description says.
+/// The metadata for the new files: those beside the ONNX file, or else those of its description.
 fn document_of(path: &Path, description: &Description, options: &Options) -> Result<Map<String, Value>> {
     let kinds = kinds_beside(path, options);
     let generated = metadata::document(options.name, description, &kinds);
@@ -213,8 +213,8 @@ fn document_of(path: &Path, description: &Description, options: &Options) -> Res
     if path.with_extension("json").exists() { updated(path, options) } else { Ok(generated) }
 }
 
-/// The formats that there are in the end. Under its own name, a model gains some; under another, it is a model of these
-/// alone.
+/// The formats of the model after the export. With the same name, formats are added; with another, it has only the new
+/// ones.
 fn kinds_beside(path: &Path, options: &Options) -> Vec<&'static str> {
     let mut kinds = extensions(options.formats);
     if is_beside(path, options.folder, options.name) && !kinds.contains(&"onnx") {
@@ -223,16 +223,16 @@ fn kinds_beside(path: &Path, options: &Options) -> Vec<&'static str> {
     kinds
 }
 
-/// A stem that stays in its folder and is not hidden.
+/// Checks that a stem stays in its folder and is not hidden.
 fn check_name(name: &str) -> Result<()> {
     let is_plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
     match is_plain && name.len() <= 200 {
         true => Ok(()),
-        false => Err(Error::InvalidArgument(format!("{name:?} is no name for files"))),
+        false => Err(Error::InvalidArgument(format!("{name:?} is not a valid file name"))),
     }
 }
 
-/// Whether a model's file has this stem in this folder, however the two are spelt.
+/// Whether a model's file has this stem and this folder, even if the paths are written differently.
 fn is_beside(path: &Path, folder: &Path, name: &str) -> bool {
     let place = |folder: &Path| {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
@@ -242,7 +242,7 @@ fn is_beside(path: &Path, folder: &Path, name: &str) -> bool {
         && path.parent().and_then(place).is_some_and(|parent| place(folder) == Some(parent))
 }
 
-/// The metadata beside an ONNX file, with other formats; a name that was the file's becomes the new one's.
+/// The metadata beside an ONNX file, with other formats; if the name is the file's, it becomes the new one.
 fn updated(path: &Path, options: &Options) -> Result<Map<String, Value>> {
     let (path, kinds) = (path.with_extension("json"), kinds_beside(path, options));
     let metadata = Metadata::read(&path).map_err(|error| Error::InvalidArgument(error.to_string()))?;
@@ -255,7 +255,7 @@ fn updated(path: &Path, options: &Options) -> Result<Map<String, Value>> {
     Ok(document)
 }
 
-/// The graph as the library opens it, which must take it for what it is, without a complaint.
+/// The graph as the library opens it; a warning is an error.
 fn opened(path: &Path, bytes: &[u8], json: &str) -> Result<Model> {
     let name = path.display().to_string();
     let wrong = |reason: String| Error::format(path, format!("not written: {reason}"));

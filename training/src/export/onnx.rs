@@ -1,7 +1,7 @@
-//! The exported network as an ONNX file.
+//! Writes the exported network as an ONNX file.
 //!
-//! Weights are initialisers by the names they have in a checkpoint: in half precision, each behind a Cast to f32, or of
-//! eight bits behind a DequantizeLinear. Runtimes compute in f32 and do that once, when they load.
+//! Weights are initialisers with their names in a checkpoint: in half precision with a Cast to f32, or in eight bits
+//! with a DequantizeLinear. Runtimes compute in f32 and convert the weights once, when they load the file.
 
 use half::f16;
 use sleeve::internal::onnx::{Attribute, Graph, Model, Node, Tensor, ValueInfo, element, file_of, property};
@@ -19,7 +19,7 @@ const LAYER_NORM_EPSILON: f32 = 1e-5;
 /// The key of the network's description among the file's properties.
 pub(crate) const DESCRIPTION: &str = "sleeve";
 
-/// The file's bytes. The network's description goes with it, so that other formats can be made from the file.
+/// The bytes of the file. It contains the network's description, so that other formats can be made from the file.
 pub fn file(weights: &Weights, name: &str, description: &str) -> Vec<u8> {
     let mut writer = Writer { nodes: Vec::new(), weights };
     writer.network();
@@ -45,7 +45,7 @@ pub fn file(weights: &Weights, name: &str, description: &str) -> Vec<u8> {
     written(graph, &[(DESCRIPTION, description)])
 }
 
-/// A file that is said to be from here.
+/// A file that names this program as its producer.
 pub(crate) fn written(graph: Graph, properties: &[(&str, &str)]) -> Vec<u8> {
     let properties = properties.iter().map(|(key, value)| property(key, value)).collect();
     let producer_name = Some("sleeve-train".to_owned());
@@ -53,15 +53,15 @@ pub(crate) fn written(graph: Graph, properties: &[(&str, &str)]) -> Vec<u8> {
     Model { producer_name, producer_version, ..file_of(graph, properties) }.to_bytes()
 }
 
-/// The axis of the one channel. As all names but those of inputs and outputs it has a dot, which no head's has.
+/// The axis of the channel. Like all names except those of inputs and outputs it has a dot, which no head's name has.
 const AXES: &str = "features.channel_axis";
 
-/// The name of the steps of a tensor of eight bits.
+/// The name of the scales of an eight-bit tensor.
 pub(super) fn scale_of(name: &str) -> String {
     format!("{name}.scale")
 }
 
-/// A tensor in whole numbers of steps.
+/// A tensor in whole multiples of its scales.
 fn eight_bits(name: &str, tensor: &Half, steps: &[f16]) -> Tensor {
     let rows = tensor.values.chunks(tensor.values.len() / steps.len());
     let counts = rows.zip(steps).flat_map(|(row, step)| {
@@ -70,7 +70,7 @@ fn eight_bits(name: &str, tensor: &Half, steps: &[f16]) -> Tensor {
     Tensor::raw(name, &tensor.dims, element::I8, counts.collect::<Vec<u8>>())
 }
 
-/// Steps in f32, as DequantizeLinear wants them.
+/// Scales in f32, as DequantizeLinear needs them.
 fn scales(name: &str, steps: &[f16]) -> Tensor {
     let bytes: Vec<u8> = steps.iter().flat_map(|step| step.to_f32().to_le_bytes()).collect();
     Tensor::raw(name, &[steps.len()], element::F32, bytes)
@@ -82,7 +82,7 @@ pub(crate) fn half(name: &str, dims: &[usize], values: &[f16]) -> Tensor {
     Tensor::raw(name, dims, element::F16, bytes)
 }
 
-/// A node that widens what is stored.
+/// A node that casts a stored tensor to f32.
 pub(crate) fn cast(stored: &str, output: &str) -> Node {
     Node::new("Cast", &[stored], output, vec![Attribute::of_int("to", element::F32)])
 }
@@ -113,7 +113,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Adds a node with one output, which is returned.
+    /// Adds a node with one output and returns the output's name.
     fn node(&mut self, op: &str, output: &str, inputs: &[&str], attributes: Vec<Attribute>) -> String {
         self.push(Node::new(op, inputs, output, attributes))
     }

@@ -1,4 +1,4 @@
-//! An exported ONNX file, read back: the other formats can be made from it where there is no checkpoint.
+//! Reads an exported ONNX file, so that other formats can be made without the checkpoint.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::network::Description;
 /// The description and the weights of a file that [`super::export`] wrote.
 ///
 /// # Errors
-/// `Format`: no ONNX file, or one that was written by something else.
+/// `Format` if it is not an ONNX file, or was written by another program.
 pub fn read(path: &Path) -> Result<(Description, Weights)> {
     let bytes =
         read_capped(path, onnx::MAX_FILE_BYTES).map_err(|error| Error::format(path, reason(&error)))?;
@@ -24,15 +24,15 @@ pub fn read(path: &Path) -> Result<(Description, Weights)> {
     model.map_err(|reason| Error::format(path, reason))
 }
 
-/// The file as the library opens it.
+/// Opens the file with the library.
 ///
 /// # Errors
-/// `Format`: why it does not.
+/// `Format` if it cannot be opened.
 pub fn open(path: &Path) -> Result<Model> {
     Model::open(path).map_err(|error| Error::format(path, reason(&error)))
 }
 
-/// The library's reason without the file's name, which is said once already.
+/// The library's reason without the file's name, which the error has already.
 fn reason(error: &sleeve::Error) -> String {
     match error {
         sleeve::Error::Model { reason, .. } => reason.clone(),
@@ -43,9 +43,9 @@ fn reason(error: &sleeve::Error) -> String {
 
 fn weights_of(model: &onnx::Model) -> Result<(Description, Weights), String> {
     let description = model.metadata_props.iter().find(|property| property.key() == DESCRIPTION);
-    let description = description
-        .and_then(|property| property.value.as_deref())
-        .ok_or("it was not written by `sleeve-train export`, whose files alone say which weight is which; `--formats pt` may do")?;
+    let description = description.and_then(|property| property.value.as_deref()).ok_or(
+        "it was not written by `sleeve-train export`, so its weights are not known; `--formats pt` may work",
+    )?;
     let description: Description = serde_json::from_str(description)
         .map_err(|error| format!("the description among its properties cannot be read: {error}"))?;
     description.check()?;
@@ -75,12 +75,12 @@ fn half(tensor: &Tensor, dims: &[usize]) -> Result<Half, String> {
     Ok(Half { dims: dims.to_vec(), values: finite(values)?, steps: None })
 }
 
-/// The steps of a tensor of eight bits, one an output.
+/// The scales of an eight-bit tensor, one per output.
 fn steps(tensor: &Tensor, outputs: usize) -> Result<Vec<f16>, String> {
     let exact = words(tensor, &[outputs], element::F32, "f32", f32::from_le_bytes)?;
     let steps: Vec<f16> = exact.iter().map(|&step| f16::from_f32(step)).collect();
     match exact.iter().zip(&steps).find(|&(&exact, step)| exact <= 0.0 || step.to_f32() != exact) {
-        Some((exact, _)) => Err(format!("holds {exact}, which is no step of half precision")),
+        Some((exact, _)) => Err(format!("contains the scale {exact}, which is not in half precision")),
         None => Ok(steps),
     }
 }
@@ -96,7 +96,7 @@ fn eight_bits(tensor: &Tensor, dims: &[usize], steps: Vec<f16>) -> Result<Half, 
 
 fn finite(values: Vec<f16>) -> Result<Vec<f16>, String> {
     match values.iter().find(|value| !value.is_finite()) {
-        Some(value) => Err(format!("holds {value}")),
+        Some(value) => Err(format!("contains {value}")),
         None => Ok(values),
     }
 }
@@ -115,10 +115,10 @@ fn words<const N: usize, T>(
     if tensor.data_type() != data_type {
         return Err(format!("is not in {spelt}"));
     }
-    let raw = tensor.raw_data.as_ref().ok_or("holds nothing")?;
+    let raw = tensor.raw_data.as_ref().ok_or("is empty")?;
     let (words, rest) = raw.as_chunks();
     if words.len() != dims.iter().product::<usize>() || !rest.is_empty() {
-        return Err(format!("holds {} bytes, not those of {dims:?}", raw.len()));
+        return Err(format!("has {} bytes, which do not fit {dims:?}", raw.len()));
     }
     Ok(words.iter().map(|&word| read(word)).collect())
 }

@@ -8,14 +8,14 @@ use crate::checkpoint::Checkpoint;
 use crate::network::architecture::{EMBEDDING, Encoder, NORM_EPSILON};
 use crate::network::{Head, HeadKind, Tensor};
 
-/// A tensor as it is stored in an exported file.
+/// A tensor of an exported file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Half {
     /// The dimensions.
     pub dims: Vec<usize>,
     /// As many values as the product of the dimensions.
     pub values: Vec<f16>,
-    /// Where the file holds eight bits a weight: the step of each output's weights, which are whole multiples of it.
+    /// If the file has eight-bit weights: the scale for each output, of which its weights are whole multiples.
     pub steps: Option<Vec<f16>>,
 }
 
@@ -24,11 +24,11 @@ pub struct Half {
 pub enum Storage {
     /// Half precision.
     Half,
-    /// Eight bits a weight, in steps that each output has its own of.
+    /// Eight bits per weight, with a scale for each output.
     Int8,
 }
 
-/// What every format is written from: the encoder's convolutions (`features.0.0.weight` and, from batch norm,
+/// The weights for all formats: the encoder's convolutions (`features.0.0.weight` and, from batch norm,
 /// `features.0.0.bias`), the gates, and the heads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
@@ -36,8 +36,8 @@ pub struct Weights {
     pub heads: Vec<Head>,
     /// The tensors by name.
     pub tensors: BTreeMap<String, Half>,
-    /// The largest relative error of rounding over all outputs of all layers (the length of what is lost, beside
-    /// the length of the weights that make one output); 0 where the weights were in half precision already.
+    /// The largest relative rounding error over all outputs of all layers (the norm of the error divided by the norm of
+    /// the weights for that output); 0 if the weights were in half precision already.
     pub rounding: f64,
 }
 
@@ -74,7 +74,7 @@ impl Weights {
     /// Folds and rounds the tensors of a checkpoint. Folding is done in double precision.
     ///
     /// # Errors
-    /// A weight that is too large for half precision, by name.
+    /// If a weight is too large for half precision; the error has its name.
     pub fn of(checkpoint: &Checkpoint) -> Result<Self, String> {
         let heads = checkpoint.description.heads.clone();
         let mut rounded = Weights { tensors: BTreeMap::new(), heads, rounding: 0.0 };
@@ -112,7 +112,7 @@ impl Weights {
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
             return Err(format!("a weight of `{name}` is {:e}, too large for half precision", exact[at]));
         }
-        // One by one, biases may be as small as they like.
+        // Biases count as one vector, so that a very small one is not a large relative error.
         let per_output = if dims.len() > 1 { exact.len() / dims[0] } else { exact.len() };
         for (exact, values) in exact.chunks(per_output).zip(values.chunks(per_output)) {
             let length: f64 = exact.iter().map(|value| value * value).sum();
@@ -125,12 +125,12 @@ impl Weights {
         Ok(())
     }
 
-    /// Weights that are stored as asked: those of large convolutions over one pixel and of dense layers, which are nearly
-    /// all. The first blocks have few weights, and what rounding does there is felt in all that follows: they stay in half
-    /// precision.
+    /// The weights in another storage. Eight bits apply to large 1x1 convolutions and dense layers, which have nearly
+    /// all weights. The first blocks have few weights, and their rounding errors affect everything after them; they
+    /// stay in half precision.
     ///
-    /// Eight bits come back as half precision without loss, since a step has four significant bits, so all formats go
-    /// on holding the same numbers.
+    /// Eight-bit weights can be converted to half precision without loss, because a scale has four significant bits. So
+    /// all formats have the same weights.
     #[must_use]
     pub fn stored_as(mut self, storage: Storage) -> Self {
         if storage == Storage::Half {
@@ -156,7 +156,7 @@ impl Weights {
         self
     }
 
-    /// How the file holds them.
+    /// How the file stores them.
     pub fn storage(&self) -> Storage {
         match self.tensors.values().any(|tensor| tensor.steps.is_some()) {
             true => Storage::Int8,
@@ -165,18 +165,18 @@ impl Weights {
     }
 }
 
-/// Tensors of fewer weights stay in half precision: a thirtieth of all weights. Where all are rounded, or all but those
-/// under 2,000, trained networks do not reach [`LEAST_COSINE`](super::LEAST_COSINE) (0.989 to 0.996, and 0.996 to 0.998, for
-/// five of the six in `models/`).
+/// Tensors with fewer weights stay in half precision: a thirtieth of all weights. If all are rounded, or all but those
+/// under 2,000, trained networks do not reach [`MIN_COSINE`](super::MIN_COSINE) (0.989 to 0.996, and 0.996 to 0.998,
+/// for five of the six in `models/`).
 const FEW: usize = 10_000;
 
-/// The largest number of steps either way: one sign, seven bits.
-pub(super) const MOST_STEPS: f64 = 127.0;
+/// The largest multiple of a scale: one sign bit, seven bits.
+pub(super) const MAX_STEPS: f64 = 127.0;
 
-/// Rounds the weights of one output to whole multiples of a step; returns it and the relative error.
+/// Rounds the weights of one output to whole multiples of a scale; returns the scale and the relative error.
 ///
-/// The largest weights may be cut where the others gain more: of the steps that are tried, the one that loses least is
-/// taken.
+/// The largest weights may be clipped if the others become more precise: of several scales, the one with the smallest
+/// error is used.
 fn quantise(weights: &mut [f16]) -> (f16, f64) {
     let exact: Vec<f64> = weights.iter().map(|weight| weight.to_f64()).collect();
     let length: f64 = exact.iter().map(|weight| weight * weight).sum();
@@ -185,11 +185,11 @@ fn quantise(weights: &mut [f16]) -> (f16, f64) {
         return (f16::MIN_POSITIVE_SUBNORMAL, 0.0);
     }
     let rounded = |step: f64| {
-        let most = MOST_STEPS * step;
+        let most = MAX_STEPS * step;
         exact.iter().map(move |weight| ((weight / step).round() * step).clamp(-most, most))
     };
     let lost = |step: f64| rounded(step).zip(&exact).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
-    let best = steps_below(largest / MOST_STEPS)
+    let best = steps_below(largest / MAX_STEPS)
         .map(|step| (step, lost(step)))
         .min_by(|a, b| a.1.total_cmp(&b.1))
         .expect("there is always one");
@@ -199,8 +199,8 @@ fn quantise(weights: &mut [f16]) -> (f16, f64) {
     (f16::from_f64(best.0), (best.1 / length).sqrt())
 }
 
-/// Steps to try, from the first that reaches `least` down to about half of it. They have four significant bits, so
-/// that their multiples up to [`MOST_STEPS`] have eleven, as half precision.
+/// Scales to try, from the first that is at least `least` down to about half of it. They have four significant bits, so
+/// that their multiples up to [`MAX_STEPS`] have eleven, as in half precision.
 fn steps_below(least: f64) -> impl Iterator<Item = f64> {
     const TRIED: usize = 9;
     let smallest = f16::MIN_POSITIVE_SUBNORMAL.to_f64();
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!((half.storage(), int8.storage()), (Storage::Half, Storage::Int8));
         let (mut stored, mut tensors) = (0, 0);
         for (name, tensor) in &int8.tensors {
-            // Every tensor that can be and is large enough; no other.
+            // Every tensor of the right kind that is large enough, and no other.
             let is_product = matches!(tensor.dims[..], [_, _] | [_, _, 1, 1]);
             assert_eq!(tensor.steps.is_some(), is_product && tensor.values.len() >= 10_000, "{name}");
             let Some(steps) = &tensor.steps else {
@@ -245,7 +245,7 @@ mod tests {
             for (values, step) in tensor.values.chunks(tensor.values.len() / steps.len()).zip(steps) {
                 for value in values {
                     let steps = value.to_f64() / step.to_f64();
-                    assert!(steps == steps.round() && steps.abs() <= MOST_STEPS, "{name}: {value} in {step}");
+                    assert!(steps == steps.round() && steps.abs() <= MAX_STEPS, "{name}: {value} in {step}");
                 }
             }
         }
@@ -253,9 +253,9 @@ mod tests {
         assert!(stored as f64 > 0.9 * all as f64, "{stored} of {all}");
         // Of an EfficientNet-B0's 65: of expansions and projections 21, of gates 14, the last convolution and the head.
         assert_eq!(tensors, 37);
-        // Evenly spread weights lose a step's twelfth, squared, of a third of 127 steps, squared: 0.5 %.
+        // Uniform weights have a squared error of step^2 / 12, relative to (127 steps)^2 / 3: 0.5 %.
         assert!(int8.rounding > 0.003 && int8.rounding < 0.02, "{}", int8.rounding);
-        // Once more changes nothing, and half precision holds the same numbers.
+        // Doing it again changes nothing, and half precision has the same values.
         assert_eq!(int8.clone().stored_as(Storage::Int8), int8);
         let back = int8.clone().stored_as(Storage::Half);
         assert!(back.tensors.iter().all(|(name, tensor)| tensor.values == int8.tensors[name].values));
@@ -276,7 +276,7 @@ mod tests {
                 }
             }
         }
-        // Nothing, next to nothing, and one weight far from all others.
+        // Zeros, tiny weights, and one weight far from all others.
         let mut nothing = [f16::ZERO; 3];
         assert_eq!(quantise(&mut nothing).1, 0.0);
         let mut tiny = [f16::MIN_POSITIVE_SUBNORMAL, f16::ZERO];

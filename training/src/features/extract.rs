@@ -1,4 +1,4 @@
-//! Recordings -> mel-spectrograms on disk.
+//! Computes the mel-spectrograms of recordings and writes them to disk.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -14,9 +14,9 @@ use crate::scan::{COLLECTION, Stamp, sha256_of};
 use crate::table::{Builder, Cell, TableReader, TableWriter};
 use crate::threads::spread;
 
-/// Bytes of a file beside its frames: the header.
+/// Size of a file's header in bytes.
 const HEADER: u64 = 128;
-/// What a recording of unknown length is taken to last, in seconds.
+/// The assumed duration of a recording of unknown length, in seconds.
 const USUAL: f32 = 240.0;
 
 /// One recording of the collection.
@@ -28,51 +28,51 @@ struct Row {
     duration: Option<f32>,
 }
 
-/// What is to be done, before it is begun.
+/// The work to do, before it is started.
 pub struct Work {
     music: PathBuf,
     store: Store,
     shard: Option<(usize, usize)>,
     rows: Vec<Row>,
-    /// Frames of what is there already.
+    /// Frames of existing files.
     present: Vec<Option<u64>>,
 }
 
-/// How much work there is, and how much room it takes.
+/// The amount of work, and the disk space that it needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Estimate {
     /// Recordings of the collection, or of this shard.
     pub recordings: usize,
-    /// Of these, recordings whose features are there.
+    /// Recordings whose features exist already.
     pub present: usize,
-    /// Seconds of audio that are to be heard.
+    /// Seconds of audio to decode.
     pub seconds: f64,
-    /// Bytes that are to be written.
+    /// Bytes to write.
     pub bytes: u64,
 }
 
-/// What a run came to.
+/// The outcome of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     /// Recordings with features.
     pub recordings: usize,
-    /// Of these, recordings whose features were there before.
+    /// Recordings whose features existed before.
     pub present: usize,
     /// Frames over all of them.
     pub frames: u64,
     /// Recordings that could not be read, with the reasons.
     pub unreadable: Vec<(String, String)>,
-    /// The table of all of this.
+    /// The table that was written.
     pub table: PathBuf,
 }
 
 impl Work {
-    /// Lists the recordings of `collection` (a table that has their paths inside `music`, their contents and their
-    /// durations: collection.parquet, matched.parquet or split.parquet), every `n`-th from the `i`-th on for a shard
-    /// `(i, n)`, and looks which features are in `out` already.
+    /// Lists the recordings of `collection` (a table with their paths in `music`, hashes and durations:
+    /// collection.parquet, matched.parquet or split.parquet), for a shard `(i, n)` every `n`-th starting with the
+    /// `i`-th, and checks which features exist in `out`.
     ///
     /// # Errors
-    /// If the table cannot be read, or `music` is no folder.
+    /// If the table cannot be read, or `music` is not a folder.
     pub fn list(music: &Path, collection: &Path, out: &Path, shard: Option<(usize, usize)>) -> Result<Self> {
         std::fs::read_dir(music).map_err(|error| Error::io(music, error))?;
         let mut rows = Vec::new();
@@ -83,7 +83,7 @@ impl Work {
             for row in 0..batch.len() {
                 let text = batch.texts("sha256").value(row);
                 let content = Content::from_hex(text)
-                    .ok_or_else(|| Error::format(collection, format!("{text:?} is no SHA-256")))?;
+                    .ok_or_else(|| Error::format(collection, format!("{text:?} is not a SHA-256")))?;
                 let duration = durations.is_valid(row).then(|| durations.value(row));
                 let path = batch.texts("path").value(row).to_owned();
                 rows.push(Row { path, content, stamp: Stamp::at(&batch, row), duration });
@@ -91,18 +91,18 @@ impl Work {
         }
         if let Some((index, count)) = shard {
             if !(1..=count).contains(&index) {
-                return Err(Error::InvalidArgument(format!("there is no shard {index} of {count}")));
+                return Err(Error::InvalidArgument(format!("shard {index} of {count} does not exist")));
             }
             rows = rows.into_iter().skip(index - 1).step_by(count).collect();
         }
         let store = Store::new(out);
-        // A file that is damaged is made again.
+        // A damaged file is made again.
         let frames = |row: &Row| store.open(row.content).ok().map(|recording| recording.frames());
         let present = rows.iter().map(frames).collect();
         Ok(Work { music: music.to_owned(), store, shard, rows, present })
     }
 
-    /// How much there is to do.
+    /// The amount of work.
     pub fn estimate(&self) -> Estimate {
         let mut estimate = Estimate { recordings: self.rows.len(), ..Estimate::default() };
         for (row, present) in self.rows.iter().zip(&self.present) {
@@ -119,20 +119,20 @@ impl Work {
         estimate
     }
 
-    /// Makes what is missing, with so many threads, and writes the table. `progress` is told of each recording that
-    /// is done, by its duration in seconds.
+    /// Makes the missing features on `threads` threads and writes the table. `progress` is called after each recording
+    /// with its duration in seconds.
     ///
     /// # Errors
-    /// If features cannot be written; never because of a single recording.
+    /// If features cannot be written. An unreadable recording is not an error.
     pub fn run(self, threads: usize, progress: impl FnMut(f64)) -> Result<Report> {
         self.run_until(threads, &AtomicBool::new(false), progress)
     }
 
-    /// The same, until `stop` is set: then what is being made is finished, and nothing else is begun.
+    /// As [`run`](Self::run), until `stop` is set: then recordings in progress are finished, and no others are started.
     ///
     /// # Errors
-    /// As [`run`](Self::run), and `Interrupted` if it was stopped before everything was done; the table is written once
-    /// everything is.
+    /// As [`run`](Self::run), and `Interrupted` if it was stopped before everything was done; the table is written only
+    /// when everything is.
     pub fn run_until(
         self,
         threads: usize,
@@ -143,7 +143,7 @@ impl Work {
         let mut outcomes: Vec<Result<u64, String>> =
             self.present.iter().map(|present| present.ok_or_else(String::new)).collect();
         let mut done = 0;
-        // An error, unlike a reason, is no fault of the recordings: the disk is full, say.
+        // Unlike a reason, an error is not about a recording: the disk is full, for example.
         let is_done = spread(
             todo.len(),
             threads,
@@ -159,16 +159,17 @@ impl Work {
         if !is_done {
             let (ready, all) = (self.rows.len() - todo.len() + done, self.rows.len());
             return Err(Error::Interrupted(format!(
-                "stopped with {ready} of {all} recordings done; the same command goes on from there"
+                "stopped with {ready} of {all} recordings done; the same command continues from there"
             )));
         }
         self.write_table(&outcomes)
     }
 
-    /// The features of one recording: its frames, or why it cannot be read.
+    /// Makes the features of one recording; returns the number of frames, or why it cannot be read.
     fn make(&self, row: &Row) -> Result<Result<u64, String>> {
         let path = self.music.join(&row.path);
-        // As `scan` does: a file of the same size and time is the same. One that was copied or touched is read twice.
+        // As in `scan`, a file with the same size and time is unchanged. One that was copied or touched is hashed
+        // again.
         let unchanged = match std::fs::metadata(&path) {
             Ok(metadata) => row.stamp.modified_ns != 0 && Stamp::of(&metadata) == row.stamp,
             Err(error) => return Ok(Err(error.to_string())),
@@ -227,13 +228,13 @@ fn seconds_of(row: &Row) -> f64 {
     f64::from(known.unwrap_or(USUAL))
 }
 
-/// Decodes `audio` and writes its mel-spectrogram to `file`: the same frames as `extract` sees, rounded to half
-/// precision, in constant memory. Returns how many frames, or why the recording cannot be read.
+/// Decodes `audio` and writes its mel-spectrogram to `file`: the same frames as `extract` computes, rounded to half
+/// precision, in constant memory. Returns the number of frames, or why the recording cannot be read.
 ///
 /// # Errors
 /// If `file` cannot be written.
 pub fn write_features(audio: &Path, file: &Path) -> Result<Result<u64, String>> {
-    // The file's name stands before the reason already, where that is listed.
+    // The list of reasons already has the file's name.
     let reason = |error: sleeve::Error| {
         let said = error.to_string();
         said.strip_prefix(&format!("{}: ", audio.display())).unwrap_or(&said).to_owned()
@@ -243,7 +244,7 @@ pub fn write_features(audio: &Path, file: &Path) -> Result<Result<u64, String>> 
         return Ok(Err(reason(error)));
     }
     match writer.rows() {
-        0 => Ok(Err("it holds no audio".into())),
+        0 => Ok(Err("it contains no audio".into())),
         _ => Ok(Ok(writer.finish()?)),
     }
 }

@@ -1,4 +1,4 @@
-//! Where a recording's features are, and which there are.
+//! The paths of features, and the table that lists them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::table::Type::{Int, Text};
 use crate::table::{Table, TableReader, column, optional};
 
-/// One row a recording.
+/// One row per recording.
 pub static FEATURES: Table = Table {
     name: "features",
     row: "a recording, in the order of paths",
@@ -28,7 +28,7 @@ pub static FEATURES: Table = Table {
     ],
 };
 
-/// What tells files apart: their SHA-256.
+/// Identifies a file by its SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Content([u8; 32]);
 
@@ -79,13 +79,13 @@ impl Store {
         &self.folder
     }
 
-    /// Where the features of a recording are.
+    /// The path of a recording's features.
     pub fn path(&self, content: Content) -> PathBuf {
         let name = content.to_string();
         self.folder.join(&name[..2]).join(&name[2..4]).join(format!("{name}.npy"))
     }
 
-    /// The table of what there is: of everything, or of the `i`-th of `n` shards.
+    /// The path of the table: of all features, or of the `i`-th of `n` shards.
     pub fn table(&self, shard: Option<(usize, usize)>) -> PathBuf {
         match shard {
             None => FEATURES.path(&self.folder),
@@ -96,7 +96,7 @@ impl Store {
     /// Opens the features of a recording.
     ///
     /// # Errors
-    /// If the file is missing, is shorter or longer than its header says, or is no array of 96 bands.
+    /// If the file is missing, its length does not match its header, or it is not an array of 96 bands.
     pub fn open(&self, content: Content) -> Result<Recording> {
         let path = self.path(content);
         let reader = NpyReader::open(&path)?;
@@ -105,12 +105,12 @@ impl Store {
             return Err(Error::format(&path, reason));
         }
         if reader.rows() == 0 {
-            return Err(Error::format(&path, "it holds no frame"));
+            return Err(Error::format(&path, "it has no frames"));
         }
         Ok(Recording { reader })
     }
 
-    /// The recordings that have features, by their paths inside the collection.
+    /// The recordings that have features, by their paths in the collection.
     ///
     /// # Errors
     /// As [`Store::listed`].
@@ -124,8 +124,7 @@ impl Store {
         Ok(named)
     }
 
-    /// Every recording that the tables in the folder speak of, and whether it has features. What one table lacks and
-    /// another has is there.
+    /// Every recording in the folder's tables, and whether it has features. It has them if any of the tables says so.
     ///
     /// # Errors
     /// If there is no table, or one cannot be read.
@@ -135,7 +134,7 @@ impl Store {
         Ok(listed)
     }
 
-    /// Walks the tables in the folder: path, content, and whether there are features.
+    /// Reads the tables in the folder: path, content, and whether there are features.
     fn each_row(&self, mut row_of: impl FnMut(&str, Content, bool)) -> Result<()> {
         let mut tables = 0;
         let entries = std::fs::read_dir(&self.folder).map_err(|error| Error::io(&self.folder, error))?;
@@ -150,7 +149,7 @@ impl Store {
                 for row in 0..rows.len() {
                     let text = rows.texts("sha256").value(row);
                     let content = Content::from_hex(text)
-                        .ok_or_else(|| Error::format(&path, format!("{text:?} is no SHA-256")))?;
+                        .ok_or_else(|| Error::format(&path, format!("{text:?} is not a SHA-256")))?;
                     row_of(rows.texts("path").value(row), content, rows.ints("frames").is_valid(row));
                 }
             }
@@ -158,14 +157,14 @@ impl Store {
         match tables {
             0 => Err(Error::format(
                 &self.folder,
-                "no features here, for there is no features.parquet; `sleeve-train features` makes them",
+                "no features: features.parquet is missing; run `sleeve-train features`",
             )),
             _ => Ok(()),
         }
     }
 }
 
-/// Whether a file in the folder of features is a table of them.
+/// Whether a file name is that of a table of features.
 fn is_table(name: &str) -> bool {
     let Some(stem) = name.strip_suffix(".parquet") else { return false };
     let number = |text: &str| text.parse::<usize>().is_ok();
@@ -185,10 +184,10 @@ impl Recording {
         self.reader.rows() as u64
     }
 
-    /// Reads the frames from `first` on into `values`, 96 values each.
+    /// Reads frames into `values`, 96 values each, starting with frame `first`.
     ///
     /// # Errors
-    /// If they are not all there.
+    /// If the file has fewer frames.
     pub fn read(&mut self, first: u64, values: &mut [f32]) -> Result<()> {
         Ok(self.reader.read_rows(first as usize, values)?)
     }

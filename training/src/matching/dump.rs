@@ -1,5 +1,5 @@
-//! Walks the tables of a dump release by release: every table is in the order of the dump, so that one
-//! pass over all of them side by side needs no memory.
+//! Reads the tables of a dump release by release: every table is in the order of the dump, so they can be read in
+//! parallel in constant memory.
 
 use std::path::Path;
 
@@ -16,23 +16,23 @@ pub struct Credit {
     pub artist: i64,
     /// Name.
     pub name: String,
-    /// Name as printed, perhaps empty.
+    /// Name as printed, may be empty.
     pub printed: String,
 }
 
-/// A track with the artists of its own.
+/// A track with its own artists.
 #[derive(Clone, Debug, Default)]
 pub struct Track {
     /// Title.
     pub title: String,
-    /// Duration in seconds, where given.
+    /// Duration in seconds, if known.
     pub duration: Option<i32>,
     /// Artists that replace the release's; empty if there are none.
     pub artists: Vec<Credit>,
     number: i32,
 }
 
-/// A release with its tracklist, headings left out.
+/// A release with its tracklist, without headings.
 #[derive(Clone, Debug, Default)]
 pub struct Release {
     /// Discogs' release id.
@@ -47,10 +47,10 @@ pub struct Release {
     pub tracks: Vec<Track>,
 }
 
-/// Calls `each` with every release of the tables in `folder`, and with how many there are.
+/// Calls `each` with every release of the tables in `folder`, and with their number.
 ///
 /// # Errors
-/// If a table is missing, is no table of a dump, or is not in the order of the releases.
+/// If a table is missing, is not from a dump, or is not in the order of the releases.
 pub fn for_each_release(folder: &Path, mut each: impl FnMut(&Release, u64) -> Result<()>) -> Result<()> {
     let mut artists = Child::open(folder, &RELEASE_ARTISTS, &["release_id", "artist_id", "name", "anv"])?;
     let mut tracks = Child::open(folder, &TRACKS, &["release_id", "track", "entry", "title", "duration_s"])?;
@@ -103,7 +103,7 @@ fn credit(rows: &Rows, row: usize) -> Credit {
     }
 }
 
-/// A table whose rows belong to releases, read up to wherever the releases have come.
+/// A table whose rows belong to releases, read up to the current release.
 struct Child {
     name: &'static str,
     path: std::path::PathBuf,
@@ -119,7 +119,7 @@ impl Child {
         Ok(Child { name: table.name, path, reader, rows: None, at: 0 })
     }
 
-    /// Calls `each` with the next rows as long as they belong to `release`.
+    /// Calls `each` with the next rows while they belong to `release`.
     fn each_of(&mut self, release: i64, mut each: impl FnMut(&Rows, usize)) -> Result<()> {
         loop {
             if let Some(rows) = &self.rows {
@@ -140,7 +140,7 @@ impl Child {
         }
     }
 
-    /// Rows left over belong to releases in another order, or to another dump.
+    /// Checks that no rows are left: these would belong to releases in another order, or to another dump.
     fn end(&mut self) -> Result<()> {
         if self.rows.as_ref().is_some_and(|rows| self.at < rows.len()) || self.reader.next().is_some() {
             let reason = format!("{} does not follow the order of releases.parquet beside it", self.name);

@@ -1,48 +1,48 @@
-//! Where tracks of the collection appear in the dump, and which of those places to believe.
+//! Finds the tracks of a collection in the dump, and chooses among the hits.
 
 use super::dump::{Credit, Release, Track};
 use super::names::{artist_key, title_key};
 use super::wanted::{Index, Wanted};
 use crate::discogs::is_nobody;
 
-/// A place in the dump where a track may be.
+/// An occurrence of a track in the dump.
 #[derive(Clone, Debug)]
 pub struct Hit {
     /// The release.
     pub release: i64,
     /// Its master.
     pub master: Option<i64>,
-    /// Artists of the track there, nobody left out.
+    /// The track's artists there, without placeholders.
     pub artists: Vec<i64>,
-    /// Whether those are the track's own and not the release's.
+    /// Whether these are the track's own artists and not the release's.
     pub own: bool,
-    /// Difference between the durations in seconds, where both are known.
+    /// Difference between the durations in seconds, if both are known.
     pub gap: Option<f32>,
-    /// Whether the album tag is the release's title.
+    /// Whether the album tag equals the release's title.
     pub album: bool,
 }
 
-/// What was found of one track.
+/// The hits of one track.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// Releases named in the tags.
+    /// Releases with an id from the tags.
     pub by_id: Vec<Hit>,
-    /// Releases that list its artist and title, with a duration that fits or none.
+    /// Releases with its artist and title, with a matching duration or none.
     pub by_text: Vec<Hit>,
-    /// Whether its artist and title appear with another duration.
+    /// Whether its artist and title occur with another duration.
     pub other_duration: bool,
 }
 
 /// Why a track was not matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Miss {
-    /// Neither an id nor artist and title.
+    /// The tags have neither an id nor artist and title.
     NoTags,
-    /// Nothing like it in the dump.
+    /// The dump has no such track.
     NotFound,
-    /// Only with another duration.
+    /// It occurs only with another duration.
     OtherDuration,
-    /// Several artists of that name have a track of that title.
+    /// Several artists of that name have a track with that title.
     Ambiguous,
 }
 
@@ -58,13 +58,13 @@ impl Miss {
     }
 }
 
-/// Most that two durations of one recording differ, in seconds: sleeves are rounded, and list gaps and
+/// The tolerance for durations of the same recording, in seconds: printed durations are rounded, and list gaps and
 /// fades differently.
 fn tolerance(duration: f32, common: bool) -> f32 {
     if common { 2.5 } else { (duration * 0.02).max(5.0) }
 }
 
-/// Notes everything of the collection that `release` holds.
+/// Notes all occurrences of the collection's tracks in `release`.
 pub fn note(index: &Index, release: &Release, found: &mut [Found]) {
     let by_release = index.by_release.get(&release.id);
     let by_master = release.master.and_then(|master| index.by_master.get(&master));
@@ -124,7 +124,7 @@ fn somebody(credits: &[Credit]) -> Vec<i64> {
     ids
 }
 
-/// Tracks of the collection that one of the credited artists, or all together, may be the artist of.
+/// Tracks of the collection whose artist may be one of the credited artists or all of them together.
 fn numbers_by_text(index: &Index, credits: &[Credit], title: &str) -> Vec<u32> {
     let printed = |credit: &Credit| {
         if credit.printed.is_empty() { credit.name.clone() } else { credit.printed.clone() }
@@ -139,7 +139,7 @@ fn numbers_by_text(index: &Index, credits: &[Credit], title: &str) -> Vec<u32> {
     }
     if credits.len() > 1 {
         let names = |name: &dyn Fn(&Credit) -> String| {
-            // Homonyms' numbers stand at the end of each name.
+            // Homonyms' numbers are at the end of each name.
             let names: Vec<String> = credits.iter().map(name).collect();
             let names: Vec<&str> = names.iter().map(|name| super::names::without_homonym(name)).collect();
             names.join(" & ")
@@ -152,7 +152,7 @@ fn numbers_by_text(index: &Index, credits: &[Credit], title: &str) -> Vec<u32> {
     numbers
 }
 
-/// The place of a track on a release that its tags name.
+/// The hit of a track on a release with an id from its tags.
 fn hit_by_id(wanted: &Wanted, release: &Release) -> Hit {
     let same_title = || {
         release
@@ -168,15 +168,15 @@ fn hit_by_id(wanted: &Wanted, release: &Release) -> Hit {
     };
     match same_title().or_else(same_number) {
         Some(track) => new_hit(release, track, None, true),
-        // Somewhere on it: its artists are the release's.
+        // Unknown position on the release: its artists are the release's.
         None => new_hit(release, &Track::default(), None, true),
     }
 }
 
-/// Chooses among what was found of `wanted`: ids before text; among texts, one artist.
+/// Chooses among the hits of `wanted`: ids before text; among text hits, one artist.
 ///
 /// # Errors
-/// Why there is nothing to choose.
+/// The reason if there is nothing to choose.
 pub fn resolve(wanted: &Wanted, found: Found) -> Result<(&'static str, Vec<Hit>), Miss> {
     if !found.by_id.is_empty() {
         return Ok(("id", found.by_id));
@@ -186,7 +186,7 @@ pub fn resolve(wanted: &Wanted, found: Found) -> Result<(&'static str, Vec<Hit>)
     }
     let mut hits = found.by_text;
     if found.other_duration && !hits.iter().any(|hit| hit.gap.is_some()) {
-        // It is known with other durations only: a place without one is believed if it is the album.
+        // The dump has other durations for it, so a hit without a duration counts only if the album matches.
         hits.retain(|hit| hit.album);
     }
     if hits.is_empty() {
@@ -194,7 +194,7 @@ pub fn resolve(wanted: &Wanted, found: Found) -> Result<(&'static str, Vec<Hit>)
     }
     let mut groups = by_artist(hits);
     if groups.len() > 1 {
-        // Homonyms. The artist id in the tags decides, then the album, then a duration that fits.
+        // Homonyms: decide by the artist id in the tags, then the album, then a matching duration.
         let tests: [&dyn Fn(&Hit) -> bool; 3] = [
             &|hit| hit.artists.iter().any(|artist| wanted.artists.contains(artist)),
             &|hit| hit.album,
@@ -216,7 +216,7 @@ pub fn resolve(wanted: &Wanted, found: Found) -> Result<(&'static str, Vec<Hit>)
     }
 }
 
-/// Hits by the same artists together: groups of which no two share an artist.
+/// Groups hits that share artists; no two groups have an artist in common.
 fn by_artist(hits: Vec<Hit>) -> Vec<Vec<Hit>> {
     let mut groups: Vec<(Vec<i64>, Vec<Hit>)> = Vec::new();
     for hit in hits {

@@ -1,4 +1,4 @@
-//! What somebody else's list knows of files whose tags do not say it.
+//! A user's list of Discogs ids for files.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use rustc_hash::FxHashMap;
 
 use crate::error::{Error, Result};
 
-/// A list of files: tab-separated, with a header `path discogs_release track_number title`; what a row
-/// leaves empty is not known. It goes before the tags.
+/// A list of files: tab-separated, with the header `path discogs_release track_number title`; empty cells are unknown.
+/// It has priority over the tags.
 #[derive(Default)]
 pub struct Listed(FxHashMap<String, Entry>);
 
-/// What a list knows of one file.
+/// The entry of one file.
 pub struct Entry {
     /// Release.
     pub release: Option<i64>,
@@ -25,7 +25,7 @@ impl Listed {
     /// Reads the list.
     ///
     /// # Errors
-    /// If it cannot be read, or a line is not as said.
+    /// If it cannot be read, or a line is malformed.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
         let mut lines = text.lines();
@@ -43,7 +43,7 @@ impl Listed {
         Ok(Listed(listed))
     }
 
-    /// What it knows of the file at `path` inside the collection.
+    /// The entry of the file at `path` in the collection.
     pub fn get(&self, path: &str) -> Option<&Entry> {
         self.0.get(path)
     }

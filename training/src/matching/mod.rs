@@ -1,8 +1,8 @@
-//! Collection x dump -> what is printed on the sleeves of every track.
+//! Matches a collection to a dump, and pools the editorial metadata of every track.
 //!
-//! A track is looked up by the Discogs id in its tags, or else by artist, title and duration. What its
-//! releases say, and the other versions of their masters, is pooled (section 2.1 of the paper). The
-//! dump is read as a stream; only what concerns the collection is kept.
+//! A track is looked up by the Discogs id in its tags, or else by artist, title and duration. The metadata of its
+//! releases, and of the other versions of their masters, are pooled (section 2.1 of the paper). The dump is read as a
+//! stream; only what matches the collection is kept.
 
 mod dump;
 mod hits;
@@ -26,7 +26,7 @@ pub use listed::{Entry, Listed};
 use tables::{LINKED_STYLES, MATCHED, UNMATCHED};
 use wanted::Index;
 
-/// What matching came to.
+/// The outcome of matching.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Tracks of the collection.
@@ -37,17 +37,18 @@ pub struct Report {
     pub by_text: u64,
     /// Tracks on more than one release.
     pub on_several: u64,
-    /// Releases over all matched tracks, to be divided by their number.
+    /// Number of releases summed over all matched tracks, for the mean.
     pub releases: u64,
     /// Tracks that were not matched, by reason.
     pub missed: Vec<(&'static str, u64)>,
 }
 
-/// Matches the table `collection`, with what a list in `ids` knows of its files ([`Listed`]), to the tables of a dump in `discogs`, and writes the tables `matched`,
-/// `linked_styles` and `unmatched` into the folder `out`. `progress` is told of releases done and in all.
+/// Matches the table `collection`, with the entries of the list `ids` ([`Listed`]), to the tables of a dump in
+/// `discogs`, and writes the tables `matched`, `linked_styles` and `unmatched` into the folder `out`. `progress` is
+/// called with the number of releases done and the total.
 ///
 /// # Errors
-/// If a table cannot be read or written, or the dump's tables do not belong together.
+/// If a table cannot be read or written, or the dump's tables do not match each other.
 pub fn match_collection(
     collection: &Path,
     ids: Option<&Path>,
@@ -73,7 +74,7 @@ pub fn match_collection(
     write(&index, &resolved, &linked, out)
 }
 
-/// What the dump says of the releases that tracks were found on, and of their versions.
+/// The metadata of the releases that tracks were found on, and of their versions.
 #[derive(Default)]
 struct Linked {
     releases: FxHashMap<i64, Sleeve>,
@@ -82,7 +83,7 @@ struct Linked {
     words: Words,
 }
 
-/// What is printed on one release.
+/// The metadata of one release.
 #[derive(Default)]
 struct Sleeve {
     year: Option<i32>,
@@ -163,7 +164,7 @@ impl Linked {
     }
 }
 
-/// Words by number: there are a few hundred, on millions of releases.
+/// Numbers for words: there are a few hundred, on millions of releases.
 #[derive(Default)]
 struct Words {
     numbers: FxHashMap<String, u32>,
@@ -259,7 +260,7 @@ fn write_linked_styles(linked: &Linked, out: &Path) -> Result<TableWriter> {
     Ok(writer)
 }
 
-/// What is printed on all sleeves of one track.
+/// The pooled metadata of one track.
 #[derive(Default)]
 struct Pooled<'a> {
     releases: Vec<i64>,
@@ -283,8 +284,8 @@ impl<'a> Pooled<'a> {
         }
         versions.retain(|version| !releases.contains(version));
         if hits.iter().all(|hit| !hit.own) {
-            // The track is the release artist's, so it is on every version. Where it has artists of its
-            // own, those of a version as a whole would be other people.
+            // The track's artist is the release's, so it is the artist of every version. If a track has its own
+            // artists, the artists of other versions would be wrong.
             artists.extend(versions.iter().flat_map(|version| &linked.releases[version].artists));
         }
         let (mut labels, mut years) = (BTreeSet::new(), BTreeSet::new());

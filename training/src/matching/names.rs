@@ -1,4 +1,4 @@
-//! Artist names and track titles, reduced to what is the same however they are printed.
+//! Artist names and track titles, normalised so that different spellings are equal.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -15,12 +15,11 @@ pub fn without_homonym(name: &str) -> &str {
     }
 }
 
-/// The words of an artist's name in alphabetical order, so that "Coltrane, John" is John Coltrane, and
-/// "B & A" is "A and B". Joining words and a leading "The" are left out. Never empty for a name that is
-/// not empty itself.
+/// The words of an artist's name in alphabetical order, so that "Coltrane, John" equals John Coltrane, and "B & A"
+/// equals "A and B". Joining words and a leading "The" are left out. Never empty unless the name is.
 pub fn artist_key(name: &str) -> String {
     let mut words = words(without_homonym(name));
-    // "Little Feat" ends with what otherwise joins.
+    // "Little Feat" ends with a word that usually joins names.
     let last = words.len().saturating_sub(1);
     let mut at = 0;
     words.retain(|word| {
@@ -35,14 +34,13 @@ pub fn artist_key(name: &str) -> String {
     or_as_it_is(words.join(" "), name)
 }
 
-/// The part of a name before "feat." and its like.
+/// The part of a name before "feat." or a similar word.
 pub fn main_artist(name: &str) -> &str {
     name[..featuring(name).unwrap_or(name.len())].trim().trim_end_matches(['(', '[']).trim()
 }
 
-/// The words of a title, without guests and without what does not make another recording of it
-/// ("remastered", "album version"); what does (live, remix, instrumental) stays. Never empty for a title
-/// that is not empty itself.
+/// The words of a title, without guests and without words that do not mean another recording ("remastered", "album
+/// version"); words that do (live, remix, instrumental) stay. Never empty unless the title is.
 pub fn title_key(title: &str) -> String {
     let mut kept = Vec::new();
     for (at, part) in parts(title).into_iter().enumerate() {
@@ -70,7 +68,7 @@ pub fn title_key(title: &str) -> String {
     or_as_it_is(kept.join(" "), title)
 }
 
-/// Whether a title is given to so many tracks that it says little without a duration.
+/// Whether a title is so common that it needs a duration.
 pub fn is_common_title(key: &str) -> bool {
     let common = [
         "untitled",
@@ -92,7 +90,7 @@ fn or_as_it_is(key: String, text: &str) -> String {
     if key.is_empty() { text.trim().to_lowercase() } else { key }
 }
 
-/// Where "feat." and its like begin.
+/// The position of "feat." or a similar word.
 fn featuring(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -101,7 +99,7 @@ fn featuring(text: &str) -> Option<usize> {
         if starts_word && matches!(bytes[at], b'f' | b'F') {
             let rest = &bytes[at..];
             for word in [&b"featuring"[..], b"feat", b"ft"] {
-                // Somebody must follow: "Little Feat" is a name.
+                // A name must follow: "Little Feat" is a name.
                 let follows = matches!(rest.get(word.len()), Some(b'.' | b' '));
                 if follows && rest[..word.len()].eq_ignore_ascii_case(word) {
                     return Some(at);
@@ -134,7 +132,7 @@ fn parts(title: &str) -> Vec<&str> {
     parts
 }
 
-/// Takes out of the words in a bracket what says which edition this is, not which recording.
+/// Removes the words of a bracket that describe the edition, not the recording.
 fn drop_edition(words: &mut Vec<String>) {
     let remastered = words.iter().any(|word| word.starts_with("remaster"));
     if remastered {
@@ -167,7 +165,7 @@ fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
     let mut take = |character: char, word: &mut String| match character {
-        // Inside words: "don't", "R.E.M." stays three words, as it is three letters.
+        // Dropped inside words: "don't". "R.E.M." becomes three words, as it is three letters.
         '\'' | '’' | '‘' | '`' | '´' | 'ʼ' => {}
         '&' | '+' => {
             if !word.is_empty() {

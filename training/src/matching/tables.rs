@@ -1,9 +1,9 @@
-//! The table of matched tracks, which everything after reads.
+//! The tables of matching, which all later steps read.
 
 use crate::table::Type::{Float, Id, Ids, Int, Ints, Text, Word, Words};
 use crate::table::{Table, column, optional};
 
-/// One row a track of the collection that was found in the dump.
+/// One row per track of the collection that was found in the dump.
 pub static MATCHED: Table = Table {
     name: "matched",
     row: "a track of the collection that was found in the dump, with what is printed on all its sleeves",
@@ -25,7 +25,7 @@ pub static MATCHED: Table = Table {
     ],
 };
 
-/// One row a style of a linked release, so that a style's releases can be counted exactly.
+/// One row per style of a linked release, so that a style's releases can be counted exactly.
 pub static LINKED_STYLES: Table = Table {
     name: "linked_styles",
     row: "a style of a release that a matched track is linked to",
@@ -35,7 +35,7 @@ pub static LINKED_STYLES: Table = Table {
     ],
 };
 
-/// One row a track that was not found.
+/// One row per track that was not found.
 pub static UNMATCHED: Table = Table {
     name: "unmatched",
     row: "a track of the collection that was not found in the dump",

@@ -1,4 +1,4 @@
-//! What the collection asks of the dump: its tracks, findable by id and by what their tags say.
+//! The tracks of the collection, indexed by ids and by artist and title.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -16,17 +16,17 @@ use crate::table::TableReader;
 /// A track of the collection.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// Path inside the collection.
+    /// Path in the collection.
     pub path: String,
-    /// Hash of the file.
+    /// SHA-256 of the file.
     pub sha256: String,
-    /// Its size in bytes and the time of its last change, as `scan` saw them.
+    /// Its size in bytes and modification time when it was scanned.
     pub stamp: Stamp,
     /// Duration in seconds.
     pub duration: Option<f32>,
     /// Key of the title, empty without one.
     pub title: String,
-    /// Whether that title needs a duration beside it.
+    /// Whether the title is so common that it needs a duration.
     pub common: bool,
     /// Key of the album's title, empty without one.
     pub album: String,
@@ -36,7 +36,7 @@ pub struct Wanted {
     pub artists: Vec<i64>,
     /// Whether artist and title are known.
     pub has_text: bool,
-    /// Whether the tags hold a release or a master id.
+    /// Whether the tags have a release or a master id.
     pub has_id: bool,
 }
 
@@ -45,18 +45,18 @@ pub struct Wanted {
 pub struct Index {
     /// Its tracks, in the order of the table.
     pub tracks: Vec<Wanted>,
-    /// Hash of artist and title -> tracks.
+    /// Hash of artist and title to tracks.
     by_text: FxHashMap<u64, Vec<u32>>,
-    /// Hashes of titles: most tracks of a dump are done with after a look at this.
+    /// Hashes of titles: a lookup here rules out most tracks of a dump.
     titles: FxHashSet<u64>,
-    /// Release id -> tracks tagged with it.
+    /// Release id to tracks tagged with it.
     pub by_release: FxHashMap<i64, Vec<u32>>,
-    /// Master id -> tracks tagged with it and with no release.
+    /// Master id to tracks tagged with it but with no release.
     pub by_master: FxHashMap<i64, Vec<u32>>,
 }
 
 impl Index {
-    /// Reads a table that `scan` has written. What `listed` says of a file goes before its tags.
+    /// Reads a table written by `scan`. Entries of `listed` have priority over tags.
     pub fn read(collection: &Path, listed: &Listed) -> Result<Self> {
         let columns = [
             "path",
@@ -149,14 +149,14 @@ impl Index {
         self.titles.contains(&hash(title))
     }
 
-    /// Tracks by the artist and title of these keys.
+    /// Tracks with these keys of artist and title.
     pub fn by_text(&self, artist: &str, title: &str) -> &[u32] {
         self.by_text.get(&hash(&(artist, title))).map_or(&[], Vec::as_slice)
     }
 }
 
 fn hash<T: Hash + ?Sized>(value: &T) -> u64 {
-    // Not the map's own hash: two keys that meet here would be taken for the same.
+    // Another hash than the map's: colliding keys here would be taken for equal.
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()

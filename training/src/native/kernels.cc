@@ -10,8 +10,8 @@ using lanes::WIDTH;
 
 namespace {
 
-// Calls `function` with the first channel of every vector. The last one may begin before the one before it ends: what
-// functions do for a channel does not depend on the others, and comes to the same twice.
+// Calls `function` with the first channel of every vector. The last vector may overlap the one before it: `function`
+// treats each channel independently, and doing it twice gives the same result.
 template <class T, class F> SLEEVE_INLINE void over_channels(std::int64_t channels, F &&function) {
   for (std::int64_t c = 0; c + WIDTH<T> <= channels; c += WIDTH<T>) {
     function(c);
@@ -215,7 +215,7 @@ SLEEVE_INLINE void depthwise_of(const Depthwise &shape, std::int64_t channel, co
 
 } // namespace
 
-// Templates cannot be cloned, so that each precision has its functions.
+// Templates cannot have target clones, so each precision has its own functions.
 #define SLEEVE_KERNELS(T, SUFFIX)                                                                                      \
   SLEEVE_CLONES static void moments_##SUFFIX(const T *x, std::int64_t rows, std::int64_t channels, Number<T> *mean,    \
                                              Number<T> *squares) {                                                     \

@@ -1,4 +1,4 @@
-// Vectors of numbers: how values of each precision are loaded, computed with and stored.
+// Vectors: how values of each precision are loaded, computed and stored.
 #pragma once
 
 #include <cmath>
@@ -7,7 +7,8 @@
 
 #define SLEEVE_INLINE inline __attribute__((always_inline))
 #define SLEEVE_LAMBDA __attribute__((always_inline))
-// One function for each generation of processors; the newest that runs is chosen when the program starts.
+// One version of each function for each generation of processors; the newest supported one is chosen when the program
+// starts.
 #if defined(__x86_64__) && defined(__gnu_linux__)
 #define SLEEVE_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
@@ -21,12 +22,12 @@ using Doubles = double __attribute__((vector_size(64)));
 using Words = std::int32_t __attribute__((vector_size(64)));
 using Halves = std::uint16_t __attribute__((vector_size(32)));
 
-// A value of bfloat16: the upper half of one of single precision.
+// A bfloat16 value: the upper half of a single-precision value.
 struct Bfloat16 {
   std::uint16_t bits;
 };
 
-// What values of a type are computed in.
+// The type for computations on values of a type.
 template <class T> struct Computed {
   using Number = float;
   using Vector = Floats;
@@ -50,7 +51,7 @@ template <class T> SLEEVE_INLINE void load(Vector<T> &vector, const T *from) {
   }
 }
 
-// To the nearest, ties to even, as everywhere in PyTorch; what is no number stays none.
+// To the nearest, ties to even, as everywhere in PyTorch; NaN stays NaN.
 template <class T> SLEEVE_INLINE void store(T *to, const Vector<T> &vector) {
   if constexpr (sizeof(T) == 2) {
     Words bits = reinterpret_cast<Words>(vector);
@@ -63,11 +64,11 @@ template <class T> SLEEVE_INLINE void store(T *to, const Vector<T> &vector) {
   }
 }
 
-// e to the power of x, to two units in the last place: a power of two, and Taylor's series for what is left.
+// e to the power of x, to two units in the last place: a power of two, and a Taylor series for the rest.
 SLEEVE_INLINE void exponential(Floats &x) {
   x = (x < -87.0f) ? Floats{} - 87.0f : x;
   x = (x > 88.0f) ? Floats{} + 88.0f : x;
-  // Adding 1.5 * 2^23 rounds to a whole number, which the lowest bits then hold.
+  // Adding 1.5 * 2^23 rounds to an integer, which is then in the lowest bits.
   const float magic = 12582912.0f;
   Floats shifted = x * 1.44269504f + magic;
   Words power = reinterpret_cast<Words>(shifted) - 0x4B400000;

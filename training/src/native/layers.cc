@@ -21,13 +21,13 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-// Values of a piece: it stays in a core's own cache between two passes.
+// Values in a piece, so small that it stays in a core's cache between two passes.
 constexpr std::int64_t PIECE = 1 << 15;
 
 template <class T> constexpr at::ScalarType TYPE = at::kFloat;
 template <> constexpr at::ScalarType TYPE<double> = at::kDouble;
 
-// Calls `function` with a value of the type that `tensor` holds.
+// Calls `function` with a value of the tensor's type.
 template <class F> void with_type(const Tensor &tensor, F &&function) {
   switch (tensor.scalar_type()) {
   case at::kFloat:
@@ -51,7 +51,7 @@ Tensor side_by_side(const Tensor &map) {
 
 Tensor like(const Tensor &map) { return at::empty(map.sizes(), map.options(), at::MemoryFormat::ChannelsLast); }
 
-// A vector of the precision that a map's sums are in.
+// A tensor in the precision of a map's sums.
 Tensor numbers(const Tensor &map, at::IntArrayRef sizes) {
   return at::empty(sizes, at::TensorOptions(map.scalar_type() == at::kDouble ? at::kDouble : at::kFloat));
 }
@@ -66,7 +66,7 @@ struct Rows {
 
   std::int64_t size(std::int64_t piece) const { return std::min(of_piece, rows - piece * of_piece); }
 
-  // Calls `function` with each piece, the place of its first value, and its rows.
+  // Calls `function` with each piece: its index, its first value, and its rows.
   template <class F> void each(F &&function) const {
     at::parallel_for(0, pieces, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t piece = begin; piece < end; piece++) {
@@ -84,7 +84,7 @@ struct Norm : Function<Norm> {
     Rows all(x);
     const auto channels = all.channels;
     TORCH_CHECK(all.rows > 1, "batch norm needs more than one value of each channel");
-    // Mean, and one over the deviation.
+    // The mean, and one over the standard deviation.
     Tensor mean = numbers(x, {channels}), inverse = numbers(x, {channels});
     Tensor scale = numbers(x, {channels}), shift = numbers(x, {channels});
     with_type(x, [&](auto zero) {
@@ -98,7 +98,7 @@ struct Norm : Function<Norm> {
       N *followed_mean = values_of<N>(running_mean), *followed_var = values_of<N>(running_var);
       const double count = static_cast<double>(all.rows);
       for (std::int64_t c = 0; c < channels; c++) {
-        // Pieces are joined one by one (Chan, Golub and LeVeque, 1979).
+        // Pieces are combined one by one (Chan, Golub and LeVeque, 1979).
         double average = 0, square = 0, seen = 0;
         for (std::int64_t piece = 0; piece < all.pieces; piece++) {
           const double more = static_cast<double>(all.size(piece)), now = seen + more;
@@ -174,7 +174,7 @@ struct DepthwiseConvolution : Function<DepthwiseConvolution> {
     TORCH_CHECK(input.size(1) % 16 == 0 && (kernel == 3 || kernel == 5) && (stride == 1 || stride == 2),
                 "a depthwise convolution of another shape");
     Tensor y = at::conv2d(input, weight, {}, strides, padding, dilation, input.size(1));
-    // Under autocast, the result is in bfloat16 whatever the input is in.
+    // Under autocast, the result is in bfloat16 whatever the input's type.
     Tensor x = side_by_side(input.to(y.scalar_type()));
     context->save_for_backward({x, weight});
     context->saved_data["stride"] = stride;
@@ -193,7 +193,7 @@ struct DepthwiseConvolution : Function<DepthwiseConvolution> {
     const auto patches = x.size(0), taps = weight.size(2) * weight.size(3);
     const bool wanted = context->needs_input_grad(0);
     Tensor dx = wanted ? like(x) : Tensor();
-    // By taps, then channels; gradients of each patch, whose sum does not depend on who computes which.
+    // Taps first, then channels. Gradients are kept for each patch, so that their sum does not depend on the threads.
     Tensor weights = weight.reshape({shape.channels, taps}).t().contiguous();
     Tensor each = numbers(x, {patches, taps, shape.channels});
     weights = weights.to(each.scalar_type());
@@ -204,7 +204,7 @@ struct DepthwiseConvolution : Function<DepthwiseConvolution> {
       const auto in = shape.channels * shape.height * shape.width;
       const auto out = shape.channels * shape.out_height * shape.out_width;
       at::parallel_for(0, patches * vectors, 1, [&](std::int64_t begin, std::int64_t end) {
-        // Aligned as every tensor is.
+        // Aligned like every tensor.
         Tensor room = numbers(x, {kernels::depthwise_room<T>(shape) * lanes::WIDTH<T>});
         for (std::int64_t at = begin; at < end; at++) {
           const auto patch = at / vectors, channel = at % vectors * lanes::WIDTH<T>;
@@ -304,7 +304,7 @@ void gate(Tensor &out, const Tensor &x, const Tensor &weight1, const Tensor &bia
 
 void adam(const Tensor &weights, const Tensor &gradients, const Tensor &mean, const Tensor &square, double step,
           double rate, double beta1, double beta2, double weight_decay, double epsilon) {
-  // Read from a tensor, as the other values.
+  // A tensor, like the other values.
   Tensor count = at::full({}, step, at::TensorOptions(at::kFloat).device(weights.device()));
   at::NoGradGuard nothing;
   at::_fused_adam_({weights}, {gradients}, {mean}, {square}, {}, {count}, rate, beta1, beta2, weight_decay, epsilon,

@@ -21,10 +21,10 @@ namespace sleeve {
 namespace {
 
 constexpr std::size_t PAGE = std::size_t(2) << 20;
-// Smaller ones are left to the C library, which keeps them itself.
+// Smaller blocks are left to the C library, which keeps them itself.
 constexpr std::size_t LEAST = std::size_t(1) << 18;
 
-// Blocks of whole large pages, or of LEAST below one, straight from the system.
+// Blocks of whole large pages, or of multiples of LEAST if smaller, directly from the system.
 class Blocks {
 public:
   void *take(std::size_t wanted) {
@@ -32,7 +32,7 @@ public:
     const std::size_t size = (wanted + unit - 1) / unit * unit;
     std::lock_guard lock(mutex);
     auto fitting = unused.lower_bound(size);
-    // A much larger one may be asked for yet.
+    // Much larger blocks are left for larger tensors.
     if (fitting != unused.end() && fitting->first <= size + std::max(size / 4, unit)) {
       void *block = fitting->second;
       in_use += fitting->first;
@@ -40,7 +40,7 @@ public:
       unused.erase(fitting);
       return block;
     }
-    // What has been kept does not fit what is asked for now, say, the batches of another size.
+    // The kept blocks do not fit, for example because batches have another size now.
     if (in_use + kept + size > most + most / 4) {
       give_back();
     }
@@ -56,7 +56,7 @@ public:
     return block;
   }
 
-  // Whether the block is one of these.
+  // Keeps a block for reuse; false if it is not one of these.
   bool leave(void *block) {
     std::lock_guard lock(mutex);
     auto place = sizes.find(block);
@@ -71,7 +71,7 @@ public:
 
 private:
   static void *map(std::size_t size) {
-    // More than is needed, so that the block can begin with a large page.
+    // More than needed, so that the block can begin at a large page.
     const std::size_t extra = size >= PAGE ? PAGE : 0;
     void *all = mmap(nullptr, size + extra, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (all == MAP_FAILED) {
@@ -108,7 +108,7 @@ private:
   std::size_t in_use = 0, kept = 0, most = 0;
 };
 
-// Never destroyed: tensors of other threads may outlive everything else.
+// Never destroyed: tensors of other threads may live longer than static objects.
 Blocks &blocks() {
   static auto *all = new Blocks;
   return *all;
@@ -135,7 +135,7 @@ struct Keeping final : c10::Allocator {
 
 void keep_memory() {
   static Keeping keeping;
-  // Above libtorch's own, whose tensors go on being freed as they were made.
+  // Overrides libtorch's allocator, whose existing tensors are still freed as before.
   c10::SetCPUAllocator(&keeping, 1);
 }
 

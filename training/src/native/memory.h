@@ -1,10 +1,10 @@
-// Large tensors in the machine's own memory, kept for the next time.
+// Large tensors: their memory is kept and reused.
 #pragma once
 
 namespace sleeve {
 
-// From now on: blocks that are freed are used again, and lie on large pages where the system has some. Calling it again
-// changes nothing.
+// From now on, freed blocks are reused, and lie on large pages if the system has them. Calling it again changes
+// nothing.
 void keep_memory();
 
 } // namespace sleeve

@@ -1,5 +1,4 @@
-//! What training needs of libtorch's C++ and tch does not pass on, and layers that libtorch is slow at on the CPU, in
-//! safe words.
+//! Safe functions for the parts of libtorch's C++ that tch lacks, and for layers that are slow in libtorch on the CPU.
 
 use std::pin::Pin;
 
@@ -8,7 +7,7 @@ use tch::{Device, Tensor};
 
 #[cxx::bridge(namespace = "sleeve")]
 mod bridge {
-    // SAFETY: the functions keep no reference to what they are given (of tensors, not beyond the call), and turn every
+    // SAFETY: the functions keep no references to their arguments (to tensors, not after the call), and turn every
     // exception into an error.
     unsafe extern "C++" {
         include!("native.h");
@@ -77,49 +76,49 @@ mod bridge {
     }
 }
 
-/// The first line of what libtorch says: what follows is where in its sources.
+/// The first line of libtorch's message; the rest is the position in its sources.
 fn said(error: cxx::Exception) -> String {
     let text = error.what();
     text.lines().next().unwrap_or(text).to_owned()
 }
 
-/// tch's tensor, as C++ knows it.
+/// The C++ tensor of a tch tensor.
 fn native(tensor: &Tensor) -> &bridge::Tensor {
     // SAFETY: tch holds a pointer to an `at::Tensor`, alive as long as its own.
     unsafe { &*tensor.as_ptr().cast::<bridge::Tensor>() }
 }
 
-/// What a function of C++ puts into the tensor that it is given.
+/// The tensor that a C++ function writes.
 fn made(function: impl FnOnce(Pin<&mut bridge::Tensor>) -> Result<(), cxx::Exception>) -> Tensor {
     let mut out = Tensor::new();
-    // SAFETY: as in `native`; nobody else knows this tensor, and nothing in it is moved but by C++.
+    // SAFETY: as in `native`; there is no other reference to this tensor, and only C++ moves its content.
     let inside = unsafe { Pin::new_unchecked(&mut *out.as_mut_ptr().cast::<bridge::Tensor>()) };
-    // Only shapes and types can be wrong, which are those of the network itself.
+    // Only shapes and types can be wrong, and these are determined by the network.
     function(inside).unwrap_or_else(|error| panic!("{}", said(error)));
     out
 }
 
-/// From now on large tensors in the machine's own memory are kept when they are done with, and used again: a training
-/// step asks for the same ones each time, and to get them anew from the system takes a good part of it.
+/// From now on, the memory of large tensors is kept and reused: a training step needs the same sizes each time, and
+/// allocating them from the system again takes a considerable part of it.
 pub fn keep_memory() {
     bridge::keep_memory();
 }
 
-/// The running statistics of batch norm, and how they follow.
+/// The running statistics of batch norm, and their momentum.
 pub struct Statistics<'a> {
     /// Means.
     pub mean: &'a Tensor,
     /// Variances.
     pub variance: &'a Tensor,
-    /// The share of a batch in them.
+    /// The weight of a batch in them.
     pub momentum: f64,
 }
 
-/// Batch norm of a map on the CPU by the batch's statistics, which the running ones follow, and SiLU if `activated`:
-/// one layer forwards and, through autograd, backwards.
+/// Batch norm of a map on the CPU with the batch's statistics, which also update the running ones, and SiLU if
+/// `activated`. One layer, with a backward pass through autograd.
 ///
 /// # Panics
-/// If shapes or types do not belong together.
+/// If shapes or types do not match.
 pub fn norm(
     x: &Tensor,
     weight: &Tensor,
@@ -134,11 +133,11 @@ pub fn norm(
     made(|out| bridge::norm(out, x, weight, bias, mean, variance, momentum, epsilon, activated))
 }
 
-/// A convolution of each channel of a map on the CPU on its own: weight `[channels, 1, kernel, kernel]`, no bias, a
-/// border of half a kernel. The kernel is 3 or 5, the stride 1 or 2, and channels are a multiple of 16.
+/// A depthwise convolution of a map on the CPU: weight `[channels, 1, kernel, kernel]`, no bias, padding of half a
+/// kernel. The kernel is 3 or 5, the stride 1 or 2, and the number of channels a multiple of 16.
 ///
 /// # Panics
-/// If shapes or types do not belong together.
+/// If shapes or types do not match.
 pub fn depthwise(x: &Tensor, weight: &Tensor, stride: i64) -> Tensor {
     made(|out| bridge::depthwise(out, native(x), native(weight), stride))
 }
@@ -146,13 +145,13 @@ pub fn depthwise(x: &Tensor, weight: &Tensor, stride: i64) -> Tensor {
 /// Squeeze-and-excite of a map on the CPU: two layers, each of weight `[outputs, inputs, 1, 1]` and bias.
 ///
 /// # Panics
-/// If shapes or types do not belong together.
+/// If shapes or types do not match.
 pub fn gate(x: &Tensor, first: [&Tensor; 2], second: [&Tensor; 2]) -> Tensor {
     let ([weight1, bias1], [weight2, bias2]) = (first.map(native), second.map(native));
     made(|out| bridge::gate(out, native(x), weight1, bias1, weight2, bias2))
 }
 
-/// What Adam moves.
+/// The tensors that Adam updates.
 pub struct Moved<'a> {
     /// The weights.
     pub weights: &'a Tensor,
@@ -167,7 +166,7 @@ pub struct Moved<'a> {
 /// A step of Adam in one pass over the vectors; `step` counts from 1.
 ///
 /// # Panics
-/// If shapes or types do not belong together.
+/// If shapes or types do not match.
 pub fn adam(moved: &Moved, step: u64, rate: f64, betas: [f64; 2], weight_decay: f64, epsilon: f64) {
     let Moved { weights, gradients, mean, square } = moved;
     let [weights, gradients, mean, square] = [weights, gradients, mean, square].map(|tensor| native(tensor));
@@ -176,10 +175,10 @@ pub fn adam(moved: &Moved, step: u64, rate: f64, betas: [f64; 2], weight_decay: 
         .unwrap_or_else(|error| panic!("{}", said(error)));
 }
 
-/// Computes `function` with convolutions and matrix products in bfloat16.
+/// Runs `function` with convolutions and matrix products in bfloat16.
 ///
 /// # Errors
-/// What libtorch says.
+/// Those of libtorch.
 pub fn in_bfloat16<T>(device: Device, function: impl FnOnce() -> T) -> Result<T, String> {
     let autocast = bridge::bfloat16_autocast(device.is_cuda()).map_err(said)?;
     let value = function();
@@ -190,23 +189,23 @@ pub fn in_bfloat16<T>(device: Device, function: impl FnOnce() -> T) -> Result<T,
 /// Makes a CUDA device this thread's current one; returns its current stream, a `cudaStream_t`.
 ///
 /// # Errors
-/// What libtorch says.
+/// Those of libtorch.
 pub fn current_cuda_stream(device: usize) -> Result<usize, String> {
     let device = i32::try_from(device).map_err(|error| error.to_string())?;
     bridge::current_cuda_stream(device).map_err(said)
 }
 
-/// A connection to the store that all processes of a run see.
+/// A connection to the store that all processes of a run share.
 pub struct Store(UniquePtr<bridge::Store>);
 
-// SAFETY: c10d's store takes one request at a time, behind a lock of its own.
+// SAFETY: c10d's store has a lock and handles one request at a time.
 unsafe impl Send for Store {}
 
 impl Store {
-    /// Connects; the process that `serves` also holds the store.
+    /// Connects; the process that `serves` also runs the store.
     ///
     /// # Errors
-    /// What libtorch says, after `timeout_ms` at most.
+    /// Those of libtorch, at the latest after `timeout_ms`.
     pub fn connect(
         host: &str,
         port: u16,
@@ -225,10 +224,10 @@ impl Store {
         self.0.set(key, value).map_err(said)
     }
 
-    /// The value of a key, which is waited for.
+    /// Waits for a key and returns its value.
     ///
     /// # Errors
-    /// If the store cannot be reached, or nobody sets the key in time.
+    /// If the store cannot be reached, or the key is not set in time.
     pub fn get(&self, key: &str) -> Result<Vec<u8>, String> {
         self.0.get(key).map_err(said)
     }
@@ -242,22 +241,22 @@ impl Store {
     }
 }
 
-/// Gloo between the processes that meet in a store.
+/// Gloo between the processes of a store.
 pub struct Gloo(UniquePtr<bridge::Gloo>);
 
-// SAFETY: it is used by one thread at a time, any.
+// SAFETY: any thread may use it, one at a time.
 unsafe impl Send for Gloo {}
 
 impl Gloo {
     /// Connects `size` processes.
     ///
     /// # Errors
-    /// What libtorch says, after `timeout_ms` at most.
+    /// Those of libtorch, at the latest after `timeout_ms`.
     pub fn connect(store: &Store, rank: usize, size: usize, timeout_ms: u64) -> Result<Self, String> {
         bridge::new_gloo(&store.0, rank as i32, size as i32, timeout_ms).map(Gloo).map_err(said)
     }
 
-    /// Puts the sum over all processes into the tensor of each; waits for all.
+    /// Sets the tensor of each process to the sum over all; waits for all.
     ///
     /// # Errors
     /// If a process has ended.
@@ -265,7 +264,7 @@ impl Gloo {
         self.0.sum(native(tensor)).map_err(said)
     }
 
-    /// Puts the first process's values into the tensor of each; waits for all.
+    /// Sets the tensor of each process to that of the first; waits for all.
     ///
     /// # Errors
     /// If a process has ended.

@@ -30,7 +30,7 @@ Autocast::Autocast(bool cuda) : cuda(cuda) {
 }
 
 Autocast::~Autocast() {
-  // The weights' casts are kept until then.
+  // The casts of the weights are cached until then.
   if (at::autocast::decrement_nesting() == 0) {
     at::autocast::clear_cache();
   }
@@ -91,7 +91,7 @@ struct Gloo::Inside {
 Gloo::Gloo(const Store &store, std::int32_t rank, std::int32_t size, std::uint64_t timeout_ms)
     : inside(std::make_unique<Inside>()) {
   auto options = c10d::ProcessGroupGloo::Options::create(std::chrono::milliseconds(timeout_ms));
-  // PyTorch's own variable for machines with several networks.
+  // PyTorch's variable for machines with several networks.
   const char *interface = std::getenv("GLOO_SOCKET_IFNAME");
   options->devices.push_back(interface != nullptr && *interface != '\0'
                                  ? c10d::ProcessGroupGloo::createDeviceForInterface(interface)

@@ -1,5 +1,4 @@
-// What training needs of libtorch's C++ and tch does not pass on: bfloat16 autocast, the current CUDA stream, and
-// c10d's store and Gloo.
+// The parts of libtorch's C++ that tch lacks: bfloat16 autocast, the current CUDA stream, and c10d's store and Gloo.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +15,7 @@ namespace sleeve {
 
 using Tensor = at::Tensor;
 
-// While it lives, convolutions and products of its thread are computed in bfloat16, on the CPU or on CUDA.
+// While it exists, convolutions and products of its thread are computed in bfloat16, on the CPU or on CUDA.
 class Autocast {
 public:
   explicit Autocast(bool cuda);
@@ -35,7 +34,7 @@ std::unique_ptr<Autocast> bfloat16_autocast(bool cuda);
 // Makes a CUDA device the current one of this thread; returns its current stream, a cudaStream_t.
 std::size_t current_cuda_stream(std::int32_t device);
 
-// A connection to the store of torchrun's convention: keys and values that all processes see.
+// A connection to the store in torchrun's convention: keys and values that all processes share.
 class Store {
 public:
   Store(const std::string &host, std::uint16_t port, bool serves, const std::string &prefix, std::uint64_t timeout_ms);
@@ -52,7 +51,7 @@ public:
 std::unique_ptr<Store> new_store(rust::Str host, std::uint16_t port, bool serves, rust::Str prefix,
                                  std::uint64_t timeout_ms);
 
-// Gloo between the processes that meet in a store; each call waits until it is done.
+// Gloo between the processes of a store; each call blocks until it is done.
 class Gloo {
 public:
   Gloo(const Store &store, std::int32_t rank, std::int32_t size, std::uint64_t timeout_ms);

@@ -1,7 +1,7 @@
-//! EfficientNet-B0 as a table: which layers there are, how large, and what their weights are called.
+//! EfficientNet-B0 as a table: its layers, their sizes, and the names of their weights.
 //!
-//! Everything else in this crate that walks the network (its weights, its computation, what is exported)
-//! walks this table. Names are those of torchvision's EfficientNet, so that weights move between the two.
+//! All code of this crate that walks the network (weights, computation, export) uses this table. Names are those of
+//! torchvision's EfficientNet, so that weights can be exchanged.
 
 use sleeve::engine::effnet::{HEAD_CHANNELS, STAGES, STEM_CHANNELS};
 
@@ -11,16 +11,16 @@ pub const FRAMES: usize = 128;
 pub const BANDS: usize = 96;
 /// Values of an embedding: the mean of each channel of the last convolution.
 pub const EMBEDDING: usize = HEAD_CHANNELS;
-/// The chance that a value of the embedding is dropped before the heads see it, in training.
+/// The dropout probability of the embedding in training.
 pub const DROPOUT: f64 = 0.2;
-/// What stochastic depth's chance grows to over the blocks.
+/// The probability of stochastic depth at the last block; it grows linearly over the blocks.
 pub const STOCHASTIC_DEPTH: f64 = 0.2;
-/// Batch norm: what is added to a variance.
+/// Batch norm: added to a variance.
 pub const NORM_EPSILON: f64 = 1e-5;
-/// Batch norm: the share of a batch in the running statistics.
+/// Batch norm: the weight of a batch in the running statistics.
 pub const NORM_MOMENTUM: f64 = 0.1;
 
-/// A convolution without bias, batch norm behind it and, where it is `activated`, SiLU.
+/// A convolution without bias, followed by batch norm and, if `activated`, SiLU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Convolution {
     /// The layer's name; the convolution is `<path>.0`, its batch norm `<path>.1`.
@@ -29,11 +29,11 @@ pub struct Convolution {
     pub inputs: usize,
     /// Channels out.
     pub outputs: usize,
-    /// Rows and columns of the kernel; the border has half as many.
+    /// Rows and columns of the kernel; the padding has half as many.
     pub kernel: usize,
-    /// Rows and columns between two positions of the kernel.
+    /// The stride in rows and columns.
     pub stride: usize,
-    /// 1, or as many as there are channels.
+    /// 1, or the number of channels.
     pub groups: usize,
     /// Whether SiLU follows.
     pub activated: bool,
@@ -55,20 +55,20 @@ impl Convolution {
         format!("{}.1", self.path)
     }
 
-    /// Zeros around the map.
+    /// Rows and columns of zeros around the map.
     pub fn padding(&self) -> usize {
         (self.kernel - 1) / 2
     }
 }
 
-/// Squeeze-and-excite: each channel is multiplied with a value made of all channels' means.
+/// Squeeze-and-excite: each channel is multiplied by a value computed from all channels' means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gate {
     /// The layer's name; its two 1x1 convolutions, which have biases, are `<path>.fc1` and `<path>.fc2`.
     pub path: String,
     /// Channels in and out.
     pub channels: usize,
-    /// Channels between the two.
+    /// Channels between the two convolutions.
     pub squeezed: usize,
 }
 
@@ -77,7 +77,7 @@ pub struct Gate {
 pub struct Block {
     /// The 1x1 convolution to more channels; the first block has none.
     pub expand: Option<Convolution>,
-    /// The convolution of each channel on its own.
+    /// The depthwise convolution.
     pub depthwise: Convolution,
     /// Squeeze-and-excite.
     pub gate: Gate,
@@ -85,7 +85,7 @@ pub struct Block {
     pub project: Convolution,
     /// Whether the block's input is added to its output.
     pub residual: bool,
-    /// In training, the chance that the block of a patch with a residual computes nothing but its input.
+    /// In training, the probability that a block with a residual outputs only its input.
     pub drop: f64,
 }
 
@@ -140,7 +140,7 @@ impl Encoder {
         }
     }
 
-    /// Every convolution with batch norm, in the order in which a patch meets them.
+    /// Every convolution with batch norm, in order.
     pub fn convolutions(&self) -> impl Iterator<Item = &Convolution> {
         let inner = self
             .blocks
@@ -158,7 +158,7 @@ mod tests {
     fn the_table_is_that_of_the_paper() {
         let encoder = Encoder::b0();
         assert_eq!(encoder.blocks.len(), 16);
-        // 81 convolutions: 16 x 3 less the first expansion, 16 x 2 of the gates, the first and the last.
+        // 81 convolutions: 16 x 3 minus the first expansion, 16 x 2 of the gates, the first and the last.
         assert_eq!(encoder.convolutions().count() + 2 * 16, 81);
         assert_eq!(encoder.blocks.iter().filter(|block| block.residual).count(), 9);
         let last = encoder.blocks.last().unwrap();

@@ -1,4 +1,4 @@
-//! What a network is, beside its weights: kept in its checkpoint, turned into metadata when it is exported.
+//! The description of a network, besides its weights: stored in its checkpoint, and exported as metadata.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,29 +9,29 @@ use super::architecture::EMBEDDING;
 pub const ARCHITECTURE: &str = "efficientnet-b0";
 /// Values of the projection.
 pub const PROJECTION: usize = 512;
-/// What else is called something in exported files.
+/// Names that exported files already use.
 const TAKEN: [&str; 3] = ["embeddings", "melspectrogram", "training"];
-/// TorchScript is a part of Python, whose keywords are no names.
+/// TorchScript is a part of Python, whose keywords cannot be names.
 const KEYWORDS: [&str; 35] = [
     "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def",
     "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is",
     "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
 ];
-/// More heads, or values of one, than any data set needs.
+/// A limit for heads and for their values, more than any data set needs.
 const MOST: usize = 1 << 16;
 
-/// The document in a checkpoint.
+/// The description in a checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Description {
     /// [`ARCHITECTURE`].
     pub architecture: String,
-    /// What stands on the embedding, in the order of the outputs.
+    /// The heads, in the order of the outputs.
     #[serde(default)]
     pub heads: Vec<Head>,
-    /// Names of the classifier's classes, or none.
+    /// Names of the classifier's classes; may be empty.
     #[serde(default)]
     pub classes: Vec<String>,
-    /// Keys of a model's metadata, such as `dataset`, `description` or `license`.
+    /// Keys of the model's metadata, such as `dataset`, `description` or `license`.
     #[serde(default)]
     pub metadata: Map<String, Value>,
 }
@@ -39,21 +39,21 @@ pub struct Description {
 /// A layer on top of the embedding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// Its name, which is also that of the output: letters, digits and underscores, a letter first.
+    /// Its name, also that of its output: letters, digits and underscores, beginning with a letter.
     pub name: String,
-    /// What it computes.
+    /// The kind of head.
     pub kind: HeadKind,
-    /// How many values a patch.
+    /// Values per patch.
     pub values: usize,
 }
 
-/// What a head computes of the embedding.
+/// The kinds of heads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HeadKind {
-    /// A dense layer, layer norm and tanh; for the contrastive objectives, with a bilinear similarity.
+    /// A dense layer, layer norm and tanh, with a bilinear similarity: for the contrastive objectives.
     Projection,
-    /// A dense layer; its sigmoid is the chance of each class.
+    /// A dense layer; its sigmoid is the probability of each class.
     Classes,
 }
 
@@ -68,14 +68,14 @@ impl Head {
         Head { name: name.into(), kind: HeadKind::Classes, values: count }
     }
 
-    /// What its weights' names begin with.
+    /// The prefix of its weights' names.
     pub fn path(&self) -> String {
         format!("heads.{}", self.name)
     }
 }
 
 impl Description {
-    /// An EfficientNet-B0 with these heads, and nothing else known.
+    /// An EfficientNet-B0 with these heads, without other metadata.
     pub fn new(heads: Vec<Head>) -> Self {
         let (classes, metadata) = Default::default();
         Description { architecture: ARCHITECTURE.into(), heads, classes, metadata }
@@ -86,10 +86,10 @@ impl Description {
         self.heads.iter().find(|head| head.kind == HeadKind::Classes)
     }
 
-    /// Whether this crate has such a network.
+    /// Whether this crate supports such a network.
     ///
     /// # Errors
-    /// The reason, for a message that names the file.
+    /// The reason, without the file's name.
     pub fn check(&self) -> Result<(), String> {
         if self.architecture != ARCHITECTURE {
             return Err(format!("a network of architecture `{}`, not {ARCHITECTURE}", self.architecture));
@@ -103,12 +103,10 @@ impl Description {
                 && name.len() <= 64
                 && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
             if !is_name {
-                return Err(format!("a head is called {name:?}; letters, digits and _ make a name"));
+                return Err(format!("a head is called {name:?}; names have only letters, digits and _"));
             }
             if TAKEN.contains(&name.as_str()) || KEYWORDS.contains(&name.as_str()) {
-                return Err(format!(
-                    "a head is called `{name}`, which has a meaning of its own in exported files"
-                ));
+                return Err(format!("a head is called `{name}`, which is reserved in exported files"));
             }
             if self.heads[..index].iter().any(|other| other.name == *name) {
                 return Err(format!("two heads are called `{name}`"));
@@ -118,16 +116,16 @@ impl Description {
             }
         }
         if self.heads.iter().filter(|head| head.kind == HeadKind::Classes).count() > 1 {
-            return Err("two classifiers; the list of classes is that of one".into());
+            return Err("two classifiers, but one list of classes".into());
         }
         match self.classifier() {
             Some(head) if !self.classes.is_empty() && self.classes.len() != head.values => Err(format!(
-                "{} classes are named and head `{}` has {} values",
+                "{} classes are named, but head `{}` has {} values",
                 self.classes.len(),
                 head.name,
                 head.values
             )),
-            None if !self.classes.is_empty() => Err("classes are named and no head predicts them".into()),
+            None if !self.classes.is_empty() => Err("classes are named, but no head predicts them".into()),
             _ => Ok(()),
         }
     }
@@ -154,14 +152,14 @@ mod tests {
         assert_eq!(check(|_| {}), Ok(()));
         let cases: [(&str, Change); 10] = [
             ("architecture `musicnn`", |it| it.architecture = "musicnn".into()),
-            ("`embeddings`, which has a meaning", |it| it.heads[0].name = "embeddings".into()),
-            ("`class`, which has a meaning", |it| it.heads[0].name = "class".into()),
+            ("`embeddings`, which is reserved", |it| it.heads[0].name = "embeddings".into()),
+            ("`class`, which is reserved", |it| it.heads[0].name = "class".into()),
             ("\"a.b\"", |it| it.heads[0].name = "a.b".into()),
             ("\"0\"", |it| it.heads[0].name = "0".into()),
             ("two heads are called `b`", |it| it.heads[0].name = "b".into()),
             ("has 0 values", |it| it.heads[0].values = 0),
             ("two classifiers", |it| it.heads[0].kind = HeadKind::Classes),
-            ("1 classes are named and head `b` has 2", |it| it.classes = vec!["one".into()]),
+            ("1 classes are named, but head `b` has 2", |it| it.classes = vec!["one".into()]),
             ("no head predicts them", |it| {
                 it.heads.pop();
                 it.classes = vec!["one".into()];

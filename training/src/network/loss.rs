@@ -1,20 +1,20 @@
-//! What is learnt: the contrastive loss over a batch of pairs, and the loss of tags.
+//! The losses: contrastive over a batch of pairs, and multi-label for tags.
 
 use tch::{Kind, Tensor};
 
 /// The contrastive loss of similarities `[n, n]` whose row `i` compares anchor `i` with every positive of the batch:
-/// the mean cross-entropy of finding its own, all others being negatives.
+/// the mean cross-entropy of classifying its own positive; all others are negatives.
 pub fn contrastive(similarities: &Tensor) -> Tensor {
-    // tch's own cross-entropy computes in single precision whatever it is given.
+    // tch's own cross-entropy always computes in single precision.
     similarities.log_softmax(-1, None::<Kind>).nll_loss(&own(similarities))
 }
 
-/// The share of anchors that are most like their own positive.
+/// In-batch top-1 accuracy: the share of anchors whose own positive is the most similar.
 pub fn top1(similarities: &Tensor) -> Tensor {
     correct(similarities) / similarities.size()[0] as f64
 }
 
-/// The number of anchors that are most like their own positive.
+/// The number of anchors whose own positive is the most similar.
 pub fn correct(similarities: &Tensor) -> Tensor {
     similarities.argmax(-1, false).eq_tensor(&own(similarities)).sum(Kind::Float)
 }

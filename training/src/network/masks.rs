@@ -1,23 +1,23 @@
-//! What dropout and stochastic depth leave out of one step.
+//! Masks for dropout and stochastic depth.
 
 use super::architecture::{DROPOUT, EMBEDDING, Encoder};
 use super::random;
 
-/// What a batch of patches is multiplied with in training: 0 where something is dropped, else one over the
-/// chance of being kept, so that the mean stays.
+/// Factors for a batch of patches in training: 0 for what is dropped, otherwise one over the probability of being kept,
+/// so that the mean is unchanged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Masks {
     patches: usize,
-    /// For each block one factor a patch, or nothing where the block is never dropped.
+    /// For each block one factor per patch, or `None` if the block is never dropped.
     depth: Vec<Option<Vec<f32>>>,
-    /// A factor for each value of each patch's embedding, or nothing.
+    /// A factor for each value of each patch's embedding, or `None`.
     dropout: Option<Vec<f32>>,
 }
 
 impl Masks {
-    /// The masks of a batch of `patches` (both halves of all pairs, which are encoded together), a function of the seed of the run, the optimizer's step, and the
-    /// number of the batch among those whose gradients the step averages, whichever machine computes it and
-    /// on whatever device.
+    /// The masks of a batch of `patches` (anchors and positives of all pairs, which are encoded together). They depend
+    /// only on the run's seed, the optimizer's step, and the number of the batch among those whose gradients the step
+    /// averages, not on machine or device.
     pub fn draw(patches: usize, seed: u64, step: u64, group: u64) -> Self {
         let factors = |layer: &str, count: usize, drop: f64| {
             let names: [&[u8]; 5] =
@@ -38,16 +38,16 @@ impl Masks {
         }
     }
 
-    /// Masks that drop nothing: batch norm still uses and follows the batch.
+    /// Masks that drop nothing: batch norm still uses and updates its statistics.
     pub fn none(patches: usize) -> Self {
         Masks { patches, depth: vec![None; Encoder::b0().blocks.len()], dropout: None }
     }
 
-    /// Masks of the caller's: for each block a factor for each of the `patches`, or nothing, and a factor for each
+    /// Masks with given factors: for each block a factor for each of the `patches`, or `None`, and a factor for each
     /// value of each embedding.
     ///
     /// # Panics
-    /// If there are not as many.
+    /// If the numbers of factors are wrong.
     pub fn from_factors(patches: usize, depth: Vec<Option<Vec<f32>>>, dropout: Vec<f32>) -> Self {
         assert_eq!(depth.len(), Encoder::b0().blocks.len());
         assert!(depth.iter().flatten().all(|factors| factors.len() == patches));
@@ -60,7 +60,7 @@ impl Masks {
         self.patches
     }
 
-    /// The factors of what block `index` adds to its input, one a patch.
+    /// The factors of the residual branch of block `index`, one per patch.
     pub fn depth(&self, index: usize) -> Option<&[f32]> {
         self.depth[index].as_deref()
     }

@@ -1,10 +1,8 @@
-//! The network that is trained: an EfficientNet-B0 over patches of 128 frames by 96 mel bands, and the heads on
-//! its embedding.
+//! The network: an EfficientNet-B0 over patches of 128 frames by 96 mel bands, and the heads on its embedding.
 //!
-//! [`architecture`] is its table, [`description`] which heads a network has, [`parameters`] its weights and what
-//! they start from, [`masks`] decides what is dropped in training, and [`plain`] computes embeddings slowly; these need
-//! nothing but Rust. With the feature `torch`, `model` computes the network in libtorch, forwards and backwards, and
-//! `loss` says what is learnt.
+//! [`architecture`] is its table of layers, [`description`] its heads, [`parameters`] its weights and their initial
+//! values, [`masks`] its dropout in training, and [`plain`] a slow implementation in plain Rust. With the feature
+//! `torch`, `model` computes the network and its gradients in libtorch, and `loss` has the objectives.
 
 pub mod architecture;
 pub mod description;

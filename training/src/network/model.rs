@@ -1,4 +1,4 @@
-//! The network in libtorch, forwards and, through autograd, backwards.
+//! The network in libtorch, with gradients through autograd.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::masks::Masks;
 use super::parameters::{Tensor, Tensors, parameters};
 use crate::native::{self, Statistics};
 
-/// Layer norm: what is added to a variance.
+/// Layer norm: added to a variance.
 pub const LAYER_NORM_EPSILON: f64 = 1e-5;
 
 /// An EfficientNet-B0 and its heads on one device.
@@ -23,14 +23,14 @@ pub struct Network {
     heads: Vec<Head>,
 }
 
-/// How batch norm, dropout and stochastic depth behave.
+/// The behaviour of batch norm, dropout and stochastic depth.
 #[derive(Clone, Copy, Debug)]
 pub enum Mode<'a> {
-    /// Batch norm by its running statistics; nothing is dropped.
+    /// Batch norm uses its running statistics; nothing is dropped.
     Inference,
-    /// Batch norm by the batch's statistics, which the running ones follow; these masks.
+    /// Batch norm uses the batch's statistics and updates the running ones; these masks are applied.
     Training(&'a Masks),
-    /// The same, with masks that are on the device already.
+    /// As `Training`, with masks that are already on the device.
     Prepared(&'a Factors),
 }
 
@@ -38,22 +38,22 @@ pub enum Mode<'a> {
 #[derive(Debug)]
 pub struct Factors {
     patches: usize,
-    /// For each block `[patches, 1, 1, 1]`, or nothing.
+    /// For each block `[patches, 1, 1, 1]`, or `None`.
     depth: Vec<Option<Torch>>,
-    /// `[patches, 1280]`, or nothing.
+    /// `[patches, 1280]`, or `None`.
     dropout: Option<Torch>,
 }
 
 impl Factors {
-    /// All factors of the masks in one vector, in the order of the blocks, then those of the embeddings: one copy
-    /// brings them to a device.
+    /// All factors of the masks in one vector, first those of the blocks, then those of the embeddings, so that a
+    /// single copy moves them to a device.
     pub fn gather(masks: &Masks) -> Torch {
         let depth = (0..Encoder::b0().blocks.len()).filter_map(|block| masks.depth(block));
         let all: Vec<f32> = depth.chain(masks.dropout()).flatten().copied().collect();
         Torch::from_slice(&all)
     }
 
-    /// The masks, of which `gathered` holds all factors.
+    /// The masks whose factors are in `gathered`.
     ///
     /// # Panics
     /// If these are the factors of other masks.
@@ -78,12 +78,12 @@ impl Network {
     /// A network with the values of a checkpoint, in single precision.
     ///
     /// # Errors
-    /// Heads or tensors that do not belong together, by name; what libtorch says of the device.
+    /// Heads or tensors that do not match, by name; libtorch's errors for the device.
     pub fn new(description: &Description, tensors: &Tensors, device: Device) -> Result<Self, String> {
         Self::with_kind(description, tensors, device, Kind::Float)
     }
 
-    /// A network that computes in single or in double precision.
+    /// A network in single or in double precision.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -129,15 +129,15 @@ impl Network {
         &self.heads
     }
 
-    /// The tensor of a name, as in a checkpoint.
+    /// The tensor with this name in a checkpoint.
     pub fn tensor(&self, name: &str) -> Option<&Torch> {
         self.tensors.get(name)
     }
 
-    /// All values, as a checkpoint keeps them.
+    /// All values, for a checkpoint.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Those of libtorch.
     pub fn tensors(&self) -> Result<Tensors, String> {
         let read = |(name, tensor): (&String, &Torch)| {
             let dims = tensor.size().iter().map(|&dim| dim as usize).collect();
@@ -151,7 +151,7 @@ impl Network {
     /// Patches `[n, 128, 96]` to embeddings `[n, 1280]` in the weights' precision; in training, with dropout.
     ///
     /// # Panics
-    /// If there are not as many masks as patches, or the input has another shape.
+    /// If the numbers of masks and patches differ, or the input has another shape.
     pub fn embeddings(&self, patches: &Torch, mode: Mode) -> Torch {
         let made;
         let factors = match mode {
@@ -172,7 +172,7 @@ impl Network {
             x = self.block(block, &x, factors, follow);
         }
         let x = self.convolution(&self.encoder.head, &x, follow);
-        // What stands on the embedding is small: it is computed in full precision whatever the encoder is cast to.
+        // The heads are small: they are computed in full precision whatever the encoder's precision.
         let x = x.mean_dim([2i64, 3].as_slice(), false, None::<Kind>).to_kind(self.store.kind());
         match factors.and_then(|factors| factors.dropout.as_ref()) {
             Some(factors) => &x * factors.to_kind(x.kind()),
@@ -180,8 +180,8 @@ impl Network {
         }
     }
 
-    /// Embeddings `[n, 1280]` to what a head makes of them: a projection `[n, 512]`, each value between -1 and 1,
-    /// or logits `[n, classes]`.
+    /// The output of a head for embeddings `[n, 1280]`: a projection `[n, 512]`, each value between -1 and 1, or logits
+    /// `[n, classes]`.
     ///
     /// # Panics
     /// If there is no such head.
@@ -200,10 +200,10 @@ impl Network {
         }
     }
 
-    /// How alike two sets of projections are, `[anchors, positives]`: the bilinear form of a projection head.
+    /// The similarities of two sets of projections, `[anchors, positives]`: the bilinear form of a projection head.
     ///
     /// # Panics
-    /// If there is no such head, or it is no projection.
+    /// If there is no such head, or it is not a projection.
     pub fn similarities(&self, index: usize, anchors: &Torch, positives: &Torch) -> Torch {
         let form = self.named(&self.heads[index].path(), "similarity");
         anchors.matmul(form).matmul(&positives.transpose(0, 1))
@@ -213,7 +213,7 @@ impl Network {
         &self.tensors[&format!("{path}.{name}")]
     }
 
-    /// Whether layers are those of `native`: in training on the CPU.
+    /// Whether the layers of `native` are used: in training on the CPU.
     fn is_native(&self, follow: bool) -> bool {
         follow && self.store.device() == Device::Cpu
     }

@@ -1,4 +1,4 @@
-//! The network's weights: their names and dimensions, and what they are before anything is learnt.
+//! The network's weights: their names, dimensions and initial values.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,39 +18,39 @@ pub struct Tensor {
 /// Tensors by name.
 pub type Tensors = BTreeMap<String, Tensor>;
 
-/// One tensor that a network has.
+/// One tensor of a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
     /// Its name.
     pub name: String,
     /// Its dimensions.
     pub dims: Vec<usize>,
-    /// What it is before training.
+    /// Its initial values.
     pub initial: Initial,
-    /// Whether it is learnt; else it follows the batches (the running statistics of batch norm).
+    /// Whether it is learnt; otherwise it is a running statistic of batch norm.
     pub trainable: bool,
 }
 
-/// How a tensor is filled before training.
+/// How a tensor is initialised.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Initial {
     /// The same value everywhere.
     Constant(f32),
-    /// A normal distribution around zero, of this deviation.
+    /// A normal distribution around zero with this standard deviation.
     Normal(f64),
     /// Uniform between this value and its negative.
     Uniform(f64),
 }
 
-/// As many names as a message lists.
+/// The maximum number of names in a message.
 const NAMED: usize = 5;
-/// The deviation from which the bilinear similarity starts, as in COLA.
+/// The initial standard deviation of the bilinear similarity, as in COLA.
 const SIMILARITY_DEVIATION: f64 = 0.05;
 
-/// Every tensor of an EfficientNet-B0 with these heads, in the order in which a patch meets them.
+/// Every tensor of an EfficientNet-B0 with these heads, in the order of the layers.
 ///
-/// The encoder starts as torchvision's: convolutions by He's rule over their outputs, no biases, batch norm as
-/// identity; a dense layer uniformly within one over the root of its outputs.
+/// The encoder is initialised as torchvision's: convolutions by He's rule for their outputs, no biases, batch norm as
+/// identity; dense layers uniformly within 1/sqrt(outputs).
 pub fn parameters(heads: &[Head]) -> Vec<Parameter> {
     let encoder = Encoder::b0();
     let mut list = List::default();
@@ -112,8 +112,8 @@ impl List {
     }
 }
 
-/// A network before training. A tensor's values depend on the seed and its name alone, so networks of one seed
-/// share their encoder whatever their heads.
+/// An untrained network. A tensor's values depend only on the seed and its name, so networks with the same seed share
+/// their encoder whatever their heads.
 pub fn untrained(heads: &[Head], seed: u64) -> Tensors {
     let fill = |parameter: Parameter| {
         let count = parameter.dims.iter().product();
@@ -132,10 +132,10 @@ pub fn untrained(heads: &[Head], seed: u64) -> Tensors {
     parameters(heads).into_iter().map(fill).collect()
 }
 
-/// Whether these are the tensors of a network with these heads: all, no others, of the right dimensions, finite.
+/// Checks that these are the tensors of a network with these heads: all, no others, of the right dimensions, finite.
 ///
 /// # Errors
-/// The reason, for a message that names the file.
+/// The reason, without the file's name.
 pub fn check(heads: &[Head], tensors: &Tensors) -> Result<(), String> {
     let parameters = parameters(heads);
     let known: HashMap<&str, &[usize]> =
@@ -164,10 +164,10 @@ pub fn check(heads: &[Head], tensors: &Tensors) -> Result<(), String> {
             return Err(format!("tensor `{name}` of {:?} has {} values", tensor.dims, tensor.values.len()));
         }
         if let Some(value) = tensor.values.iter().find(|value| !value.is_finite()) {
-            return Err(format!("tensor `{name}` holds {value}"));
+            return Err(format!("tensor `{name}` contains {value}"));
         }
         if name.ends_with(".running_var") && tensor.values.iter().any(|&value| value < 0.0) {
-            return Err(format!("tensor `{name}` holds a negative variance"));
+            return Err(format!("tensor `{name}` contains a negative variance"));
         }
     }
     Ok(())
@@ -212,7 +212,7 @@ mod tests {
         };
         assert!((deviation(name) / (2.0f64 / 240.0).sqrt() - 1.0).abs() < 0.03);
         assert!((deviation("heads.p.similarity") / 0.05 - 1.0).abs() < 0.01);
-        // Uniform within r has a deviation of r / sqrt(3).
+        // The uniform distribution within r has a standard deviation of r / sqrt(3).
         assert!((deviation("heads.p.dense.weight") * (3.0 * 512.0f64).sqrt() - 1.0).abs() < 0.01);
     }
 
@@ -235,7 +235,7 @@ mod tests {
         let text = refused(&|tensors| tensors.clear());
         assert!(text.contains("and") && text.contains("more") && text.len() < 400, "{text}");
         let text = refused(&|tensors| tensors.get_mut("features.8.1.bias").unwrap().values[3] = f32::NAN);
-        assert!(text.contains("`features.8.1.bias` holds NaN"), "{text}");
+        assert!(text.contains("`features.8.1.bias` contains NaN"), "{text}");
         let text = refused(&|tensors| tensors.get_mut("features.8.1.running_var").unwrap().values[3] = -1.0);
         assert!(text.contains("negative variance"), "{text}");
     }

@@ -1,7 +1,7 @@
-//! The encoder in plain Rust: slow, for a few patches, and the same bits on every machine.
+//! The encoder in plain Rust: slow, for a few patches, with the same bits on every machine.
 //!
-//! It runs layer by layer over a whole batch, so that a network's norms can be set to what they would be after training:
-//! about what the layer before them gives.
+//! It computes layer by layer over a whole batch, so that batch norms can be set to the statistics that they would have
+//! after training: about those of the layer before them.
 
 use super::architecture::{BANDS, Block, Convolution, EMBEDDING, Encoder, FRAMES, Gate, NORM_EPSILON};
 use super::parameters::{Tensor, Tensors};
@@ -21,23 +21,23 @@ impl Map {
     }
 }
 
-/// What happens to the norm behind a convolution before it is applied: it is given the convolution's output.
+/// Called with a convolution's output before its batch norm is applied, which it may change.
 type Norms<'a> = dyn FnMut(&mut Tensors, &Convolution, &[Map]) + 'a;
 
-/// The embeddings of patches, `128 x 96` values each, as in inference.
+/// The embeddings of patches, `128 x 96` values each, in inference mode.
 pub fn embeddings(tensors: &Tensors, patches: &[f32]) -> Vec<f32> {
     let mut tensors = tensors.clone();
     run(&mut tensors, patches, &mut |_, _, _| {})
 }
 
-/// Gives batch norm scales and shifts drawn at random, and statistics that are those of noise, but for a random part:
-/// a network whose embeddings differ from patch to patch and show every mistake of folding.
+/// Sets batch norms to random scales and shifts, and to the statistics of noise with random changes: a network whose
+/// embeddings differ from patch to patch and reveal every mistake in folding.
 pub fn randomise_norms(tensors: &mut Tensors, seed: u64) {
     const PATCHES: usize = 6;
     let mut random = random::generator(&[b"noise", &seed.to_le_bytes()]);
     let mut patches = Vec::with_capacity(PATCHES * FRAMES * BANDS);
     for _ in 0..PATCHES {
-        // As in music, some bands and some moments are louder than others.
+        // As in music, some bands and some frames are louder than others.
         let mut loudness =
             |count: usize| -> Vec<f64> { (0..count).map(|_| random::unit(&mut random)).collect() };
         let (bands, frames) = (loudness(BANDS), loudness(FRAMES));
@@ -46,8 +46,8 @@ pub fn randomise_norms(tensors: &mut Tensors, seed: u64) {
         }
     }
     let Encoder { blocks, head, .. } = Encoder::b0();
-    // What a block adds to its input is kept small, and with it what rounding errors grow to from block to block: large
-    // random ones would be magnified far beyond those of trained networks.
+    // Residual branches are kept small, which limits the growth of rounding errors from block to block: large random
+    // ones would amplify errors far more than trained networks do.
     let added: Vec<String> =
         blocks.into_iter().filter(|block| block.residual).map(|block| block.project.path).collect();
     run(tensors, &patches, &mut |tensors, layer, maps| {
@@ -57,7 +57,7 @@ pub fn randomise_norms(tensors: &mut Tensors, seed: u64) {
         for channel in 0..layer.outputs {
             let (mean, variance) = statistics(maps, channel);
             let sign = if random::unit(&mut random) < 0.1 { -1.0 } else { 1.0 };
-            // So that embeddings have a part in common, as those of trained networks do.
+            // So that embeddings have a common part, as those of trained networks do.
             let shift = if *layer == head { 0.75 } else { 0.0 };
             let part = if added.contains(&layer.path) { 0.1 } else { 1.0 };
             let values = [

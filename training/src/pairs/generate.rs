@@ -4,42 +4,42 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::pool::{Never, Pool};
-use super::{Association, Sleeves};
+use super::pool::{ExcludedPairs, Pool};
+use super::{Association, TrackMetadata};
 use crate::links::Links;
 
-/// In which order tracks have their attempt.
+/// The order of anchors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// Random over all tracks, as in the paper.
     #[default]
     Uniform,
-    /// Balanced by artist: in rounds, each of which offers one track of every artist that has any left,
-    /// in random order; at most so many rounds. The tracks of prolific artists no longer come first.
+    /// Balanced by artist: in rounds, each of which takes one track of every artist that has any left, in random order.
+    /// Prolific artists then do not dominate the anchors.
     ByArtist {
-        /// Most tracks that one artist offers as anchors.
+        /// The maximum number of rounds, and so of anchors per artist.
         rounds: Option<u32>,
     },
 }
 
-/// Draws the pairs of one association over all tracks of `sleeves`: anchor and positive by number. The
-/// same arguments give the same pairs.
+/// Draws the pairs of one association over all tracks of `metadata`: the numbers of anchor and positive. The same
+/// arguments give the same pairs.
 pub fn generate(
     association: Association,
-    sleeves: &Sleeves,
-    never: &Never,
+    metadata: &TrackMetadata,
+    excluded: &ExcludedPairs,
     order: Order,
     seed: u64,
 ) -> Vec<(u32, u32)> {
-    // Associations do not share a random sequence.
+    // Each association has its own random sequence.
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed ^ ((association as u64 + 1) << 56));
-    let anchors = anchors(sleeves, order, &mut random);
-    let Some(condition) = association.condition(sleeves, never) else {
+    let anchors = anchors(metadata, order, &mut random);
+    let Some(condition) = association.condition(metadata, excluded) else {
         return anchors.into_iter().map(|track| (track, track)).collect();
     };
     let mut pool = Pool::new(condition);
-    for track in 0..sleeves.tracks() as u32 {
-        if !association.eligible(sleeves, track) {
+    for track in 0..metadata.tracks() as u32 {
+        if !association.eligible(metadata, track) {
             pool.remove(track);
         }
     }
@@ -57,16 +57,16 @@ pub fn generate(
     pairs
 }
 
-fn anchors(sleeves: &Sleeves, order: Order, random: &mut impl Rng) -> Vec<u32> {
-    let mut tracks: Vec<u32> = (0..sleeves.tracks() as u32).collect();
+fn anchors(metadata: &TrackMetadata, order: Order, random: &mut impl Rng) -> Vec<u32> {
+    let mut tracks: Vec<u32> = (0..metadata.tracks() as u32).collect();
     tracks.shuffle(random);
     match order {
         Order::Uniform => tracks,
-        Order::ByArtist { rounds } => in_rounds(&tracks, &sleeves.artists, rounds, random),
+        Order::ByArtist { rounds } => in_rounds(&tracks, &metadata.artists, rounds, random),
     }
 }
 
-/// Rounds over the artists; a track of several artists is offered by whichever comes first.
+/// The order of anchors in rounds over the artists; a track of several artists is taken with the first of them.
 fn in_rounds(tracks: &[u32], artists: &Links, rounds: Option<u32>, random: &mut impl Rng) -> Vec<u32> {
     let mut of_artist: Vec<Vec<u32>> = vec![Vec::new(); artists.distinct()];
     let mut nobodys = Vec::new();
@@ -94,7 +94,7 @@ fn in_rounds(tracks: &[u32], artists: &Links, rounds: Option<u32>, random: &mut 
         });
         round += 1;
     }
-    // Nobody's tracks have releases, and may have their attempt after everybody else's.
+    // Tracks without an artist have releases; they come after all others.
     anchors.extend(nobodys);
     anchors
 }

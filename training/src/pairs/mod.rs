@@ -1,15 +1,15 @@
-//! Which tracks are learnt together (section 2.2 of the paper).
+//! Draws the pairs of tracks that belong together (section 2.2 of the paper).
 //!
-//! All tracks start in a pool. Each in turn, in random order, draws one partner among those left that
-//! meet the condition of the association, and both leave; a track has one attempt. Training, validation
-//! and test draw separately.
+//! All tracks start in a pool. Each in turn, in random order, draws one partner among the remaining ones that meet the
+//! condition of the association, and both leave the pool; a track has one attempt. Training, validation and test draw
+//! separately.
 
 mod generate;
 mod pool;
 pub mod tables;
 
 pub use generate::{Order, generate};
-pub use pool::{Condition, Never, Pool};
+pub use pool::{Condition, ExcludedPairs, Pool};
 
 use crate::links::Links;
 
@@ -42,34 +42,38 @@ impl Association {
         }
     }
 
-    /// The condition on two tracks; none for [`Association::Track`].
-    pub fn condition<'a>(self, sleeves: &'a Sleeves, never: &'a Never) -> Option<Condition<'a>> {
+    /// The condition on two tracks; `None` for [`Association::Track`].
+    pub fn condition<'a>(
+        self,
+        metadata: &'a TrackMetadata,
+        excluded: &'a ExcludedPairs,
+    ) -> Option<Condition<'a>> {
         let (same, different) = match self {
             Association::Track => return None,
-            Association::Release => (&sleeves.releases, None),
-            Association::Artist => (&sleeves.artists, Some(&sleeves.releases)),
-            Association::Label => (&sleeves.labels, Some(&sleeves.artists)),
+            Association::Release => (&metadata.releases, None),
+            Association::Artist => (&metadata.artists, Some(&metadata.releases)),
+            Association::Label => (&metadata.labels, Some(&metadata.artists)),
         };
-        Some(Condition { same, different, never })
+        Some(Condition { same, different, excluded })
     }
 
-    /// Whether a track can be in a pair at all. Without a known artist nobody can tell that two tracks
-    /// have none in common, so that label pairs need one too.
-    pub fn eligible(self, sleeves: &Sleeves, track: u32) -> bool {
+    /// Whether a track can be in a pair at all. Label pairs also need known artists, because only these show that two
+    /// tracks have no artist in common.
+    pub fn eligible(self, metadata: &TrackMetadata, track: u32) -> bool {
         match self {
             Association::Track => true,
-            Association::Release => !sleeves.releases.of(track).is_empty(),
-            Association::Artist => !sleeves.artists.of(track).is_empty(),
+            Association::Release => !metadata.releases.of(track).is_empty(),
+            Association::Artist => !metadata.artists.of(track).is_empty(),
             Association::Label => {
-                !sleeves.artists.of(track).is_empty() && !sleeves.labels.of(track).is_empty()
+                !metadata.artists.of(track).is_empty() && !metadata.labels.of(track).is_empty()
             }
         }
     }
 }
 
-/// What is printed on the sleeves of every track.
+/// The editorial metadata of every track.
 #[derive(Clone, Debug)]
-pub struct Sleeves {
+pub struct TrackMetadata {
     /// Releases, versions of their masters included.
     pub releases: Links,
     /// Artists.
@@ -78,15 +82,15 @@ pub struct Sleeves {
     pub labels: Links,
 }
 
-impl Sleeves {
+impl TrackMetadata {
     /// Number of tracks.
     pub fn tracks(&self) -> usize {
         self.releases.tracks()
     }
 
-    /// Those of some tracks alone, numbered anew in the given order.
+    /// The metadata of some tracks only, renumbered in the given order.
     pub fn select(&self, tracks: &[u32]) -> Self {
-        Sleeves {
+        TrackMetadata {
             releases: self.releases.select(tracks),
             artists: self.artists.select(tracks),
             labels: self.labels.select(tracks),

@@ -1,11 +1,11 @@
-//! The pool of tracks that still wait for a partner.
+//! The pool of tracks without a partner.
 //!
-//! A partner is drawn uniformly among the distinct tracks that are left and meet the condition, however
-//! many releases, artists or labels they share with the anchor: a track is drawn through a random link,
-//! and kept with one chance in as many as there are links between the two. Where that keeps failing
-//! (nearly everybody left is excluded), all candidates are listed. That a kind of anchor has nobody left
-//! stays true, for the pool only shrinks; it is remembered, so that the tracks of an artist who has a
-//! label for himself do not each list all the others.
+//! A partner is drawn uniformly among the distinct remaining tracks that meet the condition, however many releases,
+//! artists or labels they share with the anchor: a track is drawn through a random link, and accepted with probability
+//! 1/n, where n is the number of links between the two. If that fails repeatedly (nearly all remaining tracks are
+//! excluded), all candidates are listed. If a kind of anchor has no candidate left, this stays true, because the pool
+//! only shrinks. It is remembered, so that the many tracks of an artist who is alone on a label do not each list all
+//! others.
 
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
@@ -16,22 +16,22 @@ use crate::links::{Links, shared};
 /// Draws through links before all candidates are listed.
 const DRAWS: usize = 64;
 
-/// Whom a track may be paired with.
+/// The condition for partners.
 #[derive(Clone, Copy)]
 pub struct Condition<'a> {
     /// At least one of these in common.
     pub same: &'a Links,
     /// None of these in common.
     pub different: Option<&'a Links>,
-    /// Recordings that are the same under two names: never a pair.
-    pub never: &'a Never,
+    /// Recordings that are the same under two names; they are not paired.
+    pub excluded: &'a ExcludedPairs,
 }
 
 impl Condition<'_> {
     /// Whether two different tracks meet the condition, apart from what they must have in common.
     pub fn allows(&self, anchor: u32, other: u32) -> bool {
         self.different.is_none_or(|links| shared(links.of(anchor), links.of(other)) == 0)
-            && !self.never.forbids(anchor, other)
+            && !self.excluded.forbids(anchor, other)
     }
 
     /// Whether two tracks have in common what they must.
@@ -44,29 +44,29 @@ impl Condition<'_> {
         anchor != other && self.shares(anchor, other) && self.allows(anchor, other)
     }
 
-    /// What decides, for tracks that `never` does not speak of, who their partners are.
+    /// What determines the partners of a track that is not in `excluded`.
     fn kind(&self, track: u32) -> (&[u32], &[u32]) {
         (self.same.of(track), self.different.map_or(&[], |links| links.of(track)))
     }
 }
 
-/// Pairs that must not be made.
+/// Pairs that must not be drawn.
 #[derive(Clone, Debug, Default)]
-pub struct Never {
-    /// Tracks whose files are the same, by a number that they share.
+pub struct ExcludedPairs {
+    /// For tracks whose files are the same, a common number.
     copies: FxHashMap<u32, u32>,
     pairs: FxHashSet<(u32, u32)>,
     /// Tracks in `pairs`.
     named: FxHashSet<u32>,
 }
 
-impl Never {
-    /// These tracks are copies of one file.
+impl ExcludedPairs {
+    /// Marks these tracks as copies of one file.
     pub fn add_copies(&mut self, tracks: &[u32]) {
         self.copies.extend(tracks.iter().map(|&track| (track, tracks[0])));
     }
 
-    /// These two are the same recording.
+    /// Marks these two as the same recording.
     pub fn add_pair(&mut self, a: u32, b: u32) {
         self.pairs.insert((a.min(b), a.max(b)));
         self.named.extend([a, b]);
@@ -79,9 +79,9 @@ impl Never {
         (!self.copies.is_empty() && copies()) || (!self.pairs.is_empty() && named())
     }
 
-    /// What it says of some tracks alone, numbered anew in the given order.
+    /// The exclusions of some tracks only, renumbered in the given order.
     pub fn select(&self, tracks: &[u32]) -> Self {
-        let mut selected = Never::default();
+        let mut selected = ExcludedPairs::default();
         if self.copies.is_empty() && self.pairs.is_empty() {
             return selected;
         }
@@ -99,7 +99,7 @@ impl Never {
         selected
     }
 
-    /// The tracks for which `inside` holds that are the same recording as one for which it does not.
+    /// The tracks for which `inside` is true that are the same recording as one for which it is false.
     pub fn across(&self, inside: impl Fn(u32) -> bool) -> FxHashSet<u32> {
         let mut across = FxHashSet::default();
         for &(a, b) in &self.pairs {
@@ -121,25 +121,25 @@ impl Never {
     }
 }
 
-/// The tracks that are left.
+/// The remaining tracks.
 pub struct Pool<'a> {
     condition: Condition<'a>,
-    /// Links (positions among all values of `same`) by value; the first `left` of each are of tracks in
-    /// the pool.
+    /// Links (positions in the values of `same`) by value; the first `left` of each value are those of tracks in the
+    /// pool.
     members: Vec<u32>,
     starts: Vec<u32>,
     left: Vec<u32>,
-    /// Link -> where it stands among the members.
+    /// The position of each link in `members`.
     places: Vec<u32>,
-    /// Link -> track.
+    /// The track of each link.
     tracks: Vec<u32>,
     gone: Vec<bool>,
-    /// Kinds of anchor for which nobody is left.
+    /// Kinds of anchor that have no candidates left.
     lonely: FxHashSet<u128>,
 }
 
 impl<'a> Pool<'a> {
-    /// All tracks.
+    /// A pool of all tracks.
     pub fn new(condition: Condition<'a>) -> Self {
         let links = condition.same;
         let mut starts = vec![0u32; links.distinct() + 1];
@@ -178,7 +178,7 @@ impl<'a> Pool<'a> {
         for link in self.condition.same.range(track) {
             let value = self.condition.same.values()[link] as usize;
             self.left[value] -= 1;
-            // The last one that is left takes its place.
+            // The last remaining one takes its place.
             let (hole, last) = (self.places[link], self.starts[value] + self.left[value]);
             let moved = self.members[last as usize];
             self.members[hole as usize] = moved;
@@ -194,7 +194,7 @@ impl<'a> Pool<'a> {
         let groups = condition.same.of(anchor);
         let total: u64 = groups.iter().map(|&group| u64::from(self.left[group as usize])).sum();
         if total == groups.len() as u64 {
-            // Nobody but the anchor itself.
+            // Only the anchor itself is left.
             return None;
         }
         if !self.lonely.is_empty() && self.lonely.contains(&self.kind(anchor)) {
@@ -221,14 +221,14 @@ impl<'a> Pool<'a> {
             }
         }
         let candidates = self.candidates(anchor);
-        if candidates.is_empty() && !condition.never.mentions(anchor) {
+        if candidates.is_empty() && !condition.excluded.mentions(anchor) {
             let kind = self.kind(anchor);
             self.lonely.insert(kind);
         }
         candidates.choose(random).copied()
     }
 
-    /// Everybody in the pool who may be the anchor's partner.
+    /// All tracks in the pool that may be the anchor's partner.
     fn candidates(&self, anchor: u32) -> Vec<u32> {
         let mut candidates = Vec::new();
         for &group in self.condition.same.of(anchor) {
@@ -245,12 +245,12 @@ impl<'a> Pool<'a> {
         candidates
     }
 
-    /// A number for the kind of anchor that a track is. 128 bits: two kinds do not meet.
+    /// A number for a track's kind of anchor. With 128 bits, collisions are practically impossible.
     fn kind(&self, track: u32) -> u128 {
         let (same, different) = self.condition.kind(track);
         let mut hash = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128;
         for value in same.iter().copied().chain([u32::MAX]).chain(different.iter().copied()) {
-            // FNV-1a over whole values, spread so that high bits count as well.
+            // FNV-1a over whole values, mixed so that high bits count as well.
             hash = (hash ^ u128::from(value)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
             hash ^= hash >> 61;
         }

@@ -1,4 +1,4 @@
-//! The pool algorithm against the plainest form of itself.
+//! The pool algorithm against a naive implementation.
 
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -7,20 +7,25 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::*;
 
-fn sleeves(tracks: &[(&[u32], &[u32], &[u32])]) -> Sleeves {
-    Sleeves {
+fn metadata(tracks: &[(&[u32], &[u32], &[u32])]) -> TrackMetadata {
+    TrackMetadata {
         releases: Links::from_lists(tracks.iter().map(|track| track.0), 64),
         artists: Links::from_lists(tracks.iter().map(|track| track.1), 64),
         labels: Links::from_lists(tracks.iter().map(|track| track.2), 64),
     }
 }
 
-/// Everything by definition: lists of sets, all candidates listed for every anchor.
-fn plain(association: Association, sleeves: &Sleeves, never: &Never, seed: u64) -> Vec<(u32, u32)> {
+/// A naive implementation: lists of sets, all candidates listed for every anchor.
+fn plain(
+    association: Association,
+    metadata: &TrackMetadata,
+    excluded: &ExcludedPairs,
+    seed: u64,
+) -> Vec<(u32, u32)> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let condition = association.condition(sleeves, never).unwrap();
+    let condition = association.condition(metadata, excluded).unwrap();
     let mut left: Vec<u32> =
-        (0..sleeves.tracks() as u32).filter(|&track| association.eligible(sleeves, track)).collect();
+        (0..metadata.tracks() as u32).filter(|&track| association.eligible(metadata, track)).collect();
     let mut anchors = left.clone();
     anchors.shuffle(&mut random);
     let mut pairs = Vec::new();
@@ -38,7 +43,7 @@ fn plain(association: Association, sleeves: &Sleeves, never: &Never, seed: u64) 
     pairs
 }
 
-/// Chi-square of counts against expected ones, and the value that it exceeds once in a million times
+/// The chi-square statistic of counts against expected ones, and the value that it exceeds once in a million times
 /// (Wilson and Hilferty's approximation).
 fn chi_square(counts: &[f64], expected: &[f64]) -> (f64, f64) {
     let value =
@@ -49,8 +54,8 @@ fn chi_square(counts: &[f64], expected: &[f64]) -> (f64, f64) {
 }
 
 /// Track 0 shares one, two, three and four releases with others, and is excluded from some.
-fn many_links() -> Sleeves {
-    sleeves(&[
+fn many_links() -> TrackMetadata {
+    metadata(&[
         (&[0, 1, 2, 3], &[0, 1], &[0, 1, 2]),
         (&[0], &[0], &[0]),
         (&[0, 1], &[1, 2], &[0, 1]),
@@ -65,10 +70,10 @@ fn many_links() -> Sleeves {
 
 #[test]
 fn partners_are_uniform_however_many_links_they_share() {
-    let (sleeves, never) = (many_links(), Never::default());
+    let (metadata, excluded) = (many_links(), ExcludedPairs::default());
     let mut random = Xoshiro256PlusPlus::seed_from_u64(5);
     for association in [Association::Release, Association::Artist, Association::Label] {
-        let condition = association.condition(&sleeves, &never).unwrap();
+        let condition = association.condition(&metadata, &excluded).unwrap();
         let partners: Vec<u32> = (0..9).filter(|&other| condition.holds(0, other)).collect();
         assert!(partners.len() >= 3, "{association:?}");
         let mut pool = Pool::new(condition);
@@ -87,7 +92,7 @@ fn partners_are_uniform_however_many_links_they_share() {
 
 #[test]
 fn pairs_are_distributed_as_by_definition() {
-    let (sleeves, never) = (many_links(), Never::default());
+    let (metadata, excluded) = (many_links(), ExcludedPairs::default());
     for association in [Association::Release, Association::Artist, Association::Label] {
         let runs = 20_000;
         let count = |draw: &dyn Fn(u64) -> Vec<(u32, u32)>| {
@@ -97,9 +102,9 @@ fn pairs_are_distributed_as_by_definition() {
             }
             counts
         };
-        let fast = count(&|seed| generate(association, &sleeves, &never, Order::Uniform, seed));
-        let slow = count(&|seed| plain(association, &sleeves, &never, seed));
-        // Two samples of the same size: the variance of a difference is the sum.
+        let fast = count(&|seed| generate(association, &metadata, &excluded, Order::Uniform, seed));
+        let slow = count(&|seed| plain(association, &metadata, &excluded, seed));
+        // Two samples of the same size: the variance of their difference is the sum.
         let (fast, slow): (Vec<f64>, Vec<f64>) =
             fast.into_iter().zip(slow).filter(|(fast, slow)| fast + slow > 0.0).unzip();
         let value: f64 = fast.iter().zip(&slow).map(|(a, b)| (a - b).powi(2) / (a + b)).sum();
@@ -110,34 +115,38 @@ fn pairs_are_distributed_as_by_definition() {
 
 #[test]
 fn an_artist_who_has_a_label_for_himself_is_no_trap() {
-    // 60,000 tracks of one artist on one label, and one of another: without a memory for who is lonely
+    // 60,000 tracks of one artist on one label, and one of another: without remembering anchors without candidates, the
+    // time is quadratic.
     // this takes the square of that.
     let count = 60_000u32;
     let artists = (0..count).map(|track| [u32::from(track == 0)]);
-    let sleeves = Sleeves {
+    let metadata = TrackMetadata {
         releases: Links::from_lists((0..count).map(|track| [track]), count),
         artists: Links::from_lists(artists, 2),
         labels: Links::from_lists((0..count).map(|_| [0]), 1),
     };
-    assert_eq!(generate(Association::Label, &sleeves, &Never::default(), Order::Uniform, 1).len(), 1);
+    assert_eq!(
+        generate(Association::Label, &metadata, &ExcludedPairs::default(), Order::Uniform, 1).len(),
+        1
+    );
 }
 
 #[test]
 fn balanced_by_artist_takes_turns() {
-    // Artist 0 has 30 tracks, artists 1 to 5 two each: the first round offers one of each artist.
+    // Artist 0 has 30 tracks, artists 1 to 5 two each: the first round has one of each artist.
     let of = |track: u32| if track < 30 { 0 } else { 1 + (track - 30) / 2 };
-    let sleeves = Sleeves {
+    let metadata = TrackMetadata {
         releases: Links::from_lists((0..40).map(|track| [track]), 40),
         artists: Links::from_lists((0..40).map(|track| [of(track)]), 6),
         labels: Links::from_lists((0..40).map(|_| [0]), 1),
     };
     let order = Order::ByArtist { rounds: None };
-    let pairs = generate(Association::Track, &sleeves, &Never::default(), order, 3);
+    let pairs = generate(Association::Track, &metadata, &ExcludedPairs::default(), order, 3);
     let mut first: Vec<u32> = pairs[..6].iter().map(|&(anchor, _)| of(anchor)).collect();
     first.sort_unstable();
     assert_eq!((first, pairs.len()), (vec![0, 1, 2, 3, 4, 5], 40));
     let order = Order::ByArtist { rounds: Some(1) };
-    assert_eq!(generate(Association::Artist, &sleeves, &Never::default(), order, 3).len(), 6);
+    assert_eq!(generate(Association::Artist, &metadata, &ExcludedPairs::default(), order, 3).len(), 6);
 }
 
 prop_compose! {
@@ -156,22 +165,22 @@ proptest! {
         seed in any::<u64>(),
         balanced in any::<bool>(),
     ) {
-        let sleeves = Sleeves {
+        let metadata = TrackMetadata {
             releases: Links::from_lists(&releases, 12),
             artists: Links::from_lists(&artists, 12),
             labels: Links::from_lists(&labels, 12),
         };
-        let mut never = Never::default();
-        forbidden.iter().for_each(|&(a, b)| never.add_pair(a, b));
-        never.add_copies(&[0, 1]);
+        let mut excluded = ExcludedPairs::default();
+        forbidden.iter().for_each(|&(a, b)| excluded.add_pair(a, b));
+        excluded.add_copies(&[0, 1]);
         let order = if balanced { Order::ByArtist { rounds: None } } else { Order::Uniform };
         for association in Association::ALL {
-            let pairs = generate(association, &sleeves, &never, order, seed);
-            prop_assert_eq!(&pairs, &generate(association, &sleeves, &never, order, seed));
-            let mut used = vec![false; sleeves.tracks()];
+            let pairs = generate(association, &metadata, &excluded, order, seed);
+            prop_assert_eq!(&pairs, &generate(association, &metadata, &excluded, order, seed));
+            let mut used = vec![false; metadata.tracks()];
             for &(anchor, positive) in &pairs {
-                prop_assert!(association.eligible(&sleeves, anchor) && association.eligible(&sleeves, positive));
-                match association.condition(&sleeves, &never) {
+                prop_assert!(association.eligible(&metadata, anchor) && association.eligible(&metadata, positive));
+                match association.condition(&metadata, &excluded) {
                     Some(condition) => {
                         prop_assert!(condition.holds(anchor, positive));
                         prop_assert!(!std::mem::replace(&mut used[positive as usize], true));
@@ -186,13 +195,13 @@ proptest! {
 
 #[test]
 fn recordings_on_both_sides_are_found() {
-    let mut never = Never::default();
-    never.add_copies(&[1, 4, 7]);
-    never.add_copies(&[2, 3]);
-    never.add_pair(0, 5);
-    never.add_pair(8, 9);
-    let mut across: Vec<u32> = never.across(|track| track < 5).into_iter().collect();
+    let mut excluded = ExcludedPairs::default();
+    excluded.add_copies(&[1, 4, 7]);
+    excluded.add_copies(&[2, 3]);
+    excluded.add_pair(0, 5);
+    excluded.add_pair(8, 9);
+    let mut across: Vec<u32> = excluded.across(|track| track < 5).into_iter().collect();
     across.sort_unstable();
     assert_eq!(across, [0, 1, 4]);
-    assert!(never.across(|_| true).is_empty() && never.across(|_| false).is_empty());
+    assert!(excluded.across(|_| true).is_empty() && excluded.across(|_| false).is_empty());
 }

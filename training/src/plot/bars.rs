@@ -1,4 +1,4 @@
-//! Figures side by side, each with its interval.
+//! Bars with intervals.
 
 use super::chart::{label, ticks};
 use super::{COLOURS, Drawing, Surface};
@@ -8,28 +8,28 @@ const WIDTH: usize = 720;
 const LEFT: f64 = 200.0;
 const RIGHT: f64 = 640.0;
 const TOP: f64 = 48.0;
-/// From one bar to the next.
+/// The distance between bars.
 const LINE: f64 = 26.0;
 
-/// One figure.
+/// One bar.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bar {
-    /// What it is of.
+    /// The label.
     pub label: String,
     /// From 0 to 1.
     pub value: f64,
-    /// What it lies within, if that is known.
+    /// The interval of the value, if known.
     pub interval: Option<[f64; 2]>,
 }
 
-/// Figures between 0 and 1, drawn as percent, one a line.
+/// Values between 0 and 1, drawn in percent, one bar per line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bars {
-    /// What stands above.
+    /// The text above the picture.
     pub title: String,
-    /// The figures.
+    /// The bars.
     pub bars: Vec<Bar>,
-    /// What chance gives, drawn as a line across.
+    /// The chance level, drawn as a line across.
     pub chance: Option<f64>,
 }
 

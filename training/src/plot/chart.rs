@@ -11,29 +11,29 @@ const LEFT: f64 = 76.0;
 const RIGHT: f64 = 690.0;
 const TOP: f64 = 56.0;
 const BOTTOM: f64 = 476.0;
-/// Where the legend begins, and how far its lines are apart.
+/// The position of the legend, and the distance between its lines.
 const LEGEND: f64 = 716.0;
 const LINE: f64 = 24.0;
-/// Lines that the legend has room for.
+/// The maximum number of lines in the legend.
 const MOST: usize = 17;
 
 /// One curve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
-    /// What it is called.
+    /// The label.
     pub label: String,
-    /// Epochs and values, in their order. What is not finite interrupts the curve.
+    /// Epochs and values, in order. NaN and infinity interrupt the curve.
     pub points: Vec<(f64, f64)>,
 }
 
 /// Curves in one picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chart {
-    /// What stands above.
+    /// The text above the picture.
     pub title: String,
-    /// What the vertical axis is called.
+    /// The label of the vertical axis.
     pub vertical: String,
-    /// Whether values are shares, whose axis is 0 to 1.
+    /// Whether values are shares, with an axis from 0 to 1.
     pub unit: bool,
     /// The curves.
     pub curves: Vec<Curve>,
@@ -65,7 +65,7 @@ impl Drawing for Chart {
             surface.line(&[(LEFT, y), (RIGHT, y)], 1.0, pale);
             surface.text(&label(tick, high - low), (LEFT - 10.0, y), 13.0, Anchor::Right, INK);
         }
-        // Epochs are whole.
+        // Epochs are integers.
         for tick in ticks(0.0, last, 10).into_iter().filter(|tick| tick.fract().abs() < 1e-9) {
             let x = across(tick);
             surface.line(&[(x, BOTTOM), (x, BOTTOM + 5.0)], 1.0, INK);
@@ -84,13 +84,13 @@ impl Drawing for Chart {
                     .collect();
                 match line.as_slice() {
                     [] => {}
-                    // A single epoch is a dot.
+                    // A single epoch is drawn as a dot.
                     &[(x, y)] => surface.line(&[(x - 2.0, y), (x + 2.0, y)], 4.0, colour),
                     line => surface.line(line, 2.0, colour),
                 }
             }
         }
-        // The legend has the order of the curves' ends, the highest first.
+        // The legend has the order of the curves' last values, the highest first.
         let mut legend: Vec<(&Curve, Rgb)> = coloured().map(|(curve, &colour)| (curve, colour)).collect();
         let end = |curve: &Curve| {
             let last = curve.points.iter().rev().find(|point| point.1.is_finite());
@@ -127,7 +127,7 @@ pub(super) fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
     (first..).map(|at| at as f64 * step).take_while(|tick| *tick <= high + step * 1e-6).collect()
 }
 
-/// A tick's number with as many digits as tell it from its neighbours over `range`.
+/// A tick's label, with enough digits to differ from its neighbours over `range`.
 pub(super) fn label(tick: f64, range: f64) -> String {
     let digits = (1.0 - range.log10().floor()).clamp(0.0, 9.0) as usize;
     let text = format!("{tick:.digits$}");

@@ -1,5 +1,5 @@
-//! Pictures: how runs learnt (Figure 2 of the paper, accuracy over epochs, for any set of runs), figures with their
-//! intervals side by side, and points on a plane.
+//! Pictures: curves of training runs (Figure 2 of the paper, accuracy over epochs, for any runs), bars with intervals,
+//! and points on a plane.
 
 mod bars;
 mod chart;
@@ -18,7 +18,7 @@ use surface::{Pixels, Svg};
 use crate::error::{Error, Result};
 use crate::runlog::{self, LOG};
 
-/// Okabe and Ito's colours, which people with colour vision deficiencies tell apart; without the yellow, which is
+/// Okabe and Ito's colours, which people with colour vision deficiencies can distinguish; without the yellow, which is
 /// faint on white.
 const COLOURS: [Rgb; 7] =
     [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [86, 180, 233], [230, 159, 0], [0, 0, 0]];
@@ -31,19 +31,19 @@ pub trait Drawing {
     fn draw(&self, surface: &mut impl Surface);
 }
 
-/// Which curves are drawn.
+/// The part of the data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Side {
-    /// Those of training.
+    /// Training.
     Train,
-    /// Those of validation.
+    /// Validation.
     Validation,
 }
 
-/// What is drawn over epochs.
+/// The measure to draw over epochs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Measure {
-    /// Top-1 accuracy of the similarity matrix: from 0 to 1.
+    /// In-batch top-1 accuracy, from 0 to 1.
     Accuracy,
     /// The loss.
     Loss,
@@ -52,7 +52,7 @@ pub enum Measure {
 /// Reads the logs of runs: a curve for everything that has the measure, such as each association of a run.
 ///
 /// # Errors
-/// If a run has no log, or none of the logs holds the measure.
+/// If a run has no log, or no log has the measure.
 pub fn read(runs: &[PathBuf], side: Side, measure: Measure) -> Result<Chart> {
     let part = match side {
         Side::Train => "train",
@@ -83,11 +83,11 @@ pub fn read(runs: &[PathBuf], side: Side, measure: Measure) -> Result<Chart> {
             }
         }
         if found.len() == own {
-            let reason = format!("no `{part}/.../{name}` in it; a run logs it at the end of each epoch");
+            let reason = format!("it has no `{part}/.../{name}`, which a run logs at the end of each epoch");
             return Err(Error::format(run.join(LOG), reason));
         }
     }
-    // A run's name is said only where what is learnt does not tell curves apart.
+    // The label has the run's name only if other curves have the same subject.
     let count = |what: &str| found.iter().filter(|curve| curve.what == what).count();
     let curves = found.iter().map(|Found { run, what, points }| {
         let label = if count(what) > 1 { format!("{run}: {what}") } else { what.clone() };
@@ -113,7 +113,7 @@ fn run_name(run: &Path) -> String {
     whole.file_name().map_or_else(|| run.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-/// A vector picture as text: an `svg` element.
+/// An `svg` element as text.
 pub fn svg(drawing: &impl Drawing) -> String {
     let (width, height) = drawing.size();
     let mut svg = Svg::new(width, height);
@@ -124,7 +124,7 @@ pub fn svg(drawing: &impl Drawing) -> String {
 /// Draws to an `.svg` or `.png` file.
 ///
 /// # Errors
-/// If the file's name ends otherwise, or it cannot be written.
+/// If the file's name has another extension, or it cannot be written.
 pub fn draw(drawing: &impl Drawing, out: &Path) -> Result<()> {
     let ending = out.extension().map(|ending| ending.to_string_lossy().to_lowercase());
     let bytes = match ending.as_deref() {

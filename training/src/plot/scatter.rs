@@ -1,42 +1,42 @@
-//! Points on a plane, coloured by what they belong to.
+//! Points on a plane, coloured by group.
 
 use super::{COLOURS, Drawing, Surface};
 use sleeve_plot::canvas::{Anchor, FAINT, INK, Rgb, WHITE};
 
-/// Size of the picture in pixels: the width at which a README shows it.
+/// Size of the picture in pixels: the usual width in a README.
 const WIDTH: usize = 900;
 const HEIGHT: usize = 640;
 const MARGIN: f64 = 22.0;
 const TOP: f64 = 52.0;
 const RIGHT: f64 = 636.0;
-/// Where the legend begins, and how far its lines are apart.
+/// The position of the legend, and the distance between its lines.
 const LEGEND: f64 = 660.0;
 const LINE: f64 = 27.0;
 
-/// Groups that are told apart: each colour as a dot and as a ring.
+/// The number of groups that can be distinguished: each colour as a dot and as a ring.
 pub const GROUPS: usize = 2 * COLOURS.len();
 
-/// Points that belong together.
+/// A group of points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
-    /// What they belong to.
+    /// The label.
     pub label: String,
-    /// Where they are; not finite ones are not drawn.
+    /// The positions; points with NaN or infinity are not drawn.
     pub points: Vec<(f64, f64)>,
 }
 
 /// A map of points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scatter {
-    /// What stands above.
+    /// The text above the picture.
     pub title: String,
     /// A line below the legend.
     pub note: String,
     /// The groups, of which the first [`GROUPS`] have a colour and a line in the legend.
     pub groups: Vec<Group>,
-    /// Points of no group, drawn faintly.
+    /// Points without a group, drawn faintly.
     pub others: Vec<(f64, f64)>,
-    /// What those are called in the legend.
+    /// The label of these in the legend.
     pub others_label: String,
 }
 
@@ -55,7 +55,7 @@ impl Drawing for Scatter {
         };
         let (left, right) = ends(&mut all().map(|point| point.0));
         let (low, high) = ends(&mut all().map(|point| point.1));
-        // One scale for both directions: distances mean the same in each.
+        // The same scale for both axes, so that distances are comparable.
         let (width, height) = (RIGHT - MARGIN, HEIGHT as f64 - MARGIN - TOP);
         let scale = (width / (right - left).max(1e-9)).min(height / (high - low).max(1e-9));
         let place = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
@@ -137,7 +137,7 @@ mod tests {
             numbers.split_whitespace().map(|number| number.parse().unwrap()).collect::<Vec<f64>>()
         };
         let (one, two) = (path("#0072b2"), path("#d55e00"));
-        // Twice as wide as high, whatever the picture's own shape.
+        // Twice as wide as high, whatever the picture's shape.
         assert_eq!((one.len(), two.len()), (4, 2), "{text}");
         assert!((one[2] - one[0] - 2.0 * (one[1] - two[1])).abs() < 0.2, "{one:?} {two:?}");
         assert!(text.contains("&lt;one&gt;") && text.contains(">3<"), "{text}");

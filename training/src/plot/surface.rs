@@ -1,4 +1,4 @@
-//! What a chart is drawn on: a vector picture or pixels.
+//! The output of drawings: a vector picture or pixels.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use quick_xml::escape::escape;
 
 use sleeve_plot::canvas::{Anchor, Canvas, Rgb};
 
-/// Something to draw on; coordinates are pixels from the upper left corner.
+/// A drawing surface; coordinates are pixels from the upper left corner.
 pub trait Surface {
     /// A line through points.
     fn line(&mut self, points: &[(f64, f64)], width: f64, colour: Rgb);
@@ -14,14 +14,14 @@ pub trait Surface {
     fn dots(&mut self, points: &[(f64, f64)], radius: f64, colour: Rgb);
     /// A text whose vertical middle is at `y`.
     fn text(&mut self, text: &str, at: (f64, f64), size: f64, anchor: Anchor, colour: Rgb);
-    /// A text cut so that it fits.
+    /// A text, truncated to fit into the width.
     fn fitted(&self, text: &str, size: f64, width: f64) -> String;
 }
 
 /// A vector picture.
 pub(super) struct Svg {
     text: String,
-    /// Knows how wide texts are.
+    /// Measures the width of texts.
     ruler: Canvas,
 }
 
@@ -62,7 +62,7 @@ impl Surface for Svg {
         if points.is_empty() {
             return;
         }
-        // Lines of hardly any length with round ends: a tenth of what as many circles would take.
+        // Very short lines with round ends: a tenth of the bytes of circles.
         let mut path = String::new();
         for (x, y) in points {
             let _ = write!(path, "M{x:.1} {y:.1}h.01");
@@ -76,7 +76,7 @@ impl Surface for Svg {
     }
 
     fn text(&mut self, text: &str, (x, y): (f64, f64), size: f64, anchor: Anchor, colour: Rgb) {
-        // XML has no way to hold most control characters.
+        // XML cannot contain most control characters.
         let text: String =
             text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
         let anchor = match anchor {
@@ -98,7 +98,7 @@ impl Surface for Svg {
     }
 }
 
-/// A picture of pixels.
+/// A bitmap.
 pub(super) struct Pixels(Canvas);
 
 impl Pixels {

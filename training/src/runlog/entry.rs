@@ -19,19 +19,19 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// An entry of now, without values.
+    /// An entry with the current time and without values.
     pub fn new(epoch: u64, step: u64) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Entry { time: since.as_secs_f64(), epoch, step, values: BTreeMap::new() }
     }
 
-    /// With one value more.
+    /// Adds a value.
     pub fn with(mut self, name: &str, value: f64) -> Self {
         self.values.insert(name.to_owned(), value);
         self
     }
 
-    /// As a line, without its end.
+    /// The entry as one line of JSON, without line end.
     pub fn to_json(&self) -> String {
         let mut line = Map::new();
         line.insert("time".into(), number(self.time));
@@ -43,14 +43,16 @@ impl Entry {
         Value::Object(line).to_string()
     }
 
-    /// From a line.
+    /// Parses a line.
     ///
     /// # Errors
-    /// Why it is none.
+    /// Why it is not an entry.
     pub fn from_json(line: &[u8]) -> Result<Self, String> {
         let line: Map<String, Value> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         let whole = |name: &str| {
-            line.get(name).and_then(Value::as_u64).ok_or_else(|| format!("`{name}` is missing or no count"))
+            line.get(name)
+                .and_then(Value::as_u64)
+                .ok_or_else(|| format!("`{name}` is missing or not a count"))
         };
         let mut entry =
             Entry { time: 0.0, epoch: whole("epoch")?, step: whole("step")?, values: BTreeMap::new() };
@@ -64,7 +66,7 @@ impl Entry {
                 },
                 value => value.as_f64(),
             };
-            let value = value.ok_or_else(|| format!("`{name}` is no number"))?;
+            let value = value.ok_or_else(|| format!("`{name}` is not a number"))?;
             match name.as_str() {
                 "time" => entry.time = value,
                 "epoch" | "step" => {}

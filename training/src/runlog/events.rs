@@ -1,8 +1,8 @@
-//! TensorBoard's event files: records of TensorFlow's format, each a Protocol Buffers message `Event`.
+//! TensorBoard's event files: records in TensorFlow's format, each a Protocol Buffers message `Event`.
 //!
 //! A record is the length of the message in eight bytes, a checksum of these, the message, and a checksum of it, all
-//! little-endian (tensorflow/core/lib/io/record_writer.h). Of `Event` (tensorflow/core/util/event.proto) and what it holds,
-//! the fields that are written here are declared at the end.
+//! little-endian (tensorflow/core/lib/io/record_writer.h). The fields of `Event` (tensorflow/core/util/event.proto)
+//! that are used here are declared at the end.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -20,14 +20,14 @@ const START: i32 = 1;
 /// The checksum of TensorFlow's records, CRC-32C.
 static CHECKSUM: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
-/// Appends events to a file of its own.
+/// Appends events to one file.
 pub struct EventWriter {
     path: PathBuf,
     file: File,
 }
 
 impl EventWriter {
-    /// Begins a new event file in `folder`, which is made if need be.
+    /// Creates a new event file in `folder`, which is created if it does not exist.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -50,7 +50,8 @@ impl EventWriter {
         Ok(writer)
     }
 
-    /// Says that a session starts at `step`: what other files of the folder hold from there on is not shown.
+    /// Marks the start of a session at `step`: TensorBoard then hides what other files of the folder have from there
+    /// on.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -82,7 +83,7 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
-/// A message in its frame.
+/// A message as a record.
 fn record(message: &[u8]) -> Vec<u8> {
     let length = (message.len() as u64).to_le_bytes();
     let mut record = length.to_vec();
@@ -92,8 +93,7 @@ fn record(message: &[u8]) -> Vec<u8> {
     record
 }
 
-/// The checksum as it stands in a record: turned and shifted, so that a checksum of data that holds checksums is none
-/// of its own.
+/// The masked checksum of a record: rotated and shifted, because a CRC of data that contains CRCs would be weak.
 fn masked(bytes: &[u8]) -> u32 {
     CHECKSUM.checksum(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }

@@ -1,15 +1,15 @@
-//! What a run says of itself while it goes on: a line of JSON for every entry, and TensorBoard's event files.
+//! The log of a run: a line of JSON for every entry, and TensorBoard's event files.
 //!
-//! A run's folder holds `log.jsonl` and `tensorboard/events.out.tfevents...`. An entry is a number of values by name,
-//! such as `train/artist/accuracy`, at a step of an epoch:
+//! A run's folder has `log.jsonl` and `tensorboard/events.out.tfevents...`. An entry is a set of named values, such as
+//! `train/artist/accuracy`, at a step of an epoch:
 //!
 //! ```json
 //! {"time":1700000000.5,"epoch":1,"step":120,"train/artist/loss":4.9,"train/artist/accuracy":0.07}
 //! ```
 //!
-//! Names are `part/what/measure` for what is learnt, parts being `train` and `validation`, and anything else for the
-//! rest, such as `learning_rate`. NaN and infinities, which JSON has no numbers for, are the texts `NaN`, `Infinity`
-//! and `-Infinity`.
+//! Names are `part/what/measure` for objectives, where the part is `train` or `validation`; others, such as
+//! `learning_rate`, are free. NaN and infinities, which JSON numbers do not have, are the strings `NaN`, `Infinity` and
+//! `-Infinity`.
 
 mod entry;
 mod events;
@@ -36,12 +36,12 @@ pub struct RunLog {
 }
 
 impl RunLog {
-    /// Goes on with the logs in a run's folder, which is made if need be: entries of epochs after `last` are
-    /// forgotten, since those epochs are run again, and so is what a killed run has half written. `last` is 0 for a
-    /// new run; `step` is the one that comes next.
+    /// Continues the logs in a run's folder, which is created if it does not exist. Entries of epochs after `last` are
+    /// removed, because these epochs are run again; so is an incomplete line of a killed run. `last` is 0 for a new
+    /// run; `step` is the next step.
     ///
     /// # Errors
-    /// If the folder cannot be written, or holds a log that is none.
+    /// If the folder cannot be written, or its log is invalid.
     pub fn open(run: &Path, last: u64, step: u64) -> Result<Self> {
         std::fs::create_dir_all(run).map_err(|error| Error::io(run, error))?;
         let path = run.join(LOG);
@@ -74,7 +74,7 @@ impl RunLog {
     }
 }
 
-/// How many bytes of a log are whole entries of epochs up to `last`.
+/// The number of bytes of a log that are complete entries of epochs up to `last`.
 fn keep(path: &Path, bytes: &[u8], last: u64) -> Result<u64> {
     let mut kept = 0;
     for (number, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
@@ -91,10 +91,10 @@ fn keep(path: &Path, bytes: &[u8], last: u64) -> Result<u64> {
     Ok(kept)
 }
 
-/// The entries of a run's log, without a last one that is only half written.
+/// The entries of a run's log, without an incomplete last line.
 ///
 /// # Errors
-/// If there is no log, or one of its lines is no entry.
+/// If there is no log, or one of its lines is not an entry.
 pub fn read(run: &Path) -> Result<Vec<Entry>> {
     let path = run.join(LOG);
     let bytes = std::fs::read(&path).map_err(|error| Error::io(&path, error))?;
@@ -132,7 +132,7 @@ mod tests {
         let again = entry(3, 0.5);
         log.write(&again).unwrap();
         assert_eq!(read(&run).unwrap(), [all[0].clone(), all[1].clone(), again]);
-        // A new run in the same folder begins with nothing.
+        // A new run in the same folder starts with an empty log.
         drop(RunLog::open(&run, 0, 0).unwrap());
         assert!(read(&run).unwrap().is_empty());
         assert_eq!(std::fs::read_dir(run.join(EVENTS)).unwrap().count(), 3);

@@ -1,10 +1,10 @@
 //! Discogs ids in the tags of music files.
 //!
-//! Every tagger has names of its own for the same ids: beets writes `discogs_albumid`, Mp3tag and
-//! foobar2000 `DISCOGS_RELEASE_ID`, Picard and others the address of the release's page. Written with
-//! other separators, in MP4's freeform atoms or ID3's TXXX frames, they are the same names still.
+//! Every tagger uses other names for the same ids: beets writes `discogs_albumid`, Mp3tag and foobar2000
+//! `DISCOGS_RELEASE_ID`, Picard and others the URL of the release's page. Names with other separators, in MP4's
+//! freeform atoms or in ID3's TXXX frames, count as the same.
 
-/// Ids found in the tags of one file; each list ascending, without repetition.
+/// Ids found in the tags of one file; each list ascending, without duplicates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DiscogsIds {
     /// The release that the file was ripped from.
@@ -17,7 +17,7 @@ pub struct DiscogsIds {
     pub labels: Vec<i64>,
 }
 
-/// What an id is one of.
+/// The kind of an id.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Of {
     Release,
@@ -27,7 +27,7 @@ enum Of {
 }
 
 impl DiscogsIds {
-    /// Takes note of the tag `key`, if it is about Discogs.
+    /// Adds the ids of the tag `key`, if it is one of Discogs'.
     pub fn note(&mut self, key: &str, value: &str) {
         let key: String = key
             .rsplit(':')
@@ -55,7 +55,7 @@ impl DiscogsIds {
             "DISCOGSLABELID" | "DISCOGSLABELIDS" | "DISCOGSLABEL" | "URLDISCOGSLABELSITE" => Some(Of::Label),
             _ => None,
         };
-        // A value may hold several ids, and an address tells by itself what it is of.
+        // A value may have several ids; a URL has its own kind.
         for part in value.split([';', ',', '\\', '|', '\0', ' ', '\n']) {
             if let Some((of, id)) = address(part) {
                 self.insert(of, id);
@@ -78,7 +78,7 @@ impl DiscogsIds {
     }
 }
 
-/// `123`, or as in Discogs' own markup `r123`, `[r123]`, `m123`, `a123`, `l123`.
+/// `123`, or as in Discogs' markup `r123`, `[r123]`, `m123`, `a123`, `l123`.
 fn bare_id(of: Of, text: &str) -> Option<i64> {
     let text = text.trim().trim_start_matches('[').trim_end_matches(']');
     let letter = match of {
@@ -90,8 +90,8 @@ fn bare_id(of: Of, text: &str) -> Option<i64> {
     positive(text.strip_prefix(letter).unwrap_or(text))
 }
 
-/// The id in an address of discogs.com: `.../release/123-Name`, `.../artist/45`, also with a language
-/// or the old `Artist-Title/release/123` in between.
+/// The id in a URL of discogs.com: `.../release/123-Name`, `.../artist/45`, also with a language or the old form
+/// `Artist-Title/release/123`.
 fn address(text: &str) -> Option<(Of, i64)> {
     let (_, path) = text.split_once("discogs.com/")?;
     let mut parts = path.split(['/', '?', '#']);

@@ -1,4 +1,4 @@
-//! A folder of music -> a table of its tracks.
+//! Scans a folder of music into a table of its tracks.
 
 mod ids;
 mod tags;
@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::table::Type::{Float, Id, Ids, Int, Text, Word, Words};
 use crate::table::{Builder, Cell, Rows, Table, TableReader, TableWriter, column, optional};
 
-/// One row a readable file.
+/// One row per readable file.
 pub static COLLECTION: Table = Table {
     name: "collection",
     row: "a readable audio file, in the order of paths",
@@ -48,17 +48,17 @@ pub static COLLECTION: Table = Table {
     ],
 };
 
-/// What tells whether a file has changed since it was scanned, without reading it.
+/// Size and modification time of a file; if they are unchanged, so is its content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
     /// Size in bytes.
     pub size: i64,
-    /// Time of the last change, in nanoseconds since 1970; 0 where it is not known.
+    /// Modification time, in nanoseconds since 1970; 0 if unknown.
     pub modified_ns: i64,
 }
 
 impl Stamp {
-    /// The stamp of a file as it is now.
+    /// The stamp of a file.
     pub fn of(metadata: &std::fs::Metadata) -> Self {
         let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let modified_ns = modified.map_or(0, |since| since.as_nanos() as i64);
@@ -93,32 +93,32 @@ const ALL_COLUMNS: [&str; 19] = [
     "discogs_labels",
 ];
 
-/// Endings of the names of audio files; others are passed over.
+/// Extensions of audio files; other files are ignored.
 const ENDINGS: [&str; 17] = [
     "aac", "aif", "aiff", "ape", "flac", "m4a", "m4b", "mp2", "mp3", "mp4", "mpc", "oga", "ogg", "opus",
     "spx", "wav", "wv",
 ];
 
-/// Files read side by side before their rows are written.
+/// Files read in parallel before their rows are written.
 const BATCH: usize = 2048;
 
-/// What a scan came to.
+/// The outcome of a scan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Files in the table.
     pub tracks: u64,
-    /// Of these, files that had not changed and were not read again.
+    /// Unchanged files, which were not read again.
     pub unchanged: u64,
     /// Files that could not be read, with the reasons.
     pub unreadable: Vec<(String, String)>,
 }
 
-/// Scans `folder` and writes the table `out`, and beside it `<out>.unreadable.tsv` with the files that
-/// could not be read. What the old `out`, if any, says of files whose size and time have not changed is
-/// taken over. `progress` is told of files done and files in all.
+/// Scans `folder` and writes the table `out`, and beside it `<out>.unreadable.tsv` with the files that could not be
+/// read. If `out` exists, rows of files with unchanged size and time are kept. `progress` is called with the number of
+/// files done and the total.
 ///
 /// # Errors
-/// If the folder cannot be read or the table cannot be written; never because of a single file.
+/// If the folder cannot be read or the table cannot be written. An unreadable file is not an error.
 pub fn scan(folder: &Path, out: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Report> {
     let mut report = Report::default();
     let files = list(folder, &mut report)?;
@@ -156,7 +156,7 @@ pub fn scan(folder: &Path, out: &Path, mut progress: impl FnMut(u64, u64)) -> Re
     Ok(report)
 }
 
-/// An audio file as the folder shows it.
+/// An audio file in the folder.
 struct Found {
     path: String,
     size: i64,
@@ -296,21 +296,20 @@ pub fn sha256_of(path: &Path) -> std::io::Result<String> {
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// The rows of the previous scan. They are in the order of paths, as the files are now, so that both are
-/// walked side by side.
+/// The rows of the previous scan. They are in the order of paths, as the files are now, so both are read in parallel.
 struct OldRows {
     reader: Option<TableReader>,
     rows: VecDeque<Row>,
 }
 
 impl OldRows {
-    /// A table that cannot be read, or is of another kind, is as good as none: everything is read anew.
+    /// If the table cannot be read or is of another kind, it counts as empty: all files are read again.
     fn open(path: &Path) -> Result<Self> {
         let reader = path.exists().then(|| TableReader::open(path, &COLLECTION, &ALL_COLUMNS).ok()).flatten();
         Ok(OldRows { reader, rows: VecDeque::new() })
     }
 
-    /// What is known of `file`, if it has not changed. Files must be asked for in the order of paths.
+    /// The old row of `file`, if it has not changed. Must be called in the order of paths.
     fn take(&mut self, file: &Found) -> Result<Option<Row>> {
         loop {
             while let Some(row) = self.rows.front() {

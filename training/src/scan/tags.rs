@@ -1,4 +1,4 @@
-//! What one music file says about itself.
+//! The tags of one music file.
 
 use std::fs::File;
 use std::io::{BufReader, Seek};
@@ -23,7 +23,7 @@ pub struct Tags {
     pub format: &'static str,
     /// Duration in seconds.
     pub duration: Option<f32>,
-    /// Samples a second.
+    /// Samples per second.
     pub sample_rate: Option<i32>,
     /// Channels.
     pub channels: Option<i32>,
@@ -58,7 +58,7 @@ pub fn read(path: &Path) -> Result<Tags, String> {
         .or_else(|| FileType::from_path(path))
         .ok_or("neither its content nor its name is that of an audio format")?;
     reader.rewind().map_err(|error| error.to_string())?;
-    // Covers are the largest part of many tags and say nothing here.
+    // Covers are the largest part of many tags and are not needed.
     let options = ParseOptions::new().read_cover_art(false).parsing_mode(ParsingMode::Relaxed);
     let mut ids = DiscogsIds::default();
     let (format, file) = open(kind, &mut reader, options, &mut ids)?;
@@ -68,8 +68,8 @@ pub fn read(path: &Path) -> Result<Tags, String> {
     Ok(tags)
 }
 
-/// Reads the file as what it is, for lofty's common view of tags leaves out the names it does not
-/// know, and among those are Discogs' ids.
+/// Reads the file in its own format, because lofty's generic tags leave out unknown names such as those of Discogs'
+/// ids.
 fn open(
     kind: FileType,
     reader: &mut BufReader<File>,
@@ -124,7 +124,7 @@ fn open(
             file.ape().into_iter().for_each(|tag| from_ape(tag, ids));
             file.id3v2().into_iter().for_each(|tag| from_id3(tag, ids));
         }),
-        other => Err(format!("{other:?} is not a format that is read here")),
+        other => Err(format!("the format {other:?} is not supported")),
     }
 }
 
@@ -166,7 +166,7 @@ fn from_ilst(tag: &Ilst, ids: &mut DiscogsIds) {
     }
 }
 
-/// The common view: everything but Discogs' ids.
+/// From generic tags: everything but Discogs' ids.
 fn from_tagged(file: &TaggedFile) -> Tags {
     let properties = file.properties();
     let seconds = properties.duration().as_secs_f32();
@@ -176,7 +176,7 @@ fn from_tagged(file: &TaggedFile) -> Tags {
         channels: properties.channels().map(i32::from),
         ..Tags::default()
     };
-    // The format's own kind of tag first: what it says is not asked of the others.
+    // The format's own kind of tag has priority over others.
     let own = file.primary_tag_type();
     let (first, rest): (Vec<_>, Vec<_>) = file.tags().iter().partition(|tag| tag.tag_type() == own);
     for tag in first.into_iter().chain(rest) {
@@ -194,7 +194,7 @@ fn from_tagged(file: &TaggedFile) -> Tags {
         });
         fill(&mut tags.track_number, || one(&[ItemKey::TrackNumber])?.split('/').next()?.parse().ok());
         if tags.artists.is_empty() {
-            // ARTISTS, where a tagger wrote it, has each name by itself.
+            // ARTISTS, which some taggers write, has one name per value.
             for key in [ItemKey::TrackArtists, ItemKey::TrackArtist] {
                 if tags.artists.is_empty() {
                     let names = tag.get_strings(key).flat_map(|text| text.split('\0')).map(str::trim);

@@ -1,9 +1,8 @@
-//! Which track goes to which part.
+//! Assigns tracks to parts.
 //!
-//! Artists who record together belong together: they are joined to units as long as a unit stays small
-//! beside a pool. Units are drawn into validation and test, first those that styles lack, then at random
-//! until the pools are full; the rest is training. Only a track whose artists ended in different parts
-//! has to be dropped.
+//! Artists who record together are joined to units, as long as a unit stays small compared with a pool. Units are drawn
+//! into validation and test, first those that styles lack, then at random until the pools are full; the rest is
+//! training. Only tracks whose artists end up in different parts are dropped.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -12,16 +11,16 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Apart, Fold, Options, Part};
 
-/// What splitting looks at. Tracks without a chosen style are `None`.
+/// The input of splitting. Tracks without a chosen style are `None`.
 pub(super) struct Data {
     pub tracks: Vec<Option<Track>>,
     /// The chosen styles, the most frequent first, with their tracks.
     pub styles: Vec<(String, u64)>,
-    /// Release -> its chosen styles.
+    /// The chosen styles of each release.
     pub release_styles: FxHashMap<i64, Vec<u16>>,
 }
 
-/// A track as it is divided.
+/// A track for splitting.
 pub(super) struct Track {
     pub releases: Vec<i64>,
     pub artists: Vec<i64>,
@@ -36,7 +35,7 @@ impl Data {
         })
     }
 
-    /// Releases of every style in every part.
+    /// The number of releases of every style in every part.
     pub fn count_releases(&self, parts: &[Option<Part>]) -> [Vec<u32>; 3] {
         let mut seen = FxHashSet::default();
         let mut counts = [(); 3].map(|()| vec![0; self.styles.len()]);
@@ -52,12 +51,12 @@ impl Data {
     }
 }
 
-/// The work of dividing units among the parts.
+/// The state while units are assigned to parts.
 pub(super) struct Division<'a> {
     data: &'a Data,
-    /// Track -> its units.
+    /// The units of each track.
     units_of: Vec<Vec<u32>>,
-    /// Unit -> its tracks.
+    /// The tracks of each unit.
     tracks_of: Vec<Vec<u32>>,
     part_of: Vec<Option<Part>>,
     random: Xoshiro256PlusPlus,
@@ -68,9 +67,9 @@ impl<'a> Division<'a> {
         let tracks = data.tracks.iter().flatten().count();
         let largest = match (options.fold, options.apart) {
             (Some(fold), _) => tracks / fold.count,
-            // Where releases are kept together, the collection is small and its releases are not.
+            // If releases are kept together, the collection is small, and its units are large.
             (None, Apart::Releases) => options.test,
-            // A unit as large as a tenth of the smaller pool would crowd it with one circle of friends.
+            // A unit of more than a tenth of the smaller pool would fill it with artists who all know each other.
             (None, Apart::Artists) => options.validation.min(options.test) / 10,
         };
         let units_of = units(data, options.apart, largest.max(1));
@@ -83,7 +82,7 @@ impl<'a> Division<'a> {
         Division { data, units_of, tracks_of, part_of: vec![None; count], random }
     }
 
-    /// The part of every track, `None` for what is dropped, and how many were dropped to keep to the sizes.
+    /// The part of every track, `None` if it is dropped, and the number of tracks dropped to keep to the sizes.
     pub fn divide(mut self, options: &Options) -> (Vec<Option<Part>>, usize) {
         let mut pools = [
             Filling::new(Part::Validation, options.validation, self.data.styles.len()),
@@ -96,7 +95,7 @@ impl<'a> Division<'a> {
         let mut rest: Vec<u32> = self.unassigned();
         rest.shuffle(&mut self.random);
         for unit in rest {
-            // To whichever lacks more, so that neither takes all the small units.
+            // To the pool that lacks more, so that neither takes all the small units.
             let at = usize::from(pools[1].missing() > pools[0].missing());
             if self.fits(unit, &pools[at]) {
                 self.assign(unit, &mut pools[at]);
@@ -113,7 +112,7 @@ impl<'a> Division<'a> {
         (parts, surplus.len())
     }
 
-    /// Shares out all units among folds of nearly the same size, and gives one of them to the pool, which wants no more.
+    /// Divides all units among folds of nearly the same size, and assigns one of them to the pool, which is then full.
     fn take_fold(&mut self, fold: Fold, pool: &mut Filling) {
         let mut order = self.unassigned();
         order.shuffle(&mut self.random);
@@ -129,14 +128,14 @@ impl<'a> Division<'a> {
         pool.size = pool.tracks;
     }
 
-    /// Fills what no whole unit fits into: takes the smallest that is too large, and returns its tracks
-    /// that are too many.
+    /// Completes pools that no whole unit fits into: takes the smallest unit that is too large, and returns its surplus
+    /// tracks.
     fn top_up(&mut self, pools: &mut [Filling; 2]) -> Vec<u32> {
         let mut surplus = Vec::new();
         for pool in pools {
             let missing = pool.missing();
             let left = self.unassigned().into_iter().map(|unit| (self.gained(unit, pool.part).count(), unit));
-            // One that would lose more than it gives stays in training.
+            // A unit with more than 20 times the missing tracks would lose too many; it stays in training.
             let smallest = left.filter(|&(gained, _)| gained > missing && gained <= missing * 20).min();
             if let (1.., Some((_, unit))) = (missing, smallest) {
                 surplus.extend(self.gained(unit, pool.part).skip(missing));
@@ -150,8 +149,8 @@ impl<'a> Division<'a> {
         (0..self.part_of.len() as u32).filter(|&unit| self.part_of[unit as usize].is_none()).collect()
     }
 
-    /// Gives every style the releases it must have in both pools, the rarest style first. A style with too
-    /// few releases for all three parts is shared out evenly.
+    /// Gives every style the required releases in both pools, the rarest style first. If a style has too few releases
+    /// for all three parts, they are divided evenly.
     fn fill_styles(&mut self, pools: &mut [Filling; 2], wanted: usize) {
         let mut units_with: Vec<Vec<u32>> = vec![Vec::new(); self.data.styles.len()];
         let mut totals = vec![FxHashSet::default(); self.data.styles.len()];
@@ -171,7 +170,7 @@ impl<'a> Division<'a> {
             let need = wanted.min(totals[style].len() / 3);
             let mut candidates = std::mem::take(&mut units_with[style]);
             candidates.shuffle(&mut self.random);
-            // The smallest first: they cost a pool the least for a release.
+            // The smallest first: they fill the pool least for a release.
             candidates.sort_by_key(|&unit| self.tracks_of[unit as usize].len());
             for unit in candidates {
                 let lacking = (0..2).filter(|&at| pools[at].have[style] < need);
@@ -183,7 +182,7 @@ impl<'a> Division<'a> {
         }
     }
 
-    /// Tracks that a part gains with a unit: those whose other units, if any, are in it already.
+    /// Tracks that a part gains with a unit: those whose other units, if any, are already in the part.
     fn gained(&self, unit: u32, part: Part) -> impl Iterator<Item = u32> {
         self.tracks_of[unit as usize].iter().copied().filter(move |&track| {
             let others = self.units_of[track as usize].iter().filter(move |&&other| other != unit);
@@ -214,7 +213,7 @@ struct Filling {
     part: Part,
     size: usize,
     tracks: usize,
-    /// Releases of every style.
+    /// The number of releases of every style.
     have: Vec<usize>,
     seen: FxHashSet<(u16, i64)>,
 }
@@ -229,16 +228,16 @@ impl Filling {
     }
 }
 
-/// Joins artists who share tracks (and releases that share artists, where releases are kept apart), as long as a unit has
-/// at most `largest` tracks. Tracks of nobody form units by release, so that the unknown artist of an album is not in
-/// two parts either.
+/// Joins artists who share tracks (and, if releases are kept apart, releases that share artists), as long as a unit has
+/// at most `largest` tracks. Tracks without an artist form units by release, so that the unknown artist of an album is
+/// not in two parts either.
 fn units(data: &Data, apart: Apart, largest: usize) -> Vec<Vec<u32>> {
     let mut numbers: FxHashMap<i64, u32> = FxHashMap::default();
     let mut named: Vec<Vec<u32>> = Vec::with_capacity(data.tracks.len());
     for track in &data.tracks {
         let mut own = Vec::new();
         if let Some(track) = track {
-            // Ids of releases are told from those of artists by their sign.
+            // Negative ids are those of releases, positive ones those of artists.
             let releases = track.releases.iter().map(|release| -release);
             let releases = releases.take(match (apart, track.artists.is_empty()) {
                 (Apart::Artists, false) => 0,
@@ -254,7 +253,7 @@ fn units(data: &Data, apart: Apart, largest: usize) -> Vec<Vec<u32>> {
     }
     let mut parents: Vec<u32> = (0..numbers.len() as u32).collect();
     let mut sizes = vec![0usize; numbers.len()];
-    // A track counts once, at its first artist.
+    // A track counts once, for its first artist.
     named.iter().filter_map(|own| own.first()).for_each(|&artist| sizes[artist as usize] += 1);
     for own in &named {
         for pair in own.windows(2) {
@@ -287,7 +286,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Tracks of one release each, with the given artists; style of a track: its release modulo `styles`.
+    /// Tracks of one release each, with the given artists; a track's style is its release modulo `styles`.
     fn data(artists: &[Vec<i64>], styles: i64) -> Data {
         let track = |(at, artists): (usize, &Vec<i64>)| {
             let mut artists = artists.clone();
@@ -321,7 +320,7 @@ mod tests {
 
     #[test]
     fn folds_are_the_whole_collection_and_have_no_artist_or_release_in_common() {
-        // Eighty releases of five tracks; every artist is on two of them, and every fifth track is nobody's.
+        // Eighty releases of five tracks; every artist is on two of them, and every fifth track has no artist.
         let artist = |at: i64| if at % 5 == 0 { vec![] } else { vec![at / 10 + 1] };
         let track = |at: i64| Some(Track { releases: vec![at / 5 + 1], artists: artist(at) });
         let release_styles = FxHashMap::default();
@@ -369,7 +368,7 @@ mod tests {
             }
             let count = |part| parts.iter().filter(|of| **of == Some(part)).count();
             prop_assert!(count(Part::Validation) <= validation && count(Part::Test) <= test);
-            // Only tracks of several artists can be torn.
+            // Only tracks of several artists can have them in different parts.
             prop_assert!(torn - surplus <= data.tracks.iter().flatten().filter(|track| track.artists.len() > 1).count());
         }
     }

@@ -1,7 +1,6 @@
-//! Matched tracks -> training, validation and test parts without an artist in common (section 2.1 of
-//! the paper).
+//! Splits matched tracks into training, validation and test without an artist in common (section 2.1 of the paper).
 //!
-//! This module reads and writes the tables; `division` decides which track goes where.
+//! This module reads and writes the tables; `division` assigns the tracks.
 
 mod division;
 
@@ -18,11 +17,11 @@ use division::{Data, Division, Track};
 /// One part of the data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
-    /// What models learn from.
+    /// For training.
     Train,
-    /// What decides when they have learnt enough.
+    /// For choosing the epoch and the learning rate.
     Validation,
-    /// What they are judged by.
+    /// For the evaluation.
     Test,
 }
 
@@ -39,13 +38,13 @@ impl Part {
         }
     }
 
-    /// The part of that name.
+    /// The part with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Part::ALL.into_iter().find(|part| part.name() == name)
     }
 }
 
-/// One row a track of the data set.
+/// One row per track of the data set.
 pub static SPLIT: Table = Table {
     name: "split",
     row: "a track of the data set, in the order of paths",
@@ -67,7 +66,7 @@ pub static SPLIT: Table = Table {
     ],
 };
 
-/// One row a chosen style.
+/// One row per chosen style.
 pub static STYLES: Table = Table {
     name: "styles",
     row: "a chosen style, the most frequent first",
@@ -85,34 +84,34 @@ pub static STYLES: Table = Table {
 pub enum Apart {
     /// An artist, as in the paper.
     Artists,
-    /// An artist or a release: for collections so small that a release by several artists is much of a part.
+    /// An artist or a release: for collections so small that one release by several artists is a large share of a part.
     Releases,
 }
 
-/// One of several tests that together are the whole collection (cross-validation).
+/// One of several test parts that together cover the whole collection (cross-validation).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fold {
-    /// Which one, from 1.
+    /// Its number, from 1.
     pub index: usize,
-    /// How many there are.
+    /// The number of folds.
     pub count: usize,
 }
 
-/// How a data set is split.
+/// The options of a split.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// What no two parts have in common.
     pub apart: Apart,
-    /// Test is this fold of the collection, whatever its size; the same seed gives folds that have no track in common.
+    /// If given, the test part is this fold of the collection, whatever its size; with the same seed, folds have no
+    /// track in common.
     pub fold: Option<Fold>,
-    /// How many styles are chosen, by their number of tracks; with 0, every track is kept, whatever its
-    /// styles.
+    /// The number of styles to choose, by their number of tracks; with 0, every track is kept, whatever its styles.
     pub styles: usize,
-    /// Tracks for validation.
+    /// Validation tracks.
     pub validation: usize,
-    /// Tracks for test.
+    /// Test tracks.
     pub test: usize,
-    /// Releases that every chosen style has in validation and in test, where the data allow.
+    /// Releases of every chosen style in validation and in test, if the data allow.
     pub releases: usize,
     /// Seed of the random choice.
     pub seed: u64,
@@ -132,22 +131,22 @@ impl Default for Options {
     }
 }
 
-/// What splitting came to.
+/// The outcome of a split.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Styles that were chosen.
     pub styles: usize,
-    /// Tracks with none of them, dropped.
+    /// Tracks without any of them, which are dropped.
     pub without_style: u64,
-    /// Tracks whose artists are in different parts, dropped.
+    /// Tracks whose artists are in different parts, which are dropped.
     pub torn: u64,
-    /// Tracks of the last artists taken into validation and test beyond the size wanted, dropped.
+    /// Tracks of the last artists in validation and test beyond the requested size, which are dropped.
     pub surplus: u64,
-    /// Tracks of each part.
+    /// Tracks in each part.
     pub tracks: [u64; 3],
-    /// Styles with fewer releases in validation than wanted.
+    /// Styles with fewer releases in validation than requested.
     pub poor_in_validation: usize,
-    /// Styles with fewer releases in test than wanted.
+    /// Styles with fewer releases in test than requested.
     pub poor_in_test: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Collecting rows.
+//! Collects rows.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub enum Cell<'a> {
     Text(&'a str),
     /// Text or null.
     MaybeText(Option<&'a str>),
-    /// Truth or null.
+    /// Boolean or null.
     Flag(Option<bool>),
     /// List of 64-bit integers.
     Ids(&'a [i64]),
@@ -42,12 +42,12 @@ pub struct Builder {
 
 /// The cells of one column.
 struct Cells {
-    /// Which cells are not null, where the column may have nulls.
+    /// Which cells are not null, if the column may have nulls.
     present: Option<NullBufferBuilder>,
     values: Values,
 }
 
-/// What the cells hold; something for nulls too.
+/// The values of the cells; nulls have a placeholder.
 enum Values {
     Id(Vec<i64>),
     Int(Vec<i32>),
@@ -65,7 +65,7 @@ struct Texts {
     bytes: Vec<u8>,
 }
 
-/// Where each of several stretches of the same memory ends, after a leading 0.
+/// The ends of consecutive ranges in the same buffer, after a leading 0.
 struct Ends(Vec<i32>);
 
 impl Builder {
@@ -77,7 +77,7 @@ impl Builder {
     /// Appends a row.
     ///
     /// # Panics
-    /// If the cells are not those of the table; that is a mistake in the program.
+    /// If the cells do not fit the table.
     #[inline]
     pub fn push<const N: usize>(&mut self, cells: [Cell<'_>; N]) {
         assert_eq!(N, self.columns.len(), "a row of {}", self.table.name);
@@ -87,8 +87,8 @@ impl Builder {
         }
     }
 
-    /// Appends `rows` rows, whose cells are then given a column at a time: this looks up what a column
-    /// holds once for all of them, where [`push`](Self::push) does it for each cell.
+    /// Appends `rows` rows, whose cells are then given column by column: this checks a column's type once for all of
+    /// them, while [`push`](Self::push) checks it for each cell.
     #[inline]
     pub fn extend(&mut self, rows: usize) -> Columns<'_> {
         self.rows += rows;
@@ -115,11 +115,11 @@ impl Builder {
 /// Takes the cells of new rows, the columns in the order of the table. All of them must be given.
 ///
 /// # Panics
-/// Each function panics if the next column is of another type, may be null where cells may not or the
-/// other way round, or has another number of cells; that is a mistake in the program.
+/// Each function panics if the next column has another type, is nullable where the cells are not or the other way
+/// round, or gets another number of cells.
 #[must_use]
 pub struct Columns<'b> {
-    /// Rows that there are when all cells have been given.
+    /// The number of rows when all cells have been given.
     rows: usize,
     columns: std::slice::IterMut<'b, Cells>,
 }
@@ -172,7 +172,7 @@ impl Columns<'_> {
         self
     }
 
-    /// That these were all columns.
+    /// Checks that all columns have been given.
     #[inline(always)]
     pub fn done(mut self) {
         assert!(self.columns.next().is_none(), "columns without cells");
@@ -248,8 +248,8 @@ impl Cells {
         }
     }
 
-    /// The cells so far as an array. The next batch will have about as many, so there is room for them
-    /// from the beginning: growing step by step would copy it twice.
+    /// The cells so far as an array. The next batch has about as many, so its buffers are allocated at once: growing
+    /// step by step would copy it twice.
     fn finish(&mut self) -> ArrayRef {
         let nulls = self.present.as_mut().and_then(NullBufferBuilder::finish);
         match &mut self.values {
@@ -296,7 +296,7 @@ impl Texts {
     fn finish(&mut self, nulls: Option<NullBuffer>) -> StringArray {
         let next = Vec::with_capacity(roomier(self.bytes.len()));
         let bytes = Buffer::from_vec(std::mem::replace(&mut self.bytes, next));
-        // SAFETY: the bytes are those of whole texts, and the offsets are where these end.
+        // SAFETY: the bytes are those of whole strings, and the offsets are their ends.
         unsafe { StringArray::new_unchecked(self.ends.finish(), bytes, nulls) }
     }
 }
@@ -309,7 +309,7 @@ impl Ends {
     }
 
     /// # Panics
-    /// If a batch holds more than 2 GiB of texts.
+    /// If a batch has more than 2 GiB of text.
     #[inline(always)]
     fn push(&mut self, end: usize) {
         self.0.push(i32::try_from(end).expect("batches stay below 2 GiB"));

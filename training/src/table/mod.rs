@@ -1,4 +1,4 @@
-//! Parquet tables: their columns as data, writing them, and reading them a batch at a time.
+//! Parquet tables: definitions of their columns, writing, and reading in batches.
 
 mod builder;
 mod reader;
@@ -14,7 +14,7 @@ pub use builder::{Builder, Cell, Columns};
 pub use reader::{Rows, TableReader};
 pub use writer::{Finished, TableWriter, write_table};
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
     /// 64-bit integer.
@@ -29,11 +29,11 @@ pub enum Type {
     Word,
     /// True or false.
     Flag,
-    /// List of 64-bit integers, ascending, without repetition.
+    /// List of 64-bit integers, ascending, without duplicates.
     Ids,
-    /// List of 32-bit integers, ascending, without repetition.
+    /// List of 32-bit integers, ascending, without duplicates.
     Ints,
-    /// List of texts, sorted, without repetition.
+    /// List of texts, sorted, without duplicates.
     Words,
 }
 
@@ -72,11 +72,11 @@ impl Type {
 pub struct Column {
     /// Its name.
     pub name: &'static str,
-    /// What it holds.
+    /// Its type.
     pub holds: Type,
     /// Whether it may be null.
     pub nullable: bool,
-    /// Whether compression is worth its time.
+    /// Whether it is compressed.
     pub compressed: bool,
     /// What it means.
     pub meaning: &'static str,
@@ -99,12 +99,12 @@ impl Column {
     }
 }
 
-/// A table: its file is `<name>.parquet` unless the user says otherwise.
+/// A table. Its file is `<name>.parquet` by default.
 #[derive(Debug)]
 pub struct Table {
     /// Its name.
     pub name: &'static str,
-    /// What one row is.
+    /// The meaning of one row.
     pub row: &'static str,
     /// Its columns, in order.
     pub columns: &'static [Column],
@@ -122,10 +122,10 @@ impl Table {
         folder.join(format!("{}.parquet", self.name))
     }
 
-    /// Puts columns together to a batch.
+    /// Makes a batch of columns.
     ///
     /// # Panics
-    /// If they are not this table's columns; that is a mistake in the program.
+    /// If they do not fit this table.
     pub fn batch(&self, columns: Vec<ArrayRef>) -> RecordBatch {
         RecordBatch::try_new(self.schema(), columns)
             .unwrap_or_else(|error| panic!("the columns of {}: {error}", self.name))

@@ -1,4 +1,4 @@
-//! Reading a table's columns from a file.
+//! Reads columns of a table.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -21,8 +21,7 @@ pub struct TableReader {
 }
 
 impl TableReader {
-    /// Opens `path` as a `table` and selects `columns`, which every batch then has in the table's
-    /// order.
+    /// Opens `path` as a `table` and selects `columns`, which every batch then has in the table's order.
     ///
     /// # Errors
     /// If the file is not Parquet, or a column is missing or of another type.
@@ -62,7 +61,7 @@ impl TableReader {
     }
 }
 
-/// Whether two columns hold the same, whatever the items of a list are called.
+/// Whether two types are the same, whatever the items of a list are called.
 fn same_type(a: &DataType, b: &DataType) -> bool {
     match (a, b) {
         (DataType::List(a), DataType::List(b)) => a.data_type() == b.data_type(),
@@ -79,7 +78,7 @@ impl Iterator for TableReader {
     }
 }
 
-/// A batch of rows; columns by name, whose types the reader has checked.
+/// A batch of rows. Columns are accessed by name; the reader has checked their types.
 pub struct Rows(RecordBatch);
 
 impl Rows {
@@ -117,7 +116,7 @@ impl Rows {
         self.column(name).as_string::<i32>()
     }
 
-    /// Truths.
+    /// Booleans.
     pub fn flags(&self, name: &str) -> &BooleanArray {
         self.column(name).as_boolean()
     }

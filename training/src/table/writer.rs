@@ -1,4 +1,4 @@
-//! Writing a table to a file.
+//! Writes a table.
 
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,10 @@ use super::{Table, Type};
 use crate::atomic::{self, AtomicFile};
 use crate::error::{Error, Result};
 
-/// Rows of a row group. Row groups are held in memory, encoded, until they are full.
+/// Rows in a row group. Encoded row groups are kept in memory until they are full.
 const ROW_GROUP: usize = 1 << 19;
 
-/// Writes one table to a file that appears when it is finished.
+/// Writes one table to an atomic file.
 pub struct TableWriter {
     path: PathBuf,
     writer: ArrowWriter<AtomicFile>,
@@ -23,7 +23,7 @@ pub struct TableWriter {
 }
 
 impl TableWriter {
-    /// Starts the file `path` of `table`.
+    /// Creates the file `path` for `table`.
     pub fn create(path: &Path, table: &Table) -> Result<Self> {
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
@@ -40,19 +40,18 @@ impl TableWriter {
             let dictionary = matches!(column.holds, Type::Word | Type::Words);
             properties = properties.set_column_dictionary_enabled(name.clone(), dictionary);
             if matches!(column.holds, Type::Text | Type::Word | Type::Words) {
-                // The smallest and the largest title help nobody to find a row group.
+                // Minimum and maximum of texts do not help to find a row group.
                 properties = properties.set_column_statistics_enabled(name.clone(), EnabledStatistics::None);
             }
             if column.holds == Type::Text {
-                // Lengths on their own take a few bits each, not four bytes.
+                // Encoded separately, lengths need a few bits each, not four bytes.
                 properties = properties.set_column_encoding(name.clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY);
             }
             if !column.compressed {
                 properties = properties.set_column_compression(name.clone(), Compression::UNCOMPRESSED);
             }
             if matches!(column.holds, Type::Id | Type::Int | Type::Ids | Type::Ints) {
-                // Ids come in ascending order: their differences take next to nothing.
-                // Compressing them once more gains nothing.
+                // Ids are ascending: their differences need almost no space, and compression gains nothing more.
                 properties = properties
                     .set_column_encoding(name.clone(), Encoding::DELTA_BINARY_PACKED)
                     .set_column_compression(name, Compression::UNCOMPRESSED);
@@ -75,14 +74,14 @@ impl TableWriter {
         self.rows
     }
 
-    /// Completes the file under its temporary name; [`Finished::persist`] makes it appear.
+    /// Completes the file under a temporary name; [`Finished::persist`] renames it.
     pub fn finish(self) -> Result<Finished> {
         let file = self.writer.into_inner().map_err(|error| Error::format(&self.path, error))?;
         Ok(Finished(file))
     }
 }
 
-/// A complete table that does not have its name yet, so that several can appear together.
+/// A complete table under its temporary name, so that several tables can appear together.
 pub struct Finished(AtomicFile);
 
 impl Finished {
@@ -92,7 +91,7 @@ impl Finished {
     }
 }
 
-/// Writes a small table in one go.
+/// Writes a small table at once.
 pub fn write_table(path: &Path, table: &Table, batch: &RecordBatch) -> Result<()> {
     let mut writer = TableWriter::create(path, table)?;
     writer.write(batch)?;

@@ -1,4 +1,4 @@
-//! The optimizer: Adam (Kingma and Ba, 2015), as PyTorch computes it.
+//! The optimizer: Adam (Kingma and Ba, 2015), with PyTorch's formula.
 
 use tch::{Device, Tensor};
 
@@ -17,7 +17,7 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// Before the first step of weights like these.
+    /// The initial state for weights of this shape.
     pub fn new(settings: &Optimizer, weights: &Tensor) -> Self {
         Adam {
             settings: settings.clone(),
@@ -27,7 +27,7 @@ impl Adam {
         }
     }
 
-    /// Moves the weights one step against the gradient.
+    /// Updates the weights by one step.
     pub fn step(&mut self, weights: &Tensor, gradients: &Tensor, learning_rate: f64) {
         let Optimizer { beta1, beta2, epsilon, weight_decay, .. } = self.settings;
         self.steps += 1;

@@ -1,4 +1,4 @@
-//! On which device, and in which precision, a run computes.
+//! The device and the precision of a run.
 
 use tch::{Device, Kind};
 
@@ -9,10 +9,10 @@ use crate::config::{Precision, Run};
 use crate::error::{Error, Result};
 use crate::native;
 
-/// What the configuration means on this machine, for a process of several if a launcher started it.
+/// The device and precision for a configuration on this machine, and for this process if a launcher started several.
 ///
 /// # Errors
-/// `InvalidArgument` with the reason why there is no such device.
+/// `InvalidArgument` with the reason if there is no such device.
 pub fn choose(run: &Run, place: Option<&Place>) -> Result<Computation> {
     let local = place.map_or(0, |place| place.local_rank);
     let wanted = |index: usize| {
@@ -20,10 +20,8 @@ pub fn choose(run: &Run, place: Option<&Place>) -> Result<Computation> {
         match index < there {
             true => Ok(Device::Cuda(index)),
             false => {
-                let reason = format!(
-                    "there is no cuda:{index}, for CUDA devices are numbered from 0 to {}",
-                    there - 1
-                );
+                let reason =
+                    format!("cuda:{index} does not exist; CUDA devices are numbered from 0 to {}", there - 1);
                 Err(Error::InvalidArgument(reason))
             }
         }
@@ -47,7 +45,7 @@ pub fn choose(run: &Run, place: Option<&Place>) -> Result<Computation> {
         native::keep_memory();
     }
     if device.is_cuda() {
-        // Batches are of few sizes, so that looking for the fastest convolution pays.
+        // Batches have few sizes, so searching for the fastest convolution is worth it.
         tch::Cuda::cudnn_set_benchmark(true);
         if run.precision == Precision::F32 {
             sleeve_torch::exact_f32();
@@ -61,10 +59,10 @@ pub fn layout(device: Device) -> Layout {
     if device.is_cuda() { Layout::ChannelsLast } else { CPU }
 }
 
-/// As `cargo xtask bench train` measures it.
+/// The faster one in `cargo xtask bench train`.
 const CPU: Layout = Layout::ChannelsLast;
 
-/// The computation's name, for a log: `cuda:0, bf16`.
+/// A description for a log: `cuda:0, bf16`.
 pub fn describe(computation: &Computation) -> String {
     let device = match computation.device {
         Device::Cuda(index) => format!("cuda:{index}"),

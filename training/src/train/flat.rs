@@ -1,15 +1,15 @@
-//! All weights of a network in one vector, all gradients in another: what an optimizer, an average or a sum over
-//! processes does with them is one operation, not one for each of two hundred tensors.
+//! All weights of a network in one vector, all gradients in another: an optimizer step, an average or a sum over
+//! processes is then one operation, not one for each of two hundred tensors.
 
 use tch::{Device, Kind, Tensor};
 
 use crate::network::model::Network;
 use crate::network::parameters::parameters;
 
-/// Each tensor begins at a multiple of so many values.
+/// Each tensor begins at a multiple of this many values.
 const ALIGNMENT: i64 = 16;
 
-/// How four-dimensional weights, and with them feature maps, lie in memory.
+/// The memory layout of four-dimensional weights and of feature maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// Channel by channel.
@@ -18,13 +18,13 @@ pub enum Layout {
     ChannelsLast,
 }
 
-/// A network's values as vectors, which its tensors are views of.
+/// A network's values as vectors; its tensors are views of these.
 pub struct Flat {
     values: Tensor,
     gradients: Tensor,
-    /// Gradients, running statistics, then figures, summed over the batches of a step and over processes. Sums of numbers
-    /// of single precision are exact in double precision but for the rarest cases, so that it does not matter in which
-    /// order, or which process, adds what.
+    /// Gradients, running statistics, then figures, summed over the batches of a step and over processes. In double
+    /// precision, sums of single-precision numbers are exact except in the rarest cases, so the order of additions and
+    /// the process that does them do not matter.
     summed: Tensor,
     statistics: Tensor,
     weights: Places,
@@ -32,7 +32,7 @@ pub struct Flat {
     figures: i64,
 }
 
-/// Where tensors lie in a vector.
+/// The positions of tensors in a vector.
 #[derive(Clone, Debug)]
 struct Places {
     places: Vec<Place>,
@@ -60,7 +60,7 @@ impl Places {
         Places { places, length }
     }
 
-    /// The tensors in a vector that is no part of another one.
+    /// The tensors in a vector, which must not be a view.
     fn views<'a>(&'a self, vector: &'a Tensor) -> impl Iterator<Item = (&'a str, Tensor)> {
         self.places.iter().map(move |place| {
             let view = vector.as_strided(place.dims.as_slice(), place.strides.as_slice(), place.offset);
@@ -69,7 +69,7 @@ impl Places {
     }
 }
 
-/// The distance in memory between neighbours of each dimension.
+/// The strides of each dimension.
 fn strides(dims: &[i64], layout: Layout) -> Vec<i64> {
     if let (&[_, channels, rows, columns], Layout::ChannelsLast) = (dims, layout) {
         return vec![channels * rows * columns, 1, columns * channels, channels];
@@ -82,7 +82,7 @@ fn strides(dims: &[i64], layout: Layout) -> Vec<i64> {
 }
 
 impl Flat {
-    /// Moves a network's values into vectors; there is room for `figures` numbers beside the gradients.
+    /// Moves a network's values into vectors, with space for `figures` numbers beside the gradients.
     pub fn new(network: &Network, layout: Layout, figures: usize) -> Self {
         let (trainable, followed): (Vec<_>, Vec<_>) =
             parameters(network.heads()).into_iter().partition(|parameter| parameter.trainable);
@@ -106,7 +106,7 @@ impl Flat {
         flat
     }
 
-    /// Makes the network's tensors and gradients views.
+    /// Makes the network's tensors and gradients views of the vectors.
     fn adopt(&self, network: &Network) {
         let own = |name: &str| network.tensor(name).expect("a network has its parameters").shallow_clone();
         tch::no_grad(|| {
@@ -117,7 +117,7 @@ impl Flat {
                 variable.set_data(&view);
             }
         });
-        // A tensor has a gradient once something was derived from it.
+        // A tensor gets a gradient in its first backward pass.
         let variables: Vec<Tensor> = self.weights.places.iter().map(|place| own(&place.name)).collect();
         let nothing: Vec<Tensor> =
             variables.iter().map(|variable| (variable * 0.0).sum(None::<Kind>)).collect();
@@ -143,17 +143,17 @@ impl Flat {
         &self.gradients
     }
 
-    /// Where the gradients of a step's batches are summed.
+    /// The sum of the gradients over a step's batches.
     pub fn gradients_sum(&self) -> Tensor {
         self.summed.narrow(0, 0, self.weights.length)
     }
 
-    /// Where the statistics of a step's batches are summed.
+    /// The sum of the statistics over a step's batches.
     pub fn statistics_sum(&self) -> Tensor {
         self.summed.narrow(0, self.weights.length, self.followed.length)
     }
 
-    /// Where a step's figures are summed.
+    /// The sum of a step's figures.
     pub fn figures(&self) -> Tensor {
         self.summed.narrow(0, self.weights.length + self.followed.length, self.figures)
     }
@@ -163,7 +163,7 @@ impl Flat {
         &self.summed
     }
 
-    /// Sets gradients to zero, and sums with them if `sums`.
+    /// Sets the gradients to zero, and the sums too if `sums`.
     pub fn clear(&self, sums: bool) {
         let _ = self.gradients.shallow_clone().zero_();
         if sums {
@@ -171,17 +171,17 @@ impl Flat {
         }
     }
 
-    /// A vector as long as the weights, of zeros.
+    /// A vector of zeros, as long as the weights.
     pub fn zeros(&self) -> Tensor {
         self.values.zeros_like()
     }
 
-    /// The parts of a vector as long as the weights, by the weights' names.
+    /// Views of a vector as long as the weights, by the weights' names.
     pub fn weights_of(&self, vector: &Tensor) -> Vec<(String, Tensor)> {
         self.weights.views(vector).map(|(name, view)| (name.to_owned(), view)).collect()
     }
 
-    /// The parts of a vector as long as the statistics, by their names.
+    /// Views of a vector as long as the statistics, by their names.
     pub fn statistics_of(&self, vector: &Tensor) -> Vec<(String, Tensor)> {
         self.followed.views(vector).map(|(name, view)| (name.to_owned(), view)).collect()
     }
@@ -191,7 +191,7 @@ impl Flat {
         self.values.kind()
     }
 
-    /// Where the values are.
+    /// The device of the values.
     pub fn device(&self) -> Device {
         self.values.device()
     }

@@ -1,5 +1,5 @@
-//! A network that learns: one optimizer step over several batches, here and in other processes; the average of
-//! weights; batch norm's statistics.
+//! A network in training: one optimizer step over several batches, here and in other processes; the average of weights;
+//! batch norm's statistics.
 
 use tch::{Device, Kind, Tensor};
 
@@ -15,7 +15,7 @@ use crate::network::architecture::NORM_MOMENTUM;
 use crate::network::masks::Masks;
 use crate::network::model::{Factors, Mode, Network};
 
-/// Where and how numbers are computed.
+/// Device, precision and memory layout.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Computation {
     /// The device.
@@ -24,11 +24,11 @@ pub struct Computation {
     pub kind: Kind,
     /// Whether the encoder's convolutions and products are computed in bfloat16.
     pub bfloat16: bool,
-    /// How feature maps lie in memory.
+    /// The memory layout of feature maps.
     pub layout: Layout,
 }
 
-/// A network, its optimizer, and what a step sums.
+/// A network, its optimizer, and the sums of a step.
 pub struct Learner {
     network: Network,
     flat: Flat,
@@ -38,27 +38,27 @@ pub struct Learner {
     computation: Computation,
 }
 
-/// What a step came to, not yet read from the device, so that the device goes on meanwhile.
+/// The result of a step, not yet read, so that the device can go on.
 pub struct Step {
-    /// Sums over the step's batches, of all processes.
+    /// Sums over the step's batches in all processes.
     figures: Tensor,
-    /// The loss of each batch of this process, the sum of its gradients, and the sum of everybody's.
+    /// The loss of each batch of this process, the sum of its gradients, and the sum of the gradients of all processes.
     health: Tensor,
 }
 
-/// A batch of this process whose numbers are not finite.
+/// A batch whose numbers are not finite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
-    /// The loss of this one, counted from 0.
+    /// The loss of this batch, counted from 0.
     Loss(usize),
-    /// Losses are finite, the gradient is not.
+    /// The losses are finite, but the gradient is not.
     Gradient,
     /// It is in another process.
     Elsewhere,
 }
 
 impl Step {
-    /// Waits for the device. The figures, or where they are not finite.
+    /// Waits for the device. Returns the figures, or what is not finite.
     pub fn read(&self) -> std::result::Result<Figures, Broken> {
         let health = self.health.to_device(Device::Cpu);
         let health = Vec::<f64>::try_from(&health).expect("a vector of doubles");
@@ -75,10 +75,10 @@ impl Step {
 }
 
 impl Learner {
-    /// A network with the values of a checkpoint, before its first step. Each head's loss has a weight.
+    /// A network with the values of a checkpoint, before its first step, and a weight for each head's loss.
     ///
     /// # Errors
-    /// `InvalidArgument` with what libtorch says, or what is wrong with the checkpoint.
+    /// `InvalidArgument` with libtorch's message, or if the checkpoint is wrong.
     pub fn new(
         checkpoint: &Checkpoint,
         weights: &[f64],
@@ -103,7 +103,7 @@ impl Learner {
         &self.flat
     }
 
-    /// Where and how it computes.
+    /// Its device, precision and layout.
     pub fn computation(&self) -> &Computation {
         &self.computation
     }
@@ -122,14 +122,14 @@ impl Learner {
         native::in_bfloat16(self.computation.device, inside).map_err(Error::InvalidArgument)
     }
 
-    /// One step: the mean of the gradients of `of_step` batches, over all processes, moves the weights.
+    /// One step: the mean of the gradients of `of_step` batches, over all processes, updates the weights.
     ///
-    /// Batch norm normalises each batch by its own statistics. The running ones that follow start from the same values
-    /// for every batch of the step and end as the mean of what each batch makes of them, so that it does not matter
-    /// which process computes which batch, or in which order.
+    /// Batch norm normalises each batch by its own statistics. The running statistics start from the same values for
+    /// every batch of the step and end as the mean over the batches, so the result does not depend on which process
+    /// computes which batch, or in which order.
     ///
     /// # Errors
-    /// What ended `batches`; `Process` if another process ended.
+    /// The error that ended `batches`; `Process` if another process has ended.
     pub fn step(
         &mut self,
         batches: impl Iterator<Item = Result<(Batch, Factors)>>,
@@ -139,7 +139,7 @@ impl Learner {
     ) -> Result<Step> {
         let mut statistics = self.flat.statistics().shallow_clone();
         let mut gradients = self.flat.gradients().shallow_clone();
-        // The mean of one batch is that batch: nothing is summed.
+        // The mean of one batch is that batch, so no sums are needed.
         let alone = of_step == 1 && processes.count() == 1;
         self.flat.clear(!alone);
         let before = statistics.copy();
@@ -182,10 +182,10 @@ impl Learner {
         Ok(Step { figures: figures.copy(), health: Tensor::stack(&health, 0) })
     }
 
-    /// The figures of a batch, with nothing dropped and batch norm by its running statistics.
+    /// The figures of a batch in inference mode.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Those of libtorch.
     pub fn evaluate(&self, batch: &Batch) -> Result<Tensor> {
         tch::no_grad(|| {
             let embeddings = self.embeddings(&batch.patches, Mode::Inference)?;
@@ -193,11 +193,11 @@ impl Learner {
         })
     }
 
-    /// Replaces batch norm's statistics by the mean of those of these batches, over all processes, as they are with
-    /// the weights at hand and nothing dropped. Returns the number of batches; with none, nothing changes.
+    /// Replaces batch norm's statistics by the mean over these batches in all processes, with the current weights and
+    /// nothing dropped. Returns the number of batches; with none, nothing changes.
     ///
     /// # Errors
-    /// What ended `batches`; `Process` if another process ended.
+    /// The error that ended `batches`; `Process` if another process has ended.
     pub fn recompute_statistics(
         &mut self,
         batches: impl Iterator<Item = Result<Tensor>>,
@@ -222,16 +222,16 @@ impl Learner {
         }
         processes.sum(&sum)?;
         let batches = count.double_value(&[0]);
-        // From zero, one batch moves a running statistic by this share of its own.
+        // Starting at zero, a running statistic moves by this share of the batch's.
         let mean = if batches > 0.0 { values / (NORM_MOMENTUM * batches) } else { before };
         tch::no_grad(|| statistics.copy_(&mean));
         Ok(batches as u64)
     }
 
-    /// Brings every process to the first one's weights, statistics and optimizer state.
+    /// Sets the weights, statistics and optimizer state of every process to those of the first.
     ///
     /// # Errors
-    /// `Process` if another process ended.
+    /// `Process` if another process has ended.
     pub fn share(&mut self, processes: &Processes) -> Result<()> {
         for tensor in [self.flat.values(), self.flat.statistics(), &self.adam.mean, &self.adam.square] {
             processes.broadcast(tensor)?;
@@ -244,17 +244,17 @@ impl Learner {
 pub struct Average {
     /// The mean.
     pub values: Tensor,
-    /// Of so many.
+    /// The number of epochs.
     pub count: u64,
 }
 
 impl Average {
-    /// Of nothing yet.
+    /// An average of no epochs.
     pub fn new(flat: &Flat) -> Self {
         Average { values: flat.zeros(), count: 0 }
     }
 
-    /// Takes in the weights as they are.
+    /// Adds the current weights.
     pub fn add(&mut self, weights: &Tensor) {
         self.count += 1;
         tch::no_grad(|| {

@@ -1,8 +1,8 @@
-//! Training: from a data set with its pairs and features to networks, as section 3 of the paper says.
+//! Training: from a data set with its pairs and features to networks, as in section 3 of the paper.
 //!
-//! [`sources`] brings batches to the device; [`objective`] says what is learnt of them; [`learner`] takes optimizer
-//! steps ([`adam`], over the vectors of [`flat`]) over several batches, here and in other [`processes`]; [`run`] goes
-//! through the epochs, with the learning rate of [`schedule`], and keeps its [`state`] in files.
+//! [`sources`] copies batches to the device; [`objective`] computes their losses; [`learner`] takes optimizer steps
+//! ([`adam`], over the vectors of [`flat`]) over several batches, here and in other [`processes`]; [`run`] runs the
+//! epochs, with the learning rate of [`schedule`], and stores its [`state`] in files.
 
 pub mod adam;
 pub mod device;

@@ -1,4 +1,4 @@
-//! What is learnt: contrastive pairs, style tags, or several associations on one encoder (section 3 of the paper).
+//! The objectives: contrastive pairs, style tags, or several associations on one encoder (section 3 of the paper).
 
 use tch::{Kind, Tensor};
 
@@ -6,28 +6,28 @@ use crate::config::{Objective, Tags};
 use crate::network::model::Network;
 use crate::network::{Description, Head, HeadKind, loss};
 
-/// The number of figures that each head has among those of a step.
+/// The number of figures of each head.
 const FIGURES_OF_A_HEAD: usize = 3;
 
-/// Patches that are encoded together, and what each head learns of them.
+/// Patches that are encoded together, and the targets of each head.
 #[derive(Debug)]
 pub struct Batch {
     /// `[n, 128, 96]`.
     pub patches: Tensor,
-    /// A part for each head, of patches that follow each other.
+    /// A part for each head; each part is a range of consecutive patches.
     pub parts: Vec<Part>,
 }
 
-/// What one head learns of a batch.
+/// The targets of one head in a batch.
 #[derive(Debug)]
 pub enum Part {
-    /// Nothing: no patch is its own.
+    /// The head has no patches in this batch.
     Nothing,
-    /// Pairs: so many anchors, then as many positives in the same order.
+    /// Pairs: first the anchors, then as many positives in the same order.
     Pairs {
         /// Number of pairs.
         count: usize,
-        /// `[count, count]`, false where a positive is no negative of an anchor; none where all are.
+        /// `[count, count]`, false if a positive is not a negative of an anchor; `None` if all are.
         allowed: Option<Tensor>,
     },
     /// Patches with tags `[n, classes]`, 0 or 1.
@@ -35,7 +35,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// Patches of the batch that belong to it.
+    /// The number of its patches in the batch.
     pub fn patches(&self) -> i64 {
         match self {
             Part::Nothing => 0,
@@ -45,7 +45,7 @@ impl Part {
     }
 }
 
-/// The heads of the network that learns an objective, with the weights of their losses.
+/// The heads for an objective, with the weights of their losses.
 pub fn heads(objective: &Objective, classes: usize) -> Vec<(Head, f64)> {
     let projection = |name: &str, values| Head { values, ..Head::projection(name) };
     match objective {
@@ -61,16 +61,16 @@ pub fn heads(objective: &Objective, classes: usize) -> Vec<(Head, f64)> {
     }
 }
 
-/// The description of that network.
+/// The description of the network for an objective.
 pub fn description(objective: &Objective, classes: Vec<String>) -> Description {
     let heads = heads(objective, classes.len()).into_iter().map(|(head, _)| head).collect();
     Description { classes, ..Description::new(heads) }
 }
 
-/// What the heads make of embeddings: the loss to be minimised, a weighted sum over the heads, and figures about each.
+/// The losses of the heads on embeddings: their weighted sum, which is minimised, and figures for each head.
 ///
 /// # Panics
-/// If there are not as many parts as heads, other patches than theirs, or none.
+/// If the numbers of parts and heads, or of patches, do not match, or there are no patches.
 pub fn losses(network: &Network, weights: &[f64], embeddings: &Tensor, parts: &[Part]) -> Losses {
     assert_eq!((parts.len(), weights.len()), (network.heads().len(), network.heads().len()));
     let mut total: Option<Tensor> = None;
@@ -109,12 +109,12 @@ pub fn losses(network: &Network, weights: &[f64], embeddings: &Tensor, parts: &[
     Losses { total: total.expect("a batch has patches"), figures: Tensor::stack(&figures, 0) }
 }
 
-/// What [`losses`] found.
+/// The result of [`losses`].
 #[derive(Debug)]
 pub struct Losses {
     /// The loss of the batch, a number with a gradient.
     pub total: Tensor,
-    /// As [`Figures`] reads them; without a gradient.
+    /// In the form that [`Figures`] reads; without a gradient.
     pub figures: Tensor,
 }
 
@@ -128,16 +128,16 @@ pub struct Figures {
 /// Sums of one head.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct HeadFigures {
-    /// The loss, a pair (or a tagged patch) counting one.
+    /// The loss, summed over pairs (or tagged patches).
     pub loss: f64,
-    /// Anchors that are most like their own positive.
+    /// Anchors whose own positive is the most similar.
     pub correct: f64,
     /// Pairs (or tagged patches).
     pub count: f64,
 }
 
 impl Figures {
-    /// Numbers of a tensor for so many heads.
+    /// The number of values in a tensor of figures for `heads` heads.
     pub fn room(heads: usize) -> usize {
         heads * FIGURES_OF_A_HEAD
     }
@@ -150,7 +150,7 @@ impl Figures {
         Figures { heads: heads.map(|&[loss, correct, count]| HeadFigures { loss, correct, count }).collect() }
     }
 
-    /// Adds others.
+    /// Adds other figures.
     pub fn add(&mut self, other: &Figures) {
         self.heads.resize(other.heads.len(), HeadFigures::default());
         for (own, other) in self.heads.iter_mut().zip(&other.heads) {
@@ -160,13 +160,13 @@ impl Figures {
         }
     }
 
-    /// The mean loss: the weighted sum over the heads of each head's mean.
+    /// The loss: the weighted sum of each head's mean.
     pub fn loss(&self, weights: &[f64]) -> f64 {
         let means = self.heads.iter().zip(weights);
         means.filter(|(head, _)| head.count > 0.0).map(|(head, weight)| weight * head.loss / head.count).sum()
     }
 
-    /// The share of anchors that are most like their own positive, over all heads that learn pairs.
+    /// In-batch top-1 accuracy over all heads that learn pairs.
     pub fn top1(&self, heads: &[Head]) -> Option<f64> {
         let pairs = self.heads.iter().zip(heads).filter(|(_, head)| head.kind == HeadKind::Projection);
         let (correct, count) =

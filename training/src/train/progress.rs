@@ -1,4 +1,4 @@
-//! What a run shows while it goes: a bar on a terminal, a line an epoch everywhere.
+//! The output of a run: a progress bar on a terminal, and a line per epoch.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use crate::numerals::thousands;
 pub struct Epoch {
     /// Its number, from 1.
     pub number: u32,
-    /// Of so many.
+    /// The number of epochs.
     pub of: u32,
     /// Optimizer steps of the run so far.
     pub steps: u64,
     /// The learning rate.
     pub rate: f64,
-    /// The training part.
+    /// The scores on the training part.
     pub train: Scores,
-    /// The validation part, if it has anything.
+    /// The scores on the validation part, if there is any.
     pub validation: Option<Scores>,
-    /// Patches learnt from a second, over all processes.
+    /// Training patches per second, over all processes.
     pub patches_per_s: f64,
     /// The share of time in which the device waited for batches.
     pub waiting: f64,
@@ -35,14 +35,14 @@ pub struct Epoch {
 pub struct Scores {
     /// The loss that is minimised.
     pub loss: f64,
-    /// Top-1 accuracy of the similarity matrix, where pairs are learnt.
+    /// In-batch top-1 accuracy, if pairs are learnt.
     pub top1: Option<f64>,
     /// Loss and accuracy of each association, or of the tags, by name.
     pub heads: Vec<(String, f64, Option<f64>)>,
 }
 
 impl Epoch {
-    /// One line.
+    /// The epoch as one line.
     pub fn line(&self) -> String {
         let mut line = format!("epoch {:>3}/{}  train {}", self.number, self.of, self.train.short());
         if let Some(validation) = &self.validation {
@@ -61,7 +61,7 @@ impl Epoch {
 }
 
 impl Scores {
-    /// Loss and accuracy, as in a line.
+    /// Loss and accuracy for that line.
     pub fn short(&self) -> String {
         match self.top1 {
             Some(top1) => format!("{:.4} ({:.1} %)", self.loss, 100.0 * top1),
@@ -70,14 +70,14 @@ impl Scores {
     }
 }
 
-/// A bar for the steps of an epoch; it is seen on a terminal alone.
+/// A progress bar for the steps of an epoch, visible only on a terminal.
 pub struct Bar {
     bar: ProgressBar,
     epochs_left: u32,
 }
 
 impl Bar {
-    /// For epoch `number` (from 1) of `of`. Hidden bars count too, and show nothing.
+    /// A bar for epoch `number` (from 1) of `of`. Unless `shown`, it counts but is hidden.
     pub fn new(number: u32, of: u32, steps: usize, shown: bool) -> Self {
         let bar = if shown { ProgressBar::new(steps as u64) } else { ProgressBar::hidden() };
         let style = "{prefix} [{wide_bar}] {pos}/{len} {msg}";
@@ -86,7 +86,7 @@ impl Bar {
         Bar { bar, epochs_left: of - number }
     }
 
-    /// After a step: loss and accuracy so far, patches a second.
+    /// Updates the bar after a step: loss and accuracy so far, patches per second.
     pub fn step(&self, loss: f64, top1: Option<f64>, patches_per_s: f64) {
         self.bar.inc(1);
         let top1 = top1.map_or_else(String::new, |top1| format!(" top-1 {:.1} %", 100.0 * top1));
@@ -102,7 +102,7 @@ impl Bar {
         ));
     }
 
-    /// A word on what happens after the last step.
+    /// Shows what happens after the last step.
     pub fn say(&self, text: &str) {
         self.bar.set_message(text.to_owned());
     }

@@ -22,12 +22,12 @@ use crate::error::{Error, Result};
 use crate::network::{Description, Head, HeadKind};
 use crate::splits::Part;
 
-/// As many tracks as a message names.
+/// The maximum number of tracks that a message names.
 const NAMED: usize = 6;
 
-/// What is asked of a run.
+/// The options of a run.
 pub struct Options<'a> {
-    /// What it does.
+    /// The configuration.
     pub config: Config,
     /// Folder of the data set, with its pairs.
     pub data: &'a Path,
@@ -35,33 +35,33 @@ pub struct Options<'a> {
     pub features: &'a Path,
     /// Folder of the run.
     pub out: &'a Path,
-    /// Whether to go on with a run in that folder.
+    /// Whether to continue a run in that folder.
     pub resume: bool,
-    /// The network of every so manieth epoch is kept; 0 for none.
+    /// Keeps the network every N epochs; 0 keeps none.
     pub keep: u32,
-    /// Whether a bar is shown.
+    /// Whether to show a progress bar.
     pub bar: bool,
-    /// What a launcher says of this process.
+    /// This process's position among several, from the launcher.
     pub place: Option<Place>,
-    /// Set by whoever wants the run to stop.
+    /// Set this to stop the run.
     pub stop: &'a AtomicBool,
 }
 
-/// Who is told what happens.
+/// Receives messages and progress.
 pub trait Listener {
-    /// Something worth a line.
+    /// A message of one line.
     fn note(&mut self, text: &str);
-    /// An epoch has ended. It counts once its state is in the files, so that what is logged now may be logged again.
+    /// An epoch has ended. Its state is not yet in the files, so after a crash the same epoch may be logged again.
     ///
     /// # Errors
-    /// Whatever ends the run.
+    /// An error ends the run.
     fn ended(&mut self, epoch: &Epoch) -> Result<()>;
     /// The epoch's state is in the files.
     fn kept(&mut self, epoch: &Epoch);
-    /// The figures of averaged weights.
+    /// The scores of the averaged weights.
     ///
     /// # Errors
-    /// Whatever ends the run.
+    /// An error ends the run.
     fn average(&mut self, epochs: u64, scores: Option<&Scores>) -> Result<()>;
 }
 
@@ -81,10 +81,10 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Prepares a run, or reads the state of the one to go on with; meets the other processes.
+    /// Prepares a run, or reads the state of the one to continue; connects to the other processes.
     ///
     /// # Errors
-    /// Whatever is wrong with data, features, folder, device or the other processes.
+    /// If data, features, folder or device cannot be used, or the other processes cannot be reached.
     pub fn open(options: Options<'a>) -> Result<Self> {
         let config = options.config.clone();
         let files = Files::new(options.out);
@@ -120,7 +120,7 @@ impl<'a> Run<'a> {
         let progress = match &saved {
             Some(saved) => {
                 saved.restore(&mut learner, &mut average)?;
-                // Where it is computed may differ from before.
+                // Device, precision and loader options may differ from before.
                 Progress { config: config.clone(), ..saved.progress.clone() }
             }
             None => Progress {
@@ -153,7 +153,7 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    /// Brings every process to where the first one is.
+    /// Sets the state of every process to that of the first.
     fn agree(&mut self) -> Result<()> {
         if self.processes.count() == 1 {
             return Ok(());
@@ -176,17 +176,17 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The whole epochs that this run had when it was opened.
+    /// The number of complete epochs when this run was opened.
     pub fn started(&self) -> u32 {
         self.started
     }
 
-    /// The optimizer steps that it had then.
+    /// The number of optimizer steps at that time.
     pub fn steps(&self) -> u64 {
         self.progress.steps
     }
 
-    /// Whether this process writes files and speaks for all.
+    /// Whether this is the process that writes files and messages.
     pub fn is_first(&self) -> bool {
         self.processes.is_first()
     }
@@ -196,11 +196,11 @@ impl<'a> Run<'a> {
         &self.files
     }
 
-    /// Learns until the last epoch.
+    /// Trains until the last epoch.
     ///
     /// # Errors
-    /// `Interrupted` if it was asked to stop; `Training` if a loss is no number; `Process` if another process ended;
-    /// whatever reading and writing say. What was whole before stays on disk.
+    /// `Interrupted` if it was stopped; `Training` if a loss is not finite; `Process` if another process has ended;
+    /// errors of reading and writing. Files of earlier epochs stay.
     pub fn go(mut self, listener: &mut dyn Listener) -> Result<()> {
         self.introduce(listener);
         let config = self.progress.config.clone();
@@ -226,7 +226,7 @@ impl<'a> Run<'a> {
         }
         if self.validation.is_empty() {
             listener.note(
-                "warning: without validation, the training loss decides the schedule and the best epoch",
+                "warning: without validation, the training loss determines the schedule and the best epoch",
             );
         }
         let (processes, groups) = (self.processes.count(), config.run.groups);
@@ -235,9 +235,9 @@ impl<'a> Run<'a> {
             count => format!(", {count} processes over {}", self.processes.transport()),
         };
         let device = device::describe(self.learner.computation());
-        listener.note(&format!("{device}{several}, {groups} batches a step"));
+        listener.note(&format!("{device}{several}, {groups} batches per step"));
         if self.started > 0 {
-            listener.note(&format!("going on after epoch {}", self.started));
+            listener.note(&format!("continuing after epoch {}", self.started));
         }
     }
 
@@ -246,7 +246,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let epoch = self.progress.epochs + 1;
-        Err(Error::Interrupted(format!("stopped in epoch {epoch}; --resume goes on at its beginning")))
+        Err(Error::Interrupted(format!("stopped in epoch {epoch}; --resume continues at its beginning")))
     }
 
     /// The groups whose batches this process computes.
@@ -302,7 +302,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The steps of an epoch. Returns the figures, patches a second over all processes, and the share of waiting.
+    /// The steps of an epoch. Returns the figures, patches per second over all processes, and the share of waiting.
     fn learn(
         &mut self,
         config: &Config,
@@ -315,7 +315,7 @@ impl<'a> Run<'a> {
         let device = self.learner.computation().device;
         let first = self.progress.steps;
         let mut stage = Stage::start(&self.train, config, epoch, first, &own, device);
-        // A device that works on its own is asked how it went one step later, so that it never waits for that.
+        // The figures of an asynchronous device are read one step later, so that it never waits.
         let behind = usize::from(device.is_cuda());
         let mut unread: VecDeque<(usize, Step, Vec<Vec<u32>>)> = VecDeque::new();
         let (mut all, mut patches) = (Figures::default(), 0);
@@ -348,10 +348,10 @@ impl<'a> Run<'a> {
         Ok((all, pace, stage.waited.as_secs_f64() / seconds))
     }
 
-    /// The error of a batch whose numbers are not finite: names its tracks, and lists them all in a file.
+    /// The error of a batch with NaN or infinity: it names some of its tracks, and all are listed in a file.
     fn broken(&self, epoch: u64, step: usize, broken: Broken, own: &[usize], tracks: &[Vec<u32>]) -> Error {
         let place = format!("epoch {}, step {}", epoch + 1, step + 1);
-        let what = "is no number";
+        let what = "is not finite";
         let (subject, tracks): (String, Vec<u32>) = match broken {
             Broken::Loss(batch) => (format!("the loss of batch {}", own[batch]), tracks[batch].clone()),
             Broken::Gradient => ("the gradient".into(), tracks.concat()),
@@ -377,7 +377,7 @@ impl<'a> Run<'a> {
         Error::Training(format!("{place}: {subject} {what}; its tracks are {named}{more}"))
     }
 
-    /// The scores of the validation part; none if there is nothing in it.
+    /// The scores of the validation part; `None` if it is empty.
     fn validate(&self) -> Result<Option<Scores>> {
         if self.validation.is_empty() {
             return Ok(None);
@@ -410,7 +410,7 @@ impl<'a> Run<'a> {
         scores
     }
 
-    /// Writes what belongs to the epoch that has just ended, the state to go on from last.
+    /// Writes the files of the epoch that has just ended, and last the state to resume from.
     fn save(&self, is_best: bool) -> Result<()> {
         let progress = &self.progress;
         let mut networks: Vec<PathBuf> = Vec::new();
@@ -427,7 +427,7 @@ impl<'a> Run<'a> {
         write_state(&self.files.last(), &self.learner, &self.average, &description, progress)
     }
 
-    /// The description with a sentence on where the weights come from.
+    /// The description with a sentence about the source of the weights.
     fn described(&self, when: &str, number: u32) -> Description {
         let mut description = self.description.clone();
         let name = &self.progress.config.model.name;
@@ -436,7 +436,7 @@ impl<'a> Run<'a> {
         description
     }
 
-    /// The average becomes the network; batch norm's statistics are computed anew for it.
+    /// Sets the network to the average, and recomputes batch norm's statistics for it.
     fn finish_average(&mut self, listener: &mut dyn Listener) -> Result<()> {
         let mut weights = self.learner.flat().values().shallow_clone();
         tch::no_grad(|| weights.copy_(&self.average.values));
@@ -453,7 +453,9 @@ impl<'a> Run<'a> {
         let stop = self.options.stop;
         let patches = stage.map(|staged| match stop.load(Ordering::Relaxed) {
             false => Ok(staged?.patches(device)),
-            true => Err(Error::Interrupted("stopped after the last epoch; --resume ends the run".into())),
+            true => {
+                Err(Error::Interrupted("stopped after the last epoch; --resume completes the run".into()))
+            }
         });
         self.learner.recompute_statistics(patches, &self.processes)?;
         let scores = self.validate()?;
@@ -466,7 +468,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Reads the state of a run in a folder, for those who only look at it.
+/// Reads the state of a run in a folder, without continuing it.
 ///
 /// # Errors
 /// As [`Saved::read`].

@@ -1,4 +1,4 @@
-//! The learning rate: divided when the validation loss stops falling, then constant while weights are averaged.
+//! The learning rate: reduced when the validation loss stops falling, then constant while weights are averaged.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,31 +7,31 @@ use crate::config::{Schedule, ScheduleKind};
 /// PyTorch's `ReduceLROnPlateau`, for losses.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plateau {
-    /// What the rate is multiplied with.
+    /// The factor that the rate is multiplied by.
     pub factor: f64,
-    /// Epochs without a better loss that are borne; one more changes the rate.
+    /// Epochs without a better loss that are tolerated; the next one changes the rate.
     pub patience: u64,
-    /// By which share of itself a loss must fall to be better.
+    /// The relative decrease from which a loss counts as better.
     pub threshold: f64,
-    /// Epochs after a change that do not count.
+    /// Epochs after a change that are not counted.
     pub cooldown: u64,
     /// The lowest rate.
     pub minimum: f64,
-    /// The rate now.
+    /// The current rate.
     pub rate: f64,
-    /// The best loss so far; none before the first.
+    /// The best loss so far; `None` before the first.
     pub best: Option<f64>,
-    /// Epochs since, but for those that do not count.
+    /// Epochs since the best loss, without those that are not counted.
     pub bad: u64,
-    /// How many more do not count.
+    /// The number of next epochs that are not counted.
     pub cooling: u64,
 }
 
-/// A change of the rate by less than this is none.
-const LEAST_CHANGE: f64 = 1e-8;
+/// Smaller changes of the rate are not made.
+const MIN_CHANGE: f64 = 1e-8;
 
 impl Plateau {
-    /// Before the first epoch, at a learning rate.
+    /// The state before the first epoch.
     pub fn new(schedule: &Schedule, rate: f64) -> Self {
         let &Schedule { kind: ScheduleKind::Plateau, factor, patience, threshold, cooldown, minimum } =
             schedule;
@@ -53,7 +53,7 @@ impl Plateau {
         }
         if self.bad > self.patience {
             let rate = (self.rate * self.factor).max(self.minimum);
-            if self.rate - rate > LEAST_CHANGE {
+            if self.rate - rate > MIN_CHANGE {
                 self.rate = rate;
             }
             self.cooling = self.cooldown;

@@ -1,4 +1,4 @@
-//! Batches of the data set, on their way to the device.
+//! Reads batches of the data set and copies them to the device.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::network::masks::Masks;
 use crate::network::model::Factors;
 use crate::splits::Part as Portion;
 
-/// Batches that wait for the device in each group, beside those that its loader has ready.
+/// Batches of each group that wait for the device, besides those that its loader has ready.
 const STAGED: usize = 1;
 
-/// The batches of a part of the data set, whatever is learnt.
+/// The batches of a part of the data set, for any objective.
 pub enum Source {
     /// One association.
     Pairs(PairLoader),
@@ -27,7 +27,7 @@ pub enum Source {
     Multitask(MultitaskLoader),
 }
 
-/// A batch in plain memory.
+/// A batch in host memory.
 pub struct HostBatch {
     patches: Vec<f32>,
     parts: Vec<HostPart>,
@@ -47,7 +47,7 @@ impl Source {
     /// The batches of a part of the data set.
     ///
     /// # Errors
-    /// If there is nothing to learn from, with the counts that explain it; if a table cannot be read.
+    /// If there is nothing to learn from, with counts that explain it; if a table cannot be read.
     pub fn open(
         dataset: &Arc<Dataset>,
         config: &Config,
@@ -66,7 +66,7 @@ impl Source {
         })
     }
 
-    /// The names of the classes that are learnt; none where pairs are.
+    /// The names of the classes; empty for pairs.
     pub fn classes(&self) -> Vec<String> {
         match self {
             Source::Tags(loader) => loader.classes().to_vec(),
@@ -74,7 +74,7 @@ impl Source {
         }
     }
 
-    /// What there is, for a log: `1234 artist pairs`.
+    /// A description for a log: `1234 artist pairs`.
     pub fn describe(&self) -> String {
         let pairs = |loader: &PairLoader| format!("{} {} pairs", loader.pairs(), loader.association().name());
         match self {
@@ -86,7 +86,7 @@ impl Source {
         }
     }
 
-    /// Pairs or tracks; of several associations, those of the largest.
+    /// The number of pairs or tracks; with several associations, that of the largest.
     fn items(&self) -> usize {
         match self {
             Source::Pairs(loader) => loader.pairs(),
@@ -98,7 +98,7 @@ impl Source {
     /// Optimizer steps of an epoch.
     ///
     /// # Errors
-    /// If there are too few items for a single step.
+    /// If there are too few items for one step.
     pub fn steps(&self, epoch: u64, groups: usize) -> Result<usize> {
         match self {
             Source::Pairs(loader) => loader.steps(epoch, groups),
@@ -107,7 +107,7 @@ impl Source {
         }
     }
 
-    /// The batches of one group, one a step.
+    /// The batches of one group, one per step.
     pub fn epoch(&self, epoch: u64, group: usize, groups: usize) -> Batches {
         match self {
             Source::Pairs(loader) => {
@@ -123,18 +123,18 @@ impl Source {
     }
 }
 
-/// What decides how well a network has learnt: the pairs or tracks of the validation part.
+/// The pairs or tracks of the validation part.
 pub struct Validation {
     loaders: Vec<(usize, Source)>,
     heads: usize,
     sizes: Vec<usize>,
     groups: usize,
-    /// Why associations have none, with the counts.
+    /// Why associations have no validation pairs, with counts.
     pub missing: Vec<String>,
 }
 
 impl Validation {
-    /// That of a data set. Associations without validation pairs are passed over, and `missing` says so.
+    /// The validation part of a data set. Associations without validation pairs are skipped, and `missing` says why.
     ///
     /// # Errors
     /// If a table cannot be read.
@@ -148,7 +148,7 @@ impl Validation {
             missing: Vec::new(),
         };
         let mut add = |head: usize, loader: Result<Source>, size: usize| {
-            // One pair alone, or one patch, tells nothing either.
+            // A single pair or patch is not enough either.
             let loader = loader.and_then(|loader| loader.steps(0, 1).map(|_| loader));
             match loader {
                 Ok(loader) => {
@@ -174,23 +174,23 @@ impl Validation {
         Ok(all)
     }
 
-    /// Whether there is nothing.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.loaders.is_empty()
     }
 
-    /// What there is, for a log.
+    /// A description for a log.
     pub fn describe(&self) -> String {
         let parts: Vec<String> = self.loaders.iter().map(|(_, source)| source.describe()).collect();
         if parts.is_empty() { "nothing".into() } else { parts.join(", ") }
     }
 
-    /// Those batches that process `rank` of `count` computes. They are as large as in training where there are enough
-    /// items, and the same for any number of processes and in every epoch.
+    /// The batches for process `rank` of `count`. They are as large as in training if there are enough items, and the
+    /// same for any number of processes and in every epoch.
     pub fn batches(&self, rank: usize, count: usize) -> impl Iterator<Item = Result<HostBatch>> {
         let heads = self.heads;
         self.loaders.iter().zip(&self.sizes).flat_map(move |((head, source), size)| {
-            // No step has more batches than there are full ones, so that each is full but those of the last step.
+            // Limiting the groups to the number of full batches makes all batches full except those of the last step.
             let groups = (source.items() / size.max(&1)).clamp(1, self.groups);
             let own = (0..groups).filter(move |group| group % count == rank);
             own.flat_map(move |group| source.epoch(0, group, groups))
@@ -218,7 +218,7 @@ impl HostBatch {
         HostBatch { patches: batch.patches, parts, tracks: batch.tracks }
     }
 
-    /// The only part as that of one head among several.
+    /// Makes the only part that of one head among several.
     fn at(mut self, head: usize, heads: usize) -> Self {
         let own = self.parts.pop();
         self.parts = (0..heads).map(|_| HostPart::Nothing).collect();
@@ -227,13 +227,13 @@ impl HostBatch {
         self
     }
 
-    /// The patches that hold a value which is no number, by their places.
+    /// The indices of the patches with NaN or infinity.
     pub fn not_finite(&self) -> Vec<usize> {
         let patches = self.patches.chunks_exact(FRAMES * BANDS).enumerate();
         patches.filter(|(_, patch)| patch.iter().any(|value| !value.is_finite())).map(|(at, _)| at).collect()
     }
 
-    /// Tensors of it, in memory that `device` reads without waiting.
+    /// Its tensors, in memory from which `device` can copy asynchronously.
     fn tensors(&self, device: Device) -> Batch {
         let dims = [self.tracks.len() as i64, FRAMES as i64, BANDS as i64];
         let parts = self.parts.iter().map(|part| match part {
@@ -261,7 +261,7 @@ fn pinned(tensor: Tensor, device: Device) -> Tensor {
     if device.is_cuda() { tensor.pin_memory(device) } else { tensor }
 }
 
-/// A copy that the device makes when it comes to it.
+/// An asynchronous copy on the device.
 fn sent(tensor: &Tensor, device: Device) -> Tensor {
     if device == Device::Cpu {
         return tensor.shallow_clone();
@@ -287,12 +287,12 @@ pub struct Staged {
     batch: Batch,
     masks: Masks,
     factors: Tensor,
-    /// The batch in plain memory, for who asks what was in it.
+    /// The batch in host memory, for error messages.
     pub host: HostBatch,
 }
 
 impl Staged {
-    /// Prepares a batch: what is dropped of it follows from the seed, the optimizer's step and the group.
+    /// Prepares a batch; its masks depend on the seed, the optimizer's step and the group.
     pub fn new(host: HostBatch, seed: u64, step: u64, group: usize, device: Device) -> Self {
         let masks = Masks::draw(host.tracks.len(), seed, step, group as u64);
         let factors = pinned(Factors::gather(&masks), device);
@@ -300,12 +300,12 @@ impl Staged {
         Staged { batch, masks, factors, host }
     }
 
-    /// Copies it to the device, without waiting.
+    /// Copies it to the device asynchronously.
     pub fn on(&self, device: Device) -> (Batch, Factors) {
         (self.batch.on(device), Factors::split(&self.masks, &sent(&self.factors, device)))
     }
 
-    /// The patches alone, on the device.
+    /// Only the patches, on the device.
     pub fn patches(&self, device: Device) -> Tensor {
         sent(&self.batch.patches, device).to_kind(Kind::Float)
     }
@@ -320,7 +320,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Prepares an epoch, whose first step has the number `step` among the run's.
+    /// Prepares an epoch whose first step has the number `step` in the run.
     pub fn start(
         source: &Source,
         config: &Config,
@@ -333,11 +333,11 @@ impl Stage {
         let start = |&group: &usize| {
             let batches = source.epoch(epoch, group, groups);
             let (send, receive) = bounded(STAGED);
-            // A thread of its own, not a pool's: it makes batches while the device computes, and waits most of the time.
+            // In its own thread, not in a pool: it makes batches while the device computes, and mostly waits.
             std::thread::spawn(move || {
                 for (step, batch) in (step..).zip(batches) {
                     let staged = batch.map(|host| Staged::new(host, seed, step, group, device));
-                    // Without a listener the epoch has ended early.
+                    // If the receiver was dropped, the epoch has ended early.
                     if send.send(staged).is_err() {
                         return;
                     }
@@ -352,7 +352,7 @@ impl Stage {
 impl Iterator for Stage {
     type Item = Result<Staged>;
 
-    /// The next batch: a step's in the order of the groups, then the next step's.
+    /// The next batch: those of a step in the order of the groups, then those of the next step.
     fn next(&mut self) -> Option<Self::Item> {
         let start = std::time::Instant::now();
         let batch = self.groups[self.next].recv().ok();

@@ -1,4 +1,4 @@
-//! Where a run starts: from nothing, from another run's encoder, or from its own last epoch.
+//! The start of a run: from random weights, from another run's encoder, or from its own last epoch.
 
 use std::path::Path;
 
@@ -11,35 +11,34 @@ use crate::config::{Config, Objective};
 use crate::error::{Error, Result};
 use crate::network::Description;
 
-/// What may differ between a run and the command that goes on with it: where and how fast, not what.
+/// Keys that may change when a run is resumed: they affect where and how fast it runs, not what it computes.
 const FREE: [&str; 4] = ["/run/device", "/run/precision", "/data/loader_threads", "/data/ahead"];
 
-/// The state to go on with, if that is asked for and there is one.
+/// The state to resume from, if `resume` is set and there is one.
 ///
 /// # Errors
-/// If there is a run and nobody asked to go on with it, or it has another configuration.
+/// If there is a run but `resume` is not set, or it has another configuration.
 pub fn state(files: &Files, config: &Config, resume: bool) -> Result<Option<Saved>> {
     let path = files.last();
     match (path.exists(), resume) {
         (false, _) => Ok(None),
         (true, false) => Err(Error::format(
             files.folder(),
-            "there is a run in this folder: --resume goes on with it, or choose another folder",
+            "there is a run in this folder: continue it with --resume, or choose another folder",
         )),
         (true, true) => {
             let saved = Saved::read(&path)?;
             match difference(&saved.progress.config, config) {
                 None => Ok(Some(saved)),
-                Some(difference) => Err(Error::format(
-                    &path,
-                    format!("the run has another configuration than is asked for: {difference}"),
-                )),
+                Some(difference) => {
+                    Err(Error::format(&path, format!("the run has another configuration: {difference}")))
+                }
             }
         }
     }
 }
 
-/// The first key whose value differs, with both values; none where all that matters is the same.
+/// The first key whose value differs, with both values; `None` if all relevant values are the same.
 pub fn difference(one: &Config, other: &Config) -> Option<String> {
     let plain = |config: &Config| {
         let mut value = serde_json::to_value(config).expect("a configuration is plain data");
@@ -70,11 +69,11 @@ fn differs(one: &Value, other: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// The description and the first weights: the state's own, or untrained ones, with another run's encoder where the
-/// configuration says so.
+/// The description and the initial weights: those of the state, or untrained ones, with another run's encoder if the
+/// configuration has one.
 ///
 /// # Errors
-/// `Format` if the state learns other classes than the data set has; whatever reading another run's encoder says.
+/// `Format` if the state has other classes than the data set; errors of reading another run's encoder.
 pub fn network(
     config: &Config,
     classes: Vec<String>,
@@ -86,7 +85,7 @@ pub fn network(
     if let Some(saved) = saved {
         if saved.description.heads != own.heads || saved.description.classes != own.classes {
             return Err(Error::InvalidArgument(
-                "the run in this folder has other heads or classes than the data set: were its tables made anew?"
+                "the run in this folder has other heads or classes than the data set; its tables may have changed"
                     .into(),
             ));
         }
@@ -103,8 +102,8 @@ pub fn network(
 fn take_encoder(checkpoint: &mut Checkpoint, path: &Path) -> Result<()> {
     let other = match Checkpoint::read(path) {
         Err(Error::Io { path, source }) => {
-            let hint = "the encoder to start from (objective.encoder); a run keeps every tenth epoch, or what \
-                        `train --keep` says, and objective.encoder.run=\"\" starts at random";
+            let hint = "the encoder to start from (objective.encoder); a run keeps every tenth epoch, or those of \
+                        `train --keep`; objective.encoder.run=\"\" starts with random weights";
             return Err(Error::format(path, format!("{source}: {hint}")));
         }
         other => other?,

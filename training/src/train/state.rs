@@ -1,8 +1,8 @@
-//! The files of a run: networks that `export` opens, and the whole state that a run goes on from.
+//! The files of a run: networks for `export`, and the whole state for resuming.
 //!
-//! Each is one safetensors file, so that one renaming makes it appear. `sleeve` in its header describes the network as
-//! in every checkpoint; `run` holds the configuration and how far the run has come. Files to go on from hold the
-//! optimizer's means and the average of weights too, under names that begin with `run.`.
+//! Each is one atomic safetensors file. `sleeve` in its header describes the network as in every checkpoint; `run` has
+//! the configuration and the progress of the run. Files for resuming also have the optimizer's running means and the
+//! average of weights, under names that begin with `run.`.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,12 +22,12 @@ use crate::network::Description;
 /// The key of the run in a file's header.
 const KEY: &str = "run";
 
-/// How far a run has come.
+/// The progress of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// What it does.
+    /// The configuration.
     pub config: Config,
-    /// Whole epochs.
+    /// Complete epochs.
     pub epochs: u32,
     /// Optimizer steps.
     pub steps: u64,
@@ -55,7 +55,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// Those of a folder.
+    /// The files in a folder.
     pub fn new(folder: &Path) -> Self {
         Files { folder: folder.to_owned() }
     }
@@ -70,7 +70,7 @@ impl Files {
         self.folder.join("config.toml")
     }
 
-    /// The state after the last whole epoch.
+    /// The state after the last complete epoch.
     pub fn last(&self) -> PathBuf {
         self.folder.join("last.safetensors")
     }
@@ -90,7 +90,7 @@ impl Files {
         self.folder.join(format!("epochs/{epoch:04}.safetensors"))
     }
 
-    /// The tracks of a batch that broke a run.
+    /// The tracks of the batch with which a run failed.
     pub fn broken(&self) -> PathBuf {
         self.folder.join("broken-batch.txt")
     }
@@ -121,7 +121,7 @@ impl Stored {
     }
 }
 
-/// Writes the network as it is.
+/// Writes the current network.
 ///
 /// # Errors
 /// `Io`.
@@ -134,7 +134,7 @@ pub fn write_network(
     write(path, network(learner), description, progress)
 }
 
-/// Writes the network and all that a run goes on from.
+/// Writes the network and the state for resuming.
 ///
 /// # Errors
 /// `Io`.
@@ -153,7 +153,7 @@ pub fn write_state(
     write(path, tensors, description, progress)
 }
 
-/// What is kept beside the network, each as long as the weights.
+/// The vectors that are stored beside the network, each as long as the weights.
 fn vectors<'a>(learner: &'a Learner, average: &'a Average) -> [(&'static str, &'a Tensor); 3] {
     [("mean", &learner.adam.mean), ("square", &learner.adam.square), ("average", &average.values)]
 }
@@ -185,7 +185,7 @@ pub struct Saved {
     bytes: Vec<u8>,
     /// The network's description.
     pub description: Description,
-    /// How far the run has come.
+    /// The progress of the run.
     pub progress: Progress,
 }
 
@@ -193,21 +193,22 @@ impl Saved {
     /// Reads a file.
     ///
     /// # Errors
-    /// `Io`, or `Format`: no whole safetensors file, of another architecture, or without a run's state.
+    /// `Io`, or `Format`: not a complete safetensors file, another architecture, or no state of a run.
     pub fn read(path: &Path) -> Result<Self> {
-        // What a network must have is checked as for every checkpoint.
+        // The network is checked as in every checkpoint.
         let checkpoint = crate::checkpoint::Checkpoint::read(path)?;
         let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
         let wrong = |reason: String| Error::format(path, reason);
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
         let text = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
-        let text = text.ok_or_else(|| wrong(format!("its header has no `{KEY}`: a network, but no run")))?;
+        let text =
+            text.ok_or_else(|| wrong(format!("its header has no `{KEY}`: it has a network, but no run")))?;
         let progress = serde_json::from_str(text)
             .map_err(|error| wrong(format!("the run in its header cannot be read: {error}")))?;
         Ok(Saved { path: path.to_owned(), bytes, description: checkpoint.description, progress })
     }
 
-    /// Brings learner and average to the state.
+    /// Sets learner and average to the state.
     ///
     /// # Errors
     /// `Format` if a tensor is missing or of another shape.

@@ -1,4 +1,4 @@
-//! `sleeve-train map` on folders of embeddings made by hand.
+//! `sleeve-train map` on folders of synthetic embeddings.
 
 use std::fs;
 use std::path::Path;
@@ -26,8 +26,8 @@ fn complaint(arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// What `extract` writes of recordings: patches of embeddings, and the index. A recording is near those with the same
-/// remainder by 4, and number 5 has no patch.
+/// The output of `extract` for recordings: patches of embeddings, and the index. A recording is near those with the
+/// same number modulo 4, and number 5 has no patch.
 fn outputs(folder: &Path, names: &[String], rows: usize) {
     let mut files = Vec::new();
     for (number, name) in names.iter().enumerate() {
@@ -62,12 +62,12 @@ fn a_collection_becomes_a_picture() {
     outputs(Path::new(&at("e")), &names, 3);
     let made =
         said(&[&at("e"), "--data", &at("set"), "--by", "artist", "--out", &at("a.svg"), "--steps", "300"]);
-    assert!(made.contains("95 recordings, 0 of no known artist, 1 too short; "), "{made}");
+    assert!(made.contains("95 recordings, 0 without a known artist, 1 too short; "), "{made}");
     let trust: f64 = made.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
     assert!((0.9..=1.0).contains(&trust), "{made}");
     let svg = fs::read_to_string(at("a.svg")).unwrap();
     assert!(svg.contains(">artist 1000<") && svg.contains(">others (24 artists in all)<"), "{svg}");
-    // Means of three rows are those of one.
+    // The mean of three equal rows is that row.
     outputs(Path::new(&at("e1")), &names, 1);
     said(&[&at("e"), "--data", &at("set"), "--out", &at("again.svg"), "--steps", "300", "--by", "artist"]);
     assert_eq!(svg, fs::read_to_string(at("again.svg")).unwrap());
@@ -80,7 +80,7 @@ fn the_catalogue_and_folders_say_what_belongs_together() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let rows: Vec<_> = sleeve_training::corpus::rows().into_iter().take(40).collect();
-    // Walked from one folder further up.
+    // Extracted from the parent folder.
     let names: Vec<String> = rows.iter().map(|row| format!("audio/{}", row.place())).collect();
     outputs(Path::new(&at("e")), &names, 1);
     said(&[&at("e"), "--corpus", "--out", &at("a.svg"), "--steps", "50"]);
@@ -106,16 +106,16 @@ fn what_cannot_be_drawn_is_named() {
         complaint(&[&e, "--out", &out, "--corpus"]).contains("none of its recordings is in the catalogue")
     );
     assert!(complaint(&[&e, "--out", &out, "--perplexity", "nan"]).contains("--perplexity"));
-    assert!(complaint(&[&e, "--out", &out, "--model", "x"]).contains("it is of m, not of x"));
+    assert!(complaint(&[&e, "--out", &out, "--model", "x"]).contains("it has outputs of m, not of x"));
     assert!(complaint(&[&at("nowhere"), "--out", &out]).contains("nowhere"));
     support::dataset::write(Path::new(&at("set")), &[]);
     assert!(
         complaint(&[&e, "--out", &out, "--data", &at("set")])
-            .contains("split.parquet: none of the recordings")
+            .contains("split.parquet: it contains none of the recordings")
     );
-    assert!(complaint(&[&at("set"), "--out", &out]).contains("no index.json in it"));
+    assert!(complaint(&[&at("set"), "--out", &out]).contains("it contains no index.json"));
 
-    // A value that is no number, another width, a missing file.
+    // NaN, another width, a missing file.
     let write = |name: &str, values: &[f32]| {
         let path = Path::new(&e).join(format!("{name}.embeddings.npy"));
         let mut writer = NpyWriter::create(path, values.len(), Dtype::F32).unwrap();
@@ -153,7 +153,7 @@ fn parquet_and_several_models_are_read() {
     let at = |name: &str| folder.path().join(name);
     let mut files = Vec::new();
     for number in 0..12_u16 {
-        // As the example writes it: a time and a list of floats a patch.
+        // As `extract` writes it: a time and a list of floats per patch.
         let name = format!("{number}.ogg.b.parquet");
         let element = Arc::new(arrow_schema::Field::new("element", arrow_schema::DataType::Float32, false));
         let values = (0..2 * 5).map(|at| f32::from((number + 1) * (at + 1) % 7));

@@ -1,4 +1,4 @@
-//! The models in `models/`: each opens, is the file that its checksum says, and has the results that its card speaks of.
+//! The models in `models/`: each opens, has the checksum in its card, and has the results that its card lists.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -77,7 +77,7 @@ fn models_open_and_embed() {
     }
 }
 
-/// Heads run behind the model that they name, and say what they are worth.
+/// Heads run on the outputs of their models, and have metrics in their metadata.
 #[test]
 fn heads_run_behind_their_models() {
     let folder = models().join(HEADS);
@@ -100,7 +100,7 @@ fn heads_run_behind_their_models() {
     }
 }
 
-/// What was measured was measured on the very files that are here.
+/// Results are those of the files in `models/`.
 #[test]
 fn results_are_of_these_files() {
     let folder = models().join("results/retrieval/debian");
@@ -121,7 +121,8 @@ fn results_are_of_these_files() {
     assert!(checked >= 2, "{checked}");
 }
 
-/// What is committed is enough for the report: the paper's tables and figure, and every model's training and retrieval.
+/// The committed files are enough for the report: the paper's tables and figure, and every model's training and
+/// retrieval.
 #[test]
 fn the_report_shows_every_model() {
     let results = models().join("results");
@@ -146,7 +147,7 @@ fn the_report_shows_every_model() {
     assert_eq!(trained, 6);
 }
 
-/// No recording without an author's licence, and none whose licence forbids selling.
+/// Every recording has an author's licence, and no licence forbids selling.
 #[test]
 fn credits_name_a_licence_for_every_recording() {
     let text = std::fs::read_to_string(models().join("CREDITS.tsv")).unwrap();

@@ -1,4 +1,4 @@
-//! `sleeve-train report` on results, runs and a data set made by hand.
+//! `sleeve-train report` on synthetic results, runs and a data set.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -62,7 +62,7 @@ fn evaluations(folder: &Path) {
     ours.remarks.push("held-out artists".into());
     ours.save(folder).unwrap();
     let other = results(Task::Retrieval, "debian", &[("msd-musicnn-1", 200)], &same(0.3, None, 0.1));
-    // In the other spelling.
+    // With the other spelling of names.
     let mut other = other;
     let spell = |name: &String| {
         let (what, measure) = name.split_once('/').unwrap();
@@ -88,7 +88,7 @@ fn evaluations(folder: &Path) {
     results(Task::Downstream, "magnatagatune", &stack, &tags(0.909, 0.4)).save(folder).unwrap();
 }
 
-/// A run of two epochs, the first of which is the better one.
+/// A run of two epochs; the first has the lower validation loss.
 fn run(folder: &Path, name: &str, shipped: &str, changes: &[&str]) -> PathBuf {
     let folder = folder.join(name);
     let config = support::dataset::config(shipped, changes);
@@ -107,7 +107,7 @@ fn run(folder: &Path, name: &str, shipped: &str, changes: &[&str]) -> PathBuf {
     folder
 }
 
-/// What a page of XML says, or why it is none.
+/// The text of an XML page, or why it is not well-formed.
 fn text_of(page: &str) -> Result<String, String> {
     let mut reader = quick_xml::Reader::from_str(page);
     reader.config_mut().check_end_names = true;
@@ -207,7 +207,7 @@ fn everything_stands_beside_the_paper_s() {
     for name in ["Lileonardo", "MusiCNN", "MuLaP", "CALM"] {
         find(&format!("| {name} | quoted |"));
     }
-    // A stack of Table 4 alone has no row of its own in Table 3.
+    // A stack for Table 4 has no row in Table 3.
     assert!(!table.iter().any(|row| row.contains("label-run")));
 
     let table = rows(section(&markdown, "Table 4: stacks of models on MagnaTagATune"));
@@ -243,7 +243,7 @@ fn everything_stands_beside_the_paper_s() {
     );
     assert!(attempts[2].starts_with("| label-run | label | as shipped |"));
 
-    // Without a folder, the same tables are printed.
+    // Without --out, the same tables are printed.
     let printed = report(&["--results", &results, "--runs", &first, &runs, "--data", &set]);
     let printed = String::from_utf8(printed.stdout).unwrap();
     let titles: Vec<&str> = markdown.lines().filter_map(|line| line.strip_prefix("## ")).collect();
@@ -259,7 +259,7 @@ fn everything_stands_beside_the_paper_s() {
     assert!(said.starts_with("error: standard output: No space left"), "{said}");
     assert_eq!(output.status.code(), Some(1));
 
-    // What has no place of its own is not lost.
+    // Other metrics are in a further table.
     let further = section(&markdown, "Further figures");
     assert!(further.contains("| retrieval | debian | artist-run | artist/codec/map | 0.3000 | none | one |"));
     assert_eq!(rows(further).len(), 1, "{further}");
@@ -269,7 +269,7 @@ fn everything_stands_beside_the_paper_s() {
     );
     assert!(section(&markdown, "How it was measured").contains("crops=cached, hop=64"));
 
-    // Every table is a file, every picture is one and in the page, and the page is well-formed.
+    // Every table has a file, every picture has a file and is in the page, and the page is well-formed.
     let csv = fs::read_to_string(at("out/retrieval-same-artist.csv")).unwrap();
     let line = "debian,artist-run,1280,20.000,15.000,25.000,50.000,25.000,12.500,2.000,not run,1234,56";
     assert!(csv.lines().any(|other| other == line), "{csv}");
@@ -292,7 +292,7 @@ fn everything_stands_beside_the_paper_s() {
         assert!(text_of(&svg).is_ok() && markdown.contains(&format!("({picture}.svg)")), "{picture}");
     }
     assert_eq!(page.matches("<svg ").count(), pictures.len());
-    // The first run of an association is the figure's.
+    // The figure shows the first run of an association.
     let figure = text_of(&fs::read_to_string(at("out/figure-2.svg")).unwrap()).unwrap();
     assert!(
         figure.contains("artist") && figure.contains("label") && !figure.contains("artist-other"),
@@ -305,7 +305,7 @@ fn what_is_missing_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     run(folder.path(), "label-run", "label", &[]);
-    // A run that has only begun.
+    // A run without a complete epoch.
     let begun = folder.path().join("begun");
     fs::create_dir(&begun).unwrap();
     fs::write(begun.join("config.toml"), support::dataset::config("tags", &[]).to_toml().unwrap()).unwrap();
@@ -328,8 +328,11 @@ fn what_is_missing_is_said() {
 
     assert!(complaint(&["--out", &at("out")]).contains("--results"));
     fs::create_dir(folder.path().join("empty")).unwrap();
-    assert!(complaint(&["--results", &at("empty"), "--out", &at("out")]).contains("empty: no results in it"));
-    assert!(complaint(&["--runs", &at("empty"), "--out", &at("out")]).contains("empty: no run in it"));
+    assert!(
+        complaint(&["--results", &at("empty"), "--out", &at("out")])
+            .contains("empty: it contains no results")
+    );
+    assert!(complaint(&["--runs", &at("empty"), "--out", &at("out")]).contains("empty: it contains no run"));
     assert!(complaint(&["--data", &at("empty"), "--out", &at("out")]).contains("split.parquet"));
     for option in ["--results", "--runs", "--data"] {
         assert!(complaint(&[option, &at("nowhere"), "--out", &at("out")]).contains("nowhere"));
@@ -355,7 +358,7 @@ fn hostile_names_stay_text() {
         &[("artist/map", figure(0.5, None, &[])), ("<m>", figure(f64::MAX, None, &[]))],
     );
     hostile.remarks.push("</li></ul></body>".into());
-    // No file system would take this as a name.
+    // Too long for a file name.
     fs::create_dir(folder.path().join("results")).unwrap();
     fs::write(folder.path().join("results/a.json"), serde_json::to_string(&hostile).unwrap()).unwrap();
     run(folder.path(), "run <i>&\u{7}", "artist", &[]);

@@ -1,4 +1,4 @@
-//! `sleeve-train retrieve` from end to end, on collections made for it.
+//! `sleeve-train retrieve` from end to end, on synthetic collections.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Runs it on a collection; what it prints.
+/// Runs it on a collection and returns its output.
 fn retrieve(folder: &Path, more: &[&str]) -> String {
     let (set, cache, out) = (folder.join("set"), folder.join("cache"), folder.join("results"));
     let mut arguments = vec!["retrieve", set.to_str().unwrap(), "--cache", cache.to_str().unwrap()];
@@ -37,7 +37,7 @@ fn results(folder: &Path, encoder: &str) -> Results {
     Results::load(&folder.join(format!("results/retrieval/made/{encoder}.json"))).expect("written")
 }
 
-/// A track of a made collection.
+/// A track of a synthetic collection.
 struct Made {
     path: String,
     content: String,
@@ -60,7 +60,7 @@ fn tracks(artists: i64) -> Vec<Made> {
     tracks
 }
 
-fn write_split(folder: &Path, tracks: &[Made], never: &str) {
+fn write_split(folder: &Path, tracks: &[Made], excluded: &str) {
     let set = folder.join("set");
     std::fs::create_dir_all(&set).expect("room");
     let mut split = Builder::new(&SPLIT);
@@ -84,11 +84,11 @@ fn write_split(folder: &Path, tracks: &[Made], never: &str) {
         ]);
     }
     write_table(&SPLIT.path(&set), &SPLIT, &split.finish()).expect("room");
-    std::fs::write(set.join("never.tsv"), format!("path\tother\n{never}")).expect("room");
+    std::fs::write(set.join("never.tsv"), format!("path\tother\n{excluded}")).expect("room");
 }
 
-/// Features in which an artist has bands of his own, a release is louder or softer, and every frame is a little random.
-/// `of` says whose bands a track has.
+/// Features: an artist has its own bands, a release is louder or softer, and every frame has a little noise. `of` gives
+/// the artist whose bands a track has.
 fn write_features(folder: &Path, tracks: &[Made], of: impl Fn(usize, &Made) -> i64) {
     let store = Store::new(folder.join("features"));
     let mut listed = Builder::new(&FEATURES);
@@ -126,7 +126,8 @@ fn artists_with_a_sound_of_their_own_are_found() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let tracks = tracks(24);
-    // The first two tracks of artist 0 on other releases are one recording, and one of artist 1 is in validation too.
+    // The first two tracks of artist 0 on other releases are the same recording, and one of artist 1 is in validation
+    // too.
     write_split(folder, &tracks, "00/0.wav\t00/2.wav\n01/0.wav\t02/0.wav\n");
     write_features(folder, &tracks, |_, track| track.artist.unwrap());
     let features = folder.join("features");
@@ -141,7 +142,7 @@ fn artists_with_a_sound_of_their_own_are_found() {
         (count("same_artist_queries"), count("same_artist_artists"), count("same_artist_groups")),
         (79, 16, 16)
     );
-    // The single tracks of third releases, and one whose only fellow was left out.
+    // The single tracks of third releases, and one whose only partner was left out.
     assert_eq!((count("same_release_queries"), count("same_release_without_relevant")), (62, 17));
     assert_eq!(count("artists_in_other_parts"), 0);
     let map = metric(&found, "same_artist_map");
@@ -151,7 +152,7 @@ fn artists_with_a_sound_of_their_own_are_found() {
     let [low, high] = found.metrics["same_artist_map"].interval.unwrap();
     assert!(low <= map && map <= high && low > chance);
     assert!(metric(&found, "same_release_map") > 2.0 * metric(&found, "same_release_map_chance"));
-    // Labels are a thing of artists modulo four, which nobody hears.
+    // The label is the artist's number modulo four, which features do not depend on.
     let label = metric(&found, "same_label_map");
     assert!((label - metric(&found, "same_label_map_chance")).abs() < 0.15, "{label}");
     for part in
@@ -159,12 +160,12 @@ fn artists_with_a_sound_of_their_own_are_found() {
     {
         assert!(printed.contains(part), "{part}: {printed}");
     }
-    // The same again, to the byte.
+    // Running it again gives the same bytes.
     let path = folder.join("results/retrieval/made/mel-statistics.json");
     let before = std::fs::read(&path).unwrap();
     assert_eq!(retrieve(folder, &more), printed);
     assert!(std::fs::read(&path).unwrap() == before);
-    // Both parts together.
+    // Both parts.
     retrieve(folder, &[&more[..], &["--part", "validation,test"]].concat());
     let both = results(folder, "mel-statistics");
     assert_eq!((both.counts["tracks"], both.counts["near_duplicates_of_other_parts"]), (120, 0));
@@ -177,7 +178,7 @@ fn what_says_nothing_of_artists_scores_as_chance_and_worse_than_what_does() {
     let folder = folder.path();
     let tracks = tracks(30);
     write_split(folder, &tracks, "");
-    // Bands go with the track's number alone.
+    // Bands depend only on the track's number.
     write_features(folder, &tracks, |at, _| 1000 + at as i64);
     let features = folder.join("features");
     let features = features.to_str().unwrap();
@@ -216,7 +217,7 @@ fn encoders_are_compared_and_stacked_from_the_cache() {
     let dimensions: Vec<usize> = stack.encoders.iter().map(|source| source.dimensions).collect();
     assert_eq!(dimensions, [192, 1280]);
     assert!(stack.protocol.contains_key("stack"));
-    // What is in the cache is not made again: without features it does for the random network.
+    // Cached embeddings are reused: the random network works without features.
     let empty = folder.join("nothing");
     std::fs::create_dir_all(&empty).unwrap();
     let again = retrieve(folder, &["--audio", empty.to_str().unwrap(), "--encoder", "random:3"]);
@@ -229,7 +230,7 @@ fn folds_are_searched_apart_and_counted_together() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let (left, right) = (folder.join("left"), folder.join("right"));
-    // The same tracks; what is tested in one fold is validation in the other.
+    // The same tracks; the test part of one fold is the validation part of the other.
     for (place, tested) in [(&left, 0), (&right, 1)] {
         let mut tracks = tracks(12);
         for track in &mut tracks {
@@ -261,7 +262,7 @@ fn folds_are_searched_apart_and_counted_together() {
         let expected = (weighted(&alone_left) + weighted(&alone_right)) / queries(&both) as f64;
         assert!((metric(&both, &key) - expected).abs() < 1e-12);
     }
-    // Two networks, one name.
+    // Two networks with one name.
     let random = results(&left, "random-k");
     assert_eq!(random.encoders[0].identity.split(' ').count(), 2);
     let set = left.join("set");
@@ -290,7 +291,7 @@ fn a_model_is_adapted_to_a_collection() {
     let said = text(&output.stdout);
     assert!(said.contains("40 tracks") && said.contains("artist") && said.contains("fit.onnx"), "{said}");
     let again = adapt(&[]);
-    assert!(text(&again.stderr).contains("is there already"), "{}", text(&again.stderr));
+    assert!(text(&again.stderr).contains("exists already"), "{}", text(&again.stderr));
     let bytes = || std::fs::read(folder.join("models/fit.onnx")).unwrap();
     let first = bytes();
     assert!(adapt(&["--replace"]).status.success());
@@ -298,7 +299,7 @@ fn a_model_is_adapted_to_a_collection() {
     assert!(adapt(&["--replace", "--weights", "release=1"]).status.success());
     assert!(bytes() != first);
 
-    // Of the tracks that it was learnt from, releases are found better; and the tags are the model's own.
+    // On its training tracks, releases are found better; the tags are those of the original model.
     let fit = at("models/fit.onnx");
     retrieve(folder, &["--features", &features, "--encoder", &fit, "--encoder", "msd-musicnn-1"]);
     let map = |encoder: &str| metric(&results(folder, encoder), "same_release_map");
@@ -309,8 +310,8 @@ fn a_model_is_adapted_to_a_collection() {
     assert!(model.warnings().is_empty());
 
     for (more, reason) in [
-        (&["--weights", "album=1"][..], "album is no association"),
-        (&["--weights", "artist=x"], "no number"),
+        (&["--weights", "album=1"][..], "album is not an association"),
+        (&["--weights", "artist=x"], "not a number"),
         (&["--shrinkage", "0"], "shrinkage"),
         (&["--model", "msd-musicnn-1"], "cannot be used multiple times"),
     ] {
@@ -405,7 +406,7 @@ fn recordings_that_cannot_be_heard_are_named_and_left_out() {
     let features = folder.join("features");
     let printed =
         retrieve(folder, &["--features", features.to_str().unwrap(), "--encoder", "mel-statistics"]);
-    assert!(printed.contains("1 recordings could not be heard"), "{printed}");
+    assert!(printed.contains("1 recordings could not be decoded"), "{printed}");
     assert_eq!(results(folder, "mel-statistics").counts["unheard"], 1);
 }
 
@@ -434,7 +435,7 @@ fn wrong_arguments_are_named() {
     assert!(with(&["--part", "tset"]).contains("train, validation or test"));
     assert!(with(&["--against", "nobody"]).contains("nobody"));
     assert!(with(&["--stack", "mel-statistics+nobody"]).contains("nobody"));
-    assert!(with(&["--stack", "mel-statistics"]).contains("two encoders or more"));
+    assert!(with(&["--stack", "mel-statistics"]).contains("two or more encoders"));
     assert!(with(&["--stack", "mel-statistics+mel-statistics"]).contains("named once"));
     assert!(with(&["--encoder", "mel-statistics"]).contains("mel-statistics"));
     assert!(with(&["--confounds"]).contains("--audio"));

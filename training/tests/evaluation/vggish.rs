@@ -1,4 +1,4 @@
-//! VGGish: its spectrogram and its network against PyPI's torchvggish, whose values are stored
+//! VGGish: its spectrogram and its network, compared with stored values of torchvggish from PyPI
 //! (`tests/peers/vggish_reference.py`).
 
 use std::fs::File;
@@ -27,7 +27,7 @@ fn options() -> EngineOptions {
     EngineOptions::default().threads(1)
 }
 
-/// The examples that the reference was made with.
+/// The examples of the reference.
 fn examples() -> Array3<f32> {
     let count = 3;
     let (all, bands, frames) = (
@@ -50,7 +50,7 @@ fn the_network_is_that_of_torchvggish() {
     let found = encoder.embed(examples().view()).unwrap();
     assert_eq!((found.dim(), encoder.dimensions()), (before.dim(), before.ncols()));
     let largest = before.iter().fold(0.0f32, |most, value| most.max(value.abs()));
-    // Examples that are told apart, and values that the rectifier cuts: else little would be shown.
+    // Examples that differ, and values that the ReLU clips: otherwise the test shows little.
     assert!((&before.row(0) - &before.row(1)).iter().any(|value| value.abs() > 0.1 * largest));
     assert!(before.iter().any(|&value| value < 0.0) && after.iter().any(|&value| value > 0.0));
     for ((&found, &before), &after) in found.iter().zip(&before).zip(&after) {

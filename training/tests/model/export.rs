@@ -1,5 +1,5 @@
-//! Exported ONNX files: the same embeddings on the fused engine, rten and onnxruntime; and what `sleeve-train export` says
-//! of what it cannot do.
+//! Exported ONNX files: the same embeddings on the fused engine, rten and onnxruntime; and the errors of `sleeve-train
+//! export`.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -81,7 +81,7 @@ fn every_runtime_gives_the_same_embeddings(weights: &str, most_bytes: u64) {
     assert_eq!((model.sample_rate(), model.patching()), (16_000, (128, 62)));
 
     let fused = run(&model, EngineChoice::Effnet);
-    // Embeddings of different patches differ, so that no patch can stand for another.
+    // Embeddings of different patches differ, so that mixed-up patches would be detected.
     for (i, one) in fused[1].chunks(1280).enumerate() {
         for other in fused[1].chunks(1280).take(i) {
             let cosine = cosine(one, other);
@@ -145,7 +145,7 @@ fn a_classifier_has_its_classes_and_dataset() {
     written(&again, folder.path());
     assert!(std::fs::read(folder.path().join("again/styles.onnx")).unwrap() == first);
 
-    // What folding and rounding lose.
+    // The error of folding and rounding.
     let (found, expected) = (&outputs[1], embeddings(&checkpoint.tensors, &formula::patches(PATCHES)));
     let error = relative_error(found, &expected);
     let cosines = found.chunks(1280).zip(expected.chunks(1280)).map(|(a, b)| cosine(a, b));
@@ -162,7 +162,7 @@ fn eight_bits_are_kept_from_file_to_file() {
     let said = written(&[&arguments[..], &["--name", "int8", "--weights", "int8"]].concat(), folder.path());
     assert!(said.contains("rounding to eight bits"), "{said}");
     let bytes = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
-    // The name is in the file; in other folders it can be the same.
+    // The name is in the file; in other folders it can stay.
     let from = |source: &str, out: &str, weights: &[&str]| {
         let arguments = ["--from", source, "--formats", "onnx", "--out", out, "--name", "int8"];
         written(&[&arguments[..], weights].concat(), folder.path());
@@ -199,8 +199,8 @@ fn weights_that_eight_bits_cannot_hold_are_not_written() {
     println!("{said}");
     assert!(said.contains("embeddings of 256 patches before and after: cosine 0.999"), "{said}");
 
-    // One weight of each output a thousand times the others, on an input that is always zero: in half precision that
-    // changes nothing, and in steps of the large weight all others vanish.
+    // One weight of each output is a thousand times the others, on an input that is always zero. In half precision that
+    // changes nothing; in steps of the large weight, all others are rounded to zero.
     let tensors = &mut checkpoint.tensors;
     for part in ["weight", "bias"] {
         tensors.get_mut(&format!("features.7.0.block.3.1.{part}")).unwrap().values[0] = 0.0;
@@ -212,7 +212,7 @@ fn weights_that_eight_bits_cannot_hold_are_not_written() {
     checkpoint.write(place.join("net.safetensors")).unwrap();
     std::fs::remove_file(place.join("net.onnx")).unwrap();
     std::fs::remove_file(place.join("net.json")).unwrap();
-    refused(&compared, place, "net.onnx: not written: rounding turns embeddings to a cosine of");
+    refused(&compared, place, "net.onnx: not written: the cosine of embeddings before and after rounding is");
     assert!(!place.join("net.onnx").exists());
     refused(&[&arguments[..], &["--compare", "features"]].concat(), place, "--weights");
 }
@@ -245,9 +245,9 @@ fn what_cannot_be_exported_is_named_with_its_reason() {
     let with = |source: &[&'static str], name| [source, &to(name)[..]].concat();
     written(&with(&["net.safetensors"], "net"), folder.path());
     let plain = std::fs::read(folder.path().join("net.onnx")).unwrap();
-    refused(&with(&["net.safetensors"], "net"), folder.path(), "net.onnx: is there already");
+    refused(&with(&["net.safetensors"], "net"), folder.path(), "net.onnx: exists already");
     std::fs::remove_file(folder.path().join("net.onnx")).unwrap();
-    refused(&with(&["net.safetensors"], "net"), folder.path(), "net.json: is there already");
+    refused(&with(&["net.safetensors"], "net"), folder.path(), "net.json: exists already");
     assert!(!folder.path().join("net.onnx").exists());
 
     let bytes = std::fs::read(&path).unwrap();
@@ -262,7 +262,7 @@ fn what_cannot_be_exported_is_named_with_its_reason() {
     refused(
         &with(&["net.safetensors", "--replace"], "net"),
         folder.path(),
-        "net.pt: would stay beside the new files",
+        "net.pt: belongs to another network and would stay beside the new files",
     );
 
     let name = b"efficientnet-b0";
@@ -273,11 +273,11 @@ fn what_cannot_be_exported_is_named_with_its_reason() {
     let reason = "b7.safetensors: a network of architecture `efficientnet-b7`, not efficientnet-b0";
     refused(&with(&["b7.safetensors"], "b7"), folder.path(), reason);
     refused(&with(&["gone.safetensors"], "gone"), folder.path(), "gone.safetensors: No such file");
-    refused(&with(&["net.safetensors"], "../net"), folder.path(), "\"../net\" is no name for files");
+    refused(&with(&["net.safetensors"], "../net"), folder.path(), "\"../net\" is not a valid file name");
     refused(&to("nothing"), folder.path(), "required arguments were not provided");
     refused(&with(&["--random", "--from", "net.onnx"], "x"), folder.path(), "cannot be used with");
 
-    // Only files of this program can be read back, and only whole ones.
+    // Only complete files of this program can be read.
     refused(&with(&["--from", "none.onnx"], "x"), folder.path(), "error: none.onnx: No such file");
     std::fs::write(folder.path().join("half.onnx"), &plain[..plain.len() / 2]).unwrap();
     refused(&with(&["--from", "half.onnx"], "x"), folder.path(), "half.onnx: ");
@@ -294,7 +294,7 @@ fn what_cannot_be_exported_is_named_with_its_reason() {
     refused(&bad, folder.path(), "bad.json: metadata sets `schema`");
 }
 
-/// Of a network of others a file for libtorch can be made, with the metadata beside it.
+/// A libtorch file can be made of another network, with the metadata beside it.
 #[test]
 fn torchscript_is_made_of_musicnn() {
     let folder = tempfile::tempdir().unwrap();
@@ -315,7 +315,7 @@ fn torchscript_is_made_of_musicnn() {
     assert_eq!(alone["model_types"], serde_json::json!(["pt"]));
     assert_eq!((&beside["classes"], beside["classes"].as_array().unwrap().len()), (&alone["classes"], 50));
 
-    // Without metadata, or with an operator that is not written, the reason is named.
+    // Without metadata, or with an unsupported operator, the error gives the reason.
     std::fs::copy(folder.path().join("mtt-musicnn-1.onnx"), folder.path().join("bare.onnx")).unwrap();
     let bare = ["--from", "bare.onnx", "--formats", "pt", "--out", "elsewhere", "--name", "bare"];
     refused(&bare, folder.path(), "bare.onnx: it was not written by `sleeve-train export`");

@@ -1,4 +1,4 @@
-//! Logs as TensorBoard reads them, and the pictures that are drawn of them.
+//! Logs as TensorBoard reads them, and pictures of them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -42,7 +42,7 @@ fn tensorboard_reads_every_value() {
     let first = [entry(1, 5.25), entry(2, 4.0), entry(3, f64::INFINITY)];
     first.iter().for_each(|entry| log.write(entry).unwrap());
     drop(log);
-    // Gone on from the second epoch, in a file of its own: what the first file has of the third is not shown.
+    // Resumed from the second epoch, in a new file: entries of the first file for the third epoch are hidden.
     let again = [entry(3, 3.5), entry(4, -1e-30), entry(1 << 33, 3e38)];
     let mut log = RunLog::open(folder.path(), 2, 3000).unwrap();
     again.iter().for_each(|entry| log.write(entry).unwrap());
@@ -74,7 +74,7 @@ fn figure_2_of_any_runs() {
         let (success, said) = train(&arguments);
         assert!(success && said.contains("4 curves of 4 runs"), "{said}");
     }
-    // The vector picture: a curve of 40 points for each run, named by what is learnt.
+    // The vector picture: a curve of 40 points for each run, labelled with its association.
     let text = std::fs::read_to_string(&svg).unwrap();
     let curves: Vec<&str> = text.lines().filter(|line| line.contains("stroke-width=\"2\"")).collect();
     assert_eq!(curves.len(), 4);
@@ -92,10 +92,10 @@ fn figure_2_of_any_runs() {
     }
     let mut reader = quick_xml::Reader::from_str(&text);
     while !matches!(reader.read_event().unwrap(), quick_xml::events::Event::Eof) {}
-    // The highest stands first in the legend, with its last value.
+    // The highest is first in the legend, with its last value.
     assert!(text.find(">track<").unwrap() < text.find(">label<").unwrap());
     assert!(text.contains(&format!("{:.3}", 0.95 * (1.0 - (-5.0f64).exp()))));
-    // The other picture: pixels of every curve's colour.
+    // The bitmap: pixels of every curve's colour.
     let mut decoder =
         png::Decoder::new(std::io::BufReader::new(std::fs::File::open(&png).unwrap())).read_info().unwrap();
     let mut pixels = vec![0; decoder.output_buffer_size().unwrap()];
@@ -105,7 +105,7 @@ fn figure_2_of_any_runs() {
         let there = pixels.chunks(3).filter(|pixel| *pixel == colour).count();
         assert!(there > 200, "{colour:?}: {there}");
     }
-    // The same runs, the same picture.
+    // The same runs give the same picture.
     let before = std::fs::read(&png).unwrap();
     draw(&read(&runs, Side::Validation, Measure::Accuracy).unwrap(), &png).unwrap();
     assert_eq!(std::fs::read(&png).unwrap(), before);
@@ -121,7 +121,7 @@ fn curves_are_named_so_that_they_differ() {
     assert_eq!(labels, ["one: artist", "label", "other: artist"]);
     assert_eq!(chart.curves[0].points.len(), 3);
     assert!(chart.curves[0].points.iter().zip(1..).all(|(point, epoch)| point.0 == f64::from(epoch)));
-    // Losses that are lost leave a gap, and nothing else does.
+    // Only NaN losses leave a gap.
     let lost = folder.path().join("lost");
     let mut log = RunLog::open(&lost, 0, 0).unwrap();
     for (epoch, loss) in [(1, 3.0), (2, 2.0), (3, f64::NAN), (4, 1.0), (5, f64::INFINITY)] {
@@ -143,7 +143,7 @@ fn what_cannot_be_drawn_is_named() {
     log.write(&Entry::new(1, 1).with("learning_rate", 1.0)).unwrap();
     for (arguments, reason) in [
         (vec!["plot", &at("nowhere"), "--out", &at("a.svg")], "nowhere/log.jsonl"),
-        (vec!["plot", &at("run"), &at("bare"), "--out", &at("a.svg")], "no `train/.../accuracy` in it"),
+        (vec!["plot", &at("run"), &at("bare"), "--out", &at("a.svg")], "it has no `train/.../accuracy`"),
         (vec!["plot", &at("run"), "--out", &at("a.pdf")], "a.pdf: a picture's name ends in .svg or .png"),
         (vec!["plot", "--out", &at("a.svg")], "RUN"),
     ] {

@@ -1,4 +1,4 @@
-//! Batches of a data set that is known: what is in them, that everybody gets the same, and what is refused.
+//! Batches of a small known data set: their content, that all processes get the same batches, and errors.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -26,7 +26,7 @@ fn batches(loader: &PairLoader, epoch: u64, group: usize, groups: usize) -> Vec<
     loader.epoch(epoch, group, groups).collect::<Result<_, _>>().unwrap()
 }
 
-/// The pairs of batches with the frames where their patches begin, which must be what the tracks say.
+/// The pairs of batches with the first frames of their patches, which must match the tracks.
 fn places(batches: &[PairBatch]) -> Vec<[(u32, usize); 2]> {
     let rows = batches.iter().flat_map(|batch| {
         assert_eq!((batch.anchors.len(), batch.positives.len()), (batch.len() * PATCH, batch.len() * PATCH));
@@ -79,7 +79,7 @@ fn an_epoch_has_every_pair_once_over_all_groups() {
             }
             assert!(seen.is_subset(&wanted));
             assert!(wanted.len() - seen.len() < 2 * groups, "{} of {}", seen.len(), wanted.len());
-            // Full but for the last step, whose batches are as equal as can be.
+            // Full except in the last step, whose batches are as equal as possible.
             let steps = sizes[0].len();
             for step in 0..steps {
                 let of_step: Vec<usize> = sizes.iter().map(|sizes| sizes[step]).collect();
@@ -155,7 +155,7 @@ fn options_beyond_the_paper() {
     let with = |name: &str, change: &str| {
         loader(folder, &config(name, &["objective.associations.0.pairs=6", change]), Part::Train)
     };
-    // Several crops: every pair as often, in rounds.
+    // Several crops: every pair occurs as often, in rounds.
     let crops = with("artist", "data.crops=3");
     let pairs = table(folder, Association::Artist, Part::Train).len();
     let all = places(&batches(&crops, 0, 0, 1));
@@ -163,7 +163,7 @@ fn options_beyond_the_paper() {
     let long: Vec<_> = all.iter().filter(|both| frames(both[0].0) > 300).collect();
     assert_eq!(long.iter().collect::<BTreeSet<_>>().len(), long.len(), "with crops of their own");
 
-    // Pairs drawn anew: the condition holds, and epochs differ.
+    // Pairs that are drawn again: the condition holds, and epochs differ.
     let drawn = with("artist", "data.redraw_pairs=true");
     let of = |epoch| tracks(&places(&batches(&drawn, epoch, 0, 1)));
     assert_eq!(of(1), of(1));
@@ -171,7 +171,7 @@ fn options_beyond_the_paper() {
     let own = |&(a, b): &(u32, u32)| artist(a) == artist(b) && a / 2 != b / 2 && part(a) == Part::Train;
     assert!(of(0).iter().chain(&of(1)).all(own));
 
-    // Artists of their own in each batch.
+    // All artists in a batch differ.
     let unique = with("label", "data.artist_unique=true");
     let batches_of = batches(&unique, 0, 0, 1);
     for batch in &batches_of {
@@ -213,7 +213,7 @@ fn related_negatives_are_masked_out() {
                 }
             }
         }
-        // A track's pairs of tracks and releases are the only ones of their kind.
+        // For track and release pairs, no other pair of a batch is related.
         assert_eq!(masked > 0, matches!(name, "artist" | "label"), "{name}");
     }
 }
@@ -286,7 +286,7 @@ fn several_associations_share_a_step() {
                 let alone = batches(task, 0, group, 2);
                 let same = alone.len().min(own.len());
                 assert_eq!(own[..same], alone[..same]);
-                // Begun again, with other crops.
+                // The next round, with other crops.
                 let again: BTreeSet<_> = places(&own[same..]).into_iter().collect();
                 assert!(again.is_disjoint(
                     &places(&alone).into_iter().filter(|both| frames(both[0].0) > 300).collect()
@@ -308,7 +308,7 @@ fn what_is_missing_is_named() {
             loader(folder, &config, Part::Train).epoch(epoch, 0, 1).collect();
         outcome.unwrap_err().to_string()
     };
-    // Missing, truncated, of another shape, no array at all.
+    // Missing, truncated, of another shape, not an array.
     let file = features(&store, 13);
     let bytes = std::fs::read(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
@@ -326,7 +326,7 @@ fn what_is_missing_is_named() {
     }
     std::fs::write(&file, &bytes).unwrap();
     assert!(loader(folder, &config, Part::Train).epoch(1, 0, 1).all(|batch| batch.is_ok()));
-    // Nothing was said of them.
+    // Tracks that the features table does not list.
     let table = store.table(None);
     std::fs::rename(&table, folder.join("kept")).unwrap();
     let open = || Dataset::open(folder, &folder.join("features")).map(|_| ()).unwrap_err().to_string();
@@ -378,14 +378,14 @@ fn no_pairs_are_explained_with_counts() {
     for part in [
         "no artist pairs in train (64 tracks of 96)",
         "64 of the tracks can be in one, of 16 different artists, 16 of which have two tracks or more",
-        "96 times two tracks have the artist in common, 32 times they also have the release",
+        "96 pairs of tracks share the artist, 32 of them also the release",
     ] {
         assert!(said.contains(part), "{said}");
     }
     let said = empty(Association::Release);
     assert!(said.contains("of 32 different releases, 32 of which have two tracks or more"), "{said}");
     assert!(empty(Association::Track).contains("no track pairs in train (64 tracks of 96)"));
-    assert!(empty(Association::Label).contains("they also have the artist"));
+    assert!(empty(Association::Label).contains("of them also the artist"));
     // Too few for the groups, and for a batch.
     let loader = loader(folder, &config("artist", &[]), Part::Validation);
     let said = loader.epoch(0, 0, 9).next().unwrap().unwrap_err().to_string();

@@ -1,5 +1,5 @@
-//! The real samples, counted exactly. The expected numbers were counted in the same files with another
-//! XML parser (Python's ElementTree).
+//! The real samples, with exact counts. The expected numbers were counted in the same files with another XML parser
+//! (Python's ElementTree).
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -130,7 +130,7 @@ fn threads_and_chunks_do_not_change_the_tables() {
     assert!(tables[0].2.is_sorted());
 }
 
-/// The seeds of the fuzz target `discogs`, whole and cut off at every length, and what it has found.
+/// The seeds of the fuzz target `discogs`, complete and truncated at every length, and the inputs that it has found.
 #[test]
 fn inputs_of_fuzzing_are_survived() {
     let mut files = 0;
@@ -151,7 +151,7 @@ fn inputs_of_fuzzing_are_survived() {
     assert!(files >= 4);
 }
 
-/// `TABLES.md` says what the program writes. With `SLEEVE_WRITE_TABLES=1` it is written anew.
+/// `TABLES.md` matches the program's tables. With `SLEEVE_WRITE_TABLES=1` this test writes it.
 #[test]
 fn every_column_is_documented() {
     let mut text = String::from(

@@ -1,4 +1,4 @@
-//! From Debian's packages to pairs, by the program itself: real recordings, every command.
+//! From Debian's packages to pairs with the program itself: real recordings, every command.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -20,7 +20,7 @@ fn run(arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
-/// Held while apt works: the tests share its lists of packages.
+/// Locked while apt runs: the tests share its lists of packages.
 static FETCHING: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -30,7 +30,7 @@ fn from_packages_to_pairs() {
             return support::skip("from_packages_to_pairs", &format!("no {program}"));
         }
     }
-    // Kept between runs: what is there is not fetched again.
+    // Kept between runs: existing files are not fetched again.
     let corpus = Path::new(env!("CARGO_TARGET_TMPDIR")).join("corpus-small");
     let fetching = FETCHING.lock().unwrap_or_else(PoisonError::into_inner);
     let at = |name: &str| corpus.join(name).to_str().unwrap().to_owned();
@@ -93,7 +93,7 @@ fn from_packages_to_pairs() {
                 for (&a, &b) in rows.ids("anchor").values().iter().zip(rows.ids("positive").values()) {
                     total += 1;
                     assert_eq!((split.parts[a as usize], split.parts[b as usize]), (part, part));
-                    if let Some(condition) = association.condition(&split.sleeves, &split.never) {
+                    if let Some(condition) = association.condition(&split.metadata, &split.excluded) {
                         assert!(condition.holds(a as u32, b as u32), "{association:?} {a} {b}");
                     }
                     let place = |track: i64| table.texts("path").value(track as usize).to_owned();
@@ -108,7 +108,7 @@ fn from_packages_to_pairs() {
         }
         assert!(total > 0, "{association:?}: {drawn}");
     }
-    // The same seed, the same bytes.
+    // The same seed gives the same bytes.
     run(&pairs);
     for (file, bytes) in files {
         assert!(std::fs::read(&file).unwrap() == bytes, "{}", file.display());
@@ -118,7 +118,7 @@ fn from_packages_to_pairs() {
     println!("{matched}{drawn}{stats}");
 }
 
-/// A package of 50 KB with one module, played by Debian's openmpt123 (4 MB, unless it is installed).
+/// A package of 50 KB with one module, rendered by Debian's openmpt123 (4 MB, unless it is installed).
 #[test]
 fn a_module_becomes_a_recording() {
     for program in ["apt-get", "dpkg-deb"] {
@@ -139,7 +139,7 @@ fn a_module_becomes_a_recording() {
     let [row] = pathogen.as_slice() else { panic!("{pathogen:?}") };
     let recording = corpus.join("audio").join(row.place());
     let fetch = || fetch_rows(pathogen.clone(), &corpus, |_, _, _| ());
-    // What a killed run may leave: half a recording.
+    // A killed run may leave half a recording.
     std::fs::create_dir_all(recording.parent().unwrap()).unwrap();
     std::fs::write(&recording, b"fLaC").unwrap();
     let report = match fetch() {
@@ -159,7 +159,7 @@ fn a_module_becomes_a_recording() {
     let power = samples.iter().map(|&sample| f64::from(sample).powi(2)).sum::<f64>() / samples.len() as f64;
     assert!(power > 1e-4, "{power}");
 
-    // It stays as it is, is made again where it is missing or cut off, and is the same every time.
+    // It is kept if complete, made again if missing or truncated, and always the same.
     let first = std::fs::read(&recording).unwrap();
     let modified = || recording.metadata().unwrap().modified().unwrap();
     let before = modified();
@@ -168,17 +168,17 @@ fn a_module_becomes_a_recording() {
     std::fs::remove_file(&recording).unwrap();
     assert_eq!(fetch().unwrap().tracks, 1);
     assert!(std::fs::read(&recording).unwrap() == first);
-    // A module that is not the catalogue's is neither played nor kept as if it were.
+    // A module that differs from the catalogue is neither rendered nor kept under its name.
     let mut other = pathogen.clone();
     other[0].sha256 = "0000000000000000000000000000000000000000000000000000000000000000";
     let error = fetch_rows(other, &corpus, |_, _, _| ()).unwrap_err().to_string();
     assert!(error.contains("its content is not that of Debian 12"), "{error}");
     assert!(!recording.exists());
-    // Nor one that plays for another time than it should.
+    // Nor one that plays for another time than in the catalogue.
     let mut longer = pathogen.clone();
     longer[0].seconds += 3;
     let error = fetch_rows(longer, &corpus, |_, _, _| ()).unwrap_err().to_string();
-    assert!(error.contains("are catalogued") && error.contains("music.s3m"), "{error}");
+    assert!(error.contains("the catalogue has") && error.contains("music.s3m"), "{error}");
     assert!(!recording.exists());
 }
 
@@ -244,7 +244,7 @@ fn help_explains_the_method() {
     assert!(run(&["--help"]).contains("ISMIR 2022"));
 }
 
-/// The guide's commands exist, with the options that it gives them.
+/// The guide's commands and their options exist.
 #[test]
 fn the_guide_says_what_the_program_does() {
     let guide = include_str!("../../GUIDE.md");
@@ -258,7 +258,7 @@ fn the_guide_says_what_the_program_does() {
             continue;
         };
         seen.insert(command);
-        // What needs libtorch is in the program where there is one.
+        // Commands that need libtorch exist only in builds with it.
         if ["train", "evaluate"].contains(&command) && !known.contains(&format!("\n  {command}")) {
             continue;
         }
@@ -272,7 +272,7 @@ fn the_guide_says_what_the_program_does() {
         "retrieve", "scan", "split", "stats", "train",
     ];
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);
-    // What it says of configurations can be set.
+    // Its configuration values can be set.
     for change in
         guide.split('`').filter(|text| text.contains('=') && text.contains('.') && !text.contains(' '))
     {

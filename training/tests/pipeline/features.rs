@@ -1,4 +1,4 @@
-//! `features` on real and made recordings: the values, what is done again and what is not, and what is refused.
+//! `features` on real and synthetic recordings: the values, what is computed again, and errors.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ fn train(arguments: &[&str]) -> (bool, String) {
     (output.status.success(), text(&output.stdout) + &text(&output.stderr))
 }
 
-/// A folder of music that was scanned, and where its features go.
+/// A scanned folder of music, and the folder for its features.
 struct Collection {
     _temporary: tempfile::TempDir,
     music: PathBuf,
@@ -91,7 +91,7 @@ fn content(file: &Path) -> Content {
     Content::from_hex(&sha256_of(file).unwrap()).unwrap()
 }
 
-/// Two of the recordings, a copy of one, a short one, one without sound, and two that cannot be read.
+/// Two of the recordings, a copy of one, a short one, a silent one, and two that cannot be read.
 fn mixed(music: &Path) {
     let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/audio");
     for (name, place) in [("ground.ogg", "a.ogg"), ("ground.ogg", "copy.ogg"), ("idle_tune.mp3", "b.mp3")] {
@@ -128,7 +128,7 @@ fn features_are_what_extract_hears_in_half_precision() {
             );
             continue;
         }
-        // The library's own whole-signal path is the oracle.
+        // The reference is the library's computation of the whole signal.
         let mut samples = Vec::new();
         let mut reader = MonoReader::open(music.join(path), 16_000, Resampler::default()).unwrap();
         while reader.read(&mut samples).unwrap() > 0 {}
@@ -153,7 +153,7 @@ fn features_are_what_extract_hears_in_half_precision() {
     let Some(mut numpy) = peer("features.py") else { skip!("no peers' Python") };
     let heard = String::from_utf8(output_of(numpy.arg(out))).unwrap();
     let parse = |line: &str| -> Vec<String> {
-        // Both write floats so that they read back the same, in their own ways.
+        // Both write floats that can be read back exactly, in different formats.
         let words = line.split(' ').enumerate();
         words
             .map(
@@ -206,7 +206,8 @@ fn a_run_goes_on_where_it_was_killed() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
     };
-    // Asked to end, it finishes what it is at, says how far it has come, and leaves no half of a file.
+    // When interrupted, it finishes the recordings in progress, reports how far it has come, and leaves no incomplete
+    // file.
     let mut child = start();
     until(&mut child, 2);
     let asked = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
@@ -224,7 +225,7 @@ fn a_run_goes_on_where_it_was_killed() {
     let there = arrays();
     assert!((5..60).contains(&there), "{there} were done when it was killed");
     assert!(!collection.store().table(None).exists());
-    // What there is has been written whole, and one of them is then damaged.
+    // Existing files are complete; then one of them is damaged.
     let before = files(&collection.out);
     let done: Vec<&PathBuf> =
         before.keys().filter(|path| path.extension().is_some_and(|ending| ending == "npy")).collect();
@@ -232,7 +233,7 @@ fn a_run_goes_on_where_it_was_killed() {
     assert!(done.iter().all(|path| before[*path] == complete[*path]));
     let damaged = collection.out.join(done[0]);
     std::fs::write(&damaged, &before[done[0]][..1000]).unwrap();
-    // What a killed writer leaves of a file that is made again goes.
+    // The temporary file of a killed writer is removed when its file is made again.
     let name = damaged.file_name().unwrap().to_str().unwrap();
     std::fs::write(damaged.with_file_name(format!(".{name}.77-3.tmp")), "half").unwrap();
     let (success, said) = collection.features(&collection.out, &[]);
@@ -308,14 +309,14 @@ fn wrong_arguments_are_named() {
         fails(&["features", music, "--collection", table, "--out", out, "--shard", shard], "such as 1/4");
     }
     fails(&["features", music, "--collection", table, "--out", out, "--threads", "0"], "--threads");
-    // Somewhere else: nothing can be read, and that is no success.
+    // In another folder: nothing can be read, which is an error.
     let other = tempfile::tempdir().unwrap();
     let elsewhere = other.path().to_str().unwrap();
     fails(
         &["features", elsewhere, "--collection", table, "--out", out],
         "is this the folder that was scanned?",
     );
-    // Features that cannot be written are not the recordings' fault.
+    // If features cannot be written, that is an error, not a reason in the table.
     let blocked = other.path().join("file");
     std::fs::write(&blocked, "x").unwrap();
     fails(&["features", music, "--collection", table, "--out", blocked.to_str().unwrap()], "file");

@@ -1,4 +1,4 @@
-//! `match` on the real records' own tracklists, with tags as files have them, and with decoys.
+//! `match` on the tracklists of real records, with tags as files have them, and with decoys.
 
 use crate::support;
 

@@ -1,4 +1,4 @@
-//! `scan` on real recordings, tagged as taggers do.
+//! `scan` on real recordings with the tags of common taggers.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ fn recording(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/audio").join(name)
 }
 
-/// Two tagged recordings, a copy, a broken one, and something that is no music.
+/// Two tagged recordings, a copy, a broken one, and a file that is not music.
 fn collection(folder: &Path) {
     std::fs::create_dir_all(folder.join("sub/deep")).unwrap();
     let ogg = folder.join("sub/deep/a.ogg");

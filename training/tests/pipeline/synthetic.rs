@@ -1,4 +1,4 @@
-//! The collection that tests learn from: every step runs on it, there are pairs enough, and its traits can be heard.
+//! The synthetic collection for tests: every step runs on it, it has enough pairs, and its traits are audible.
 
 use sleeve::mel::MelSpectrogram;
 use sleeve_training::batches::{PairLoader, Readers};
@@ -24,7 +24,7 @@ fn every_association_has_pairs_enough() {
         let [train, validation, _] = row.pairs.map(Option::unwrap);
         assert!(train >= 60 && validation >= 30, "{}: {train}, {validation}", row.association.name());
     }
-    // Batches come of it without more ado.
+    // It can be loaded in batches.
     let data = open(&set);
     for association in Association::ALL {
         let config = config(association.name(), &["run.groups=1"]);
@@ -36,7 +36,7 @@ fn every_association_has_pairs_enough() {
     }
 }
 
-/// Whose nearest neighbour, by the mean and deviation of its mel bands alone, has the same trait.
+/// Tracks whose nearest neighbour, by the mean and deviation of mel bands alone, has the same trait.
 #[test]
 fn traits_can_be_heard() {
     let size = Size { artists: 12, releases: 2, seconds: 5, ..SIZE };
@@ -67,9 +67,9 @@ fn traits_can_be_heard() {
     let label = share(&|a, b| a.label == b.label, &|a, b| a.artist != b.artist);
     let release = share(&|a, b| a.release == b.release, &|a, b| a.artist == b.artist && a.label == b.label);
     println!("nearest of the same artist {artist:.2}, label {label:.2}, release {release:.2}");
-    // By chance: an eighth or less, a third or less, and three of seven.
+    // Chance levels: an eighth or less, a third or less, and three of seven.
     assert!(artist > 0.6 && label > 0.6 && release > 0.55, "{artist} {label} {release}");
-    // The same sound each time, and never the same for two tracks.
+    // The same samples each time, and different ones for different tracks.
     assert_eq!(samples(size, tracks[3]), samples(size, tracks[3]));
     assert_ne!(samples(size, tracks[3]), samples(size, tracks[2]));
     assert!(tracks.iter().all(|track| samples(size, *track).iter().all(|sample| sample.abs() <= 1.0)));

@@ -1,4 +1,4 @@
-//! A small data set whose features say where they come from.
+//! A small data set whose features contain their track and position.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub fn name(track: u32) -> String {
     format!("{track:03}.ogg")
 }
 
-/// What stands for the SHA-256 of a track's file.
+/// A substitute for the SHA-256 of a track's file.
 pub fn sha256(track: u32) -> String {
     format!("{:016x}{track:048x}", u64::from(track + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
@@ -59,7 +59,7 @@ pub fn styles(track: u32) -> Vec<&'static str> {
     }
 }
 
-/// Writes everything; features of `unread` are missing, as of recordings that cannot be read.
+/// Writes everything; features of `unread` are missing, as if those recordings could not be read.
 pub fn write(folder: &Path, unread: &[u32]) {
     let mut split = Builder::new(&SPLIT);
     let mut listed = Builder::new(&FEATURES);
@@ -107,7 +107,7 @@ pub fn write(folder: &Path, unread: &[u32]) {
     write_pairs(&split, &Association::ALL, Order::Uniform, 1, folder).expect("room");
 }
 
-/// Frames that hold their track's number, their own number, and zeros.
+/// Frames that contain their track's number, their own number, and zeros.
 pub fn write_features(path: &Path, track: u32, frames: usize) {
     std::fs::create_dir_all(path.parent().expect("in folders")).expect("room");
     let mut writer = NpyWriter::create(path, 96, Dtype::F16).expect("room");
@@ -124,7 +124,7 @@ pub fn open(folder: &Path) -> Arc<Dataset> {
     Dataset::open(folder, &folder.join("features")).expect("just written")
 }
 
-/// Two threads that read ahead.
+/// Two threads that prefetch batches.
 pub fn readers() -> Arc<Readers> {
     Readers::new(2, 3)
 }
@@ -135,7 +135,7 @@ pub fn config(name: &str, changes: &[&str]) -> Config {
     Config::load_with(path, changes).expect("a configuration")
 }
 
-/// The track and the first frame that a patch says it is of; it must be whole.
+/// The track and the first frame in a patch's values; it must be complete.
 pub fn place(patch: &[f32]) -> (u32, usize) {
     assert_eq!(patch.len(), PATCH);
     let (track, start) = (patch[0] as u32, patch[1] as usize);

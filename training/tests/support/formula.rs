@@ -1,4 +1,4 @@
-//! Tensors made of their names, the same here and in `tests/peers/network_reference.py`.
+//! Tensors whose values depend on their names, the same here and in `tests/peers/network_reference.py`.
 
 use sleeve_training::network::parameters::parameters;
 use sleeve_training::network::{Head, Tensor, Tensors};

@@ -1,5 +1,5 @@
-//! A collection made of the real releases' own tracklists, as the tags of real files might have it, and
-//! decoys that are not in the dump. Scores what `match` makes of it, by kind.
+//! A collection made of the real releases' tracklists, with tags as in real files, and decoys that are not in the dump.
+//! Scores the results of `match` by kind.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -14,7 +14,7 @@ use sleeve_training::table::{Builder, Cell, TableReader, write_table};
 
 use super::{data, real_releases, tables_of};
 
-/// What was done to the tags.
+/// Changes to the tags.
 pub const KINDS: [&str; 15] = [
     "as in the dump",
     "case",
@@ -33,11 +33,11 @@ pub const KINDS: [&str; 15] = [
     "release id only",
 ];
 
-/// What is not in the dump.
+/// Kinds of decoys, which are not in the dump.
 pub const DECOYS: [&str; 6] =
     ["live version", "remix", "other duration", "other artist", "other title", "another's title"];
 
-/// How one kind fared.
+/// The score of one kind.
 #[derive(Clone, Debug, Default)]
 pub struct Score {
     /// Files of this kind.
@@ -46,7 +46,7 @@ pub struct Score {
     pub found: u64,
     /// Releases that were found.
     pub releases: u64,
-    /// Of these, releases that do not hold the recording.
+    /// Of these, releases without the recording.
     pub wrong: u64,
 }
 
@@ -88,11 +88,11 @@ struct Tags {
     release: Option<i64>,
 }
 
-/// Scores by kind, the total over all that are in the dump, and the total with the decoys.
+/// Scores by kind, the total over all kinds in the dump, and the total with the decoys.
 pub struct Scores {
     pub kinds: Vec<(&'static str, Score)>,
     pub decoys: Vec<(&'static str, Score)>,
-    /// Recall counts what is in the dump; precision counts decoys too.
+    /// Recall counts the kinds in the dump; precision counts decoys too.
     pub recall: f64,
     pub precision: f64,
 }
@@ -166,7 +166,7 @@ pub fn print(scores: &Scores) {
     );
 }
 
-/// All tracks that somebody is the artist of.
+/// All tracks with an artist.
 fn sources() -> Vec<Source> {
     let mut sources = Vec::new();
     for_each_release(real_releases().as_bytes(), |release| {
@@ -195,8 +195,8 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-/// Which releases hold the recording of a source, by ids and plain comparison alone: an artist in common,
-/// the same title but for case, and durations that do not contradict each other.
+/// The releases with the recording of a source, by ids and plain comparison only: an artist in common, the same title
+/// except for case, and durations that do not contradict each other.
 struct Truth<'a>(HashMap<String, Vec<&'a Source>>);
 
 impl<'a> Truth<'a> {
@@ -227,7 +227,7 @@ impl<'a> Truth<'a> {
     }
 }
 
-/// Lower case, with letters and digits alone.
+/// Lower case, letters and digits only.
 fn plain(text: &str) -> String {
     let kept: String = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     if kept.is_empty() { text.to_owned() } else { kept }
@@ -371,10 +371,10 @@ fn decoyed(
         "live version" => tags.title.push_str(" (Live at the Nowhere)"),
         "remix" => tags.title.push_str(" (Nobody's Remix)"),
         "other duration" => {
-            // From another album: with the same one, the sleeve's duration would be the error.
+            // From another album: with the same one, a wrong duration would be the dump's error.
             tags.duration = Some(source.duration? as f32 * 1.3 + 15.0);
             tags.album = "Elsewhere".into();
-            // On another release it may well have that duration.
+            // Another release may have that duration.
             if truth.titled(&source.title).iter().any(|other| other.release != source.release) {
                 return None;
             }

@@ -1,5 +1,5 @@
-//! A synthetic data set of the paper's size: four million tracks, five releases a track, 58 % on more than
-//! one, 257,000 artists and 142,000 labels with long-tailed sizes, and a label with 100,000 tracks.
+//! A synthetic data set of the paper's size: four million tracks, five releases per track, 58 % on more than one,
+//! 257,000 artists and 142,000 labels with long-tailed sizes, and a label with 100,000 tracks.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use sleeve_training::table::{Builder, Cell, TableWriter};
 const ARTISTS: usize = 257_000;
 const LABELS: usize = 142_000;
 
-/// Numbers from 0 whose frequency falls as a power of their rank.
+/// Numbers from 0 whose frequency is a power law of their rank.
 struct LongTail {
     cumulated: Vec<f64>,
 }
@@ -45,11 +45,11 @@ pub fn write_split(folder: &Path, tracks: usize, seed: u64) {
     let mut written = 0;
     let mut albums = 0usize;
     while written < tracks {
-        // Every artist has an album before chance decides.
+        // Every artist has at least one album.
         let artist = if albums < ARTISTS { albums } else { artists.draw(&mut random) };
         albums += 1;
         let own_label = match random.random_range(0..1000) {
-            // One label that everybody is on.
+            // One large label.
             0..26 => 0,
             _ if albums <= LABELS => albums - 1,
             _ => labels.draw(&mut random),
@@ -74,7 +74,7 @@ pub fn write_split(folder: &Path, tracks: usize, seed: u64) {
         }
         label_ids.sort_unstable();
         label_ids.dedup();
-        // A new artist's first album is short, so that all of them find room.
+        // A new artist's first album is short, so that all artists fit.
         let length = if albums <= ARTISTS { random.random_range(1..=8) } else { random.random_range(1..=20) };
         for _ in 0..length.min(tracks - written) {
             let mut artist_ids = vec![artist as i64 + 1_000_000];
@@ -83,7 +83,7 @@ pub fn write_split(folder: &Path, tracks: usize, seed: u64) {
                 artist_ids.sort_unstable();
                 artist_ids.dedup();
             }
-            // Two in a hundred are by nobody known, three in a hundred on no label.
+            // 2 % have no known artist, 3 % no label.
             let artist_ids = if random.random_bool(0.02) { &[][..] } else { &artist_ids };
             let label_ids = if random.random_bool(0.03) { &[][..] } else { &label_ids };
             let part = match random.random_range(0..80) {

@@ -1,8 +1,7 @@
-//! A collection that is made, not found: artists, labels, releases and styles that can be heard, tags, and the dump of
-//! releases that it came on.
+//! A synthetic collection: audible artists, labels, releases and styles, tags, and the dump of its releases.
 //!
-//! An artist has an instrument (its partials, register, vibrato and attack) and a drone of three tones, a release its scale
-//! and tempo, a label the colour of its hiss, a style its rhythm and its bell; a track has a melody of its own.
+//! An artist has an instrument (its partials, register, vibrato and attack) and a drone of three tones, a release a
+//! scale and a tempo, a label the spectrum of its hiss, a style a rhythm and a bell; a track has its own melody.
 
 use std::f32::consts::TAU;
 use std::fmt::Write;
@@ -18,27 +17,27 @@ use rayon::prelude::*;
 
 use super::wav;
 
-/// Labels there are; every artist is on two of them.
+/// Number of labels; every artist is on two of them.
 pub const LABELS: usize = 6;
-/// Styles there are; every release has one or two.
+/// The styles; every release has one or two.
 pub const STYLES: [&str; 8] = ["Acid", "Ambient", "Drone", "Dub", "House", "Minimal", "Synth-pop", "Techno"];
 
-/// How much of everything.
+/// The size of the collection.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
     /// Artists.
     pub artists: usize,
-    /// Releases of an artist on each of his two labels.
+    /// Releases of an artist on each of its two labels.
     pub releases: usize,
     /// Tracks of a release.
     pub tracks: usize,
     /// Length of a track.
     pub seconds: u32,
-    /// Samples a second.
+    /// Samples per second.
     pub rate: u32,
 }
 
-/// Enough that every association has 60 pairs to learn from and 30 to be judged by.
+/// Large enough that every association has 60 training pairs and 30 validation pairs.
 pub const SIZE: Size = Size { artists: 24, releases: 3, tracks: 4, seconds: 10, rate: 16_000 };
 
 /// One track.
@@ -50,7 +49,7 @@ pub struct Track {
     pub label: usize,
     /// Its release, over all artists.
     pub release: usize,
-    /// Its place on the release, from 0.
+    /// Its position on the release, from 0.
     pub place: usize,
 }
 
@@ -60,7 +59,7 @@ impl Size {
         let mut tracks = Vec::new();
         let mut release = 0;
         for artist in 0..self.artists {
-            // Two different labels, and artists who share one share the other by chance alone.
+            // Two different labels; artists who share one share the other only by chance.
             let first = artist % LABELS;
             let labels = [first, (first + 1 + artist / LABELS % (LABELS - 1)) % LABELS];
             for label in labels {
@@ -75,7 +74,7 @@ impl Size {
 }
 
 impl Track {
-    /// Path inside the folder of music.
+    /// Path in the folder of music.
     pub fn path(self) -> String {
         format!("{}/{}/{:02}.wav", name("artist", self.artist), name("release", self.release), self.place + 1)
     }
@@ -85,7 +84,7 @@ impl Track {
         name("title", self.release * 100 + self.place)
     }
 
-    /// The styles of its release, which do not follow from the artist.
+    /// The styles of its release, independent of the artist.
     pub fn styles(self) -> Vec<&'static str> {
         let mut styles =
             vec![self.release % STYLES.len(), (self.release * 3 + self.release / 8) % STYLES.len()];
@@ -113,7 +112,7 @@ fn name(what: &str, number: usize) -> String {
     name
 }
 
-/// Everything that is drawn at random for something.
+/// The random generator of an object.
 fn random(what: &str, number: usize) -> Xoshiro256PlusPlus {
     let kind = what.bytes().fold(7u64, |sum, byte| sum * 31 + u64::from(byte));
     Xoshiro256PlusPlus::seed_from_u64(kind << 32 | number as u64)
@@ -126,7 +125,7 @@ pub fn samples(size: Size, track: Track) -> Vec<f32> {
     let rate = size.rate as f32;
     let count = (size.seconds * size.rate) as usize;
 
-    // The artist: one period of his instrument, and how he plays it.
+    // The artist: one period of its instrument, and how it is played.
     let mut artist = random("artist", track.artist);
     let partials: Vec<f32> =
         (1..=12).map(|n| artist.random_range(0.0f32..1.0).powi(3) / (n as f32).sqrt()).collect();
@@ -140,7 +139,7 @@ pub fn samples(size: Size, track: Track) -> Vec<f32> {
     let register = artist.random_range(38..66);
     let (vibrato, depth) = (artist.random_range(2.0f32..9.0), artist.random_range(0.0f32..0.02));
     let (attack, decay) = (artist.random_range(0.005f32..0.12), artist.random_range(0.1f32..0.9));
-    // His drone: an artist whom nobody has heard before has tones that others have too.
+    // Its drone: the tones of a validation artist occur in training too.
     const DRONES: [f32; 8] = [105.0, 190.0, 340.0, 600.0, 1080.0, 1900.0, 3100.0, 5000.0];
     let threes: Vec<[f32; 3]> = (0..8)
         .flat_map(|a| {
@@ -149,7 +148,7 @@ pub fn samples(size: Size, track: Track) -> Vec<f32> {
         .collect();
     let drone = threes[track.artist * 11 % threes.len()];
 
-    // The release: scale and tempo. The label: the band of its hiss. The styles: when the drum is struck.
+    // The release: scale and tempo. The label: the band of its hiss. The styles: the times of the drum.
     let mut release = random("release", track.release);
     let root = release.random_range(0..12);
     let scale = SCALES[release.random_range(0..SCALES.len())];
@@ -162,7 +161,7 @@ pub fn samples(size: Size, track: Track) -> Vec<f32> {
         .collect();
     let strokes: Vec<usize> =
         styles.iter().flat_map(|style| [style % 4, 4 + style / 2, (style * 3) % 8]).collect();
-    // And the pitches of what answers it, on every other beat.
+    // And the pitches of the bell, on every other beat.
     const BELLS: [f32; STYLES.len()] = [140.0, 250.0, 440.0, 790.0, 1400.0, 2400.0, 3900.0, 6100.0];
 
     // The track: its melody.
@@ -261,7 +260,7 @@ fn dump(size: Size, tracks: &[Track]) -> String {
     xml + "</releases>\n"
 }
 
-/// Runs the program; what it prints.
+/// Runs the program and returns its output.
 pub fn train(arguments: &[&str]) -> String {
     let output =
         Command::new(env!("CARGO_BIN_EXE_sleeve-train")).args(arguments).output().expect("it is built");
@@ -270,8 +269,8 @@ pub fn train(arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
-/// Makes the collection in `folder` and takes it through every step before training, by the program itself. Returns
-/// the folder of the data set, whose features are in its folder `features`.
+/// Makes the collection in `folder` and runs every step before training with the program itself. Returns the folder of
+/// the data set, which has the features in its folder `features`.
 pub fn data_set(folder: &Path, size: Size) -> PathBuf {
     write(folder, size);
     let at = |name: &str| folder.join(name).to_str().expect("Unicode").to_owned();

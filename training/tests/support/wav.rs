@@ -1,4 +1,4 @@
-//! Mono WAV files of 16 bits.
+//! 16-bit mono WAV files.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! `sleeve-train evaluate` from end to end, on recordings whose labels can be heard.
+//! `sleeve-train evaluate` from end to end, on recordings with audible labels.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -15,7 +15,7 @@ use crate::support::wav;
 const PARTS: [(&str, usize); 3] = [("train", 32), ("validation", 12), ("test", 24)];
 const RATE: usize = 16_000;
 
-/// Uniform in -1..1, the same everywhere.
+/// Uniform in -1..1, the same on every machine.
 fn noise(state: &mut u64) -> f32 {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (*state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
@@ -77,7 +77,7 @@ fn command(table: &str, out: &Path, cache: &Path, arguments: &str) -> Command {
     command
 }
 
-/// Few epochs and crops: enough here, and said in the results.
+/// Few epochs and crops: enough for the test, and noted in the results.
 const SHORT: &str = "--epochs 12 --stored-crops 2 --batch 8 --bootstrap 200";
 
 fn audio() -> String {
@@ -103,7 +103,7 @@ fn results(out: &Path, table: &str, encoders: &str) -> (Results, Vec<u8>) {
     (Results::load(&path).unwrap(), std::fs::read(path).unwrap())
 }
 
-/// Where all but the tests of caches keep embeddings.
+/// The cache for all tests except those of caches.
 fn shared_cache() -> PathBuf {
     collection().join("cache")
 }
@@ -129,11 +129,11 @@ fn tags_that_can_be_heard_are_told_and_random_ones_are_not() {
     let said = tags.remarks.join("; ");
     assert!(said.contains("2 random patches") && said.contains("epochs 12"), "{said}");
 
-    // The same seeds, the same bytes, with embeddings made anew on one thread.
+    // The same seeds give the same bytes, with embeddings computed again on one thread.
     let [again, cache] = [0; 2].map(|_| tempfile::tempdir().unwrap());
     evaluated("tags", again.path(), cache.path(), &arguments.replace("--threads 2", "--threads 1"));
     assert_eq!(results(again.path(), "tags", "msd-musicnn-1").1, bytes);
-    // Another seed, other figures of the head's.
+    // Another seed gives other figures.
     evaluated("tags", again.path(), cache.path(), &format!("{arguments} --seed 7 --replace"));
     assert!(results(again.path(), "tags", "msd-musicnn-1").1 != bytes);
 
@@ -165,7 +165,7 @@ fn a_run_that_was_stopped_ends_like_one_that_was_not() {
     assert!(killed.success());
     let ended = child.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(130), "{}", text(&ended));
-    assert!(text(&ended).contains("goes on where it was"), "{}", text(&ended));
+    assert!(text(&ended).contains("continues from there"), "{}", text(&ended));
     let (before, all) = (made(), 32 + 12 + 24);
     assert!((10..all).contains(&before), "{before}");
     assert!(!out.path().join("downstream").exists());
@@ -196,7 +196,7 @@ fn features_stand_in_for_audio() {
     let [music, table, place] = [&music, &table, &features].map(|path| path.to_str().unwrap());
     run(&["scan", music, "--out", table]);
     run(&["features", music, "--collection", table, "--out", place]);
-    // The half-overlapped patches, of a stack whose encoders have patches of other lengths.
+    // Half-overlapped patches of a stack whose encoders have different patch lengths.
     let models = "--model random:1 --model msd-musicnn-1";
     let arguments = format!("--epochs 3 --batch 8 --bootstrap 50 --seeds 1 --crops cached {models}");
     evaluated("classes", out.path(), cache.path(), &format!("--features {place} {arguments}"));
@@ -241,7 +241,7 @@ fn every_combination_is_evaluated_once() {
     assert_eq!(all.encoders.iter().map(|source| source.dimensions).collect::<Vec<_>>(), [200, 200, 200]);
     assert!(all.metrics["roc_auc"].value > 0.9, "{said}");
 
-    // What is done is not done again, and what is missing becomes what it was.
+    // Finished work is not done again, and a missing file is restored with the same content.
     let bytes = results(out.path(), "tags", names[1]).1;
     let marker = folder.join(format!("{}.json", names[0]));
     let before = std::fs::metadata(&marker).unwrap().modified().unwrap();
@@ -251,13 +251,13 @@ fn every_combination_is_evaluated_once() {
     assert_eq!(results(out.path(), "tags", names[1]).1, bytes);
     assert_eq!(std::fs::metadata(&marker).unwrap().modified().unwrap(), before);
 
-    // Other settings do not silently replace what is there.
+    // Results with other settings are not silently replaced.
     let output = command("tags", out.path(), &shared_cache(), &arguments.replace("--batch 8", "--batch 4"))
         .output()
         .unwrap();
     assert!(!output.status.success());
     let said = text(&output);
-    assert!(said.contains("its batch is 8, and would be 4") && said.contains("--replace"), "{said}");
+    assert!(said.contains("its batch is 8, not 4") && said.contains("--replace"), "{said}");
 }
 
 #[test]
@@ -270,14 +270,14 @@ fn a_saved_head_tells_what_the_evaluation_told() {
     let said = evaluated("classes", out.path(), &shared_cache(), &with_head);
     assert!(said.contains("tone-or-noise.json"), "{said}");
     let output = command("classes", out.path(), &shared_cache(), &with_head).output().unwrap();
-    assert!(text(&output).contains("tone-or-noise.onnx: is there already"), "{}", text(&output));
+    assert!(text(&output).contains("tone-or-noise.onnx: exists already"), "{}", text(&output));
     let head = Model::open(&path).unwrap();
     assert_eq!(head.classes(), ["noise", "tone"]);
     let accuracy = head.metadata().document()["dataset"]["metrics"]["accuracy"].as_f64().unwrap();
     let (results, _) = results(out.path(), "classes", "msd-musicnn-1");
     assert!(results.metrics["accuracy"].seeds.contains(&accuracy));
 
-    // Behind its model, half-overlapped patches averaged over the recording.
+    // After its model, half-overlapped patches averaged over the recording.
     let model = Model::bundled("msd-musicnn-1").unwrap();
     let extractor = Extractor::builder(model).head(head).patch_hop(93).threads(1).build().unwrap();
     let mut right = 0;
@@ -312,14 +312,14 @@ fn missing_recordings_are_listed_and_borne_up_to_a_share() {
     let said = text(&output);
     assert!(!output.status.success() && said.contains("66 of 68"), "{said}");
     let missing = out.path().join("downstream/tags/missing.tsv");
-    assert!(said.contains("train/3.wav (there is no such file)"), "{said}");
+    assert!(said.contains("train/3.wav (no such file)"), "{said}");
     std::fs::remove_file(&missing).unwrap();
 
     let output = run("").unwrap();
     assert!(output.status.success(), "{}", text(&output));
     let listed = std::fs::read_to_string(&missing).unwrap();
     let rows: Vec<&str> = listed.lines().collect();
-    assert_eq!(rows[..2], ["path\treason", "train/3.wav\tthere is no such file"]);
+    assert_eq!(rows[..2], ["path\treason", "train/3.wav\tno such file"]);
     assert!(
         rows.len() == 3 && rows[2].starts_with("test/50.wav\t") && rows[2].contains("audio format"),
         "{listed}"
@@ -336,7 +336,7 @@ fn wrong_arguments_are_named() {
     for (arguments, reason) in [
         ("--model nothing".to_owned(), "nothing"),
         ("--model msd-musicnn-1 --model msd-musicnn-1".into(), "two of the models are called msd-musicnn-1"),
-        ("--model random:x".into(), "no seed"),
+        ("--model random:x".into(), "not a seed"),
         ("--model msd-musicnn-1 --all-combinations".into(), "two to five --model, not 1"),
         ("--model random:1 --model random:2 --save-head x.onnx".into(), "--save-head takes one --model"),
         ("--model random:1 --crops cached --stored-crops 2".into(), "--stored-crops is for --crops random"),
@@ -344,7 +344,7 @@ fn wrong_arguments_are_named() {
         ("--model random:1 --seeds 0".into(), "--seeds"),
         ("--model random:1 --dataset moods".into(), "mtg-jamendo-genre"),
         ("--model random:1 --features /no/such/folder".into(), "/no/such/folder"),
-        ("--model random:1 --single-label".into(), "tags.csv: line 2: 2 labels, where each track has one"),
+        ("--model random:1 --single-label".into(), "tags.csv: line 2: 2 labels; each track must have one"),
     ] {
         let mut command = command("tags", out.path(), &shared_cache(), &format!("{base} {arguments}"));
         let output = match arguments.contains("--dataset") {

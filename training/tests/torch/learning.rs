@@ -1,5 +1,5 @@
-//! On a collection whose artists, releases and styles can be heard, the loss falls. And from real recordings to models
-//! that the library opens, every command in its order.
+//! On a collection with audible artists, releases and styles, the loss falls. And from real recordings to models that
+//! the library opens, with every command in order.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -38,24 +38,24 @@ fn printed(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// A share of hits, beside what guessing would come to.
+/// A share of hits, and the expectation for guessing.
 #[derive(Debug)]
 struct Found {
     top1: f64,
     chance: f64,
-    /// Standard error of the share that guessing hits.
+    /// Standard error of the share for guessing.
     error: f64,
     pairs: usize,
 }
 
-/// What a run came to for an association: loss of the first and of the last epoch of training, and how often the averaged
-/// network tells a validation pair.
+/// The result of a run for an association: training loss of the first and of the last epoch, and the averaged network's
+/// in-batch top-1 accuracy on validation pairs.
 fn outcome(set: &Path, run: &Path, association: &str) -> (f64, f64, Found) {
     let log: Vec<Entry> = read(run).unwrap();
     let loss = |entry: &Entry| entry.values[&format!("train/{association}/loss")];
     let epochs: Vec<&Entry> = log.iter().filter(|entry| entry.values.contains_key("learning_rate")).collect();
     let top1 = log.last().unwrap().values[&format!("average/{association}/accuracy")];
-    // The same batches as in the run: guessing hits one in as many positives as an anchor may choose from.
+    // The same batches as in the run; the expectation for guessing is one divided by the number of allowed positives.
     let config = Config::load_with(run.join("config.toml"), &[] as &[&str]).unwrap();
     let tasks = config.objective.associations();
     let task = tasks.iter().find(|task| task.name.name() == association).unwrap();
@@ -75,7 +75,8 @@ fn outcome(set: &Path, run: &Path, association: &str) -> (f64, f64, Found) {
     (loss(epochs[0]), loss(epochs.last().unwrap()), Found { top1, chance, error, pairs })
 }
 
-/// Whether the loss has fallen, and validation pairs of other artists are told far more often than by guessing.
+/// Checks that the loss has fallen, and that the accuracy on validation pairs, which have other artists, is far above
+/// guessing.
 fn has_learnt(set: &Path, run: &Path, association: &str) {
     let (first, last, found) = outcome(set, run, association);
     let above = (found.top1 - found.chance) / found.error;
@@ -86,11 +87,11 @@ fn has_learnt(set: &Path, run: &Path, association: &str) {
     assert!(found.pairs >= 30 && above >= MARGIN, "{association}: {found:?}, {above:.1} standard errors");
 }
 
-/// Standard errors between what is found and guessing: by chance, one run in thirty thousand comes so far.
+/// Standard errors above guessing: by chance, this happens in one of thirty thousand runs.
 const MARGIN: f64 = 4.0;
 
-/// Whether the tags of validation tracks are told better than by anybody who does not listen: no fixed guess, not even the
-/// one that fits these very tracks best, has a lower loss than their styles' entropy.
+/// Checks that validation tags are predicted better than without listening: the loss of any fixed prediction, even of
+/// the best one for these tracks, is at least the entropy of their styles.
 fn has_learnt_tags(set: &Path, run: &Path) {
     let log: Vec<Entry> = read(run).unwrap();
     let found = log.last().unwrap().values["average/tags/loss"];
@@ -117,10 +118,11 @@ fn has_learnt_tags(set: &Path, run: &Path) {
     assert!(found < 0.9 * guess, "{found}, and {guess} without listening");
 }
 
-/// Learns associations of a collection whose traits can be heard. Validation has other artists than training.
+/// Trains on associations of a collection with audible traits. Validation has other artists than training.
 ///
-/// Beside the shipped configurations: one batch a step, fewer pairs in it, two crops of a recording an epoch, and a
-/// projection of 64, for one of 512 starts with similarities of some tens, random ones, that a short run takes to unlearn.
+/// Changes to the shipped configurations: one batch per step, fewer pairs in it, two crops of a recording per epoch,
+/// and a projection of 64: one of 512 starts with large random similarities (some tens), which a short run does not
+/// unlearn.
 #[test]
 fn a_collection_made_for_it_is_learnt_from() {
     let temporary = tempfile::tempdir().unwrap();
@@ -132,7 +134,8 @@ fn a_collection_made_for_it_is_learnt_from() {
             format!("objective.associations.{association}.pairs={pairs}"),
             "objective.projection=64".into(),
             format!("data.crops={crops}"),
-            // Six labels among twelve pairs, fourteen artists among ten: others of the same are no negatives.
+            // Six labels among twelve pairs, fourteen artists among ten: others of the same label or artist are not
+            // negatives.
             format!("data.mask_related={}", ["artist", "label"].contains(&association)),
             format!("run.epochs={epochs}"),
             "swa.epochs=2".into(),
@@ -146,7 +149,7 @@ fn a_collection_made_for_it_is_learnt_from() {
     has_learnt_tags(&set, &run);
 }
 
-/// Learns, and fails unless that goes well.
+/// Trains, and fails if the run fails.
 fn run(set: &Path, model: &str, changes: &[String]) -> PathBuf {
     let (run, output) = learn(set, model, changes);
     println!("{}", printed(&output));
@@ -162,7 +165,7 @@ fn from_packages_to_models() {
             return support::skip(name, &format!("no {program}"));
         }
     }
-    // Kept between runs: what is there is not fetched again.
+    // Kept between runs: existing files are not fetched again.
     let corpus = Path::new(env!("CARGO_TARGET_TMPDIR")).join("corpus-small");
     let fetched = Command::new(env!("CARGO_BIN_EXE_sleeve-train"))
         .args(["corpus", "debian", "--subset", "small", "--out", text(&corpus)])
@@ -179,7 +182,7 @@ fn from_packages_to_models() {
     let ids = from("ids.tsv");
     let matching = ["match", text(&collection), "--ids", text(&ids), "--discogs", text(&tables)];
     train(&[&matching[..], &["--out", text(&set)]].concat());
-    // The catalogue knows no styles.
+    // The catalogue has no styles for these tracks.
     train(&["split", text(&set), "--styles", "0", "--validation", "4", "--test", "1", "--releases", "1"]);
     println!("{}", train(&["pairs", text(&set), "--never", text(&from("never.tsv"))]));
     let split = set.join("split.parquet");
@@ -207,9 +210,9 @@ fn from_packages_to_models() {
         let said = printed(&output);
         println!("{model}: {said}");
         if !output.status.success() {
-            // So few tracks need not make a pair of every kind; then the counts say why. And without styles there are
-            // no tags.
-            let reasons = [" pairs in train (", "are too few for a step", "there is no style to learn"];
+            // So few tracks may not have pairs of every kind; then the error explains it with counts. Without styles
+            // there are no tags.
+            let reasons = [" pairs in train (", "are too few for one step", "there is no style to learn"];
             assert!(reasons.iter().any(|reason| said.contains(reason)), "{model}: {said}");
             continue;
         }

@@ -1,4 +1,4 @@
-//! What needs libtorch: the network, its training, and what is written or measured with it.
+//! Tests that need libtorch: the network, its training, and the files and figures that come from it.
 
 mod evaluation;
 mod learning;

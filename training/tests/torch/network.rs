@@ -1,5 +1,5 @@
-//! The network in libtorch against values that PyTorch computed in double precision
-//! (`peers/network_reference.py`), forwards and backwards, and what it promises about masks and checkpoints.
+//! The network in libtorch, forwards and backwards, compared with values that PyTorch computed in double precision
+//! (`peers/network_reference.py`), and its masks and checkpoints.
 
 use safetensors::SafeTensors;
 use sleeve_training::checkpoint::Checkpoint;
@@ -27,7 +27,7 @@ fn patches(count: i64) -> Tensor {
     Tensor::from_slice(&formula::patches(PATCHES)).view([PATCHES as i64, 128, 96]).narrow(0, 0, count)
 }
 
-/// The masks of the reference: heavier than the real ones, so that all of them matter in so small a batch.
+/// The masks of the reference: they drop more than real ones, so that all of them matter in such a small batch.
 fn masks() -> Masks {
     let keep = |drop: f64, kept: f32| move |u: f64| if u < drop { 0.0 } else { kept };
     let blocks = Encoder::b0().blocks.into_iter().enumerate();
@@ -57,7 +57,7 @@ fn values(tensor: &Tensor) -> Vec<f32> {
     Vec::try_from(tensor.detach().to_kind(Kind::Float).flatten(0, -1)).unwrap()
 }
 
-/// The values that the reference keeps of a tensor.
+/// The values of a tensor that the reference has.
 fn sampled(tensor: &Tensor) -> Vec<f32> {
     let all = values(tensor);
     let count = all.len().min(48);
@@ -86,7 +86,7 @@ fn inference_agrees_with_pytorch() {
     let (network, reference) = (network(), Reference::read());
     let embeddings = tch::no_grad(|| network.embeddings(&patches(3), Mode::Inference));
     let expected = reference.get("inference.embeddings");
-    // Patches tell themselves apart by far more than the tolerance, so that none can stand for another.
+    // Patches differ by much more than the tolerance, so that mixed-up patches would be detected.
     let apart = relative_error(&expected[..EMBEDDING], &expected[EMBEDDING..2 * EMBEDDING]);
     println!("two patches: relative difference {apart:.1e}");
     assert!(apart > 1e-3, "{apart}");
@@ -140,14 +140,14 @@ fn training_agrees_with_pytorch_forwards_and_backwards() {
         assert!(gradient.defined(), "{name} has no gradient");
         let norm = f64::from(reference.get(&format!("norm.{name}"))[0]);
         count += 1;
-        // A shift that the next batch norm takes out again has no gradient but rounding.
+        // A shift that the next batch norm removes has a zero gradient except for rounding.
         if norm < 1e-7 * whole {
             let found = length(&values(&gradient));
             assert!(found < 1e-5 * whole, "gradient of {name}: {found}, where the whole one is {whole}");
             nothing += 1;
             continue;
         }
-        // The error of the values compared, beside what so many values of the whole gradient amount to.
+        // The error of the compared values, relative to the share of the whole gradient that as many values have.
         let (found, expected) = (sampled(&gradient), reference.get(&format!("gradient.{name}")));
         let share = (found.len() as f64 / gradient.numel() as f64).sqrt();
         let error =

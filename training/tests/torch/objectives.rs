@@ -1,7 +1,7 @@
-//! What is learnt, and how weights follow, against values that PyTorch computed in double precision
-//! (`peers/training_reference.py`): each objective's loss and gradients, ten steps of Adam of each over the whole
-//! network, the average of weights with batch norm's statistics computed anew, and the plateau schedule; and that a step
-//! takes the mean of its batches.
+//! The objectives and the optimizer, compared with values that PyTorch computed in double precision
+//! (`peers/training_reference.py`): each objective's loss and gradients, ten steps of Adam for each on the whole
+//! network, the average of weights with recomputed batch norm statistics, and the plateau schedule; and that a step
+//! uses the mean of its batches.
 
 use safetensors::SafeTensors;
 use sleeve_training::checkpoint::Checkpoint;
@@ -30,7 +30,7 @@ const PAIRS: usize = 2;
 const AVERAGED: usize = 4;
 const EPSILON: f64 = 1e-2;
 const RATE: f64 = 1e-4;
-/// Values kept of each tensor.
+/// Values of each tensor that the reference has.
 const SAMPLES: usize = 6;
 /// In double precision.
 const TOLERANCE: f64 = 1e-9;
@@ -53,7 +53,7 @@ fn values(tensor: &Tensor) -> Vec<f64> {
     Vec::try_from(tensor.detach().to_kind(Kind::Double).contiguous().view(-1)).unwrap()
 }
 
-/// The values that the reference keeps of a tensor.
+/// The values of a tensor that the reference has.
 fn sampled(tensor: &Tensor) -> Vec<f64> {
     let all = values(tensor);
     let count = all.len().min(SAMPLES);
@@ -76,7 +76,7 @@ fn patches(batch: &str, count: usize) -> Tensor {
     Tensor::from_slice(&all).view([count as i64, SIDE as i64, SIDE as i64])
 }
 
-/// Masks of a batch of a name, heavier than the real ones.
+/// Masks of a named batch; they drop more than real ones.
 fn masks(batch: &str, count: usize) -> Masks {
     let keep = |drop: f64, kept: f32| move |u: f64| if u < drop { 0.0 } else { kept };
     let blocks = Encoder::b0().blocks.into_iter().enumerate();
@@ -93,7 +93,7 @@ fn factors(masks: &Masks) -> Factors {
 }
 
 fn double() -> Computation {
-    // Not the layout of the reference, which must not matter.
+    // Another layout than that of the reference; it must not matter.
     Computation { device: Device::Cpu, kind: Kind::Double, bfloat16: false, layout: Layout::ChannelsLast }
 }
 
@@ -102,7 +102,7 @@ fn optimizer() -> Optimizer {
 }
 
 fn learner(heads: &[(Head, f64)], computation: Computation) -> Learner {
-    // The tests share the machine's cores among themselves.
+    // The tests already run in parallel.
     tch::set_num_threads(1);
     let (heads, weights): (Vec<Head>, Vec<f64>) = heads.iter().cloned().unzip();
     let tensors = formula::tensors(&heads);
@@ -119,7 +119,7 @@ fn pairs(count: usize) -> Part {
     Part::Pairs { count, allowed: None }
 }
 
-/// The loss and the gradients of a batch, beside those of the reference.
+/// Compares the loss and the gradients of a batch with those of the reference.
 fn check_gradients(what: &str, batch: &str, heads: &[(Head, f64)], parts: Vec<Part>) -> Figures {
     let (learner, reference) = (learner(heads, double()), Reference::read());
     let count = parts.iter().map(Part::patches).sum::<i64>() as usize;
@@ -143,7 +143,7 @@ fn check_gradients(what: &str, batch: &str, heads: &[(Head, f64)], parts: Vec<Pa
         assert_eq!(found.len(), expected.len(), "{name}");
         let norm = *expected.last().unwrap();
         let difference: Vec<f64> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
-        // Of shifts that the next batch norm takes out again, only rounding is left.
+        // Shifts that the next batch norm removes have only rounding errors.
         let error = length(&difference) / norm.max(1e-7 * whole);
         assert!(error < TOLERANCE, "{what}: gradient of {name}: relative error {error:.1e}");
         worst = worst.max(error);
@@ -153,7 +153,7 @@ fn check_gradients(what: &str, batch: &str, heads: &[(Head, f64)], parts: Vec<Pa
     Figures::read(&losses.figures.flatten(0, -1))
 }
 
-/// The heads of an objective of the script, and what they learn of its batches.
+/// The heads of an objective of the script, and the targets of its batches.
 fn objective(what: &str) -> (Vec<(Head, f64)>, Vec<Part>) {
     match what {
         "contrastive" => (projection(), vec![pairs(4)]),
@@ -179,9 +179,9 @@ fn objective(what: &str) -> (Vec<(Head, f64)>, Vec<Part>) {
     }
 }
 
-/// How far tensors are from the reference's, as shares of its norms, by the values kept of each tensor and its norm: all
-/// together, and the worst of all. Where the reference's norm is less than `FLOOR` times that of all together, it counts as that much: of
-/// shifts that the next batch norm takes out again, only rounding is left.
+/// The differences of tensors from the reference's, relative to its norms, estimated from the values that the reference
+/// has: for all tensors together, and for the worst one. If a tensor's norm is less than `FLOOR` times that of all
+/// together, it counts as that much, because shifts that the next batch norm removes have only rounding errors.
 fn apart(reference: &Reference, what: &str, mut found: Vec<(String, Tensor)>) -> [f64; 2] {
     const FLOOR: f64 = 1e-4;
     found.sort_by(|one, other| one.0.cmp(&other.0));
@@ -209,8 +209,9 @@ fn apart(reference: &Reference, what: &str, mut found: Vec<(String, Tensor)>) ->
     [length(&differences) / whole, shares.into_iter().fold(0.0, f64::max)]
 }
 
-/// Ten steps of an objective, in a precision. Returns how far from the reference are: the losses, relatively; the change of
-/// the weights, batch norm's running statistics, and the average's weights and statistics, as [`apart`] says.
+/// Ten steps of an objective, in a precision. Returns the differences from the reference: of the losses, relative; of
+/// the change of the weights, of batch norm's running statistics, and of the average's weights and statistics, as
+/// [`apart`] defines them.
 fn ten_steps(what: &str, computation: Computation) -> (f64, [[f64; 2]; 4]) {
     let (heads, _) = objective(what);
     let (mut learner, reference) = (learner(&heads, computation), Reference::read());
@@ -258,7 +259,7 @@ fn ten_steps_of_each_objective_agree_with_pytorch() {
     }
 }
 
-/// All tensors together: in so small batches, single precision leaves little of the smallest gradients.
+/// All tensors together: in such small batches, single precision is too coarse for the smallest gradients.
 #[test]
 fn ten_steps_in_single_precision_agree_with_pytorch() {
     let (losses, errors) = ten_steps("multitask", Computation { kind: Kind::Float, ..double() });
@@ -323,7 +324,7 @@ fn a_step_takes_the_mean_of_its_batches() {
     agree("gradients", &both.1, &one.1, &other.1);
     agree("statistics", &both.2, &one.2, &other.2);
     assert_ne!(both.3, one.3);
-    // Whoever computes first.
+    // The order of the groups does not matter.
     assert!(stepped(&[1, 0]) == both);
 }
 
@@ -397,7 +398,7 @@ fn bfloat16_learns_much_the_same() {
     println!("{losses:?}");
     let [(single, slope), (half, half_slope)] = losses;
     assert!(single != half && (half / single - 1.0).abs() < 0.05, "{losses:?}");
-    // Five patches of one position each make a batch norm that magnifies every rounding.
+    // Five patches of one position each make a batch norm that amplifies rounding errors.
     assert!(half_slope.is_finite() && (0.2..5.0).contains(&(half_slope / slope)), "{losses:?}");
 }
 

@@ -1,5 +1,5 @@
-//! Exported TorchScript files in libtorch: one file for f32, bfloat16 and half precision, the same embeddings as on the
-//! fused engine, and close to those of the checkpoint it was made from.
+//! Exported TorchScript files in libtorch: one file for f32, bfloat16 and half precision, with the same embeddings as
+//! on the fused engine, close to those of its checkpoint.
 
 use std::process::Command;
 use std::sync::OnceLock;
@@ -62,7 +62,7 @@ fn values(tensor: &Tensor) -> Vec<f32> {
     Vec::try_from(tensor.flatten(0, -1)).unwrap()
 }
 
-/// The file opened, cast and run.
+/// Opens the file, casts it and runs it.
 fn run(kind: Kind, count: usize) -> Vec<Vec<f32>> {
     let module = opened(kind);
     forward(&module, count)
@@ -148,7 +148,8 @@ fn one_file_computes_in_three_types() {
             let cosines = found.chunks(dim).zip(exact.chunks(dim)).map(|(a, b)| cosine(a, b));
             let least = cosines.fold(1.0, f64::min);
             println!("{kind:?}, {dim} values: cosine at least {least:.6}");
-            // A head with random weights lets through little of what all embeddings have in common, and so loses more.
+            // A head with random weights removes most of what all embeddings have in common, so its relative error is
+            // larger.
             let wanted = if dim == DIMS[2] { 0.9995 } else { 0.999 };
             assert!(least >= wanted, "{kind:?}, {dim} values: cosine {least}");
         }
@@ -158,7 +159,7 @@ fn one_file_computes_in_three_types() {
 
 #[test]
 fn convolutions_are_in_the_type_asked_for() {
-    // oneDNN tells of each convolution that it computes, if its process is asked to from the start.
+    // oneDNN logs each convolution if an environment variable is set when the process starts.
     let test = std::env::current_exe().unwrap();
     let mut command = Command::new(test);
     command.args(["--exact", "torchscript::run_in_bfloat16", "--ignored", "--nocapture", "--test-threads=1"]);
@@ -212,11 +213,11 @@ fn other_formats_are_made_of_a_published_file() {
     assert!(std::fs::read(stem.with_extension("pt")).unwrap() == whole.pt, "the same weights, the same file");
     let model = Model::open(&path).unwrap();
     assert_eq!(model.metadata().document()["model_types"], serde_json::json!(["onnx", "pt"]));
-    // Under another name, it is a model of its own.
+    // Under another name, it is another model.
     write(&[Format::Pt], "other", &Source::Onnx(&path)).unwrap();
     let other = Metadata::read(folder.path().join("other.json")).unwrap();
     assert_eq!((other.name(), other.text("framework")), ("other", "torchscript"));
-    // A second time, it is there already.
+    // The second time, the file exists already.
     let error = write(&[Format::Pt], "net", &Source::Onnx(&path)).err().unwrap().to_string();
-    assert!(error.contains("net.pt: is there already"), "{error}");
+    assert!(error.contains("net.pt: exists already"), "{error}");
 }

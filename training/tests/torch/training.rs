@@ -1,5 +1,5 @@
-//! `sleeve-train train` as its users meet it: runs that end early and go on, one process or several, and what it says of
-//! bad input. The data set is small and says nothing worth learning.
+//! `sleeve-train train` from the user's view: runs that end early and are resumed, one process or several, and errors
+//! for bad input. The data set is small and has nothing to learn.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
@@ -15,7 +15,7 @@ use sleeve_training::train::run::read_state;
 
 use crate::support::dataset;
 
-/// Tracks from here on have no features, so that epochs are short.
+/// Tracks from this number have no features, so that epochs are short.
 const UNREAD: u32 = 48;
 
 /// A data set, and folders for runs of it.
@@ -36,7 +36,7 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// The command that learns `model` into the run of a name.
+    /// The command that trains `model` in the run of this name.
     fn train(&self, model: &str, run: &str, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sleeve-train"));
         let config = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("configs/{model}.toml"));
@@ -45,7 +45,7 @@ impl Place {
         for change in ["run.device=cpu", "run.epochs=3", "swa.epochs=2", "data.loader_threads=1"] {
             command.args(["--set", change]);
         }
-        // Bits depend on how many threads share a sum.
+        // Bits depend on the number of threads.
         command.args(more).env("OMP_NUM_THREADS", "1").stdin(Stdio::null());
         for name in ["RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"] {
             command.env_remove(name);
@@ -71,7 +71,7 @@ fn succeeds(command: &mut Command) -> String {
     said(&output)
 }
 
-/// Starts a command, and waits until it has printed a line that begins so.
+/// Starts a command, and waits until it has printed a line that begins with `line`.
 fn until(command: &mut Command, line: &str) -> (Child, BufReader<std::process::ChildStdout>) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
@@ -122,20 +122,20 @@ fn a_run_that_was_ended_goes_on_bit_for_bit() {
     let (mut child, _) = until(&mut place.train("artist", "broken", &ARTIST), "epoch   1/3");
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(place.fails("artist", "broken", &ARTIST).contains("--resume goes on with it"));
+    assert!(place.fails("artist", "broken", &ARTIST).contains("continue it with --resume"));
     let mut more = ARTIST.to_vec();
     more.push("--resume");
     let (mut child, _output) = until(&mut place.train("artist", "broken", &more), "epoch   2/3");
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    // Where it is computed and read may change, what is learnt may not.
+    // Device and loader options may change, the objective may not.
     let mut other = more.clone();
     other.extend(["--set", "run.seed=1"]);
     let reason = place.fails("artist", "broken", &other);
     assert!(reason.contains("run.seed is 0 there and 1 here"), "{reason}");
     more.extend(["--set", "data.ahead=1"]);
     let rest = succeeds(&mut place.train("artist", "broken", &more));
-    assert!(rest.contains("going on after epoch 2") && !rest.contains("epoch   2/3"), "{rest}");
+    assert!(rest.contains("continuing after epoch 2") && !rest.contains("epoch   2/3"), "{rest}");
     let figures = |text: &str| {
         let line = text.lines().find(|line| line.starts_with("epoch   3/3")).unwrap().to_owned();
         line.split("  rate").next().unwrap().to_owned()
@@ -144,7 +144,7 @@ fn a_run_that_was_ended_goes_on_bit_for_bit() {
     same_bits(&place.run("whole"), &place.run("broken"));
     let tensors = |file: &str| Checkpoint::read(place.run("whole").join(file)).unwrap().tensors;
     assert!(tensors("last.safetensors") != tensors("swa.safetensors"));
-    // The log tells each epoch once.
+    // The log has each epoch once.
     let log = sleeve_training::runlog::read(&place.run("broken")).unwrap();
     let epochs: Vec<u64> = log.iter().map(|entry| entry.epoch).collect();
     assert_eq!(epochs, [1, 2, 3, 3]);
@@ -152,7 +152,7 @@ fn a_run_that_was_ended_goes_on_bit_for_bit() {
         log[0].values.contains_key("train/artist/accuracy")
             && log[2].values.contains_key("validation/artist/loss")
     );
-    // A run that has ended is left as it is.
+    // A finished run is left unchanged.
     let again = succeeds(&mut place.train("artist", "broken", &more));
     assert!(!again.contains("epoch   3/3"), "{again}");
 }
@@ -195,7 +195,7 @@ fn tags_and_several_associations_are_learnt() {
     assert!(reason.contains("epochs/0002.safetensors") && reason.contains("--keep"), "{reason}");
 }
 
-/// The processes of a run on this machine, as torchrun starts them.
+/// The processes of a run on this machine, started as by torchrun.
 fn launch(place: &Place, count: usize, run: &str, more: &[&str]) -> Vec<Command> {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let process = |rank: usize| {
@@ -211,17 +211,17 @@ fn launch(place: &Place, count: usize, run: &str, more: &[&str]) -> Vec<Command>
 #[test]
 fn two_processes_of_three_groups_are_one_of_six() {
     let place = Place::new(&[]);
-    // 64 pairs, 12 a step: 5 steps an epoch, and 4 epochs.
+    // 64 pairs, 12 per step: 5 steps per epoch, and 4 epochs.
     let mut more = vec!["--set", "run.groups=6", "--set", "objective.associations.track.pairs=2"];
     more.extend(["--set", "run.epochs=4"]);
-    // Slowly: pairs of such a data set are soon told with certainty, and then gradients differ by more than a double has
-    // digits.
+    // With a low learning rate: such pairs are soon classified with certainty, and then the relative differences of
+    // gradients exceed double precision.
     more.extend(["--set", "optimizer.learning_rate=1e-5", "--set", "swa.learning_rate=1e-5"]);
     let whole = succeeds(&mut place.train("track", "whole", &more));
     let state = read_state(&place.run("whole")).unwrap();
     assert!(state.progress.steps >= 20, "{}", state.progress.steps);
 
-    // Killed in the third epoch: the other one ends with a sentence, and both go on.
+    // Killed in the third epoch: the other process ends with a message, and both are resumed.
     let mut processes = launch(&place, 2, "both", &more);
     let mut second = processes.pop().unwrap().stderr(Stdio::null()).spawn().unwrap();
     let (mut first, _output) = until(&mut processes[0], "epoch   2/4");
@@ -247,7 +247,7 @@ fn two_processes_of_three_groups_are_one_of_six() {
         assert!(output.status.success(), "{}", said(output));
     }
     let told = said(&outputs[0]);
-    assert!(told.contains("2 processes over gloo") && told.contains("going on after epoch 2"), "{told}");
+    assert!(told.contains("2 processes over gloo") && told.contains("continuing after epoch 2"), "{told}");
     assert!(outputs[1].stdout.is_empty(), "{}", said(&outputs[1]));
     println!("{whole}{told}");
     let [one, other] =
@@ -296,7 +296,7 @@ fn bad_input_is_named() {
         "{}",
         self::said(&output)
     );
-    // Features that are no numbers: the batch's tracks are named, and the run has no state.
+    // Features with NaN: the error names the batch's tracks, and the run has no state.
     let store = Store::new(place.0.path().join("features"));
     for track in (0..UNREAD).filter(|&track| dataset::part(track) == sleeve_training::splits::Part::Train) {
         let mut writer = NpyWriter::create(dataset::features(&store, track), 96, Dtype::F16).unwrap();
@@ -306,7 +306,7 @@ fn bad_input_is_named() {
     let said = place.fails("artist", "nan", &ARTIST);
     println!("{said}");
     assert!(
-        said.contains("epoch 1, step 1: the loss of batch 0 is no number") && said.contains(".ogg"),
+        said.contains("epoch 1, step 1: the loss of batch 0 is not finite") && said.contains(".ogg"),
         "{said}"
     );
     let listed = std::fs::read_to_string(place.run("nan").join("broken-batch.txt")).unwrap();

@@ -1,8 +1,8 @@
-//! The workspace's tests, found in its sources before anything is compiled: what matches a filter decides what is
+//! Finds the workspace's tests in its sources before anything is compiled, so that only what the selected tests need is
 //! prepared and built.
 //!
-//! It reads what rustfmt has laid out: a module ends where a `}` stands below its `mod`. A full run compares with what
-//! the tests' own programs list ([`unknown`]), so a test that this overlooks does not stay overlooked.
+//! It relies on rustfmt's layout: a module ends at a `}` with the same indentation as its `mod`. A full run compares
+//! with what the test programs list ([`unknown`]), so a test that is not found is an error.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,12 +12,12 @@ use serde_json::Value;
 
 use crate::run::{cargo, output};
 
-/// A program of tests.
+/// A test program.
 pub struct Program {
     pub package: String,
-    /// Cargo's option that names it among the package's targets.
+    /// Cargo's option that selects it among the package's targets.
     pub option: Vec<String>,
-    /// What nextest calls it: `sleeve-tests::library`, or the package's name for the unit tests of a library.
+    /// nextest's name for it: `sleeve-tests::library`, or the package's name for the unit tests of a library.
     pub id: String,
     pub tests: Vec<Test>,
 }
@@ -26,14 +26,14 @@ pub struct Program {
 pub struct Test {
     /// With its modules: `mel::parity::golden_files`.
     pub name: String,
-    /// Whether it is compiled only with the feature that needs libtorch.
+    /// Whether it is compiled only with libtorch.
     pub with_torch: bool,
 }
 
-/// How sources say that; a test in such a module or program.
+/// The attribute of a module or program that is compiled only with libtorch.
 const WITH_TORCH: &str = "#[cfg(feature = \"torch\")]";
 
-/// All programs that `cargo test --workspace` runs.
+/// All test programs that `cargo test --workspace` runs.
 pub fn programs() -> Result<Vec<Program>> {
     let text = output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
     let metadata: Value = serde_json::from_str(&text).context("cargo metadata")?;
@@ -48,7 +48,7 @@ pub fn programs() -> Result<Vec<Program>> {
     Ok(programs)
 }
 
-/// Those of `listed`, pairs of program and test, that were not found.
+/// The pairs of program and test in `listed` that are not in `found`.
 pub fn unknown<'a>(found: &[Program], listed: &'a [(String, String)]) -> Vec<&'a (String, String)> {
     let is_known = |(id, test): &(String, String)| {
         found.iter().any(|program| program.id == *id && program.tests.iter().any(|known| known.name == *test))
@@ -70,7 +70,8 @@ fn program(package: &str, target: &Value) -> Result<Program> {
     Ok(Program { package: package.to_owned(), option, id, tests })
 }
 
-/// Adds the tests of a file and of the modules that it names. `folder` is where those lie, `path` the file's own module.
+/// Adds the tests of a file and of its modules. `folder` contains the files of these modules, `path` is the file's own
+/// module.
 fn scan(
     file: &Path,
     folder: &Path,
@@ -79,12 +80,12 @@ fn scan(
     tests: &mut Vec<Test>,
 ) -> Result<()> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    // The modules that are open in this file, by the indentation of their `mod`.
+    // The open modules of this file, by the indentation of their `mod`.
     let mut open: Vec<usize> = Vec::new();
     let (mut is_test, mut is_gated, mut place) = (false, false, None);
     let mut in_raw_string = false;
     for line in text.lines() {
-        // What stands in a raw string over several lines is no code.
+        // The content of a raw string over several lines is not code.
         if in_raw_string {
             in_raw_string = !line.contains("\"#");
             continue;
@@ -115,7 +116,7 @@ fn scan(
                 Some(given) => parent(file).join(given),
                 None => with_source(&inner),
             };
-            // Its own modules lie beside a mod.rs, and else in a folder of its name.
+            // Its modules are beside a mod.rs, otherwise in a folder with its name.
             let below = if file.ends_with("mod.rs") { parent(&file) } else { file.with_extension("") };
             scan(&file, &below, path, with_torch, tests)?;
             path.pop();
@@ -125,14 +126,14 @@ fn scan(
             tests.push(Test { name: format!("{modules}{name}"), with_torch });
             is_test = false;
         } else if !code.starts_with("#[") && !code.starts_with("//") {
-            // The attribute was of something else than a module.
+            // The attribute did not belong to a module.
             is_gated = false;
         }
     }
     Ok(())
 }
 
-/// What follows `mod` in a line that names or opens a module.
+/// The name after `mod` in a line that declares or opens a module.
 fn module(code: &str) -> Option<&str> {
     let code = match code.strip_prefix("pub") {
         Some(rest) => rest.trim_start_matches(|c| c != ' ').trim_start(),
@@ -172,7 +173,7 @@ mod tests {
                 .iter()
                 .any(|test| test.name == "test::found::tests::tests_are_found_with_their_modules")
         );
-        // Behind a raw string with braces at the beginning of its lines.
+        // After a raw string with braces at the beginning of its lines.
         let unit = programs.iter().find(|program| program.id == "sleeve").unwrap();
         assert!(
             unit.tests.iter().any(|test| test.name == "model::metadata::tests::everything_may_be_missing")

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: lints, then tests beside their peers, then one line that sums them up.
+//! `cargo xtask test`: lints, then tests with their peers, then one line that sums them up.
 
 pub mod found;
 mod runner;
@@ -19,18 +19,18 @@ use runner::{Chosen, Outcome, Runner};
 const HELP: &str = "\
 cargo xtask test [--quick | --all] [FILTER...]
 
-Without anything: format, lints, documentation, then every test of the workspace beside its peers, and the examples in
-the documentation. What the tests need is fetched by package name into target/, once.
+Without options: format, lints, documentation, then all tests of the workspace with their peers, and the examples in the
+documentation. What the tests need is fetched by package name into target/, once.
 
-  --quick    what to run before a commit: format, lints, and the tests that need no peers. Nothing is fetched but crates
-  --all      also what takes too long each time: each package compiled by itself
-  FILTER     only the tests whose names contain it, and only what those need is fetched and compiled; a name is what is
-             shown: `mel::parity`, `sleeve-tests::cli`, `sleeve-training`
+  --quick    for every commit: format, lints, and the tests that need no peers and are short. Only crates are fetched
+  --all      also compiles each package by itself, which takes too long for every change
+  FILTER     only the tests whose names contain it; only what they need is fetched and compiled. Names are as printed:
+             `mel::parity`, `sleeve-tests::cli`, `sleeve-training`
   --help     this text
 
-Tests run through cargo-nextest where it is installed (.config/nextest.toml), and else through cargo test. A test that
-lacks something says so and is counted as skipped; SLEEVE_TEST_ALL=1 turns any skip but a missing GPU or CPU feature into
-a failure.
+Tests run through cargo-nextest if it is installed (.config/nextest.toml), otherwise through cargo test. A test that
+lacks something says so and is counted as skipped. With SLEEVE_TEST_ALL=1 a skip is a failure, unless a CUDA device or a
+CPU feature is missing.
 ";
 
 #[derive(Default)]
@@ -40,7 +40,7 @@ struct Request {
     filters: Vec<String>,
 }
 
-/// Runs what is asked for.
+/// Runs the command.
 pub fn run(arguments: &[String]) -> Result<()> {
     let mut request = Request::default();
     for argument in arguments {
@@ -56,11 +56,11 @@ pub fn run(arguments: &[String]) -> Result<()> {
         }
     }
     if request.is_all && (request.is_quick || !request.filters.is_empty()) {
-        bail!("--all is the whole suite and more");
+        bail!("--all cannot be combined with --quick or FILTER");
     }
     let programs = found::programs()?;
     let plan = Plan::new(&request, &programs)?;
-    // Fetching waits for networks most of the time, and compiling never does.
+    // Fetching mostly waits for networks, so it runs while the tests compile.
     std::thread::scope(|scope| plan.run(scope, &request, &programs))
 }
 
@@ -81,7 +81,9 @@ impl<'a> Plan<'a> {
                 needs.extend(test.with_torch.then_some(Peer::Libtorch));
                 let is_asked =
                     request.filters.is_empty() || request.filters.iter().any(|part| name.contains(part));
-                if is_asked && (!request.is_quick || needs.iter().all(|need| need.is_optional())) {
+                let is_quick =
+                    needs.iter().all(|need| need.is_optional()) && !needs::is_long(&program.id, &test.name);
+                if is_asked && (!request.is_quick || is_quick) {
                     tests.push(test);
                     wanted.extend(needs);
                 }
@@ -113,7 +115,7 @@ impl<'a> Plan<'a> {
             step("format");
             checked(cargo().args(["fmt", "--all", "--check"]))?;
             step("lints");
-            // While libtorch is on its way, if it is.
+            // If libtorch is still being fetched, use that time.
             if libtorch.as_ref().is_none_or(|fetching| !fetching.is_finished()) {
                 lint(&libtorch::WITHOUT)?;
             }
@@ -159,10 +161,10 @@ impl<'a> Plan<'a> {
             ("SLEEVE_TEST_GONE", prepared.gone.join("|").into()),
             ("TMPDIR", temporary.0.clone().into()),
         ];
-        // For what a test builds itself, to be built the same way.
+        // For tests that build something themselves, with the same features.
         environment.push(("SLEEVE_TEST_FEATURES", workspace[workspace.len() - 1].into()));
         if request.is_quick {
-            // Those that are here already are not asked: what runs is the same everywhere.
+            // Peers are not used even if they are there, so that the same tests run everywhere.
             environment.extend([("SLEEVE_TEST_PEERS", "0".into()), ("SLEEVE_TEST_ALL", "0".into())]);
         }
         let started = Instant::now();
@@ -177,10 +179,10 @@ impl<'a> Plan<'a> {
         if request.is_quick {
             let all: usize = programs.iter().map(|program| program.tests.len()).sum();
             let chosen: usize = self.chosen.iter().map(|chosen| chosen.tests.len()).sum();
-            println!("left out by --quick: {} tests that are nothing without their peers", all - chosen);
+            println!("left out by --quick: {} tests that need their peers or take long", all - chosen);
         }
         if is_whole {
-            // A filter would overlook them.
+            // A filter would miss them.
             let overlooked = found::unknown(programs, &outcome.cases);
             if !overlooked.is_empty() {
                 bail!("xtask/src/test/found.rs does not find {overlooked:?}");
@@ -189,7 +191,7 @@ impl<'a> Plan<'a> {
         conclude(&outcome, &skipped.lines().collect::<Vec<&str>>())
     }
 
-    /// Without libtorch, what is made of it is not compiled. Other tests that need it say so themselves.
+    /// Without libtorch, what links it is not compiled. Other tests that need it print that they are skipped.
     fn drop_what_needs_torch(&mut self) {
         for chosen in &mut self.chosen {
             chosen.tests.retain(|test| !test.with_torch && chosen.program.package != libtorch::PACKAGE);
@@ -198,7 +200,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Sums up; the last line is for programs too.
+/// Prints the sum. Programs may read the last line.
 fn conclude(outcome: &Outcome, skipped: &[&str]) -> Result<()> {
     for skip in skipped {
         println!("skipped  {skip}");
@@ -210,7 +212,7 @@ fn conclude(outcome: &Outcome, skipped: &[&str]) -> Result<()> {
     let passed = outcome.passed.saturating_sub(skipped.len());
     println!("{passed} passed, {} failed, {} skipped", outcome.failed, skipped.len());
     if outcome.failed > 0 || !outcome.is_success {
-        bail!("not every test passed");
+        bail!("some tests failed");
     }
     if outcome.passed == 0 {
         bail!("no test ran");
@@ -224,7 +226,8 @@ fn lint(workspace: &[&str]) -> Result<()> {
     checked(clippy.args(["--all-targets", "--", "-D", "warnings"]))
 }
 
-/// Compiles each package as its users do, without the features that others of the workspace ask of what they share.
+/// Compiles each package as its users do, without the features that other packages of the workspace enable in shared
+/// dependencies.
 fn each_by_itself(with_torch: bool) -> Result<()> {
     let mut packages: Vec<String> = found::programs()?.into_iter().map(|program| program.package).collect();
     packages.sort();
@@ -236,7 +239,7 @@ fn each_by_itself(with_torch: bool) -> Result<()> {
     checked(cargo().args(["check", "--quiet", "--package", "sleeve", "--no-default-features"]))
 }
 
-/// Says what begins, and how long it has taken up to here.
+/// Prints the name of the next step and the time since the start.
 fn step(name: &str) {
     println!("== {name} ({:.0} s)", seconds());
 }
@@ -246,8 +249,8 @@ fn seconds() -> f64 {
     STARTED.get_or_init(Instant::now).elapsed().as_secs_f64()
 }
 
-/// Where tests put their temporary files, gone afterwards. Outside the repository: cargo in a folder within it takes
-/// that for a part of the workspace.
+/// The folder for the tests' temporary files, removed afterwards. It is outside the repository: cargo takes a folder in
+/// it for a part of the workspace.
 struct Temporary(PathBuf);
 
 impl Temporary {

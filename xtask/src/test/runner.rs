@@ -1,4 +1,4 @@
-//! Runs programs of tests: through cargo-nextest where it is installed, and else through cargo test.
+//! Runs test programs: through cargo-nextest if it is installed, otherwise through cargo test.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
@@ -10,19 +10,19 @@ use super::found::{Program, Test};
 use crate::libtorch;
 use crate::run::{cargo, checked, output, target};
 
-/// Tests of a program.
+/// The selected tests of a program.
 pub struct Chosen<'a> {
     pub program: &'a Program,
     pub tests: Vec<&'a Test>,
 }
 
-/// What ran.
+/// The result of a run.
 #[derive(Default)]
 pub struct Outcome {
     pub passed: usize,
     pub failed: usize,
     pub failures: Vec<String>,
-    /// Program and name of each test that ran, where the runner tells.
+    /// Program and name of each test that ran, if the runner reports them.
     pub cases: Vec<(String, String)>,
     pub is_success: bool,
 }
@@ -30,14 +30,14 @@ pub struct Outcome {
 /// A way to run tests.
 pub struct Runner<'a> {
     has_nextest: bool,
-    /// Which packages and targets are compiled, all at once, and with which features.
+    /// The packages, targets and features that are compiled together.
     what: Vec<&'a str>,
-    /// Only these; else all of the packages.
+    /// The tests to run; `None` for all of the packages.
     chosen: Option<&'a [Chosen<'a>]>,
 }
 
 impl<'a> Runner<'a> {
-    /// Runs all tests of the packages that cargo's arguments `whole` name, or those that are chosen.
+    /// Runs all tests of the packages in cargo's arguments `whole`, or the chosen ones.
     pub fn new(whole: Option<&'a [&'a str]>, chosen: &'a [Chosen<'a>], with_torch: bool) -> Self {
         let has_nextest = output(cargo().args(["nextest", "--version"])).is_ok();
         if let Some(whole) = whole {
@@ -47,13 +47,13 @@ impl<'a> Runner<'a> {
         for Chosen { program, .. } in chosen {
             let option = program.option.iter().map(String::as_str).collect::<Vec<&str>>();
             for words in [vec!["--package", program.package.as_str()], option] {
-                // Each once: cargo takes packages and targets apart.
+                // Each once: cargo combines packages and targets by itself.
                 if !what.windows(words.len()).any(|already| *already == *words) {
                     what.extend(words);
                 }
             }
         }
-        // A feature can be asked of a package that is among those compiled.
+        // Cargo accepts a feature only of a package that is compiled.
         for (feature, is_there) in [(libtorch::FEATURES, with_torch), (libtorch::PARQUET, true)] {
             if is_there
                 && chosen.iter().any(|chosen| feature.starts_with(&format!("{}/", chosen.program.package)))
@@ -64,7 +64,7 @@ impl<'a> Runner<'a> {
         Runner { has_nextest, what, chosen: Some(chosen) }
     }
 
-    /// Compiles all of it.
+    /// Compiles the tests.
     pub fn compile(&self) -> Result<()> {
         let by_nextest = ["nextest", "run", "--no-run", "--cargo-quiet"];
         let by_cargo = ["test", "--no-run", "--quiet"];
@@ -72,7 +72,7 @@ impl<'a> Runner<'a> {
         checked(cargo().args(command).args(&self.what))
     }
 
-    /// Runs it with these variables in the environment.
+    /// Runs the tests with these environment variables.
     pub fn run(&self, environment: &[(&str, OsString)]) -> Result<Outcome> {
         if self.has_nextest {
             return self.nextest(environment);
@@ -114,7 +114,7 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// The same in nextest's language.
+/// The chosen tests as an expression for nextest.
 fn filterset(chosen: &[Chosen]) -> String {
     let programs = chosen.iter().map(|Chosen { program, tests }| {
         let id = format!("binary_id(={})", program.id);
@@ -127,8 +127,8 @@ fn filterset(chosen: &[Chosen]) -> String {
     programs.collect::<Vec<String>>().join(" | ")
 }
 
-/// What nextest's report in JUnit's format says: a `<testcase name="..." classname="...">` for each test, with a
-/// `<failure ...>` or `<error ...>` in it if there was one.
+/// Reads nextest's report in JUnit's format: a `<testcase name="..." classname="...">` for each test, which contains a
+/// `<failure ...>` or `<error ...>` if it failed.
 fn junit(xml: &str) -> Outcome {
     let mut outcome = Outcome::default();
     for case in xml.split("<testcase ").skip(1) {
@@ -148,12 +148,12 @@ fn junit(xml: &str) -> Outcome {
     outcome
 }
 
-/// Runs the examples in the documentation, which nextest does not.
+/// Runs the examples in the documentation, which nextest does not run.
 pub fn doctests(workspace: &[&str], environment: &[(&str, OsString)]) -> Result<Outcome> {
     libtest(cargo().args(["test", "--quiet", "--doc", "--no-fail-fast"]).args(workspace), environment)
 }
 
-/// Runs `cargo test`, and adds up what its programs say.
+/// Runs `cargo test` and adds up the results of its programs.
 fn libtest(command: &mut Command, environment: &[(&str, OsString)]) -> Result<Outcome> {
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo test")?;
@@ -168,7 +168,7 @@ fn libtest(command: &mut Command, environment: &[(&str, OsString)]) -> Result<Ou
 }
 
 impl Outcome {
-    /// Adds another run's.
+    /// Adds the results of another run.
     pub fn add(&mut self, other: Outcome) {
         self.passed += other.passed;
         self.failed += other.failed;
@@ -177,7 +177,8 @@ impl Outcome {
         self.is_success &= other.is_success;
     }
 
-    /// Adds what a line such as `test result: ok. 3 passed; 0 failed; ...` counts, or `test x ... FAILED` names.
+    /// Adds the counts of a line such as `test result: ok. 3 passed; 0 failed; ...`, or the name in `test x ...
+    /// FAILED`.
     fn read(&mut self, line: &str) {
         if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
             self.failures.push(name.to_owned());

@@ -7,9 +7,9 @@
     audio = MonoLoader(filename="song.mp3", sampleRate=16000, resampleQuality=4)()
     tags = SleevePredict(model="msd-musicnn-1")(audio)
 
-Importing this package puts SleeveInputMusiCNN, SleevePredict and SleevePredict2D into `essentia.standard` and
-`essentia.streaming`, of whichever of the packages `essentia` and `essentia-tensorflow` is installed. Each has a docstring.
-Where the installed Essentia is not one that the plugin was built for, the import fails with the reason.
+Importing this package adds SleeveInputMusiCNN, SleevePredict and SleevePredict2D to `essentia.standard` and
+`essentia.streaming`, of the package `essentia` or `essentia-tensorflow`. Each has a docstring. If the plugin was not
+built for the installed Essentia, the import fails with the reason.
 """
 
 from ._load import ALGORITHMS, load as _load

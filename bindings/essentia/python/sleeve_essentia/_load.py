@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Loads the plugin into the Essentia that is installed, after proving that they fit."""
+"""Loads the plugin into the installed Essentia, after checking that they are compatible."""
 
 import ctypes
 import os
@@ -11,46 +11,46 @@ ALGORITHMS = ("SleeveInputMusiCNN", "SleevePredict", "SleevePredict2D")
 
 HERE = Path(__file__).resolve().parent
 
-# The most that the known answer may be off: Essentia's own rounding.
+# Maximum error of the known result: Essentia's own rounding.
 TOLERANCE = 5e-5
 
 
 def load():
-    """Registers the algorithms; raises ImportError where the installed Essentia is not one they fit."""
+    """Registers the algorithms. Raises ImportError if they are not compatible with the installed Essentia."""
     try:
         import essentia
         from essentia import _essentia
     except ImportError as error:
         raise ImportError(
-            f"sleeve_essentia needs Essentia, and it cannot be imported ({error}); "
+            f"sleeve_essentia needs Essentia, which cannot be imported ({error}); "
             "pip install essentia, or essentia-tensorflow"
         ) from error
     try:
         reason = _start(_essentia.__file__)
         reason = reason or _wrong_answer(_essentia)
     except OSError as error:
-        # Functions that it lacks, or has for another C++ standard library.
+        # Functions that it lacks, or that were compiled for another C++ standard library.
         reason = str(error)
     if reason:
         raise ImportError(
             f"sleeve_essentia was not built for the Essentia that is installed ({_description(essentia)}): {reason}. "
-            "It is known to fit essentia and essentia-tensorflow 2.1b6.dev1389"
+            "It works with essentia and essentia-tensorflow 2.1b6.dev1389"
         )
     _name_classes()
 
 
 def _start(module):
-    """Loads and starts the plugin; returns why it does not fit, or None."""
-    # By its own name first, so that the torch plugin is looked for beside it.
+    """Loads and starts the plugin. Returns why it is not compatible, or None."""
+    # First by its real path, so that the torch plugin is searched for beside it.
     ctypes.CDLL(str(HERE / "libsleeve.so"))
-    # The plugin asks for Essentia's module beside itself, by a name of its own. Loaded like this it finds Essentia's
-    # functions, and nobody else does: making the module's symbols global would also make its copies of FFmpeg, or
-    # TensorFlow, everyone's.
+    # The plugin links Essentia's module by a fixed name beside itself, hence the links. So it finds Essentia's
+    # functions although they are not global: global symbols of the module would expose its copies of FFmpeg or
+    # TensorFlow to every other library.
     with tempfile.TemporaryDirectory(prefix="sleeve_essentia-") as folder:
         for name, target in [
             ("essentia_module.so", os.path.realpath(module)),
             ("libsleeve.so", HERE / "libsleeve.so"),
-            # What a library that cargo-c installed asks to be called.
+            # The soname of a library that cargo-c installed.
             ("libsleeve.so.1", HERE / "libsleeve.so"),
             ("libsleeve_essentia.so", HERE / "libsleeve_essentia.so"),
         ]:
@@ -63,7 +63,7 @@ def _start(module):
 
 
 def _wrong_answer(_essentia):
-    """Runs an algorithm of ours beside Essentia's own; returns what is wrong, or None."""
+    """Compares one of our algorithms with Essentia's. Returns what is wrong, or None."""
     import numpy
 
     frame = numpy.sin(numpy.arange(512, dtype=numpy.float32) * numpy.float32(0.3))
@@ -74,17 +74,17 @@ def _wrong_answer(_essentia):
 
     ours, theirs = bands("SleeveInputMusiCNN"), bands("TensorflowInputMusiCNN")
     if ours.shape != theirs.shape or not numpy.abs(ours - theirs).max() <= TOLERANCE:
-        return "mel bands of a known frame are not what Essentia computes"
+        return "the mel bands of a known frame differ from Essentia's"
     try:
         empty = _essentia.Algorithm("SleevePredict")
         empty.__compute__(frame)
     except RuntimeError as error:
-        return None if "SleevePredict" in str(error) else f"an error arrives as {error}"
-    return "an error does not arrive"
+        return None if "SleevePredict" in str(error) else f"an exception has the message {error}"
+    return "an exception is not passed on"
 
 
 def _name_classes():
-    """Makes the algorithms classes of the modules that are there; those that are imported later do so themselves."""
+    """Adds the algorithms' classes to the modules that are imported. Modules imported later add them by themselves."""
     for module, create in [("essentia.standard", "_create_essentia_class"), ("essentia.streaming", "_create_streaming_algo")]:
         if module in sys.modules:
             for name in ALGORITHMS:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //
-// In an order in which nothing is used before it was compared: first tables of virtual functions, which are only read;
-// then sizes of objects that Essentia itself made; then their members, through the functions that this plugin has
-// inlined; then a parameter copied and an exception thrown by Essentia.
+// The order is such that nothing is used before it was compared: first tables of virtual functions, which are only
+// read; then sizes of objects that Essentia created; then their members, through the functions that are inlined in this
+// plugin; then a parameter copied and an exception thrown by Essentia.
 
 #include "layout.h"
 
@@ -25,7 +25,7 @@
 
 namespace sleeve_essentia {
 
-// Not in an unnamed namespace: their tables must have symbols.
+// Not in an unnamed namespace, because their tables must have symbols.
 namespace layout {
 
 typedef std::vector<essentia::Real> Signal;
@@ -35,8 +35,8 @@ struct Configurable : essentia::Configurable {
   void declareParameters() override {}
 };
 
-// With the members of Essentia's standard::Clipper, which fill what the allocator sets aside to the last byte: a word
-// more in any base would show.
+// With the members of Essentia's standard::Clipper, which fill the allocated block to the last byte, so that one more
+// word in any base would be noticed.
 struct Standard : essentia::standard::Algorithm {
   essentia::standard::Input<Signal> input;
   essentia::standard::Output<Signal> output;
@@ -50,7 +50,7 @@ struct Streaming : essentia::streaming::Algorithm {
   essentia::streaming::AlgorithmStatus process() override { return essentia::streaming::PASS; }
 };
 
-// With those of streaming::Magnitude.
+// With the members of streaming::Magnitude.
 struct Wrapper : essentia::streaming::StreamingAlgorithmWrapper {
   essentia::streaming::Sink<Complex> input;
   essentia::streaming::Source<Signal> output;
@@ -60,7 +60,7 @@ struct Wrapper : essentia::streaming::StreamingAlgorithmWrapper {
 
 namespace {
 
-// Where something lies: the image it is in, and its symbol with its size.
+// An address: the image that contains it, and its symbol with its size.
 struct Place {
   const void* image = nullptr;
   std::size_t size = 0;
@@ -77,12 +77,12 @@ Place placeOf(const void* address) {
   return place;
 }
 
-// The table of virtual functions of an object, from its first word on.
+// The table of virtual functions of an object, which is the object's first word.
 const std::uintptr_t* tableOf(const void* object) {
   return *static_cast<const std::uintptr_t* const*>(object) - 2;
 }
 
-// Compares the table that we compiled with Essentia's own of the class `symbol`.
+// Compares our table with Essentia's table `symbol` of the same class.
 std::string tableMismatch(void* module, const char* name, const char* symbol, const void* object) {
   const std::uintptr_t* own = tableOf(object);
   const std::uintptr_t* theirs = static_cast<const std::uintptr_t*>(dlsym(module, symbol));
@@ -94,7 +94,7 @@ std::string tableMismatch(void* module, const char* name, const char* symbol, co
   }
   for (std::size_t i = 0; i < ownPlace.size / sizeof(std::uintptr_t); ++i) {
     const Place target = placeOf(reinterpret_cast<const void*>(own[i]));
-    // Functions of Essentia's that we took over, and distances between bases. What is ours cannot be compared.
+    // Functions inherited from Essentia, and offsets between bases. Our own functions cannot be compared.
     const bool comparable = target.image == nullptr || target.image == theirPlace.image;
     if (comparable && own[i] != theirs[i]) {
       return std::string("the virtual functions of ") + name + " differ at " + std::to_string(i);
@@ -103,15 +103,15 @@ std::string tableMismatch(void* module, const char* name, const char* symbol, co
   return "";
 }
 
-// How many pieces of memory show what an allocator sets aside for a size. A piece that it finds among what was freed may
-// be larger, where the rest was not worth cutting off: so many do not lie about at once.
+// Number of allocations to find out how much memory an allocator reserves for a size. A reused block may be larger, if
+// the rest was too small to split off, but there are never so many such blocks at once.
 constexpr std::size_t PIECES = 4096;
 
-// Objects are made so many at a time, until one has as little room as its class takes, but no more than MAX: each of a
-// streaming algorithm's comes with its buffers.
+// Objects are created in groups of OBJECTS until one has no more memory than its class needs, but at most MAX, because
+// each streaming algorithm also allocates buffers.
 constexpr std::size_t OBJECTS = 16, MAX = 128;
 
-// The least that the allocator sets aside for so many bytes.
+// The least memory that the allocator reserves for `size` bytes.
 std::size_t leastRoom(std::size_t size) {
   std::vector<void*> pieces(PIECES);
   std::size_t least = SIZE_MAX;
@@ -123,8 +123,8 @@ std::size_t leastRoom(std::size_t size) {
   return least;
 }
 
-// Objects of the class `name` that Essentia's own `symbol` makes, compared in size with our class. Those that do not
-// fit are left alone: their destructors may not be called either.
+// Creates objects of the class `name` with Essentia's function `symbol` and compares their size with that of our class.
+// Objects of another size are leaked, because their destructors must not be called either.
 template <typename Base>
 std::string objects(void* module, const char* name, const char* symbol, std::size_t size,
                     std::vector<std::unique_ptr<Base> >& made) {
@@ -150,7 +150,7 @@ std::string objects(void* module, const char* name, const char* symbol, std::siz
 std::string standardMismatch(const essentia::standard::Algorithm& algorithm) {
   if (!algorithm.name().empty() || algorithm.inputNames() != std::vector<std::string>{"signal"} ||
       algorithm.outputNames() != std::vector<std::string>{"signal"} || algorithm.outputDescription.size() != 1) {
-    return "the members of standard::Clipper do not say what they should";
+    return "the members of standard::Clipper have wrong values";
   }
   return "";
 }
@@ -158,14 +158,14 @@ std::string standardMismatch(const essentia::standard::Algorithm& algorithm) {
 std::string streamingMismatch(const essentia::streaming::Algorithm& algorithm) {
   if (algorithm.name() != "Magnitude" || algorithm.inputs().size() != 1 || algorithm.outputs().size() != 1 ||
       algorithm.shouldStop()) {
-    return "the members of streaming::Magnitude do not say what they should";
+    return "the members of streaming::Magnitude have wrong values";
   }
   const essentia::streaming::SinkBase& sink = *algorithm.inputs().front().second;
   const essentia::streaming::SourceBase& source = *algorithm.outputs().front().second;
   if (sink.name() != "complex" || sink.parent() != &algorithm || sink.source() != nullptr || sink.acquireSize() != 1 ||
       source.name() != "magnitude" || source.parent() != &algorithm || !source.sinks().empty() ||
       source.releaseSize() != 1 || source.bufferInfo().size != 16) {
-    return "the connectors of streaming::Magnitude do not say what they should";
+    return "the connectors of streaming::Magnitude have wrong values";
   }
   return "";
 }
@@ -175,12 +175,12 @@ std::string exceptionMismatch(essentia::standard::Algorithm& algorithm) {
   try {
     algorithm.input(name);
   } catch (const essentia::EssentiaException& error) {
-    return std::strstr(error.what(), name) != nullptr ? "" : "exceptions do not arrive whole";
+    return std::strstr(error.what(), name) != nullptr ? "" : "exceptions lose their message";
   }
-  return "exceptions do not arrive";
+  return "exceptions are not caught";
 }
 
-// A parameter that we made, copied by Essentia into more room than it needs.
+// Lets Essentia copy one of our parameters into more memory than it needs.
 std::string parameterMismatch() {
   using essentia::Parameter;
   constexpr unsigned char FILL = 0xa5;
@@ -190,7 +190,7 @@ std::string parameterMismatch() {
   Parameter* copy = new (room) Parameter(original);
   bool fits = copy->isConfigured() && copy->type() == Parameter::STRING && copy->toString() == original.toString();
   for (std::size_t i = sizeof(Parameter); i < sizeof(room); ++i) fits = fits && room[i] == FILL;
-  if (!fits) return "parameters are not what they should be";
+  if (!fits) return "parameters have wrong values";
   copy->~Parameter();
   return "";
 }

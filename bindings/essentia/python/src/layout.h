@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //
-// Whether Essentia's classes lie in memory as this plugin was compiled to believe.
+// Checks that Essentia's classes have the memory layout that this plugin was compiled for.
 
 #ifndef SLEEVE_ESSENTIA_LAYOUT_H
 #define SLEEVE_ESSENTIA_LAYOUT_H
@@ -9,8 +9,8 @@
 
 namespace sleeve_essentia {
 
-// Compares with the Essentia in the extension module at `path`, which is loaded. Returns what does not fit; empty where
-// all does.
+// Compares with the Essentia in the extension module at `path`, which is loaded. Returns the first difference, or an
+// empty string.
 std::string layoutMismatch(const char* path);
 
 }  // namespace sleeve_essentia

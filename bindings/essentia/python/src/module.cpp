@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 //
-// What the Python package calls, through ctypes.
+// The function that the Python package calls through ctypes.
 
 #include <exception>
 #include <string>
@@ -9,8 +9,8 @@
 
 #include "layout.h"
 
-// Compares layouts with the Essentia in the extension module at `path`, then registers the algorithms with it. Returns
-// NULL, or why not, valid until the next call.
+// Compares layouts with the Essentia in the extension module at `path`, then registers the algorithms. Returns NULL, or
+// the reason why it failed, valid until the next call.
 extern "C" SLEEVE_ESSENTIA_API const char* sleeve_essentia_start(const char* path) {
   static std::string reason;
   try {

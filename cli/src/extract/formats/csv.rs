@@ -1,4 +1,4 @@
-//! A table with a row a patch: its time, then every value of every output.
+//! A table with one row per patch: its time, then all values of all outputs.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ impl Writer for CsvFile {
     }
 }
 
-/// RFC 4180: a field with a comma, a quote or a line break stands in quotes.
+/// RFC 4180: a field with a comma, a quote or a line break is quoted.
 fn quoted(field: &str) -> String {
     if field.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", field.replace('"', "\"\""))

@@ -1,4 +1,4 @@
-//! One JSON object: what the columns are, then an array with an object a patch.
+//! One JSON object: a description of the columns, then an array with one object per patch.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ impl Sink for JsonFile {
             let mut patch = serde_json::Map::new();
             patch.insert("time".into(), (*time).into());
             for (label, values) in self.labels.iter().zip(rows.outputs) {
-                // JSON has no NaN: a network that overflowed shows as null.
+                // JSON has no NaN, so NaN and infinite values become null.
                 patch.insert(label.clone(), serde_json::json!(values.row(row).as_slice()));
             }
             let comma = if self.any { "," } else { "" };

@@ -1,4 +1,4 @@
-//! NumPy arrays, float32 `[patches, dim]`, one file an output.
+//! NumPy arrays, float32 `[patches, dim]`, one file per output.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! A Parquet table with a row a patch: `time`, and a list column of floats an output.
+//! A Parquet table with one row per patch: `time`, and a list column of floats per output.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use sleeve_files::AtomicFile;
 
 use super::{Target, Writer};
 
-/// Values a row group gathers before it is written: a few MB, so that memory stays bounded.
+/// Maximum number of values in a row group: a few MB, so that memory is bounded.
 const GROUP_VALUES: usize = 1 << 20;
 
 pub struct ParquetFile {
@@ -64,7 +64,7 @@ impl ParquetFile {
             // Level 1 is "a value"; a list's first value repeats at level 0.
             let definition = vec![1_i16; values.len()];
             let repetition: Vec<i16> = (0..values.len()).map(|index| i16::from(index % *dim != 0)).collect();
-            let mut column = group.next_column()?.context("the schema has a column an output")?;
+            let mut column = group.next_column()?.context("the schema has a column per output")?;
             column.typed::<FloatType>().write_batch(values, Some(&definition), Some(&repetition))?;
             column.close()?;
             values.clear();

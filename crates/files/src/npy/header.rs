@@ -26,13 +26,13 @@ impl Dtype {
     }
 }
 
-/// Our own headers' length: room for any number of rows, and a multiple of 64, so that the values
-/// are aligned where the file is mapped into memory.
+/// The length of headers that are written here: enough for any number of rows, and a multiple of 64, so that the values
+/// are aligned when the file is memory-mapped.
 pub(super) const WRITTEN_LENGTH: usize = 128;
-/// The longest header read. NumPy's own limit is 10,000 for files that are not trusted.
+/// Maximum length of a header. NumPy's limit is 10,000 for untrusted files.
 const MAX_TEXT: usize = 10_000;
 pub(super) const MAGIC: &[u8; 6] = b"\x93NUMPY";
-/// The magic number, the version, and the longer of the two forms of the text's length.
+/// The magic number, the version, and the longer form of the text's length.
 pub(super) const PREFIX: usize = 12;
 
 /// The content of a header.
@@ -57,7 +57,7 @@ impl Header {
         bytes
     }
 
-    /// Where the text begins and how long it is, from the file's first bytes.
+    /// The start and length of the text, from the file's first bytes.
     pub(super) fn locate(prefix: &[u8; PREFIX]) -> Result<(usize, usize), String> {
         if &prefix[..6] != MAGIC {
             return Err("not a NumPy array: it does not begin as one".into());
@@ -65,7 +65,7 @@ impl Header {
         let (start, length) = match prefix[6] {
             1 => (10, usize::from(u16::from_le_bytes([prefix[8], prefix[9]]))),
             2 | 3 => (12, u32::from_le_bytes([prefix[8], prefix[9], prefix[10], prefix[11]]) as usize),
-            version => return Err(format!("NumPy array format {version} is not known")),
+            version => return Err(format!("NumPy array format {version} is not supported")),
         };
         if length > MAX_TEXT {
             return Err(format!("its header of {length} bytes is longer than {MAX_TEXT}"));
@@ -94,7 +94,7 @@ impl Header {
             }
         }
         if !scanner.rest.trim().is_empty() {
-            return Err("its header goes on after the dictionary".into());
+            return Err("its header continues after the dictionary".into());
         }
         let missing = |key| format!("its header lacks {key:?}");
         let dtype = match descr.ok_or_else(|| missing("descr"))? {
@@ -106,20 +106,20 @@ impl Header {
         let &[rows, cols] = shape.as_slice() else {
             return Err(format!("it has {} dimensions, not 2", shape.len()));
         };
-        // One row or one column lies in memory the same way in both orders.
+        // An array with one row or one column is the same in both orders.
         if fortran.ok_or_else(|| missing("fortran_order"))? && rows > 1 && cols > 1 {
             return Err("its values are in Fortran order, not in C order".into());
         }
         Ok(Self { dtype, rows, cols })
     }
 
-    /// Bytes of all values, if that many can exist.
+    /// Bytes of all values; `None` on overflow.
     pub(super) fn data_length(&self) -> Option<u64> {
         self.rows.checked_mul(self.cols)?.checked_mul(self.dtype.size() as u64)
     }
 }
 
-/// Parses the few kinds of Python literals that a header consists of.
+/// Parses the Python literals of a header.
 struct Scanner<'a> {
     rest: &'a str,
 }
@@ -147,7 +147,7 @@ impl<'a> Scanner<'a> {
             self.expect('"')?;
             '"'
         };
-        let (text, rest) = self.rest.split_once(quote).ok_or("its header has an open string")?;
+        let (text, rest) = self.rest.split_once(quote).ok_or("its header has an unterminated string")?;
         self.rest = rest;
         Ok(text)
     }
@@ -164,7 +164,7 @@ impl<'a> Scanner<'a> {
         match self.word() {
             "True" => Ok(true),
             "False" => Ok(false),
-            other => Err(format!("its header has {other:?} for a truth value")),
+            other => Err(format!("its header has {other:?} as a boolean")),
         }
     }
 
@@ -173,7 +173,7 @@ impl<'a> Scanner<'a> {
         self.expect('(')?;
         while !self.accept(')') {
             let word = self.word();
-            values.push(word.parse().map_err(|_| format!("its header has {word:?} for a length"))?);
+            values.push(word.parse().map_err(|_| format!("its header has {word:?} as a length"))?);
             if !self.accept(',') {
                 self.expect(')')?;
                 break;
@@ -221,16 +221,16 @@ mod tests {
             (of("'|O'", "False", "(1, 2)"), "|O"),
             (of("[('a', '<f4')]", "False", "(1, 2)"), "lacks a"),
             (of("'<f4'", "True", "(2, 2)"), "Fortran"),
-            (of("'<f4'", "0", "(2, 2)"), "truth"),
+            (of("'<f4'", "0", "(2, 2)"), "boolean"),
             (of("'<f4'", "False", "(2,)"), "1 dimensions"),
             (of("'<f4'", "False", "()"), "0 dimensions"),
             (of("'<f4'", "False", "(1, 2, 3)"), "3 dimensions"),
             (of("'<f4'", "False", "(-1, 2)"), "length"),
             (of("'<f4'", "False", "(99999999999999999999, 2)"), "length"),
             ("{'descr': '<f4'}".into(), "lacks \"shape\""),
-            ("{'descr': '<f4".into(), "open string"),
+            ("{'descr': '<f4".into(), "unterminated string"),
             ("{'x': 1}".into(), "unknown key"),
-            ("{} {}".into(), "goes on"),
+            ("{} {}".into(), "continues after"),
             (String::new(), "lacks a"),
         ] {
             let error = Header::parse(text.as_bytes()).unwrap_err();

@@ -57,11 +57,11 @@ impl NpyReader {
         // From here on no size is larger than the file.
         if header.data_length() != Some(present) {
             let Header { rows, cols, .. } = header;
-            return Err(refuse(format!("it holds {present} bytes of values, not {rows} x {cols} values")));
+            return Err(refuse(format!("it has {present} bytes of values, not {rows} x {cols} values")));
         }
-        // Without values the other length would be bounded by nothing.
+        // Without values, the other length would not be bounded.
         if present == 0 && header.cols.max(header.rows) > MAX_EMPTY {
-            return Err(refuse("it is empty, yet its shape is enormous".into()));
+            return Err(refuse("it is empty, but its shape is too large".into()));
         }
         Ok(Self {
             file,
@@ -92,8 +92,8 @@ impl NpyReader {
     /// Reads the rows from `first` on, as many as `values` holds.
     ///
     /// # Errors
-    /// `InvalidArgument` if they are not all in the array or `values` ends within a row; `Io` if reading
-    /// fails, also where the file has been shortened meanwhile.
+    /// `InvalidArgument` if they are not all in the array or `values` ends within a row; `Io` if reading fails, also if
+    /// the file was shortened meanwhile.
     pub fn read_rows(&mut self, first: usize, values: &mut [f32]) -> Result<()> {
         if values.is_empty() && first <= self.rows() {
             return Ok(());
@@ -229,7 +229,7 @@ mod tests {
             (with(&header(2, 2), 17), "17 bytes of values"),
             (with(&header(u64::MAX, 2), 8), "bytes of values"),
             (with(&header(u64::MAX, u64::MAX), 4), "bytes of values"),
-            (with(&header(u64::MAX, 0), 0), "enormous"),
+            (with(&header(u64::MAX, 0), 0), "too large"),
             (b"\x93NUMPY\x09\x00????????".to_vec(), "format 9"),
         ] {
             std::fs::write(&path, bytes).unwrap();

@@ -42,7 +42,7 @@ impl NpyWriter {
     /// `InvalidArgument` if `cols` is 0; `Io` if the file cannot be created.
     pub fn create(path: impl AsRef<Path>, cols: usize, dtype: Dtype) -> Result<Self> {
         if cols == 0 {
-            return Err(Error::InvalidArgument("an array's rows must hold at least one value".into()));
+            return Err(Error::InvalidArgument("an array's rows must have at least one value".into()));
         }
         let mut file = AtomicFile::create(path)?;
         let header = Header { dtype, rows: 0, cols: cols as u64 };

@@ -1,8 +1,8 @@
 //! Depthwise convolution, SiLU and the sum for the gate, in one pass over a chunk of channels.
 //!
-//! The input is a map with its border of zeros, a chunk of channels wide, fresh from the expansion and so
-//! still in the nearest cache. A few neighbouring pixels of a row are computed together: they share
-//! the kernel's weights, and at stride 1 most of the pixels that they read.
+//! The input is one chunk of channels of a map with its border of zeros. The expansion has just written it, so it is
+//! still in the nearest cache. A few neighbouring pixels of a row are computed together: they share the kernel's
+//! weights, and at stride 1 most of their input pixels.
 
 use super::super::simd::Vector;
 
@@ -30,7 +30,7 @@ pub(in super::super) struct DepthwiseArgs {
 }
 
 /// # Safety
-/// The CPU has `V`'s instruction set and every pointer of `args` is valid for what is stated there.
+/// The CPU has `V`'s instruction set and every pointer of `args` is valid for the sizes stated there.
 #[inline(always)]
 pub(super) unsafe fn depthwise<V: Vector>(args: &DepthwiseArgs) {
     // SAFETY: the caller's promise.
@@ -52,7 +52,7 @@ unsafe fn maps<V: Vector, const K: usize, const S: usize>(args: &DepthwiseArgs) 
         unsafe {
             let mut sum = V::load(args.sums.add(channel));
             let mut row = args.first_row;
-            // Maps three pixels wide: two rows at a time, for enough sums in flight.
+            // Maps that are three pixels wide: two rows at a time, for enough independent sums.
             if args.columns == 3 {
                 while args.last_row - row >= 2 {
                     sum = two_rows::<V, K, S>(args, channel, row, sum);
@@ -124,8 +124,8 @@ unsafe fn two_rows<V: Vector, const K: usize, const S: usize>(
     }
 }
 
-/// `T` neighbouring pixels of a row. Unlike the product of a linear layer, theirs is no loop once unrolled:
-/// SiLU can follow in the registers.
+/// `T` neighbouring pixels of a row. Unlike in a linear layer, the loop over taps is fully unrolled, so SiLU is
+/// computed in registers.
 #[inline(always)]
 unsafe fn pixels<V: Vector, const K: usize, const S: usize, const T: usize>(
     args: &DepthwiseArgs,
@@ -134,7 +134,7 @@ unsafe fn pixels<V: Vector, const K: usize, const S: usize, const T: usize>(
     column: usize,
     mut sum: V,
 ) -> V {
-    // SAFETY: the pixels and the taps they read are within the map and its border.
+    // SAFETY: the pixels that the taps read are within the map and its border.
     unsafe {
         let bias = V::load(args.bias.add(channel));
         let mut sums = [bias; T];

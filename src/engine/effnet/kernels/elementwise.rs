@@ -1,5 +1,5 @@
-//! Passes that apply the gate's scales: to the pixels, or, where there are more pixels than output
-//! channels, to the projection's weights.
+//! Passes that apply the gate's scales to the pixels or, if there are more pixels than output channels, to the
+//! projection's weights.
 
 use super::super::simd::Vector;
 
@@ -13,7 +13,7 @@ pub(in super::super) struct GateArgs {
 }
 
 /// # Safety
-/// The CPU has `V`'s instruction set and every pointer of `args` is valid for what is stated there.
+/// The CPU has `V`'s instruction set and every pointer of `args` is valid for the sizes stated there.
 #[inline(always)]
 pub(super) unsafe fn gate<V: Vector>(args: &GateArgs) {
     for vector in 0..args.vectors {
@@ -40,7 +40,7 @@ pub(in super::super) struct ScaleWeightsArgs {
 }
 
 /// # Safety
-/// The CPU has `V`'s instruction set and every pointer of `args` is valid for what is stated there.
+/// The CPU has `V`'s instruction set and every pointer of `args` is valid for the sizes stated there.
 #[inline(always)]
 pub(super) unsafe fn scale_weights<V: Vector>(args: &ScaleWeightsArgs) {
     for line in 0..args.lines {

@@ -1,19 +1,18 @@
 //! 1x1 convolutions and dense layers: a matrix product of pixels by weights.
 //!
-//! Pixels are rows of channels. The weights were packed into panels: 1 to 3 vectors of output channels
-//! wide, one line of them for each input channel, so that a panel is read from front to back. A tile of
-//! the result (some pixels by one panel's width) stays in registers while every input channel passes: load
-//! the panel's line, and for each pixel repeat its one input value over a vector and multiply-add. Each sum
-//! so takes its products in the order of the input channels, whatever the tile and wherever the pixel lies:
-//! that is why results do not depend on the batch.
+//! Pixels are rows of channels. The weights are packed into panels: 1 to 3 vectors of output channels wide, with one
+//! line for each input channel, so that a panel is read sequentially. A tile of the result (some pixels by the width of
+//! one panel) stays in registers during the loop over input channels: load the panel's line; for each pixel, broadcast
+//! its input value to a vector and multiply-add. Each sum adds its products in the order of the input channels,
+//! whatever the tile and the pixel: so results do not depend on the batch.
 
 use super::super::pack::Panel;
-use super::super::simd::{MOST_LANES, Vector};
+use super::super::simd::{MAX_LANES, Vector};
 
 /// What is done with a finished tile.
 #[derive(Clone, Copy)]
 pub(in super::super) enum Finish {
-    /// Written as it is.
+    /// It is stored unchanged.
     Store,
     /// SiLU.
     Silu,
@@ -23,12 +22,12 @@ pub(in super::super) enum Finish {
     Sigmoid,
 }
 
-/// Where the pixels of the result go.
+/// Where the pixels of the result are written.
 #[derive(Clone, Copy)]
 pub(in super::super) enum Place {
     /// Pixel `i` at `i * stride` floats.
     Stride(usize),
-    /// Pixel `i` at so many floats: the inside of bordered maps.
+    /// Pixel `i` at the table's entry `i`, in floats: the inside of bordered maps.
     Table(*const u32),
 }
 
@@ -39,19 +38,19 @@ pub(in super::super) struct LinearArgs<'a> {
     pub input_stride: usize,
     pub pixels: usize,
     pub inputs: usize,
-    /// The panels wanted; their weights begin at `weights + panel.offset`.
+    /// The panels to compute; their weights begin at `weights + panel.offset`.
     pub panels: &'a [Panel],
     pub weights: *const f32,
     /// One value for each output channel, from channel 0.
     pub bias: *const f32,
-    /// Where output channel 0 of pixel 0 goes.
+    /// The address of output channel 0 of pixel 0.
     pub output: *mut f32,
     pub place: Place,
     pub finish: Finish,
 }
 
-/// Room for the largest tile of any instruction set.
-const TILE_ROOM: usize = 24 * MOST_LANES;
+/// Floats in the largest tile of any instruction set.
+const TILE_ROOM: usize = 24 * MAX_LANES;
 
 #[repr(align(64))]
 struct Tile([f32; TILE_ROOM]);
@@ -74,12 +73,12 @@ pub(super) unsafe fn linear<V: Vector>(args: &LinearArgs) {
     }
 }
 
-/// Covers all pixels with tiles: as many of the largest as fit, then smaller ones.
+/// Covers all pixels with tiles: as many of the largest size as fit, then smaller ones.
 macro_rules! cover {
     ($args:ident, $panel:ident, $buffer:ident, $width:literal, [$($pixels:literal),*]) => {{
         let mut pixel = 0;
-        // The first tile of a panel fetches the next panel: each is used once for all pixels, and would
-        // otherwise come from the shared cache while the multipliers wait.
+        // The first tile of a panel prefetches the next panel, which would otherwise be loaded from the shared cache
+        // while the multipliers wait.
         const LARGEST: [usize; 3] = [16, 12, 8];
         if V::TILE[$width - 1] == LARGEST[$width - 1] && $args.pixels >= LARGEST[$width - 1] {
             // SAFETY: the tile's pixels are within the arguments'.
@@ -120,8 +119,8 @@ unsafe fn tile<V: Vector, const P: usize, const C: usize, const PREFETCH: bool>(
     pixel: usize,
     buffer: &mut Tile,
 ) {
-    // SAFETY: the caller's promise: `P` pixels from `pixel` on are the arguments', and the panel is `C`
-    // vectors wide. The buffer holds P * C vectors, as TILE_ROOM is the most of any instruction set.
+    // SAFETY: the caller's promise: the arguments have `P` pixels from `pixel` on, and the panel is `C` vectors wide.
+    // The buffer holds P * C vectors, because TILE_ROOM is the maximum over all instruction sets.
     unsafe {
         let first = panel.column * V::LANES;
         let input = args.input.add(pixel * args.input_stride);
@@ -152,8 +151,8 @@ unsafe fn tile<V: Vector, const P: usize, const C: usize, const PREFETCH: bool>(
             }
             weights = weights.add(C * V::LANES);
         }
-        // Stored first, finished afterwards: SiLU in this loop would need the registers that hold sums,
-        // and the compiler would keep the sums on the stack for the whole of it.
+        // Stored first, finished afterwards: SiLU in this loop would need the registers that hold the sums, and the
+        // compiler would keep the sums on the stack for the whole loop.
         let stored = buffer.0.as_mut_ptr();
         for p in 0..P {
             for c in 0..C {

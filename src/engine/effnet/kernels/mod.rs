@@ -1,11 +1,11 @@
-//! The kernels, one instance for each instruction set.
+//! The kernels, compiled once for each instruction set.
 //!
-//! A kernel is written once, generic over [`Vector`], in a module of its own. Here each is wrapped, for
-//! each instruction set, in a function that is not generic and carries `#[target_feature]`: inside it the
-//! generic code is inlined and becomes that set's machine code. A [`Kernels`] table holds the wrappers of
-//! one set; the engine picks a table once and knows nothing of instruction sets beyond it.
+//! Each kernel has its own module and is generic over [`Vector`]. Here it is wrapped, for each instruction set, in a
+//! non-generic function with `#[target_feature]`: the generic code is inlined into it and compiled for that set. A
+//! [`Kernels`] table holds the wrappers of one set. The engine picks a table once; nothing else depends on the
+//! instruction set.
 
-// Loops over tiles run over indices: of pixels, taps and vectors at once, which iterators would hide.
+// Loops over tiles index pixels, taps and vectors at once; iterators would be harder to read.
 #![allow(clippy::needless_range_loop)]
 
 pub(super) mod depthwise;
@@ -24,8 +24,8 @@ use linear::LinearArgs;
 use linear_bf16::{LinearBf16Args, NarrowArgs};
 use stem::StemArgs;
 
-/// The kernels of one instruction set. Every entry is unsafe: the pointers of its arguments must be
-/// valid for what its module says, and the CPU must have the instruction set.
+/// The kernels of one instruction set. Every entry is unsafe: the pointers of its arguments must be valid for the sizes
+/// that its module states, and the CPU must have the instruction set.
 pub(super) struct Kernels {
     pub lanes: usize,
     pub tile: [usize; 3],
@@ -36,13 +36,13 @@ pub(super) struct Kernels {
     pub scale_weights: unsafe fn(&ScaleWeightsArgs),
 }
 
-/// One table, whose functions are compiled for the given target features.
+/// A table whose functions are compiled for the given target features.
 macro_rules! table {
     ($name:ident, $vector:ty $(, $features:literal)?) => {
         pub(super) static $name: Kernels = {
             $(#[target_feature(enable = $features)])?
             unsafe fn linear(args: &LinearArgs) {
-                // SAFETY: the caller's promise (see `Kernels`) is the kernel's; so below.
+                // SAFETY: the caller's promise (see `Kernels`) is what the kernel requires; also below.
                 unsafe { linear::linear::<$vector>(args) }
             }
             $(#[target_feature(enable = $features)])?
@@ -84,15 +84,15 @@ table!(AVX2, super::simd::avx2::Avx2, "avx2,fma");
 #[cfg(target_arch = "x86_64")]
 table!(AVX512, super::simd::avx512::Avx512, "avx512f,avx512dq,avx512bw,avx512vl,fma");
 
-// What bfloat16 networks run between their products: f32, with a coarser SiLU.
+// The f32 kernels of bfloat16 networks, with a less accurate SiLU.
 #[cfg(target_arch = "x86_64")]
 table!(AVX512_COARSE, super::simd::avx512::Avx512Fast, "avx512f,avx512dq,avx512bw,avx512vl,fma");
 
-/// The kernels with bfloat16 products, unsafe as those of [`Kernels`].
+/// The kernels with bfloat16 products; unsafe for the same reasons as [`Kernels`].
 pub(super) struct Bf16Kernels {
     pub linear: unsafe fn(&LinearBf16Args),
     pub narrow: unsafe fn(&NarrowArgs),
-    /// They use AMX's tile registers.
+    /// Whether they use AMX's tile registers.
     pub uses_tiles: bool,
 }
 

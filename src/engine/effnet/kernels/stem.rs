@@ -1,5 +1,5 @@
-//! The first convolution: one channel in, so a pixel's input is not a vector of channels but single values
-//! of its neighbourhood, each repeated over a vector as in [`super::linear`]. SiLU included.
+//! The first convolution, with SiLU. It has one input channel, so the inputs of a pixel are single values of its
+//! neighbourhood, each broadcast to a vector as in [`super::linear`].
 
 use super::super::simd::Vector;
 
@@ -26,7 +26,7 @@ pub(in super::super) struct StemArgs {
 }
 
 /// # Safety
-/// The CPU has `V`'s instruction set and every pointer of `args` is valid for what is stated there.
+/// The CPU has `V`'s instruction set and every pointer of `args` is valid for the sizes stated there.
 #[inline(always)]
 pub(super) unsafe fn stem<V: Vector>(args: &StemArgs) {
     // SAFETY: the caller's promise.
@@ -65,7 +65,7 @@ unsafe fn pixels<V: Vector, const K: usize, const T: usize>(
     row: usize,
     column: usize,
 ) {
-    // SAFETY: the pixels and the taps they read are within the map and its border.
+    // SAFETY: the pixels that the taps read are within the map and its border.
     unsafe {
         let mut sums = [V::load(args.bias.add(channel)); T];
         let input = args.input.add(row * args.stride * args.input_row + column * args.stride);

@@ -1,6 +1,6 @@
-//! The kernels of [`super::linear_bf16`]: by AMX's tiles, and by AVX-512's dot product.
+//! The kernels of [`super::linear_bf16`]: with AMX tiles, and with AVX-512's dot product.
 //!
-//! Tiles have no intrinsics in stable Rust, so their inner loop is written in assembly.
+//! Stable Rust has no intrinsics for tiles, so their inner loop is in assembly.
 
 use std::arch::x86_64::*;
 
@@ -17,8 +17,8 @@ struct Tile([f32; 32 * 32]);
 /// AMX.
 ///
 /// # Safety
-/// The CPU has AMX-BF16 and AVX-512 BF16, the thread's tiles are configured as 16 rows of 64 bytes, and
-/// every pointer of `args` is valid for what is stated there, the input for [`SLACK`](super::super::pack::SLACK) rows more.
+/// The CPU has AMX-BF16 and AVX-512 BF16, the thread's tiles are configured as 16 rows of 64 bytes, and every pointer
+/// of `args` is valid for the sizes stated there, the input for [`SLACK`](super::super::pack::SLACK) more rows.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,fma")]
 pub(in super::super) unsafe fn amx(args: &LinearBf16Args) {
     let mut tile = Tile([0.0; 32 * 32]);
@@ -56,8 +56,8 @@ unsafe fn multiply(
     lower_half: bool,
     tile: &mut Tile,
 ) {
-    // SAFETY: the caller's promise. Every tile is loaded before it is used; sums begin as the bias, read
-    // sixteen times over with a stride of 0.
+    // SAFETY: the caller's promise. Every tile is loaded before it is used; the sums start as the bias, which is read
+    // sixteen times with a stride of 0.
     unsafe {
         if lines == 2 && lower_half {
             std::arch::asm!(
@@ -139,8 +139,8 @@ unsafe fn multiply(
 /// AVX-512 BF16, for CPUs without AMX.
 ///
 /// # Safety
-/// The CPU has AVX-512 BF16, and every pointer of `args` is valid for what is stated there, the input for
-/// [`SLACK`](super::super::pack::SLACK) rows more.
+/// The CPU has AVX-512 BF16, and every pointer of `args` is valid for the sizes stated there, the input for
+/// [`SLACK`](super::super::pack::SLACK) more rows.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,fma")]
 pub(in super::super) unsafe fn dot(args: &LinearBf16Args) {
     let mut tile = Tile([0.0; 32 * 32]);
@@ -184,7 +184,7 @@ unsafe fn as_bf16(bits: __m512i) -> __m512bh {
     unsafe { std::mem::transmute::<__m512i, __m512bh>(bits) }
 }
 
-/// Brings a tile's sums to where they go.
+/// Writes a tile's sums to the output.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,fma")]
 unsafe fn finish(args: &LinearBf16Args, pixel: usize, rows: usize, line: usize, lines: usize, tile: &Tile) {
     // SAFETY: the caller's promise: rows and lines are the arguments'.
@@ -207,8 +207,8 @@ unsafe fn finish(args: &LinearBf16Args, pixel: usize, rows: usize, line: usize, 
                         value.store(args.output.add(at + channel));
                         let narrow = narrow.add((pixel + row) * stride + channel);
                         value.store_bf16(narrow);
-                        // A tile takes 32 channels: what follows the last must be zero, not what an
-                        // earlier block left there.
+                        // A tile reads 32 channels: those after the last must be zero, not values that an earlier block
+                        // left there.
                         if channel + 2 * CHANNELS_A_LINE == stride && line + column + 1 == args.weights.lines
                         {
                             Avx512Fast::splat(0.0).store_bf16(narrow.add(CHANNELS_A_LINE));
@@ -221,7 +221,7 @@ unsafe fn finish(args: &LinearBf16Args, pixel: usize, rows: usize, line: usize, 
 }
 
 /// # Safety
-/// The CPU has AVX-512 BF16, and every pointer of `args` is valid for what is stated there.
+/// The CPU has AVX-512 BF16, and every pointer of `args` is valid for the sizes stated there.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,fma")]
 pub(in super::super) unsafe fn narrow(args: &NarrowArgs) {
     // SAFETY: the caller's promise.

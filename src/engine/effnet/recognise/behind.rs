@@ -1,4 +1,4 @@
-//! Turns what a graph computes behind the pooling into a list of steps.
+//! Turns what a graph computes after the pooling into a list of steps.
 
 use std::collections::HashMap;
 
@@ -10,11 +10,11 @@ use crate::engine::effnet::network::purpose;
 use crate::engine::effnet::tail::{Activation, Arithmetic, Slot, Step, Tail};
 
 /// More values than any classifier has.
-const MOST_VALUES: usize = 1 << 16;
+const MAX_VALUES: usize = 1 << 16;
 /// More steps than any classifier has.
-const MOST_STEPS: usize = 256;
+const MAX_STEPS: usize = 256;
 
-/// The steps to every output, the outputs' descriptions, and the pooled features they all begin at.
+/// The steps to every output, the descriptions of the outputs, and the pooled features that all of them start from.
 pub(super) fn tail(arena: &Arena, outputs: &[TracedOutput]) -> Result<(Tail, Vec<OutputSpec>, Id), String> {
     let pooled = pooled_features(arena, outputs)?;
     let mut tail =
@@ -34,7 +34,7 @@ pub(super) fn tail(arena: &Arena, outputs: &[TracedOutput]) -> Result<(Tail, Vec
     Ok((tail, specs, pooled))
 }
 
-/// The one pooling that lies nearest to every output.
+/// The pooling that is nearest to every output; it must be the same one for all.
 fn pooled_features(arena: &Arena, outputs: &[TracedOutput]) -> Result<Id, String> {
     let mut pooled = None;
     let mut seen = std::collections::HashSet::new();
@@ -45,11 +45,11 @@ fn pooled_features(arena: &Arena, outputs: &[TracedOutput]) -> Result<Id, String
         }
         match arena.get(id) {
             Expression::Pool(_) => match pooled.replace(id) {
-                Some(other) if other != id => return Err("outputs of two poolings".into()),
+                Some(other) if other != id => return Err("outputs depend on two poolings".into()),
                 _ => {}
             },
             Expression::Input | Expression::Pad { .. } => {
-                return Err("an output that is not behind a pooling".into());
+                return Err("an output that does not depend on a pooling".into());
             }
             expression => open.extend(operands(expression)),
         }
@@ -69,8 +69,8 @@ fn operands(expression: &Expression) -> Vec<Id> {
     }
 }
 
-/// Puts an expression's steps into the list, operands first, without recursion: a file could nest them
-/// as deep as it likes.
+/// Adds an expression's steps to the list, operands first. Without recursion, because a file could nest expressions to
+/// any depth.
 fn place(arena: &Arena, wanted: Id, tail: &mut Tail, slots: &mut HashMap<Id, Slot>) -> Result<Slot, String> {
     let mut open = vec![wanted];
     while let Some(&id) = open.last() {
@@ -84,11 +84,11 @@ fn place(arena: &Arena, wanted: Id, tail: &mut Tail, slots: &mut HashMap<Id, Slo
             open.extend(missing);
             continue;
         }
-        if tail.steps.len() >= MOST_STEPS {
-            return Err("too many steps behind the pooling".into());
+        if tail.steps.len() >= MAX_STEPS {
+            return Err("too many steps after the pooling".into());
         }
-        if arena.size(id).channels > MOST_VALUES {
-            return Err(format!("{} values a patch behind the pooling", arena.size(id).channels));
+        if arena.size(id).channels > MAX_VALUES {
+            return Err(format!("{} values per patch after the pooling", arena.size(id).channels));
         }
         let step = step(expression, tail, slots)?;
         slots.insert(id, tail.steps.len());
@@ -125,7 +125,7 @@ fn step(expression: &Expression, tail: &mut Tail, slots: &HashMap<Id, Slot>) -> 
             Step::LayerNorm { x: slots[x], scale: scale.to_vec(), shift: shift.to_vec(), epsilon: *epsilon }
         }
         Expression::Input | Expression::Pad { .. } | Expression::Pool(_) => {
-            return Err("a map where a vector is due".into());
+            return Err("a map where a vector is expected".into());
         }
     })
 }
@@ -139,6 +139,6 @@ fn activation(function: Function) -> Result<Activation, String> {
         Function::Exp => Activation::Exp,
         Function::Sqrt => Activation::Sqrt,
         Function::Reciprocal => Activation::Reciprocal,
-        Function::Softmax => return Err("a softmax is no function of one value".into()),
+        Function::Softmax => return Err("a softmax is not a function of one value".into()),
     })
 }

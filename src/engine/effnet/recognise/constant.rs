@@ -1,13 +1,13 @@
-//! Constants of the graph, and the few operations that exporters leave to be done on them.
+//! Constants of the graph, and the few operations on them that exporters leave in the graph.
 
 use std::rc::Rc;
 
 use crate::onnx::{Tensor, element};
 
-/// No constant of an EfficientNet-B0 has more elements (the largest has 0.7 million).
-const MOST_ELEMENTS: usize = 1 << 25;
+/// Maximum number of elements of a constant. The largest of an EfficientNet-B0 has 0.7 million.
+const MAX_ELEMENTS: usize = 1 << 25;
 
-/// Stands for the batch size, which a graph may leave open, among the integers of a shape.
+/// Represents the batch size in a shape if the graph does not fix it.
 pub(super) const BATCH: i64 = i64::MIN + 1;
 
 /// A constant tensor. Cloning shares the values.
@@ -21,7 +21,7 @@ pub(super) struct Constant {
 pub(super) enum Values {
     Floats(Rc<[f32]>),
     Ints(Rc<[i64]>),
-    /// Integers of eight bits, signed or not: quantised weights, which are many.
+    /// 8-bit integers, signed or unsigned: quantised weights. Kept small because there are many.
     Bytes(Rc<[i16]>),
 }
 
@@ -38,7 +38,7 @@ impl Constant {
     pub fn read(tensor: &Tensor) -> Result<Self, String> {
         let name = tensor.name();
         if tensor.is_external() {
-            return Err(format!("tensor {name} lies in another file"));
+            return Err(format!("tensor {name} is stored in another file"));
         }
         let mut dims = Vec::with_capacity(tensor.dims.len().min(8));
         let mut count = 1usize;
@@ -46,7 +46,7 @@ impl Constant {
             let dim = usize::try_from(dim).map_err(|_| format!("tensor {name} has a negative dimension"))?;
             count = count
                 .checked_mul(dim)
-                .filter(|&count| count <= MOST_ELEMENTS)
+                .filter(|&count| count <= MAX_ELEMENTS)
                 .ok_or_else(|| format!("tensor {name} has more elements than any of an EfficientNet-B0"))?;
             dims.push(dim);
         }
@@ -56,8 +56,8 @@ impl Constant {
             _ => tensor.floats().map(Values::Floats),
         };
         let values = values.map_err(|reason| format!("tensor {name} {reason}"))?;
-        // An empty tensor can only be a missing list; with further dimensions their product, which
-        // strides are made of, would have no bound.
+        // An empty tensor can only be a missing list. With other dimensions, their product, from which strides are
+        // computed, would not be bounded.
         if count == 0 && dims.len() > 1 {
             return Err(format!("tensor {name} is empty"));
         }
@@ -79,19 +79,19 @@ impl Constant {
     pub fn as_floats(&self) -> Result<&Rc<[f32]>, String> {
         match &self.values {
             Values::Floats(values) => Ok(values),
-            Values::Ints(_) | Values::Bytes(_) => Err("integers where floats are due".into()),
+            Values::Ints(_) | Values::Bytes(_) => Err("integers where floats are expected".into()),
         }
     }
 
     pub fn as_ints(&self) -> Result<&[i64], String> {
         match &self.values {
             Values::Ints(values) => Ok(values),
-            Values::Floats(_) => Err("floats where integers are due".into()),
-            Values::Bytes(_) => Err("integers of eight bits where whole ones are due".into()),
+            Values::Floats(_) => Err("floats where integers are expected".into()),
+            Values::Bytes(_) => Err("8-bit integers where wider ones are expected".into()),
         }
     }
 
-    /// The same values under other dimensions (which must hold as many).
+    /// The same values with other dimensions, for the same number of values.
     pub fn with_dims(&self, dims: Vec<usize>) -> Result<Self, String> {
         let count = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
         if count != Some(self.len()) || (self.len() == 0 && dims.len() > 1) {
@@ -142,7 +142,7 @@ impl Constant {
         Ok(Self { dims, values })
     }
 
-    /// Element by element, with ONNX's broadcasting.
+    /// Applies `f` element by element, with ONNX's broadcasting.
     pub fn zip(&self, other: &Self, f: impl Fn(f32, f32) -> f32) -> Result<Self, String> {
         let (a, b) = (self.as_floats()?, other.as_floats()?);
         if a.is_empty() || b.is_empty() {
@@ -159,12 +159,12 @@ impl Constant {
         let mut count = 1usize;
         for (&x, &y) in da.iter().zip(&db) {
             if x != y && x != 1 && y != 1 {
-                return Err(format!("constants of {:?} and {:?} do not combine", self.dims, other.dims));
+                return Err(format!("constants of {:?} and {:?} cannot be broadcast", self.dims, other.dims));
             }
             let dim = if x == 1 { y } else { x };
             count = count
                 .checked_mul(dim)
-                .filter(|&count| count <= MOST_ELEMENTS)
+                .filter(|&count| count <= MAX_ELEMENTS)
                 .ok_or("a constant grows beyond any of an EfficientNet-B0")?;
             dims.push(dim);
         }

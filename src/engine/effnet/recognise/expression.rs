@@ -1,10 +1,9 @@
-//! What a graph computes, freed of how it is spelt.
+//! What a graph computes, independent of how the exporter wrote it.
 //!
-//! Every tensor that depends on the input becomes an expression over feature maps `[channels, rows,
-//! columns]` of one patch. Layout (NHWC, flattened, squeezed) is no part of it: the axes of a tensor are
-//! kept apart, in [`super::view`]. Constant scales and shifts are folded into the convolution before or
-//! behind them as soon as they are met, so that batch norm as a node, as a Mul and an Add, or folded by
-//! the exporter all give one form.
+//! Every tensor that depends on the input becomes an expression over feature maps `[channels, rows, columns]` of one
+//! patch. Layout (NHWC, flattened, squeezed) is not part of it: the axes of a tensor are stored separately, in
+//! [`super::view`]. Constant scales and shifts are folded into the convolution before or after them at once, so that
+//! batch norm as a node, as a Mul and an Add, or folded by the exporter gives the same expression.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -82,7 +81,7 @@ pub(super) enum Expression {
     /// The mean of each channel over the map.
     Pool(Id),
     Function(Function, Id),
-    /// Between two expressions; one of them may be a vector (or have one channel) and is then repeated.
+    /// An operation on two expressions. One of them may be a vector (or have one channel), which is broadcast.
     Binary(Operation, Id, Id),
     /// The mean over the channels of a vector.
     Mean(Id),
@@ -94,7 +93,7 @@ pub(super) enum Expression {
     },
 }
 
-/// Expressions; equal ones (but for convolutions) are kept once.
+/// The expressions. Equal ones (except convolutions) are stored once.
 #[derive(Default)]
 pub(super) struct Arena {
     expressions: Vec<(Expression, Size)>,
@@ -176,7 +175,7 @@ impl Arena {
     ) -> Result<Id, String> {
         let size = self.size(x);
         if !size.is_vector() || scale.len() != size.channels || shift.len() != size.channels {
-            return Err("a layer norm over something else than the channels of a vector".into());
+            return Err("a layer norm over something other than the channels of a vector".into());
         }
         Ok(self.push(Expression::LayerNorm { x, scale, shift, epsilon }, size))
     }
@@ -198,7 +197,7 @@ impl Arena {
         Ok(self.push(Expression::Pad { x, pads }, size))
     }
 
-    /// `x * scale + shift`, folded into `x` where that is a convolution or another such step.
+    /// `x * scale + shift`, folded into `x` if that is a convolution or another scale and shift.
     pub fn affine(&mut self, x: Id, scale: &[f32], shift: &[f32]) -> Result<Id, String> {
         let size = self.size(x);
         let wide = |values: &[f32]| -> Result<Vec<f32>, String> {
@@ -231,7 +230,7 @@ impl Arena {
         Ok(self.push(folded, size))
     }
 
-    /// A convolution; borders and scales before it are taken into it.
+    /// A convolution; borders and scales before it are folded into it.
     pub fn conv(&mut self, mut conv: Conv) -> Result<Id, String> {
         if let &Expression::Pad { x, pads } = self.get(conv.x) {
             conv.pads = std::array::from_fn(|i| conv.pads[i] + pads[i]);
@@ -267,8 +266,7 @@ impl Arena {
         Ok(self.push(Expression::Conv(conv), Size { channels: outputs, rows, columns }))
     }
 
-    /// Takes a scale and shift of the input into the weights, where that is exact: a shift next to a
-    /// zero border is not.
+    /// Folds a scale and shift of the input into the weights where that is exact: a shift with zero padding is not.
     fn fold_input_affine(&self, conv: &mut Conv) {
         let Expression::Affine { x, scale, shift } = self.get(conv.x) else { return };
         let bordered = conv.pads != [0; 4];
@@ -283,7 +281,7 @@ impl Arena {
             || !outputs.is_multiple_of(conv.groups)
             || per_output * outputs != conv.weights.len()
         {
-            return; // Refused with its reason where the shape is checked.
+            return; // Refused with a reason where the shape is checked.
         }
         let outputs_per_group = outputs / conv.groups;
         if conv.inputs_per_group * conv.groups != scale.len() {
@@ -324,7 +322,7 @@ impl Arena {
                 || (small.is_vector() && small.channels == large.channels)
                 || (small.is_vector() && small.channels == 1 && large.is_vector())
         };
-        // Commutative ones in one order: the larger first, then the older.
+        // Commutative operations in one order: the larger operand first, then the older.
         let swap = match (fits(sb, sa), fits(sa, sb)) {
             (true, true) => matches!(operation, Add | Mul) && b < a,
             (true, false) => false,

@@ -1,10 +1,10 @@
-//! Operations on constants alone, done once at load.
+//! Operations on constants only, computed once at load.
 
 use super::constant::{BATCH, Constant, Values};
 use super::view::axis_index;
 use crate::onnx::{Node, element};
 
-/// What a node whose inputs are all constant computes.
+/// The result of a node whose inputs are all constant.
 pub(super) fn fold(node: &Node, inputs: &[Option<&Constant>]) -> Result<Constant, String> {
     let input = |position: usize| {
         inputs.get(position).copied().flatten().ok_or_else(|| format!("its operand {position} is missing"))
@@ -24,7 +24,7 @@ pub(super) fn fold(node: &Node, inputs: &[Option<&Constant>]) -> Result<Constant
             dequantize(input(0)?, input(1)?, zero, node.int("axis").unwrap_or(1))
         }
         "Shape" => Ok(Constant::ints(input(0)?.dims.iter().map(|&dim| dim as i64).collect())),
-        "Reshape" => input(0)?.reshape(&list(1, "shape")?.ok_or("its shape is not stated")?),
+        "Reshape" => input(0)?.reshape(&list(1, "shape")?.ok_or("its shape is missing")?),
         "Transpose" => {
             let rank = input(0)?.dims.len();
             let order: Vec<usize> = match node.ints("perm") {
@@ -37,7 +37,7 @@ pub(super) fn fold(node: &Node, inputs: &[Option<&Constant>]) -> Result<Constant
             input(0)?.transpose(&order)
         }
         "Unsqueeze" => {
-            let axes = list(1, "axes")?.ok_or("its axes are not stated")?;
+            let axes = list(1, "axes")?.ok_or("its axes are missing")?;
             let rank = input(0)?.dims.len() + axes.len();
             let mut dims = input(0)?.dims.clone();
             let mut places =
@@ -101,7 +101,7 @@ pub(super) fn fold(node: &Node, inputs: &[Option<&Constant>]) -> Result<Constant
         "Mul" => arithmetic(input(0)?, input(1)?, |a, b| a * b, i64::checked_mul),
         "Div" => arithmetic(input(0)?, input(1)?, |a, b| a / b, i64::checked_div),
         "Pow" => input(0)?.zip(input(1)?, f32::powf),
-        _ => Err("an operation on constants that is not known".into()),
+        _ => Err("an unknown operation on constants".into()),
     }
 }
 
@@ -139,14 +139,14 @@ fn cast(input: &Constant, to: i64) -> Result<Constant, String> {
     }
 }
 
-/// Weights of 8 bits: whole numbers of steps, whose size is one for all or one for each slice along an axis.
+/// Dequantises 8-bit weights, with one step size for all or one for each slice along an axis.
 fn dequantize(
     steps: &Constant,
     scale: &Constant,
     zero: Option<&Constant>,
     axis: i64,
 ) -> Result<Constant, String> {
-    // One for each slice, laid along the axis.
+    // One value for each slice, along the axis.
     let along = |constant: &Constant| -> Result<Constant, String> {
         if constant.len() == 1 {
             return constant.with_dims(vec![]);
@@ -175,7 +175,7 @@ fn arithmetic(
 ) -> Result<Constant, String> {
     let (Values::Ints(x), Values::Ints(y)) = (&a.values, &b.values) else { return a.zip(b, floats) };
     if x.len() != y.len() || x.contains(&BATCH) || y.contains(&BATCH) {
-        return Err("arithmetic on a shape that the graph leaves open".into());
+        return Err("arithmetic on a shape that the graph does not fix".into());
     }
     let values: Option<Vec<i64>> = x.iter().zip(y.iter()).map(|(&x, &y)| ints(x, y)).collect();
     let values = values.ok_or("integers that overflow")?;

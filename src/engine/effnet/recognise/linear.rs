@@ -1,4 +1,4 @@
-//! Convolutions and matrix products, which are one thing: a product is a 1x1 convolution.
+//! Convolutions and matrix products. A matrix product is a 1x1 convolution.
 
 use std::rc::Rc;
 
@@ -40,7 +40,7 @@ impl Trace<'_> {
             return Err("a dilated kernel".into());
         }
         if pair("kernel_shape", rows)? != [rows, columns] && node.ints("kernel_shape").is_some() {
-            return Err("a kernel shape that its weights do not have".into());
+            return Err("a kernel shape that does not match its weights".into());
         }
         let stride = pair("strides", 1)?;
         let groups = usize::try_from(node.int("group").unwrap_or(1)).map_err(|_| "a negative group count")?;
@@ -72,7 +72,7 @@ impl Trace<'_> {
     /// `x * weights`, where `x` has its channels last and `weights` is `[inputs, outputs]`.
     pub(super) fn matmul(&mut self, weights: &Constant, id: Id, view: View) -> Result<Value, String> {
         let [_, outputs] = weights.dims[..] else {
-            return Err("a product with something else than a matrix".into());
+            return Err("a product with something other than a matrix".into());
         };
         self.product(&weights.transpose(&[1, 0])?, vec![0.0; outputs], id, view)
     }
@@ -85,13 +85,13 @@ impl Trace<'_> {
         view: View,
     ) -> Result<Value, String> {
         if node.int("transA").unwrap_or(0) != 0 {
-            return Err("its first operand transposed".into());
+            return Err("its first operand is transposed".into());
         }
         let alpha = node.float("alpha").unwrap_or(1.0);
         let beta = node.float("beta").unwrap_or(1.0);
         let mut weights = weights_of(inputs, 1)?;
         if weights.dims.len() != 2 {
-            return Err("a product with something else than a matrix".into());
+            return Err("a product with something other than a matrix".into());
         }
         if node.int("transB").unwrap_or(0) == 0 {
             weights = weights.transpose(&[1, 0])?;
@@ -119,9 +119,9 @@ impl Trace<'_> {
         id: Id,
         mut view: View,
     ) -> Result<Value, String> {
-        let [outputs, inputs] = weights.dims[..] else { return Err("a product with no matrix".into()) };
+        let [outputs, inputs] = weights.dims[..] else { return Err("a product without a matrix".into()) };
         if view.0.last() != Some(&Axis::Channel) {
-            return Err("a product over another axis than the channels".into());
+            return Err("a product over an axis other than the channels".into());
         }
         let id = self.arena.conv(Conv {
             x: id,
@@ -151,7 +151,7 @@ fn explicit_pads(node: &Node) -> Result<Pads, String> {
     Ok(std::array::from_fn(|i| pads[i] as usize))
 }
 
-/// "Same" padding: as many outputs as strides fit, the odd pixel at the end (or the beginning).
+/// "Same" padding: one output per stride; an odd pixel of padding goes to the end (with `lower`, to the beginning).
 fn same(rows: usize, columns: usize, kernel: [usize; 2], stride: [usize; 2], lower: bool) -> Pads {
     let split = |size: usize, kernel: usize, stride: usize| {
         let total = ((size.div_ceil(stride) - 1) * stride + kernel).saturating_sub(size);

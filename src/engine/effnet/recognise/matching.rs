@@ -12,7 +12,7 @@ pub(super) struct Features {
     pub head: Linear,
 }
 
-/// The features whose mean over the map is the expression `pooled`.
+/// Matches the features whose mean over the map is the expression `pooled`.
 pub(super) fn features(arena: &Arena, pooled: Id) -> Result<Features, String> {
     let Expression::Pool(x) = *arena.get(pooled) else { return Err("no pooling over a map".into()) };
     let (head, mut x) = pointwise_silu(arena, x, "the last convolution")?;
@@ -53,8 +53,8 @@ fn block(arena: &Arena, output: Id, expected: &Expected) -> Result<(Block, Id), 
     let has_residual = expected.stride == 1 && expected.inputs == expected.outputs;
     let (projected, added) = match *arena.get(output) {
         Expression::Binary(Operation::Add, a, b) if has_residual => {
-            // The projection is the operand that is a convolution of a gate; the other is the input, which
-            // can itself be a convolution.
+            // The projection is the operand that is a convolution of a gated map. The other is the input, which can
+            // itself be a convolution.
             if gated(arena, a).is_some() && projects_onto(arena, a, b) { (a, Some(b)) } else { (b, Some(a)) }
         }
         _ if has_residual => return Err("its input is not added to its output".into()),
@@ -65,7 +65,7 @@ fn block(arena: &Arena, output: Id, expected: &Expected) -> Result<(Block, Id), 
     let project = linear(project, "its projection")?;
     check("channels out", project.outputs, expected.outputs)?;
 
-    let depthwise_id = silu(arena, map).ok_or("no SiLU behind its depthwise convolution")?;
+    let depthwise_id = silu(arena, map).ok_or("no SiLU after its depthwise convolution")?;
     let depthwise = conv(arena, depthwise_id).ok_or("no depthwise convolution")?;
     let wide = expected.inputs * expected.expansion;
     let (window, weights, bias) = depthwise_weights(depthwise)?;
@@ -91,7 +91,7 @@ fn block(arena: &Arena, output: Id, expected: &Expected) -> Result<(Block, Id), 
     Ok((Block { expand, depthwise: depthwise_block, gate, project, residual: has_residual }, input))
 }
 
-/// Whether the block that ends in `projected` begins at `input`.
+/// Whether the input of the block that ends in `projected` is `input`.
 fn projects_onto(arena: &Arena, projected: Id, input: Id) -> bool {
     let begin = || {
         let (map, _) = gated(arena, projected)?;
@@ -102,11 +102,11 @@ fn projects_onto(arena: &Arena, projected: Id, input: Id) -> bool {
     begin() == Some(input)
 }
 
-/// The map and the gate that a convolution's input is the product of.
+/// The map and the gate whose product is the input of a convolution.
 fn gated(arena: &Arena, id: Id) -> Option<(Id, Id)> {
     let project = conv(arena, id)?;
     match *arena.get(project.x) {
-        // A product is kept with the map first: a gate is a vector.
+        // A product has the map first and the gate, a vector, second.
         Expression::Binary(Operation::Mul, map, gate) if arena.size(gate).is_vector() => Some((map, gate)),
         _ => None,
     }
@@ -160,8 +160,8 @@ fn stem(arena: &Arena, id: Id) -> Result<Stem, String> {
 }
 
 fn pointwise_silu(arena: &Arena, id: Id, what: &str) -> Result<(Linear, Id), String> {
-    let x = silu(arena, id).ok_or_else(|| format!("no SiLU behind {what}"))?;
-    let conv = conv(arena, x).ok_or_else(|| format!("{what} is no convolution"))?;
+    let x = silu(arena, id).ok_or_else(|| format!("no SiLU after {what}"))?;
+    let conv = conv(arena, x).ok_or_else(|| format!("{what} is not a convolution"))?;
     Ok((linear(conv, what)?, conv.x))
 }
 
@@ -224,7 +224,7 @@ fn check_pads(conv: &Conv) -> Result<(), String> {
     Err(format!("a border of {:?} around a kernel of {:?}", conv.pads, conv.kernel))
 }
 
-/// The weights with each output channel's scale multiplied in.
+/// The weights multiplied by each output channel's scale.
 fn folded(conv: &Conv) -> Vec<f32> {
     let per_output = conv.weights.len() / conv.scale.len().max(1);
     let rows = conv.weights.chunks_exact(per_output.max(1)).zip(conv.scale.iter());

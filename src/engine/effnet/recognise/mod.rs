@@ -1,10 +1,9 @@
 //! Recognises an EfficientNet-B0 in an ONNX file by what its graph computes.
 //!
-//! Exporters spell one network in many ways. So the graph is read in three steps, each in its own module: its
-//! nodes, one after the other, as expressions over feature maps in which layout has vanished and constants are
-//! folded ([`trace`] with [`view`], [`linear`], [`constant`], [`fold`] and [`expression`]); the one place where
-//! those expressions are compared with EfficientNet-B0's table ([`matching`]); and what follows the pooling
-//! ([`behind`]).
+//! Exporters write the same network in many ways. So the graph is read in three steps: [`trace`] turns its nodes into
+//! expressions over feature maps, without layout and with folded constants (with [`view`], [`linear`], [`constant`],
+//! [`fold`] and [`expression`]); [`matching`] compares these expressions with EfficientNet-B0's table; [`behind`] reads
+//! what follows the pooling.
 
 mod behind;
 mod constant;
@@ -18,10 +17,10 @@ mod view;
 use super::network::Weights;
 use crate::onnx::Graph;
 
-/// The network of a graph, and the name of the graph's input.
+/// Reads the network of a graph, and the name of the graph's input.
 ///
 /// # Errors
-/// Where the graph departs from an EfficientNet-B0.
+/// Where the graph differs from an EfficientNet-B0.
 pub(super) fn recognise(graph: &Graph) -> Result<(Weights, String), String> {
     let (trace, outputs) = trace::trace(graph)?;
     let (tail, outputs, pooled) = behind::tail(&trace.arena, &outputs)?;

@@ -1,4 +1,4 @@
-//! Walks a graph's nodes and says what each computes, as expressions.
+//! Walks a graph's nodes and turns what each computes into expressions.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,7 +15,7 @@ pub(super) enum Value {
     Tensor { id: Id, view: View },
 }
 
-/// One output of the graph: its name and what it computes, a vector for each patch.
+/// An output of the graph: its name, and the expression for its vector per patch.
 pub(super) struct TracedOutput {
     pub name: String,
     pub id: Id,
@@ -30,7 +30,7 @@ pub(super) struct Trace<'a> {
     values: HashMap<&'a str, Value>,
 }
 
-/// What the graph computes of its input, or why it cannot be said.
+/// The graph as expressions, or why it cannot be read.
 pub(super) fn trace(graph: &Graph) -> Result<(Trace<'_>, Vec<TracedOutput>), String> {
     let needed = needed_nodes(graph)?;
     let mut trace = Trace::start(graph)?;
@@ -48,7 +48,7 @@ pub(super) fn trace(graph: &Graph) -> Result<(Trace<'_>, Vec<TracedOutput>), Str
                 outputs.push(TracedOutput { name: name.to_owned(), id: *id });
             }
             Some(Value::Tensor { .. }) => {
-                return Err(format!("output {name} is not a vector a patch"));
+                return Err(format!("output {name} is not a vector per patch"));
             }
             Some(Value::Constant(_)) => return Err(format!("output {name} is constant")),
             None => return Err(format!("output {name} is never computed")),
@@ -60,7 +60,7 @@ pub(super) fn trace(graph: &Graph) -> Result<(Trace<'_>, Vec<TracedOutput>), Str
     Ok((trace, outputs))
 }
 
-/// Which nodes the outputs depend on: what else a file holds does not matter.
+/// Which nodes the outputs depend on: the others are ignored.
 fn needed_nodes(graph: &Graph) -> Result<Vec<bool>, String> {
     let mut producer = HashMap::new();
     for (index, node) in graph.node.iter().enumerate() {
@@ -92,12 +92,12 @@ impl<'a> Trace<'a> {
         if input.element() != element::F32 {
             return Err("the input is not 32-bit float".into());
         }
-        let dims = input.declared().dims.ok_or("the input's shape is not stated")?;
+        let dims = input.declared().dims.ok_or("the input's shape is missing")?;
         let (batch, rest) = dims.split_first().ok_or("the input is a scalar")?;
         let batch = batch.map(|batch| batch as i64);
         let fixed: Option<Vec<usize>> = rest.iter().copied().collect();
-        let fixed = fixed.ok_or("the graph leaves the size of a patch open")?;
-        // [n, frames, bands], or with the one channel named, first or last.
+        let fixed = fixed.ok_or("the graph does not fix the size of a patch")?;
+        // [n, frames, bands], or with an axis for the one channel, first or last.
         let (axes, rows, columns) = match fixed[..] {
             [rows, columns] => (vec![Axis::Row, Axis::Column], rows, columns),
             [1, rows, columns] => (vec![Axis::Unit, Axis::Row, Axis::Column], rows, columns),
@@ -113,7 +113,7 @@ impl<'a> Trace<'a> {
         view.extend(axes);
         let mut values = HashMap::new();
         for tensor in &graph.initializer {
-            // A tensor that cannot be read matters only if something uses it.
+            // A tensor that cannot be read is an error only if a node uses it.
             if let Ok(constant) = Constant::read(tensor) {
                 values.insert(tensor.name(), Value::Constant(constant));
             }
@@ -132,7 +132,7 @@ impl<'a> Trace<'a> {
             .map(|name| match (name.as_str(), self.values.get(name.as_str())) {
                 ("", _) => Ok(None),
                 (_, Some(value)) => Ok(Some(value.clone())),
-                (name, None) => Err(format!("its input `{name}` is not known")),
+                (name, None) => Err(format!("its input `{name}` is unknown")),
             })
             .collect::<Result<_, _>>()?;
         let constants: Option<Vec<Option<&Constant>>> = inputs
@@ -178,19 +178,19 @@ impl<'a> Trace<'a> {
             "Pow" => match floats(inputs, 1)?[..] {
                 [2.0] => keep(self.arena.binary(Operation::Mul, id, id)?),
                 [0.5] => keep(self.arena.function(Function::Sqrt, id)?),
-                _ => Err("another power than 2 or 0.5".into()),
+                _ => Err("a power other than 2 or 0.5".into()),
             },
             "Softmax" => {
                 let axis = axis_index(node.int("axis").unwrap_or(-1), view.rank())?;
                 if view.0[axis] != Axis::Channel {
-                    return Err("a softmax over another axis than the channels".into());
+                    return Err("a softmax over an axis other than the channels".into());
                 }
                 keep(self.arena.function(Function::Softmax, id)?)
             }
             "LayerNormalization" => {
                 let axis = axis_index(node.int("axis").unwrap_or(-1), view.rank())?;
                 if view.0[axis] != Axis::Channel || axis + 1 != view.rank() {
-                    return Err("a layer norm over another axis than the channels".into());
+                    return Err("a layer norm over an axis other than the channels".into());
                 }
                 let scale = floats(inputs, 1)?;
                 let shift = if inputs.len() > 2 { floats(inputs, 2)? } else { vec![0.0; scale.len()] };
@@ -207,16 +207,16 @@ impl<'a> Trace<'a> {
                 Ok(Value::Tensor { id, view: view.squeeze(axes.as_deref())? })
             }
             "Unsqueeze" => {
-                let axes = optional_ints(node, inputs, "axes")?.ok_or("its axes are not stated")?;
+                let axes = optional_ints(node, inputs, "axes")?.ok_or("its axes are missing")?;
                 Ok(Value::Tensor { id, view: view.unsqueeze(&axes)? })
             }
             "Reshape" => {
-                let target = optional_ints(node, inputs, "shape")?.ok_or("its shape is not stated")?;
+                let target = optional_ints(node, inputs, "shape")?.ok_or("its shape is missing")?;
                 Ok(Value::Tensor { id, view: view.reshape(&target, size, self.batch)? })
             }
             "Flatten" => {
                 if node.int("axis").unwrap_or(1) != 1 || !view.is_rows() || view.0[0] != Axis::Batch {
-                    return Err("a flattening of more than one axis".into());
+                    return Err("a flatten of more than one axis".into());
                 }
                 let channel = if size.channels == 1 { Axis::Unit } else { Axis::Channel };
                 Ok(Value::Tensor { id, view: View(vec![Axis::Batch, channel]) })
@@ -230,7 +230,7 @@ impl<'a> Trace<'a> {
             "Gemm" => self.gemm(node, inputs, id, view),
             "GlobalAveragePool" => {
                 if !view.is_nchw(size) {
-                    return Err("a pooling over other axes than rows and columns".into());
+                    return Err("a pooling over axes other than rows and columns".into());
                 }
                 let id = self.arena.pool(id);
                 Ok(Value::Tensor { id, view: View::canonical(self.arena.size(id)) })
@@ -245,7 +245,7 @@ impl<'a> Trace<'a> {
         let (id, view) = match (a, b) {
             (Value::Tensor { id: a, view: va }, Value::Tensor { id: b, view: vb }) => {
                 let (sa, sb) = (self.arena.size(*a), self.arena.size(*b));
-                // Axes must lie alike, counted from the last: an axis of one element lies like any.
+                // Axes must match, counted from the last. An axis of one element matches any.
                 let (ra, rb) = (va.rank(), vb.rank());
                 let rank = ra.max(rb);
                 let axis = |view: &View, i: usize| {
@@ -297,7 +297,7 @@ impl<'a> Trace<'a> {
         Ok(Value::Tensor { id, view })
     }
 
-    /// A constant as one value, or one for each channel.
+    /// A constant as one value per tensor or per channel.
     fn per_channel(&self, id: Id, view: &View, constant: &Constant) -> Result<(Id, View, Vec<f32>), String> {
         let values = constant.as_floats()?;
         let channels = self.arena.size(id).channels;
@@ -326,8 +326,8 @@ impl<'a> Trace<'a> {
                 None => Ok(node.ints(name).map(<[i64]>::to_vec)),
             }
         };
-        let starts = list(1, "starts")?.ok_or("its starts are not stated")?;
-        let ends = list(2, "ends")?.ok_or("its ends are not stated")?;
+        let starts = list(1, "starts")?.ok_or("its starts are missing")?;
+        let ends = list(2, "ends")?.ok_or("its ends are missing")?;
         let axes = list(3, "axes")?.unwrap_or_else(|| (0..starts.len() as i64).collect());
         let steps = list(4, "steps")?.unwrap_or_else(|| vec![1; starts.len()]);
         let dims = view.dims(self.arena.size(id), self.batch);
@@ -342,7 +342,7 @@ impl<'a> Trace<'a> {
                         || end >= i64::from(i32::MAX)
                 })
             });
-        if whole { Ok(Value::Tensor { id, view }) } else { Err("a slice that leaves something out".into()) }
+        if whole { Ok(Value::Tensor { id, view }) } else { Err("a slice that omits values".into()) }
     }
 
     fn pad(&mut self, node: &Node, inputs: &[Option<Value>], id: Id, view: View) -> Result<Value, String> {
@@ -357,7 +357,7 @@ impl<'a> Trace<'a> {
         if value != 0.0 {
             return Err(format!("a border of {value}, not of zeros"));
         }
-        let pads = optional_ints(node, inputs, "pads")?.ok_or("its border is not stated")?;
+        let pads = optional_ints(node, inputs, "pads")?.ok_or("its border is missing")?;
         if pads.len() != 2 * view.rank() || inputs.get(3).is_some_and(Option::is_some) {
             return Err("a border that does not fit its tensor".into());
         }
@@ -385,7 +385,7 @@ impl<'a> Trace<'a> {
     ) -> Result<Value, String> {
         let size = self.arena.size(id);
         if view.0.get(1).is_none_or(|&axis| axis != Axis::Channel) || node.int("training_mode") == Some(1) {
-            return Err("a batch norm over another axis than the channels, or in training".into());
+            return Err("a batch norm over an axis other than the channels, or in training mode".into());
         }
         let [scale, shift, mean, variance] =
             [floats(inputs, 1)?, floats(inputs, 2)?, floats(inputs, 3)?, floats(inputs, 4)?];
@@ -469,7 +469,7 @@ pub(super) fn floats(inputs: &[Option<Value>], position: usize) -> Result<Vec<f3
     Ok(weights_of(inputs, position)?.as_floats()?.to_vec())
 }
 
-/// A list that older operator sets carry as an attribute and newer ones as the second input.
+/// A list that is an attribute in older operator sets and the second input in newer ones.
 fn optional_ints(node: &Node, inputs: &[Option<Value>], name: &str) -> Result<Option<Vec<i64>>, String> {
     if inputs.get(1).is_some_and(Option::is_some) {
         return Ok(Some(weights_of(inputs, 1)?.as_ints()?.to_vec()));

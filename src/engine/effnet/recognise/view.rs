@@ -1,7 +1,7 @@
-//! How an ONNX tensor's axes lie over a feature map.
+//! How an ONNX tensor's axes map to those of a feature map.
 //!
-//! Exporters move between NCHW, NHWC and flattened vectors by transposing, squeezing and reshaping.
-//! None of that computes anything: here it only changes the list of axes.
+//! Exporters move between NCHW, NHWC and flattened vectors by transposing, squeezing and reshaping. None of this
+//! computes anything: it only changes the list of axes.
 
 use super::constant::BATCH;
 use super::expression::Size;
@@ -13,7 +13,7 @@ pub(super) enum Axis {
     Channel,
     Row,
     Column,
-    /// One element, nothing.
+    /// An axis of one element.
     Unit,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn axis_index(axis: i64, rank: usize) -> Result<usize, String> {
 }
 
 impl View {
-    /// The view that holds nothing but the axes of more than one element, in NCHW order.
+    /// The view with only the axes of more than one element, in NCHW order.
     pub fn canonical(size: Size) -> Self {
         let unless_one = |n: usize, axis| if n == 1 { Axis::Unit } else { axis };
         Self(vec![
@@ -46,17 +46,17 @@ impl View {
         self.0.len()
     }
 
-    /// The axes that hold more than one element (the batch always counts).
+    /// The axes of more than one element, and the batch.
     fn essential(&self) -> Vec<Axis> {
         self.0.iter().copied().filter(|&axis| axis != Axis::Unit).collect()
     }
 
-    /// Whether this is NCHW, counting an axis of one element as whichever is needed.
+    /// Whether this is NCHW. An axis of one element matches any other such axis.
     pub fn is_nchw(&self, size: Size) -> bool {
         *self == Self::canonical(size)
     }
 
-    /// Whether this is one row of values for each patch.
+    /// Whether this is one row of values per patch.
     pub fn is_rows(&self) -> bool {
         matches!(self.essential().as_slice(), [Axis::Batch] | [Axis::Batch, Axis::Channel])
     }
@@ -82,14 +82,14 @@ impl View {
         for &axis in order {
             let index = axis_index(axis, self.rank())?;
             if std::mem::replace(&mut taken[index], true) {
-                return Err("a transpose that names an axis twice".into());
+                return Err("a transpose that has an axis twice".into());
             }
             axes.push(self.0[index]);
         }
         Ok(Self(axes))
     }
 
-    /// Without the axes named, or without every axis of one element.
+    /// Without the given axes, or without every axis of one element.
     pub fn squeeze(&self, axes: Option<&[i64]>) -> Result<Self, String> {
         let Some(axes) = axes else { return Ok(Self(self.essential())) };
         let mut keep = vec![true; self.rank()];
@@ -115,7 +115,7 @@ impl View {
         let mut own = self.0.iter();
         let axes: Option<Vec<Axis>> =
             unit.into_iter().map(|unit| if unit { Some(Axis::Unit) } else { own.next().copied() }).collect();
-        axes.map(Self).ok_or_else(|| "an unsqueeze that names an axis twice".into())
+        axes.map(Self).ok_or_else(|| "an unsqueeze that has an axis twice".into())
     }
 
     /// A reshape that keeps every axis whole and in order: it may only add and drop axes of one element.
@@ -129,7 +129,7 @@ impl View {
         let mut at = 0;
         let mut result = Vec::with_capacity(target.len());
         let open = target.iter().filter(|&&dim| dim == -1).count();
-        // What -1 stands for: nothing (one element), or the axis that no other number names.
+        // The meaning of -1: one element, or the axis that no other number stands for.
         let named = target.iter().enumerate().filter(|&(i, &dim)| {
             let dim = if dim == 0 { own.get(i).copied().unwrap_or(1) } else { dim };
             dim != 1 && dim != -1

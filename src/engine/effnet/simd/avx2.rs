@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{EXP2, MOST_EXPONENT, Vector};
+use super::{EXP2, MAX_EXPONENT, Vector};
 
 #[derive(Clone, Copy)]
 pub(in super::super) struct Avx2(__m256);
@@ -55,16 +55,16 @@ impl Vector for Avx2 {
         unsafe {
             let t = _mm256_mul_ps(self.0, _mm256_set1_ps(-std::f32::consts::LOG2_E));
             // The operand order matters: where t is NaN, `min` and `max` give their second operand.
-            let t = _mm256_min_ps(_mm256_set1_ps(MOST_EXPONENT), t);
-            let t = _mm256_max_ps(_mm256_set1_ps(-MOST_EXPONENT), t);
+            let t = _mm256_min_ps(_mm256_set1_ps(MAX_EXPONENT), t);
+            let t = _mm256_max_ps(_mm256_set1_ps(-MAX_EXPONENT), t);
             let n = _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(t);
             let f = _mm256_sub_ps(t, n);
             let mut p = _mm256_set1_ps(EXP2[0]);
             for &coefficient in &EXP2[1..] {
                 p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(coefficient));
             }
-            // 2^n by adding n to the exponent's bits. A NaN in p survives that: n is then the lowest
-            // integer, whose shifted bits are zero.
+            // 2^n by adding n to the exponent's bits. A NaN in p stays NaN: n is then the lowest integer, whose shifted
+            // bits are zero.
             let exponent = _mm256_slli_epi32::<23>(_mm256_cvtps_epi32(n));
             let e = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), exponent));
             let d = _mm256_add_ps(e, _mm256_set1_ps(1.0));

@@ -1,8 +1,8 @@
-//! The vector type that the kernels are written against, and its instances.
+//! The vector trait that the kernels use, and its implementations.
 //!
-//! Every method is `#[inline(always)]`: a kernel becomes machine code for an instruction set only inside
-//! a function that carries `#[target_feature]` (see [`super::kernels`]). Without that attribute around it,
-//! each method would compile to a call, fifty times slower and without a word of warning.
+//! Every method is `#[inline(always)]`: a kernel is compiled for an instruction set only inside a function with
+//! `#[target_feature]` (see [`super::kernels`]). Outside of one, each method would compile to a call, fifty times
+//! slower, without any warning.
 
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx2;
@@ -12,17 +12,17 @@ pub(super) mod portable;
 
 /// A register of `LANES` 32-bit floats, and the tile shapes that its register file holds.
 pub(super) trait Vector: Copy {
-    /// Floats in a register. Never more than [`MOST_LANES`].
+    /// Floats in a register. At most [`MAX_LANES`].
     const LANES: usize;
-    /// Pixels in a register tile of 1, 2 and 3 vectors of output channels; 0 where that width does not
-    /// fit the register file. A tile wants at least 8 sums in flight (4 cycles of latency, 2 units) and
-    /// few loads for each multiplication, but sums that spill to the stack halve the speed.
+    /// Pixels in a register tile of 1, 2 and 3 vectors of output channels; 0 if that width does not fit the register
+    /// file. A tile needs at least 8 independent sums (4 cycles of latency, 2 units) and few loads per multiplication,
+    /// but sums that spill to the stack halve the speed.
     const TILE: [usize; 3];
     /// Pixels of a row that a depthwise kernel computes at a time.
     const ROW_TILE: usize;
 
     /// # Safety
-    /// The instruction set is there (so for every method below).
+    /// The CPU has the instruction set (also for every method below).
     unsafe fn splat(value: f32) -> Self;
     /// # Safety
     /// `LANES` floats can be read.
@@ -41,7 +41,7 @@ pub(super) trait Vector: Copy {
     /// # Safety
     /// As for [`Self::splat`].
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
-    /// Asks for a cache line that will be read soon; any address may be given.
+    /// Prefetches a cache line that will be read soon. Any address is allowed.
     #[inline(always)]
     unsafe fn prefetch(_from: *const f32) {}
     /// `1 / (1 + exp(-x))`, within 3 units in the last place; NaN stays NaN.
@@ -60,16 +60,15 @@ pub(super) trait Vector: Copy {
     }
 }
 
-/// The widest vector of any instance: buffers are padded and aligned for it.
-pub(super) const MOST_LANES: usize = 16;
+/// Lanes of the widest implementation: buffers are padded and aligned for it.
+pub(super) const MAX_LANES: usize = 16;
 
-// The polynomials' coefficients come close to ln 2 and the root of a half, and are neither.
+// Some coefficients are close to ln 2 and the square root of 1/2, but are not meant to be these constants.
 /// 2^f on [-0.5, 0.5] is within 1e-7 (relative) of this polynomial (highest power first).
 #[allow(clippy::approx_constant)]
 const EXP2: [f32; 6] = [0.001_326_472_8, 0.009_671_513, 0.055_507_336, 0.240_222_42, 0.693_147, 1.0];
 
-/// 2^(f - 0.5) on [0, 1), within 2e-7: the same, for an instruction set that takes the fraction above the
-/// next lower integer.
+/// 2^(f - 0.5) on [0, 1), within 2e-7: for an instruction set that computes the fraction above the next lower integer.
 #[cfg(target_arch = "x86_64")]
 #[allow(clippy::approx_constant)]
 const EXP2_FROM_HALF: [f32; 6] =
@@ -79,6 +78,6 @@ const EXP2_FROM_HALF: [f32; 6] =
 #[cfg(target_arch = "x86_64")]
 const COARSE_EXP2_FROM_HALF: [f32; 4] = [0.055_171_665, 0.159_853_64, 0.492_028_6, 0.707_053_9];
 
-/// Sigmoid is computed from 2^t with t held below this, so that 1 + 2^t has a reciprocal: beyond it the
-/// result is below 1e-37 anyhow.
-const MOST_EXPONENT: f32 = 125.0;
+/// Sigmoid is computed from 2^t with t clamped to this, so that 1 + 2^t has a reciprocal. Beyond it, the result is
+/// below 1e-37.
+const MAX_EXPONENT: f32 = 125.0;

@@ -1,11 +1,11 @@
-//! Plain Rust: four lanes, which compilers turn into one 128-bit register (SSE2, NEON) where there are any.
+//! Plain Rust: four lanes, which compilers keep in one 128-bit register (SSE2, NEON) if there is one.
 
-use super::{EXP2, MOST_EXPONENT, Vector};
+use super::{EXP2, MAX_EXPONENT, Vector};
 
 #[derive(Clone, Copy)]
 pub(in super::super) struct Portable([f32; 4]);
 
-/// Fused where the target always has the instruction; elsewhere `f32::mul_add` would be a library call.
+/// Fused only if every CPU of the target has the instruction; otherwise `f32::mul_add` would be a library call.
 #[inline(always)]
 fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
     if cfg!(target_arch = "aarch64") { a.mul_add(b, c) } else { a * b + c }
@@ -66,9 +66,9 @@ impl Vector for Portable {
         const ROUND: f32 = 12_582_912.0;
         self.map(|x| {
             let t = x * -std::f32::consts::LOG2_E;
-            // Comparisons that are false for NaN, which so passes through.
-            let t = if t > MOST_EXPONENT { MOST_EXPONENT } else { t };
-            let t = if t < -MOST_EXPONENT { -MOST_EXPONENT } else { t };
+            // The comparisons are false for NaN, so it stays NaN.
+            let t = if t > MAX_EXPONENT { MAX_EXPONENT } else { t };
+            let t = if t < -MAX_EXPONENT { -MAX_EXPONENT } else { t };
             let shifted = t + ROUND;
             let f = t - (shifted - ROUND);
             let mut p = EXP2[0];

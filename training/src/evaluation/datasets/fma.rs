@@ -1,7 +1,8 @@
 //! FMA-small (Defferrard et al., 2017): `fma_metadata/tracks.csv`, 8,000 tracks of eight genres and the authors' split.
 //!
-//! The table has three rows of header, `,set,set,...`, `,split,subset,...` and `track_id,,,`, and quoted fields with commas,
-//! quotes and line breaks. Track 2 is `000/000002.mp3`: the id in six digits, in a folder called by the first three.
+//! The table has three header rows, `,set,set,...`, `,split,subset,...` and `track_id,,,`, and quoted fields with
+//! commas, quotes and line breaks. Track 2 is `000/000002.mp3`: the id in six digits, in a folder named by the first
+//! three.
 
 use std::path::Path;
 
@@ -12,16 +13,16 @@ use crate::error::{Error, Result};
 /// The rows before the first track.
 const HEADERS: usize = 3;
 
-/// Reads `tracks.csv`, or the folder that holds it.
+/// Reads `tracks.csv`, or the folder that contains it.
 ///
 /// # Errors
-/// What is missing or damaged: the file, the line and the reason.
+/// If the file is missing or damaged; the error has the file, the line and the reason.
 pub fn read(metadata: &Path) -> Result<Dataset> {
     let inside = metadata.join("tracks.csv");
     let file = if metadata.is_dir() { &inside } else { metadata };
     let rows = rows(file, Form::Commas)?;
     let Some((headers @ [groups, names, ids], rows)) = rows.split_first_chunk::<HEADERS>() else {
-        return Err(Error::format(file, "it ends within the three rows of its header"));
+        return Err(Error::format(file, "it ends within its three header rows"));
     };
     for header in headers {
         header.check_length(file, groups.fields.len())?;
@@ -32,7 +33,7 @@ pub fn read(metadata: &Path) -> Result<Dataset> {
     let column = |group: &str, name: &str| {
         let mut columns = groups.fields.iter().zip(&names.fields);
         let found = columns.position(|(of, called)| of.trim() == group && called.trim() == name);
-        found.ok_or_else(|| wrong(file, groups.line, format!("there is no column ({group}, {name})")))
+        found.ok_or_else(|| wrong(file, groups.line, format!("no column ({group}, {name})")))
     };
     let (split, subset, genre) =
         (column("set", "split")?, column("set", "subset")?, column("track", "genre_top")?);
@@ -43,7 +44,7 @@ pub fn read(metadata: &Path) -> Result<Dataset> {
         match row.fields[subset].trim() {
             "small" => {}
             "medium" | "large" | "full" | "" => continue,
-            other => return Err(wrong(file, row.line, format!("{other:?} is no subset"))),
+            other => return Err(wrong(file, row.line, format!("{other:?} is not a subset"))),
         }
         let genre = row.fields[genre].trim();
         if genre.is_empty() {
@@ -60,7 +61,9 @@ pub fn read(metadata: &Path) -> Result<Dataset> {
 fn track(file: &Path, row: &Row) -> Result<u32> {
     let id = row.fields[0].trim();
     let number = id.parse().ok().filter(|number| *number < 1_000_000);
-    number.ok_or_else(|| wrong(file, row.line, format!("{id:?} is no track's id, a number of six digits")))
+    number.ok_or_else(|| {
+        wrong(file, row.line, format!("{id:?} is not a track id (a number of up to six digits)"))
+    })
 }
 
 #[cfg(test)]
@@ -97,25 +100,25 @@ mod tests {
     fn damage_is_named_with_file_and_line() {
         let whole = format!("{HEADER}{ROWS}");
         for (text, reason) in [
-            (whole.replace("\n2,", "\ntwo,"), "line 4: \"two\" is no track's id"),
-            (whole.replace("\n2,", "\n2000000,"), "line 4: \"2000000\" is no track's id"),
-            // After a title of two lines, lines are still those of an editor.
+            (whole.replace("\n2,", "\ntwo,"), "line 4: \"two\" is not a track id"),
+            (whole.replace("\n2,", "\n2000000,"), "line 4: \"2000000\" is not a track id"),
+            // After a title with a line break, line numbers are still those of a text editor.
             (whole.replace("\n134,0,", "\n134,"), "line 9: 5 fields, not 6"),
-            (whole.replace("134,0,validation", "134,0,evaluation"), "line 9: \"evaluation\" is no part"),
-            (whole.replace("test,small", "test,tiny"), "\"tiny\" is no subset"),
+            (whole.replace("134,0,validation", "134,0,evaluation"), "line 9: \"evaluation\" is not a part"),
+            (whole.replace("test,small", "test,tiny"), "\"tiny\" is not a subset"),
             (
                 whole.replace("small,Rock,Film", "small,,Film"),
                 "line 11: a track of FMA-small without a genre",
             ),
             (whole.replace("small,Rock,Film", "small,Polka,Film"), "line 11: unknown label \"Polka\""),
-            (whole.replace(",genre_top", ",genre"), "line 1: there is no column (track, genre_top)"),
+            (whole.replace(",genre_top", ",genre"), "line 1: no column (track, genre_top)"),
             (whole.replace("track_id", "id"), "line 3: the third row does not begin with track_id"),
             (whole.replace("Film", "\"Film"), "line 11: quotes are opened here"),
             (whole.replace("(live)\"", "(live)"), "line "),
-            (whole.replace("\n5,", "\n2,"), "stands on line 4 already"),
-            (HEADER[..40].to_owned(), "it ends within the three rows"),
+            (whole.replace("\n5,", "\n2,"), "is already on line 4"),
+            (HEADER[..40].to_owned(), "it ends within its three"),
             (String::new(), "it is empty"),
-            (HEADER.to_owned(), "no track of it is for train"),
+            (HEADER.to_owned(), "it has no train tracks"),
         ] {
             let error = error_of(text.as_bytes(), read);
             assert!(error.contains(reason), "{error} ({reason})");

@@ -1,11 +1,11 @@
-//! MagnaTagATune (Law et al., 2009), in the two forms that go round.
+//! MagnaTagATune (Law et al., 2009), in its two usual forms.
 //!
-//! Its authors': `annotations_final.csv`, between tabs, with `clip_id`, a column of 0 and 1 for each of 188 tags, and
-//! `mp3_path`. The 50 most frequent tags are told; clips by the first folder of their path serve for training (`0` to `b`),
-//! validation (`c`) and test (`d` to `f`), 12 : 1 : 3, and clips without any of the tags stay in.
+//! The authors' form: `annotations_final.csv`, separated by tabs, with `clip_id`, a column of 0 and 1 for each of 188
+//! tags, and `mp3_path`. The 50 most frequent tags are the classes. The first folder of a clip's path gives its part,
+//! training (`0` to `b`), validation (`c`) or test (`d` to `f`), 12 : 1 : 3. Clips without any of the tags are kept.
 //!
-//! Or `index_mtt.tsv` (`id<TAB>path`) with `{train,val,test}_gt_mtt.tsv` (`id<TAB>[0.0, 1.0, ...]`), whose split and tags
-//! are given, though not the tags' names.
+//! The other form: `index_mtt.tsv` (`id<TAB>path`) with `{train,val,test}_gt_mtt.tsv` (`id<TAB>[0.0, 1.0, ...]`), which
+//! give split and tags, but not the tags' names.
 
 use std::path::{Path, PathBuf};
 
@@ -16,13 +16,13 @@ use super::{Builder, Dataset, Known, Labelling};
 use crate::error::{Error, Result};
 use crate::splits::Part;
 
-/// The tags that are told.
+/// The number of tags that are used.
 const TOP: usize = 50;
 
-/// Reads `annotations_final.csv`, a folder that holds it, or a folder that holds `index_mtt.tsv` and the tables beside it.
+/// Reads `annotations_final.csv`, a folder that contains it, or a folder with `index_mtt.tsv` and its tables.
 ///
 /// # Errors
-/// What is missing or damaged: the file, the line and the reason.
+/// If a file is missing or damaged; the error has the file, the line and the reason.
 pub fn read(metadata: &Path) -> Result<Dataset> {
     if !metadata.is_dir() {
         return annotations(metadata);
@@ -32,7 +32,7 @@ pub fn read(metadata: &Path) -> Result<Dataset> {
         (true, _) => annotations(&file),
         (false, true) => indexed(metadata, &index),
         (false, false) => {
-            Err(Error::format(metadata, "there is neither annotations_final.csv nor index_mtt.tsv in it"))
+            Err(Error::format(metadata, "it contains neither annotations_final.csv nor index_mtt.tsv"))
         }
     }
 }
@@ -57,7 +57,7 @@ fn annotations(file: &Path) -> Result<Dataset> {
             }
         }
     }
-    // The most frequent first; of equally frequent ones, in the order of the columns.
+    // The most frequent first; ties in the order of the columns.
     let mut top = tags;
     top.sort_by_key(|&at| std::cmp::Reverse(counts[at]));
     top.truncate(TOP);
@@ -74,18 +74,18 @@ fn annotations(file: &Path) -> Result<Dataset> {
     builder.finish(Known::MagnaTagATune.name(), file, Labelling::Multi, classes)
 }
 
-/// By the path's first folder.
+/// The part, by the path's first folder.
 fn partition(file: &Path, row: &Row, path: &str) -> Result<Part> {
     match path.split_once('/').map(|(folder, _)| folder) {
         Some("0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "a" | "b") => Ok(Part::Train),
         Some("c") => Ok(Part::Validation),
         Some("d" | "e" | "f") => Ok(Part::Test),
-        _ => Err(wrong(file, row.line, format!("{path:?} lies in none of the folders 0 to 9 and a to f"))),
+        _ => Err(wrong(file, row.line, format!("{path:?} is in none of the folders 0 to 9 and a to f"))),
     }
 }
 
 fn check_id(file: &Path, row: &Row, id: &str) -> Result<u64> {
-    id.trim().parse().map_err(|_| wrong(file, row.line, format!("{id:?} is no clip's id, a number")))
+    id.trim().parse().map_err(|_| wrong(file, row.line, format!("{id:?} is not a clip id (a number)")))
 }
 
 fn indexed(folder: &Path, index: &Path) -> Result<Dataset> {
@@ -94,7 +94,7 @@ fn indexed(folder: &Path, index: &Path) -> Result<Dataset> {
         row.check_length(index, 2)?;
         let id = check_id(index, &row, &row.fields[0])?;
         if paths.insert(id, row.fields[1].trim().to_owned()).is_some() {
-            return Err(wrong(index, row.line, format!("clip {id} stands there twice")));
+            return Err(wrong(index, row.line, format!("clip {id} occurs twice")));
         }
     }
     let mut builder = Builder::new();
@@ -110,7 +110,7 @@ fn indexed(folder: &Path, index: &Path) -> Result<Dataset> {
                 path.ok_or_else(|| wrong(&file, row.line, format!("clip {id} is not in index_mtt.tsv")))?;
             let labels = truths(&row.fields[1]).map_err(|reason| wrong(&file, row.line, reason))?;
             if *width.get_or_insert(labels.len()) != labels.len() {
-                let reason = format!("{} tags, where there were {}", labels.len(), width.unwrap_or(0));
+                let reason = format!("{} tags, not {}", labels.len(), width.unwrap_or(0));
                 return Err(wrong(&file, row.line, reason));
             }
             let names = (0..labels.len()).filter(|&at| labels[at]).map(name).collect();
@@ -121,7 +121,7 @@ fn indexed(folder: &Path, index: &Path) -> Result<Dataset> {
     builder.finish(Known::MagnaTagATune.name(), folder, Labelling::Multi, classes)
 }
 
-/// The files do not name their tags.
+/// The files do not have the names of the tags.
 fn name(tag: usize) -> String {
     format!("tag {}", tag + 1)
 }
@@ -138,7 +138,7 @@ fn tables(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     files.sort_unstable();
     match files.is_empty() {
-        true => Err(Error::format(folder, "there is an index_mtt.tsv in it, but no train_gt_mtt.tsv")),
+        true => Err(Error::format(folder, "it contains index_mtt.tsv, but not train_gt_mtt.tsv")),
         false => Ok(files),
     }
 }
@@ -146,7 +146,7 @@ fn tables(folder: &Path) -> Result<Vec<PathBuf>> {
 /// `[0.0, 1.0, ...]`.
 fn truths(text: &str) -> Result<Vec<bool>, String> {
     let inside = text.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let inside = inside.ok_or_else(|| format!("{text:?} is no list in brackets"))?;
+    let inside = inside.ok_or_else(|| format!("{text:?} is not a list in brackets"))?;
     let truth = |number: &str| match number.trim().parse::<f64>() {
         Ok(0.0) => Ok(false),
         Ok(1.0) => Ok(true),
@@ -160,7 +160,7 @@ mod tests {
     use super::super::text::tests::error_of;
     use super::*;
 
-    /// As its authors write it, with three tags and a clip in each folder that is given.
+    /// A file as the authors write it, with three tags and one clip in each of the given folders.
     fn file(clips: &[(&str, [u8; 3])]) -> String {
         let mut text = "\"clip_id\"\t\"no voice\"\t\"singer\"\t\"duet\"\t\"mp3_path\"\n".to_owned();
         for (id, (folder, tags)) in clips.iter().enumerate() {
@@ -187,12 +187,12 @@ mod tests {
         for text in [file(&CLIPS), format!("\u{feff}{}", file(&CLIPS).replace('\n', "\r\n"))] {
             std::fs::write(&path, text).unwrap();
             let dataset = read(folder.path()).unwrap();
-            // The most frequent first; what nobody has is told of nobody.
+            // The most frequent first; tags that no clip has are left out.
             assert_eq!(dataset.classes, ["singer", "no voice"]);
             assert_eq!(dataset.sizes(), [3, 1, 2]);
             assert_eq!(dataset.tracks[0].paths, ["0/artist, \"live\"-0.mp3"]);
             assert_eq!(dataset.tracks[0].labels, [0, 1]);
-            // Clips without any of the tags stay.
+            // Clips without any of the tags are kept.
             assert_eq!(dataset.tracks[4].labels, [] as [u32; 0]);
             assert_eq!(read(&path).unwrap(), dataset);
         }
@@ -202,7 +202,7 @@ mod tests {
     fn only_the_fifty_most_frequent_tags_are_told() {
         let names: Vec<String> = (0..188).map(|tag| format!("tag{tag}")).collect();
         let mut text = format!("clip_id\t{}\tmp3_path\n", names.join("\t"));
-        // Tag t is on clips t.., so that the last are the most frequent.
+        // Tag t is on clips up to t, so the last tags are the most frequent.
         for clip in 0..188 {
             let tags: Vec<&str> = (0..188).map(|tag| if tag >= clip { "1" } else { "0" }).collect();
             text.push_str(&format!("{clip}\t{}\t{:x}/{clip}.mp3\n", tags.join("\t"), clip % 16));
@@ -219,21 +219,18 @@ mod tests {
     fn damage_is_named_with_file_and_line() {
         let whole = file(&CLIPS);
         for (text, reason) in [
-            (whole.replace("\"2\"\t", "\"two\"\t"), "line 4: \"two\" is no clip's id"),
-            (whole.replace("\t\"c/", "\t\"x/"), "line 4: \"x/artist, \\\"live\\\"-2.mp3\" lies in none"),
+            (whole.replace("\"2\"\t", "\"two\"\t"), "line 4: \"two\" is not a clip id"),
+            (whole.replace("\t\"c/", "\t\"x/"), "line 4: \"x/artist, \\\"live\\\"-2.mp3\" is in none"),
             (
                 whole.replace("\"1\"\t\"0\"\t\"1\"", "\"1\"\t\"0\"\t\"2\""),
                 "line 3: \"2\" for \"singer\" is neither",
             ),
-            (whole.replace("mp3_path", "path"), "line 1: there is no column \"mp3_path\""),
+            (whole.replace("mp3_path", "path"), "line 1: no column \"mp3_path\""),
             (whole.replace("\"4\"\t\"0\"", "\"4\""), "line 6: 4 fields, not 5"),
             (format!("{whole}\"7\t\"0\"\t\"0\"\t\"0\"\t\"0/a.mp3\"\n"), "line 8: "),
-            (
-                whole.replace("f/artist, \"\"live\"\"-4", "d/artist, \"\"live\"\"-3"),
-                "stands on line 5 already",
-            ),
+            (whole.replace("f/artist, \"\"live\"\"-4", "d/artist, \"\"live\"\"-3"), "is already on line 5"),
             (String::new(), "it is empty"),
-            (file(&CLIPS[..3]), "no track of it is for test"),
+            (file(&CLIPS[..3]), "it has no test tracks"),
         ] {
             let error = error_of(text.as_bytes(), read);
             assert!(error.contains(reason), "{error} ({reason})");
@@ -270,13 +267,9 @@ mod tests {
             (
                 INDEX.replace("11\t", "eleven\t"),
                 TRAIN.into(),
-                "index_mtt.tsv: line 1: \"eleven\" is no clip's id",
+                "index_mtt.tsv: line 1: \"eleven\" is not a clip id",
             ),
-            (
-                INDEX.replace("14\t", "11\t"),
-                TRAIN.into(),
-                "index_mtt.tsv: line 4: clip 11 stands there twice",
-            ),
+            (INDEX.replace("14\t", "11\t"), TRAIN.into(), "index_mtt.tsv: line 4: clip 11 occurs twice"),
             (
                 INDEX.replace("14\t", "15\t"),
                 TRAIN.into(),
@@ -285,18 +278,14 @@ mod tests {
             (
                 INDEX.into(),
                 TRAIN.replace("1.0]", "1.0"),
-                "train_gt_mtt.tsv: line 2: \"[0.0, 1.0, 1.0\" is no list",
+                "train_gt_mtt.tsv: line 2: \"[0.0, 1.0, 1.0\" is not a list",
             ),
             (
                 INDEX.into(),
                 TRAIN.replace("1.0]", "0.5]"),
                 "train_gt_mtt.tsv: line 2: \"0.5\" is neither 0 nor 1",
             ),
-            (
-                INDEX.into(),
-                TRAIN.replace(", 1.0]", "]"),
-                "train_gt_mtt.tsv: line 2: 2 tags, where there were 3",
-            ),
+            (INDEX.into(), TRAIN.replace(", 1.0]", "]"), "train_gt_mtt.tsv: line 2: 2 tags, not 3"),
             (INDEX.into(), TRAIN.replace('\t', " "), "train_gt_mtt.tsv: line 1: 1 fields, not 2"),
             (INDEX.into(), String::new(), "train_gt_mtt.tsv: it is empty"),
         ] {

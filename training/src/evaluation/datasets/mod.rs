@@ -1,8 +1,8 @@
-//! Data sets with tags or classes, read as their authors distribute them.
+//! Data sets with tags or classes, read in the form in which their authors distribute them.
 //!
-//! None of them is fetched: the readers work on a user's copy. [`mtg_jamendo`], [`magnatagatune`] and [`fma`] know the
-//! published layouts, [`table`] reads any other collection's CSV, and `text` is what they have in common. Everything
-//! that is wrong with a file is said with its name, the line and the reason.
+//! Nothing is downloaded: the readers work on a user's copy. [`mtg_jamendo`], [`magnatagatune`] and [`fma`] read the
+//! published layouts, [`table`] reads the CSV file of any other collection, and `text` is shared code. Every error has
+//! the file, the line and the reason.
 
 pub mod fma;
 pub mod magnatagatune;
@@ -39,9 +39,9 @@ impl Labelling {
 /// A track of a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Track {
-    /// Its file inside the folder of audio, under every name that it is distributed with.
+    /// The paths that its file may have in the folder of audio, one for each form in which it is distributed.
     pub paths: Vec<String>,
-    /// What it serves for.
+    /// Its part.
     pub part: Part,
     /// Its classes, ascending.
     pub labels: Vec<u32>,
@@ -66,13 +66,13 @@ impl Dataset {
         self.tracks.iter().filter(move |track| track.part == part)
     }
 
-    /// How many tracks serve for training, validation and test.
+    /// The numbers of training, validation and test tracks.
     pub fn sizes(&self) -> [usize; 3] {
         Part::ALL.map(|part| self.part(part).count())
     }
 }
 
-/// The data sets there are.
+/// The known data sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
     /// MTG-Jamendo, one of its four tasks.
@@ -81,12 +81,12 @@ pub enum Known {
     MagnaTagATune,
     /// FMA-small.
     FmaSmall,
-    /// A CSV file of anybody's.
+    /// A user's CSV file.
     Csv,
 }
 
 impl Known {
-    /// All of them, by the names that they have on the command line and in results.
+    /// All of them, with their names on the command line and in results.
     pub const ALL: [(&'static str, Known); 7] = [
         ("mtg-jamendo-genre", Known::MtgJamendo(mtg_jamendo::Task::Genre)),
         ("mtg-jamendo-instrument", Known::MtgJamendo(mtg_jamendo::Task::Instrument)),
@@ -97,7 +97,7 @@ impl Known {
         ("csv", Known::Csv),
     ];
 
-    /// Its name; a user's own is called otherwise.
+    /// Its name; a user's CSV file is named differently.
     pub fn name(self) -> &'static str {
         Known::ALL.iter().find(|(_, known)| *known == self).expect("all are listed").0
     }
@@ -105,7 +105,7 @@ impl Known {
     /// Reads it from a file or a folder of metadata.
     ///
     /// # Errors
-    /// What is missing or damaged: the file, the line and the reason.
+    /// If a file is missing or damaged; the error has the file, the line and the reason.
     pub fn read(self, metadata: &Path, labelling: Option<Labelling>) -> Result<Dataset> {
         match self {
             Known::MtgJamendo(task) => mtg_jamendo::read(metadata, task),
@@ -116,10 +116,10 @@ impl Known {
     }
 }
 
-/// A data set in the making, which remembers where everything stood.
+/// A data set under construction, with the position of every track in the files.
 struct Builder {
     rows: Vec<Row>,
-    /// By the path: the row that has it.
+    /// For each path, its row.
     seen: FxHashMap<String, usize>,
 }
 
@@ -135,7 +135,7 @@ impl Builder {
         Builder { rows: Vec::new(), seen: FxHashMap::default() }
     }
 
-    /// Adds a track with the names of its labels, of which there may be none yet.
+    /// Adds a track with the names of its labels, which need not be known yet.
     fn add(
         &mut self,
         file: &Path,
@@ -149,7 +149,7 @@ impl Builder {
         if let Some(&other) = self.seen.get(&path) {
             let Row { file: before, line: earlier, .. } = &self.rows[other];
             let place = if before == file { String::new() } else { format!(" of {}", before.display()) };
-            return Err(text::wrong(file, line, format!("{path:?} stands on line {earlier}{place} already")));
+            return Err(text::wrong(file, line, format!("{path:?} is already on line {earlier}{place}")));
         }
         self.seen.insert(path, self.rows.len());
         names.sort_unstable();
@@ -159,7 +159,7 @@ impl Builder {
         Ok(())
     }
 
-    /// The names that tracks for training have, sorted.
+    /// The labels of training tracks, sorted.
     fn classes(&self) -> Vec<String> {
         let training = self.rows.iter().filter(|row| row.track.part == Part::Train);
         let mut classes: Vec<String> = training.flat_map(|row| row.names.iter().cloned()).collect();
@@ -168,7 +168,7 @@ impl Builder {
         classes
     }
 
-    /// The whole: every label must be among the classes, and no part be empty.
+    /// The data set. Every label must be one of the classes, and no part may be empty.
     fn finish(
         self,
         name: &str,
@@ -182,14 +182,14 @@ impl Builder {
         for Row { file, line, mut track, names } in self.rows {
             for name in &names {
                 let Some(&number) = numbers.get(name.as_str()) else {
-                    let reason = format!("unknown label {name:?}: no track for training has it");
+                    let reason = format!("unknown label {name:?}: no training track has it");
                     return Err(text::wrong(&file, line, reason));
                 };
                 track.labels.push(number);
             }
             track.labels.sort_unstable();
             if labelling == Labelling::Single && track.labels.len() != 1 {
-                let reason = format!("{} labels, where each track has one", track.labels.len());
+                let reason = format!("{} labels; each track must have one", track.labels.len());
                 return Err(text::wrong(&file, line, reason));
             }
             tracks.push(track);
@@ -197,11 +197,11 @@ impl Builder {
         let dataset = Dataset { name: name.into(), labelling, classes, tracks };
         for (part, size) in Part::ALL.into_iter().zip(dataset.sizes()) {
             if size == 0 {
-                return Err(Error::format(metadata, format!("no track of it is for {}", part.name())));
+                return Err(Error::format(metadata, format!("it has no {} tracks", part.name())));
             }
         }
         match dataset.classes.len() < if labelling == Labelling::Single { 2 } else { 1 } {
-            true => Err(Error::format(metadata, "its tracks have too few labels to tell any from another")),
+            true => Err(Error::format(metadata, "its tracks have too few labels to distinguish them")),
             false => Ok(dataset),
         }
     }

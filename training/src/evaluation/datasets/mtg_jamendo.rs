@@ -1,7 +1,7 @@
 //! MTG-Jamendo (Bogdanov et al., 2019): `data/splits/split-0/autotagging_<task>-<part>.tsv` of its repository.
 //!
-//! A row is a track: `TRACK_ID ARTIST_ID ALBUM_ID PATH DURATION TAGS`, between tabs, and each further field is a further tag,
-//! such as `genre---rock`. Audio lies in folders of two digits as `14/214.mp3`, or as `14/214.low.mp3`.
+//! A row is a track: `TRACK_ID ARTIST_ID ALBUM_ID PATH DURATION TAGS`, separated by tabs. Each further field is another
+//! tag, such as `genre---rock`. Audio is in folders of two digits as `14/214.mp3`, or as `14/214.low.mp3`.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use super::{Builder, Dataset, Known, Labelling};
 use crate::error::{Error, Result};
 use crate::splits::Part;
 
-/// Which of its tags are told.
+/// A choice of tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
     /// 87 genres.
@@ -33,7 +33,7 @@ impl Task {
         }
     }
 
-    /// What tags begin with, before `---`.
+    /// The categories of its tags, the part before `---`.
     fn categories(self) -> &'static [&'static str] {
         match self {
             Task::Genre => &["genre"],
@@ -47,7 +47,7 @@ impl Task {
 /// Reads the split in `folder`, or in `data/splits/split-0` inside it.
 ///
 /// # Errors
-/// What is missing or damaged: the file, the line and the reason.
+/// If a file is missing or damaged; the error has the file, the line and the reason.
 pub fn read(folder: &Path, task: Task) -> Result<Dataset> {
     let file = |folder: &Path, part: Part| -> PathBuf {
         folder.join(format!("autotagging_{}-{}.tsv", task.name(), part.name()))
@@ -73,12 +73,12 @@ fn read_part(file: &Path, part: Part, task: Task, builder: &mut Builder) -> Resu
     }
     for row in rows {
         if row.fields.len() <= tags {
-            let reason = format!("{} fields, where a track has {} or more", row.fields.len(), tags + 1);
+            let reason = format!("{} fields; a track has {} or more", row.fields.len(), tags + 1);
             return Err(wrong(file, row.line, reason));
         }
         let number = row.fields[id].strip_prefix("track_").filter(|digits| digits.parse::<u64>().is_ok());
         if number.is_none() {
-            let reason = format!("{:?} is no track's id, such as track_0000214", row.fields[id]);
+            let reason = format!("{:?} is not a track id, such as track_0000214", row.fields[id]);
             return Err(wrong(file, row.line, reason));
         }
         let mut names = Vec::new();
@@ -101,7 +101,7 @@ fn read_part(file: &Path, part: Part, task: Task, builder: &mut Builder) -> Resu
         }
         let path = row.fields[path].trim();
         let mut paths = vec![path.to_owned()];
-        // Audio comes in this form too, of a lower bit rate.
+        // Audio also comes in this form, with a lower bit rate.
         if let Some(stem) = path.strip_suffix(".mp3").filter(|stem| !stem.ends_with(".low")) {
             paths.push(format!("{stem}.low.mp3"));
         }
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(dataset.tracks[0].paths, ["14/214.mp3", "14/214.low.mp3"]);
         let labels: Vec<_> = dataset.tracks.iter().map(|track| track.labels.clone()).collect();
         assert_eq!(labels, [vec![0, 1], vec![0], vec![0], vec![1]]);
-        // The same inside a copy of the repository.
+        // The same in a copy of the repository.
         let repository = tempfile::tempdir().unwrap();
         let inside = repository.path().join("data/splits/split-0");
         std::fs::create_dir_all(inside.parent().unwrap()).unwrap();
@@ -168,9 +168,9 @@ mod tests {
     #[test]
     fn damage_is_named_with_file_and_line() {
         for (rows, reason) in [
-            ("track_0000301\ta\tb\t01/301.mp3\n".to_owned(), "line 2: 4 fields, where a track has 6 or more"),
-            (VALIDATION.replace("track_0000301", "thirty"), "line 2: \"thirty\" is no track's id"),
-            (VALIDATION.replace("track_0000301", "track_x"), "line 2: \"track_x\" is no track's id"),
+            ("track_0000301\ta\tb\t01/301.mp3\n".to_owned(), "line 2: 4 fields; a track has 6 or more"),
+            (VALIDATION.replace("track_0000301", "thirty"), "line 2: \"thirty\" is not a track id"),
+            (VALIDATION.replace("track_0000301", "track_x"), "line 2: \"track_x\" is not a track id"),
             (
                 VALIDATION.replace("genre---metal", "mood/theme---dark"),
                 "line 2: unknown tag \"mood/theme---dark\"",
@@ -178,9 +178,9 @@ mod tests {
             (VALIDATION.replace("genre---metal", "metal"), "line 2: unknown tag \"metal\""),
             (VALIDATION.replace("genre---metal", "genre---polka"), "line 2: unknown label \"genre---polka\""),
             (VALIDATION.replace("genre---metal", ""), "line 2: no tag"),
-            (VALIDATION.replace("01/301.mp3", "../301.mp3"), "line 2: \"../301.mp3\" is no path"),
-            (format!("{VALIDATION}{VALIDATION}"), "line 3: \"01/301.mp3\" stands on line 2 already"),
-            (VALIDATION.replace("01/301.mp3", "14/214.mp3"), "train.tsv already"),
+            (VALIDATION.replace("01/301.mp3", "../301.mp3"), "line 2: \"../301.mp3\" is not a path"),
+            (format!("{VALIDATION}{VALIDATION}"), "line 3: \"01/301.mp3\" is already on line 2"),
+            (VALIDATION.replace("01/301.mp3", "14/214.mp3"), "train.tsv"),
         ] {
             let folder = split("genre", [TRAIN, &rows, TEST]);
             let error = read(folder.path(), Task::Genre).unwrap_err().to_string();
@@ -189,11 +189,11 @@ mod tests {
         }
         let folder = split("genre", [TRAIN, VALIDATION, ""]);
         let error = read(folder.path(), Task::Genre).unwrap_err().to_string();
-        assert!(error.contains("no track of it is for test"), "{error}");
+        assert!(error.contains("it has no test tracks"), "{error}");
         let file = folder.path().join("autotagging_genre-test.tsv");
         for (content, reason) in [
             ("", "genre-test.tsv: it is empty"),
-            ("TRACK_ID\tPATH\n", "genre-test.tsv: line 1: there is no column \"TAGS\""),
+            ("TRACK_ID\tPATH\n", "genre-test.tsv: line 1: no column \"TAGS\""),
             ("TRACK_ID\tTAGS\tPATH\n", "genre-test.tsv: line 1: TAGS is not the last column"),
         ] {
             std::fs::write(&file, content).unwrap();

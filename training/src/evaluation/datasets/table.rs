@@ -1,8 +1,8 @@
-//! Any collection, as a CSV file with a header: `path,split,labels`, in any order among any other columns.
+//! Any collection, as a CSV file with a header: `path,split,labels`, in any order, other columns allowed.
 //!
-//! - `path`: the file, inside the folder of audio;
+//! - `path`: the file, in the folder of audio;
 //! - `split`: `train`, `validation` or `test`;
-//! - `labels`: the track's labels between `|`; none for a track without any.
+//! - `labels`: the track's labels, separated by `|`; may be empty.
 
 use std::path::Path;
 
@@ -10,14 +10,14 @@ use super::text::{Form, column, part, rows};
 use super::{Builder, Dataset, Labelling};
 use crate::error::{Error, Result};
 
-/// Between two labels.
+/// The separator of labels.
 pub const SEPARATOR: char = '|';
 
-/// Reads a CSV file; the data set is called by the file's stem. Where it is not said how many labels a track may have, a
-/// file in which each has exactly one is taken for one of classes.
+/// Reads a CSV file; the data set is named by the file's stem. If `labelling` is `None`, a file in which each track has
+/// exactly one label is single-label.
 ///
 /// # Errors
-/// What is missing or damaged: the file, the line and the reason.
+/// If the file is missing or damaged; the error has the file, the line and the reason.
 pub fn read(file: &Path, labelling: Option<Labelling>) -> Result<Dataset> {
     let rows = rows(file, Form::Commas)?;
     let (header, rows) = rows.split_first().ok_or_else(|| Error::format(file, "it is empty"))?;
@@ -70,18 +70,18 @@ mod tests {
         assert_eq!(read_text(text, None).labelling, Labelling::Single);
         assert_eq!(read_text(text, Some(Labelling::Multi)).labelling, Labelling::Multi);
         let error = error_of(ROWS.as_bytes(), |path| read(path, Some(Labelling::Single)));
-        assert_eq!(error, "line 2: 2 labels, where each track has one");
+        assert_eq!(error, "line 2: 2 labels; each track must have one");
     }
 
     #[test]
     fn damage_is_named_with_file_and_line() {
         for (text, reason) in [
-            (ROWS.replace("split\n", "part\n"), "line 1: there is no column \"split\""),
+            (ROWS.replace("split\n", "part\n"), "line 1: no column \"split\""),
             (ROWS.replace("3.ogg,validation", "3.ogg"), "line 4: 3 fields, not 4"),
-            (ROWS.replace("3.ogg,validation", "3.ogg,later"), "line 4: \"later\" is no part"),
-            (ROWS.replace("3.ogg", "/3.ogg"), "line 4: \"/3.ogg\" is no path"),
-            (ROWS.replace("3.ogg", ""), "line 4: \"\" is no path"),
-            (ROWS.replace("3.ogg", "4.ogg"), "line 5: \"4.ogg\" stands on line 4 already"),
+            (ROWS.replace("3.ogg,validation", "3.ogg,later"), "line 4: \"later\" is not a part"),
+            (ROWS.replace("3.ogg", "/3.ogg"), "line 4: \"/3.ogg\" is not a path"),
+            (ROWS.replace("3.ogg", ""), "line 4: \"\" is not a path"),
+            (ROWS.replace("3.ogg", "4.ogg"), "line 5: \"4.ogg\" is already on line 4"),
             (ROWS.replace("jazz | jazz", "polka"), "line 5: unknown label \"polka\""),
             (ROWS.replace("2002,", "\"2002,"), "line 5: quotes are opened here"),
             (ROWS.replace("jazz", "").replace("slow", "").replace('|', ""), "too few labels"),

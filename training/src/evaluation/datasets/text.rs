@@ -1,4 +1,4 @@
-//! Tables of text, line by line, with errors that name the line.
+//! Text tables, with errors that name the line.
 
 use std::path::Path;
 
@@ -7,35 +7,35 @@ use csv::{ByteRecord, ReaderBuilder};
 use crate::error::{Error, Result};
 use crate::splits::Part;
 
-/// Something wrong on a line, which counts from 1.
+/// An error on a line, which counts from 1.
 pub fn wrong(file: &Path, line: u64, reason: impl std::fmt::Display) -> Error {
     Error::format(file, format!("line {line}: {reason}"))
 }
 
-/// How a table is written.
+/// The format of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// Fields between commas, in quotes where they hold commas, quotes or line breaks.
+    /// Fields separated by commas, quoted if they contain commas, quotes or line breaks.
     Commas,
-    /// Fields between tabs, in quotes where need be.
+    /// Fields separated by tabs, quoted if necessary.
     QuotedTabs,
-    /// Fields between tabs, taken as they are.
+    /// Fields separated by tabs, never quoted.
     Tabs,
 }
 
 /// One row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The line it begins on, counting from 1.
+    /// The line that it begins on, counting from 1.
     pub line: u64,
     /// Its fields.
     pub fields: Vec<String>,
 }
 
-/// Reads all rows; those without a single character are passed over.
+/// Reads all rows; empty lines are skipped.
 ///
 /// # Errors
-/// `Io`; if the file is empty, a row is no UTF-8, or quotes are opened and never closed.
+/// `Io`; if the file is empty, a row is not UTF-8, or a quote is never closed.
 pub fn rows(file: &Path, form: Form) -> Result<Vec<Row>> {
     let bytes = std::fs::read(file).map_err(|error| Error::io(file, error))?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
@@ -53,18 +53,18 @@ pub fn rows(file: &Path, form: Form) -> Result<Vec<Row>> {
         if !more {
             break;
         }
-        // The reader takes the end of a line of two characters, and empty lines, for the beginning of what follows.
+        // The reader's position may be that of the second character of a line end, or of empty lines before the row.
         let found = record.position().map_or(0, |position| position.byte() as usize).min(bytes.len());
         let blank = bytes[found..].iter().take_while(|byte| b"\r\n".contains(byte)).count();
         line += bytes[counted..found + blank].iter().filter(|&&byte| byte == b'\n').count() as u64;
         counted = found + blank;
         let field = |bytes: &[u8]| match std::str::from_utf8(bytes) {
             Ok(text) => Ok(text.to_owned()),
-            Err(_) => Err(wrong(file, line, "it is no text in UTF-8")),
+            Err(_) => Err(wrong(file, line, "it is not UTF-8")),
         };
         rows.push(Row { line, fields: record.iter().map(field).collect::<Result<_>>()? });
     }
-    // The reader forgives quotes that are never closed, and takes everything after them for one field.
+    // The reader accepts quotes that are never closed and puts the rest of the file into one field.
     if form != Form::Tabs
         && let Some(last) = rows.last()
         && bytes.iter().filter(|&&byte| byte == b'"').count() % 2 == 1
@@ -81,7 +81,7 @@ impl Row {
     /// Checks that it has as many fields as its table's header.
     ///
     /// # Errors
-    /// If it has not.
+    /// If it does not.
     pub fn check_length(&self, file: &Path, fields: usize) -> Result<()> {
         match self.fields.len() == fields {
             true => Ok(()),
@@ -90,37 +90,37 @@ impl Row {
     }
 }
 
-/// The place of a column in a header.
+/// The index of a column in a header.
 ///
 /// # Errors
 /// If it is missing.
 pub fn column(file: &Path, header: &Row, name: &str) -> Result<usize> {
     let found = header.fields.iter().position(|field| field.trim() == name);
-    found.ok_or_else(|| wrong(file, header.line, format!("there is no column {name:?}")))
+    found.ok_or_else(|| wrong(file, header.line, format!("no column {name:?}")))
 }
 
 /// A part by any of its usual names.
 ///
 /// # Errors
-/// If it is none.
+/// If the name is not that of a part.
 pub fn part(file: &Path, line: u64, name: &str) -> Result<Part> {
     match name.trim().to_ascii_lowercase().as_str() {
         "train" | "training" => Ok(Part::Train),
         "validation" | "valid" | "val" => Ok(Part::Validation),
         "test" | "testing" => Ok(Part::Test),
-        _ => Err(wrong(file, line, format!("{name:?} is no part: train, validation or test"))),
+        _ => Err(wrong(file, line, format!("{name:?} is not a part: train, validation or test"))),
     }
 }
 
-/// A path must stay inside the folder of audio.
+/// Checks that a path stays inside the folder of audio.
 ///
 /// # Errors
-/// If it is empty or leads out.
+/// If it is empty or leads outside.
 pub fn check_path(file: &Path, line: u64, path: &str) -> Result<()> {
     let inside = |part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir);
     match !path.is_empty() && Path::new(path).components().all(inside) {
         true => Ok(()),
-        false => Err(wrong(file, line, format!("{path:?} is no path inside a folder of audio"))),
+        false => Err(wrong(file, line, format!("{path:?} is not a path inside the folder of audio"))),
     }
 }
 
@@ -128,7 +128,7 @@ pub fn check_path(file: &Path, line: u64, path: &str) -> Result<()> {
 pub mod tests {
     use super::*;
 
-    /// What reading a file of such content says, with the file's name taken away.
+    /// The error of reading a file with this content, without the file's name.
     pub fn error_of<T: std::fmt::Debug>(content: &[u8], read: impl Fn(&Path) -> Result<T>) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
@@ -163,7 +163,7 @@ pub mod tests {
             (&b""[..], "it is empty"),
             (b"\xef\xbb\xbf\n\n", "it is empty"),
             (b"a,b\n1,\"2\n3,4\n", "line 2: quotes are opened"),
-            (b"a,b\n1,\xff\n", "line 2: it is no text in UTF-8"),
+            (b"a,b\n1,\xff\n", "line 2: it is not UTF-8"),
         ] {
             let error = error_of(content, |path| rows(path, Form::Commas));
             assert!(error.starts_with(reason), "{error}");

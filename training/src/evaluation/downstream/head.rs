@@ -1,4 +1,4 @@
-//! The small network on an embedding: one hidden layer, as numbers and as a model that `extract --head` opens.
+//! The small network on an embedding: one hidden layer. Its values, and the file that `extract --head` opens.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::atomic;
 use crate::error::{Error, Result};
 use crate::export::onnx::{cast, dense, half, written};
 
-/// Numbers of a layer, and the widths around it.
+/// The sizes of the layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Values of an embedding.
@@ -24,8 +24,8 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The tensors by name, in the order in which a head's values are kept: `[outputs, inputs]` and `[outputs]` of the
-    /// hidden layer, then of the output.
+    /// The tensors with their names, in the order of a head's values: `[outputs, inputs]` and `[outputs]` of the hidden
+    /// layer, then of the output layer.
     pub fn tensors(self) -> [(&'static str, Vec<usize>); 4] {
         let Shape { inputs, hidden, classes } = self;
         [
@@ -36,7 +36,7 @@ impl Shape {
         ]
     }
 
-    /// Numbers in all of them.
+    /// The number of values in all of them.
     pub fn values(self) -> usize {
         self.tensors().iter().map(|(_, dims)| dims.iter().product::<usize>()).sum()
     }
@@ -45,11 +45,11 @@ impl Shape {
 /// A trained head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
-    /// Its widths.
+    /// The sizes of its layers.
     pub shape: Shape,
     /// Whether classes exclude each other (softmax) or not (sigmoid).
     pub labelling: Labelling,
-    /// Its numbers, in the order of [`Shape::tensors`].
+    /// Its values, in the order of [`Shape::tensors`].
     pub values: Vec<f32>,
 }
 
@@ -58,8 +58,8 @@ const INPUT: &str = "embeddings";
 const OUTPUT: &str = "predictions";
 
 impl Head {
-    /// The bytes of an ONNX file: weights in half precision behind casts, embeddings `[n, inputs]` in, activations
-    /// `[n, classes]` out.
+    /// The bytes of an ONNX file: weights in half precision with casts, input embeddings `[n, inputs]`, output
+    /// activations `[n, classes]`.
     ///
     /// # Errors
     /// If a weight is too large for half precision.
@@ -88,7 +88,7 @@ impl Head {
             let (own, others) = rest.split_at(dims.iter().product());
             let halves: Vec<f16> = own.iter().map(|&value| f16::from_f32(value)).collect();
             if let Some(at) = halves.iter().position(|value| !value.is_finite()) {
-                let reason = format!("{name} holds {}, too large for half precision", own[at]);
+                let reason = format!("{name} contains {}, too large for half precision", own[at]);
                 return Err(Error::InvalidArgument(reason));
             }
             initializer.push(half(name, &dims, &halves));
@@ -106,14 +106,14 @@ impl Head {
     }
 }
 
-/// What a head's metadata tell beside its shape.
+/// The content of a head's metadata, besides its shape.
 #[derive(Clone, Debug)]
 pub struct About<'a> {
     /// The names of the classes.
     pub classes: &'a [String],
-    /// The data set, and how many tracks it has.
+    /// The data set, and its number of tracks.
     pub dataset: (&'a str, usize),
-    /// Figures on the tracks for test.
+    /// Figures on the test tracks.
     pub metrics: &'a [(&'a str, f64)],
     /// The model whose embeddings it reads.
     pub model: &'a str,
@@ -121,13 +121,13 @@ pub struct About<'a> {
     pub frames: usize,
 }
 
-/// The graph and the metadata of a head that is to be called `path`, which may end in `.onnx`.
+/// The files of graph and metadata for a head at `path`, which may end in `.onnx`.
 pub fn files(path: &Path) -> [PathBuf; 2] {
     let stem = match path.extension() {
         Some(extension) if extension == "onnx" => path.with_extension(""),
         _ => path.to_owned(),
     };
-    // A stem may hold dots itself.
+    // A stem may contain dots.
     ["onnx", "json"].map(|extension| {
         let mut name = stem.as_os_str().to_owned();
         name.push(format!(".{extension}"));
@@ -135,7 +135,7 @@ pub fn files(path: &Path) -> [PathBuf; 2] {
     })
 }
 
-/// Writes a head as the two [`files`] of `path`, once the library has opened it; files of these names are replaced.
+/// Writes a head as the two [`files`] of `path`, after the library has opened it; existing files are replaced.
 ///
 /// # Errors
 /// If it cannot be opened or written.
@@ -158,7 +158,7 @@ fn document(name: &str, head: &Head, about: &About) -> Map<String, Value> {
         Labelling::Multi => ("Sigmoid", "multi-label classifier"),
         Labelling::Single => ("Softmax", "multi-class classifier"),
     };
-    // The front end and patching of the model that it stands on.
+    // The front end and patching of its model.
     let algorithm = match about.frames {
         128 => "TensorflowPredictEffnetDiscogs",
         187 => "TensorflowPredictMusiCNN",
@@ -268,6 +268,6 @@ mod tests {
     fn a_weight_beyond_half_precision_is_refused() {
         let shape = Shape { inputs: 1, hidden: 1, classes: 1 };
         let head = Head { shape, labelling: Labelling::Multi, values: vec![0.0, 1e6, 0.0, 0.0] };
-        assert!(head.onnx("x").unwrap_err().to_string().contains("hidden.bias holds 1000000"));
+        assert!(head.onnx("x").unwrap_err().to_string().contains("hidden.bias contains 1000000"));
     }
 }

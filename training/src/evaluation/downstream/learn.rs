@@ -1,4 +1,4 @@
-//! One head from its first step to its figures: epochs of training, validation after each, the best weights on the test.
+//! Trains one head: epochs of training, validation after each, then the test with the best weights.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,15 +17,15 @@ use crate::features::Content;
 use crate::network::random;
 use crate::train::schedule::Plateau;
 
-/// Tracks whose embeddings are read at a time: for training one patch each, for judging all patches.
+/// Tracks whose embeddings are read at once: one patch each in training, all patches in validation and test.
 const READ: usize = 4096;
 const JUDGED: usize = 16;
-/// By how much of itself a loss must fall to be lower, as PyTorch's plateau schedule has it.
+/// The relative decrease from which a loss counts as lower, as in PyTorch's plateau schedule.
 const THRESHOLD: f64 = 1e-4;
-/// No likelihood counts as less than e to this, as in PyTorch's binary cross-entropy.
-const LEAST_LOG: f64 = -100.0;
+/// Logarithms of probabilities are clamped to this, as in PyTorch's binary cross-entropy.
+const MIN_LOG: f64 = -100.0;
 
-/// A track: its recording, and its labels.
+/// A track: its recording and its labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
     /// Its recording.
@@ -34,7 +34,7 @@ pub struct Example {
     pub labels: Vec<u32>,
 }
 
-/// What a head learns from, is chosen by, and is judged by.
+/// The examples for training, validation and test.
 #[derive(Clone, Debug)]
 pub struct Examples {
     /// Training, validation, test.
@@ -45,7 +45,7 @@ pub struct Examples {
     pub classes: usize,
 }
 
-/// What came of one seed.
+/// The result of one seed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Learnt {
     /// The seed.
@@ -56,14 +56,14 @@ pub struct Learnt {
     pub validation_loss: f64,
     /// The head of that epoch.
     pub head: Head,
-    /// Its activations on the tracks for test, `[tracks, classes]`.
+    /// Its activations on the test tracks, `[tracks, classes]`.
     pub scores: Array2<f32>,
 }
 
 /// Trains a head on a stack's embeddings. On a CPU the same seed gives the same bits.
 ///
 /// # Errors
-/// `Interrupted` once `stop` is set; `Training` if a loss is no number; if embeddings cannot be read.
+/// `Interrupted` once `stop` is set; `Training` if a loss is not finite; if embeddings cannot be read.
 pub fn learn(
     stack: &Stack,
     examples: &Examples,
@@ -71,7 +71,7 @@ pub fn learn(
     seed: u64,
     stop: &AtomicBool,
 ) -> Result<Learnt> {
-    // Sums over threads come in another order on another machine.
+    // With several threads, the order of sums depends on the machine.
     tch::set_num_threads(1);
     let Examples { parts: [training, validation, test], labelling, classes } = examples;
     let shape = Shape { inputs: stack.dimensions(), hidden: protocol.hidden, classes: *classes };
@@ -107,7 +107,7 @@ pub fn learn(
         }
     }
     let (epoch, validation_loss, head) =
-        best.ok_or_else(|| Error::InvalidArgument("a head needs an epoch at least".into()))?;
+        best.ok_or_else(|| Error::InvalidArgument("a head needs at least one epoch".into()))?;
     probe.restore(&head);
     let scores = judge(stack, &probe, test, *classes, stop)?;
     Ok(Learnt { seed, epoch, validation_loss, head, scores })
@@ -117,7 +117,7 @@ pub fn learn(
 /// `Interrupted` once `stop` is set.
 pub(super) fn check(stop: &AtomicBool) -> Result<()> {
     match stop.load(Ordering::Relaxed) {
-        true => Err(Error::Interrupted("stopped; the same command goes on where it was".into())),
+        true => Err(Error::Interrupted("stopped; the same command continues from there".into())),
         false => Ok(()),
     }
 }
@@ -170,7 +170,7 @@ fn read(
     Ok((embeddings, truth))
 }
 
-/// Activations of tracks `[tracks, classes]`: the mean over each one's half-overlapped patches.
+/// Activations of tracks `[tracks, classes]`: for each, the mean over its half-overlapped patches.
 fn judge(
     stack: &Stack,
     probe: &Probe,
@@ -194,7 +194,7 @@ fn judge(
 
 /// The cross-entropy of averaged activations.
 fn loss(scores: &Array2<f32>, examples: &[Example], labelling: Labelling) -> f64 {
-    let log = |value: f64| value.ln().max(LEAST_LOG);
+    let log = |value: f64| value.ln().max(MIN_LOG);
     let one = |(row, example): (ArrayView1<f32>, &Example)| -> f64 {
         let has = |class: usize| example.labels.contains(&(class as u32));
         match labelling {
@@ -233,7 +233,7 @@ mod tests {
         let example = |labels: &[u32]| Example { content, labels: labels.into() };
         let scores = array![[0.5, 0.25], [1.0, 0.0]];
         let multi = loss(&scores, &[example(&[0]), example(&[])], Labelling::Multi);
-        // The second is certain of a label that is not there.
+        // The second is certain of a label that the track does not have.
         let expected = ((0.5f64.ln() + 0.75f64.ln()) / -2.0 + 50.0) / 2.0;
         assert!((multi - expected).abs() < 1e-12, "{multi} {expected}");
         let single = loss(&scores, &[example(&[1]), example(&[0])], Labelling::Single);

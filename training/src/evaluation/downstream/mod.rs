@@ -1,8 +1,8 @@
-//! Tags and classes told by a small network on frozen embeddings, as in section 4 of the paper.
+//! Tags and classes predicted by a small network from frozen embeddings, as in section 4 of the paper.
 //!
-//! [`protocol`] is every setting, [`stack`] one encoder or several side by side, read from the cache, [`head`] the network
-//! as numbers and as a file. With the feature `torch`, `probe` is that network learning, `learn` takes it through the
-//! epochs, and `run` evaluates stacks on a data set.
+//! [`protocol`] has every setting, [`stack`] reads the embeddings of one or several encoders from the cache, [`head`]
+//! has the network's values and its file. With the feature `torch`, `probe` computes the network and its gradients,
+//! `learn` trains it, and `run` evaluates stacks on a data set.
 
 pub mod head;
 #[cfg(feature = "torch")]

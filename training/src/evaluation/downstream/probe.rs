@@ -1,4 +1,4 @@
-//! The small network on an embedding, as libtorch computes and learns it.
+//! The small network on an embedding, computed and trained with libtorch.
 
 use ndarray::{Array2, ArrayView2};
 use tch::{Device, Kind, Tensor};
@@ -11,17 +11,17 @@ use crate::network::random;
 use crate::train::adam::Adam;
 
 /// One hidden layer of rectified linear units, and a sigmoid or softmax. The paper does not name the hidden layer's
-/// activation; the rectifier is what such heads usually have, and does not flatten embeddings, which are not normalised.
+/// activation; ReLU is the usual choice, and does not saturate on embeddings, which are not normalised.
 pub struct Probe {
     shape: Shape,
     labelling: Labelling,
-    /// All numbers, and as many gradients, in the order of [`Shape::tensors`].
+    /// All values in the order of [`Shape::tensors`], and as many gradients.
     values: Tensor,
     gradients: Tensor,
     adam: Adam,
 }
 
-/// The tensors as parts of one vector.
+/// Views of the tensors in one vector.
 fn parts(shape: Shape, vector: &Tensor) -> [Tensor; 4] {
     let mut start = 0;
     shape.tensors().map(|(_, dims)| {
@@ -33,8 +33,7 @@ fn parts(shape: Shape, vector: &Tensor) -> [Tensor; 4] {
 }
 
 impl Probe {
-    /// Before its first step: each layer uniform within one by the root of its inputs, as PyTorch's linear layers begin,
-    /// drawn with a seed.
+    /// Initial weights: each layer uniform within 1/sqrt(inputs), like PyTorch's linear layers, drawn with a seed.
     pub fn new(shape: Shape, labelling: Labelling, protocol: &Protocol, seed: u64) -> Self {
         let mut values = Vec::with_capacity(shape.values());
         for (name, dims) in shape.tensors() {
@@ -58,15 +57,15 @@ impl Probe {
         Probe { shape, labelling, values, gradients, adam }
     }
 
-    /// One step on embeddings `[n, inputs]` and what is true of them `[n, classes]`, 0 or 1. Returns the loss before it.
+    /// One step on embeddings `[n, inputs]` and labels `[n, classes]`, 0 or 1. Returns the loss before the step.
     pub fn step(&mut self, embeddings: &Tensor, truth: &Tensor, learning_rate: f64) -> f64 {
         let loss = tch::no_grad(|| self.differentiate(embeddings, truth));
         self.adam.step(&self.values, &self.gradients, learning_rate);
         loss
     }
 
-    /// The loss; its gradient is left in `gradients`. Two layers are differentiated by hand: everything stays in one
-    /// vector, and the same additions come in the same order every time.
+    /// Computes the loss and writes its gradient to `gradients`. The two layers are differentiated by hand: everything
+    /// stays in one vector, and additions have the same order every time.
     fn differentiate(&self, embeddings: &Tensor, truth: &Tensor) -> f64 {
         let [hidden, hidden_bias, output, output_bias] = parts(self.shape, &self.values);
         let (before, logits) = {
@@ -119,23 +118,23 @@ impl Probe {
         Array2::from_shape_vec((rows, self.shape.classes), values).expect("a value for each class")
     }
 
-    /// Its numbers as they are.
+    /// A copy of its values.
     pub fn head(&self) -> Head {
         let values = Vec::<f32>::try_from(&self.values).expect("a vector of single precision");
         Head { shape: self.shape, labelling: self.labelling, values }
     }
 
-    /// Takes on the numbers of a head of the same shape.
+    /// Copies the values of a head of the same shape.
     ///
     /// # Panics
-    /// If it has another.
+    /// If the shape is different.
     pub fn restore(&mut self, head: &Head) {
         assert_eq!(self.shape, head.shape);
         self.values.copy_(&Tensor::from_slice(&head.values));
     }
 }
 
-/// Rows of single precision on the CPU.
+/// A CPU tensor of single-precision rows.
 pub fn tensor(rows: ArrayView2<f32>) -> Tensor {
     let rows = rows.as_standard_layout();
     let values = rows.as_slice().expect("in rows");
@@ -146,7 +145,7 @@ pub fn tensor(rows: ArrayView2<f32>) -> Tensor {
 mod tests {
     use super::*;
 
-    /// libtorch's own differentiation gives the same gradients.
+    /// libtorch's automatic differentiation gives the same gradients.
     #[test]
     fn gradients_are_those_of_the_loss() {
         for labelling in [Labelling::Multi, Labelling::Single] {
@@ -185,7 +184,7 @@ mod tests {
         let shape = Shape { inputs: 2, hidden: 16, classes: 2 };
         let mut probe = Probe::new(shape, Labelling::Single, &Protocol::default(), 1);
         let first = probe.head();
-        // Exclusive or, which no single layer tells.
+        // Exclusive or, which needs a hidden layer.
         let rows = ndarray::array![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]];
         let truth = ndarray::array![[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]];
         let before = probe.activations(rows.view());

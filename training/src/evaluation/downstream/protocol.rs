@@ -1,4 +1,4 @@
-//! How a head is trained and judged: the paper's settings, and ours where it is silent.
+//! The settings for training and evaluating a head: the paper's, and ours where the paper gives none.
 
 use std::collections::BTreeMap;
 
@@ -7,37 +7,37 @@ use serde_json::{Value, json};
 use super::super::cache::Patches;
 use super::super::datasets::Labelling;
 
-/// Which patches a head learns from.
+/// The patches that a head learns from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crops {
-    /// So many of each track at places drawn at random, encoded before the head learns; an epoch takes the next one.
+    /// This many random patches of each track, encoded before training; each epoch uses the next.
     Random(usize),
-    /// Each epoch takes one of the half-overlapped patches at random.
+    /// Each epoch uses a random one of the half-overlapped patches.
     Cached,
 }
 
-/// Every setting that figures depend on.
+/// Every setting that affects the figures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Protocol {
-    /// Which patches the head learns from.
+    /// The patches that the head learns from.
     pub crops: Crops,
     /// Epochs.
     pub epochs: usize,
-    /// Tracks a step.
+    /// Tracks per step.
     pub batch: usize,
     /// Units of the hidden layer.
     pub hidden: usize,
-    /// The first learning rate.
+    /// The initial learning rate.
     pub learning_rate: f64,
-    /// The share of weights that is added to their gradients.
+    /// The share of the weights that is added to their gradients.
     pub weight_decay: f64,
-    /// What the learning rate is multiplied with when the validation loss does not fall.
+    /// The factor for the learning rate when the validation loss does not fall.
     pub factor: f64,
-    /// Epochs without a lower validation loss that are borne; it happens at the next, as in PyTorch.
+    /// Epochs without a lower validation loss that are tolerated; the next one lowers the learning rate, as in PyTorch.
     pub patience: u32,
-    /// The first seed; each run has the next.
+    /// The first seed; the other runs use the numbers that follow.
     pub seed: u64,
-    /// Runs, each with weights, order and crops of its own.
+    /// Runs, each with its own weights, order and crops.
     pub seeds: usize,
 }
 
@@ -59,7 +59,7 @@ impl Default for Protocol {
 }
 
 impl Protocol {
-    /// The patches of tracks for training that a seed's run needs.
+    /// The patches of training tracks that the run of a seed needs.
     pub fn training(&self, seed: u64) -> Patches {
         match self.crops {
             Crops::Random(count) => Patches::Drawn { seed, count },
@@ -72,7 +72,7 @@ impl Protocol {
         (0..self.seeds as u64).map(|run| self.seed + run)
     }
 
-    /// As results keep it.
+    /// The settings in the form of the results file.
     pub fn document(&self, labelling: Labelling) -> BTreeMap<String, Value> {
         let (crops, count) = match self.crops {
             Crops::Random(count) => ("random", Some(count)),
@@ -109,7 +109,7 @@ impl Protocol {
         all
     }
 
-    /// Where it is not the paper's.
+    /// The deviations from the paper.
     pub fn deviations(&self) -> Vec<String> {
         let paper = Protocol::default();
         let mut all = Vec::new();
@@ -120,7 +120,7 @@ impl Protocol {
                     .to_owned(),
             ),
             Crops::Random(count) if count < self.epochs => all.push(format!(
-                "deviation from the paper: {count} random patches a track serve for {} epochs in turn",
+                "deviation from the paper: {count} random patches per track, used in turn, for {} epochs",
                 self.epochs
             )),
             Crops::Random(_) => {}

@@ -1,6 +1,7 @@
-//! Stacks of encoders on a data set: recordings are found, embeddings made, heads trained and judged, figures saved.
+//! Evaluates stacks of encoders on a data set: finds recordings, computes embeddings, trains and tests heads, saves
+//! figures.
 //!
-//! Whatever is done stays done: embeddings in the cache, the figures of each stack as soon as it has all its seeds.
+//! Finished work is kept: embeddings in the cache, and the figures of each stack as soon as all its seeds are done.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,60 +25,60 @@ use crate::error::{Error, Result};
 use crate::splits::Part;
 use crate::threads::spread;
 
-/// As many recordings as a message names.
+/// The maximum number of recordings that a message names.
 const NAMED: usize = 5;
 
-/// What is evaluated on, and how.
+/// The options of an evaluation.
 pub struct Evaluation<'a> {
     /// The data set.
     pub dataset: &'a Dataset,
-    /// Where its recordings are.
+    /// The source of its recordings.
     pub sources: &'a Sources,
     /// Where embeddings are kept.
     pub cache: &'a Cache,
-    /// Every setting.
+    /// The settings.
     pub protocol: &'a Protocol,
-    /// What intervals are drawn with.
+    /// The bootstrap for intervals.
     pub bootstrap: Bootstrap,
-    /// The share of recordings that must be there.
+    /// The minimum share of recordings that must exist.
     pub least_share: f64,
     /// The folder of results.
     pub out: &'a Path,
-    /// Whether results of another protocol are replaced; else they are an error.
+    /// Whether results with other settings are replaced; otherwise they are an error.
     pub replace: bool,
-    /// Whether stacks are evaluated that have results of this protocol.
+    /// Whether stacks are evaluated again that have results with the same settings.
     pub again: bool,
-    /// Recordings, and heads, that are worked on side by side.
+    /// Recordings and heads that are processed in parallel.
     pub threads: usize,
-    /// Set by whoever wants it to stop.
+    /// Set this to stop.
     pub stop: &'a AtomicBool,
 }
 
-/// Who is told what happens.
+/// Receives messages and progress.
 pub trait Listener {
-    /// Something worth a line.
+    /// A message of one line.
     fn note(&mut self, text: &str);
-    /// A bar of so many steps of something.
+    /// A progress bar with `steps` steps.
     fn bar(&mut self, what: &str, steps: usize) -> indicatif::ProgressBar;
 }
 
-/// What came of a stack.
+/// The outcome of a stack.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// Its figures.
     pub results: Results,
     /// Their file.
     pub path: PathBuf,
-    /// The run of the lowest validation loss; none where the results were there before.
+    /// The run with the lowest validation loss; `None` if the results existed before.
     pub best: Option<Learnt>,
 }
 
 impl Evaluation<'_> {
-    /// Evaluates stacks, each of which is numbers of encoders.
+    /// Evaluates stacks; each is a list of encoder indices.
     ///
     /// # Errors
-    /// If too few recordings are there, results of another protocol are in the way, an encoder fails, files cannot be
-    /// read or written; `Interrupted` once asked to stop.
+    /// If too few recordings exist, results with other settings exist, an encoder fails, or files cannot be read or
+    /// written; `Interrupted` once `stop` is set.
     pub fn run(
         &self,
         encoders: &mut [Box<dyn Encoder>],
@@ -137,7 +138,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Results that are there already, if they are of the same encoders and settings.
+    /// Existing results, if they have the same encoders and settings.
     fn there(&self, blank: &Results) -> Result<Option<Outcome>> {
         let path = self.out.join(blank.place());
         if !path.exists() || self.again {
@@ -153,19 +154,18 @@ impl Evaluation<'_> {
         let settings = results.protocol.iter().find(|(key, value)| blank.protocol.get(*key) != Some(value));
         let difference = match settings {
             Some((key, value)) => {
-                let own = blank.protocol.get(key).map_or("nothing".into(), ToString::to_string);
-                format!("its {key} is {value}, and would be {own}")
+                let own = blank.protocol.get(key).map_or("unset".into(), ToString::to_string);
+                format!("its {key} is {value}, not {own}")
             }
-            None if results.encoders != blank.encoders => "its encoders are other ones of these names".into(),
-            None => "it lacks a setting that there is now".into(),
+            None if results.encoders != blank.encoders => "it has other encoders with the same names".into(),
+            None => "it lacks a setting".into(),
         };
-        let reason = format!(
-            "results of another evaluation are there: {difference}; --replace them, or give another --out"
-        );
+        let reason =
+            format!("results with other settings exist: {difference}; use --replace or another --out");
         Err(Error::format(path, reason))
     }
 
-    /// Finds the recordings and makes the embeddings. Also how many are missing.
+    /// Finds the recordings and computes the embeddings. Also returns how many are missing.
     fn examples(
         &self,
         encoders: &mut [&mut Box<dyn Encoder>],
@@ -204,7 +204,7 @@ impl Evaluation<'_> {
         self.list(&missing)?;
         for (part, examples) in Part::ALL.into_iter().zip(&examples.parts) {
             if examples.is_empty() {
-                let reason = format!("{}: no recording for {} is there", self.dataset.name, part.name());
+                let reason = format!("{}: no recordings for {}", self.dataset.name, part.name());
                 return Err(Error::InvalidArgument(reason));
             }
         }
@@ -220,7 +220,7 @@ impl Evaluation<'_> {
         Ok((examples, missing.len()))
     }
 
-    /// Which of a track's patches are encoded.
+    /// The patches of a track that are encoded.
     fn patches(&self, part: Part) -> Vec<Patches> {
         let mut patches = match part {
             Part::Train => self.protocol.all_seeds().map(|seed| self.protocol.training(seed)).collect(),
@@ -230,7 +230,7 @@ impl Evaluation<'_> {
         patches
     }
 
-    /// Where recordings are listed that are not there.
+    /// The file that lists missing recordings.
     fn missing(&self) -> PathBuf {
         let place = self.blank(std::iter::empty()).place();
         self.out.join(place.with_file_name("missing.tsv"))
@@ -244,7 +244,7 @@ impl Evaluation<'_> {
         }
         self.list(missing)?;
         let reason = format!(
-            "only {} of {all} recordings are there and readable, a share of {share:.3}, less than --least-share {}: {}; \
+            "only {} of {all} recordings exist and are readable, a share of {share:.3}, below --least-share {}: {}; \
              all in {}",
             all - missing.len(),
             self.least_share,
@@ -268,7 +268,7 @@ impl Evaluation<'_> {
         atomic::write(path, text.as_bytes())
     }
 
-    /// Trains the heads of all stacks and seeds side by side, and saves a stack's figures when it has all its seeds.
+    /// Trains the heads of all stacks and seeds in parallel, and saves a stack's figures when all its seeds are done.
     fn learn(
         &self,
         stacks: &[(usize, Stack)],
@@ -306,7 +306,7 @@ impl Evaluation<'_> {
         if is_done { Ok(()) } else { check(self.stop) }
     }
 
-    /// The figures of a stack, saved.
+    /// Computes and saves the figures of a stack.
     fn judge(
         &self,
         stack: &Stack,
@@ -368,7 +368,7 @@ impl Evaluation<'_> {
             figures.map(|figures| figures.iter().sum::<f64>() / figures.len() as f64)
         };
         let Some(value) = mean(None) else {
-            results.remarks.push(format!("no class has a {name} among the recordings for test"));
+            results.remarks.push(format!("no class has a {name} among the test recordings"));
             return;
         };
         let interval = self.bootstrap.interval(tracks, |weights| mean(Some(weights)));
@@ -387,7 +387,7 @@ fn named(missing: &[(&str, String)]) -> String {
     text
 }
 
-/// What tells a data set's tracks, parts and labels from any other's.
+/// A hash of a data set's tracks, parts and labels.
 fn digest(dataset: &Dataset) -> String {
     let mut hash = Sha256::new();
     let mut add = |text: &str| {

@@ -1,4 +1,4 @@
-//! Embeddings of one encoder, or of several side by side, out of the cache.
+//! Cached embeddings of one encoder, or of several side by side.
 
 use ndarray::{Array2, s};
 
@@ -8,12 +8,12 @@ use super::super::results::Source;
 use crate::error::Result;
 use crate::features::Content;
 
-/// What is known of an encoder without it.
+/// The properties of an encoder, without the encoder itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Its name in results.
     pub name: String,
-    /// What its embeddings are kept under.
+    /// The key of its embeddings in the cache.
     pub identity: String,
     /// The spectrogram that it reads.
     pub front_end: FrontEnd,
@@ -24,7 +24,7 @@ pub struct Member {
 }
 
 impl Member {
-    /// Of an encoder.
+    /// Those of an encoder.
     pub fn of(encoder: &dyn Encoder) -> Self {
         Member {
             name: encoder.name().to_owned(),
@@ -35,7 +35,7 @@ impl Member {
         }
     }
 
-    /// As results name it.
+    /// Its entry in results.
     pub fn source(&self) -> Source {
         Source { name: self.name.clone(), identity: self.identity.clone(), dimensions: self.dimensions }
     }
@@ -46,7 +46,7 @@ impl Member {
         (start as f64 + self.frames as f64 / 2.0) / self.front_end.rate()
     }
 
-    /// The half-overlapped patch of so many whose middle is closest to a time in seconds.
+    /// The half-overlapped patch, of `patches`, whose middle is closest to a time in seconds.
     fn closest(&self, seconds: f64, patches: usize) -> usize {
         let start = seconds * self.front_end.rate() - self.frames as f64 / 2.0;
         let patch = (start / (self.frames / 2).max(1) as f64).round().max(0.0);
@@ -54,7 +54,7 @@ impl Member {
     }
 }
 
-/// Encoders whose embeddings are joined to one vector.
+/// Encoders whose embeddings are concatenated.
 #[derive(Clone, Debug)]
 pub struct Stack {
     cache: Cache,
@@ -62,12 +62,12 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Of these encoders, whose embeddings are in a cache.
+    /// A stack of these encoders, whose embeddings are in a cache.
     ///
     /// # Panics
     /// If there is none.
     pub fn new(cache: Cache, members: Vec<Member>) -> Self {
-        assert!(!members.is_empty(), "a stack has an encoder at least");
+        assert!(!members.is_empty(), "a stack needs at least one encoder");
         Stack { cache, members }
     }
 
@@ -76,14 +76,14 @@ impl Stack {
         &self.members
     }
 
-    /// Values of a joined embedding.
+    /// Values of a concatenated embedding.
     pub fn dimensions(&self) -> usize {
         self.members.iter().map(|member| member.dimensions).sum()
     }
 
-    /// Reads one joined embedding into `values`: of drawn patches the `number`-th (counted on from the first when there are
-    /// fewer), of half-overlapped ones the one at `share`, in 0..1, of all there are. Members with other patches give
-    /// those at the same place of the recording, as nearly as they can.
+    /// Reads one concatenated embedding into `values`: of drawn patches the `number`-th (starting again from the first
+    /// if there are fewer); of half-overlapped patches the one at `share`, in 0..1, of all. For members with other
+    /// patches, it is the one nearest to the same position in the recording.
     ///
     /// # Errors
     /// If an embedding is missing or damaged.
@@ -120,8 +120,8 @@ impl Stack {
         Ok(())
     }
 
-    /// All joined embeddings of a recording's half-overlapped patches, `[patches, dimensions]`: as many as the member with
-    /// the most has.
+    /// All concatenated embeddings of a recording's half-overlapped patches, `[patches, dimensions]`: as many as the
+    /// member with the most has.
     ///
     /// # Errors
     /// If one is missing or damaged.
@@ -153,7 +153,7 @@ impl Stack {
         Ok(joined)
     }
 
-    /// For each member the patch that goes with the `patch`-th of the member that has the most.
+    /// For each member, the patch that belongs to the `patch`-th one of the member with the most patches.
     fn aligned(&self, counts: &[usize], patch: usize) -> Vec<usize> {
         let most = counts.iter().max().copied().unwrap_or(0);
         let first = counts.iter().position(|&count| count == most).unwrap_or(0);
@@ -166,7 +166,7 @@ impl Stack {
     }
 }
 
-/// Every choice of at least two and at most `most` of `count` things, the small ones first.
+/// All combinations of at least two and at most `most` of `count` things, the smaller ones first.
 pub fn combinations(count: usize, most: usize) -> Vec<Vec<usize>> {
     let mut all: Vec<Vec<usize>> = (0u32..1 << count)
         .map(|bits| (0..count).filter(|index| bits & (1 << index) != 0).collect::<Vec<_>>())
@@ -216,7 +216,7 @@ mod tests {
                 );
             }
         }
-        // The same patches: the same rows, whatever rounding does.
+        // With the same patches, the same rows, whatever the rounding.
         let same = Stack::new(Cache::new("nowhere"), vec![member(127, FrontEnd::MusiCnn); 2]);
         assert!((0..500).all(|patch| same.aligned(&[500, 500], patch) == [patch, patch]));
     }

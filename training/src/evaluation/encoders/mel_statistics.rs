@@ -1,4 +1,4 @@
-//! The plainest baseline: how loud each band is, and how much it varies.
+//! The simplest baseline: the level of each band, and how much it varies.
 
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 use sleeve::mel::BANDS;
@@ -15,7 +15,7 @@ impl MelStatistics {
     /// Its name on the command line.
     pub const NAME: &str = "mel-statistics";
 
-    /// Of frames `[frames, bands]`, the means, then the standard deviations (of the population).
+    /// The means of frames `[frames, bands]`, then the (population) standard deviations.
     fn of(frames: ArrayView2<f32>, values: &mut [f32]) {
         let count = frames.nrows().max(1) as f64;
         let (means, deviations) = values.split_at_mut(frames.ncols());
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn bands_by_mean_and_deviation() {
-        // Band b holds b, and b + 2 in every other frame.
+        // Band b has the value b, and b + 2 in every other frame.
         let frames = Array2::from_shape_fn((256, BANDS), |(frame, band)| (band + frame % 2 * 2) as f32);
         let whole = MelStatistics.whole(frames.view()).unwrap();
         assert_eq!(whole.len(), MelStatistics.dimensions());

@@ -1,4 +1,4 @@
-//! Whatever turns a recording into embeddings, behind one face: models, and the baselines beside them.
+//! Encoders: models, and the baselines beside them, with one interface.
 
 pub mod mel_statistics;
 pub mod model;
@@ -10,12 +10,13 @@ use sleeve::engine::Engine;
 
 use crate::error::{Error, Result};
 
-/// Turns patches of a spectrogram into embeddings, one a patch; nothing in it learns.
+/// Turns patches of a spectrogram into embeddings, one per patch. It does not learn.
 pub trait Encoder: Send {
-    /// What it is called in results and tables.
+    /// Its name in results and tables.
     fn name(&self) -> &str;
 
-    /// What tells its embeddings from those of every other encoder: the model's SHA-256, or a name with a version.
+    /// A key that distinguishes its embeddings from those of every other encoder: the model's SHA-256, or a name with a
+    /// version.
     fn identity(&self) -> String;
 
     /// The spectrogram that it reads.
@@ -30,21 +31,22 @@ pub trait Encoder: Send {
     /// Embeddings `[n, dimensions]` of patches `[n, frames, bands]`.
     ///
     /// # Errors
-    /// If the shape is another, or the engine fails.
+    /// If the shape is wrong, or the engine fails.
     fn embed(&mut self, patches: ArrayView3<f32>) -> Result<Array2<f32>>;
 
-    /// Another one of the same kind and weights for another thread; `None` where all threads take turns with this one.
+    /// Another encoder of the same kind and weights for another thread; `None` if all threads must share this one.
     fn sibling(&self) -> Option<Box<dyn Encoder>> {
         None
     }
 
-    /// One vector for a whole recording, of its `[frames, bands]`; `None` if it is the mean of the patches' embeddings.
+    /// One vector for a whole recording `[frames, bands]`; `None` if it is the mean of the patches' embeddings.
     fn whole(&mut self, _frames: ArrayView2<f32>) -> Option<Vec<f32>> {
         None
     }
 }
 
-/// Runs patches through an engine, one output of it; `[frames, bands, dimensions]` is what it takes and gives.
+/// Runs patches through an engine and returns one output; `[frames, bands, dimensions]` are the sizes of input and
+/// output.
 fn embed_on(
     engine: &dyn Engine,
     name: &str,

@@ -1,4 +1,4 @@
-//! Models that the library opens: `.onnx`, `.pt`, and those inside it.
+//! Models that the library opens: `.onnx`, `.pt`, and bundled ones.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::export::onnx;
 use crate::export::weights::Weights;
 use crate::network::Description;
 
-/// One output of a model as an encoder: its embeddings unless another is named.
+/// One output of a model as an encoder: its embeddings by default.
 pub struct ModelEncoder {
     name: String,
     identity: String,
@@ -25,16 +25,16 @@ pub struct ModelEncoder {
 }
 
 impl ModelEncoder {
-    /// Opens a model, by file, stem or bundled name, and the output named, or the one whose purpose is embeddings: for
-    /// MusiCNN, that is its penultimate layer.
+    /// Opens a model by file, stem or bundled name, with the given output or the one whose purpose is embeddings (for
+    /// MusiCNN, its penultimate layer).
     ///
     /// # Errors
-    /// If it cannot be opened, reads something other than mel patches, or has no such output.
+    /// If it cannot be opened, its input is not mel patches, or it has no such output.
     pub fn open(place: &str, output: Option<&str>, options: &EngineOptions) -> Result<Self> {
         Self::of(&Model::open(place)?, output, options)
     }
 
-    /// The same for a model that is open.
+    /// As [`ModelEncoder::open`], for an open model.
     ///
     /// # Errors
     /// As [`ModelEncoder::open`].
@@ -50,7 +50,7 @@ impl ModelEncoder {
             }
         };
         if model.sample_rate() != sleeve::mel::SAMPLE_RATE {
-            return Err(wrong(format!("it hears audio at {} Hz, not 16,000", model.sample_rate())));
+            return Err(wrong(format!("its sample rate is {} Hz, not 16,000", model.sample_rate())));
         }
         let index = match output {
             Some(name) => model.output_named(name),
@@ -60,7 +60,7 @@ impl ModelEncoder {
             let known: Vec<&str> = model.outputs().iter().map(|output| output.name.as_str()).collect();
             let wanted = output.map_or("embeddings".into(), |name| format!("output `{name}`"));
             wrong(format!(
-                "it has no {wanted}; its outputs are {} (MODEL@OUTPUT takes one)",
+                "it has no {wanted}; its outputs are {} (choose one with MODEL@OUTPUT)",
                 known.join(", ")
             ))
         })?;
@@ -75,10 +75,10 @@ impl ModelEncoder {
         })
     }
 
-    /// An EfficientNet-B0 as it is before training, its weights drawn with a seed: the paper's baseline.
+    /// An untrained EfficientNet-B0 with random weights: the paper's baseline.
     ///
     /// # Errors
-    /// What the library says.
+    /// Those of the library.
     pub fn random(seed: u64, options: &EngineOptions) -> Result<Self> {
         let name = format!("random-{seed}");
         let checkpoint = Checkpoint::untrained(Description::new(Vec::new()), seed)?;
@@ -87,7 +87,7 @@ impl ModelEncoder {
         Self::of(&model, None, options)
     }
 
-    /// Where and how it computes, for people.
+    /// A description of engine and device for the user.
     pub fn describe(&self) -> String {
         self.engine.describe()
     }
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!((encoder.name(), encoder.frames(), encoder.dimensions()), ("msd-musicnn-1", 187, 200));
         assert_eq!(dense.name(), "msd-musicnn-1@dense");
         assert!(dense.identity() != encoder.identity());
-        // Each with loud bands of its own.
+        // Each patch has other loud bands.
         let value = |(i, j, k): (usize, usize, usize)| ((j * 5 + k * (i + 1)) % 13) as f32 / 4.0;
         let patches = ndarray::Array3::from_shape_fn((3, 187, 96), value);
         let all = encoder.embed(patches.view()).unwrap();

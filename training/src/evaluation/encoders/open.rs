@@ -1,4 +1,4 @@
-//! What encoders are called on the command line.
+//! Names of encoders on the command line.
 
 use sleeve::engine::EngineOptions;
 
@@ -8,17 +8,17 @@ use super::model::ModelEncoder;
 use super::vggish::VggIsh;
 use crate::error::{Error, Result};
 
-/// How encoders are named, for `--help`.
+/// The names of encoders, for `--help`.
 pub const NAMES: &str = "a model's file (.onnx, .pt), stem or bundled name (msd-musicnn-1), MODEL@OUTPUT for another \
      of its outputs than its embeddings, mel-statistics (mean and standard deviation of the bands), vggish=FILE.onnx \
      (made by models/convert_vggish.py), or random:SEED for an untrained EfficientNet-B0";
 
-/// Opens the encoder of a name.
+/// Opens the encoder with the given name.
 ///
 /// # Errors
 /// If there is none, or it cannot be opened.
 pub fn open(name: &str, options: &EngineOptions) -> Result<Box<dyn Encoder>> {
-    // What is called by a word of its own comes first, one line each; everything else is a model.
+    // Encoders with names of their own; everything else is a model.
     if name == MelStatistics::NAME {
         return Ok(Box::new(MelStatistics));
     }
@@ -26,7 +26,7 @@ pub fn open(name: &str, options: &EngineOptions) -> Result<Box<dyn Encoder>> {
         return Ok(Box::new(VggIsh::open(file, options)?));
     }
     if let Some(seed) = name.strip_prefix("random:") {
-        let wrong = || Error::InvalidArgument(format!("{name}: {seed:?} is no seed, a whole number"));
+        let wrong = || Error::InvalidArgument(format!("{name}: {seed:?} is not a seed (a whole number)"));
         return Ok(Box::new(ModelEncoder::random(seed.parse().map_err(|_| wrong())?, options)?));
     }
     match name.rsplit_once('@') {
@@ -37,10 +37,10 @@ pub fn open(name: &str, options: &EngineOptions) -> Result<Box<dyn Encoder>> {
     }
 }
 
-/// Opens several, each of which must be called otherwise.
+/// Opens several encoders, whose names must all differ.
 ///
 /// # Errors
-/// As [`open`], and if two have one name.
+/// As [`open`], and if two have the same name.
 pub fn open_all(names: &[String], options: &EngineOptions) -> Result<Vec<Box<dyn Encoder>>> {
     let encoders: Vec<Box<dyn Encoder>> =
         names.iter().map(|name| open(name, options)).collect::<Result<_>>()?;
@@ -64,7 +64,8 @@ mod tests {
         let open = |name: &str| super::open(name, &options).map(|encoder| encoder.name().to_owned());
         assert_eq!(open("random:3").unwrap(), "random-3");
         assert_eq!(open("mtt-musicnn-1@dense").unwrap(), "mtt-musicnn-1@dense");
-        for (name, reason) in [("random:x", "no seed"), ("nothing", "nothing"), ("msd-musicnn-1@x", "`x`")] {
+        for (name, reason) in [("random:x", "not a seed"), ("nothing", "nothing"), ("msd-musicnn-1@x", "`x`")]
+        {
             let error = open(name).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
         }

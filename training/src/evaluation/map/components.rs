@@ -1,24 +1,24 @@
-//! Principal components: the directions in which vectors differ most.
+//! Principal component analysis: the directions in which vectors differ most.
 
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-/// As many components as a projection is made of: what is beyond them is mostly noise, and costs time.
+/// The number of components for a projection; further ones are mostly noise, and cost time.
 pub const MOST: usize = 50;
-/// Directions that are followed besides, so that the last wanted ones are found as well as the first.
+/// Additional directions in the iteration, so that the last components converge as well as the first.
 const BESIDE: usize = 10;
-/// Rounds of the iteration. Neighbours need the space that the components span, not each of them exactly.
+/// Rounds of the iteration. Neighbours depend on the space that the components span, not on each component.
 const ROUNDS: usize = 60;
 
-/// Vectors `[n, d]` in coordinates of their first components, at most `most` and as many as `n` and `d` allow:
-/// `[n, k]`, centred, the first component first. The sign of each is the one that makes its largest loading positive.
+/// Vectors `[n, d]` in coordinates of their first components, at most `most`, `n` and `d`: `[n, k]`, centred, the first
+/// component first. The sign of each makes its largest loading positive.
 pub fn reduce(vectors: ArrayView2<f32>, most: usize, seed: u64) -> Array2<f64> {
     let (n, d) = vectors.dim();
     let kept = most.min(d).min(n);
     let mean: Array1<f64> = vectors.mapv(f64::from).mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(d));
-    // In single precision, which the vectors have, summed a block at a time in double.
+    // In single precision, like the vectors, summed in blocks in double precision.
     let mut covariance = Array2::<f64>::zeros((d, d));
     for block in vectors.axis_chunks_iter(Axis(0), 4096) {
         let centred = block.mapv(f64::from) - &mean;
@@ -36,8 +36,8 @@ pub fn reduce(vectors: ArrayView2<f32>, most: usize, seed: u64) -> Array2<f64> {
     reduced
 }
 
-/// The leading eigenvectors of a symmetric matrix as columns, by orthogonal iteration from random directions: of a
-/// thousand dimensions, all eigenvectors take ten times as long.
+/// The leading eigenvectors of a symmetric matrix as columns, by orthogonal iteration from random directions. With a
+/// thousand dimensions, computing all eigenvectors takes ten times as long.
 fn leading(matrix: &Array2<f64>, count: usize, seed: u64) -> Array2<f64> {
     let size = matrix.nrows();
     let matrix = DMatrix::from_fn(size, size, |row, column| matrix[[row, column]]);
@@ -46,7 +46,7 @@ fn leading(matrix: &Array2<f64>, count: usize, seed: u64) -> Array2<f64> {
     for _ in 0..ROUNDS {
         basis = (&matrix * basis).qr().q();
     }
-    // Turned inside the space so that each column is a direction of its own.
+    // Rotate the basis inside its space, so that each column is an eigenvector.
     let turned = (basis.transpose() * matrix * &basis).symmetric_eigen();
     let mut order: Vec<usize> = (0..count).collect();
     order.sort_by(|&a, &b| turned.eigenvalues[b].total_cmp(&turned.eigenvalues[a]));
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn the_first_components_are_where_vectors_differ_most() {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
-        // Deviations 3, 2 and 0.1 along directions that are turned against the axes.
+        // Standard deviations 3, 2 and 0.1 along rotated axes.
         let (a, b, c) = ([0.6, 0.8, 0.0], [-0.8, 0.6, 0.0], [0.0, 0.0, 1.0]);
         let mut own = Array2::<f64>::zeros((500, 3));
         let vectors = Array2::from_shape_fn((500, 3), |(row, column)| {
@@ -93,7 +93,7 @@ mod tests {
         let vectors = Array2::from_shape_fn((3, 200), |(row, column)| ((row * 31 + column * 7) % 13) as f32);
         let reduced = reduce(vectors.view(), MOST, 0);
         assert_eq!(reduced.dim(), (3, 3));
-        // Distances are kept.
+        // Distances are preserved.
         let distance =
             |a: usize, b: usize| (&vectors.row(a) - &vectors.row(b)).mapv(|x| f64::from(x).powi(2)).sum();
         let kept = |a: usize, b: usize| (&reduced.row(a) - &reduced.row(b)).mapv(|x: f64| x.powi(2)).sum();

@@ -1,5 +1,5 @@
-//! Reads what `extract --output DIR` has written: NumPy arrays or Parquet tables, one a recording, and the indexes that
-//! say which there are.
+//! Reads the output of `extract --output DIR`: NumPy arrays or Parquet tables, one per recording, and the indexes that
+//! list them.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,18 +13,18 @@ use sleeve_files::npy::NpyReader;
 
 use crate::error::{Error, Result};
 
-/// One vector a recording.
+/// One vector per recording.
 #[derive(Clone, Debug)]
 pub struct Embeddings {
-    /// Where they lie.
+    /// The folder that they were read from.
     pub folder: PathBuf,
-    /// What each recording is called in that folder: its path below the folder that was walked.
+    /// The name of each recording: its path below the folder that was extracted.
     pub names: Vec<String>,
-    /// Where each recording was read from.
+    /// The file of each recording.
     pub sources: Vec<PathBuf>,
     /// The means over patches, `[recordings, dimensions]`.
     pub values: Array2<f32>,
-    /// Recordings too short for a single patch.
+    /// Recordings too short for a patch.
     pub empty: usize,
 }
 
@@ -51,11 +51,11 @@ struct Entry {
     files: Vec<PathBuf>,
 }
 
-/// Reads a folder of outputs. Of several models' outputs those of `model` are taken.
+/// Reads a folder of outputs. If it has outputs of several models, those of `model` are used.
 ///
 /// # Errors
-/// If there is no index, the outputs are of another format, the model is not among them, or a file cannot be read or
-/// is of another width than the others.
+/// If there is no index, the outputs have another format, the model is not among them, or a file cannot be read or has
+/// another width than the others.
 pub fn read(folder: &Path, model: Option<&str>) -> Result<Embeddings> {
     let mut entries: Vec<(String, PathBuf, PathBuf)> = Vec::new();
     let mut parquet = false;
@@ -111,11 +111,11 @@ pub fn read(folder: &Path, model: Option<&str>) -> Result<Embeddings> {
     }
     let shape = (all.names.len(), width.unwrap_or_default());
     all.values = Array2::from_shape_vec(shape, values)
-        .map_err(|error| Error::format(folder, format!("embeddings of no width: {error}")))?;
+        .map_err(|error| Error::format(folder, format!("embeddings without values: {error}")))?;
     Ok(all)
 }
 
-/// The indexes of a folder: one, or one for each shard.
+/// The index files of a folder: one, or one for each shard.
 fn indexes(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|error| Error::io(folder, error))? {
@@ -129,25 +129,26 @@ fn indexes(folder: &Path) -> Result<Vec<PathBuf>> {
     found.sort();
     match found.is_empty() {
         true => {
-            let reason = "no index.json in it: the example `extract --output DIR` writes one".to_owned();
+            let reason = "it contains no index.json; `sleeve extract --output DIR` writes one".to_owned();
             Err(Error::Nothing { path: folder.to_owned(), reason })
         }
         false => Ok(found),
     }
 }
 
-/// How the files of the wanted model's embeddings end.
+/// The end of the file names of the chosen model's embeddings.
 fn suffix(index: &Path, settings: &Settings, model: Option<&str>, parquet: bool) -> Result<String> {
     let names: Vec<&str> = settings.models.iter().map(|model| model.name.as_str()).collect();
     let chosen = match (model, names.as_slice()) {
         (Some(model), names) if names.contains(&model) => model,
         (None, [one]) => *one,
         (None, _) => {
-            let reason = format!("it is of several models ({}): choose one with --model", names.join(", "));
+            let reason =
+                format!("it has outputs of several models ({}): choose one with --model", names.join(", "));
             return Err(Error::format(index, reason));
         }
         (Some(model), _) => {
-            let reason = format!("it is of {}, not of {model}", names.join(", "));
+            let reason = format!("it has outputs of {}, not of {model}", names.join(", "));
             return Err(Error::format(index, reason));
         }
     };
@@ -182,11 +183,11 @@ fn parquet_mean(path: &Path) -> Result<Option<Vec<f32>>> {
     for batch in reader {
         let batch: RecordBatch = batch.map_err(|error| fault(&error))?;
         let list = batch.column(0).as_any().downcast_ref::<GenericListArray<i32>>();
-        let list = list.ok_or_else(|| fault(&"`embeddings` is no list"))?;
+        let list = list.ok_or_else(|| fault(&"`embeddings` is not a list"))?;
         for at in 0..list.len() {
             let values = list.value(at);
             let values = values.as_any().downcast_ref::<Float32Array>();
-            let values = values.ok_or_else(|| fault(&"`embeddings` is no list of 32-bit floats"))?;
+            let values = values.ok_or_else(|| fault(&"`embeddings` is not a list of 32-bit floats"))?;
             if !mean.add(values.values()) {
                 return Err(fault(&"its embeddings are of different widths"));
             }
@@ -203,7 +204,7 @@ struct Mean {
 }
 
 impl Mean {
-    /// Adds a row, and says whether it was as wide as those before.
+    /// Adds a row; returns false if its width differs from the rows before.
     fn add(&mut self, row: &[f32]) -> bool {
         if self.rows == 0 {
             self.sums = vec![0.0; row.len()];

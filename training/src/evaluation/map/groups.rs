@@ -1,4 +1,4 @@
-//! What each recording belongs to: a release, an artist, a label, or a folder.
+//! The group of each recording: its release, artist, label or folder.
 
 use std::path::Path;
 
@@ -20,12 +20,12 @@ pub enum By {
     Artist,
     /// A label.
     Label,
-    /// The folder that they lie in, whatever is known of them.
+    /// The folder of the file, whatever the metadata.
     Folder,
 }
 
 impl By {
-    /// In a sentence.
+    /// Its name in a sentence.
     pub fn name(self) -> &'static str {
         match self {
             By::Release => "release",
@@ -36,22 +36,22 @@ impl By {
     }
 }
 
-/// Where that is known from.
+/// The source of the metadata.
 #[derive(Clone, Copy, Debug)]
 pub enum Known<'a> {
-    /// A data set that `split` has made, and the tables of the dump for names.
+    /// A data set made by `split`, and the tables of the dump for names.
     Data(&'a Path, Option<&'a Path>),
     /// The catalogue of Debian's free music.
     Corpus,
-    /// Nothing but the recordings' places.
+    /// None: only the recordings' paths.
     Places,
 }
 
-/// The group of each recording, where one is known. Of several releases, artists or labels of a recording the one counts
-/// that most recordings on the map have.
+/// The group of each recording, if known. If a recording has several releases, artists or labels, it is the one that
+/// most recordings on the map have.
 ///
 /// # Errors
-/// If a table cannot be read, or knows none of the recordings.
+/// If a table cannot be read, or contains none of the recordings.
 pub fn groups(embeddings: &Embeddings, known: Known<'_>, by: By) -> Result<Vec<Option<String>>> {
     let all: Vec<Vec<String>> = match (by, known) {
         (By::Folder, _) | (_, Known::Places) => {
@@ -73,8 +73,7 @@ pub fn groups(embeddings: &Embeddings, known: Known<'_>, by: By) -> Result<Vec<O
     Ok(all.iter().map(largest).collect())
 }
 
-/// Finds each recording by its path: as it is called among the outputs, or else by the longest end of where it was read
-/// from.
+/// Finds each recording by its path: its name among the outputs, or else the longest matching end of its source path.
 fn find<'a, T>(embeddings: &Embeddings, known: &'a FxHashMap<String, T>) -> Vec<Option<&'a T>> {
     let place = |(name, source): (&String, &std::path::PathBuf)| {
         known.get(name).or_else(|| {
@@ -123,7 +122,7 @@ fn of_data(embeddings: &Embeddings, data: &Path, discogs: Option<&Path>, by: By)
     }
     let found = find(embeddings, &known);
     if found.iter().all(Option::is_none) {
-        let reason = format!("none of the recordings in {} is in it", embeddings.folder.display());
+        let reason = format!("it contains none of the recordings in {}", embeddings.folder.display());
         return Err(Error::Nothing { path, reason });
     }
     let names = match discogs {

@@ -1,8 +1,8 @@
-//! A map of a collection: each recording a dot, near those that sound like it.
+//! A map of a collection: each recording is a dot near those that sound like it.
 //!
-//! In the order in which data flows: [`embeddings`] reads what `sleeve extract` has written, [`groups`] says what
-//! each recording belongs to, [`components`] and [`projection`] bring embeddings down to two dimensions, [`trust`] says
-//! how far the picture can be trusted, and [`crate::plot`] draws it.
+//! The modules, in the order in which data flows: [`embeddings`] reads the output of `sleeve extract`, [`groups`] finds
+//! the group of each recording, [`components`] and [`projection`] reduce embeddings to two dimensions, [`trust`]
+//! measures how far the picture can be trusted, and [`crate::plot`] draws it.
 
 pub mod components;
 pub mod embeddings;
@@ -19,24 +19,23 @@ use crate::plot::{GROUPS, Group, Scatter};
 use embeddings::Embeddings;
 use projection::Options;
 
-/// Fewer recordings than this have no places relative to each other.
+/// The minimum number of recordings on a map.
 pub const LEAST: usize = 3;
 
-/// A map: a place for every recording, in the order of the embeddings.
+/// A map: a position for every recording, in the order of the embeddings.
 #[derive(Clone, Debug)]
 pub struct Map {
-    /// Places `[recordings, 2]`.
+    /// Positions `[recordings, 2]`.
     pub places: Array2<f64>,
-    /// How far neighbours on the map are neighbours among the embeddings, from 0 to 1: see [`trust`].
+    /// How far neighbours on the map are also neighbours among the embeddings, from 0 to 1: see [`trust`].
     pub trust: Option<f64>,
 }
 
-/// Places for embeddings: brought to length 1, so that their cosine decides, reduced to their principal components, and
-/// laid out by t-SNE.
+/// Computes positions for embeddings: normalises them to length 1, so that their cosine decides, reduces them to their
+/// principal components, and lays them out by t-SNE.
 ///
 /// # Errors
-/// If there are fewer than [`LEAST`], if one holds a value that is no number or has no direction, or if they are all
-/// the same.
+/// If there are fewer than [`LEAST`], if one contains NaN or infinity or is zero, or if all are the same.
 pub fn map(embeddings: &Embeddings, options: &Options) -> Result<Map> {
     let vectors = directions(embeddings)?;
     let reduced = components::reduce(vectors.view(), components::MOST, options.seed);
@@ -46,7 +45,7 @@ pub fn map(embeddings: &Embeddings, options: &Options) -> Result<Map> {
     Ok(Map { places, trust })
 }
 
-/// The embeddings at length 1.
+/// The embeddings, normalised to length 1.
 fn directions(embeddings: &Embeddings) -> Result<Array2<f32>> {
     let folder = &embeddings.folder;
     let count = embeddings.names.len();
@@ -74,7 +73,7 @@ fn directions(embeddings: &Embeddings) -> Result<Array2<f32>> {
     Ok(vectors)
 }
 
-/// The picture: the largest groups have colours, everything else is faint.
+/// The picture: the largest groups are coloured, all others faint.
 pub fn picture(map: &Map, groups: &[Option<String>], title: &str, by: &str) -> Scatter {
     let place = |at: usize| (map.places[[at, 0]], map.places[[at, 1]]);
     let mut found: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
@@ -87,9 +86,9 @@ pub fn picture(map: &Map, groups: &[Option<String>], title: &str, by: &str) -> S
     }
     let distinct = found.len();
     let mut found: Vec<(&str, Vec<(f64, f64)>)> = found.into_iter().collect();
-    // The largest first; those of one size in the order of their names.
+    // The largest first; ties in the order of their names.
     found.sort_by_key(|(_, points)| std::cmp::Reverse(points.len()));
-    // A dot alone shows nothing.
+    // A group of one is not coloured.
     let coloured = found.iter().take(GROUPS).take_while(|(_, points)| points.len() > 1).count();
     others.extend(found.split_off(coloured).into_iter().flat_map(|(_, points)| points));
     let groups = found.into_iter().map(|(label, points)| Group { label: label.to_owned(), points });
@@ -103,7 +102,7 @@ pub fn picture(map: &Map, groups: &[Option<String>], title: &str, by: &str) -> S
     }
 }
 
-/// Products of all pairs of rows, as many rows at a time as fit in some megabytes.
+/// Products of all pairs of rows, in blocks that fit in some megabytes.
 fn products(rows: ArrayView2<f32>, all: ArrayView2<f32>) -> Array2<f32> {
     rows.dot(&all.t())
 }

@@ -1,9 +1,10 @@
 //! From some tens of dimensions to two, by t-SNE (van der Maaten and Hinton, 2008), so that neighbours stay neighbours.
 //!
-//! The crate bhtsne does it: exact neighbours from here, forces by Barnes and Hut's tree, or for large collections by
-//! interpolation on a grid (FIt-SNE). It starts from the first two principal components, which keeps the large picture
-//! and needs no luck. Sums over threads come in any order, and t-SNE makes much of little; so the layout runs on one
-//! thread, and the same embeddings, seed and machine give the same map.
+//! The crate bhtsne computes it, with exact neighbours from this module; forces are computed by a Barnes-Hut tree, or
+//! for large collections by interpolation on a grid (FIt-SNE). It starts from the first two principal components, which
+//! preserves the global structure and does not depend on luck. Sums over threads have no fixed order, and t-SNE
+//! amplifies small differences. So the layout runs on one thread, and the same embeddings, seed and machine give the
+//! same map.
 
 use bhtsne::{Neighbor, tSNE};
 use ndarray::{Array2, ArrayView2, Axis};
@@ -13,17 +14,17 @@ use rayon::prelude::*;
 
 use crate::threads::pool;
 
-/// From this many recordings on, forces are interpolated on a grid.
+/// From this many recordings, forces are interpolated on a grid.
 const MANY: usize = 20_000;
-/// Below this many, t-SNE's neighbourhoods say nothing, and the first two components are the map.
+/// Below this many, t-SNE's neighbourhoods are meaningless, and the first two components are the map.
 const FEW: usize = 12;
 
-/// How a map is made.
+/// The options of a map.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What random choices follow.
+    /// Seed of the random choices.
     pub seed: u64,
-    /// About how many neighbours of a recording count; from 2 to 200. Small collections use fewer.
+    /// Roughly how many neighbours of a recording count; from 2 to 200. Small collections use fewer.
     pub perplexity: f64,
     /// Steps of the layout.
     pub steps: usize,
@@ -35,17 +36,17 @@ impl Default for Options {
     }
 }
 
-/// Places `[n, 2]` for vectors `[n, k]`, n at least 3.
+/// Positions `[n, 2]` for vectors `[n, k]`, n at least 3.
 ///
 /// # Errors
-/// If no places that are numbers come out.
+/// If a position is not finite.
 pub fn project(vectors: ArrayView2<f64>, options: &Options) -> Result<Array2<f64>, String> {
     let n = vectors.nrows();
     let start = start(vectors, options.seed);
     if n < FEW {
         return Ok(start);
     }
-    // bhtsne needs three times as many neighbours as the perplexity, and as many points and one more.
+    // bhtsne uses three times as many neighbours as the perplexity, and needs more points than that.
     let perplexity = options.perplexity.clamp(2.0, 200.0).min((n - 2) as f64 / 3.0);
     let count = ((3.0 * perplexity) as usize).clamp(1, n - 1);
     let neighbours = neighbours(vectors, count);
@@ -65,12 +66,12 @@ pub fn project(vectors: ArrayView2<f64>, options: &Options) -> Result<Array2<f64
         layout.embedding()
     });
     if places.iter().any(|place| !place.is_finite()) {
-        return Err("the layout fell apart: its places are no numbers".into());
+        return Err("the layout diverged: a position is not finite".into());
     }
     Array2::from_shape_vec((n, 2), places).map_err(|error| error.to_string())
 }
 
-/// The first two components, small, with a little of chance so that equal recordings can part.
+/// The first two components, scaled down, with small random offsets so that equal recordings can separate.
 fn start(vectors: ArrayView2<f64>, seed: u64) -> Array2<f64> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let spread = vectors.column(0).mapv(|value| value * value).mean().unwrap_or_default().sqrt();
@@ -81,7 +82,7 @@ fn start(vectors: ArrayView2<f64>, seed: u64) -> Array2<f64> {
     })
 }
 
-/// The nearest others of every vector, the nearest first; of equally near ones those that come first.
+/// The nearest others of every vector, the nearest first; ties in the order of the vectors.
 fn neighbours(vectors: ArrayView2<f64>, count: usize) -> Vec<Vec<Neighbor<f64>>> {
     let squares: Vec<f64> = vectors.rows().into_iter().map(|row| row.dot(&row)).collect();
     let blocks: Vec<(usize, ArrayView2<f64>)> =

@@ -26,7 +26,7 @@ fn named(names: Vec<String>, values: Array2<f32>) -> Embeddings {
 fn neighbours_stay_neighbours() {
     let all = clusters(12, 25, 0.3);
     let made = map(&all, &Options { steps: 400, ..Options::default() }).unwrap();
-    // The nearest on the map is of the same cluster.
+    // The nearest recording on the map is in the same cluster.
     let places = &made.places;
     let nearest = |own: usize| {
         let distance = |other: &usize| {
@@ -39,7 +39,7 @@ fn neighbours_stay_neighbours() {
     assert!(same >= 297, "{same} of 300");
     let trust = made.trust.unwrap();
     assert!((0.9..=1.0).contains(&trust), "{trust}");
-    // Chance places are trusted half as much.
+    // Random positions have half the trustworthiness.
     let mut random = Xoshiro256PlusPlus::seed_from_u64(9);
     let chance = Array2::from_shape_fn((300, 2), |_| random.random_range(-1.0..1.0));
     let chance = trust::trustworthiness(directions(&all).unwrap().view(), chance.view(), 12).unwrap();
@@ -62,7 +62,7 @@ fn every_small_number_of_recordings_has_a_map() {
         assert!(made.places.iter().all(|place| place.is_finite()), "{count}");
         assert!(made.trust.is_none_or(|trust| (0.0..=1.0).contains(&trust)), "{count}: {:?}", made.trust);
     }
-    // Copies of recordings, and more of them than neighbours that count.
+    // Copies of recordings, more than there are neighbours that count.
     let values = Array2::from_shape_fn(
         (50, 4),
         |(row, column)| if row < 45 { 1.0 } else { (row + column * column) as f32 },
@@ -92,7 +92,7 @@ fn what_has_no_place_is_told() {
 #[test]
 fn large_groups_have_colours() {
     let map = Map { places: Array2::from_shape_fn((60, 2), |(row, _)| row as f64), trust: Some(0.5) };
-    // Groups of 1 to 9 recordings, and fifteen recordings of none.
+    // Groups of 1 to 9 recordings, and fifteen recordings without a group.
     let groups: Vec<Option<String>> =
         (1..=9_usize).flat_map(|size| vec![Some(format!("g{size}")); size]).chain(vec![None; 15]).collect();
     let scatter = picture(&map, &groups, "t", "release");

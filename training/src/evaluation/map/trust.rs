@@ -1,18 +1,19 @@
-//! Trustworthiness of a projection (Venna and Kaski, 2001): whether neighbours on the map are neighbours in truth.
+//! Trustworthiness of a projection (Venna and Kaski, 2001): whether neighbours on the map are neighbours among the
+//! embeddings.
 
 use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::products;
 
-/// How many neighbours on the map are looked at.
+/// The number of neighbours on the map that are checked.
 pub const NEIGHBOURS: usize = 12;
-/// From how many recordings, evenly chosen, it is looked at; of larger collections it is an estimate.
+/// The maximum number of recordings that are checked, evenly chosen; for larger collections the result is an estimate.
 const MOST: usize = 2000;
 
-/// The trustworthiness of places `[n, 2]` for vectors `[n, d]` of length 1, whose cosine says how near they are: 1 if
-/// the `k` neighbours of each on the map are the `k` nearest in truth, and less the further down that order they stand.
-/// `None` if there are too few recordings for it to be defined: it takes 2n > 3k + 1.
+/// The trustworthiness of positions `[n, 2]` for vectors `[n, d]` of length 1, whose nearness is their cosine. It is 1
+/// if the `k` neighbours of each on the map are its `k` nearest vectors, and decreases with their rank beyond that.
+/// `None` if there are too few recordings: it is defined for 2n > 3k + 1.
 pub fn trustworthiness(vectors: ArrayView2<f32>, places: ArrayView2<f64>, k: usize) -> Option<f64> {
     let n = vectors.nrows();
     let k = k.min(n.saturating_sub(2) / 2);
@@ -35,7 +36,7 @@ pub fn trustworthiness(vectors: ArrayView2<f32>, places: ArrayView2<f64>, k: usi
                 others.select_nth_unstable_by(k - 1, nearer);
                 let near = near.row(row);
                 let beyond = |&(_, other): &(f64, usize)| {
-                    // Its rank in truth, from 1; equally near ones come behind it.
+                    // Its rank among the vectors, from 1; ties rank behind it.
                     let nearer = |at: &usize| *at != own && near[*at] > near[other];
                     let rank = 1 + (0..n).filter(nearer).count();
                     rank.saturating_sub(k) as f64
@@ -46,7 +47,7 @@ pub fn trustworthiness(vectors: ArrayView2<f32>, places: ArrayView2<f64>, k: usi
         })
         .collect();
     let (n, k) = (n as f64, k as f64);
-    // The worst order there can be gives 0.
+    // The worst possible order gives 0.
     let worst = k * (2.0 * n - 3.0 * k - 1.0) / 2.0;
     Some(1.0 - penalties.iter().sum::<f64>() / (worst * chosen.len() as f64))
 }

@@ -1,4 +1,4 @@
-//! How far a figure may be off because the tracks are those and no others (Efron, 1979).
+//! The uncertainty of a figure, by resampling the tracks (Efron, 1979).
 
 use rand::Rng;
 use rayon::prelude::*;
@@ -8,11 +8,11 @@ use crate::network::random;
 /// Resamples of the tracks, with replacement.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bootstrap {
-    /// How many; 0 for no interval.
+    /// The number of resamples; 0 for no interval.
     pub resamples: usize,
-    /// What they are drawn with.
+    /// The seed of the resamples.
     pub seed: u64,
-    /// The share of resamples whose figure lies in the interval.
+    /// The share of resamples whose figure is in the interval.
     pub confidence: f64,
 }
 
@@ -23,9 +23,9 @@ impl Default for Bootstrap {
 }
 
 impl Bootstrap {
-    /// The interval between the percentiles of a figure over resamples of so many tracks. `figure` is given how often each
-    /// track was drawn; resamples without a figure (a class may have lost all its examples) are passed over. `None`
-    /// without a figure at all. The same on any number of threads.
+    /// The percentile interval of a figure over resamples of `tracks` tracks. `figure` gets how often each track was
+    /// drawn. Resamples without a figure (a class may have lost all its examples) are skipped. `None` if no resample
+    /// has a figure. The result does not depend on the number of threads.
     pub fn interval<F>(&self, tracks: usize, figure: F) -> Option<[f64; 2]>
     where
         F: Fn(&[u32]) -> Option<f64> + Sync,
@@ -53,7 +53,7 @@ impl Bootstrap {
     }
 }
 
-/// Of sorted values, between neighbours in proportion, as `numpy.percentile` does by default.
+/// A percentile of sorted values with linear interpolation, the default of `numpy.percentile`.
 fn percentile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let (below, above) = (place.floor() as usize, place.ceil() as usize);
@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(percentile(&[3.0], 0.975), 3.0);
     }
 
-    /// The interval of a mean is that of the central limit theorem.
+    /// The interval of a mean agrees with the central limit theorem.
     #[test]
     fn the_interval_of_a_mean_is_known() {
         let values: Vec<f64> = (0..400).map(|at| f64::from(at % 20)).collect();
@@ -88,7 +88,7 @@ mod tests {
         let [low, high] = bootstrap.interval(400, figure).unwrap();
         let half = 1.96 * deviation / 20.0;
         assert!((low - (mean - half)).abs() < 0.1 * half && (high - (mean + half)).abs() < 0.1 * half);
-        // The same seed, the same interval, on one thread too.
+        // The same seed gives the same interval, on one thread too.
         let alone = crate::threads::pool(1).unwrap();
         assert_eq!(alone.install(|| bootstrap.interval(400, figure)), Some([low, high]));
         let other = Bootstrap { seed: 1, ..bootstrap };
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(bootstrap.interval(5, |_| None), None);
         assert_eq!(bootstrap.interval(0, |_| Some(1.0)), None);
         assert_eq!(Bootstrap { resamples: 0, ..bootstrap }.interval(5, |_| Some(1.0)), None);
-        // Those that have one count.
+        // Only resamples with a figure count.
         let some = bootstrap.interval(2, |weights| (weights[0] == 1).then_some(7.0));
         assert_eq!(some, Some([7.0, 7.0]));
     }

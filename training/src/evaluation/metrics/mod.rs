@@ -1,10 +1,10 @@
-//! How well scores tell classes, as the literature counts it, and as scikit-learn computes it.
+//! Classification metrics, as in the literature and in scikit-learn.
 //!
-//! [`ranking`] has the two areas under curves for tags that a track may have any number of, [`accuracy`] the share of right
-//! answers where it has one class, and [`bootstrap`] says how far either may be off.
+//! [`ranking`] has the two areas under curves for tags, of which a track may have any number, [`accuracy`] is the share
+//! of right answers for classes, of which a track has one, and [`bootstrap`] computes their uncertainty.
 //!
-//! Macro means are over the classes that have a figure. Where scikit-learn has none (a class of which all tracks or no track is
-//! an example has no ROC curve, a class without examples no recall), the class is left out of the mean, and counted.
+//! Macro means are over the classes that have a figure. Where scikit-learn has none (a class with all tracks or no
+//! track has no ROC curve, a class without examples no recall), the class is left out of the mean and counted.
 
 pub mod bootstrap;
 pub mod ranking;
@@ -14,11 +14,11 @@ pub use ranking::{Mean, Ranked, Rankings};
 
 use ndarray::ArrayView2;
 
-/// The share of tracks whose highest score is their class's, of scores `[tracks, classes]`; the first of several highest
-/// counts, as for `numpy.argmax`. With weights, a track counts so many times. `None` without tracks.
+/// The share of tracks whose highest score, of scores `[tracks, classes]`, is that of their class; of equal scores the
+/// first counts, as in `numpy.argmax`. With weights, each track counts that often. `None` without tracks.
 ///
 /// # Panics
-/// If there are not as many classes or weights as rows.
+/// If the numbers of classes, weights and rows differ.
 pub fn accuracy(scores: ArrayView2<f32>, truth: &[u32], weights: Option<&[u32]>) -> Option<f64> {
     assert_eq!(scores.nrows(), truth.len());
     assert!(weights.is_none_or(|weights| weights.len() == truth.len()));

@@ -4,21 +4,21 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::error::{Error, Result};
 
-/// Tracks in the order of their scores for one class, sorted once for any number of figures.
+/// Tracks sorted by their scores for one class, once for any number of figures.
 #[derive(Clone, Debug)]
 pub struct Ranked {
     /// The highest score first: the track, and whether it is an example of the class.
     order: Vec<(u32, bool)>,
-    /// Where each run of equal scores ends.
+    /// The end of each run of equal scores.
     ends: Vec<u32>,
 }
 
 /// A mean over the classes that have a figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mean {
-    /// The mean; none if no class has a figure.
+    /// The mean; `None` if no class has a figure.
     pub value: Option<f64>,
-    /// Classes without one.
+    /// Classes without a figure.
     pub left_out: usize,
 }
 
@@ -26,7 +26,7 @@ impl Ranked {
     /// Sorts tracks by their scores.
     ///
     /// # Panics
-    /// If there are not as many scores as truths.
+    /// If the numbers of scores and truths differ.
     pub fn new(scores: &[f32], truth: &[bool]) -> Self {
         assert_eq!(scores.len(), truth.len());
         let mut tracks: Vec<u32> = (0..scores.len() as u32).collect();
@@ -40,7 +40,7 @@ impl Ranked {
         Ranked { order: tracks.iter().map(|&track| (track, truth[track as usize])).collect(), ends }
     }
 
-    /// The examples and other tracks of each run of equal scores, a track counting as often as its weight says.
+    /// The numbers of examples and other tracks in each run of equal scores, each track counted with its weight.
     fn runs<'a>(&'a self, weights: Option<&'a [u32]>) -> impl Iterator<Item = (u64, u64)> + 'a {
         let mut start = 0;
         self.ends.iter().map(move |&end| {
@@ -57,8 +57,8 @@ impl Ranked {
         })
     }
 
-    /// The area under the receiver operating characteristic: the chance that an example has a higher score than another
-    /// track, equal scores counting half. `None` where all tracks or none are examples.
+    /// The area under the receiver operating characteristic: the probability that an example has a higher score than
+    /// another track, where equal scores count half. `None` if all tracks or none are examples.
     pub fn roc_auc(&self, weights: Option<&[u32]>) -> Option<f64> {
         let (mut above, mut others, mut doubled) = (0u64, 0u64, 0u128);
         for (examples, rest) in self.runs(weights) {
@@ -71,7 +71,7 @@ impl Ranked {
     }
 
     /// Average precision, the area under the precision-recall curve without interpolation: the precision at each score,
-    /// weighted by the recall that it adds. `None` where there is no example.
+    /// weighted by the recall that it adds. `None` without examples.
     pub fn average_precision(&self, weights: Option<&[u32]>) -> Option<f64> {
         let (mut found, mut seen, mut sum) = (0u64, 0u64, 0.0);
         for (examples, others) in self.runs(weights) {
@@ -85,17 +85,17 @@ impl Ranked {
     }
 }
 
-/// Tracks in the order of their scores for every class.
+/// Tracks sorted by their scores for every class.
 #[derive(Clone, Debug)]
 pub struct Rankings {
     classes: Vec<Ranked>,
 }
 
 impl Rankings {
-    /// Of scores `[tracks, classes]` and what is true of them.
+    /// The rankings of scores `[tracks, classes]` with the true labels.
     ///
     /// # Errors
-    /// `InvalidArgument` if the shapes differ, or a score is no number.
+    /// `InvalidArgument` if the shapes differ, or a score is NaN.
     pub fn new(scores: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Self> {
         if scores.dim() != truth.dim() {
             let reason = format!("scores {:?} of {:?} truths", scores.dim(), truth.dim());
@@ -111,7 +111,7 @@ impl Rankings {
         Ok(Rankings { classes: (0..scores.ncols()).map(|class| ranked(column(class))).collect() })
     }
 
-    /// Each class's.
+    /// The ranking of each class.
     pub fn classes(&self) -> &[Ranked] {
         &self.classes
     }
@@ -167,7 +167,7 @@ mod tests {
         (pairs > 0.0).then(|| won / pairs)
     }
 
-    /// The sum of precision times the step in recall, over all thresholds, each counted anew.
+    /// The sum of precision times the step in recall, over all thresholds, each counted from the beginning.
     fn plain_average_precision(scores: &[f32], truth: &[bool]) -> Option<f64> {
         let mut thresholds = scores.to_vec();
         thresholds.sort_by(|a, b| b.total_cmp(a));
@@ -221,7 +221,7 @@ mod tests {
         let scores = array![[0.9, 0.1, 0.5], [0.1, 0.2, 0.5], [0.3, 0.3, 0.5]];
         let truth = array![[true, false, true], [false, false, true], [false, false, true]];
         let rankings = Rankings::new(scores.view(), truth.view()).unwrap();
-        // The second class has no example, the third nothing else.
+        // The second class has no example, the third only examples.
         assert_eq!(rankings.roc_auc(None), Mean { value: Some(1.0), left_out: 2 });
         assert_eq!(rankings.average_precision(None), Mean { value: Some(1.0), left_out: 1 });
         assert_eq!(rankings.roc_auc(Some(&[0, 1, 1])), Mean { value: None, left_out: 3 });

@@ -1,14 +1,14 @@
-//! Tables 3 and 4: tags and genres told from frozen embeddings.
+//! Tables 3 and 4: tags and genres predicted from frozen embeddings.
 
 use super::Found;
 use super::paper::{COLUMNS, Kind, LITERATURE, Quoted, TABLE_3, TABLE_4};
 use super::table::{Cell, Table, Whose};
 use crate::evaluation::results::Task;
 
-/// Where the stacks of Table 4 are evaluated.
+/// The data set on which the stacks of Table 4 are evaluated.
 const STACKS: &str = "magnatagatune";
 
-/// What the paper would have called the model of a file of results.
+/// The paper's kind of model for a results file.
 fn kind(found: &Found) -> Option<Kind> {
     match found.results.encoders.as_slice() {
         [one] => Kind::of(&one.name),
@@ -31,8 +31,8 @@ pub fn table_3(all: &[Found]) -> Table {
     };
     table.columns.extend(COLUMNS.iter().map(|column| column.heading.to_owned()));
     let own: Vec<&Found> = all.iter().filter(|found| is_of_paper(found)).collect();
-    // A model is a row, whatever number of data sets it was evaluated on. A stack that was evaluated for Table 4 alone is
-    // there.
+    // One row per model, however many data sets it was evaluated on. A stack that was evaluated only for Table 4 is not
+    // repeated here.
     let mut names: Vec<(Option<Kind>, String)> = Vec::new();
     let elsewhere =
         |name: &str| own.iter().any(|found| found.name() == name && found.results.dataset != STACKS);
@@ -91,7 +91,7 @@ pub fn table_3(all: &[Found]) -> Table {
     table
 }
 
-/// Whether Table 3 has a place for any of it.
+/// Whether Table 3 has a column for any of it.
 fn is_of_paper(found: &Found) -> bool {
     found.results.task == Task::Downstream
         && COLUMNS.iter().any(|column| {

@@ -1,4 +1,4 @@
-//! One page that needs nothing else: styles inside, pictures inline, no scripts.
+//! A self-contained page: styles and pictures inside, no scripts.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use quick_xml::escape::escape;
 use super::table::{Row, Table, Whose};
 use super::{Part, Picture};
 
-/// The page, well-formed XML besides.
+/// The page, which is also well-formed XML.
 #[derive(Template)]
 #[template(path = "page.html")]
 pub struct Page<'a> {
@@ -18,7 +18,7 @@ pub struct Page<'a> {
     pub parts: &'a [Part],
 }
 
-/// How the template shows every text: as it is. Control characters, which XML has no way to hold, become spaces.
+/// The template's escaping: texts are shown literally. Control characters, which XML cannot contain, become spaces.
 #[derive(Clone, Copy)]
 struct Xhtml;
 
@@ -61,7 +61,7 @@ impl Table {
 }
 
 impl Picture {
-    /// What follows `<svg ` in the element, whose attributes the page adds to.
+    /// The text after `<svg ` in the element, to which the page adds attributes.
     fn inside(&self) -> &str {
         self.svg.strip_prefix("<svg ").unwrap_or(&self.svg)
     }

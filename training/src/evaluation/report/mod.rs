@@ -1,17 +1,18 @@
-//! What was measured beside what the paper measured, as Markdown, CSV and one page of HTML.
+//! Sets measured figures beside the paper's, as Markdown, CSV and one page of HTML.
 //!
-//! In the order in which data flows: [`runs`] reads folders of training runs; `training`, `downstream` and `retrieval`
-//! make the tables, beside the figures in [`paper`]; [`table`] writes them as Markdown and CSV, and `html` as a page.
+//! The modules, in the order in which data flows: [`runs`] reads folders of training runs; `training`, `downstream` and
+//! `retrieval` make the tables, with the paper's figures in [`paper`]; [`table`] writes them as Markdown and CSV, and
+//! `html` as a page.
 //!
 //! # Names
 //!
-//! Files of results ([`Results`]) are found by these names. Downstream: data sets
-//! `mtg-jamendo-genre`, `mtg-jamendo-instrument`, `mtg-jamendo-moodtheme`, `mtg-jamendo-top50`, `magnatagatune` and
-//! `fma-small`; metrics `roc_auc`, `pr_auc` and `accuracy`. Retrieval, on any data set: metrics `artist/map`,
-//! `artist/precision@1`, `artist/precision@5`, `artist/precision@10` and the same with `/chance` behind them; counts
-//! `artist/queries` and `artist/artists`; all of them again with `release/` and `label/`. The spelling `same_artist_map`,
-//! `same_artist_precision_1`, `same_artist_map_chance`, `same_artist_queries` means the same. Every other metric that is found has a row
-//! in a further table, so that nothing is dropped.
+//! The report recognises these names in results files ([`Results`]). Downstream: data sets `mtg-jamendo-genre`,
+//! `mtg-jamendo-instrument`, `mtg-jamendo-moodtheme`, `mtg-jamendo-top50`, `magnatagatune` and `fma-small`; metrics
+//! `roc_auc`, `pr_auc` and `accuracy`. Retrieval, on any data set: metrics `artist/map`, `artist/precision@1`,
+//! `artist/precision@5`, `artist/precision@10` and the same followed by `/chance`; counts `artist/queries` and
+//! `artist/artists`; and all of these with `release/` and `label/`. The spellings `same_artist_map`,
+//! `same_artist_precision_1`, `same_artist_map_chance` and `same_artist_queries` mean the same. Every other metric has
+//! a row in a further table, so that nothing is dropped.
 
 mod downstream;
 mod html;
@@ -35,18 +36,18 @@ use retrieval::Same;
 use table::{Cell, Table, Whose, escaped};
 use training::Data;
 
-/// Where to look. Whatever is not given is said to be missing.
+/// The inputs of a report. It says which are missing.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
-    /// A folder of files of results.
+    /// A folder of results files.
     pub results: Option<PathBuf>,
-    /// Folders of runs, or folders that hold such.
+    /// Folders of runs, or folders that contain them.
     pub runs: Vec<PathBuf>,
-    /// The folder of the data set that the runs learnt from.
+    /// The folder of the runs' data set.
     pub data: Option<PathBuf>,
 }
 
-/// A file of results, and which of its metrics have found a place.
+/// A results file, and which of its metrics a table has used.
 struct Found {
     results: Results,
     taken: RefCell<BTreeSet<String>>,
@@ -63,7 +64,7 @@ impl Found {
         Found { results, taken: RefCell::default() }
     }
 
-    /// The encoder's name, and how patches were taken where that is not the paper's way.
+    /// The encoder's name, and the kind of crops if it is not the paper's.
     fn name(&self) -> String {
         let name = self.results.name();
         match self.results.protocol.get("crops").and_then(|crops| crops.as_str()) {
@@ -72,21 +73,21 @@ impl Found {
         }
     }
 
-    /// A figure, whose place is found with this.
+    /// A figure, which is then marked as used.
     fn take(&self, metric: &str) -> Option<&Figure> {
         let figure = self.results.metrics.get(metric)?;
         self.taken.borrow_mut().insert(metric.to_owned());
         Some(figure)
     }
 
-    /// What a reader must know of it.
+    /// Its remarks for the reader.
     fn remarks(&self) -> impl Iterator<Item = String> {
         let of = format!("{}, {}", self.name(), self.results.dataset);
         self.results.remarks.iter().map(move |remark| format!("{of}: {remark}"))
     }
 }
 
-/// A part of a report, in the order in which it is read.
+/// A part of a report.
 #[derive(Clone, Debug)]
 pub enum Part {
     /// A table.
@@ -95,36 +96,36 @@ pub enum Part {
     Picture(Picture),
 }
 
-/// A picture in a report.
+/// A picture of a report.
 #[derive(Clone, Debug)]
 pub struct Picture {
-    /// The name of its file, without ending.
+    /// The name of its file, without extension.
     pub file: String,
-    /// What it shows.
+    /// The caption.
     pub caption: String,
     /// An `svg` element.
     pub svg: String,
 }
 
-/// Everything that was found, in tables and pictures.
+/// The tables and pictures of everything that was found.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// In the order in which it is read.
+    /// In reading order.
     pub parts: Vec<Part>,
-    /// Files of results and runs that were found.
+    /// The numbers of results files and runs.
     pub found: (usize, usize),
 }
 
-const TITLE: &str = "What the models are worth";
+const TITLE: &str = "Evaluation of the models";
 const ABOUT: &str = "Figures measured here beside those of Alonso-Jiménez, Serra and Bogdanov, \"Music Representation \
     Learning Based on Editorial Metadata from Discogs\" (ISMIR 2022), and beside those that the paper quotes from the \
-    literature. \"not run\" stands where nothing has been measured here, \"not given\" where others say nothing.";
+    literature. \"not run\" means that nothing was measured here, \"not given\" that others give no figure.";
 
 impl Report {
-    /// Reads everything and makes the tables.
+    /// Reads all inputs and makes the tables.
     ///
     /// # Errors
-    /// If a folder that was named is missing or holds nothing of what it should, or one of its files cannot be read.
+    /// If a given folder is missing or empty, or one of its files cannot be read.
     pub fn gather(inputs: &Inputs) -> Result<Self> {
         if inputs.results.is_none() && inputs.runs.is_empty() && inputs.data.is_none() {
             let reason = "there is nothing to report on: give --results, --runs or --data";
@@ -134,7 +135,7 @@ impl Report {
         if let Some(folder) = &inputs.results {
             let loaded = Results::load_all(folder)?;
             if loaded.is_empty() {
-                let reason = "no results in it: no .json file of `sleeve-train evaluate`".to_owned();
+                let reason = "it contains no results, the .json files of `sleeve-train evaluate`".to_owned();
                 return Err(Error::Nothing { path: folder.clone(), reason });
             }
             all.extend(loaded.into_iter().map(Found::new));
@@ -155,7 +156,7 @@ impl Report {
         parts.push(Part::Table(downstream::table_3(&all)));
         parts.push(Part::Table(downstream::table_4(&all)));
         for same in [Same::Artist, Same::Release, Same::Label] {
-            // The first two are always asked for; labels where somebody has looked.
+            // The first two are always shown; labels only if they were evaluated.
             if same == Same::Label && !retrieval::any(&all, same) {
                 continue;
             }
@@ -208,13 +209,14 @@ impl Report {
         text
     }
 
-    /// As a page that needs nothing else.
+    /// As a self-contained page.
     pub fn html(&self) -> String {
         let page = html::Page { title: TITLE, about: ABOUT, parts: &self.parts };
         page.render().expect("a text has room") + "\n"
     }
 
-    /// Writes `report.md`, `report.html`, a `.csv` for every table and an `.svg` for every picture, and says which.
+    /// Writes `report.md`, `report.html`, a `.csv` for every table and an `.svg` for every picture, and returns their
+    /// paths.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -240,13 +242,12 @@ fn task(task: Task) -> &'static str {
     }
 }
 
-/// The figures that no other table has taken.
+/// The figures that no other table has used.
 fn further(all: &[Found]) -> Option<Table> {
     let mut table = Table {
         file: "further-figures",
         title: "Further figures".into(),
-        about: "What else was measured, as it stands in the files of results; ratios are from 0 to 1 here."
-            .into(),
+        about: "All other figures of the results files; ratios are from 0 to 1 here.".into(),
         columns: ["task", "data set", "encoder", "metric", "value", "interval", "seeds"]
             .map(str::to_owned)
             .into(),
@@ -283,12 +284,12 @@ fn further(all: &[Found]) -> Option<Table> {
     (!table.rows.is_empty()).then_some(table)
 }
 
-/// How every figure was measured, and of how much.
+/// The protocol and the counts of every evaluation.
 fn protocols(all: &[Found]) -> Option<Table> {
     let mut table = Table {
         file: "evaluations",
         title: "How it was measured".into(),
-        about: "Every evaluation that was found: its settings, and what it counted.".into(),
+        about: "Every evaluation that was found, with its settings and counts.".into(),
         columns: ["task", "data set", "encoder", "settings", "counts"].map(str::to_owned).into(),
         rows: Vec::new(),
         notes: Vec::new(),

@@ -1,18 +1,18 @@
-//! The figures of the paper and those that it quotes: Alonso-Jiménez, Serra and Bogdanov, "Music Representation Learning
-//! Based on Editorial Metadata from Discogs", ISMIR 2022. All in percent. Figure 2 exists only as a picture, so
-//! that there are no values of it.
+//! The figures of the paper and those that it quotes: Alonso-Jiménez, Serra and Bogdanov, "Music Representation
+//! Learning Based on Editorial Metadata from Discogs", ISMIR 2022. All in percent. Figure 2 exists only as a picture,
+//! so its values are not here.
 
 use crate::pairs::Association;
 
 /// A row of Table 1: associations.
 pub struct Pairs {
-    /// Which.
+    /// The association.
     pub association: Association,
-    /// Pairs.
+    /// The number of pairs.
     pub pairs: &'static str,
     /// Distinct tracks, releases, artists or labels in them.
     pub diversity: &'static str,
-    /// How long training took.
+    /// The training time.
     pub time: &'static str,
     /// Top-1 accuracy in validation.
     pub top1: f64,
@@ -26,13 +26,13 @@ pub const TABLE_1: [Pairs; 4] = [
     Pairs { association: Association::Label, pairs: "1.1 M", diversity: "142 K", time: "48 h", top1: 24.7 },
 ];
 
-/// A column of Table 3: a data set by its name in files of results, its heading, and a metric.
+/// A column of Table 3: a data set (its name in results files), its heading, and a metric.
 pub struct Column {
     /// The data set.
     pub dataset: &'static str,
     /// The metric's name.
     pub metric: &'static str,
-    /// What stands above.
+    /// The heading.
     pub heading: &'static str,
 }
 
@@ -58,13 +58,13 @@ pub const COLUMNS: [Column; 11] = [
 /// A model that the paper evaluates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// EfficientNet-B0 as it was drawn.
+    /// The untrained EfficientNet-B0.
     Random,
-    /// The one that learnt styles.
+    /// The model trained on style tags.
     Tags,
     /// VGGish's published weights.
     Vggish,
-    /// One association each.
+    /// Tracks. This and the next three are models of one association.
     Track,
     /// Releases.
     Release,
@@ -72,9 +72,9 @@ pub enum Kind {
     Artist,
     /// Labels.
     Label,
-    /// Several models' embeddings side by side.
+    /// Concatenated embeddings of several models.
     Stack,
-    /// All associations at once.
+    /// The model of all associations.
     Multitask,
 }
 
@@ -94,12 +94,12 @@ impl Kind {
         }
     }
 
-    /// As what the paper would have known an encoder, by the words of its name: `sleeve-artist-1` is an artist model.
+    /// The kind of an encoder, by the words in its name: `sleeve-artist-1` is an artist model.
     pub fn of(name: &str) -> Option<Self> {
         let name = name.to_lowercase();
         let words: Vec<&str> = name.split(|letter: char| !letter.is_alphanumeric()).collect();
         let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(word));
-        // A name with several of these words, as `artist-label`, belongs to none of them.
+        // A name with several of these words, such as `artist-label`, has no kind.
         let found: Vec<Kind> = [
             (Kind::Random, has(&["random"])),
             (Kind::Tags, has(&["tags", "styles", "style", "styletags"])),

@@ -1,11 +1,11 @@
-//! Neighbours: same-artist and same-release retrieval.
+//! Tables of retrieval by artist, release and label.
 
 use super::Found;
 use super::table::{Cell, Table, Whose};
 use crate::evaluation::results::Task;
 use crate::plot::{Bar, Bars};
 
-/// What neighbours are to have in common.
+/// What neighbours have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Same {
     /// An artist, on another release.
@@ -17,7 +17,7 @@ pub enum Same {
 }
 
 impl Same {
-    /// What the names of its metrics and counts begin with.
+    /// The prefix of its metrics and counts.
     fn prefix(self) -> &'static str {
         match self {
             Same::Artist => "artist",
@@ -26,14 +26,14 @@ impl Same {
         }
     }
 
-    /// The name of a metric or a count of it.
+    /// The name of one of its metrics or counts.
     pub fn key(self, what: &str) -> String {
         format!("{}/{what}", self.prefix())
     }
 }
 
-/// A metric or a count by the name that [`Same::key`] gives it, where a file of results calls it `same_artist_map`,
-/// `same_artist_precision_1`, `same_artist_map_chance` or `same_artist_queries`. Other names stay as they are.
+/// The name that [`Same::key`] gives to a metric or count which the results file calls `same_artist_map`,
+/// `same_artist_precision_1`, `same_artist_map_chance` or `same_artist_queries`. Other names are unchanged.
 pub fn spelt(name: &str) -> String {
     let known = || {
         let (what, measure) = name.strip_prefix("same_")?.split_once('_')?;
@@ -55,10 +55,10 @@ pub fn spelt(name: &str) -> String {
 const MEASURES: [(&str, &str); 4] =
     [("map", "mAP"), ("precision@1", "P@1"), ("precision@5", "P@5"), ("precision@10", "P@10")];
 
-/// The measures whose figure of chance has a column.
+/// The measures whose chance level has a column.
 const CHANCES: [(&str, &str); 2] = [("map/chance", "mAP by chance"), ("precision@1/chance", "P@1 by chance")];
 
-/// The rows of a kind of retrieval: those that have a figure or a count of it, the best of a data set first.
+/// The rows of a kind of retrieval: those that have a figure or a count for it, the best of each data set first.
 fn rows(all: &[Found], same: Same) -> Vec<&Found> {
     let begins = format!("{}/", same.prefix());
     let has = |found: &&Found| {
@@ -74,7 +74,7 @@ fn rows(all: &[Found], same: Same) -> Vec<&Found> {
     rows
 }
 
-/// Whether there is anything of it.
+/// Whether there are any results.
 pub fn any(all: &[Found], same: Same) -> bool {
     !rows(all, same).is_empty()
 }
@@ -104,7 +104,7 @@ pub fn table(all: &[Found], same: Same) -> Table {
         title: title.into(),
         about: format!(
             "{about} Mean average precision and precision among the first 1, 5 and 10, in percent, with 95 % confidence \
-             intervals by artist where they were measured. Our own measure: the paper has none of it."
+             intervals by artist where they were measured. Our own measure, which the paper does not have."
         ),
         columns: ["data set", "encoder", "values"].map(str::to_owned).into(),
         rows: Vec::new(),

@@ -1,6 +1,6 @@
-//! What the folders of training runs say: `config.toml` and `log.jsonl` of `sleeve-train train`.
+//! Reads the folders of training runs: `config.toml` and `log.jsonl` of `sleeve-train train`.
 //!
-//! The configuration is read as whatever TOML it is, since runs of older and newer versions stand side by side here.
+//! The configuration is read as untyped TOML, so that runs of older and newer versions can be compared.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::config::SHIPPED;
 use crate::error::{Error, Result};
 use crate::runlog::{self, Entry, LOG};
 
-/// The name of a run's configuration in its folder.
+/// The file name of a run's configuration.
 const CONFIG: &str = "config.toml";
 
 /// One run.
@@ -20,25 +20,25 @@ pub struct Run {
     pub folder: PathBuf,
     /// The folder's name.
     pub name: String,
-    /// What the configuration calls the model.
+    /// The model's name in the configuration.
     pub model: String,
-    /// `contrastive`, `multitask`, `tags` or whatever there will be.
+    /// `contrastive`, `multitask`, `tags` or a future kind.
     pub objective: String,
-    /// The associations with the pairs of a batch.
+    /// The associations with their pairs in a batch.
     pub associations: Vec<(String, u64)>,
     /// Patches of a batch of tags.
     pub patches: Option<u64>,
-    /// Batches a step.
+    /// Batches per step.
     pub groups: u64,
-    /// Epochs that were planned, and that ended.
+    /// Epochs that were planned, and that were completed.
     pub epochs: (u64, u64),
     /// The epoch of the lowest validation loss.
     pub best: Option<u64>,
-    /// Top-1 accuracy of the validation pairs after it, association by association.
+    /// Top-1 accuracy of the validation pairs after that epoch, for each association.
     pub top1: Vec<(String, f64)>,
-    /// Seconds of all epochs that ended.
+    /// Total seconds of the completed epochs.
     pub seconds: f64,
-    /// Where the configuration differs from the shipped one that it began as.
+    /// Differences between the configuration and the shipped one of its kind.
     pub changes: Vec<String>,
 }
 
@@ -46,7 +46,7 @@ impl Run {
     /// Reads a run's folder.
     ///
     /// # Errors
-    /// If one of its files cannot be read or is none.
+    /// If one of its files cannot be read or is invalid.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(CONFIG);
         let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
@@ -55,7 +55,7 @@ impl Run {
             let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
             Error::format(&path, lines.join(" "))
         })?;
-        // A run that has only begun has no log yet.
+        // A run has no log before its first epoch ends.
         let log = match folder.join(LOG).exists() {
             true => runlog::read(folder)?,
             false => Vec::new(),
@@ -101,14 +101,14 @@ impl Run {
                 run.top1.push((what.to_owned(), value));
             }
         }
-        // As the configuration lists them.
+        // In the order of the configuration.
         let place = |name: &str| run.associations.iter().position(|(association, _)| association == name);
         run.top1.sort_by_key(|(name, _)| place(name));
         run.changes = run.shipped().map(|shipped| changes(&config, &shipped)).unwrap_or_default();
         Ok(run)
     }
 
-    /// The association, if it learns a single one.
+    /// The association, if there is only one.
     pub fn association(&self) -> Option<&str> {
         match (self.objective.as_str(), self.associations.as_slice()) {
             ("contrastive", [(name, _)]) => Some(name),
@@ -116,7 +116,7 @@ impl Run {
         }
     }
 
-    /// What it learns, in a word or two.
+    /// Its objective in a word or two.
     pub fn learns(&self) -> String {
         match self.association() {
             Some(association) => association.to_owned(),
@@ -124,7 +124,7 @@ impl Run {
         }
     }
 
-    /// `200 × 6`: pairs of a batch, batches of a step.
+    /// `200 × 6`: pairs in a batch, batches per step.
     pub fn batch(&self) -> String {
         let pairs: Vec<String> = self.associations.iter().map(|(_, pairs)| pairs.to_string()).collect();
         let one = match (pairs.as_slice(), self.patches) {
@@ -138,7 +138,7 @@ impl Run {
         format!("{one} × {}", self.groups)
     }
 
-    /// The shipped configuration that it began as, by what it learns.
+    /// The shipped configuration with the same objective.
     fn shipped(&self) -> Option<Table> {
         let wanted = self.learns();
         let (_, text) = SHIPPED.iter().find(|(name, _)| *name == wanted)?;
@@ -151,8 +151,8 @@ fn at<'a>(config: &'a Table, section: &str, key: &str) -> Option<&'a Value> {
     config.get(section)?.get(key)
 }
 
-/// The loss that decides which epoch is the best: that of validation where there is any, over all associations where
-/// there are several.
+/// The loss that determines the best epoch: the validation loss if there is one, over all associations if there are
+/// several.
 fn deciding_loss(entry: &Entry) -> Option<f64> {
     let of = |part: &str| {
         let all = entry.values.get(&format!("{part}/multitask/loss"));
@@ -163,7 +163,7 @@ fn deciding_loss(entry: &Entry) -> Option<f64> {
     of("validation").or_else(|| of("train")).filter(|loss| loss.is_finite())
 }
 
-/// Where two configurations differ, as `section.key=value`. What a run is called and where it is computed is none.
+/// The differences between two configurations, as `section.key=value`. The run's name and device do not count.
 fn changes(config: &Table, shipped: &Table) -> Vec<String> {
     let silent = ["model.name", "run.device", "run.precision", "data.loader_threads", "data.ahead"];
     let mut own = Vec::new();
@@ -176,7 +176,7 @@ fn changes(config: &Table, shipped: &Table) -> Vec<String> {
     own.iter().filter(differs).map(|(key, value)| format!("{key}={value}")).collect()
 }
 
-/// Every value with its whole key; the entries of a list go by their `name`, if they have one.
+/// Every value with its full key; entries of a list are named by their `name`, if they have one.
 fn flatten(prefix: &str, value: &Value, out: &mut Vec<(String, String)>) {
     let join = |key: &str| if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
     match value {
@@ -187,16 +187,16 @@ fn flatten(prefix: &str, value: &Value, out: &mut Vec<(String, String)>) {
                 flatten(&join(&name.map_or_else(|| at.to_string(), str::to_owned)), value, out);
             }
         }
-        // 1e-3 and 0.001 are one number.
+        // 1e-3 and 0.001 are the same number.
         Value::Float(number) => out.push((prefix.to_owned(), number.to_string())),
         value => out.push((prefix.to_owned(), value.to_string())),
     }
 }
 
-/// Every run in the folders given, each of which is a run itself or holds runs, in that order.
+/// All runs in the given folders, each of which is a run or contains runs, in that order.
 ///
 /// # Errors
-/// If a folder holds none, or one of the runs cannot be read.
+/// If a folder contains no run, or one of the runs cannot be read.
 pub fn read_all(folders: &[PathBuf]) -> Result<Vec<Run>> {
     let mut runs: Vec<Run> = Vec::new();
     for folder in folders {
@@ -213,7 +213,7 @@ pub fn read_all(folders: &[PathBuf]) -> Result<Vec<Run>> {
             }
         }
         if runs.len() == before && !repeated {
-            let reason = format!("no run in it: no folder with the {CONFIG} of `sleeve-train train`");
+            let reason = format!("it contains no run: no folder with the {CONFIG} of `sleeve-train train`");
             return Err(Error::Nothing { path: folder.clone(), reason });
         }
     }

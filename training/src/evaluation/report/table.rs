@@ -1,61 +1,61 @@
-//! Tables and what they become: Markdown and CSV.
+//! Tables, written as Markdown and CSV.
 
 use std::fmt::Write;
 
 use crate::evaluation::results::Figure;
 use crate::numerals::thousands;
 
-/// What stands where nothing was measured.
+/// The text of cells without a measurement.
 pub const NOT_RUN: &str = "not run";
-/// What stands where the paper gives nothing.
+/// The text of cells for which the paper gives no figure.
 pub const NOT_GIVEN: &str = "not given";
 
 /// One cell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
-    /// Anything said in words.
+    /// Text.
     Text(String),
-    /// A number of things.
+    /// A count.
     Count(u64),
     /// A ratio, shown in percent with its interval.
     Ratio(Figure),
-    /// A figure of somebody else's in percent, with as many digits as it was printed with.
+    /// A figure quoted in percent, with its printed number of digits.
     Printed(f64, usize),
     /// The same, measured on other data, so that it cannot be compared.
     Elsewhere(f64, usize),
-    /// What has not been measured.
+    /// Not measured.
     NotRun,
-    /// What somebody else does not say.
+    /// Not given in the quoted source.
     NotGiven,
 }
 
 impl Cell {
-    /// Words, borrowed or not.
+    /// A cell of text.
     pub fn text(text: impl Into<String>) -> Self {
         Cell::Text(text.into())
     }
 
-    /// A figure, if there is one.
+    /// A figure, or [`Cell::NotRun`].
     pub fn figure(figure: Option<&Figure>) -> Self {
         figure.map_or(Cell::NotRun, |figure| Cell::Ratio(figure.clone()))
     }
 
-    /// A number, if there is one.
+    /// A count, or [`Cell::NotRun`].
     pub fn count(count: Option<u64>) -> Self {
         count.map_or(Cell::NotRun, Cell::Count)
     }
 
-    /// Whether it is set to the right.
+    /// Whether it is aligned to the right.
     pub fn is_number(&self) -> bool {
         !matches!(self, Cell::Text(_))
     }
 
-    /// Whether it says that there is nothing.
+    /// Whether it has no content.
     pub fn is_missing(&self) -> bool {
         matches!(self, Cell::NotRun | Cell::NotGiven)
     }
 
-    /// As a reader sees it.
+    /// Its text for readers.
     pub fn shown(&self) -> String {
         match self {
             Cell::Text(text) => text.clone(),
@@ -68,7 +68,7 @@ impl Cell {
         }
     }
 
-    /// As a program reads it: value, deviation over seeds, low and high end of the interval.
+    /// Its values for programs: value, deviation over seeds, low and high end of the interval.
     fn plain(&self) -> [String; 4] {
         let rest = || ["NA", "NA", "NA"].map(str::to_owned);
         let (value, [deviation, low, high]) = match self {
@@ -106,7 +106,7 @@ fn ratio(figure: &Figure) -> String {
     text
 }
 
-/// The standard deviation over seeds, where there are several.
+/// The standard deviation over seeds, if there are several.
 fn deviation(seeds: &[f64]) -> Option<f64> {
     if seeds.len() < 2 {
         return None;
@@ -116,7 +116,7 @@ fn deviation(seeds: &[f64]) -> Option<f64> {
     Some((squares / (seeds.len() - 1) as f64).sqrt())
 }
 
-/// Whose figures a row holds.
+/// The source of a row's figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
     /// Measured here.
@@ -128,7 +128,7 @@ pub enum Whose {
 }
 
 impl Whose {
-    /// What stands in the column `source`.
+    /// The text in the column `source`.
     pub fn name(self) -> &'static str {
         match self {
             Whose::Ours => "ours",
@@ -141,20 +141,20 @@ impl Whose {
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// Whose figures it holds.
+    /// The source of its figures.
     pub whose: Whose,
     /// A cell for every column.
     pub cells: Vec<Cell>,
 }
 
-/// A table with what is said above and below it.
+/// A table with the text above and below it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// The name of its file, without ending.
+    /// The name of its file, without extension.
     pub file: &'static str,
     /// Its title.
     pub title: String,
-    /// What it shows.
+    /// The text above it.
     pub about: String,
     /// The headings.
     pub columns: Vec<String>,
@@ -165,14 +165,14 @@ pub struct Table {
 }
 
 impl Table {
-    /// Adds a row; the column `source` is filled from whose it is.
+    /// Adds a row and fills the column `source`.
     pub fn push(&mut self, whose: Whose, cells: impl IntoIterator<Item = Cell>) {
         let row = Row { whose, cells: cells.into_iter().collect() };
         debug_assert_eq!(row.cells.len(), self.columns.len(), "{}", self.title);
         self.rows.push(row);
     }
 
-    /// Adds a line below it, unless it stands there.
+    /// Adds a line below it, if it is not there already.
     pub fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
@@ -184,7 +184,7 @@ impl Table {
         self.rows.iter().any(|row| row.cells[column].is_number() && !row.cells[column].is_missing())
     }
 
-    /// As a section of Markdown.
+    /// As a section in Markdown.
     pub fn markdown(&self) -> String {
         let mut text = format!("## {}\n\n{}\n\n", escaped(&self.title), escaped(&self.about));
         let line = |cells: &mut dyn Iterator<Item = String>| {
@@ -209,8 +209,8 @@ impl Table {
         text
     }
 
-    /// As comma-separated values: figures in percent without rounding to a tenth, and columns `_deviation`, `_low` and
-    /// `_high` beside those that have them.
+    /// As comma-separated values: figures in percent without rounding to a tenth, with columns `_deviation`, `_low` and
+    /// `_high` if there are any.
     pub fn csv(&self) -> String {
         let plain: Vec<Vec<[String; 4]>> =
             self.rows.iter().map(|row| row.cells.iter().map(Cell::plain).collect()).collect();
@@ -235,7 +235,7 @@ impl Table {
     }
 }
 
-/// A text that Markdown shows as it is, on one line.
+/// Text escaped for Markdown, on one line.
 pub fn escaped(text: &str) -> String {
     let letters: Vec<char> =
         text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
@@ -245,13 +245,13 @@ pub fn escaped(text: &str) -> String {
             |at: Option<usize>| at.and_then(|at| letters.get(at)).is_some_and(|next| next.is_alphanumeric());
         let special = match letter {
             '\\' | '`' | '[' | ']' | '<' | '>' | '|' | '~' | '&' => true,
-            // A lone star between words, and an underscore inside one, are what they are.
+            // A single star between words and an underscore inside a word need no escape.
             '*' => letters.get(at + 1).is_some_and(|next| !next.is_whitespace()),
             '_' => !(inside(at.checked_sub(1)) && inside(Some(at + 1))),
             '#' => at == 0,
             _ => false,
         };
-        // Brackets of intervals are no links: nothing follows them in parentheses.
+        // Brackets of intervals are not links: no parenthesis follows them.
         let interval = matches!(letter, '[' | ']') && !text.contains("](") && !text.contains("][");
         if special && !interval {
             out.push('\\');

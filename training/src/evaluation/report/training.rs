@@ -1,4 +1,4 @@
-//! What was learnt from and how it went: Table 1, Figure 2 and every attempt.
+//! Table 1, Figure 2 and the table of all training runs.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::splits::Part;
 use crate::stats::{Stats, stats};
 use crate::table::TableReader;
 
-/// A data set in numbers.
+/// Counts of a data set.
 pub struct Data {
     stats: Stats,
     /// Distinct artists in the training pairs of each association, in the order of [`Association::ALL`].
@@ -33,7 +33,7 @@ impl Data {
     pub fn read(folder: &Path) -> Result<Self> {
         let stats = stats(folder)?;
         let split = Split::read(folder, None)?;
-        let links = &split.sleeves.artists;
+        let links = &split.metadata.artists;
         let count = |tracks: &mut dyn Iterator<Item = u32>| {
             let mut seen = vec![false; links.distinct()];
             tracks.for_each(|track| links.of(track).iter().for_each(|&artist| seen[artist as usize] = true));
@@ -49,7 +49,7 @@ impl Data {
             let mut tracks = Vec::new();
             for rows in TableReader::open(&file, &PAIRS, &["anchor", "positive"])? {
                 let rows = rows?;
-                // `stats` has refused tracks that are not in the data set.
+                // `stats` has checked that all tracks are in the data set.
                 let both = rows.ids("anchor").values().iter().chain(rows.ids("positive").values());
                 tracks.extend(both.filter_map(|&track| u32::try_from(track).ok()));
             }
@@ -59,7 +59,7 @@ impl Data {
         Ok(Data { stats, artists, training_artists })
     }
 
-    /// Training pairs and their artists of an association, by name.
+    /// The numbers of training pairs and of their artists, for the association with this name.
     fn pairs(&self, name: &str) -> Option<(u64, u64)> {
         let at = Association::ALL.iter().position(|association| association.name() == name)?;
         let row = self.stats.rows.iter().find(|row| row.association == Association::ALL[at])?;
@@ -67,7 +67,7 @@ impl Data {
     }
 }
 
-/// The first run that learns an association alone.
+/// The first run of an association alone.
 fn first<'a>(runs: &'a [Run], association: &str) -> Option<&'a Run> {
     runs.iter().find(|run| run.association() == Some(association) && run.best.is_some())
 }
@@ -78,9 +78,9 @@ pub fn table_1(data: Option<&Data>, runs: &[Run]) -> Table {
         file: "table-1-associations",
         title: "Table 1: associations".into(),
         about: "Training pairs, how many distinct tracks, releases, artists or labels the pairs of all parts hold \
-                (diversity), how long training took, and how often a validation pair is told among the others of its \
-                batch (top-1, in percent). Top-1 depends on the pairs of a batch, or of the validation part where that has \
-                fewer: it is easier among fewer."
+                (diversity), training time, and in-batch top-1 accuracy of the validation pairs \
+                (top-1, in percent). Top-1 depends on the pairs of a batch, or of the validation part where that has \
+                fewer: fewer pairs are easier."
             .into(),
         columns: ["association", "source", "pairs", "diversity", "training time", "top-1", "pairs a batch"]
             .map(str::to_owned)
@@ -120,7 +120,7 @@ pub fn table_1(data: Option<&Data>, runs: &[Run]) -> Table {
             ],
         );
         if let Some(run) = run {
-            // A few validation pairs are easily told from each other, and say little.
+            // With few validation pairs, a high accuracy is easy and means little.
             let among = row.and_then(|row| row.pairs[Part::Validation as usize]);
             let among = among.map(|pairs| format!(", {pairs} validation pairs")).unwrap_or_default();
             let best = run.best.unwrap_or_default();
@@ -140,7 +140,7 @@ fn ratio(value: Option<f64>) -> Option<Figure> {
     value.filter(|value| value.is_finite()).map(|value| Figure { value, ..Figure::default() })
 }
 
-/// Every run, one a row.
+/// Every run, one per row.
 pub fn attempts(data: Option<&Data>, runs: &[Run], all: &[Found]) -> Table {
     let mut table = Table {
         file: "attempts",
@@ -224,8 +224,8 @@ pub fn attempts(data: Option<&Data>, runs: &[Run], all: &[Found]) -> Table {
     table
 }
 
-/// Same-artist mean average precision of the encoder that a run became: the one of its name, or of its model's name
-/// where no other run has that.
+/// Same-artist mean average precision of the encoder that was exported from a run: the encoder with the run's name, or
+/// with its model's name if no other run has that.
 fn retrieval<'a>(run: &Run, runs: &[Run], all: &'a [Found]) -> Option<&'a Figure> {
     let key = Same::Artist.key("map");
     let of = |name: &str| {
@@ -270,7 +270,7 @@ pub fn validation(runs: &[Run]) -> Result<Option<Chart>> {
     crate::plot::read(&chosen, Side::Validation, Measure::Accuracy).map(Some)
 }
 
-/// `63 h`, `12 min`.
+/// A duration such as `63 h` or `12 min`.
 fn duration(seconds: f64) -> String {
     match seconds {
         seconds if seconds >= 3.0 * 3600.0 => format!("{:.0} h", seconds / 3600.0),

@@ -1,4 +1,4 @@
-//! The same recording, quieter or squeezed by a codec: what a listener would not call other music.
+//! Altered copies of a recording, quieter or compressed by a codec: the music is the same.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::features::Content;
 use crate::hear::each_samples;
 
-/// What is done to a recording.
+/// One kind of alteration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alteration {
     /// Its name in results, such as `quieter_6_db` or `mp3_64_kbit`.
@@ -27,12 +27,12 @@ pub struct Alteration {
 enum How {
     /// Decoded samples are multiplied by 10^(decibels / 20).
     Gain { decibels: f32 },
-    /// An encoder program makes a file of a 16-bit WAV file.
+    /// An encoder program converts a 16-bit WAV file.
     Codec { program: PathBuf, arguments: &'static [&'static str], extension: &'static str },
 }
 
-/// A codec: its name in results, how its files end, and the programs that can make them with what they are told; `IN` and
-/// `OUT` are files.
+/// A codec: its name in results, its file extension, and the programs for it with their arguments; `IN` and `OUT` stand
+/// for files.
 struct Codec {
     name: &'static str,
     extension: &'static str,
@@ -75,7 +75,7 @@ const CODECS: [Codec; 3] = [
     },
 ];
 
-/// Every alteration that this machine can make, and a sentence about each codec for which it has no program.
+/// Every alteration that is possible on this machine, and a message about each codec without a program.
 pub fn available() -> (Vec<Alteration>, Vec<String>) {
     let mut all = vec![
         Alteration { name: "quieter_6_db", how: How::Gain { decibels: -6.0 } },
@@ -90,8 +90,10 @@ pub fn available() -> (Vec<Alteration>, Vec<String>) {
             }
             None => {
                 let names: Vec<&str> = programs.iter().map(|one| one.0).collect();
-                missing
-                    .push(format!("queries were not altered by {name}: there is no {}", names.join(" or ")));
+                missing.push(format!(
+                    "queries were not altered by {name}: {} is not installed",
+                    names.join(" or ")
+                ));
             }
         }
     }
@@ -104,7 +106,7 @@ fn find(program: &str) -> Option<PathBuf> {
 }
 
 impl Alteration {
-    /// What tells an altered recording from every other: a hash of the recording's and of what was done to it.
+    /// The key of an altered recording: a hash of the recording's hash and of the alteration.
     pub fn content(&self, of: Content) -> Content {
         let how = match &self.how {
             How::Gain { decibels } => format!("{decibels} dB"),
@@ -118,7 +120,7 @@ impl Alteration {
         Content::from_hex(&text).expect("64 digits")
     }
 
-    /// Alters `audio`; the copy gets a name of its own in `folder`, beginning with `stem`.
+    /// Alters `audio`; the name of the copy in `folder` begins with `stem`.
     ///
     /// # Errors
     /// If it cannot be decoded, altered or written.
@@ -161,7 +163,7 @@ fn encode(program: &Path, arguments: &[&str], plain: &Path, copy: &Path) -> Resu
     }
 }
 
-/// Decodes a recording to a WAV file of 16 bits, with its own rate and channels.
+/// Decodes a recording to a 16-bit WAV file with the same sample rate and channels.
 fn write_plain(audio: &Path, plain: &Path) -> Result<()> {
     let mut reader = AudioReader::open(audio)?;
     let (rate, channels) = (reader.info().sample_rate, reader.info().channels);
@@ -169,7 +171,10 @@ fn write_plain(audio: &Path, plain: &Path) -> Result<()> {
     let mut samples = Vec::new();
     while reader.read(&mut samples)? > 0 {
         if (reader.info().sample_rate, reader.info().channels) != (rate, channels) {
-            return Err(Error::format(audio, "its rate or channels change, which a WAV file cannot"));
+            return Err(Error::format(
+                audio,
+                "its sample rate or number of channels changes, which WAV does not allow",
+            ));
         }
         samples.drain(..).try_for_each(|sample| wav.write(sample))?;
     }
@@ -192,7 +197,7 @@ impl Wav {
 
     fn write(&mut self, sample: f32) -> Result<()> {
         let WavSpec { bits_per_sample, sample_format, .. } = self.writer.spec();
-        // hound counts the bytes in 32 bits and does not look whether they fit.
+        // hound counts bytes in 32 bits without an overflow check.
         if self.writer.len() >= (u32::MAX - 100) / u32::from(bits_per_sample / 8) {
             return Err(Error::format(&self.path, "longer than a WAV file can be"));
         }
@@ -242,7 +247,7 @@ mod tests {
         assert_eq!((before.len(), after.len()), (48_000, 48_000));
         let worst = before.iter().zip(&after).map(|(a, b)| (a * 0.501_187_2 - b).abs()).fold(0.0, f32::max);
         assert!(worst < 1e-6, "{worst}");
-        // Samples beyond full scale survive decoding to 16 bits as clipping, not as noise.
+        // Samples beyond full scale are clipped in 16 bits; they do not wrap around.
         let loud: Vec<f32> = tone.iter().map(|value| value * 4.0).collect();
         write_wav(&original, &loud);
         assert!(mono(&original).iter().all(|value| value.abs() <= 1.0));

@@ -1,8 +1,8 @@
-//! How far a mean over queries can be trusted, when queries by one artist go together.
+//! Intervals of a mean over queries, where queries of one artist are not independent.
 //!
-//! Whole groups are drawn with replacement, as many as there are, and the mean is taken over all queries of those drawn
-//! (the cluster bootstrap); the interval lies between the percentiles 2.5 and 97.5 of many such means. With few groups it
-//! is too narrow rather than too wide, which is why their number stands beside every figure.
+//! Whole groups are drawn with replacement, as many as there are, and the mean is taken over all queries of the drawn
+//! groups (the cluster bootstrap). The interval is between the percentiles 2.5 and 97.5 of many such means. With few
+//! groups it tends to be too narrow, so their number is printed with every figure.
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -10,12 +10,12 @@ use rustc_hash::FxHashMap;
 
 use crate::evaluation::results::Figure;
 
-/// How intervals are made.
+/// The options of the bootstrap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bootstrap {
-    /// Draws; 0 for no intervals.
+    /// The number of resamples; 0 for no intervals.
     pub resamples: usize,
-    /// Seed of the draws.
+    /// The seed.
     pub seed: u64,
 }
 
@@ -26,9 +26,9 @@ impl Default for Bootstrap {
 }
 
 impl Bootstrap {
-    /// The means of several columns over the same queries, each with its interval. `groups` holds the group of every
-    /// query, and every column a value for each. A draw takes the same groups for every column, so that the interval of
-    /// a column of differences is that of paired comparison. There is no interval with a single group.
+    /// The means of several columns over the same queries, each with its interval. `groups` has the group of every
+    /// query, and every column a value for each. All columns are resampled with the same groups, so the interval of a
+    /// column of differences is that of a paired comparison. With a single group there is no interval.
     ///
     /// # Panics
     /// If there is no query, or a column has another length.
@@ -74,7 +74,7 @@ impl Bootstrap {
     }
 }
 
-/// Between the two nearest of sorted values, by linear interpolation, as NumPy does it.
+/// A quantile of sorted values by linear interpolation, as in NumPy.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let (low, part) = (place.floor() as usize, place.fract());
@@ -114,7 +114,7 @@ mod tests {
             (values.iter().map(|value| (value - figure.value).powi(2)).sum::<f64>() / 400.0).sqrt();
         let expected = 2.0 * 1.96 * deviation / 400f64.sqrt();
         assert!((width(figure) / expected - 1.0).abs() < 0.05, "{figure:?} {expected}");
-        // The same 40 values ten times over by 40 artists are no more than 40 values.
+        // The same 40 values ten times each, by 40 artists, are no more informative than 40 values.
         let repeated: Vec<f64> = (0..400).map(|at| values[at / 10]).collect();
         let by_ten: Vec<u32> = (0..400).map(|at| at / 10).collect();
         let clustered = &Bootstrap::default().means(&by_ten, std::slice::from_ref(&repeated))[0];
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn columns_are_drawn_together() {
-        // Two encoders that stray alike: their difference is known far better than either.
+        // Two encoders with similar errors: the interval of their difference is much narrower than that of either.
         let a = noise(100, 2);
         let b: Vec<f64> = a.iter().zip(noise(100, 3)).map(|(a, other)| a - 0.1 + 0.01 * other).collect();
         let difference: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();

@@ -1,8 +1,8 @@
-//! Whether codec and loudness are what neighbours are found by: queries are altered, the collection is not.
+//! Tests whether codec and loudness affect neighbours: queries are altered, the collection is not.
 //!
-//! A model that hears music gives a copy of a recording that is quieter, or has been through a lossy codec, nearly the
-//! recording's own vector: the cosine of the two is near 1, the copy's nearest neighbour is its original, and what it
-//! finds by the same artist is what the original finds.
+//! If a model is robust, a copy that is quieter or was compressed by a lossy codec has nearly the same vector as the
+//! original: their cosine is near 1, the copy's nearest neighbour is its original, and the copy finds the same tracks
+//! by the same artist.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -23,14 +23,14 @@ use crate::evaluation::results::Figure;
 use crate::features::Content;
 use crate::pairs::Association;
 
-/// Altered files that are on disk at a time, for each thread.
+/// Altered files on disk at once, for each thread.
 const FILES: usize = 4;
 
-/// Hears altered copies of recordings, which must have audio. Copies are made in a temporary folder, a few at a time, and
-/// only where their embeddings are not in the cache.
+/// Embeds altered copies of recordings, which must have audio. Copies are made in a temporary folder, a few at a time,
+/// and only if their embeddings are not in the cache.
 ///
 /// # Errors
-/// `Interrupted` once asked to stop; if an encoder fails or a file cannot be written.
+/// `Interrupted` once `stop` is set; if an encoder fails or a file cannot be written.
 pub fn hear_altered(
     encoders: &mut Vec<Box<dyn Encoder>>,
     recordings: &[Recording],
@@ -39,7 +39,7 @@ pub fn hear_altered(
 ) -> Result<Heard> {
     let whole = encoders.iter_mut().any(|encoder| takes_whole(encoder.as_mut()));
     let mut all = Heard { vectors: blank(encoders, recordings.len()), failures: Vec::new() };
-    // Features are of the originals, and do not count here.
+    // Stored features are those of the originals and cannot be used here.
     let sources = Sources::default();
     let listening = &Listening { sources: &sources, ..*listening };
     for some in recordings.chunks((FILES * listening.threads).max(1)) {
@@ -62,7 +62,7 @@ pub fn hear_altered(
                     return (copy, None);
                 }
                 let Some(audio) = &some[at].audio else {
-                    return (copy, Some("there is no audio of it to alter".into()));
+                    return (copy, Some("it has no audio to alter".into()));
                 };
                 match alteration.make(audio, folder.path(), &at.to_string()) {
                     Ok(file) => copy.audio = Some(file),
@@ -81,22 +81,22 @@ pub fn hear_altered(
     Ok(all)
 }
 
-/// Altered copies of the tracks of a collection, and the tracks themselves, as one encoder hears them.
+/// The vectors of one encoder for altered copies of a collection's tracks and for the tracks themselves.
 pub struct Altered {
     /// The tracks.
     pub collection: Collection,
     /// The copies' vectors.
     pub copies: Array2<f32>,
-    /// Those of the tracks.
+    /// The vectors of the tracks.
     pub originals: Array2<f32>,
 }
 
-/// What comes of asking with copies where the originals are found, over all folds: `altered_NAME_cosine`, the mean cosine
-/// between a copy and its original; `altered_NAME_found`, the share of copies whose nearest neighbour is their original,
-/// its near-duplicates aside; and `altered_NAME_same_artist_map`, where there are queries.
+/// The figures of altered queries over all folds: `altered_NAME_cosine`, the mean cosine between a copy and its
+/// original; `altered_NAME_found`, the share of copies whose nearest neighbour is their original (near-duplicates of it
+/// are ignored); and `altered_NAME_same_artist_map`, if there are queries.
 ///
 /// # Panics
-/// If there are not as many vectors as tracks, or no track.
+/// If the numbers of vectors and tracks differ, or there is no track.
 pub fn figures(folds: &[Altered], name: &str, bootstrap: &Bootstrap) -> BTreeMap<String, Figure> {
     let (mut cosines, mut found, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     let (mut precisions, mut groups_of_queries) = (Vec::new(), Vec::new());
@@ -114,7 +114,7 @@ pub fn figures(folds: &[Altered], name: &str, bootstrap: &Bootstrap) -> BTreeMap
                 };
                 (0..count as u32).filter(other).map(|other| row[other as usize])
             };
-            // Of several that are as near, each is as likely the first.
+            // Ties: each is equally likely to be first.
             let equal = rivals().filter(|&cosine| cosine == own).count();
             found.push(if rivals().any(|cosine| cosine > own) { 0.0 } else { 1.0 / equal as f64 });
             groups.push(before + collection.group(track));

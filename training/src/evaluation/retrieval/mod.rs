@@ -1,15 +1,14 @@
-//! What a model is worth where nobody has tagged the music: whether recordings by one artist, of one release or of one
-//! label are near each other.
+//! Measures a model on music without tags: whether recordings of one artist, release or label are near each other.
 //!
 //! Every track of the held-out parts is a query, and all others are ranked by the cosine of their vectors. By artist, a
-//! track counts as found that shares an artist and no release; tracks of a common release are dropped from the ranking,
-//! for they share a studio, a master and a codec. By release and by label the conditions are those under which pairs are
-//! learnt: a release in common; a label and no artist. Near-duplicates are dropped throughout. What holds of pairs is in
-//! [`crate::pairs::Association`].
+//! track is relevant if it shares an artist and no release; tracks of a common release are dropped from the ranking,
+//! because they share a studio, a master and a codec. By release and by label, the conditions are those of training
+//! pairs: a release in common; a label and no artist in common. Near-duplicates are always dropped. The conditions are
+//! in [`crate::pairs::Association`].
 //!
-//! In the order in which data flows: [`collection`] says which tracks there are, [`vectors`] what they sound like,
-//! [`ranking`] and [`precision`] how near the right ones are, [`bootstrap`] how far that can be trusted, and
-//! [`alteration`] and [`confounds`] whether codec and loudness are what was heard.
+//! The modules, in the order in which data flows: [`collection`] has the tracks, [`vectors`] embeds them, [`ranking`]
+//! and [`precision`] measure how near the relevant ones are, [`bootstrap`] computes intervals, and [`alteration`] and
+//! [`confounds`] test the effect of codec and loudness.
 
 pub mod alteration;
 pub mod bootstrap;
@@ -33,10 +32,10 @@ use collection::{Collection, Held};
 use precision::MEASURES;
 use ranking::{Outcome, rank};
 
-/// What tracks are looked for by, in the order of tables.
+/// The associations that are evaluated, in the order of tables.
 pub const ASSOCIATIONS: [Association; 3] = [Association::Artist, Association::Release, Association::Label];
 
-/// What keys of figures begin with: `same_artist`.
+/// The prefix of keys, such as `same_artist`.
 pub fn prefix(association: Association) -> String {
     format!("same_{}", association.name())
 }
@@ -57,37 +56,36 @@ impl Entry {
     }
 }
 
-/// A collection that is searched, and what each encoder makes of it.
+/// A collection that is searched, and the vectors of each encoder.
 pub struct Fold {
     /// The tracks.
     pub collection: Collection,
-    /// The encoders and stacks; their vectors are of the tracks of the collection.
+    /// The encoders and stacks, with vectors of the collection's tracks.
     pub entries: Vec<Entry>,
 }
 
-/// What is evaluated, and how.
+/// The options of an evaluation.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What the collection is called in results.
+    /// The name of the collection in results.
     pub dataset: String,
     /// The parts that the collection was read from.
     pub parts: Vec<Part>,
-    /// How intervals are made.
+    /// The bootstrap for intervals.
     pub bootstrap: Bootstrap,
-    /// The entry that the others are compared with, by name.
+    /// The name of the entry that the others are compared with.
     pub against: Option<String>,
 }
 
 /// Ranks the collection with every entry. For each association and measure there are a figure with its interval, the
-/// figure of chance (`..._chance`), and, where entries are compared, the difference to the entry that they are compared
-/// with (`..._over_NAME`), whose interval is of paired differences. Associations under which no track is relevant to any
-/// other have counts alone.
+/// chance level (`..._chance`), and, if entries are compared, the difference to the reference entry (`..._over_NAME`)
+/// with an interval of paired differences. An association without relevant tracks has only counts.
 ///
-/// Of several folds, as in cross-validation, each is searched for itself, and the queries of all of them are taken
-/// together. An entry of each is then what one way of training came to.
+/// With several folds, as in cross-validation, each is searched separately, and the queries of all folds are pooled. An
+/// entry of each fold is then the result of the same training method.
 ///
 /// # Errors
-/// If no entry is called as what is to be compared with, two have one name, or folds have not the same entries.
+/// If there is no entry with the reference name, two have the same name, or folds have different entries.
 pub fn evaluate(folds: &[Fold], options: &Options) -> Result<Vec<Results>> {
     let Some(first) = folds.first() else { return Ok(Vec::new()) };
     let names: Vec<String> = first.entries.iter().map(Entry::name).collect();
@@ -97,12 +95,12 @@ pub fn evaluate(folds: &[Fold], options: &Options) -> Result<Vec<Results>> {
         return Err(Error::InvalidArgument(format!("two encoders are called {name}")));
     }
     if folds.iter().any(|fold| !fold.entries.iter().map(Entry::name).eq(names.iter().cloned())) {
-        return Err(Error::InvalidArgument("the folds are not heard with the same encoders".into()));
+        return Err(Error::InvalidArgument("the folds do not have the same encoders".into()));
     }
     let against = match &options.against {
         None => None,
         Some(name) => Some(names.iter().position(|other| other == name).ok_or_else(|| {
-            Error::InvalidArgument(format!("--against {name}: there are {}", names.join(", ")))
+            Error::InvalidArgument(format!("--against {name}: it must be one of {}", names.join(", ")))
         })?),
     };
     let mut all: Vec<Results> = (0..names.len()).map(|at| blank(folds, at, options)).collect();
@@ -114,8 +112,7 @@ pub fn evaluate(folds: &[Fold], options: &Options) -> Result<Vec<Results>> {
             results.counts.extend(counts.clone());
         }
         if first.is_empty() {
-            let reason =
-                format!("no track shares {} with another that it may be ranked with", noun(association));
+            let reason = format!("no track shares {} with another track of its ranking", noun(association));
             all.iter_mut().for_each(|results| results.remarks.push(reason.clone()));
             continue;
         }
@@ -145,21 +142,21 @@ pub fn evaluate(folds: &[Fold], options: &Options) -> Result<Vec<Results>> {
     Ok(all)
 }
 
-/// How one track of a fold fared.
+/// The outcome of one query of a fold.
 struct Query {
     fold: usize,
     outcome: Outcome,
 }
 
 impl Query {
-    /// What it is resampled with; no two folds have a group in common.
+    /// Its group in the bootstrap; folds have no group in common.
     fn group(&self, folds: &[Fold]) -> u32 {
         let before: usize = folds[..self.fold].iter().map(|fold| fold.collection.len()).sum();
         before as u32 + folds[self.fold].collection.group(self.outcome.track)
     }
 }
 
-/// Asks with every track of every fold, by the vectors of one entry.
+/// Queries with every track of every fold, by the vectors of one entry.
 fn asked(folds: &[Fold], association: Association, entry: usize) -> Vec<Query> {
     let of_fold = |(at, fold): (usize, &Fold)| {
         let vectors = fold.entries[entry].vectors.view();
@@ -176,7 +173,7 @@ fn columns(queries: &[Query]) -> Vec<Vec<f64>> {
 }
 
 fn count(folds: &[Fold], association: Association, queries: &[Query]) -> BTreeMap<String, u64> {
-    // Artists are numbered in each fold anew.
+    // Artists have other numbers in each fold.
     let artists_of = |query: &Query| {
         let artists = folds[query.fold].collection.artists(query.outcome.track).iter();
         artists.map(|&artist| (query.fold, artist)).collect::<Vec<_>>()
@@ -247,7 +244,7 @@ fn blank(folds: &[Fold], entry: usize, options: &Options) -> Results {
     let mut remarks = Vec::new();
     if artists_elsewhere > 0 {
         remarks.push(format!(
-            "{artists_elsewhere} artists have tracks in other parts too: these are no held-out artists"
+            "{artists_elsewhere} artists have tracks in other parts too: these artists are not held out"
         ));
     }
     Results {
@@ -262,7 +259,7 @@ fn blank(folds: &[Fold], entry: usize, options: &Options) -> Results {
     }
 }
 
-/// The encoders of an entry; one that is another model in each fold is told by the identities of all.
+/// The encoders of an entry; if each fold has another model, its identity is those of all.
 fn sources(folds: &[Fold], entry: usize) -> Vec<Source> {
     let mut sources = folds[0].entries[entry].sources.clone();
     for (at, source) in sources.iter_mut().enumerate() {

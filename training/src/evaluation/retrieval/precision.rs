@@ -1,14 +1,14 @@
-//! How good a ranking is: average precision, and precision among the first.
+//! Measures of a ranking: average precision, and precision among the first.
 //!
-//! Where several tracks are equally near, a figure is its expectation over all orders among them (McSherry and Najork,
+//! If several tracks are equally near, a figure is its expectation over all orders of these (McSherry and Najork,
 //! "Computing information retrieval performance measures efficiently in the presence of tied scores", ECIR 2008). So
-//! nothing is won by the order of a table, an encoder that gives the same vector for everything scores exactly as
-//! chance does, and chance itself is the figure of a ranking in which all are equally near.
+//! the order of a table has no influence, an encoder that gives the same vector for everything scores exactly at chance
+//! level, and the chance level is the figure of a ranking in which all are equally near.
 
-/// What is measured of one ranking, in the order of [`Figures::values`].
+/// The measures of one ranking, in the order of [`Figures::values`].
 pub const MEASURES: [&str; 4] = ["map", "precision_1", "precision_5", "precision_10"];
 
-/// How many of the nearest the precisions look at.
+/// The numbers of nearest tracks for the precisions.
 pub const FIRST: [usize; 3] = [1, 5, 10];
 
 /// The figures of one ranking, each from 0 to 1.
@@ -19,7 +19,7 @@ pub struct Figures {
     pub values: [f64; MEASURES.len()],
 }
 
-/// Tracks that are equally near, in a ranking.
+/// Tracks of a ranking that are equally near.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Tie {
     size: usize,
@@ -27,8 +27,8 @@ struct Tie {
 }
 
 impl Figures {
-    /// Of candidates with their nearness and whether they are relevant, in any order, which is not kept. `None` if none
-    /// is relevant.
+    /// The figures for candidates with their nearness and whether they are relevant, in any order; the slice is
+    /// reordered. `None` if none is relevant.
     pub fn of(candidates: &mut [(f32, bool)]) -> Option<Self> {
         candidates.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
         let ties = candidates.chunk_by(|a, b| a.0 == b.0);
@@ -37,23 +37,24 @@ impl Figures {
         )
     }
 
-    /// Of a random order of so many candidates, so many of them relevant: the expectation. `None` if none is relevant.
+    /// The expectation for a random order of `candidates` candidates, `relevant` of them relevant. `None` if none is
+    /// relevant.
     ///
     /// # Panics
-    /// If more are relevant than there are.
+    /// If `relevant` is more than `candidates`.
     pub fn chance(candidates: usize, relevant: usize) -> Option<Self> {
         assert!(relevant <= candidates);
         Self::of_ties([Tie { size: candidates, relevant }])
     }
 
     fn of_ties(ties: impl IntoIterator<Item = Tie>) -> Option<Self> {
-        // Before the tie: candidates, and relevant ones.
+        // The numbers of candidates and of relevant ones before the tie.
         let (mut before, mut found) = (0, 0);
         let (mut sum, mut first) = (0.0, [0.0; FIRST.len()]);
         for Tie { size, relevant } in ties {
             if relevant > 0 {
                 let share = relevant as f64 / size as f64;
-                // Given that one is relevant, how many each other one of the tie counts for.
+                // Given that one is relevant, the probability that another one of the tie is.
                 let rest = if size > 1 { (relevant - 1) as f64 / (size - 1) as f64 } else { 0.0 };
                 for place in 0..size {
                     let above = found as f64 + 1.0 + place as f64 * rest;
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Written from the definition, for one order.
+    /// The definition, for one order.
     fn plain(order: &[bool]) -> [f64; 4] {
         let relevant = order.iter().filter(|&&one| one).count() as f64;
         let precision =
@@ -91,7 +92,7 @@ mod tests {
         [sum / relevant, precision(1), precision(5), precision(10)]
     }
 
-    /// Every order of the candidates in which the nearer come first.
+    /// All orders of the candidates in which the nearer ones come first.
     fn orders(candidates: &[(f32, bool)]) -> Vec<Vec<bool>> {
         let Some(nearest) = candidates.iter().map(|one| one.0).max_by(f32::total_cmp) else {
             return vec![vec![]];

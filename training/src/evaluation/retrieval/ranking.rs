@@ -1,4 +1,4 @@
-//! Neighbours by the cosine of vectors, and how good they are.
+//! Ranks neighbours by the cosine of vectors and measures the rankings.
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
@@ -7,25 +7,25 @@ use super::collection::{Collection, Verdict};
 use super::precision::Figures;
 use crate::pairs::Association;
 
-/// Queries whose cosines are computed at a time.
+/// Queries whose cosines are computed at once.
 const BLOCK: usize = 64;
 
-/// How one query fared.
+/// The outcome of one query.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
     /// Its track.
     pub track: u32,
     /// The figures of its ranking.
     pub figures: Figures,
-    /// The expected figures of a random one.
+    /// The expected figures of a random ranking.
     pub chance: Figures,
 }
 
-/// Ranks the collection for each of its tracks, with `queries` as the tracks' vectors when they ask and `vectors` when
-/// they are found, both `[tracks, dimensions]`, each of length 1 or 0. Tracks to which none is relevant are left out.
+/// Ranks the collection for each of its tracks. `queries` are the tracks' vectors as queries and `vectors` those that
+/// are ranked, both `[tracks, dimensions]`, each of length 1 or 0. Tracks without a relevant track are left out.
 ///
 /// # Panics
-/// If there are not as many vectors as tracks.
+/// If the numbers of vectors and tracks differ.
 pub fn rank(
     collection: &Collection,
     association: Association,
@@ -45,7 +45,7 @@ pub fn rank(
             for (&cosine, other) in cosines.iter().zip(0..) {
                 match Verdict::of(&condition, track, other) {
                     Verdict::Dropped => {}
-                    // A zero has one sign, so that equals are equal in every order.
+                    // Turns -0 into 0, so that ties do not depend on the sign.
                     verdict => candidates.push((cosine + 0.0, verdict == Verdict::Relevant)),
                 }
             }
@@ -60,7 +60,7 @@ pub fn rank(
     blocks.flatten().collect()
 }
 
-/// Makes every row of length 1; rows of zeros stay, and are as near to everything as to nothing.
+/// Normalises every row to length 1; rows of zeros stay, and have the cosine 0 with everything.
 pub fn normalise(vectors: &mut Array2<f32>) {
     for mut row in vectors.axis_iter_mut(Axis(0)) {
         let length = row.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
@@ -70,11 +70,11 @@ pub fn normalise(vectors: &mut Array2<f32>) {
     }
 }
 
-/// A stack of models: their vectors side by side, each of length 1 before, so that every model weighs the same whatever
-/// the size of its values. Its cosine is the mean of the models' cosines.
+/// A stack of models: their vectors side by side, each normalised to length 1 first, so that every model has the same
+/// weight whatever the size of its values. The stack's cosine is the mean of the models' cosines.
 ///
 /// # Panics
-/// If there is none, or they are not of the same tracks.
+/// If there are none, or they have different numbers of tracks.
 pub fn stack(parts: &[ArrayView2<f32>]) -> Array2<f32> {
     let mut stacked = ndarray::concatenate(Axis(1), parts).expect("vectors of the same tracks");
     normalise(&mut stacked);
@@ -87,7 +87,7 @@ mod tests {
     use crate::evaluation::retrieval::collection::{Held, Track};
     use crate::features::Content;
     use crate::links::Links;
-    use crate::pairs::{Never, Sleeves};
+    use crate::pairs::{ExcludedPairs, TrackMetadata};
     use proptest::prelude::*;
 
     fn collection(printed: &[(Vec<u32>, Vec<u32>, Vec<u32>)], doubles: &[(u32, u32)]) -> Collection {
@@ -95,14 +95,14 @@ mod tests {
             path: at.to_string(),
             content: Content::from_hex(&format!("{at:064x}")).expect("64 digits"),
         };
-        let sleeves = Sleeves {
+        let metadata = TrackMetadata {
             releases: Links::from_lists(printed.iter().map(|one| &one.0), 9),
             artists: Links::from_lists(printed.iter().map(|one| &one.1), 9),
             labels: Links::from_lists(printed.iter().map(|one| &one.2), 9),
         };
-        let mut never = Never::default();
-        doubles.iter().for_each(|&(a, b)| never.add_pair(a, b));
-        Collection::new((0..printed.len()).map(track).collect(), sleeves, never, Held::default())
+        let mut excluded = ExcludedPairs::default();
+        doubles.iter().for_each(|&(a, b)| excluded.add_pair(a, b));
+        Collection::new((0..printed.len()).map(track).collect(), metadata, excluded, Held::default())
     }
 
     #[test]
@@ -124,15 +124,16 @@ mod tests {
         let collection = collection(&printed, &[]);
         let outcomes = rank(&collection, Association::Artist, vectors.view(), vectors.view());
         let found: Vec<(u32, f64)> = outcomes.iter().map(|one| (one.track, one.figures.values[0])).collect();
-        // 0 sees 3 (20), 5 (30), 2 (40), 4: its one is third. 1 the same. 2 sees 5, 3, 1 (35), 0 (40), 4: third and
-        // fourth. 3 sees 5 (10), 1 (15), 0 and 2 (20 both), 4: fifth. 4 sees 2, 5, 3, 1, 0: third. 5 has nobody.
+        // 0 ranks 3 (20), 5 (30), 2 (40), 4: the relevant one is third. 1 the same. 2 ranks 5, 3, 1 (35), 0 (40), 4:
+        // third and fourth. 3 ranks 5 (10), 1 (15), 0 and 2 (20 both), 4: fifth. 4 ranks 2, 5, 3, 1, 0: third. 5 has no
+        // relevant track.
         let third = 1.0 / 3.0;
         let expected = [(0, third), (1, third), (2, (third + 0.5) / 2.0), (3, 0.2), (4, third)];
         for (one, other) in found.iter().zip(&expected) {
             assert!(one.0 == other.0 && (one.1 - other.1).abs() < 1e-9, "{found:?}");
         }
         assert_eq!(found.len(), expected.len());
-        // Chance for 0: one relevant of four, so the mean of 1, 1/2, 1/3 and 1/4.
+        // Chance level for 0: one relevant of four, so the mean of 1, 1/2, 1/3 and 1/4.
         assert!((outcomes[0].chance.values[0] - (1.0 + 0.5 + third + 0.25) / 4.0).abs() < 1e-12);
         let releases = rank(&collection, Association::Release, vectors.view(), vectors.view());
         assert_eq!(releases.iter().map(|one| one.track).collect::<Vec<_>>(), [0, 1]);
@@ -159,7 +160,7 @@ mod tests {
             .collect();
         let relevant: Vec<usize> =
             ranked.iter().copied().filter(|&other| meets(&printed[query].1, &printed[other].1)).collect();
-        // The expected precision at one relevant track's place, place by place among its equals.
+        // The expected precision at one relevant track's rank, over all ranks of its tie.
         let mut sum = 0.0;
         for &one in &relevant {
             let above = |among: &[usize]| among.iter().filter(|&&other| dot(other) > dot(one)).count();
@@ -190,7 +191,7 @@ mod tests {
             let doubles: Vec<(u32, u32)> =
                 doubles.into_iter().filter(|&(a, b)| a != b && (a.max(b) as usize) < count).collect();
             let collection = collection(&printed, &doubles);
-            // Eighths, whose products are exact: many cosines are equal.
+            // Multiples of 1/8, whose products are exact: many cosines are equal.
             let mut random = rand_xoshiro::Xoshiro256PlusPlus::seed_from_u64(seed);
             let vectors = Array2::from_shape_fn((count, 2), |_| random.random_range(-3i8..4) as f32 / 8.0);
             let outcomes = rank(&collection, Association::Artist, vectors.view(), vectors.view());

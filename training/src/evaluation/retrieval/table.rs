@@ -1,4 +1,4 @@
-//! Results as a table for people.
+//! Results as a printed table.
 
 use std::fmt::Write;
 
@@ -6,11 +6,11 @@ use super::precision::MEASURES;
 use super::{ASSOCIATIONS, prefix};
 use crate::evaluation::results::{Figure, Results};
 
-/// How measures are called, in the order of [`MEASURES`].
+/// The headings of the measures, in the order of [`MEASURES`].
 const TITLES: [&str; MEASURES.len()] = ["MAP", "P@1", "P@5", "P@10"];
 
 /// Figures in percent: a block for each association, with its numbers of queries and artists, a line for each of the
-/// results, and one for chance; then differences, and what was found of confounds.
+/// results and one for the chance level; then differences and confounds.
 pub fn text(all: &[Results]) -> String {
     let mut out = String::new();
     let Some(first) = all.first() else { return out };
@@ -28,7 +28,8 @@ pub fn text(all: &[Results]) -> String {
         }
         writeln!(
             out,
-            "\nsame {}: {queries} queries by {} artists in {} groups (95 % intervals over groups); {} tracks have none to find",
+            "\nsame {}: {queries} queries by {} artists in {} groups (95 % intervals over groups); {} tracks have no \
+             relevant track",
             association.name(),
             count(&key("artists")),
             count(&key("groups")),
@@ -85,7 +86,7 @@ fn differences(out: &mut String, all: &[Results], start: &str) {
             let verdict = match figure.interval {
                 Some([low, _]) if low > 0.0 => "better",
                 Some([_, high]) if high < 0.0 => "worse",
-                _ => "no difference that these queries can show",
+                _ => "no significant difference",
             };
             let text = format!("  {} over {other}: MAP {}: {verdict}", results.name(), signed(figure));
             writeln!(out, "{text}").expect("memory");

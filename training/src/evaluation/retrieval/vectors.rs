@@ -1,4 +1,4 @@
-//! One vector a recording.
+//! One vector per recording.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,42 +13,42 @@ use crate::evaluation::cache::{Cache, Filling, Patches};
 use crate::evaluation::encoders::Encoder;
 use crate::evaluation::recordings::{Recording, Sources};
 
-/// What is needed to hear recordings.
+/// The options for embedding recordings.
 pub struct Listening<'a> {
-    /// Where they are.
+    /// The source of the recordings.
     pub sources: &'a Sources,
     /// Where embeddings are kept.
     pub cache: &'a Cache,
-    /// Recordings that are decoded side by side.
+    /// Recordings that are decoded in parallel.
     pub threads: usize,
-    /// Set by whoever wants it to stop.
+    /// Set this to stop.
     pub stop: &'a AtomicBool,
-    /// Shows how many recordings are done.
+    /// A progress bar of recordings.
     pub bar: &'a ProgressBar,
 }
 
 /// The vectors of some recordings.
 pub struct Heard {
-    /// For each encoder, `[recordings, dimensions]`, rows of length 1 or 0. Rows of what was not heard are 0.
+    /// For each encoder, `[recordings, dimensions]`, rows of length 1 or 0. Rows of failed recordings are 0.
     pub vectors: Vec<Array2<f32>>,
-    /// Why a recording could not be heard, where it could not.
+    /// Why each recording could not be embedded, if it could not.
     pub failures: Vec<Option<String>>,
 }
 
 impl Heard {
-    /// The recordings that were heard, by their places.
+    /// The indices of the recordings without a failure.
     pub fn places(&self) -> Vec<u32> {
         (0..).zip(&self.failures).filter(|(_, failure)| failure.is_none()).map(|(place, _)| place).collect()
     }
 
-    /// The vectors of some places alone, in the given order.
+    /// The vectors of some recordings only, in the given order.
     pub fn select(&self, places: &[u32]) -> Vec<Array2<f32>> {
         let places: Vec<usize> = places.iter().map(|&place| place as usize).collect();
         self.vectors.iter().map(|vectors| vectors.select(Axis(0), &places)).collect()
     }
 }
 
-/// Tracks as recordings, with their files in `music` where they are there.
+/// Tracks as recordings, with their files in `music` if these exist.
 pub fn recordings(tracks: &[Track], music: Option<&Path>) -> Vec<Recording> {
     let file = |track: &Track| music.map(|folder| folder.join(&track.path)).filter(|file| file.is_file());
     let recording =
@@ -56,17 +56,17 @@ pub fn recordings(tracks: &[Track], music: Option<&Path>) -> Vec<Recording> {
     tracks.iter().map(recording).collect()
 }
 
-/// Hears recordings with every encoder: what it makes of a recording as a whole, or else the mean of the embeddings of
+/// Embeds recordings with every encoder: its vector for the whole recording, or else the mean of the embeddings of
 /// half-overlapped patches, which are kept in the cache.
 ///
 /// # Errors
-/// `Interrupted` once asked to stop; if an encoder fails or a file cannot be written.
+/// `Interrupted` once `stop` is set; if an encoder fails or a file cannot be written.
 pub fn hear(
     encoders: &mut Vec<Box<dyn Encoder>>,
     recordings: &[Recording],
     listening: &Listening,
 ) -> Result<Heard> {
-    // Those that take whole recordings aside, for a while.
+    // Those for whole recordings are separated for a while.
     let (mut whole, mut patched) = (Vec::new(), Vec::new());
     let mut places = Vec::new();
     for mut encoder in encoders.drain(..) {
@@ -88,7 +88,7 @@ pub fn hear(
     Ok(Heard { vectors, failures })
 }
 
-/// Whether an encoder makes something of a recording as a whole.
+/// Whether an encoder has a vector for a recording as a whole.
 pub fn takes_whole(encoder: &mut dyn Encoder) -> bool {
     let silence = Array2::zeros((encoder.frames(), encoder.front_end().bands()));
     encoder.whole(silence.view()).is_some()
@@ -114,7 +114,7 @@ fn hear_both(
     let mut of_patches = blank(patched, recordings.len());
     for (at, recording) in recordings.iter().enumerate() {
         if listening.stop.load(Ordering::Relaxed) {
-            return Err(Error::Interrupted("stopped; the same command goes on where it was".into()));
+            return Err(Error::Interrupted("stopped; the same command continues from there".into()));
         }
         if failures[at].is_some() {
             continue;
@@ -131,7 +131,7 @@ fn hear_both(
             listening.bar.inc(1);
         }
     }
-    // What one encoder could not hear, none has heard.
+    // A recording that failed for one encoder is left out for all.
     for at in (0..recordings.len()).filter(|&at| failures[at].is_some()) {
         of_whole.iter_mut().chain(&mut of_patches).for_each(|vectors| vectors.row_mut(at).fill(0.0));
     }
@@ -152,7 +152,7 @@ fn hear_whole(
         };
         let vector = encoder.whole(frames.view()).unwrap_or_default();
         if vector.len() != vectors.ncols() || vector.iter().any(|value| !value.is_finite()) {
-            return Ok(Err(format!("what {} makes of it is no vector of numbers", encoder.name())));
+            return Ok(Err(format!("its vector by {} is not finite", encoder.name())));
         }
         vectors.row_mut(at).iter_mut().zip(vector).for_each(|(value, other)| *value = other);
     }

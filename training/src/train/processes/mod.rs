@@ -1,9 +1,10 @@
-//! The processes of a run: one, or as many as a launcher has started by torchrun's convention.
+//! The processes of a run: one, or several started by a launcher with torchrun's variables.
 //!
-//! `RANK`, `WORLD_SIZE`, `LOCAL_RANK`, `MASTER_ADDR` and `MASTER_PORT` say who is who and where they meet: in c10d's
-//! store, which the first process holds unless the launcher does (`TORCHELASTIC_USE_AGENT_STORE`). Sums over the
-//! processes go through Gloo on the CPU and through NCCL on CUDA, chosen when a run starts. Each process shows in the
-//! store that it is alive; when one is not, the others end with a message that names it.
+//! `RANK`, `WORLD_SIZE`, `LOCAL_RANK`, `MASTER_ADDR` and `MASTER_PORT` number the processes and give the address of
+//! c10d's store, where they meet. The first process runs the store unless the launcher does
+//! (`TORCHELASTIC_USE_AGENT_STORE`). Sums over the processes use Gloo on the CPU and NCCL on CUDA, chosen when a run
+//! starts. Each process regularly updates its key in the store; if one stops doing so, the others end with a message
+//! that names it.
 
 mod nccl;
 mod watch;
@@ -17,13 +18,13 @@ use crate::error::{Error, Result};
 use crate::native::{Gloo, Store};
 use watch::Watch;
 
-/// How long processes wait for each other when they meet.
+/// The timeout for meeting the other processes.
 const MEETING: Duration = Duration::from_secs(300);
-/// How long a sum may take, the slowest process's batches included: a process that hangs is found out by its watch
-/// long before.
+/// The timeout for a sum, including the slowest process's batches. A process that hangs is detected by its watch long
+/// before.
 const SUMMING: Duration = Duration::from_secs(1800);
 
-/// The processes of a run, seen from one of them.
+/// The processes of a run, from the view of one of them.
 pub struct Processes {
     rank: usize,
     count: usize,
@@ -41,40 +42,40 @@ enum Transport {
     Nccl(nccl::Communicator),
 }
 
-/// What the environment says of the processes.
+/// The position of a process, from the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The number of this process, from 0.
     pub rank: usize,
     /// The number of processes.
     pub count: usize,
-    /// The number of this process on its machine, from 0: that of its CUDA device.
+    /// The number of this process on its machine, from 0, and of its CUDA device.
     pub local_rank: usize,
     host: String,
     port: u16,
-    /// Whether this process holds the store.
+    /// Whether this process runs the store.
     serves: bool,
-    /// What the keys of this attempt begin with: a launcher may start processes again.
+    /// The prefix of this attempt's keys: a launcher may restart processes.
     prefix: String,
 }
 
 impl Place {
-    /// Reads torchrun's variables; none where `WORLD_SIZE` is not set.
+    /// Reads torchrun's variables; `None` if `WORLD_SIZE` is not set.
     ///
     /// # Errors
-    /// `InvalidArgument` for a variable that is missing or senseless.
+    /// `InvalidArgument` for a variable that is missing or invalid.
     pub fn from_environment() -> Result<Option<Self>> {
         Self::from_variables(&std::env::vars().collect())
     }
 
     fn from_variables(variables: &HashMap<String, String>) -> Result<Option<Self>> {
         let get = |name: &str| {
-            let value = variables.get(name).ok_or_else(|| format!("WORLD_SIZE is set, and {name} is not"));
+            let value = variables.get(name).ok_or_else(|| format!("WORLD_SIZE is set, but {name} is not"));
             value.map_err(Error::InvalidArgument)
         };
         let number = |name: &str| -> Result<usize> {
             let value = get(name)?;
-            value.parse().map_err(|_| Error::InvalidArgument(format!("{name} is {value:?}, no number")))
+            value.parse().map_err(|_| Error::InvalidArgument(format!("{name} is {value:?}, not a number")))
         };
         if !variables.contains_key("WORLD_SIZE") {
             return Ok(None);
@@ -84,7 +85,7 @@ impl Place {
             return Err(Error::InvalidArgument(format!("RANK is {rank} and WORLD_SIZE is {count}")));
         }
         let port = u16::try_from(port)
-            .map_err(|_| Error::InvalidArgument(format!("MASTER_PORT is {port}; a port is below 65536")))?;
+            .map_err(|_| Error::InvalidArgument(format!("MASTER_PORT is {port}; it must be below 65536")))?;
         let local_rank = if variables.contains_key("LOCAL_RANK") { number("LOCAL_RANK")? } else { rank };
         let agent = variables.get("TORCHELASTIC_USE_AGENT_STORE").is_some_and(|value| value == "True");
         let attempt = variables.get("TORCHELASTIC_RESTART_COUNT").map_or("0", String::as_str);
@@ -94,15 +95,15 @@ impl Place {
 }
 
 impl Processes {
-    /// This process alone.
+    /// A single process.
     pub fn alone() -> Self {
         Processes { rank: 0, count: 1, many: None }
     }
 
-    /// Meets the others.
+    /// Connects to the other processes.
     ///
     /// # Errors
-    /// `Process` if they cannot be reached in time, or NCCL is not there for CUDA.
+    /// `Process` if they cannot be reached in time, or NCCL is missing for CUDA.
     pub fn meet(place: &Place, device: Device) -> Result<Self> {
         let Place { rank, count, ref host, port, serves, ref prefix, .. } = *place;
         if count == 1 {
@@ -110,7 +111,7 @@ impl Processes {
         }
         let failed = |reason: String| {
             Error::Process(format!(
-                "process {rank} of {count} could not meet the others at {host}:{port}: {reason}"
+                "process {rank} of {count} could not reach the others at {host}:{port}: {reason}"
             ))
         };
         let timeout = MEETING.as_millis() as u64;
@@ -137,12 +138,12 @@ impl Processes {
         self.count
     }
 
-    /// Whether this process writes files and speaks for all.
+    /// Whether this is the process that writes files and messages.
     pub fn is_first(&self) -> bool {
         self.rank == 0
     }
 
-    /// Through what sums go, for a log.
+    /// The library for sums, for a log.
     pub fn transport(&self) -> &'static str {
         match self.many.as_ref().map(|many| &many.transport) {
             None => "none",
@@ -151,10 +152,10 @@ impl Processes {
         }
     }
 
-    /// Puts the sum over all processes into the tensor of each.
+    /// Sets the tensor of each process to the sum over all.
     ///
     /// # Errors
-    /// `Process`, which names the one that ended.
+    /// `Process`, with the number of the one that has ended.
     pub fn sum(&self, tensor: &Tensor) -> Result<()> {
         let Some(many) = &self.many else { return Ok(()) };
         let outcome = match &many.transport {
@@ -164,7 +165,7 @@ impl Processes {
         outcome.map_err(|reason| many.watch.blame(&reason))
     }
 
-    /// Puts the first process's values into the tensor of each.
+    /// Sets the tensor of each process to that of the first.
     ///
     /// # Errors
     /// As [`sum`](Self::sum).
@@ -177,7 +178,7 @@ impl Processes {
         outcome.map_err(|reason| many.watch.blame(&reason))
     }
 
-    /// Gives a text of the first process to every other; only the first one's `text` matters. Each key is used once.
+    /// Returns the first process's `text` in every process; the `text` of the others is ignored. Each key is used once.
     ///
     /// # Errors
     /// As [`sum`](Self::sum).
@@ -190,7 +191,7 @@ impl Processes {
         outcome.map_err(|reason| many.watch.blame(&reason))
     }
 
-    /// Ends the run in good order: the process that holds the store leaves last.
+    /// Ends the run normally: the process that runs the store leaves last.
     pub fn part(mut self) {
         if let Some(many) = self.many.take() {
             let Many { transport, watch, store } = many;
@@ -227,7 +228,7 @@ mod tests {
         assert!(!agent.serves && agent.prefix == "sleeve/2");
         for (index, wrong, reason) in [
             (0, ("RANK", "2"), "RANK is 2 and WORLD_SIZE is 2"),
-            (1, ("WORLD_SIZE", "two"), "WORLD_SIZE is \"two\", no number"),
+            (1, ("WORLD_SIZE", "two"), "WORLD_SIZE is \"two\", not a number"),
             (2, ("OTHER", ""), "MASTER_ADDR is not"),
             (3, ("MASTER_PORT", "70000"), "MASTER_PORT is 70000"),
         ] {

@@ -1,5 +1,5 @@
-//! NCCL, NVIDIA's sums over many GPUs, through its C interface. libtorch's CUDA half is linked to it, so that it is
-//! there once that is loaded; nothing here is linked to it, and no header of CUDA is needed to compile.
+//! NCCL, NVIDIA's library for sums over many GPUs, through its C interface. libtorch's CUDA part is linked to it, so it
+//! is in memory once that is loaded. This program is not linked to it and needs no CUDA header to compile.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 use crate::native::{Store, current_cuda_stream};
 
 const FILE: &str = "libnccl.so.2";
-/// The key of the store under which the processes find their communicator.
+/// The key of the store for the communicator's identifier.
 const KEY: &str = "nccl";
 const ID_BYTES: usize = 128;
 
@@ -26,7 +26,7 @@ type Comm = *mut c_void;
 /// `ncclSum`.
 const SUM: c_int = 0;
 
-/// The functions that are used.
+/// The functions of NCCL that are used.
 struct Functions {
     get_unique_id: unsafe extern "C" fn(*mut Id) -> Status,
     init_rank: unsafe extern "C" fn(*mut Comm, c_int, Id, c_int) -> Status,
@@ -36,27 +36,27 @@ struct Functions {
         unsafe extern "C" fn(*const c_void, *mut c_void, usize, c_int, c_int, Comm, *mut c_void) -> Status,
     abort: unsafe extern "C" fn(Comm) -> Status,
     error_string: unsafe extern "C" fn(Status) -> *const c_char,
-    /// Keeps them in memory.
+    /// Keeps the functions in memory.
     _library: Library,
 }
 
 impl Functions {
     fn load() -> Result<Self, String> {
-        // What libtorch_cuda is linked to is among this process's own symbols.
+        // The libraries of libtorch_cuda are among this process's symbols.
         let mut library = Library::this();
-        // SAFETY: the symbol is only looked for.
+        // SAFETY: the symbol is not called.
         if unsafe { library.get::<*const c_void>(b"ncclAllReduce\0") }.is_err() {
-            // SAFETY: NCCL's initialisers have no conditions.
+            // SAFETY: NCCL's initialisers have no preconditions.
             library = unsafe { Library::new(FILE) }.map_err(|error| format!("{FILE}: {error}"))?;
         }
         /// # Safety
-        /// `T` is the type of the function of that name.
+        /// `T` must be the type of the function with this name.
         unsafe fn named<T: Copy>(library: &Library, name: &CStr) -> Result<T, String> {
             // SAFETY: as the caller promises.
             let symbol = unsafe { library.get::<T>(name.to_bytes_with_nul()) };
             symbol.map(|symbol| *symbol).map_err(|error| format!("{FILE}: {error}"))
         }
-        // SAFETY: the types are those of nccl.h, which NCCL keeps within its second version.
+        // SAFETY: the types are those of nccl.h, which are stable within NCCL 2.
         unsafe {
             Ok(Functions {
                 get_unique_id: named(&library, c"ncclGetUniqueId")?,
@@ -74,29 +74,29 @@ impl Functions {
         if status == 0 {
             return Ok(());
         }
-        // SAFETY: it takes any number and gives a constant text, or NULL.
+        // SAFETY: it takes any number and returns a constant string, or NULL.
         let text = unsafe { (self.error_string)(status) };
         let text = match text.is_null() {
             true => format!("error {status}"),
-            // SAFETY: a text that ends with NUL and stays.
+            // SAFETY: a constant string that ends with NUL.
             false => unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned(),
         };
         Err(format!("NCCL, {what}: {text}"))
     }
 }
 
-/// This process's end of NCCL.
+/// This process's communicator.
 pub struct Communicator {
     functions: Functions,
     comm: Comm,
     device: usize,
 }
 
-// SAFETY: NCCL lets one thread at a time use a communicator, any.
+// SAFETY: any thread may use a communicator, one at a time.
 unsafe impl Send for Communicator {}
 
 impl Communicator {
-    /// Connects `count` processes, each with a CUDA device of its own.
+    /// Connects `count` processes, each with its own CUDA device.
     pub fn connect(store: &Store, rank: usize, count: usize, device: usize) -> Result<Self, String> {
         let functions = Functions::load()?;
         let mut id = Id([0; ID_BYTES]);
@@ -107,9 +107,9 @@ impl Communicator {
         } else {
             let bytes = store.get(KEY)?;
             id.0 =
-                bytes.try_into().map_err(|_| "the identifier in the store is none of NCCL's".to_owned())?;
+                bytes.try_into().map_err(|_| "the identifier in the store is not one of NCCL".to_owned())?;
         }
-        // NCCL takes the thread's current device.
+        // NCCL uses the thread's current device.
         current_cuda_stream(device)?;
         let mut comm = std::ptr::null_mut();
         // SAFETY: it writes one communicator.
@@ -118,16 +118,16 @@ impl Communicator {
         Ok(Communicator { functions, comm, device })
     }
 
-    /// Puts the sum over all processes into the tensor of each, in the order of the device's current stream.
+    /// Sets the tensor of each process to the sum over all, in the order of the device's current stream.
     pub fn sum(&self, tensor: &Tensor) -> Result<(), String> {
         let (data, count, kind, stream) = self.arguments(tensor)?;
-        // SAFETY: the tensor has `count` values of that type on this device, which are in the stream's order like all
-        // that libtorch does; its memory goes back to libtorch's allocator, which keeps the stream's order too.
+        // SAFETY: the tensor has `count` values of that type on this device. They are accessed in the order of the
+        // stream, as in libtorch, whose allocator reuses memory in that order too.
         let status = unsafe { (self.functions.all_reduce)(data, data, count, kind, SUM, self.comm, stream) };
         self.functions.check("summing", status)
     }
 
-    /// Puts the first process's values into the tensor of each, likewise.
+    /// Sets the tensor of each process to that of the first, also in the order of the stream.
     pub fn broadcast(&self, tensor: &Tensor) -> Result<(), String> {
         let (data, count, kind, stream) = self.arguments(tensor)?;
         // SAFETY: as above.
@@ -141,10 +141,10 @@ impl Communicator {
             Kind::Float => 7,
             Kind::Double => 8,
             Kind::Int64 => 4,
-            other => return Err(format!("no sums of {other:?}")),
+            other => return Err(format!("sums of {other:?} are not supported")),
         };
         if !tensor.is_contiguous() || tensor.device() != tch::Device::Cuda(self.device) {
-            return Err("only contiguous tensors on the process's device are summed".into());
+            return Err("only contiguous tensors on the process's device can be summed".into());
         }
         let stream = current_cuda_stream(self.device)? as *mut c_void;
         Ok((tensor.data_ptr(), tensor.numel(), kind, stream))
@@ -153,7 +153,7 @@ impl Communicator {
 
 impl Drop for Communicator {
     fn drop(&mut self) {
-        // SAFETY: it is freed once. Aborting waits for nobody, as others may have ended; everything that was summed has
+        // SAFETY: it is freed once. Aborting does not wait for other processes, which may have ended; all sums have
         // been read by then.
         unsafe { (self.functions.abort)(self.comm) };
     }

@@ -1,4 +1,5 @@
-//! Who is still there: every process counts up a key of its own in the store, and looks at everybody else's.
+//! Detects processes that have ended: every process counts up its own key in the store, and watches those of the
+//! others.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -9,21 +10,21 @@ use std::time::{Duration, Instant};
 use crate::error::Error;
 use crate::native::Store;
 
-/// How often a process shows that it is alive.
+/// The interval at which a process updates its key.
 const BEAT: Duration = Duration::from_secs(1);
-/// A process that has not shown itself for so long is taken for dead.
+/// A process whose key has not changed for this long counts as ended.
 const SILENCE: Duration = Duration::from_secs(20);
-/// After a sum has failed, the one to blame shows itself by being silent for so long.
+/// After a failed sum, a process that is silent for this long is the cause.
 const BLAMED: Duration = Duration::from_secs(6);
-/// How long the process that holds the store waits for the others to leave.
+/// How long the process that runs the store waits for the others to leave.
 const LEAVING: Duration = Duration::from_secs(10);
-/// What a process's key holds when it has left in good order.
+/// The value of a process's key when it has left normally.
 const GONE: &[u8] = b"gone";
 
-/// When each process was last seen to be alive; none for one that left in good order.
+/// When each process was last seen; `None` for one that has left normally.
 type Seen = Mutex<Vec<Option<Instant>>>;
 
-/// What the watching thread knows.
+/// The state of the watching thread.
 struct Known {
     seen: Seen,
     lost_store: AtomicBool,
@@ -37,19 +38,19 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins to watch. If a process falls silent, this one is ended with a message: it may be waiting for the other
-    /// inside a sum that nothing else can end.
+    /// Starts watching. If a process is silent, this process is ended with a message, because it may be waiting for the
+    /// other in a sum that cannot be interrupted.
     pub fn start(store: Store, rank: usize, count: usize) -> Self {
         let seen = Mutex::new(vec![Some(Instant::now()); count]);
         let known = Arc::new(Known { seen, lost_store: AtomicBool::new(false) });
         let (stop, stopped) = channel();
         let theirs = Arc::clone(&known);
-        // A thread of its own: it has to beat while everything else waits.
+        // In its own thread, because it must update the key while everything else waits.
         let thread = std::thread::spawn(move || watch(&store, rank, count, &theirs, &stopped));
         Watch { rank, known, stop, thread: Some(thread) }
     }
 
-    /// The error of a failed sum: names the process that is silent since.
+    /// The error of a failed sum; it names the process that has been silent since.
     pub fn blame(&self, reason: &str) -> Error {
         let since = Instant::now();
         while since.elapsed() < BLAMED {
@@ -69,7 +70,7 @@ impl Watch {
         }
     }
 
-    /// Ends watching; the process that holds the store waits until the others have left.
+    /// Ends watching; the process that runs the store waits until the others have left.
     pub fn finish(mut self) {
         let _ = self.stop.send(());
         if let Some(thread) = self.thread.take() {
@@ -78,7 +79,7 @@ impl Watch {
     }
 }
 
-const GO_ON: &str = "the same command with --resume goes on after the last whole epoch";
+const GO_ON: &str = "the same command with --resume continues after the last complete epoch";
 
 fn ended(silent: usize, count: usize) -> String {
     format!("process {silent} of {count} has ended or cannot be reached; {GO_ON}")
@@ -101,7 +102,7 @@ fn watch(store: &Store, rank: usize, count: usize, known: &Known, stopped: &Rece
         match stopped.recv_timeout(BEAT) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) => return leave(store, rank, count),
-            // The run failed: whoever says why also ends the process.
+            // The run has failed; the code that reports it also ends the process.
             Err(RecvTimeoutError::Disconnected) => return,
         }
         match outcome {
@@ -109,7 +110,7 @@ fn watch(store: &Store, rank: usize, count: usize, known: &Known, stopped: &Rece
             Ok(Some(silent)) => end(&ended(silent, count)),
             Err(_) => {
                 known.lost_store.store(true, Relaxed);
-                // Time for a failed sum to be explained in its own words.
+                // Wait, so that a failed sum can report its own message.
                 if stopped.recv_timeout(BLAMED * 2) == Err(RecvTimeoutError::Timeout) {
                     end(&lost_store(rank));
                 }
@@ -119,7 +120,7 @@ fn watch(store: &Store, rank: usize, count: usize, known: &Known, stopped: &Rece
     }
 }
 
-/// Shows itself, and looks at the others; returns one that has been silent for too long.
+/// Updates this process's key and checks the others; returns one that has been silent for too long.
 fn look(
     store: &Store,
     rank: usize,
@@ -164,7 +165,7 @@ fn leave(store: &Store, rank: usize, count: usize) {
     }
 }
 
-/// Ends this process: its other thread may be inside libtorch for good.
+/// Ends this process; its other thread may never return from libtorch.
 fn end(message: &str) -> ! {
     eprintln!("error: {message}");
     std::process::exit(1);

@@ -1,9 +1,10 @@
 //! VGGish's spectrogram: 64 log-mel bands, 100 frames a second.
 //!
-//! Of mono audio at 16 kHz, frames of 25 ms (400 samples) every 10 ms, from the first sample on and only where they are
-//! whole: a periodic Hann window, the magnitude of a 512-point Fourier transform, 64 triangles from 125 to 7500 Hz that
-//! are evenly spaced and straight on HTK's mel scale, `ln(mel + 0.01)`. As in Hershey et al., "CNN architectures for
-//! large-scale audio classification" (ICASSP 2017), and the code that its authors published with the weights.
+//! Its input is mono audio at 16 kHz, in frames of 25 ms (400 samples) every 10 ms, beginning with the first sample,
+//! complete frames only. Each has a periodic Hann window, the magnitude of a 512-point Fourier transform, 64 triangles
+//! from 125 to 7500 Hz that are evenly spaced and linear on HTK's mel scale, and `ln(mel + 0.01)`. As in Hershey et
+//! al., "CNN architectures for large-scale audio classification" (ICASSP 2017), and in the code that its authors
+//! published with the weights.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use realfft::{RealFftPlanner, RealToComplex};
 pub const BANDS: usize = 64;
 /// Samples of a frame.
 const WINDOW: usize = 400;
-/// Samples from frame to frame.
+/// Samples between the beginnings of frames.
 const HOP: usize = 160;
 /// Points of the Fourier transform.
 const POINTS: usize = 512;
@@ -26,7 +27,7 @@ const HIGHEST: f64 = 7500.0;
 /// Added before the logarithm.
 const OFFSET: f64 = 0.01;
 
-/// The log-mel spectrogram `[frames, 64]` of mono samples at 16 kHz; fewer than 400 samples make no frame.
+/// The log-mel spectrogram `[frames, 64]` of mono samples at 16 kHz; fewer than 400 samples give no frame.
 pub fn log_mel(samples: &[f32]) -> Array2<f32> {
     let count = samples.len().checked_sub(WINDOW).map_or(0, |rest| 1 + rest / HOP);
     let mut bands = Array2::zeros((count, BANDS));
@@ -48,7 +49,7 @@ struct Analysis {
     scratch: Vec<Complex<f64>>,
 }
 
-/// A band: the weights of the bins from `first` on.
+/// A band: the weights of the bins starting at `first`.
 struct Triangle {
     first: usize,
     weights: Vec<f64>,
@@ -128,7 +129,7 @@ mod tests {
             let bands = log_mel(&tone);
             let row = bands.row(50);
             let loudest = (0..BANDS).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
-            // Where HTK's formula puts it: (mel - mel(125)) / step - 1, rounded.
+            // The position by HTK's formula: (mel - mel(125)) / step - 1, rounded.
             let expected = ((mel(hertz) - mel(LOWEST)) / ((mel(HIGHEST) - mel(LOWEST)) / 65.0) - 1.0).round();
             assert!(
                 loudest as f64 == expected && loudest.abs_diff(band) <= 1,
@@ -144,7 +145,7 @@ mod tests {
             assert!(!weights.is_empty());
             weights.iter().zip(&mut sums[first..]).for_each(|(weight, sum)| *sum += weight);
         }
-        // Two neighbours' slopes add to 1 between their centres: 200 to 7200 Hz are inside.
+        // The weights of neighbouring bands sum to 1 between their centres, here from 200 to 7200 Hz.
         for (bin, sum) in sums.iter().enumerate().filter(|(bin, _)| (7..=230).contains(bin)) {
             assert!((sum - 1.0).abs() < 1e-9, "{bin}: {sum}");
         }

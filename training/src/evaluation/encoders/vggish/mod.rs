@@ -1,11 +1,11 @@
-//! VGGish, the paper's baseline from the world of general audio: a VGG network with AudioSet's embeddings in mind.
+//! VGGish, the paper's baseline for general audio: a VGG network trained for audio classification.
 //!
-//! Its weights are in no package registry. Who has them (the authors publish a TensorFlow checkpoint beside their code in
-//! TensorFlow's repository of research models) makes an ONNX file of it with `models/convert_vggish.py`.
+//! Its weights are in no package registry. The authors publish a TensorFlow checkpoint beside their code in
+//! TensorFlow's repository of research models; `models/convert_vggish.py` converts it to ONNX.
 //!
-//! An embedding is the 128 values of the last layer **before** its rectifier, which is what the authors' definition of the
-//! network gives out as its embedding; PCA and quantisation, made to shrink a published data set, are left out. The port
-//! to PyTorch called `torchvggish` gives the same values after a rectifier.
+//! An embedding is the 128 values of the last layer **before** its ReLU, which is the embedding in the authors'
+//! definition of the network. PCA and quantisation, which were made to shrink a published data set, are left out. The
+//! PyTorch port `torchvggish` gives the same values after a ReLU.
 
 mod front_end;
 
@@ -35,13 +35,13 @@ impl VggIsh {
     /// Its name in tables, and on the command line before the file's: `vggish=FILE.onnx`.
     pub const NAME: &str = "vggish";
 
-    /// Opens what `models/convert_vggish.py` has made.
+    /// Opens a file made by `models/convert_vggish.py`.
     ///
     /// # Errors
-    /// If the file is no model, or does not take `[n, 96, 64]` and give embeddings.
+    /// If the file is not a model, or its input is not `[n, 96, 64]`, or it has no embeddings.
     pub fn open(place: &str, options: &EngineOptions) -> Result<Self> {
         let model = Model::open(place)?;
-        let wrong = |reason: String| Error::InvalidArgument(format!("{place}: no VGGish: {reason}"));
+        let wrong = |reason: String| Error::InvalidArgument(format!("{place}: not a VGGish: {reason}"));
         match model.input() {
             InputSpec::Patch { frames: FRAMES, bands: BANDS } => {}
             InputSpec::Patch { frames, bands } => {
