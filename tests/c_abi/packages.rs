@@ -7,10 +7,35 @@ use std::process::Command;
 
 use sleeve::model::Model;
 use sleeve_tests::effnet::graph;
-use sleeve_tests::{
-    host, native, once_a_run, output_of, packaging_profile, packaging_target, recording, repository, skip,
-    torch_engine,
-};
+use sleeve_tests::{native, once_a_run, output_of, recording, repository, skip, torch_engine};
+
+/// Compiles in a short time: these tests are about what is installed where, and how it links. The size is tested too,
+/// so what the workspace compiles without optimisation is optimised here.
+const PROFILE: [&str; 7] = [
+    "profile.dev.opt-level=1",
+    "profile.dev.lto=false",
+    "profile.dev.debug=false",
+    "profile.dev.package.\"*\".debug=false",
+    "profile.dev.package.regex-lite.opt-level=1",
+    "profile.dev.package.sleeve-resample.opt-level=1",
+    "profile.dev.package.symphonia-metadata.opt-level=1",
+];
+
+/// [`PROFILE`] as arguments of cargo.
+fn profile() -> Vec<&'static str> {
+    PROFILE.iter().flat_map(|setting| ["--config", setting]).collect()
+}
+
+/// The target folder for [`PROFILE`].
+fn target() -> PathBuf {
+    repository().join("target/cinstall")
+}
+
+/// This machine's target triple. cargo-c names it to cargo, so whoever shares its target folder does too.
+fn host() -> String {
+    let said = String::from_utf8(output_of(Command::new("rustc").arg("-vV"))).unwrap();
+    said.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc prints its host").to_owned()
+}
 
 /// A prefix, installed once; `None` without cargo-c.
 fn prefix() -> Option<PathBuf> {
@@ -24,8 +49,8 @@ fn prefix() -> Option<PathBuf> {
         let mut command = Command::new(tool);
         command.current_dir(repository().join("bindings/c"));
         command.args(["cinstall", "--locked", "--profile", "dev"]);
-        command.args(packaging_profile());
-        output_of(command.arg("--target-dir").arg(packaging_target()).arg("--prefix").arg(&prefix));
+        command.args(profile());
+        output_of(command.arg("--target-dir").arg(target()).arg("--prefix").arg(&prefix));
     });
     Some(prefix)
 }
@@ -157,9 +182,9 @@ fn cmake_builds_it_as_a_part_of_a_project() {
         // This working tree instead of a clone.
         configure.arg(format!("-DFETCHCONTENT_SOURCE_DIR_SLEEVE={}", repository().display()));
         configure.arg(format!("-DSLEEVE_USE_STATIC_LIBS={is_static}")).arg("-DSLEEVE_CARGO_PROFILE=dev");
-        configure.arg(format!("-DSLEEVE_CARGO_TARGET_DIR={}", packaging_target().display()));
+        configure.arg(format!("-DSLEEVE_CARGO_TARGET_DIR={}", target().display()));
         configure.arg(format!("-DSLEEVE_CARGO_TARGET={}", host()));
-        output_of(configure.arg(format!("-DSLEEVE_CARGO_ARGS={}", packaging_profile().join(";"))));
+        output_of(configure.arg(format!("-DSLEEVE_CARGO_ARGS={}", profile().join(";"))));
         output_of(Command::new("cmake").arg("--build").arg(&build));
         let text = output_of(Command::new(build.join("player")).arg(recording("ground.ogg")));
         let text = String::from_utf8(text).unwrap();

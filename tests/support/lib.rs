@@ -76,25 +76,6 @@ pub fn build_workspace(what: &[&str]) {
     once_a_run(&format!("build{}", what.concat()), || drop(output_of(&mut command)));
 }
 
-/// Arguments with which tests compile what they install and publish: compiles fast, and is the same everywhere, so that
-/// dependencies are compiled once.
-pub fn packaging_profile() -> Vec<String> {
-    let settings =
-        ["profile.dev.opt-level=1", "profile.dev.debug=false", "profile.dev.package.\"*\".debug=false"];
-    settings.iter().flat_map(|setting| ["--config".to_owned(), (*setting).to_owned()]).collect()
-}
-
-/// The target folder for [`packaging_profile`].
-pub fn packaging_target() -> PathBuf {
-    repository().join("target/packages")
-}
-
-/// This machine's target triple. cargo-c passes it to cargo, so tests that share its target folder must pass it too.
-pub fn host() -> String {
-    let said = String::from_utf8(output_of(Command::new("rustc").arg("-vV"))).unwrap();
-    said.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc prints its host").to_owned()
-}
-
 /// Whether the crates that need libtorch can be built: `cargo xtask libtorch` prepares it.
 pub fn has_libtorch() -> bool {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
