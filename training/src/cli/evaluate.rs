@@ -19,8 +19,8 @@ use crate::evaluation::encoders::open::open_all;
 use crate::evaluation::metrics::Bootstrap;
 use crate::evaluation::recordings::Sources;
 
-/// Measures a model by downstream tasks: a small network learns tags or classes from its frozen embeddings (section
-/// 4 of the paper).
+/// Measures a model by downstream tasks: a small network learns tags or classes from its frozen embeddings
+/// (section 4 of the paper).
 ///
 /// The protocol is the paper's. A head with one hidden layer of 512 learns from the embedding of one random patch
 /// of each track per epoch (Adam, learning rate 0.001, weight decay 1e-5, halved when the validation loss has not
