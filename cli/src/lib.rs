@@ -1,6 +1,7 @@
 //! The program `sleeve`, as a library, so that other hosts can offer the same commands. The entry point is [`run`].
 #![deny(missing_docs)]
 
+mod audio;
 mod default_model;
 mod devices;
 mod extract;

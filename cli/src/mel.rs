@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use sleeve::audio::Resampler;
 use sleeve::extractor::{Summary, each_frame};
 use sleeve::mel::BANDS;
 use sleeve_files::AtomicFile;
 use sleeve_files::npy::{Dtype, NpyWriter};
+
+use crate::audio::AudioArgs;
 
 /// Compute the mel-spectrogram that is the input of music models: 96 bands up to 8 kHz, every 16 ms
 #[derive(clap::Args)]
@@ -21,9 +22,8 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Resampling to 16 kHz: linear, as published models expect, or sinc, which is band-limited
-    #[arg(long, default_value = "linear")]
-    resampler: Resampler,
+    #[command(flatten)]
+    audio: AudioArgs,
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
@@ -40,7 +40,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 
 /// Passes every mel frame of the file to `take`, and prints warnings about the file.
 fn frames(args: &Args, take: impl FnMut(&[f32]) -> sleeve::Result<()>) -> Result<Summary> {
-    let summary = each_frame(&args.path, args.resampler, take)?;
+    let summary = each_frame(&args.path, args.audio.options(), take)?;
     for warning in &summary.warnings {
         eprintln!("warning: {}: {warning}", args.path.display());
     }

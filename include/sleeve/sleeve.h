@@ -321,6 +321,16 @@ sleeve_status sleeve_options_set_precision(sleeve_options *options, const char *
 sleeve_status sleeve_options_set_resampler(sleeve_options *options,
                                            const char *resampler);
 
+// Sets whether recordings are brought to the same loudness: `"none"` (the default, as recorded) or `"track"` (each is
+// measured as a whole by EBU R 128 and amplified or attenuated to -14 LUFS). A stream cannot be levelled.
+sleeve_status sleeve_options_set_level(sleeve_options *options,
+                                       const char *level);
+
+// Sets whether the program FFmpeg decodes the files that the library cannot: `"never"` (the default), `"auto"` (if
+// `ffmpeg` is in the PATH) or the path of the program.
+sleeve_status sleeve_options_set_ffmpeg(sleeve_options *options,
+                                        const char *ffmpeg);
+
 // Sets the policy for the mel frames after the last complete patch: `"discard"` (the default) or `"repeat"` (they are
 // repeated until they fill a patch, so that short recordings have one too).
 sleeve_status sleeve_options_set_last_patch(sleeve_options *options,

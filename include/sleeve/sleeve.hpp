@@ -272,6 +272,12 @@ public:
     Options &resampler(const std::string &resampler) {
         return set(sleeve_options_set_resampler(handle_.get(), resampler.c_str()));
     }
+    Options &level(const std::string &level) {
+        return set(sleeve_options_set_level(handle_.get(), level.c_str()));
+    }
+    Options &ffmpeg(const std::string &ffmpeg) {
+        return set(sleeve_options_set_ffmpeg(handle_.get(), ffmpeg.c_str()));
+    }
     Options &last_patch(const std::string &last_patch) {
         return set(sleeve_options_set_last_patch(handle_.get(), last_patch.c_str()));
     }

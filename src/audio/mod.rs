@@ -29,6 +29,7 @@ mod downmix;
 mod edit_list;
 mod input;
 mod mono;
+mod options;
 #[cfg(feature = "opus")]
 mod opus;
 mod reader;
@@ -39,6 +40,7 @@ mod vorbis;
 mod wav;
 
 pub use mono::{MonoReader, MonoStream};
+pub use options::{AudioOptions, Ffmpeg, Level};
 pub use reader::AudioReader;
 pub use resample::Resampler;
 

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::downmix::downmix;
+use super::input::Input;
 use super::resample::Converter;
 use super::source::{Block, Samples};
-use super::{AudioInfo, AudioReader, Resampler};
+use super::{AudioInfo, AudioOptions, AudioReader, Level, Resampler};
 use crate::{Error, Result};
 
 /// Decodes, downmixes and resamples one recording, chunk by chunk. The [module](super) has an example.
@@ -23,12 +24,13 @@ pub struct MonoReader {
 }
 
 impl MonoReader {
-    /// Opens a file, to be read as mono at `target_rate` Hz.
+    /// Opens a file, to be read as mono at `target_rate` Hz. `options` is [`AudioOptions`], or a [`Resampler`] alone.
     ///
     /// # Errors
     /// As [`AudioReader::open`]; [`Error::InvalidArgument`] if `target_rate` is outside 1,000..768,000 Hz.
-    pub fn open(path: impl AsRef<Path>, target_rate: u32, resampler: Resampler) -> Result<Self> {
-        Self::new(AudioReader::open(path)?, target_rate, resampler)
+    pub fn open(path: impl AsRef<Path>, target_rate: u32, options: impl Into<AudioOptions>) -> Result<Self> {
+        let path = path.as_ref();
+        Self::of_input(path.to_owned(), Input::open(path)?, target_rate, options.into())
     }
 
     /// [`open`](Self::open) for the bytes of a file in memory. Error messages contain `name` in angle brackets.
@@ -39,9 +41,17 @@ impl MonoReader {
         name: &str,
         bytes: impl Into<Arc<[u8]>>,
         target_rate: u32,
-        resampler: Resampler,
+        options: impl Into<AudioOptions>,
     ) -> Result<Self> {
-        Self::new(AudioReader::from_bytes(name, bytes)?, target_rate, resampler)
+        let (path, input) = (PathBuf::from(format!("<{name}>")), Input::from_bytes(bytes.into()));
+        Self::of_input(path, input, target_rate, options.into())
+    }
+
+    fn of_input(path: PathBuf, input: Input, target_rate: u32, options: AudioOptions) -> Result<Self> {
+        if options.level == Level::Track {
+            return Err(Error::Unavailable("level track: not in this build".to_owned()));
+        }
+        Self::new(AudioReader::new(path, input, &options.ffmpeg)?, target_rate, options.resampler)
     }
 
     /// Converts the audio of a reader that is already open.

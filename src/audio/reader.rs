@@ -10,7 +10,7 @@ use sleeve_plugin_abi::panic_message;
 
 use super::input::Input;
 use super::source::{Block, Decoded, Failure, Source, Warnings};
-use super::{AudioInfo, container, wav};
+use super::{AudioInfo, Ffmpeg, container, wav};
 use crate::{Error, Result};
 
 /// Decodes one recording, chunk by chunk, at its own rate and with its own channels.
@@ -47,8 +47,16 @@ impl AudioReader {
     /// [`Error::Io`] if the file cannot be read; [`Error::Audio`] if it is not a regular file, not in a supported audio
     /// format, or contains no audio.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, &Ffmpeg::Never)
+    }
+
+    /// [`open`](Self::open), and what the library cannot decode is decoded by FFmpeg, if `ffmpeg` says so.
+    ///
+    /// # Errors
+    /// As [`AudioReader::open`].
+    pub fn open_with(path: impl AsRef<Path>, ffmpeg: &Ffmpeg) -> Result<Self> {
         let path = path.as_ref();
-        Self::new(path.to_owned(), Input::open(path)?)
+        Self::new(path.to_owned(), Input::open(path)?, ffmpeg)
     }
 
     /// [`open`](Self::open) for the bytes of a file in memory. Error messages contain `name` in angle brackets.
@@ -56,10 +64,18 @@ impl AudioReader {
     /// # Errors
     /// As [`AudioReader::open`].
     pub fn from_bytes(name: &str, bytes: impl Into<Arc<[u8]>>) -> Result<Self> {
-        Self::new(PathBuf::from(format!("<{name}>")), Input::from_bytes(bytes.into()))
+        Self::from_bytes_with(name, bytes, &Ffmpeg::Never)
     }
 
-    fn new(path: PathBuf, input: Input) -> Result<Self> {
+    /// [`from_bytes`](Self::from_bytes), and what the library cannot decode is decoded by FFmpeg, if `ffmpeg` says so.
+    ///
+    /// # Errors
+    /// As [`AudioReader::open`].
+    pub fn from_bytes_with(name: &str, bytes: impl Into<Arc<[u8]>>, ffmpeg: &Ffmpeg) -> Result<Self> {
+        Self::new(PathBuf::from(format!("<{name}>")), Input::from_bytes(bytes.into()), ffmpeg)
+    }
+
+    pub(super) fn new(path: PathBuf, input: Input, _ffmpeg: &Ffmpeg) -> Result<Self> {
         if input.len() == 0 {
             return Err(Error::audio(path, "is empty"));
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use crate::Result;
-use crate::audio::{AudioInfo, MonoReader, MonoStream, Resampler};
+use crate::audio::{AudioInfo, AudioOptions, MonoReader, MonoStream};
 
 /// One recording of a batch: a file, or samples in memory.
 ///
@@ -58,11 +58,11 @@ pub(super) enum Recording<'i> {
 }
 
 impl<'i> Recording<'i> {
-    pub fn open(input: &'i Input<'_>, rate: u32, resampler: Resampler) -> Result<Self> {
+    pub fn open(input: &'i Input<'_>, rate: u32, options: &AudioOptions) -> Result<Self> {
         Ok(match input {
-            Input::File(path) => Recording::File(Box::new(MonoReader::open(path, rate, resampler)?)),
+            Input::File(path) => Recording::File(Box::new(MonoReader::open(path, rate, options.clone())?)),
             Input::Samples { samples, channels, sample_rate } => {
-                let stream = MonoStream::new(*sample_rate, *channels, rate, resampler)?;
+                let stream = MonoStream::new(*sample_rate, *channels, rate, options.resampler)?;
                 let info = AudioInfo {
                     format: "samples".to_owned(),
                     sample_rate: *sample_rate,

@@ -63,7 +63,7 @@ use std::thread::{Builder, Scope};
 
 use crossbeam_channel::{bounded, unbounded};
 
-use crate::audio::Resampler;
+use crate::audio::AudioOptions;
 use crate::extractor::{Extractor, shared_front};
 use crate::{Error, Result};
 
@@ -125,7 +125,7 @@ pub struct BatchExtractor {
     lanes: Vec<Lane>,
     workers: usize,
     rate: u32,
-    resampler: Resampler,
+    audio: AudioOptions,
 }
 
 /// One extractor of a run.
@@ -150,9 +150,9 @@ impl BatchExtractor {
     /// [`new`](Self::new) for several extractors: each recording is decoded once for all of them.
     ///
     /// # Errors
-    /// As [`BatchExtractor::new`]; `InvalidArgument` if the list is empty, or sample rate or resampler differ.
+    /// As [`BatchExtractor::new`]; `InvalidArgument` if the list is empty, or sample rates or audio options differ.
     pub fn together(extractors: &[&Extractor], options: &BatchOptions) -> Result<Self> {
-        let (rate, resampler) = shared_front(extractors.iter().copied())?;
+        let (rate, audio) = shared_front(extractors.iter().copied())?;
         let workers = match options.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers if workers <= MAX_WORKERS => workers,
@@ -171,7 +171,7 @@ impl BatchExtractor {
             Lane { extractor, concurrent, batches }
         };
         let lanes = extractors.iter().map(|extractor| lane(extractor)).collect();
-        Ok(Self { lanes, workers, rate, resampler })
+        Ok(Self { lanes, workers, rate, audio: audio.clone() })
     }
 
     /// Runs every input through the extractors, until all are done or the sink cancels. Recordings are numbered from 0

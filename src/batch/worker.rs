@@ -131,7 +131,7 @@ impl Worker<'_, '_> {
         if stopped() {
             return Err(Error::Cancelled);
         }
-        let mut recording = Recording::open(&job.input, batch.rate, batch.resampler)?;
+        let mut recording = Recording::open(&job.input, batch.rate, &batch.audio)?;
         let audio = recording.info().clone();
         let _ = self.events.send(Event::Started(job.recording, audio.clone()));
         front.reset();

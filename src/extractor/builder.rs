@@ -1,7 +1,7 @@
 //! Options of an extractor: model, heads, outputs, engine.
 
 use super::{Extractor, Head, OutputInfo, Source};
-use crate::audio::Resampler;
+use crate::audio::{AudioOptions, Ffmpeg, Level, Resampler};
 use crate::engine::{Device, EngineChoice, EngineOptions, InputSpec, OutputSpec, Precision, Purpose};
 use crate::model::Model;
 use crate::patches::{LastPatch, Patching};
@@ -33,7 +33,7 @@ pub struct ExtractorBuilder {
     model: Model,
     heads: Vec<Model>,
     options: EngineOptions,
-    resampler: Resampler,
+    audio: AudioOptions,
     last_patch: LastPatch,
     patch_hop: Option<usize>,
     wanted: Vec<String>,
@@ -45,7 +45,7 @@ impl ExtractorBuilder {
             model,
             heads: Vec::new(),
             options: EngineOptions::default(),
-            resampler: Resampler::default(),
+            audio: AudioOptions::default(),
             last_patch: LastPatch::default(),
             patch_hop: None,
             wanted: Vec::new(),
@@ -90,7 +90,19 @@ impl ExtractorBuilder {
 
     /// Sets the method that converts audio to the model's sample rate; linear by default, as published models expect.
     pub fn resampler(mut self, resampler: Resampler) -> Self {
-        self.resampler = resampler;
+        self.audio.resampler = resampler;
+        self
+    }
+
+    /// Sets whether recordings are brought to the same loudness; as recorded by default. Streams cannot be levelled.
+    pub fn level(mut self, level: Level) -> Self {
+        self.audio.level = level;
+        self
+    }
+
+    /// Sets whether FFmpeg decodes what the library cannot; never by default.
+    pub fn ffmpeg(mut self, ffmpeg: Ffmpeg) -> Self {
+        self.audio.ffmpeg = ffmpeg;
         self
     }
 
@@ -119,7 +131,7 @@ impl ExtractorBuilder {
     /// `Model` or `InvalidArgument` if the model is itself a head, a head does not fit the model, or an output does not
     /// exist; `Unavailable` if the engine, device or precision is not available.
     pub fn build(self) -> Result<Extractor> {
-        let ExtractorBuilder { model, heads, mut options, resampler, last_patch, patch_hop, wanted } = self;
+        let ExtractorBuilder { model, heads, mut options, audio, last_patch, patch_hop, wanted } = self;
         let mut patching = model_patching(&model)?;
         if let Some(hop) = patch_hop {
             patching = Patching::new(patching.frames(), hop)?;
@@ -166,7 +178,7 @@ impl ExtractorBuilder {
             heads: chained.into(),
             outputs: outputs.into(),
             last_patch,
-            resampler,
+            audio,
             batch_size,
             warnings,
         })

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Summary;
-use crate::audio::{MonoReader, Resampler};
+use crate::audio::{AudioOptions, MonoReader};
 use crate::mel::{MelStream, SAMPLE_RATE};
 use crate::{Error, Result};
 
@@ -68,10 +68,10 @@ impl Frames {
 /// As [`MonoReader::open`] and [`MonoReader::read`], and whatever `take` returns.
 pub fn each_frame(
     path: impl AsRef<Path>,
-    resampler: Resampler,
+    options: impl Into<AudioOptions>,
     take: impl FnMut(&[f32]) -> Result<()>,
 ) -> Result<Summary> {
-    each_frame_of(MonoReader::open(path, SAMPLE_RATE, resampler)?, take)
+    each_frame_of(MonoReader::open(path, SAMPLE_RATE, options)?, take)
 }
 
 /// [`each_frame`] for a recording that is already open, as mono at [`SAMPLE_RATE`] Hz.

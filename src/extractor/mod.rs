@@ -21,7 +21,7 @@ use std::sync::Arc;
 use ndarray::ArrayView3;
 
 use crate::Result;
-use crate::audio::Resampler;
+use crate::audio::AudioOptions;
 use crate::engine::{Engine, Purpose};
 use crate::model::Model;
 use crate::patches::{LastPatch, Patching};
@@ -85,7 +85,7 @@ pub struct Extractor {
     outputs: Arc<[(OutputInfo, Source)]>,
     patching: Patching,
     last_patch: LastPatch,
-    resampler: Resampler,
+    audio: AudioOptions,
     batch_size: usize,
     warnings: Vec<String>,
 }
@@ -140,9 +140,9 @@ impl Extractor {
         self.patching
     }
 
-    /// The method that converts audio to the model's sample rate.
-    pub fn resampler(&self) -> Resampler {
-        self.resampler
+    /// How recordings are read: resampler, level, FFmpeg.
+    pub fn audio_options(&self) -> &AudioOptions {
+        &self.audio
     }
 
     /// The policy for the mel frames after the last complete patch.

@@ -2,9 +2,9 @@
 
 use super::lane::Lane;
 use super::{Extractor, Sink};
-use crate::Result;
-use crate::audio::MonoStream;
+use crate::audio::{Level, MonoStream};
 use crate::mel::MelStream;
+use crate::{Error, Result};
 
 /// The steps from samples to rows, for buffers and for streams: downmix, resampler, mel-spectrogram, patches, networks.
 /// Rows have the same bits however the samples are cut.
@@ -20,8 +20,11 @@ pub(crate) struct Pipeline {
 impl Pipeline {
     /// At the start of a recording of interleaved `channels` at `sample_rate` Hz.
     pub(crate) fn new(extractor: &Extractor, sample_rate: u32, channels: u16) -> Result<Self> {
+        if extractor.audio.level == Level::Track {
+            return Err(Error::Unavailable("level track: not in this build".to_owned()));
+        }
         let mono =
-            MonoStream::new(sample_rate, channels, extractor.model.sample_rate(), extractor.resampler)?;
+            MonoStream::new(sample_rate, channels, extractor.model.sample_rate(), extractor.audio.resampler)?;
         Ok(Pipeline {
             mono,
             samples: Vec::new(),

@@ -8,7 +8,7 @@ use super::frames::Frames;
 use super::lane::Lane;
 use super::lanes::Lanes;
 use super::{Extractor, Pipeline, Sink};
-use crate::audio::{AudioInfo, MonoReader, Resampler};
+use crate::audio::{AudioInfo, AudioOptions, MonoReader};
 use crate::mel::BANDS;
 use crate::{Error, Result};
 
@@ -26,21 +26,21 @@ pub struct Summary {
     pub warnings: Vec<String>,
 }
 
-/// The sample rate and the resampler that all extractors share.
+/// The sample rate and the options of decoding that all extractors share.
 ///
 /// # Errors
 /// `InvalidArgument` if there is no extractor, or two differ.
 pub(crate) fn shared_front<'e>(
     mut extractors: impl Iterator<Item = &'e Extractor>,
-) -> Result<(u32, Resampler)> {
+) -> Result<(u32, &'e AudioOptions)> {
     let Some(first) = extractors.next() else {
         return Err(Error::InvalidArgument("no extractor to run".into()));
     };
-    let (rate, resampler) = (first.model.sample_rate(), first.resampler);
-    match extractors.find(|other| (other.model.sample_rate(), other.resampler) != (rate, resampler)) {
-        None => Ok((rate, resampler)),
+    let (rate, options) = (first.model.sample_rate(), &first.audio);
+    match extractors.find(|other| (other.model.sample_rate(), &other.audio) != (rate, options)) {
+        None => Ok((rate, options)),
         Some(other) => Err(Error::InvalidArgument(format!(
-            "{} and {} have different sample rates or resamplers, so they cannot share one decoding",
+            "{} and {} have different sample rates or audio options, so they cannot share one decoding",
             first.model.name(),
             other.model.name()
         ))),
@@ -50,14 +50,14 @@ pub(crate) fn shared_front<'e>(
 /// Decodes a file once and gives each extractor's rows to its sink.
 ///
 /// # Errors
-/// As [`Extractor::run_file`]; `InvalidArgument` if the list is empty, or sample rate or resampler differ.
+/// As [`Extractor::run_file`]; `InvalidArgument` if the list is empty, or sample rates or audio options differ.
 pub fn run_file_together(
     extractors: &mut [(&Extractor, &mut dyn Sink)],
     path: impl AsRef<Path>,
 ) -> Result<Summary> {
     let path = path.as_ref();
-    let (rate, resampler) = shared_front(extractors.iter().map(|(extractor, _)| *extractor))?;
-    let mut reader = MonoReader::open(path, rate, resampler)?;
+    let (rate, options) = shared_front(extractors.iter().map(|(extractor, _)| *extractor))?;
+    let mut reader = MonoReader::open(path, rate, options.clone())?;
     let audio = reader.info().clone();
     let total = audio.frames.map(|frames| frames as f64 / f64::from(audio.sample_rate));
     let mut lanes = Lanes::new(extractors.iter().map(|(extractor, _)| *extractor));

@@ -210,6 +210,10 @@ static void options(const sleeve_model *model) {
     OK(sleeve_options_set_device(options, "cpu"));
     OK(sleeve_options_set_precision(options, "f32"));
     OK(sleeve_options_set_resampler(options, "sinc"));
+    OK(sleeve_options_set_level(options, "track"));
+    OK(sleeve_options_set_level(options, "none"));
+    OK(sleeve_options_set_ffmpeg(options, "auto"));
+    OK(sleeve_options_set_ffmpeg(options, "/opt/ffmpeg"));
     OK(sleeve_options_set_last_patch(options, "repeat"));
     OK(sleeve_options_set_threads(options, 1));
     OK(sleeve_options_set_batch_size(options, 3));
@@ -219,6 +223,8 @@ static void options(const sleeve_model *model) {
     INVALID(sleeve_options_set_device(options, "gpu"));
     INVALID(sleeve_options_set_precision(options, "int4"));
     INVALID(sleeve_options_set_resampler(options, ""));
+    INVALID(sleeve_options_set_level(options, "album"));
+    INVALID(sleeve_options_set_ffmpeg(options, ""));
     INVALID(sleeve_options_set_last_patch(options, "\xff"));
     INVALID(sleeve_options_set_threads(options, (size_t)-1));
     INVALID(sleeve_options_set_batch_size(options, 4097));

@@ -93,6 +93,10 @@ static void options(const sleeve_model *head) {
     NULL_POINTER(sleeve_options_set_precision(options, NULL));
     NULL_POINTER(sleeve_options_set_resampler(NULL, "linear"));
     NULL_POINTER(sleeve_options_set_resampler(options, NULL));
+    NULL_POINTER(sleeve_options_set_level(NULL, "track"));
+    NULL_POINTER(sleeve_options_set_level(options, NULL));
+    NULL_POINTER(sleeve_options_set_ffmpeg(NULL, "never"));
+    NULL_POINTER(sleeve_options_set_ffmpeg(options, NULL));
     NULL_POINTER(sleeve_options_set_last_patch(NULL, "repeat"));
     NULL_POINTER(sleeve_options_set_last_patch(options, NULL));
     NULL_POINTER(sleeve_options_set_threads(NULL, 1));

@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use super::boundary::{Failure, call, free, give, text};
 use super::model::sleeve_model;
 use super::status::sleeve_status;
-use sleeve::audio::Resampler;
+use sleeve::audio::AudioOptions;
 use sleeve::engine::{Device, EngineChoice, Precision};
 use sleeve::extractor::{Extractor, ExtractorBuilder, Predictor};
 use sleeve::model::Model;
@@ -18,7 +18,7 @@ pub struct sleeve_options {
     engine: EngineChoice,
     device: Device,
     precision: Precision,
-    resampler: Resampler,
+    audio: AudioOptions,
     last_patch: LastPatch,
     threads: usize,
     batch_size: Option<usize>,
@@ -34,7 +34,9 @@ impl sleeve_options {
             .device(self.device.clone())
             .precision(self.precision)
             .threads(self.threads)
-            .resampler(self.resampler)
+            .resampler(self.audio.resampler)
+            .level(self.audio.level)
+            .ffmpeg(self.audio.ffmpeg.clone())
             .last_patch(self.last_patch);
         if let Some(rows) = self.batch_size {
             builder = builder.batch_size(rows);
@@ -120,7 +122,37 @@ pub unsafe extern "C" fn sleeve_options_set_resampler(
     call(|| {
         let options = not_null!(mut options);
         // SAFETY: the ABI's rules for strings.
-        options.resampler = unsafe { text(resampler, "resampler")? }.parse()?;
+        options.audio.resampler = unsafe { text(resampler, "resampler")? }.parse()?;
+        Ok(())
+    })
+}
+
+/// Sets whether recordings are brought to the same loudness: `"none"` (the default, as recorded) or `"track"` (each is
+/// measured as a whole by EBU R 128 and amplified or attenuated to -14 LUFS). A stream cannot be levelled.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_options_set_level(
+    options: *mut sleeve_options,
+    level: *const c_char,
+) -> sleeve_status {
+    call(|| {
+        let options = not_null!(mut options);
+        // SAFETY: the ABI's rules for strings.
+        options.audio.level = unsafe { text(level, "level")? }.parse()?;
+        Ok(())
+    })
+}
+
+/// Sets whether the program FFmpeg decodes the files that the library cannot: `"never"` (the default), `"auto"` (if
+/// `ffmpeg` is in the PATH) or the path of the program.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_options_set_ffmpeg(
+    options: *mut sleeve_options,
+    ffmpeg: *const c_char,
+) -> sleeve_status {
+    call(|| {
+        let options = not_null!(mut options);
+        // SAFETY: the ABI's rules for strings.
+        options.audio.ffmpeg = unsafe { text(ffmpeg, "ffmpeg")? }.parse()?;
         Ok(())
     })
 }

@@ -71,6 +71,7 @@ sleeve::Options Network::options(const essentia::Configurable& parameters, const
   if (batch > 0) options.batch_size(static_cast<std::size_t>(std::min(batch, MAX_BATCH)));
   if (_input == Input::Embeddings) return options;
   options.last_patch(text(parameters, "lastPatchMode")).resampler(text(parameters, "resampler"));
+  options.level(text(parameters, "level"));
   const int hop = parameters.parameter("patchHopSize").toInt();
   if (hop > 0) options.patch_hop(static_cast<std::size_t>(hop));
   if (hop == 0) {

@@ -58,6 +58,10 @@ const std::vector<Declaration>& predictParameters() {
        "how a signal at another rate is resampled: `linear`, as for the training of published models (quality 4 of "
        "Essentia's Resample), or `sinc` (band-limited)",
        "{linear,sinc}", "linear"},
+      {"level",
+       "`none` leaves the signal as it is; `track` measures the loudness of the whole signal, as mono (EBU R 128), and "
+       "brings it to -14 LUFS. In streaming mode, `track` needs `accumulate`",
+       "{none,track}", "none"},
       {"device", DEVICE, "", "auto"},
       {"precision", PRECISION, PRECISIONS, "auto"},
       {"threads", THREADS, "[0,inf)", 0},

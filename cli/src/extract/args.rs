@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use sleeve::audio::Resampler;
 use sleeve::engine::{Device, EngineChoice, Precision};
 use sleeve::patches::LastPatch;
+
+use crate::audio::AudioArgs;
 
 /// Compute tags and embeddings of audio files
 ///
@@ -51,9 +52,8 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
 
-    /// Resampling to the model's sample rate: linear, as published models expect, or sinc, which is band-limited
-    #[arg(long, default_value = "linear")]
-    pub resampler: Resampler,
+    #[command(flatten)]
+    pub audio: AudioArgs,
 
     /// Policy for the audio after the last complete patch: discard it, or repeat it to fill a patch
     #[arg(long, default_value = "discard")]

@@ -11,6 +11,7 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use sleeve::audio::Level;
 use sleeve_files::AtomicFile;
 
 use super::args::Shard;
@@ -24,12 +25,20 @@ pub struct Settings {
     pub mean: bool,
     /// linear or sinc.
     pub resampler: String,
+    /// none or track.
+    #[serde(default = "as_recorded")]
+    pub level: String,
     /// discard or repeat.
     pub last_patch: String,
     /// The selected outputs; all if empty.
     pub only: Vec<String>,
     /// The models, in order.
     pub models: Vec<ModelSettings>,
+}
+
+/// The level of an index that was written before there was a choice.
+fn as_recorded() -> String {
+    Level::None.to_string()
 }
 
 /// A model and its engine.

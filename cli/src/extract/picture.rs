@@ -31,7 +31,7 @@ pub fn draw(inputs: &[Input], extractors: &[Extractor], top: usize, output: &Pat
     };
     extractor.run_file(&input.path, &mut take)?;
     let mut columns = Columns::new();
-    each_frame(&input.path, extractor.resampler(), |frames| {
+    each_frame(&input.path, extractor.audio_options().clone(), |frames| {
         columns.push(frames);
         Ok(())
     })?;

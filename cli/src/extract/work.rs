@@ -49,12 +49,13 @@ pub fn extractors(args: &Args) -> Result<Vec<Extractor>> {
     }
     let mut extractors: Vec<Extractor> = Vec::new();
     for name in names {
-        let mut builder = Extractor::builder(Model::open(&name)?)
+        let mut builder = args
+            .audio
+            .apply(Extractor::builder(Model::open(&name)?))
             .engine(args.engine)
             .device(args.device.clone())
             .precision(args.precision)
             .threads(threads)
-            .resampler(args.resampler)
             .last_patch(args.last_patch);
         if let Some(rows) = args.batch_size {
             builder = builder.batch_size(rows);
@@ -101,7 +102,8 @@ pub fn settings(args: &Args, extractors: &[Extractor]) -> Settings {
     Settings {
         format: format!("{:?}", args.format).to_lowercase(),
         mean: args.mean,
-        resampler: args.resampler.to_string(),
+        resampler: args.audio.resampler.to_string(),
+        level: args.audio.level.to_string(),
         last_patch: args.last_patch.to_string(),
         only: args.only.clone(),
         models: extractors.iter().map(model).collect(),

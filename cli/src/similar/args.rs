@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use sleeve::audio::Level;
+
+use crate::audio::FfmpegArgs;
 
 /// Find similar tracks in a music library
 ///
@@ -23,7 +26,7 @@ pub enum Command {
 /// Index a library, or update its index
 ///
 /// Only new and changed tracks are processed, and removed tracks are dropped. An interrupted run continues where it
-/// stopped. An index belongs to one model, and other models are refused.
+/// stopped. An index belongs to one model and one level, and others are refused.
 #[derive(clap::Args)]
 pub struct Index {
     /// The library: a directory to search for audio files
@@ -38,6 +41,14 @@ pub struct Index {
     /// msd-musicnn-debian-1
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
+
+    /// Level: none, as recorded, or track, which brings each track to -14 LUFS (EBU R 128). Default: the level of the
+    /// index, or none
+    #[arg(long)]
+    pub level: Option<Level>,
+
+    #[command(flatten)]
+    pub ffmpeg: FfmpegArgs,
 
     /// Number of threads; 0 means all cores
     #[arg(long, default_value_t = 0, value_name = "N")]
@@ -80,6 +91,13 @@ pub struct Find {
     /// The model, if it was moved since the index was made
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
+
+    /// Level: none or track. It must be that of the index, which is the default
+    #[arg(long)]
+    pub level: Option<Level>,
+
+    #[command(flatten)]
+    pub ffmpeg: FfmpegArgs,
 
     /// Number of threads to process a track that is not in the index; 0 means all cores
     #[arg(long, default_value_t = 0, value_name = "N")]

@@ -13,7 +13,7 @@ use super::library::stamp;
 use super::nearest::Vector;
 use super::paths;
 use super::playlist::{self, Entry};
-use super::update::same_model;
+use super::update::{same_level, same_model};
 use super::vectors::Embedder;
 
 pub fn run(args: &args::Find) -> Result<ExitCode> {
@@ -27,7 +27,11 @@ pub fn run(args: &args::Find) -> Result<ExitCode> {
     let track = args.track.canonicalize().with_context(|| args.track.display().to_string())?;
     let number = stamp(&track).and_then(|stamp| index.number(&track, stamp));
     if let Some(model) = &args.model {
-        same_model(args.index.display(), &index.model, &Embedder::open(Some(model))?.note())?;
+        let embedder = Embedder::open(Some(model), index.level, &args.ffmpeg.ffmpeg)?;
+        same_model(args.index.display(), &index.model, &embedder.note())?;
+    }
+    if let Some(level) = args.level {
+        same_level(args.index.display(), index.level, level)?;
     }
     let (vector, except) = match number {
         Some(number) => {
@@ -57,7 +61,7 @@ pub fn run(args: &args::Find) -> Result<ExitCode> {
 /// Computes the vector of a track that is not in the index, or has changed since.
 fn embed(args: &args::Find, index: &Index, track: &Path) -> Result<Vector> {
     let place = args.model.clone().unwrap_or_else(|| paths::from_bytes(&index.model.place));
-    let embedder = Embedder::open(Some(&place))
+    let embedder = Embedder::open(Some(&place), index.level, &args.ffmpeg.ffmpeg)
         .with_context(|| format!("the model that {} was made with", args.index.display()))?;
     same_model(args.index.display(), &index.model, &embedder.note())?;
     let mut indexed = None;

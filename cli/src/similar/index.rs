@@ -10,14 +10,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use sleeve::audio::Level;
 use sleeve_files::AtomicFile;
 
 use super::nearest::Nearest;
 use super::paths;
 
 const MARK: &[u8; 8] = b"slv-near";
-/// Increased when the format, or the way vectors are computed, changes.
-const VERSION: u32 = 1;
+/// Increased when the format, or the way vectors are computed, changes. Version 2 ends with the level; an index of
+/// recordings at their own level is written in version 1, which has none.
+const VERSION: u32 = 2;
+/// The oldest version that is read.
+const OLDEST: u32 = 1;
 const HASH: usize = 32;
 
 /// A file's size and modification time in milliseconds, to notice changed files.
@@ -56,6 +60,9 @@ pub struct Index {
     pub tracks: Vec<Track>,
     /// Their vectors, in the order of `tracks`.
     pub nearest: Nearest,
+    /// The level of the recordings that the vectors are of.
+    #[serde(skip)]
+    pub level: Level,
 }
 
 impl Index {
@@ -78,8 +85,13 @@ impl Index {
         let cannot = || format!("cannot write {}", path.display());
         let mut out = Hashing { inner: AtomicFile::create(path)?, hash: Sha256::new() };
         out.write_all(MARK).with_context(cannot)?;
-        out.write_all(&VERSION.to_le_bytes()).with_context(cannot)?;
-        let Hashing { mut inner, hash } = postcard::to_io(self, out).with_context(cannot)?;
+        let version = if self.level == Level::None { OLDEST } else { VERSION };
+        out.write_all(&version.to_le_bytes()).with_context(cannot)?;
+        let mut out = postcard::to_io(self, out).with_context(cannot)?;
+        if version > OLDEST {
+            out = postcard::to_io(self.level.name(), out).with_context(cannot)?;
+        }
+        let Hashing { mut inner, hash } = out;
         inner.write_all(&hash.finalize()).with_context(cannot)?;
         inner.commit()?;
         Ok(())
@@ -105,9 +117,10 @@ impl Index {
         let Some(rest) = bytes.strip_prefix(MARK) else { bail!("it has another format") };
         let Some((version, _)) = rest.split_first_chunk::<4>() else { bail!("it is truncated") };
         let version = u32::from_le_bytes(*version);
-        if version != VERSION {
+        if !(OLDEST..=VERSION).contains(&version) {
             bail!(
-                "it has version {version}, and this program reads version {VERSION}; remove it and index the library again"
+                "it has version {version}, and this program reads versions {OLDEST} to {VERSION}; remove it and index \
+                 the library again"
             );
         }
         let Some((content, hash)) = bytes.split_last_chunk::<HASH>() else { bail!("it is truncated") };
@@ -115,7 +128,10 @@ impl Index {
             bail!("it is damaged; remove it and index the library again");
         }
         let content = content.get(MARK.len() + 4..).unwrap_or_default();
-        let index: Index = postcard::from_bytes(content)?;
+        let (mut index, rest): (Index, _) = postcard::take_from_bytes(content)?;
+        if version > OLDEST {
+            index.level = postcard::from_bytes::<&str>(rest)?.parse()?;
+        }
         let width = |index: &Index| {
             let vectors = index.nearest.vectors()?;
             let first = vectors.first().map_or(0, |vector| vector.dimensions());

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
+use sleeve::audio::Level;
 
-use super::index::Track;
+use super::index::{ModelNote, Track};
 use super::nearest::Vector;
 
 /// Bytes of the hash of a record.
@@ -24,11 +25,23 @@ pub struct Indexed {
     pub vector: Vector,
 }
 
-/// The model and library of a journal.
+/// What the vectors of a journal were made with, and its library.
 #[derive(PartialEq, Serialize, Deserialize)]
 pub struct Of {
-    pub sha256: String,
-    pub library: Vec<u8>,
+    /// The hash of the model's graph. With a level other than none, that follows: so journals that were written before
+    /// there was a choice can still be read.
+    made_with: String,
+    library: Vec<u8>,
+}
+
+impl Of {
+    pub fn new(model: &ModelNote, level: Level, library: Vec<u8>) -> Self {
+        let made_with = match level {
+            Level::None => model.sha256.clone(),
+            level => format!("{}, level {level}", model.sha256),
+        };
+        Of { made_with, library }
+    }
 }
 
 /// The journal of one index.

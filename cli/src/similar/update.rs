@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sleeve::audio::Level;
 
 use super::args;
 use super::index::{Index, ModelNote, Stamp, Track};
@@ -36,12 +37,14 @@ pub fn run(args: &args::Index) -> Result<ExitCode> {
     }
     let place =
         args.model.clone().or_else(|| old.as_ref().map(|index| paths::from_bytes(&index.model.place)));
-    let embedder = Embedder::open(place.as_deref())?;
+    let level = args.level.or_else(|| old.as_ref().map(|index| index.level)).unwrap_or_default();
+    let embedder = Embedder::open(place.as_deref(), level, &args.ffmpeg.ffmpeg)?;
     let model = embedder.note();
     if let Some(index) = &old {
         same_model(args.index.display(), &index.model, &model)?;
+        same_level(args.index.display(), index.level, level)?;
     }
-    let of = Of { sha256: model.sha256.clone(), library: root.clone() };
+    let of = Of::new(&model, level, root.clone());
     let (mut journal, indexed) = Journal::open(&args.index, &of)?;
 
     // Known tracks: those in the index, and those that an interrupted run processed.
@@ -117,7 +120,7 @@ pub fn run(args: &args::Index) -> Result<ExitCode> {
     let count = kept.len();
     // An unchanged index is not written.
     if new + resumed + gone > 0 || before != count {
-        save(args, model, root, kept)?;
+        save(args, model, level, root, kept)?;
     }
     journal.finish()?;
     println!(
@@ -128,10 +131,16 @@ pub fn run(args: &args::Index) -> Result<ExitCode> {
     Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn save(args: &args::Index, model: ModelNote, library: Vec<u8>, mut indexed: Vec<Indexed>) -> Result<()> {
+fn save(
+    args: &args::Index,
+    model: ModelNote,
+    level: Level,
+    library: Vec<u8>,
+    mut indexed: Vec<Indexed>,
+) -> Result<()> {
     indexed.sort_by(|a, b| a.track.path.cmp(&b.track.path));
     let (tracks, vectors) = indexed.into_iter().map(|Indexed { track, vector }| (track, vector)).unzip();
-    Index { model, library, tracks, nearest: Nearest::new(vectors) }.save(&args.index)
+    Index { model, library, tracks, nearest: Nearest::new(vectors), level }.save(&args.index)
 }
 
 /// Vectors of two models cannot be compared.
@@ -146,6 +155,17 @@ pub fn same_model(index: impl std::fmt::Display, its: &ModelNote, other: &ModelN
          this one",
         short(its),
         short(other)
+    );
+}
+
+/// Nor can vectors of recordings at different levels.
+pub fn same_level(index: impl std::fmt::Display, its: Level, other: Level) -> Result<()> {
+    if its == other {
+        return Ok(());
+    }
+    bail!(
+        "{index}: made with level {its}, not {other}: the embeddings cannot be compared; use another index file, or \
+         remove this one"
     );
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
+use sleeve::audio::{Ffmpeg, Level};
 use sleeve::batch::{BatchExtractor, BatchOptions, BatchSink, Input, Totals};
 use sleeve::engine::Purpose;
 use sleeve::extractor::{Extractor, Rows, Summary};
@@ -27,7 +28,7 @@ pub struct Embedder {
 
 impl Embedder {
     /// Opens a model; by default the bundled one for similarity.
-    pub fn open(model: Option<&Path>) -> Result<Self> {
+    pub fn open(model: Option<&Path>, level: Level, ffmpeg: &Ffmpeg) -> Result<Self> {
         let place = match (model, default_model::of_embeddings()) {
             (Some(model), _) => model.to_owned(),
             (None, Some(name)) => name.into(),
@@ -39,7 +40,8 @@ impl Embedder {
             bail!("{name}: this model has no embeddings to compare");
         }
         // The batch extractor's workers are the threads.
-        let extractor = Extractor::builder(model).threads(1).output("embeddings").build()?;
+        let builder = Extractor::builder(model).threads(1).output("embeddings");
+        let extractor = builder.level(level).ffmpeg(ffmpeg.clone()).build()?;
         let output = extractor.outputs().position(|output| output.purpose == Purpose::Embeddings);
         let output = output.with_context(|| format!("{name}: this model has no embeddings to compare"))?;
         // The path of a file is made absolute; a bundled name is not a path.

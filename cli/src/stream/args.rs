@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use sleeve::audio::Resampler;
 use sleeve::patches::LastPatch;
+
+use crate::audio::AudioArgs;
 
 /// Show tags of audio in real time: of raw samples from standard input, or of a file as it plays
 ///
@@ -41,9 +42,8 @@ pub struct Args {
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
 
-    /// Resampling to the model's sample rate: linear, as published models expect, or sinc, which is band-limited
-    #[arg(long, default_value = "linear")]
-    pub resampler: Resampler,
+    #[command(flatten)]
+    pub audio: AudioArgs,
 
     /// Policy for the audio after the last complete patch: discard it, or repeat it to fill a patch
     #[arg(long, default_value = "discard")]

@@ -44,10 +44,8 @@ fn extractor(args: &Args) -> Result<Extractor> {
         Some(name) => name,
         None => default_model::of_tags()?,
     };
-    let mut builder = Extractor::builder(Model::open(name)?)
-        .threads(args.threads)
-        .resampler(args.resampler)
-        .last_patch(args.last_patch);
+    let builder = Extractor::builder(Model::open(name)?).threads(args.threads).last_patch(args.last_patch);
+    let mut builder = args.audio.apply(builder);
     if let Some(frames) = args.patch_hop {
         builder = builder.patch_hop(frames);
     }

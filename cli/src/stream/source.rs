@@ -24,7 +24,10 @@ impl Source {
     pub fn open(args: &Args) -> Result<Self> {
         Ok(match &args.path {
             None => Source::Raw { format: args.format, rate: args.rate, channels: args.channels },
-            Some(path) => Source::File { reader: Box::new(AudioReader::open(path)?), fast: args.fast },
+            Some(path) => Source::File {
+                reader: Box::new(AudioReader::open_with(path, &args.audio.ffmpeg.ffmpeg)?),
+                fast: args.fast,
+            },
         })
     }
 

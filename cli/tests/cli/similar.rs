@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use sleeve::audio::Level;
 use sleeve_cli::similar::index::{Index, ModelNote, Track};
 use sleeve_cli::similar::journal::{Indexed, Journal, Of};
 use sleeve_cli::similar::nearest::{Nearest, Vector};
@@ -120,7 +121,7 @@ fn a_run_goes_on_where_it_was_stopped() {
     let whole = Index::load(&library.at("library.index")).unwrap().unwrap();
     // As after a kill in the middle of writing the second track.
     fs::remove_file(library.at("library.index")).unwrap();
-    let of = Of { sha256: whole.model.sha256.clone(), library: whole.library.clone() };
+    let of = Of::new(&whole.model, Level::None, whole.library.clone());
     let indexed = |at: usize| Indexed {
         track: whole.tracks[at].clone(),
         vector: whole.nearest.vectors().unwrap()[at].clone(),
@@ -141,8 +142,8 @@ fn a_run_goes_on_where_it_was_stopped() {
     assert_eq!(again.tracks, whole.tracks);
     assert_eq!(again.nearest.vectors(), whole.nearest.vectors());
     assert!(!path.exists());
-    // Records of another model and damaged ones are ignored.
-    let other = Of { sha256: "0".into(), library: whole.library.clone() };
+    // Records of another level and damaged ones are ignored.
+    let other = Of::new(&whole.model, Level::Track, whole.library.clone());
     fs::write(&path, &bytes).unwrap();
     assert!(Journal::open(&library.at("library.index"), &other).unwrap().1.is_empty());
     let mut damaged = bytes.clone();
@@ -297,17 +298,24 @@ fn an_index_is_read_as_it_was_written() {
     let path = folder.path().join("i");
     let vector = |seed: f32| Vector::new(vec![1.0, seed, 0.5]).unwrap();
     let track = |name: &str| Track { path: name.into(), stamp: (1, 2), seconds: 3.5 };
-    let index = Index {
+    let mut index = Index {
         model: ModelNote { name: "m".into(), place: b"m".to_vec(), sha256: "ff".into() },
         library: b"/music".to_vec(),
         tracks: vec![track("a.ogg"), track("b.ogg")],
         nearest: Nearest::new(vec![vector(1.0), vector(2.0)]),
+        level: Level::None,
     };
     assert!(Index::load(&path).unwrap().is_none());
-    index.save(&path).unwrap();
-    let read = Index::load(&path).unwrap().unwrap();
-    assert_eq!((read.model, read.library, &read.tracks), (index.model, index.library, &index.tracks));
-    assert_eq!(read.nearest.vectors().unwrap(), [&vector(1.0), &vector(2.0)]);
+    // Without a level, in the format that had none.
+    for (level, version) in [(Level::Track, 2), (Level::None, 1)] {
+        index.level = level;
+        index.save(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap()[8..12], u32::to_le_bytes(version));
+        let read = Index::load(&path).unwrap().unwrap();
+        assert_eq!((&read.model, &read.library, &read.tracks), (&index.model, &index.library, &index.tracks));
+        assert_eq!(read.nearest.vectors().unwrap(), [&vector(1.0), &vector(2.0)]);
+        assert_eq!(read.level, level);
+    }
     assert_eq!(index.tracks[1].path, b"b.ogg");
     // More tracks than vectors.
     let broken = Index {
@@ -315,6 +323,7 @@ fn an_index_is_read_as_it_was_written() {
         library: Vec::new(),
         tracks: vec![track("a.ogg")],
         nearest: Nearest::new(vec![vector(1.0), vector(2.0)]),
+        level: Level::None,
     };
     broken.save(&path).unwrap();
     let error = format!("{:#}", Index::load(&path).err().unwrap());

@@ -26,6 +26,7 @@ unsafe extern "C" {
     fn sleeve_options_new(options: *mut Handle) -> i32;
     fn sleeve_options_set_device(options: Handle, device: *const c_char) -> i32;
     fn sleeve_options_set_resampler(options: Handle, resampler: *const c_char) -> i32;
+    fn sleeve_options_set_level(options: Handle, level: *const c_char) -> i32;
     fn sleeve_options_set_last_patch(options: Handle, last_patch: *const c_char) -> i32;
     fn sleeve_options_set_threads(options: Handle, threads: usize) -> i32;
     fn sleeve_options_set_batch_size(options: Handle, patches: usize) -> i32;
@@ -148,9 +149,10 @@ fn run(world: &mut World, call: Call) {
                 let set = [
                     sleeve_options_set_device,
                     sleeve_options_set_resampler,
+                    sleeve_options_set_level,
                     sleeve_options_set_last_patch,
                     sleeve_options_add_output,
-                ][usize::from(which % 4)];
+                ][usize::from(which % 5)];
                 fine(set(or_null(world.options), text.as_ptr()));
             }
             Call::Number(which, number) => {
