@@ -26,8 +26,8 @@ pub enum Error {
         /// Why it cannot be used.
         reason: String,
     },
-    /// A sample is NaN or infinite.
-    #[error("{}: sample {index} is {value}; audio must be finite", path.display())]
+    /// A sample is NaN, infinite, or so large that the mel-spectrogram would be.
+    #[error("{}: sample {index} is {value:e}; audio must be finite, and no sample larger than 1e15", path.display())]
     NonFinite {
         /// The file concerned, or a description in angle brackets for audio that came from memory.
         path: PathBuf,

@@ -5,16 +5,12 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-use symphonia::core::io::MediaSource;
-
 use crate::{Error, Result};
 
 /// Seekable bytes of known length.
 pub(super) struct Input {
     bytes: Bytes,
     len: u64,
-    /// Whether it reports itself seekable.
-    seekable: bool,
 }
 
 enum Bytes {
@@ -34,25 +30,25 @@ impl Input {
             return Err(Error::audio(path, "is not a regular file"));
         }
         let file = File::open(path).map_err(|source| Error::io(path, source))?;
-        Ok(Self { bytes: Bytes::File(file), len: metadata.len(), seekable: true })
+        Ok(Self { bytes: Bytes::File(file), len: metadata.len() })
     }
 
     pub(super) fn from_bytes(bytes: Arc<[u8]>) -> Self {
         let len = bytes.len() as u64;
-        Self { bytes: Bytes::Memory(Cursor::new(bytes)), len, seekable: true }
+        Self { bytes: Bytes::Memory(Cursor::new(bytes)), len }
     }
 
-    /// The same bytes from their start, as a stream that reports itself not seekable: then demuxers do not look at the
-    /// end of the file first. Only one of the two may be used afterwards.
-    pub(super) fn as_stream(&self) -> io::Result<Self> {
-        let mut bytes = match &self.bytes {
+    /// The same bytes once more. A file's handles share one position: each read must be preceded by a seek.
+    pub(super) fn reopen(&self) -> io::Result<Self> {
+        let bytes = match &self.bytes {
             Bytes::File(file) => Bytes::File(file.try_clone()?),
             Bytes::Memory(cursor) => Bytes::Memory(Cursor::new(Arc::clone(cursor.get_ref()))),
         };
-        if let Bytes::File(file) = &mut bytes {
-            file.rewind()?;
-        }
-        Ok(Self { bytes, len: self.len, seekable: false })
+        Ok(Self { bytes, len: self.len })
+    }
+
+    pub(super) fn is_in_memory(&self) -> bool {
+        matches!(self.bytes, Bytes::Memory(_))
     }
 
     /// Length in bytes when it was opened.
@@ -90,15 +86,5 @@ impl Seek for Input {
             Bytes::File(file) => file.seek(position),
             Bytes::Memory(cursor) => cursor.seek(position),
         }
-    }
-}
-
-impl MediaSource for Input {
-    fn is_seekable(&self) -> bool {
-        self.seekable
-    }
-
-    fn byte_len(&self) -> Option<u64> {
-        self.seekable.then_some(self.len)
     }
 }

@@ -20,21 +20,30 @@
 //! # Ok::<(), sleeve::Error>(())
 //! ```
 
-#[cfg_attr(
-    not(feature = "opus"),
-    allow(dead_code, unused_variables, reason = "only Opus needs the byte order")
-)]
+mod aac;
 mod container;
+mod decoder;
+mod demux;
 mod downmix;
-mod edit_list;
+mod elementary;
+mod ffmpeg;
+mod flac;
 mod input;
+mod levels;
+mod matroska;
 mod mono;
+mod mp4;
+mod ogg;
 mod options;
 #[cfg(feature = "opus")]
 mod opus;
+mod probe;
 mod reader;
 mod resample;
 mod source;
+mod tags;
+mod track;
+mod view;
 #[cfg(feature = "vorbis")]
 mod vorbis;
 mod wav;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::downmix::downmix;
 use super::input::Input;
+use super::levels::usable_peak;
 use super::resample::Converter;
 use super::source::{Block, Samples};
 use super::{AudioInfo, AudioOptions, AudioReader, Level, Resampler};
@@ -166,7 +167,7 @@ impl MonoStream {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if `samples` ends inside a sample frame or the stream is finished;
-    /// [`Error::NonFinite`], with the index of the sample frame since the start, if a sample is NaN or infinite. Then
+    /// [`Error::NonFinite`], with the index of the sample frame since the start, if a sample is NaN, infinite or larger than 1e15. Then
     /// none of the samples is taken.
     pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<()> {
         if self.finished {
@@ -181,7 +182,7 @@ impl MonoStream {
         let frames = samples.len() / self.channels;
         let samples = Samples::Interleaved { samples, channels: self.channels };
         let block = Block { rate: 0, frames, samples };
-        if let Some((frame, value)) = block.non_finite() {
+        if let Err((frame, value)) = usable_peak(&block) {
             let index = self.frames + frame as u64;
             return Err(Error::NonFinite { path: PathBuf::from("<samples>"), index, value });
         }

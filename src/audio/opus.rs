@@ -27,6 +27,22 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// The header of a stream that has none: one or two channels, and nothing to drop.
+    pub(super) fn plain(channels: usize) -> Result<Self, String> {
+        let channels = match channels {
+            1 | 2 => channels as u8,
+            _ => return Err(format!("Opus: {channels} channels without a header")),
+        };
+        Ok(Self {
+            channels,
+            pre_skip: 0,
+            gain: 0,
+            streams: 1,
+            coupled: channels - 1,
+            mapping: (0..channels).collect(),
+        })
+    }
+
     /// Reads `OpusHead`. In Ogg and Matroska its integers are little-endian, in MP4 big-endian.
     pub(super) fn parse(bytes: &[u8], big_endian: bool) -> Result<Self, String> {
         if bytes.len() < 19 || &bytes[..8] != b"OpusHead" {

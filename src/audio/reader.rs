@@ -1,16 +1,19 @@
 //! The boundary between third-party decoders and the rest of the library.
 
 use std::fmt;
-use std::io::{Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sleeve_plugin_abi::panic_message;
 
+use super::container::Container;
+use super::elementary::Stream;
 use super::input::Input;
-use super::source::{Block, Decoded, Failure, Source, Warnings};
-use super::{AudioInfo, Ffmpeg, container, wav};
+use super::levels::Levels;
+use super::probe::{self, Found};
+use super::source::{Block, Decoded, Failure, Lack, Source, Warnings};
+use super::{AudioInfo, Ffmpeg, demux, ffmpeg, wav};
 use crate::{Error, Result};
 
 /// Decodes one recording, chunk by chunk, at its own rate and with its own channels.
@@ -34,6 +37,7 @@ pub struct AudioReader {
     source: Option<Box<dyn Source>>,
     info: AudioInfo,
     warnings: Warnings,
+    levels: Levels,
     /// Sample frames returned so far.
     frames: u64,
     /// Whether the first block, decoded when the file was opened, was not returned yet.
@@ -75,17 +79,28 @@ impl AudioReader {
         Self::new(PathBuf::from(format!("<{name}>")), Input::from_bytes(bytes.into()), ffmpeg)
     }
 
-    pub(super) fn new(path: PathBuf, input: Input, _ffmpeg: &Ffmpeg) -> Result<Self> {
+    pub(super) fn new(path: PathBuf, input: Input, ffmpeg: &Ffmpeg) -> Result<Self> {
         if input.len() == 0 {
             return Err(Error::audio(path, "is empty"));
         }
-        let source = contain(|| open(input)).map_err(|failure| error(&path, failure))?;
+        let mut warnings = Warnings::default();
+        let again = input.reopen().map_err(|error| Error::io(&path, error))?;
+        let source = match contain(|| open(input)) {
+            Ok(source) => match source.lacks() {
+                Some(lack) => better(source, &lack, ffmpeg, &path, again, &mut warnings),
+                None => Ok(source),
+            },
+            Err(Failure::NeedsFfmpeg(format)) => ffmpeg::open(ffmpeg, &format, &path, again),
+            Err(failure) => Err(failure),
+        };
+        let source = source.map_err(|failure| error(&path, failure))?;
         let info = source.info();
         let mut reader = Self {
             path,
             source: Some(source),
             info,
-            warnings: Warnings::default(),
+            warnings,
+            levels: Levels::default(),
             frames: 0,
             waiting: false,
         };
@@ -116,7 +131,7 @@ impl AudioReader {
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Audio`] if nothing of it can be decoded;
-    /// [`Error::NonFinite`] at a sample that is NaN or infinite. After an error, further calls return 0.
+    /// [`Error::NonFinite`] at a sample that is NaN, infinite or larger than 1e15. After an error, further calls return 0.
     pub fn read(&mut self, out: &mut Vec<f32>) -> Result<usize> {
         Ok(self.next_block()?.map_or(0, |block| {
             block.interleave(out);
@@ -146,7 +161,10 @@ impl AudioReader {
                 self.source = None;
                 return Err(Error::audio(&self.path, format!("contains no audio{reason}")));
             }
-            Ok(false) => return Ok(false),
+            Ok(false) => {
+                self.levels.warning().into_iter().for_each(|warning| self.warnings.push(warning));
+                return Ok(false);
+            }
             Err(Failure::Damage(reason)) if self.frames > 0 => {
                 self.warnings.push(format!("the rest cannot be decoded: {reason}"));
                 return Ok(false);
@@ -157,7 +175,7 @@ impl AudioReader {
             }
         }
         let block = source.block();
-        if let Some((frame, value)) = block.non_finite() {
+        if let Err((frame, value)) = self.levels.add(&block) {
             let (path, index) = (self.path.clone(), self.frames + frame as u64);
             self.source = None;
             return Err(Error::NonFinite { path, index, value });
@@ -188,24 +206,52 @@ impl fmt::Debug for AudioReader {
 }
 
 /// Selects the decoder for the input.
-fn open(mut input: Input) -> Decoded<Box<dyn Source>> {
-    let mut start = [0; 12];
-    let got = input.read_up_to(&mut start).map_err(Failure::from_io)?;
-    let rewind = |mut input: Input| input.seek(SeekFrom::Start(0)).map(|_| input).map_err(Failure::from_io);
-    input = rewind(input)?;
-    if !wav::sniff(&start[..got]) {
-        return Ok(Box::new(container::open(input)?));
-    }
-    match wav::open(input) {
-        Ok(wav) => Ok(Box::new(wav)),
-        Err((_, Failure::Io(error))) => Err(Failure::Io(error)),
-        Err((input, declined)) => match container::open(rewind(input)?) {
-            Ok(container) => Ok(Box::new(container)),
-            Err(Failure::Io(error)) => Err(Failure::Io(error)),
-            // It is WAV, so the reason of the WAV reader is the helpful one.
-            Err(Failure::Damage(_)) => Err(declined),
+fn open(input: Input) -> Decoded<Box<dyn Source>> {
+    let len = input.len();
+    let opened = match probe::recognise(input)? {
+        Found::Container(probe::Container::Wav, input, range) => match wav::open(input, &range) {
+            Ok(wav) => return Ok(Box::new(wav)),
+            Err((input, wav::Other::Frames(kind, data))) => match Stream::find(input, kind, data) {
+                Ok(Ok(stream)) => demux::open_elementary(stream, kind)?,
+                Ok(Err(_)) => return Err(Failure::Damage("WAV: has no frame of its codec".to_owned())),
+                Err(error) => return Err(Failure::from_io(error)),
+            },
+            Err((input, wav::Other::Demuxer(reason))) => {
+                return match demux::open(probe::Container::Wav, input, range)
+                    .and_then(|opened| Container::new(opened, len))
+                {
+                    Ok(container) => Ok(Box::new(container)),
+                    Err(Failure::Io(error)) => Err(Failure::Io(error)),
+                    // It is WAV, so the reason of the WAV reader is the helpful one.
+                    Err(_) => Err(reason),
+                };
+            }
+            Err((_, wav::Other::Refused(failure))) => return Err(failure),
         },
+        Found::Container(container, input, range) => demux::open(container, input, range)?,
+        Found::Elementary(stream, kind) => demux::open_elementary(*stream, kind)?,
+    };
+    Ok(Box::new(Container::new(opened, len)?))
+}
+
+/// A recording of which the embedded decoder decodes a part: ffmpeg decodes it whole if it may, else there is a warning.
+fn better(
+    source: Box<dyn Source>,
+    lack: &Lack,
+    ffmpeg: &Ffmpeg,
+    path: &Path,
+    input: Input,
+    warnings: &mut Warnings,
+) -> Decoded<Box<dyn Source>> {
+    if ffmpeg.is_available() {
+        match ffmpeg::open(ffmpeg, &lack.format, path, input) {
+            Ok(whole) => return Ok(whole),
+            Err(Failure::Damage(reason)) => warnings.push(reason),
+            Err(failure) => return Err(failure),
+        }
     }
+    warnings.push(&lack.warning);
+    Ok(source)
 }
 
 /// Runs third-party code. A panic becomes an error, and the object that panicked is only dropped afterwards.
@@ -219,6 +265,7 @@ fn error(path: &Path, failure: Failure) -> Error {
     match failure {
         Failure::Io(source) => Error::io(path, source),
         Failure::Damage(reason) => Error::audio(path, reason),
+        Failure::NeedsFfmpeg(format) => Error::audio(path, format!("is {format}, which is not supported")),
     }
 }
 
@@ -262,6 +309,7 @@ mod tests {
             info: source.info(),
             source: Some(Box::new(source)),
             warnings: Warnings::default(),
+            levels: Levels::default(),
             frames: 0,
             waiting: false,
         }

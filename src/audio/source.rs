@@ -9,11 +9,24 @@ pub(super) trait Source: Send {
     /// The format of the recording; `sample_rate` and `channels` are valid until the first block.
     fn info(&self) -> AudioInfo;
 
+    /// What this decoder leaves out that ffmpeg would decode.
+    fn lacks(&self) -> Option<Lack> {
+        None
+    }
+
     /// Decodes the next block, which is never empty. `false` at the end, and for every call after it.
     fn advance(&mut self, warnings: &mut Warnings) -> Decoded<bool>;
 
     /// The block that the last [`Source::advance`] decoded.
     fn block(&self) -> Block<'_>;
+}
+
+/// A part of a recording that the embedded decoder leaves out.
+pub(super) struct Lack {
+    /// The format in full.
+    pub format: String,
+    /// What is missing, as a warning.
+    pub warning: String,
 }
 
 /// Decoded samples, nominally in -1..1; they may be NaN or infinite.
@@ -42,19 +55,6 @@ impl Block<'_> {
         }
     }
 
-    /// The first sample frame with a NaN or infinite sample, and that sample.
-    pub(super) fn non_finite(&self) -> Option<(usize, f32)> {
-        match &self.samples {
-            Samples::Interleaved { samples, channels } => {
-                first_non_finite(samples).map(|index| (index / channels, samples[index]))
-            }
-            Samples::Planar(planes) => planes
-                .iter()
-                .filter_map(|plane| first_non_finite(plane).map(|index| (index, plane[index])))
-                .min_by_key(|(index, _)| *index),
-        }
-    }
-
     /// Appends the samples frame by frame.
     pub(super) fn interleave(&self, out: &mut Vec<f32>) {
         match &self.samples {
@@ -69,16 +69,6 @@ impl Block<'_> {
     }
 }
 
-/// Index of the first NaN or infinity.
-fn first_non_finite(samples: &[f32]) -> Option<usize> {
-    // Almost every slice is finite: test that first, without branches, so that it vectorises.
-    let finite = |samples: &[f32]| samples.iter().fold(true, |all, sample| all & sample.is_finite());
-    if finite(samples) {
-        return None;
-    }
-    samples.iter().position(|sample| !sample.is_finite())
-}
-
 /// Results of sources, without the name of the recording.
 pub(super) type Decoded<T> = Result<T, Failure>;
 
@@ -89,6 +79,8 @@ pub(super) enum Failure {
     Io(io::Error),
     /// The data are invalid from here on.
     Damage(String),
+    /// It is in this format, which no embedded decoder reads, but ffmpeg does.
+    NeedsFfmpeg(String),
 }
 
 impl Failure {
@@ -123,20 +115,6 @@ impl Warnings {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_first_non_finite_frame_is_found_across_channels() {
-        let left = [0.0, 0.1, f32::NAN];
-        let right = [0.0, f32::INFINITY, 0.0];
-        let block = Block { rate: 8000, frames: 3, samples: Samples::Planar(vec![&left, &right]) };
-        assert_eq!(block.non_finite(), Some((1, f32::INFINITY)));
-
-        let mut samples = Vec::new();
-        block.interleave(&mut samples);
-        assert_eq!(samples[..4], [0.0, 0.0, 0.1, f32::INFINITY]);
-        let samples = Samples::Interleaved { samples: &samples, channels: 2 };
-        assert_eq!(Block { rate: 8000, frames: 3, samples }.non_finite(), Some((1, f32::INFINITY)));
-    }
 
     #[test]
     fn warnings_neither_repeat_nor_grow_without_end() {

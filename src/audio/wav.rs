@@ -2,21 +2,25 @@
 //!
 //! The lengths in headers are often wrong: recorders that lost power leave zeros, pipes leave `0xFFFFFFFF`, RF64 has
 //! the real length elsewhere. So the chunks are parsed here, where the file's real length is known, and hound gets only
-//! the `fmt ` chunk. What hound does not support (ADPCM, A-law, 64-bit floats, unusual headers) is returned to the
-//! caller.
+//! the `fmt ` chunk. What hound does not support (ADPCM, A-law, 64-bit floats, MP3 in WAV) is returned to the caller.
 
 use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::ops::Range;
 
 use hound::SampleFormat;
 
 use super::AudioInfo;
+use super::elementary::Kind;
 use super::input::Input;
 use super::source::{Block, Decoded, Failure, Samples, Source, Warnings};
+use super::tags::read_at;
 
 /// Bytes read at a time.
 const CHUNK: usize = 64 * 1024;
 /// The longest valid `fmt ` chunk.
 const MAX_FORMAT: u32 = 4096;
+/// Bytes of samples that are searched for the marks of compressed audio.
+const MARKS_WITHIN: usize = 64 * 1024;
 /// The largest number of chunks before the samples.
 const MAX_CHUNKS: usize = 4096;
 
@@ -48,16 +52,21 @@ enum Encoding {
     Float32,
 }
 
-/// Whether the file starts as WAV, in any of its variants.
-pub(super) fn sniff(start: &[u8]) -> bool {
-    start.len() >= 12 && matches!(&start[..4], b"RIFF" | b"RF64" | b"BW64") && &start[8..12] == b"WAVE"
+/// What to do with a WAV file whose samples are not plain PCM.
+pub(super) enum Other {
+    /// MPEG audio or AAC frames in this range.
+    Frames(Kind, Range<u64>),
+    /// Samples that the demuxer's codecs may decode (ADPCM, A-law, 64-bit floats), or the reason why not.
+    Demuxer(Failure),
+    /// Neither.
+    Refused(Failure),
 }
 
-/// Opens a WAV file with plain PCM samples, or returns the input with the reason.
-pub(super) fn open(mut input: Input) -> Result<Wav, (Input, Failure)> {
-    match parse(&mut input) {
+/// Opens a WAV file with plain PCM samples that lies in `range`, or returns the input with what it is.
+pub(super) fn open(mut input: Input, range: &Range<u64>) -> Result<Wav, (Input, Other)> {
+    match parse(&mut input, range) {
         Ok(header) => Ok(Wav::new(input, header)),
-        Err(failure) => Err((input, failure)),
+        Err(other) => Err((input, other)),
     }
 }
 
@@ -71,19 +80,18 @@ struct Header {
     notes: Vec<String>,
 }
 
-fn parse(input: &mut Input) -> Decoded<Header> {
-    let damage = |reason: &str| Failure::Damage(format!("WAV: {reason}"));
-    let mut start = [0; 12];
-    input.read_exact(&mut start).map_err(Failure::from_io)?;
+fn parse(input: &mut Input, range: &Range<u64>) -> Result<Header, Other> {
+    let damage = |reason: &str| Other::Demuxer(Failure::Damage(format!("WAV: {reason}")));
+    let io = |error| Other::Refused(Failure::from_io(error));
+    let start: [u8; 12] = read_at(input, range.start).map_err(io)?;
     let riff_len = u32::from_le_bytes([start[4], start[5], start[6], start[7]]);
     let (mut format, mut long_data) = (None, None);
-    let mut position = 12_u64;
+    let mut position = range.start + 12;
     for _ in 0..MAX_CHUNKS {
-        let mut head = [0; 8];
-        input.seek(SeekFrom::Start(position)).map_err(Failure::from_io)?;
-        if input.read_up_to(&mut head).map_err(Failure::from_io)? < head.len() {
+        if position + 8 > range.end {
             return Err(damage("has no data chunk"));
         }
+        let head: [u8; 8] = read_at(input, position).map_err(io)?;
         position += 8;
         let len = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
         match &head[..4] {
@@ -100,9 +108,13 @@ fn parse(input: &mut Input) -> Decoded<Header> {
             }
             b"data" => {
                 let format = format.ok_or_else(|| damage("has no fmt chunk before its data"))?;
-                let there = input.len().saturating_sub(position);
-                let length = Length::of(len, long_data, riff_len, there, input.len());
-                return header(&format, length, there);
+                let there = range.end - position;
+                let length = Length::of(len, long_data, riff_len, there, range.end - range.start);
+                let data = position..position + length.left;
+                other_codec(&format, data.clone())?;
+                disguised(input, data)?;
+                input.seek(SeekFrom::Start(position)).map_err(io)?;
+                return header(format, length, there).map_err(Other::Demuxer);
             }
             _ => {}
         }
@@ -110,6 +122,70 @@ fn parse(input: &mut Input) -> Decoded<Header> {
         position += u64::from(len) + u64::from(len & 1);
     }
     Err(damage("has no data chunk among its first chunks"))
+}
+
+/// The format tag of a `fmt ` chunk, which in its extensible form stands in its last part.
+fn tag(format: &[u8]) -> Option<u16> {
+    let at = |at: usize| Some(u16::from_le_bytes([*format.get(at)?, *format.get(at + 1)?]));
+    match at(0)? {
+        0xfffe => at(24),
+        tag => Some(tag),
+    }
+}
+
+/// Refuses, or passes on, samples that are compressed.
+fn other_codec(format: &[u8], data: Range<u64>) -> Result<(), Other> {
+    let name = match tag(format) {
+        // PCM, float, and what Symphonia decodes: ADPCM of Microsoft and IMA, A-law, mu-law.
+        None | Some(0x01 | 0x02 | 0x03 | 0x06 | 0x07 | 0x11) => return Ok(()),
+        Some(0x50 | 0x55) => return Err(Other::Frames(Kind::Mpeg, data)),
+        Some(0x1600) => return Err(Other::Frames(Kind::Adts, data)),
+        Some(0x10) => "OKI ADPCM".to_owned(),
+        Some(0x20) => "Yamaha ADPCM".to_owned(),
+        Some(0x22) => "TrueSpeech".to_owned(),
+        Some(0x31 | 0x32) => "GSM 6.10".to_owned(),
+        Some(0x14 | 0x40 | 0x45 | 0x64 | 0x65) => "G.72x".to_owned(),
+        Some(0x61 | 0x62) => "Duck ADPCM".to_owned(),
+        Some(0x69) => "Xbox ADPCM".to_owned(),
+        Some(0xff | 0x1601 | 0x1602 | 0x1610) => "AAC".to_owned(),
+        Some(0x0160..=0x0163) => "Windows Media Audio".to_owned(),
+        Some(0x0270) => "ATRAC3".to_owned(),
+        Some(0x0200) => "Creative ADPCM".to_owned(),
+        Some(0x2000 | 0x92) => "AC-3".to_owned(),
+        Some(0x2001) => "DTS".to_owned(),
+        Some(0x5756) => "WavPack".to_owned(),
+        Some(0x674f..=0x6771 | 0x566f) => "Vorbis".to_owned(),
+        Some(0x704f) => "Opus".to_owned(),
+        Some(0xf1ac) => "FLAC".to_owned(),
+        Some(other) => format!("the codec {other:#06x}"),
+    };
+    Err(Other::Refused(Failure::NeedsFfmpeg(format!("{name} in WAV"))))
+}
+
+/// Refuses compressed audio that says it is PCM, as for a receiver at a digital output: DTS, and AC-3 by IEC 61937.
+/// Played as PCM, it is noise.
+fn disguised(input: &mut Input, data: Range<u64>) -> Result<(), Other> {
+    const MARKS: [(&[u8], &str); 5] = [
+        (b"\x7f\xfe\x80\x01", "DTS"),
+        (b"\xfe\x7f\x01\x80", "DTS"),
+        (b"\x1f\xff\xe8\x00\x07", "DTS"),
+        (b"\xff\x1f\x00\xe8", "DTS"),
+        (b"\x72\xf8\x1f\x4e", "AC-3 or DTS (IEC 61937)"),
+    ];
+    let mut start = vec![0; MARKS_WITHIN.min((data.end - data.start) as usize)];
+    input.seek(SeekFrom::Start(data.start)).map_err(|error| Other::Refused(Failure::from_io(error)))?;
+    let count = input.read_up_to(&mut start).map_err(|error| Other::Refused(Failure::from_io(error)))?;
+    for (mark, name) in MARKS {
+        let mut places = start[..count].windows(mark.len()).enumerate().filter(|(_, bytes)| *bytes == mark);
+        // Frames have one length: three marks at two equal distances.
+        if let (Some((a, _)), Some((b, _)), Some((c, _))) = (places.next(), places.next(), places.next())
+            && b - a == c - b
+            && a.is_multiple_of(2)
+        {
+            return Err(Other::Refused(Failure::NeedsFfmpeg(format!("{name} in WAV"))));
+        }
+    }
+    Ok(())
 }
 
 /// The usable length of the data chunk.
@@ -131,6 +207,15 @@ impl Length {
                 let note = "the header has no length: decoded to the end of the file".to_owned();
                 return Length { claimed: None, left: there, note: Some(note) };
             }
+            // The length has 32 bits: of more than 4 GiB, it lost the upper ones.
+            (len, _) if there - u64::from(len).min(there) >= 1 << 32 => {
+                let lost = (there - u64::from(len)) >> 32 << 32;
+                let left = u64::from(len) + lost;
+                let note = format!(
+                    "the header states {len} bytes of samples, the file has {left}: decoded to its end"
+                );
+                return Length { claimed: Some(left), left, note: Some(note) };
+            }
             (len, _) => u64::from(len),
         };
         let note = (claimed > there).then(|| {
@@ -140,11 +225,15 @@ impl Length {
     }
 }
 
-fn header(format: &[u8], length: Length, there: u64) -> Decoded<Header> {
+fn header(mut format: Vec<u8>, length: Length, there: u64) -> Decoded<Header> {
+    // Samples fill whole bytes, whatever the number of bits: hound refuses 20 bits in three bytes.
+    if format.len() >= 16 && format[..2] == [1, 0] && format[15] == 0 {
+        format[14] = format[14].checked_next_multiple_of(8).unwrap_or(format[14]);
+    }
     // hound's reader needs a whole file: this one has the format and no samples.
     let mut file = b"RIFF\0\0\0\0WAVEfmt ".to_vec();
     file.extend((format.len() as u32).to_le_bytes());
-    file.extend(format);
+    file.extend(&format);
     file.extend(b"data\0\0\0\0");
     let spec = hound::WavReader::new(Cursor::new(file))
         .map_err(|error| Failure::Damage(format!("WAV: {error}")))?
@@ -292,6 +381,10 @@ mod tests {
         assert_eq!(length(u32::MAX, Some(48), u32::MAX, 60).left, 48);
         assert_eq!(length(u32::MAX, Some(u64::MAX), u32::MAX, 60).left, 60);
         assert!(length(0, None, 0, 60).note.is_some());
+        // More than 4 GiB, whose length wrapped; a chunk of 90 bytes follows.
+        let there = (1 << 32) + 5000 + 90;
+        let wrapped = length(5000, None, 5036, there);
+        assert_eq!((wrapped.left, wrapped.note.is_some()), ((1 << 32) + 5000, true));
         // A valid file without samples, and with a chunk after them.
         assert_eq!(length(0, None, 96, 60).left, 0);
     }

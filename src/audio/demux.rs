@@ -1,0 +1,180 @@
+//! Opens the demuxer of a recognised container, with a view of the file that it can read.
+
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
+
+use symphonia::core::errors::Error as SymphoniaError;
+use symphonia::core::formats::{FormatOptions, FormatReader};
+use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
+
+use super::aac;
+use super::elementary::{Kind, Stream};
+use super::input::Input;
+use super::probe::Container;
+use super::source::{Decoded, Failure};
+use super::view::View;
+use super::{flac, matroska, mp4, ogg};
+
+/// A demuxer, and what is known beyond what it tells.
+pub(super) struct Opened {
+    pub format: Box<dyn FormatReader>,
+    pub facts: Facts,
+    /// What is worth a warning.
+    pub note: Option<String>,
+}
+
+/// What is known of a container beyond what its demuxer tells.
+pub(super) enum Facts {
+    Mp4(mp4::Info),
+    Matroska(matroska::Info),
+    Ogg {
+        codecs: Vec<&'static str>,
+    },
+    /// MPEG audio or ADTS, with an estimated number of sample frames.
+    Elementary {
+        frames: u64,
+    },
+    Other {
+        container: &'static str,
+    },
+}
+
+type Opener = fn(MediaSourceStream<'static>) -> symphonia::core::errors::Result<Box<dyn FormatReader>>;
+
+/// The function that opens a demuxer, or an error if this build does not include it.
+macro_rules! opener {
+    ($feature:literal, $reader:ident, $name:literal) => {{
+        #[cfg(feature = $feature)]
+        let opener: Opener = |stream| {
+            Ok(Box::new(symphonia::default::formats::$reader::try_new(stream, FormatOptions::default())?))
+        };
+        #[cfg(not(feature = $feature))]
+        let opener: Opener =
+            |_| Err(SymphoniaError::Unsupported(concat!($name, " is not included in this build")));
+        opener
+    }};
+}
+
+/// Opens a container that begins at the start of `range`.
+pub(super) fn open(container: Container, mut input: Input, range: Range<u64>) -> Decoded<Opened> {
+    let (facts, view, opener) = match container {
+        Container::Flac => (
+            Facts::Other { container: "FLAC" },
+            flac::view(input, range)?,
+            opener!("flac", FlacReader, "FLAC"),
+        ),
+        Container::Mp4 => {
+            let info = mp4::read(&mut input, range.start);
+            if !info.has_moov {
+                return Err(Failure::Damage(
+                    "MP4: has no index (moov): it was never finished, or is truncated".to_owned(),
+                ));
+            }
+            let view = info.view(input, range.start);
+            // The demuxer expects that the size of the first box has been read.
+            let opener: Opener = |mut stream| {
+                stream.read_exact(&mut [0; 4])?;
+                opener!("mp4", IsoMp4Reader, "MP4")(stream)
+            };
+            (Facts::Mp4(info), view, opener)
+        }
+        Container::Matroska => {
+            let info = matroska::read(&mut input, range.start);
+            (Facts::Matroska(info), View::of(input, range), opener!("mkv", MkvReader, "Matroska"))
+        }
+        Container::Ogg => {
+            let info = ogg::read(&mut input, range.start).map_err(Failure::from_io)?;
+            let view = View::patched(input, range, &info.patches);
+            (Facts::Ogg { codecs: info.codecs }, view, opener!("ogg", OggReader, "Ogg"))
+        }
+        Container::Aiff => {
+            (Facts::Other { container: "AIFF" }, View::of(input, range), opener!("aiff", AiffReader, "AIFF"))
+        }
+        Container::Caf => {
+            (Facts::Other { container: "CAF" }, View::of(input, range), opener!("caf", CafReader, "CAF"))
+        }
+        Container::Wav => {
+            let opener: Opener = |stream| {
+                Ok(Box::new(symphonia::default::formats::WavReader::try_new(
+                    stream,
+                    FormatOptions::default(),
+                )?))
+            };
+            (Facts::Other { container: "WAV" }, View::of(input, range), opener)
+        }
+    };
+    let mut again = view.as_stream().map_err(Failure::from_io)?;
+    let format = match opener(stream(view)) {
+        Ok(format) => format,
+        Err(error) => {
+            // Some demuxers look at the end of a file first, and fail if it is not where the header says. A truncated
+            // file may still play from its beginning.
+            again.seek(SeekFrom::Start(0)).map_err(Failure::from_io)?;
+            opener(stream(again)).map_err(|_| facts.refusal(error))?
+        }
+    };
+    Ok(Opened { format, facts, note: None })
+}
+
+/// Opens a stream of frames.
+pub(super) fn open_elementary(mut source: Stream, kind: Kind) -> Decoded<Opened> {
+    let opener = match kind {
+        Kind::Mpeg => opener!("mp3", MpaReader, "MPEG audio"),
+        Kind::Adts => opener!("aac", AdtsReader, "AAC"),
+    };
+    if kind == Kind::Adts
+        && let Some(profile) = aac::unsupported_adts(&source.first_bytes().map_err(Failure::from_io)?)
+    {
+        return Err(Failure::NeedsFfmpeg(profile));
+    }
+    let facts = Facts::Elementary { frames: source.estimate().map_err(Failure::from_io)? };
+    let junk = source.junk();
+    let note = (junk > 0).then(|| format!("the first {junk} bytes are not audio, and were skipped"));
+    let format = opener(stream(source)).map_err(failure)?;
+    Ok(Opened { format, facts, note })
+}
+
+fn stream(source: impl MediaSource + 'static) -> MediaSourceStream<'static> {
+    MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default())
+}
+
+impl Facts {
+    /// Why a container cannot be opened.
+    fn refusal(&self, error: SymphoniaError) -> Failure {
+        match (self, error) {
+            // Its demuxer reads to the end of the file for a codec that it knows.
+            (Facts::Ogg { codecs }, _)
+                if !codecs.iter().any(|codec| ["Vorbis", "Opus", "FLAC"].contains(codec)) =>
+            {
+                self.without_audio()
+            }
+            (Facts::Other { container }, SymphoniaError::Unsupported(reason))
+                if !reason.contains("build") =>
+            {
+                Failure::NeedsFfmpeg(format!("an unusual codec in {container}"))
+            }
+            // PCM with more than two channels, and whatever else its demuxer has no rule for.
+            (Facts::Mp4(_), SymphoniaError::Unsupported(reason) | SymphoniaError::DecodeError(reason))
+                if reason.contains("channels")
+                    || reason.contains("unsupported")
+                    || reason.contains("pcm") =>
+            {
+                match self.without_audio() {
+                    Failure::NeedsFfmpeg(codec) => Failure::NeedsFfmpeg(format!("{codec} ({reason})")),
+                    failure => failure,
+                }
+            }
+            (_, error) => failure(error),
+        }
+    }
+}
+
+pub(super) fn failure(error: SymphoniaError) -> Failure {
+    match error {
+        SymphoniaError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            Failure::Damage("is truncated in its header".to_owned())
+        }
+        SymphoniaError::IoError(error) => Failure::from_io(error),
+        error => Failure::Damage(error.to_string()),
+    }
+}

@@ -1,0 +1,303 @@
+//! Decoding by the program ffmpeg, for what no embedded decoder reads, if the host allows it.
+//!
+//! A child process reads the file and writes samples into a pipe, in memory that does not grow. It ends with its
+//! reader. It sees the file by its absolute path behind `file:`, which no name can escape from, and opens no other
+//! file and no network: playlists and scripts are not among the formats that it may recognise.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
+
+use tempfile::NamedTempFile;
+
+use super::input::Input;
+use super::source::{Block, Decoded, Failure, Samples, Source, Warnings};
+use super::{AudioInfo, Ffmpeg};
+
+/// Bytes read at a time.
+const CHUNK: usize = 64 * 1024;
+/// The number of ffmpeg's messages that are kept.
+const MAX_MESSAGES: usize = 3;
+/// The formats that it may recognise.
+const FORMATS: &str = "aac,ac3,aea,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,gsm,iff,ircam,\
+    matroska,webm,mlp,mov,mp4,m4a,3gp,mp3,mpc,mpc8,mpeg,mpegts,mxf,nistsphere,nut,ogg,oma,rm,shn,tak,truehd,tta,voc,\
+    vqf,w64,wav,wv,xwma";
+
+impl Ffmpeg {
+    /// Whether there is a program to be started. It is not tried.
+    pub fn is_available(&self) -> bool {
+        self.program().is_some()
+    }
+
+    fn program(&self) -> Option<PathBuf> {
+        match self {
+            Ffmpeg::Never => None,
+            Ffmpeg::Path(path) => is_program(path).then(|| path.clone()),
+            Ffmpeg::Auto => {
+                let name = format!("ffmpeg{}", env::consts::EXE_SUFFIX);
+                env::split_paths(&env::var_os("PATH")?)
+                    .filter(|folder| folder.is_absolute())
+                    .map(|folder| folder.join(&name))
+                    .find(|path| is_program(path))
+            }
+        }
+    }
+}
+
+fn is_program(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    }
+    #[cfg(not(unix))]
+    path.is_file()
+}
+
+/// Decodes a recording of this format: the file at `path`, or the bytes of `input` if they are in memory.
+///
+/// # Errors
+/// [`Failure::Damage`] with the reason if ffmpeg is not to be used, is not there, or cannot decode the file.
+pub(super) fn open(ffmpeg: &Ffmpeg, format: &str, path: &Path, input: Input) -> Decoded<Box<dyn Source>> {
+    let Some(program) = ffmpeg.program() else {
+        let why = match ffmpeg {
+            Ffmpeg::Never => "ffmpeg would read it, but is not used".to_owned(),
+            Ffmpeg::Auto => "ffmpeg would read it, but is not installed".to_owned(),
+            Ffmpeg::Path(path) => format!("ffmpeg would read it, but {} is not a program", path.display()),
+        };
+        return Err(Failure::Damage(format!("is {format}, which no embedded decoder reads; {why}")));
+    };
+    Ok(Box::new(Process::start(&program, format, path, input)?))
+}
+
+/// A running ffmpeg.
+struct Process {
+    child: Child,
+    output: ChildStdout,
+    /// Reads its messages, and returns the last ones.
+    messages: Option<JoinHandle<Vec<String>>>,
+    format: String,
+    rate: u32,
+    channels: usize,
+    bytes: Vec<u8>,
+    samples: Vec<f32>,
+    ended: bool,
+    /// Bytes that were in memory.
+    _file: Option<NamedTempFile>,
+}
+
+impl Process {
+    fn start(program: &Path, format: &str, path: &Path, mut input: Input) -> Decoded<Self> {
+        let file = if input.is_in_memory() { Some(spooled(&mut input).map_err(Failure::Io)?) } else { None };
+        let path = file.as_ref().map_or(path, |file| file.path());
+        let mut source = OsString::from("file:");
+        source.push(std::path::absolute(path).map_err(Failure::Io)?);
+        let mut command = Command::new(program);
+        // `level+` puts the level before each message.
+        command
+            .args(["-nostdin", "-nostats", "-loglevel", "level+info", "-protocol_whitelist", "file"])
+            .args(["-format_whitelist", FORMATS, "-i"])
+            .arg(source)
+            .args(["-vn", "-sn", "-dn", "-map_metadata", "-1", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        #[cfg(unix)]
+        {
+            // An interrupt at the terminal is for this program to handle: ffmpeg would end as if the file did.
+            use std::os::unix::process::CommandExt;
+            command.process_group(0);
+        }
+        let cannot = |error: io::Error| {
+            Failure::Damage(format!("is {format}, and {} cannot be started: {error}", program.display()))
+        };
+        let mut child = command.spawn().map_err(cannot)?;
+        let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(Failure::Damage("ffmpeg has no output".to_owned()));
+        };
+        let (version_sender, version) = crossbeam_channel::bounded(1);
+        let messages = std::thread::Builder::new()
+            .name("sleeve ffmpeg".to_owned())
+            .spawn(move || read_messages(errors, &version_sender))
+            .map_err(cannot);
+        let mut process = Self {
+            child,
+            output,
+            messages: None,
+            format: String::new(),
+            rate: 0,
+            channels: 0,
+            bytes: Vec::new(),
+            samples: Vec::new(),
+            ended: false,
+            _file: file,
+        };
+        process.messages = Some(messages?);
+        if !process.read_header().map_err(Failure::Io)? {
+            let messages = process.end();
+            let reason = messages.last().map_or("it gave no reason", String::as_str);
+            return Err(Failure::Damage(format!("is {format}, and ffmpeg cannot decode it: {reason}")));
+        }
+        // Its first message: it is there before the samples are.
+        let version = version.recv().unwrap_or_default();
+        process.format = format!("{format} (ffmpeg {version})");
+        Ok(process)
+    }
+
+    /// Reads the header of the AU format: six numbers, and an annotation.
+    fn read_header(&mut self) -> io::Result<bool> {
+        let mut header = Vec::new();
+        self.output.by_ref().take(24).read_to_end(&mut header)?;
+        let number = |index: usize| Some(u32::from_be_bytes(*header.get(4 * index..)?.first_chunk()?));
+        let (Some(0x2e73_6e64), Some(start), Some(6), Some(rate), Some(channels)) =
+            (number(0), number(1), number(3), number(4), number(5))
+        else {
+            return Ok(false);
+        };
+        self.output.by_ref().take(u64::from(start.saturating_sub(24))).read_to_end(&mut header)?;
+        (self.rate, self.channels) = (rate, channels as usize);
+        Ok((1..=4096).contains(&channels))
+    }
+
+    /// Ends the child, and returns its last messages.
+    fn end(&mut self) -> Vec<String> {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.messages.take().and_then(|messages| messages.join().ok()).unwrap_or_default()
+    }
+}
+
+impl Source for Process {
+    fn info(&self) -> AudioInfo {
+        AudioInfo {
+            format: self.format.clone(),
+            sample_rate: self.rate,
+            channels: u16::try_from(self.channels).unwrap_or(u16::MAX),
+            frames: None,
+        }
+    }
+
+    fn advance(&mut self, warnings: &mut Warnings) -> Decoded<bool> {
+        if self.ended {
+            return Ok(false);
+        }
+        let frame_bytes = 4 * self.channels;
+        let wanted = (CHUNK / frame_bytes).max(1) * frame_bytes;
+        self.bytes.clear();
+        self.output.by_ref().take(wanted as u64).read_to_end(&mut self.bytes).map_err(Failure::Io)?;
+        self.bytes.truncate(self.bytes.len() / frame_bytes * frame_bytes);
+        self.samples.clear();
+        self.samples.extend(self.bytes.chunks_exact(4).map(|b| f32::from_be_bytes([b[0], b[1], b[2], b[3]])));
+        if !self.samples.is_empty() {
+            return Ok(true);
+        }
+        self.ended = true;
+        let status = self.child.wait().map_err(Failure::Io)?;
+        let messages = self.end();
+        messages.iter().for_each(|message| warnings.push(format!("ffmpeg: {message}")));
+        if status.code().is_none() {
+            // It was killed: this is not the recording's end.
+            return Err(Failure::Io(io::Error::other(format!(
+                "ffmpeg ended before the file did ({status})"
+            ))));
+        }
+        if !status.success() && messages.is_empty() {
+            warnings.push(format!("ffmpeg failed ({status})"));
+        }
+        Ok(false)
+    }
+
+    fn block(&self) -> Block<'_> {
+        Block {
+            rate: self.rate,
+            frames: self.samples.len() / self.channels,
+            samples: Samples::Interleaved { samples: &self.samples, channels: self.channels },
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Writes bytes to a temporary file: many formats can only be decoded where they can be read in any order.
+fn spooled(input: &mut Input) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix("sleeve-").tempfile()?;
+    io::copy(input, &mut file)?;
+    file.flush()?;
+    Ok(file)
+}
+
+/// Reads ffmpeg's messages to their end: sends its version, and returns its last errors.
+fn read_messages(errors: ChildStderr, version: &crossbeam_channel::Sender<String>) -> Vec<String> {
+    let mut messages: Vec<String> = Vec::new();
+    let mut reader = BufReader::new(errors);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        // A line without an end must not fill the memory.
+        match reader.by_ref().take(1 << 16).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return messages,
+            Ok(_) => {}
+        }
+        let line = String::from_utf8_lossy(&line);
+        let text = without_brackets(&line);
+        if let Some(rest) = text.strip_prefix("ffmpeg version ") {
+            let _ = version.try_send(rest.split_whitespace().next().unwrap_or_default().to_owned());
+        } else if (line.contains("[error]") || line.contains("[fatal]")) && !text.is_empty() {
+            let text = text.to_owned();
+            if !messages.contains(&text) {
+                if messages.len() == MAX_MESSAGES {
+                    messages.remove(0);
+                }
+                messages.push(text);
+            }
+        }
+    }
+}
+
+/// A message without what stands in brackets before it: the component with its address, and the level.
+fn without_brackets(line: &str) -> &str {
+    let mut text = line.trim();
+    while text.starts_with('[')
+        && let Some((_, rest)) = text.split_once(']')
+    {
+        text = rest.trim_start();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_lose_their_brackets() {
+        assert_eq!(without_brackets("[wavpack @ 0x55d0] [error] Invalid data\n"), "Invalid data");
+        assert_eq!(without_brackets("[info] ffmpeg version 5.1"), "ffmpeg version 5.1");
+        assert_eq!(without_brackets("[unclosed"), "[unclosed");
+    }
+
+    #[test]
+    fn without_a_program_the_format_and_the_remedy_are_named() {
+        let reason = |ffmpeg: &Ffmpeg| {
+            let input = Input::from_bytes(vec![1, 2, 3].into());
+            match open(ffmpeg, "WavPack", Path::new("a.wv"), input) {
+                Err(Failure::Damage(reason)) => reason,
+                _ => panic!("not refused"),
+            }
+        };
+        assert_eq!(
+            reason(&Ffmpeg::Never),
+            "is WavPack, which no embedded decoder reads; ffmpeg would read it, but is not used"
+        );
+        let missing = Ffmpeg::Path("/no/such/ffmpeg".into());
+        assert!(!missing.is_available());
+        assert!(reason(&missing).contains("/no/such/ffmpeg is not a program"));
+    }
+}
