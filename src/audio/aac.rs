@@ -141,8 +141,8 @@ fn packet_has_sbr(packet: &[u8]) -> bool {
                 }
                 match element.take(4) {
                     Some(13 | 14) => return true,
-                    // Fill of zeros, or of a pattern.
-                    Some(0 | 1) => before.push(start),
+                    // Fill of zeros, or of a pattern. More candidates than a few are chance or malice.
+                    Some(0 | 1) if before.len() < 16 => before.push(start),
                     _ => {}
                 }
             }

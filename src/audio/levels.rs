@@ -137,7 +137,7 @@ mod tests {
         let clipped: Vec<f32> = tone.iter().map(|sample| (sample * 3.0).clamp(-1.0, 1.0)).collect();
         assert!(warning(&clipped).unwrap().starts_with("clipped: "));
         let integers: Vec<f32> = tone.iter().map(|sample| sample * 32_768.0).collect();
-        assert!(warning(&integers).unwrap().contains("29490 times full scale"), "{:?}", warning(&integers));
+        assert!(warning(&integers).unwrap().contains("29491 times full scale"), "{:?}", warning(&integers));
         assert!(warning(&[0.0; 100]).unwrap().starts_with("silent"));
         assert_eq!(warning(&[]), None);
     }

@@ -9,6 +9,8 @@ use super::view::View;
 
 /// The largest number of boxes that are read.
 const MAX_BOXES: usize = 10_000;
+/// The deepest nesting; `esds` in `wave` of an entry stands at ten.
+const MAX_DEPTH: usize = 16;
 /// The longest iTunSMPB text. It has some 120 characters.
 const MAX_TEXT: u64 = 1024;
 /// The longest magic cookie of ALAC.
@@ -46,7 +48,7 @@ pub(super) struct Track {
 
 /// Reads the boxes of a file that begins at `start`. After damage, what was found so far stays.
 pub(super) fn read(input: &mut Input, start: u64) -> Info {
-    let mut walk = Walk { info: Info::default(), boxes: MAX_BOXES };
+    let mut walk = Walk { info: Info::default(), boxes: MAX_BOXES, depth: 0 };
     let whole = start..input.len();
     let _ = walk.boxes(input, whole.clone(), Level::File);
     if walk.info.end == 0 {
@@ -91,6 +93,8 @@ struct Walk {
     info: Info,
     /// How many more boxes may be read.
     boxes: usize,
+    /// How deep the walk is.
+    depth: usize,
 }
 
 /// What the boxes that are being read stand in.
@@ -115,6 +119,16 @@ enum Level {
 
 impl Walk {
     fn boxes(&mut self, input: &mut Input, range: Range<u64>, level: Level) -> Option<()> {
+        if self.depth == MAX_DEPTH {
+            return None;
+        }
+        self.depth += 1;
+        let walked = self.each_box(input, range, level);
+        self.depth -= 1;
+        walked
+    }
+
+    fn each_box(&mut self, input: &mut Input, range: Range<u64>, level: Level) -> Option<()> {
         let mut position = range.start;
         let mut is_itunes_gap = false;
         while position + 8 <= range.end {
@@ -356,6 +370,23 @@ mod tests {
         assert_eq!(start(&[[500, 9, 0x2_0000]]), None, "twice as fast");
         assert_eq!(start(&[[500, 9, 0x1_0000]; 2]), None, "two edits");
         assert!(info(b"RIFF\0\0\0\0WAVE").tracks.is_empty());
+    }
+
+    #[test]
+    fn deep_nesting_ends() {
+        let nested = |kind: &[u8; 4], skipped: usize| {
+            let mut inside = vec![0; 8];
+            for _ in 0..5000 {
+                inside = boxed(kind, &[vec![0; skipped], inside].concat());
+            }
+            inside
+        };
+        for inside in
+            [boxed(b"udta", &nested(b"meta", 4)), boxed(b"trak", &boxed(b"mdia", &nested(b"stbl", 0)))]
+        {
+            let file = [boxed(b"ftyp", b"M4A "), boxed(b"moov", &inside), boxed(b"mdat", &[1; 9])].concat();
+            assert_eq!(info(&file).end, file.len() as u64);
+        }
     }
 
     #[test]
