@@ -34,7 +34,7 @@ pub(super) fn read(input: &mut Input, start: u64) -> io::Result<Info> {
         let len: usize = page[27..header].iter().map(|segment| usize::from(*segment)).sum();
         let packet = &page[header..];
         info.codecs.push(codec(packet));
-        if packet.starts_with(b"OpusHead") && packet[18] == 255 && len <= 64 {
+        if packet.starts_with(b"OpusHead") && packet[18] == 255 && (19..=64).contains(&len) {
             info.patches.extend(
                 as_family_1(&page[..header + len]).into_iter().map(|(at, bytes)| (position + at, bytes)),
             );
