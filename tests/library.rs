@@ -4,6 +4,7 @@
 mod audio {
     mod bad_input;
     mod formats;
+    mod level;
     mod odd_files;
     mod parity;
     mod streams;

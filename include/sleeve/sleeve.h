@@ -493,6 +493,15 @@ sleeve_status sleeve_analysis_mean(const sleeve_analysis *analysis, size_t index
 const char *sleeve_analysis_class_name(const sleeve_analysis *analysis,
                                        size_t index);
 
+// The integrated loudness of the recording as it was, in LUFS (EBU R 128), and the gain in dB that brought it to -14
+// LUFS.
+//
+// Errors: NOT_FOUND if it was not levelled: without `sleeve_options_set_level`, or because it has no loudness, which is
+// also a warning.
+sleeve_status sleeve_analysis_level(const sleeve_analysis *analysis,
+                                    float *lufs,
+                                    float *gain_db);
+
 // The warning at `index` about the recording, such as a truncated file or a wrong header; NULL beyond the last.
 //
 // Valid as long as the analysis.

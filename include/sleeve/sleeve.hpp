@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -303,6 +304,12 @@ private:
 
 // ---- analyses ----
 
+// The integrated loudness of a recording as it was, in LUFS, and the gain in dB that brought it to -14 LUFS.
+struct Levelled {
+    float lufs;
+    float gain_db;
+};
+
 // The result of an extractor for one recording. Outputs that do not exist are empty.
 class Analysis {
 public:
@@ -352,6 +359,13 @@ public:
     // The name of a column of predictions(); empty if it has none.
     std::string_view class_name(std::size_t index) const noexcept {
         return detail::view(sleeve_analysis_class_name(get(), index));
+    }
+
+    // The loudness of the recording and the gain that was applied; empty if it was not levelled.
+    std::optional<Levelled> level() const noexcept {
+        Levelled level{};
+        if (sleeve_analysis_level(get(), &level.lufs, &level.gain_db) != SLEEVE_STATUS_OK) return {};
+        return level;
     }
 
     // Warnings about the recording.

@@ -14,6 +14,7 @@ use super::AudioInfo;
 use super::aac::Sbr;
 use super::decoder::{Decoder, format_name};
 use super::demux::{Facts, Opened, failure};
+use super::layout::Layout;
 use super::source::{Block, Decoded, Failure, Lack, Source, Warnings};
 use super::track::{Chosen, Trim, choose};
 
@@ -249,5 +250,9 @@ impl Source for Container {
     fn block(&self) -> Block<'_> {
         let kept = self.kept.clone();
         Block { rate: self.rate, frames: kept.len(), samples: self.decoder.samples(kept) }
+    }
+
+    fn layout(&self) -> Layout {
+        self.decoder.layout()
     }
 }

@@ -12,6 +12,7 @@ use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::packet::Packet;
 
 use super::demux::failure;
+use super::layout::Layout;
 #[cfg(feature = "opus")]
 use super::opus;
 use super::source::{Decoded, Failure, Samples};
@@ -90,6 +91,17 @@ impl Decoder {
         }
     }
 
+    /// Which channel is which in the last packet.
+    pub(super) fn layout(&self) -> Layout {
+        match self {
+            #[cfg(feature = "opus")]
+            Decoder::Opus(decoder) => decoder.layout(),
+            #[cfg(feature = "vorbis")]
+            Decoder::Surround(_) => Layout::Vorbis,
+            Decoder::Symphonia(packets) => packets.layout(),
+        }
+    }
+
     /// Some sample frames of the last packet.
     pub(super) fn samples(&self, kept: Range<usize>) -> Samples<'_> {
         match self {
@@ -131,6 +143,13 @@ impl Packets {
             }
         };
         Ok((buffer.spec().rate(), if buffer.num_planes() == 0 { 0 } else { buffer.frames() }))
+    }
+
+    fn layout(&self) -> Layout {
+        match self.decoder.last_decoded().spec().channels() {
+            Channels::Positioned(positions) => Layout::Mask(positions.bits()),
+            _ => Layout::Discrete,
+        }
     }
 
     fn planes(&self, kept: Range<usize>) -> Vec<&[f32]> {

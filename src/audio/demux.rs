@@ -27,9 +27,7 @@ pub(super) struct Opened {
 pub(super) enum Facts {
     Mp4(mp4::Info),
     Matroska(matroska::Info),
-    Ogg {
-        codecs: Vec<&'static str>,
-    },
+    Ogg(ogg::Info),
     /// MPEG audio or ADTS, with an estimated number of sample frames.
     Elementary {
         frames: u64,
@@ -85,7 +83,7 @@ pub(super) fn open(container: Container, mut input: Input, range: Range<u64>) ->
         Container::Ogg => {
             let info = ogg::read(&mut input, range.start).map_err(Failure::from_io)?;
             let view = View::patched(input, range, &info.patches);
-            (Facts::Ogg { codecs: info.codecs }, view, opener!("ogg", OggReader, "Ogg"))
+            (Facts::Ogg(info), view, opener!("ogg", OggReader, "Ogg"))
         }
         Container::Aiff => {
             (Facts::Other { container: "AIFF" }, View::of(input, range), opener!("aiff", AiffReader, "AIFF"))
@@ -143,8 +141,8 @@ impl Facts {
     fn refusal(&self, error: SymphoniaError) -> Failure {
         match (self, error) {
             // Its demuxer reads to the end of the file for a codec that it knows.
-            (Facts::Ogg { codecs }, _)
-                if !codecs.iter().any(|codec| ["Vorbis", "Opus", "FLAC"].contains(codec)) =>
+            (Facts::Ogg(info), _)
+                if !info.codecs.iter().any(|codec| ["Vorbis", "Opus", "FLAC"].contains(codec)) =>
             {
                 self.without_audio()
             }

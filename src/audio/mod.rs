@@ -5,7 +5,7 @@
 //! averages and resamples audio that the caller decodes or records.
 //!
 //! A recording passes through the files of this module in this order: `input`, a `source` (`wav`, or `container` with
-//! `opus` and `vorbis`), `reader`, `downmix`, `resample`, `mono`. It is never in memory as a whole, only some chunks of
+//! `opus` and `vorbis`), `reader`, `loudness`, `downmix`, `resample`, `mono`. It is never in memory as a whole, only some chunks of
 //! it.
 //!
 //! ```no_run
@@ -29,7 +29,9 @@ mod elementary;
 mod ffmpeg;
 mod flac;
 mod input;
-mod levels;
+mod layout;
+mod leveller;
+mod loudness;
 mod matroska;
 mod mono;
 mod mp4;
@@ -37,6 +39,7 @@ mod ogg;
 mod options;
 #[cfg(feature = "opus")]
 mod opus;
+mod peaks;
 mod probe;
 mod reader;
 mod resample;
@@ -48,6 +51,8 @@ mod view;
 mod vorbis;
 mod wav;
 
+pub use loudness::Levelled;
+pub(crate) use loudness::{Gain, gain_of_samples};
 pub use mono::{MonoReader, MonoStream};
 pub use options::{AudioOptions, Ffmpeg, Level};
 pub use reader::AudioReader;

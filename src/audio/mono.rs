@@ -6,22 +6,22 @@ use std::sync::Arc;
 
 use super::downmix::downmix;
 use super::input::Input;
-use super::levels::usable_peak;
+use super::leveller::{HELD, Leveller};
+use super::loudness::Meter;
+use super::peaks::usable_peak;
 use super::resample::Converter;
 use super::source::{Block, Samples};
-use super::{AudioInfo, AudioOptions, AudioReader, Level, Resampler};
+use super::{AudioInfo, AudioOptions, AudioReader, Level, Levelled, Resampler};
 use crate::{Error, Result};
 
 /// Decodes, downmixes and resamples one recording, chunk by chunk. The [module](super) has an example.
+///
+/// With [`Level::Track`], the first [`read`](Self::read) measures the whole recording. If its mono samples take no more
+/// than 16 MiB (over four minutes at 16 kHz), they are kept meanwhile; a longer recording is decoded twice, with the same
+/// result. The samples are not clipped: those of a quiet recording with loud peaks may exceed -1..1.
 pub struct MonoReader {
-    reader: AudioReader,
-    path: PathBuf,
-    converter: Converter,
-    /// The rate that `converter` was made for.
-    rate: u32,
-    target_rate: u32,
-    resampler: Resampler,
-    finished: bool,
+    mono: Mono,
+    pub(super) leveller: Option<Leveller>,
 }
 
 impl MonoReader {
@@ -31,7 +31,7 @@ impl MonoReader {
     /// As [`AudioReader::open`]; [`Error::InvalidArgument`] if `target_rate` is outside 1,000..768,000 Hz.
     pub fn open(path: impl AsRef<Path>, target_rate: u32, options: impl Into<AudioOptions>) -> Result<Self> {
         let path = path.as_ref();
-        Self::of_input(path.to_owned(), Input::open(path)?, target_rate, options.into())
+        Self::of_input(path.to_owned(), Input::open(path)?, target_rate, options.into(), HELD)
     }
 
     /// [`open`](Self::open) for the bytes of a file in memory. Error messages contain `name` in angle brackets.
@@ -45,22 +45,98 @@ impl MonoReader {
         options: impl Into<AudioOptions>,
     ) -> Result<Self> {
         let (path, input) = (PathBuf::from(format!("<{name}>")), Input::from_bytes(bytes.into()));
-        Self::of_input(path, input, target_rate, options.into())
+        Self::of_input(path, input, target_rate, options.into(), HELD)
     }
 
-    fn of_input(path: PathBuf, input: Input, target_rate: u32, options: AudioOptions) -> Result<Self> {
-        if options.level == Level::Track {
-            return Err(Error::Unavailable("level track: not in this build".to_owned()));
-        }
-        Self::new(AudioReader::new(path, input, &options.ffmpeg)?, target_rate, options.resampler)
+    pub(super) fn of_input(
+        path: PathBuf,
+        input: Input,
+        target_rate: u32,
+        options: AudioOptions,
+        held: usize,
+    ) -> Result<Self> {
+        let AudioOptions { resampler, level, ffmpeg } = options;
+        let leveller = match level {
+            Level::None => None,
+            Level::Track => Some(Leveller::new(path.clone(), &input, ffmpeg.clone(), held)?),
+        };
+        let reader = AudioReader::new(path, input, &ffmpeg)?;
+        Ok(Self { mono: Mono::new(reader, target_rate, resampler)?, leveller })
     }
 
-    /// Converts the audio of a reader that is already open.
+    /// Converts the audio of a reader that is already open, at its own level.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if `target_rate` is outside 1,000..768,000 Hz; [`Error::Audio`] if the
     /// recording's own rate is.
     pub fn new(reader: AudioReader, target_rate: u32, resampler: Resampler) -> Result<Self> {
+        Ok(Self { mono: Mono::new(reader, target_rate, resampler)?, leveller: None })
+    }
+
+    /// The format of the recording: its own rate and channels, not those of the samples read here.
+    pub fn info(&self) -> &AudioInfo {
+        self.mono.reader.info()
+    }
+
+    /// Warnings so far: defects of the recording that did not stop decoding.
+    pub fn warnings(&self) -> &[String] {
+        self.mono.reader.warnings()
+    }
+
+    /// Sample rate in Hz of the samples read here.
+    pub fn target_rate(&self) -> u32 {
+        self.mono.target_rate
+    }
+
+    /// The loudness of the recording and the gain of the samples read here. `None` before the first
+    /// [`read`](Self::read), without [`Level::Track`], and if the recording has no loudness: it is shorter than 0.4 s, or
+    /// nowhere above -70 LUFS. That is also a warning.
+    pub fn levelled(&self) -> Option<Levelled> {
+        self.leveller.as_ref()?.gain()?.levelled()
+    }
+
+    /// Appends the next mono samples to `out`, nominally in -1..1, and returns their number: 0 at the end, and for
+    /// every call after it. How many samples a call gives depends on the format; their values do not.
+    ///
+    /// # Errors
+    /// As [`AudioReader::read`]; with [`Level::Track`], [`Error::Audio`] if the loudness cannot be measured (more than
+    /// 64 channels, or less than 8,000 Hz), or if the file changes between its two decodings.
+    pub fn read(&mut self, out: &mut Vec<f32>) -> Result<usize> {
+        self.measure(&mut || true)?;
+        let start = out.len();
+        match &mut self.leveller {
+            None => while out.len() == start && self.mono.next(out, None)? {},
+            Some(leveller) => {
+                leveller.read(&mut self.mono, out)?;
+            }
+        }
+        Ok(out.len() - start)
+    }
+
+    /// Measures the recording, if it is to be levelled and that is not done. Ends with [`Error::Cancelled`] when
+    /// `go_on` returns false; then there is nothing more to read.
+    pub(crate) fn measure(&mut self, go_on: &mut dyn FnMut() -> bool) -> Result<()> {
+        match &mut self.leveller {
+            None => Ok(()),
+            Some(leveller) => leveller.measure(&mut self.mono, go_on),
+        }
+    }
+}
+
+/// The steps from a decoder to mono samples.
+pub(super) struct Mono {
+    reader: AudioReader,
+    path: PathBuf,
+    converter: Converter,
+    /// The rate that `converter` was made for.
+    rate: u32,
+    target_rate: u32,
+    resampler: Resampler,
+    finished: bool,
+}
+
+impl Mono {
+    fn new(reader: AudioReader, target_rate: u32, resampler: Resampler) -> Result<Self> {
         // The caller's mistake first, then the file's.
         Converter::new(target_rate, target_rate, resampler)?;
         let rate = reader.info().sample_rate;
@@ -69,47 +145,64 @@ impl MonoReader {
         Ok(Self { reader, path, converter, rate, target_rate, resampler, finished: false })
     }
 
-    /// The format of the recording: its own rate and channels, not those of the samples read here.
-    pub fn info(&self) -> &AudioInfo {
-        self.reader.info()
-    }
-
-    /// Warnings so far: defects of the recording that did not stop decoding.
-    pub fn warnings(&self) -> &[String] {
-        self.reader.warnings()
-    }
-
-    /// Sample rate in Hz of the samples read here.
-    pub fn target_rate(&self) -> u32 {
-        self.target_rate
-    }
-
-    /// Appends the next mono samples to `out`, nominally in -1..1, and returns their number: 0 at the end, and for
-    /// every call after it. How many samples a call gives depends on the format; their values do not.
-    ///
-    /// # Errors
-    /// As [`AudioReader::read`].
-    pub fn read(&mut self, out: &mut Vec<f32>) -> Result<usize> {
-        let start = out.len();
-        while out.len() == start && !self.finished {
-            match self.reader.next_block()? {
-                Some(block) => {
-                    if block.rate != self.rate {
-                        // A chained stream continues at another rate: the signal so far ends here.
-                        self.converter.finish(out)?;
-                        self.converter = converter(&self.path, block.rate, self.target_rate, self.resampler)?;
-                        self.rate = block.rate;
-                    }
-                    downmix(&block, self.converter.input());
-                    self.converter.run(out)?;
+    /// Decodes the next block, measures it, and appends the samples that it completes, perhaps none. `false` at the
+    /// end.
+    pub(super) fn next(&mut self, out: &mut Vec<f32>, meter: Option<&mut Meter>) -> Result<bool> {
+        if self.finished {
+            return Ok(false);
+        }
+        match self.reader.next_block()? {
+            Some((block, layout)) => {
+                if let Some(meter) = meter {
+                    meter.add(&block, layout).map_err(|reason| Error::audio(&self.path, reason))?;
                 }
-                None => {
-                    self.finished = true;
+                if block.rate != self.rate {
+                    // A chained stream continues at another rate: the signal so far ends here.
                     self.converter.finish(out)?;
+                    self.converter = converter(&self.path, block.rate, self.target_rate, self.resampler)?;
+                    self.rate = block.rate;
                 }
+                downmix(&block, self.converter.input());
+                self.converter.run(out)?;
+            }
+            None => {
+                self.finished = true;
+                self.converter.finish(out)?;
             }
         }
-        Ok(out.len() - start)
+        Ok(!self.finished)
+    }
+
+    /// Decodes the next block only to measure it. `false` at the end.
+    pub(super) fn only_measure(&mut self, meter: &mut Meter) -> Result<bool> {
+        let Some((block, layout)) = self.reader.next_block()? else { return Ok(false) };
+        meter.add(&block, layout).map_err(|reason| Error::audio(&self.path, reason))?;
+        Ok(true)
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Sample frames decoded so far.
+    pub(super) fn frames(&self) -> u64 {
+        self.reader.frames()
+    }
+
+    pub(super) fn warn(&mut self, warning: String) {
+        self.reader.warn(warning);
+    }
+
+    /// Begins again, with the reader that `open` gives once the first one is dropped.
+    pub(super) fn restart(&mut self, open: impl FnOnce() -> Result<AudioReader>) -> Result<()> {
+        self.reader.close();
+        *self = Self::new(open()?, self.target_rate, self.resampler)?;
+        Ok(())
+    }
+
+    /// The error of a file that was not the same when it was decoded again.
+    pub(super) fn changed(&self) -> Error {
+        Error::audio(&self.path, "changed while it was read: its loudness is not that of what was measured")
     }
 }
 
@@ -117,9 +210,10 @@ impl fmt::Debug for MonoReader {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("MonoReader")
-            .field("reader", &self.reader)
-            .field("target_rate", &self.target_rate)
-            .field("resampler", &self.resampler)
+            .field("reader", &self.mono.reader)
+            .field("target_rate", &self.mono.target_rate)
+            .field("resampler", &self.mono.resampler)
+            .field("levelled", &self.levelled())
             .finish_non_exhaustive()
     }
 }

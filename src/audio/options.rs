@@ -66,7 +66,8 @@ pub enum Level {
     /// As recorded. The default, because published models were trained on it.
     #[default]
     None,
-    /// Each recording is measured as a whole (EBU R 128) and amplified or attenuated to -14 LUFS.
+    /// Each recording is measured as a whole (EBU R 128) and amplified or attenuated to -14 LUFS, by one gain and without
+    /// a limiter. [`Levelled`](super::Levelled) says by how much. Streams are refused.
     Track,
 }
 

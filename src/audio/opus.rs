@@ -2,6 +2,8 @@
 
 use std::ptr::NonNull;
 
+use super::layout::Layout;
+
 use unsafe_libopus::{
     OPUS_OK, OPUS_SET_GAIN_REQUEST, OpusMSDecoder, opus_multistream_decode_float,
     opus_multistream_decoder_create, opus_multistream_decoder_ctl, opus_multistream_decoder_destroy,
@@ -24,6 +26,7 @@ pub(super) struct Head {
     streams: u8,
     coupled: u8,
     mapping: Vec<u8>,
+    pub layout: Layout,
 }
 
 impl Head {
@@ -40,6 +43,7 @@ impl Head {
             streams: 1,
             coupled: channels - 1,
             mapping: (0..channels).collect(),
+            layout: Layout::Vorbis,
         })
     }
 
@@ -62,7 +66,8 @@ impl Head {
             },
             _ => return Err(format!("Opus: channel mapping family {family} is not supported")),
         };
-        Ok(Self { channels, pre_skip, gain, streams, coupled, mapping })
+        let layout = if family == 255 { Layout::Discrete } else { Layout::Vorbis };
+        Ok(Self { channels, pre_skip, gain, streams, coupled, mapping, layout })
     }
 }
 
@@ -70,6 +75,7 @@ impl Head {
 pub(super) struct Decoder {
     state: NonNull<OpusMSDecoder>,
     channels: usize,
+    layout: Layout,
     samples: Vec<f32>,
 }
 
@@ -96,7 +102,8 @@ impl Decoder {
             )
         };
         let state = NonNull::new(state).ok_or_else(|| message(status))?;
-        let decoder = Self { state, channels: usize::from(head.channels), samples: Vec::new() };
+        let decoder =
+            Self { state, channels: usize::from(head.channels), layout: head.layout, samples: Vec::new() };
         // SAFETY: the state was created above and is alive; the request takes one i32.
         let status = unsafe {
             opus_multistream_decoder_ctl!(decoder.state.as_ptr(), OPUS_SET_GAIN_REQUEST, i32::from(head.gain))
@@ -106,6 +113,10 @@ impl Decoder {
 
     pub(super) fn channels(&self) -> usize {
         self.channels
+    }
+
+    pub(super) fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// Decodes one packet; the interleaved samples are in [`Decoder::samples`]. Returns the number of frames.

@@ -10,7 +10,8 @@ use sleeve_plugin_abi::panic_message;
 use super::container::Container;
 use super::elementary::Stream;
 use super::input::Input;
-use super::levels::Levels;
+use super::layout::Layout;
+use super::peaks::Peaks;
 use super::probe::{self, Found};
 use super::source::{Block, Decoded, Failure, Lack, Source, Warnings};
 use super::{AudioInfo, Ffmpeg, demux, ffmpeg, wav};
@@ -37,7 +38,7 @@ pub struct AudioReader {
     source: Option<Box<dyn Source>>,
     info: AudioInfo,
     warnings: Warnings,
-    levels: Levels,
+    peaks: Peaks,
     /// Sample frames returned so far.
     frames: u64,
     /// Whether the first block, decoded when the file was opened, was not returned yet.
@@ -100,7 +101,7 @@ impl AudioReader {
             source: Some(source),
             info,
             warnings,
-            levels: Levels::default(),
+            peaks: Peaks::default(),
             frames: 0,
             waiting: false,
         };
@@ -133,14 +134,29 @@ impl AudioReader {
     /// [`Error::Io`] if the file cannot be read; [`Error::Audio`] if nothing of it can be decoded;
     /// [`Error::NonFinite`] at a sample that is NaN, infinite or larger than 1e15. After an error, further calls return 0.
     pub fn read(&mut self, out: &mut Vec<f32>) -> Result<usize> {
-        Ok(self.next_block()?.map_or(0, |block| {
+        Ok(self.next_block()?.map_or(0, |(block, _)| {
             block.interleave(out);
             block.frames
         }))
     }
 
-    /// The next block; `None` at the end, and for every call after it.
-    pub(super) fn next_block(&mut self) -> Result<Option<Block<'_>>> {
+    /// Sample frames returned so far.
+    pub(super) fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Drops the decoder: the recording ends here.
+    pub(super) fn close(&mut self) {
+        self.source = None;
+    }
+
+    /// Adds a warning of a later step.
+    pub(super) fn warn(&mut self, warning: String) {
+        self.warnings.push_first(warning);
+    }
+
+    /// The next block with the order of its channels; `None` at the end, and for every call after it.
+    pub(super) fn next_block(&mut self) -> Result<Option<(Block<'_>, Layout)>> {
         if !std::mem::take(&mut self.waiting) && !self.advance()? {
             self.source = None;
             return Ok(None);
@@ -148,7 +164,7 @@ impl AudioReader {
         let Some(source) = &self.source else { return Ok(None) };
         let block = source.block();
         self.frames += block.frames as u64;
-        Ok(Some(block))
+        Ok(Some((block, source.layout())))
     }
 
     /// Decodes and checks the next block. `false` at the end.
@@ -162,7 +178,7 @@ impl AudioReader {
                 return Err(Error::audio(&self.path, format!("contains no audio{reason}")));
             }
             Ok(false) => {
-                self.levels.warning().into_iter().for_each(|warning| self.warnings.push(warning));
+                self.peaks.warning().into_iter().for_each(|warning| self.warnings.push(warning));
                 return Ok(false);
             }
             Err(Failure::Damage(reason)) if self.frames > 0 => {
@@ -175,7 +191,7 @@ impl AudioReader {
             }
         }
         let block = source.block();
-        if let Err((frame, value)) = self.levels.add(&block) {
+        if let Err((frame, value)) = self.peaks.add(&block) {
             let (path, index) = (self.path.clone(), self.frames + frame as u64);
             self.source = None;
             return Err(Error::NonFinite { path, index, value });
@@ -309,7 +325,7 @@ mod tests {
             info: source.info(),
             source: Some(Box::new(source)),
             warnings: Warnings::default(),
-            levels: Levels::default(),
+            peaks: Peaks::default(),
             frames: 0,
             waiting: false,
         }

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::AudioInfo;
+use super::layout::Layout;
 
 /// A decoder of one recording.
 pub(super) trait Source: Send {
@@ -19,6 +20,11 @@ pub(super) trait Source: Send {
 
     /// The block that the last [`Source::advance`] decoded.
     fn block(&self) -> Block<'_>;
+
+    /// The order of that block's channels.
+    fn layout(&self) -> Layout {
+        Layout::Unknown
+    }
 }
 
 /// A part of a recording that the embedded decoder leaves out.
@@ -105,6 +111,12 @@ impl Warnings {
             log::debug!("{warning}");
             self.0.push(warning);
         }
+    }
+
+    /// Puts a warning before all others, however many there are.
+    pub(super) fn push_first(&mut self, warning: String) {
+        log::debug!("{warning}");
+        self.0.insert(0, warning);
     }
 
     pub(super) fn as_slice(&self) -> &[String] {

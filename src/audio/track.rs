@@ -19,6 +19,8 @@ use super::aac;
 use super::decoder::{Decoder, surround};
 use super::demux::Facts;
 #[cfg(feature = "opus")]
+use super::layout::Layout;
+#[cfg(feature = "opus")]
 use super::opus;
 use super::source::{Decoded, Failure};
 use super::{matroska, mp4};
@@ -44,6 +46,9 @@ pub(super) struct Chosen {
     /// Whether its numbers are big-endian in the header of Opus.
     #[cfg(feature = "opus")]
     big_endian: bool,
+    /// Whether the channels of Opus have no places.
+    #[cfg(feature = "opus")]
+    is_discrete: bool,
 }
 
 /// Which sample frames of the decoded audio are encoder delay or padding.
@@ -103,6 +108,8 @@ impl Chosen {
             time_base: track.time_base,
             #[cfg(feature = "opus")]
             big_endian: matches!(facts, Facts::Mp4(_)),
+            #[cfg(feature = "opus")]
+            is_discrete: matches!(facts, Facts::Ogg(info) if !info.patches.is_empty()),
         };
         match facts {
             Facts::Mp4(info) => {
@@ -204,12 +211,16 @@ impl Chosen {
 
     #[cfg(feature = "opus")]
     pub(super) fn opus_head(&self) -> Decoded<opus::Head> {
-        match (&self.params.extra_data, &self.params.channels) {
+        let head = match (&self.params.extra_data, &self.params.channels) {
             // CAF has none.
             (None, Some(channels)) => opus::Head::plain(channels.count()),
             (bytes, _) => opus::Head::parse(bytes.as_deref().unwrap_or_default(), self.big_endian),
+        };
+        let mut head = head.map_err(Failure::Damage)?;
+        if self.is_discrete {
+            head.layout = Layout::Discrete;
         }
-        .map_err(Failure::Damage)
+        Ok(head)
     }
 }
 
@@ -263,7 +274,7 @@ impl Facts {
                     .map_or_else(|| "an unknown codec".to_owned(), |track| matroska::codec(&track.codec));
                 format!("{codec} in Matroska")
             }
-            Facts::Ogg { codecs } => format!("{} in Ogg", codecs.first().unwrap_or(&"an unknown codec")),
+            Facts::Ogg(info) => format!("{} in Ogg", info.codecs.first().unwrap_or(&"an unknown codec")),
             Facts::Elementary { .. } => "MPEG audio of an unusual kind".to_owned(),
             Facts::Other { container } => format!("an unusual codec in {container}"),
         }
@@ -286,9 +297,9 @@ impl Facts {
                 }
                 None => nothing(),
             },
-            Facts::Ogg { codecs } => {
+            Facts::Ogg(info) => {
                 const VIDEO: [&str; 6] = ["Theora", "Kate", "VP8", "Dirac", "Daala", "Skeleton"];
-                match codecs.iter().find(|codec| !VIDEO.contains(codec)) {
+                match info.codecs.iter().find(|codec| !VIDEO.contains(codec)) {
                     Some(codec) => Failure::NeedsFfmpeg(format!("{codec} in Ogg")),
                     None => nothing(),
                 }

@@ -12,6 +12,7 @@ use hound::SampleFormat;
 use super::AudioInfo;
 use super::elementary::Kind;
 use super::input::Input;
+use super::layout::Layout;
 use super::source::{Block, Decoded, Failure, Samples, Source, Warnings};
 use super::tags::read_at;
 
@@ -30,6 +31,7 @@ pub(super) struct Wav {
     encoding: Encoding,
     rate: u32,
     channels: usize,
+    layout: Layout,
     /// Bytes of a sample frame, at most 65,535.
     frame_bytes: usize,
     /// The length that the header states, in sample frames.
@@ -74,6 +76,7 @@ struct Header {
     encoding: Encoding,
     rate: u32,
     channels: usize,
+    layout: Layout,
     frame_bytes: usize,
     claimed: Option<u64>,
     left: u64,
@@ -264,6 +267,7 @@ fn header(mut format: Vec<u8>, length: Length, there: u64) -> Decoded<Header> {
         encoding,
         rate: spec.sample_rate,
         channels,
+        layout: layout(&format),
         frame_bytes,
         claimed: length.claimed.map(|bytes| bytes / frame_bytes as u64),
         left: length.left,
@@ -271,15 +275,24 @@ fn header(mut format: Vec<u8>, length: Length, there: u64) -> Decoded<Header> {
     })
 }
 
+/// The channel mask of WAVEFORMATEXTENSIBLE; other headers have none.
+fn layout(format: &[u8]) -> Layout {
+    match (format.get(..2), format.get(20..24)) {
+        (Some([0xfe, 0xff]), Some(&[a, b, c, d])) => Layout::Mask(u32::from_le_bytes([a, b, c, d]).into()),
+        _ => Layout::Unknown,
+    }
+}
+
 impl Wav {
     /// `input` is at the first sample.
     fn new(input: Input, header: Header) -> Self {
-        let Header { encoding, rate, channels, frame_bytes, claimed, left, notes } = header;
+        let Header { encoding, rate, channels, layout, frame_bytes, claimed, left, notes } = header;
         Self {
             input,
             encoding,
             rate,
             channels,
+            layout,
             frame_bytes,
             claimed,
             left,
@@ -323,6 +336,10 @@ impl Source for Wav {
             frames: self.samples.len() / self.channels,
             samples: Samples::Interleaved { samples: &self.samples, channels: self.channels },
         }
+    }
+
+    fn layout(&self) -> Layout {
+        self.layout
     }
 }
 

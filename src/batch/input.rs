@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use crate::Result;
-use crate::audio::{AudioInfo, AudioOptions, MonoReader, MonoStream};
+use crate::audio::{AudioInfo, AudioOptions, Gain, Level, Levelled, MonoReader, MonoStream, gain_of_samples};
 
 /// One recording of a batch: a file, or samples in memory.
 ///
@@ -52,7 +52,9 @@ pub(super) enum Recording<'i> {
         /// Samples of a second of audio, all channels together.
         second: usize,
         info: AudioInfo,
-        stream: MonoStream,
+        stream: Box<MonoStream>,
+        level: Level,
+        gain: Gain,
         finished: bool,
     },
 }
@@ -62,7 +64,7 @@ impl<'i> Recording<'i> {
         Ok(match input {
             Input::File(path) => Recording::File(Box::new(MonoReader::open(path, rate, options.clone())?)),
             Input::Samples { samples, channels, sample_rate } => {
-                let stream = MonoStream::new(*sample_rate, *channels, rate, options.resampler)?;
+                let stream = Box::new(MonoStream::new(*sample_rate, *channels, rate, options.resampler)?);
                 let info = AudioInfo {
                     format: "samples".to_owned(),
                     sample_rate: *sample_rate,
@@ -70,7 +72,8 @@ impl<'i> Recording<'i> {
                     frames: Some((samples.len() / usize::from(*channels)) as u64),
                 };
                 let second = *sample_rate as usize * usize::from(*channels);
-                Recording::Samples { rest: samples, second, info, stream, finished: false }
+                let (level, gain) = (options.level, Gain::default());
+                Recording::Samples { rest: samples, second, info, stream, level, gain, finished: false }
             }
             #[cfg(test)]
             Input::Panic => panic!("deliberate"),
@@ -87,7 +90,28 @@ impl<'i> Recording<'i> {
     pub fn warnings(&self) -> Vec<String> {
         match self {
             Recording::File(reader) => reader.warnings().to_vec(),
-            Recording::Samples { .. } => Vec::new(),
+            Recording::Samples { gain, .. } => gain.warning.iter().cloned().collect(),
+        }
+    }
+
+    /// Measures the loudness, if the recording is to be levelled: before the first [`read`](Self::read). `Cancelled`
+    /// when `go_on` returns false.
+    pub fn measure(&mut self, go_on: &mut dyn FnMut() -> bool) -> Result<()> {
+        match self {
+            Recording::File(reader) => reader.measure(go_on),
+            Recording::Samples { level: Level::None, .. } => Ok(()),
+            Recording::Samples { rest, info, gain, .. } => {
+                *gain = gain_of_samples(rest, info.channels, info.sample_rate, go_on)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// The loudness and the gain.
+    pub fn levelled(&self) -> Option<Levelled> {
+        match self {
+            Recording::File(reader) => reader.levelled(),
+            Recording::Samples { gain, .. } => gain.levelled(),
         }
     }
 
@@ -96,7 +120,8 @@ impl<'i> Recording<'i> {
         match self {
             Recording::File(reader) => Ok(reader.read(out)? > 0),
             Recording::Samples { finished: true, .. } => Ok(false),
-            Recording::Samples { rest, second, stream, finished, .. } => {
+            Recording::Samples { rest, second, stream, gain, finished, .. } => {
+                let start = out.len();
                 let (chunk, later) = rest.split_at(rest.len().min(*second));
                 stream.push(chunk, out)?;
                 *rest = later;
@@ -104,6 +129,7 @@ impl<'i> Recording<'i> {
                     *finished = true;
                     stream.finish(out)?;
                 }
+                gain.apply(&mut out[start..]);
                 Ok(true)
             }
         }

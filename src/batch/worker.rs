@@ -135,6 +135,7 @@ impl Worker<'_, '_> {
         let audio = recording.info().clone();
         let _ = self.events.send(Event::Started(job.recording, audio.clone()));
         front.reset();
+        recording.measure(&mut || !stopped())?;
         let read = |samples: &mut Vec<f32>| {
             let more = recording.read(samples)?;
             if more && stopped() {
@@ -155,6 +156,7 @@ impl Worker<'_, '_> {
             audio,
             seconds: decoded as f64 / f64::from(batch.rate),
             patches: patchers.iter().map(|(_, patches)| *patches).collect(),
+            level: recording.levelled(),
             warnings: recording.warnings(),
         })
     }

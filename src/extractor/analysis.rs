@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use super::{Extractor, OutputInfo, Rows, Sink};
 use crate::Result;
+use crate::audio::Levelled;
 use crate::engine::Purpose;
 
 /// The values of one output for every patch.
@@ -24,6 +25,7 @@ pub struct Analysis {
     rows: usize,
     times: Vec<f64>,
     outputs: Vec<OutputRows>,
+    level: Option<Levelled>,
     warnings: Vec<String>,
     /// The rows before `finish`, flat.
     flat: Vec<Vec<f32>>,
@@ -37,21 +39,23 @@ impl Analysis {
             .map(|info| OutputRows { info: info.clone(), values: Array2::zeros((0, info.dim)) })
             .collect();
         let flat = vec![Vec::new(); outputs.len()];
-        Analysis { rows: 0, times: Vec::new(), outputs, warnings: Vec::new(), flat }
+        Analysis { rows: 0, times: Vec::new(), outputs, level: None, warnings: Vec::new(), flat }
     }
 
     /// Rows without a recording.
     pub(super) fn of_rows(rows: usize, outputs: Vec<OutputRows>) -> Self {
-        Analysis { rows, times: Vec::new(), outputs, warnings: Vec::new(), flat: Vec::new() }
+        Analysis { rows, times: Vec::new(), outputs, level: None, warnings: Vec::new(), flat: Vec::new() }
     }
 
-    /// Completes the analysis, with the warnings of [`Summary::warnings`](super::Summary::warnings).
-    pub fn finish(mut self, warnings: Vec<String>) -> Self {
+    /// Completes the analysis, with [`level`](super::Summary::level) and [`warnings`](super::Summary::warnings) of the
+    /// run's [`Summary`](super::Summary).
+    pub fn finish(mut self, level: Option<Levelled>, warnings: Vec<String>) -> Self {
         self.rows = self.times.len();
         for (output, values) in self.outputs.iter_mut().zip(std::mem::take(&mut self.flat)) {
             output.values = Array2::from_shape_vec((self.rows, output.info.dim), values)
                 .expect("every row has the output's dimension");
         }
+        self.level = level;
         self.warnings = warnings;
         self
     }
@@ -95,6 +99,11 @@ impl Analysis {
     /// All outputs, in the extractor's order.
     pub fn outputs(&self) -> &[OutputRows] {
         &self.outputs
+    }
+
+    /// The loudness of the recording and the gain that was applied; `None` if it was not levelled.
+    pub fn level(&self) -> Option<Levelled> {
+        self.level
     }
 
     /// Warnings about the recording, such as a truncated file or a wrong header.

@@ -94,6 +94,7 @@ pub fn each_piece<E: From<Error>>(
         audio,
         seconds: count as f64 / f64::from(SAMPLE_RATE),
         patches: Vec::new(),
+        level: reader.levelled(),
         warnings: reader.warnings().to_vec(),
     })
 }

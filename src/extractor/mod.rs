@@ -168,14 +168,15 @@ impl Extractor {
     pub fn extract_file(&self, path: impl AsRef<Path>) -> Result<Analysis> {
         let mut analysis = Analysis::collect(self);
         let summary = self.run_file(path, &mut analysis)?;
-        Ok(analysis.finish(summary.warnings))
+        Ok(analysis.finish(summary.level, summary.warnings))
     }
 
     /// Analyses mono samples at `sample_rate` Hz; full scale is 1.
     ///
     /// # Errors
     /// `NonFinite` with the index of the first NaN or infinite sample; `InvalidArgument` for a sample rate
-    /// out of range; `Engine` when the network fails.
+    /// out of range, or if the samples are to be levelled and their loudness cannot be measured; `Engine` when the
+    /// network fails.
     pub fn extract_samples(&self, samples: &[f32], sample_rate: u32) -> Result<Analysis> {
         self.extract_interleaved(samples, 1, sample_rate)
     }
@@ -186,8 +187,8 @@ impl Extractor {
     /// As [`Extractor::extract_samples`], and `InvalidArgument` for 0 channels or a partial sample frame at the end.
     pub fn extract_interleaved(&self, samples: &[f32], channels: u16, sample_rate: u32) -> Result<Analysis> {
         let mut analysis = Analysis::collect(self);
-        run::samples(self, samples, channels, sample_rate, &mut analysis)?;
-        Ok(analysis.finish(Vec::new()))
+        let (level, warnings) = run::samples(self, samples, channels, sample_rate, &mut analysis)?;
+        Ok(analysis.finish(level, warnings))
     }
 
     /// Runs the model on mel patches, `[patches, frames, bands]`, with the model's numbers of mel frames and bands. The
@@ -198,7 +199,7 @@ impl Extractor {
     pub fn extract_patches(&self, patches: ArrayView3<'_, f32>) -> Result<Analysis> {
         let mut analysis = Analysis::collect(self);
         run::patches(self, patches, &mut analysis)?;
-        Ok(analysis.finish(Vec::new()))
+        Ok(analysis.finish(None, Vec::new()))
     }
 
     /// Gives the rows of one audio file to `sink` as they are computed, in bounded memory.

@@ -2,14 +2,16 @@
 
 use super::lane::Lane;
 use super::{Extractor, Sink};
-use crate::audio::{Level, MonoStream};
+use crate::Result;
+use crate::audio::{Gain, MonoStream};
 use crate::mel::MelStream;
-use crate::{Error, Result};
 
 /// The steps from samples to rows, for buffers and for streams: downmix, resampler, mel-spectrogram, patches, networks.
 /// Rows have the same bits however the samples are cut.
 pub(crate) struct Pipeline {
     mono: MonoStream,
+    /// None in a stream, whose loudness is known only at its end.
+    gain: Gain,
     /// Mono samples at the model's rate, between two steps.
     samples: Vec<f32>,
     mel: MelStream,
@@ -18,20 +20,23 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    /// At the start of a recording of interleaved `channels` at `sample_rate` Hz.
+    /// At the start of a recording of interleaved `channels` at `sample_rate` Hz, at its own level.
     pub(crate) fn new(extractor: &Extractor, sample_rate: u32, channels: u16) -> Result<Self> {
-        if extractor.audio.level == Level::Track {
-            return Err(Error::Unavailable("level track: not in this build".to_owned()));
-        }
         let mono =
             MonoStream::new(sample_rate, channels, extractor.model.sample_rate(), extractor.audio.resampler)?;
         Ok(Pipeline {
             mono,
+            gain: Gain::default(),
             samples: Vec::new(),
             mel: MelStream::new(),
             frames: Vec::new(),
             lane: Lane::new(extractor),
         })
+    }
+
+    /// The same with a gain.
+    pub(super) fn with_gain(self, gain: Gain) -> Self {
+        Pipeline { gain, ..self }
     }
 
     /// Takes whole sample frames and runs every batch that they fill. If a sample is NaN or infinite, none is taken.
@@ -59,6 +64,7 @@ impl Pipeline {
 
     /// Computes the mel frames of the samples and runs every batch that they fill.
     fn process(&mut self, sink: &mut dyn Sink) -> Result<()> {
+        self.gain.apply(&mut self.samples);
         self.frames.clear();
         self.mel.push(&self.samples, &mut self.frames);
         self.lane.frames(&self.frames, sink)

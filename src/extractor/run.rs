@@ -8,7 +8,7 @@ use super::frames::Frames;
 use super::lane::Lane;
 use super::lanes::Lanes;
 use super::{Extractor, Pipeline, Sink};
-use crate::audio::{AudioInfo, AudioOptions, MonoReader};
+use crate::audio::{AudioInfo, AudioOptions, Gain, Level, Levelled, MonoReader, gain_of_samples};
 use crate::mel::BANDS;
 use crate::{Error, Result};
 
@@ -22,6 +22,9 @@ pub struct Summary {
     pub seconds: f64,
     /// The number of patches of each extractor.
     pub patches: Vec<u64>,
+    /// The loudness of the recording and the gain that was applied; `None` without
+    /// [`Level::Track`](crate::audio::Level::Track), and if it has no loudness, which is also a warning.
+    pub level: Option<Levelled>,
     /// Warnings about the recording, such as a truncated file or a wrong header.
     pub warnings: Vec<String>,
 }
@@ -77,24 +80,32 @@ pub fn run_file_together(
         audio,
         seconds: samples as f64 / f64::from(rate),
         patches: lanes.given(),
+        level: reader.levelled(),
         warnings: reader.warnings().to_vec(),
     })
 }
 
-/// Runs one extractor on interleaved samples in memory.
+/// Runs one extractor on interleaved samples in memory. Returns the level and warnings.
 pub(super) fn samples(
     extractor: &Extractor,
     samples: &[f32],
     channels: u16,
     sample_rate: u32,
     sink: &mut dyn Sink,
-) -> Result<()> {
-    let mut pipeline = Pipeline::new(extractor, sample_rate, channels)?;
+) -> Result<(Option<Levelled>, Vec<String>)> {
+    let pipeline = Pipeline::new(extractor, sample_rate, channels)?;
+    let mut gain = match extractor.audio.level {
+        Level::None => Gain::default(),
+        Level::Track => gain_of_samples(samples, channels, sample_rate, || true)?,
+    };
+    let outcome = (gain.levelled(), gain.warning.take().into_iter().collect());
+    let mut pipeline = pipeline.with_gain(gain);
     // A second at a time: a long recording is never resampled as a whole.
     for chunk in samples.chunks(sample_rate.max(1) as usize * usize::from(channels.max(1))) {
         pipeline.push(chunk, sink)?;
     }
-    pipeline.finish(sink)
+    pipeline.finish(sink)?;
+    Ok(outcome)
 }
 
 /// Runs one extractor on mel patches in memory.

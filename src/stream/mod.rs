@@ -61,6 +61,7 @@ mod reader;
 mod single;
 mod writer;
 
+use crate::audio::Level;
 use crate::extractor::{Extractor, Pipeline};
 use crate::{Error, Result};
 
@@ -84,6 +85,12 @@ const MAX_RECORDINGS: usize = 64;
 /// Both ends of a new stream.
 fn open(extractor: &Extractor, options: &StreamOptions) -> Result<(StreamWriter, StreamReader)> {
     let StreamOptions { sample_rate, channels, .. } = *options;
+    if extractor.audio_options().level != Level::None {
+        return Err(Error::InvalidArgument(
+            "level track: a stream cannot be levelled, because its loudness is known only at its end"
+                .to_owned(),
+        ));
+    }
     let pipeline = Pipeline::new(extractor, sample_rate, channels)?;
     let samples = options.capacity_frames()? * usize::from(channels);
     let (writer, reader) = queue::queue(samples, 2 * MAX_RECORDINGS)

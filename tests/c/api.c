@@ -211,7 +211,6 @@ static void options(const sleeve_model *model) {
     OK(sleeve_options_set_precision(options, "f32"));
     OK(sleeve_options_set_resampler(options, "sinc"));
     OK(sleeve_options_set_level(options, "track"));
-    OK(sleeve_options_set_level(options, "none"));
     OK(sleeve_options_set_ffmpeg(options, "auto"));
     OK(sleeve_options_set_ffmpeg(options, "/opt/ffmpeg"));
     OK(sleeve_options_set_last_patch(options, "repeat"));
@@ -239,6 +238,9 @@ static void options(const sleeve_model *model) {
     sleeve_analysis *analysis;
     OK(sleeve_extractor_run_samples(extractor, samples, 16000, 1, 16000, &analysis));
     CHECK(sleeve_analysis_patch_count(analysis) >= 1);
+    float lufs = 0, gain_db = 0;
+    OK(sleeve_analysis_level(analysis, &lufs, &gain_db));
+    CHECK(lufs > -70 && lufs < 10 && lufs + gain_db > -14.001f && lufs + gain_db < -13.999f);
     const float *values;
     size_t dim;
     EXPECT(SLEEVE_STATUS_NOT_FOUND, sleeve_analysis_embeddings(analysis, &values, &dim));

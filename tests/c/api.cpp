@@ -104,6 +104,13 @@ void heads(const std::string &file) {
     CHECK(chained.warnings().empty() || !chained.warnings().front().empty());
     const std::vector<float> tone(16000, 0.25f);
     CHECK(chained.run_samples(tone, 1, 16000).patch_count() >= 1);
+    CHECK(!chained.run_samples(tone, 1, 16000).level());
+    const sleeve::Extractor levelled(sleeve::Model::bundled(), options.level("track").ffmpeg("never"));
+    std::vector<float> square(16000);
+    for (std::size_t at = 0; at < square.size(); ++at) square[at] = at % 32 < 16 ? 0.1f : -0.1f;
+    const std::optional<sleeve::Levelled> level = levelled.run_samples(square, 1, 16000).level();
+    CHECK(level && std::fabs(level->lufs + level->gain_db + 14) < 1e-4f);
+    CHECK(sleeve::Stream::try_open(levelled, 16000, 1).error().status() == SLEEVE_STATUS_INVALID_ARGUMENT);
 }
 
 void streams(const sleeve::Extractor &extractor) {

@@ -213,6 +213,10 @@ static void extractors(const sleeve_model *model, const sleeve_model *head) {
     NULL_POINTER(sleeve_analysis_mean(analysis, 0, NULL, 4));
     EXPECT(SLEEVE_STATUS_NOT_FOUND, sleeve_analysis_mean(analysis, (size_t)-1, mean, 4));
     INVALID(sleeve_analysis_mean(analysis, 0, mean, (size_t)-1));
+    NULL_POINTER(sleeve_analysis_level(NULL, mean, mean + 1));
+    NULL_POINTER(sleeve_analysis_level(analysis, NULL, mean));
+    NULL_POINTER(sleeve_analysis_level(analysis, mean, NULL));
+    EXPECT(SLEEVE_STATUS_NOT_FOUND, sleeve_analysis_level(analysis, mean, mean + 1));
     CHECK(sleeve_analysis_patch_count(NULL) == 0);
     CHECK(sleeve_analysis_times(NULL) == NULL);
     CHECK(sleeve_analysis_class_name(NULL, 0) == NULL);

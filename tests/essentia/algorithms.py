@@ -48,7 +48,7 @@ def documentation():
             text = getattr(module, name).__doc__
             assert name in text and "Description:" in text, text
     text = standard.SleevePredict.__doc__
-    for word in ["patchHopSize", "lastPatchMode", "batchSize", "accumulate", "output", "model", "device", "precision"]:
+    for word in ["patchHopSize", "lastPatchMode", "batchSize", "accumulate", "output", "model", "level", "device", "precision"]:
         assert f"  {word}:" in text, word
     assert "16 kHz" in text and "inputSampleRate" in text and "48384: 2 / 1" in text
 
@@ -77,6 +77,10 @@ def predictions(model, head):
     assert standard.SleevePredict(model=model, lastPatchMode="repeat")(audio[:1000]).shape == (1, 4)
     resampled = standard.SleevePredict(model=model, inputSampleRate=44100)(signal(441000))
     assert resampled.shape == (9, 4)
+    levels = [standard.SleevePredict(model=model, level="track")(gain * audio) for gain in [1, 0.25]]
+    assert np.allclose(*levels, atol=1e-4) and not np.allclose(levels[0], rows, atol=1e-4)
+    streamed = stream(audio, streaming.SleevePredict(model=model, level="track", accumulate=True))
+    assert np.array_equal(streamed, levels[0])
     for accumulate in [False, True]:
         streamed = stream(audio, streaming.SleevePredict(model=model, accumulate=accumulate))
         assert np.array_equal(streamed, rows)
@@ -95,6 +99,8 @@ def errors(model, head):
     raises(lambda: standard.SleevePredict2D(model=model), "takes audio")
     raises(lambda: standard.SleevePredict(model=model, output="nothing"), "nothing")
     raises(lambda: standard.SleevePredict(model=model, lastPatchMode="guess"), "lastPatchMode")
+    raises(lambda: standard.SleevePredict(model=model, level="album"), "level")
+    raises(lambda: stream(audio, streaming.SleevePredict(model=model, level="track")), "cannot be levelled")
     raises(lambda: standard.SleevePredict(model=model)(np.zeros(0, np.float32)), "empty")
     raises(lambda: standard.SleevePredict(model=model)(np.full(40000, np.nan, np.float32)), "SleevePredict")
     raises(lambda: stream(audio, streaming.SleevePredict()), "no model")

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
+use sleeve::audio::Level;
 use sleeve::batch::{BatchExtractor, BatchOptions, BatchSink, Input};
 use sleeve::extractor::{Analysis, Extractor, Rows, Summary};
 use sleeve::model::Model;
@@ -32,6 +33,7 @@ impl Keep {
             (Ok(summary), Ok(analysis)) => {
                 assert_eq!(summary.patches, [analysis.times().len() as u64], "{name}");
                 assert_eq!(summary.warnings, analysis.warnings(), "{name}");
+                assert_eq!(summary.level, analysis.level(), "{name}");
                 assert_eq!(self.times[recording], analysis.times(), "{name}");
                 for (values, output) in self.rows[recording].iter().zip(analysis.outputs()) {
                     let same = values.iter().map(|value| value.to_bits());
@@ -101,23 +103,28 @@ fn alone(extractor: &Extractor, paths: &[PathBuf]) -> Vec<Result<Analysis, Strin
 #[test]
 fn every_recording_gives_the_bits_it_gives_alone() {
     let (_folder, paths) = folder_of_recordings();
-    let build = |batch: usize, threads: usize, last_patch| {
+    let build = |batch: usize, threads: usize, (last_patch, level)| {
         let model = Model::bundled("msd-musicnn-1").unwrap();
-        let builder = Extractor::builder(model).threads(threads).last_patch(last_patch);
+        let builder = Extractor::builder(model).threads(threads).last_patch(last_patch).level(level);
         builder.batch_size(batch).build().unwrap()
     };
-    let expected = [LastPatch::Discard, LastPatch::Repeat].map(|last| alone(&build(2, 2, last), &paths));
-    assert_eq!(expected[0].iter().filter(|outcome| outcome.is_err()).count(), 5);
+    let options = [(LastPatch::Discard, Level::Track), (LastPatch::Repeat, Level::None)];
+    let expected = options.map(|options| alone(&build(2, 2, options), &paths));
+    for outcomes in &expected {
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_err()).count(), 5);
+    }
+    let levelled =
+        |outcome: &&Result<Analysis, String>| outcome.as_ref().is_ok_and(|one| one.level().is_some());
+    assert_eq!(expected.each_ref().map(|outcomes| outcomes.iter().filter(levelled).count()), [6, 0]);
     let order = prop::collection::vec(0..paths.len(), 0..14);
     let config = ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(order in order, workers in 1..5_usize, batch in 1..9_usize, threads in 1..3_usize,
                         room in 0..20_usize, repeats: bool)| {
-        let last_patch = if repeats { LastPatch::Repeat } else { LastPatch::Discard };
-        let extractor = build(batch, threads, last_patch);
-        let options = BatchOptions::default().workers(workers).patches_in_flight(room);
+        let extractor = build(batch, threads, options[usize::from(repeats)]);
+        let room_for = BatchOptions::default().workers(workers).patches_in_flight(room);
         let mut keep = Keep::new(order.len(), extractor.outputs().len());
         let inputs = order.iter().map(|&index| Input::file(&paths[index]));
-        let totals = BatchExtractor::new(&extractor, &options).unwrap().run(inputs, &mut keep).unwrap();
+        let totals = BatchExtractor::new(&extractor, &room_for).unwrap().run(inputs, &mut keep).unwrap();
         prop_assert_eq!(totals.done + totals.failed, order.len());
         if room > 0 {
             prop_assert!(totals.peak_patches <= room.next_multiple_of(batch));
@@ -131,8 +138,14 @@ fn every_recording_gives_the_bits_it_gives_alone() {
 
 #[test]
 fn samples_in_memory_are_recordings_like_any() {
+    for level in [Level::None, Level::Track] {
+        samples_are_recordings(level);
+    }
+}
+
+fn samples_are_recordings(level: Level) {
     let model = Model::bundled("msd-musicnn-1").unwrap();
-    let extractor = Extractor::builder(model).threads(1).build().unwrap();
+    let extractor = Extractor::builder(model).threads(1).level(level).build().unwrap();
     let (mono, stereo) = (music(22_050, 1, 5.0), music(44_100, 2, 4.0));
     let folder = tempfile::tempdir().unwrap();
     wav(&folder.path().join("stereo.wav"), &stereo, 44_100, 2);
@@ -147,6 +160,7 @@ fn samples_in_memory_are_recordings_like_any() {
     ];
     BatchExtractor::new(&extractor, &BatchOptions::default()).unwrap().run(inputs, &mut keep).unwrap();
     for (recording, expected) in expected.into_iter().enumerate() {
+        assert_eq!(expected.level().is_some(), level == Level::Track);
         keep.assert_is(recording, &Ok(expected), "samples");
     }
 }

@@ -1,12 +1,13 @@
 //! Misuse of streams: bad samples, bad options, slices of a wrong length, sinks that fail.
 
 use sleeve::Error;
-use sleeve::audio::Resampler;
-use sleeve::extractor::Rows;
+use sleeve::audio::{Level, Resampler};
+use sleeve::extractor::{Extractor, Rows};
 use sleeve::patches::LastPatch;
 use sleeve::stream::{Capacity, State, Stream, StreamOptions, WriteError};
 use sleeve_tests::audio::music;
 use sleeve_tests::rows::RowBits;
+use sleeve_tests::small_model;
 use sleeve_tests::streams::{downmixed, drain, failure, offline, open, plain, small, whole};
 
 #[test]
@@ -135,4 +136,14 @@ fn slices_of_no_whole_frames_are_refused_whole() {
     writer.finish();
     assert_eq!(drain(&mut reader, &mut rows), State::Finished);
     assert!(rows.is_empty(), "an empty recording has no rows");
+}
+
+#[test]
+fn a_stream_cannot_be_levelled() {
+    let extractor = Extractor::builder(small_model::model()).level(Level::Track).build().unwrap();
+    let error = Stream::open(&extractor, &StreamOptions::new(44_100, 2)).map(|_| ()).unwrap_err();
+    assert!(
+        matches!(&error, Error::InvalidArgument(reason) if reason.contains("cannot be levelled")),
+        "{error}"
+    );
 }

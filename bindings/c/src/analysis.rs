@@ -167,6 +167,31 @@ pub unsafe extern "C" fn sleeve_analysis_class_name(
     unsafe { analysis.as_ref() }.map_or(std::ptr::null(), |analysis| text_at(&analysis.classes, index))
 }
 
+/// The integrated loudness of the recording as it was, in LUFS (EBU R 128), and the gain in dB that brought it to -14
+/// LUFS.
+///
+/// Errors: NOT_FOUND if it was not levelled: without `sleeve_options_set_level`, or because it has no loudness, which is
+/// also a warning.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_analysis_level(
+    analysis: *const sleeve_analysis,
+    lufs: *mut f32,
+    gain_db: *mut f32,
+) -> sleeve_status {
+    call(|| {
+        let analysis = not_null!(analysis);
+        require_out(lufs, "lufs")?;
+        require_out(gain_db, "gain_db")?;
+        let level = analysis.analysis.level();
+        let level = level.ok_or_else(|| Failure::not_found("the recording was not levelled"))?;
+        // SAFETY: the ABI's rules for out-parameters.
+        unsafe {
+            set(lufs, "lufs", level.lufs)?;
+            set(gain_db, "gain_db", level.gain_db)
+        }
+    })
+}
+
 /// The warning at `index` about the recording, such as a truncated file or a wrong header; NULL beyond the last.
 ///
 /// Valid as long as the analysis.

@@ -110,7 +110,7 @@ impl BatchSink for Callbacks<'_> {
         match outcome {
             Ok(summary) => {
                 let analysis = analysis.unwrap_or_else(|| Analysis::collect(self.extractor));
-                let analysis = sleeve_analysis::new(analysis.finish(summary.warnings));
+                let analysis = sleeve_analysis::new(analysis.finish(summary.level, summary.warnings));
                 let analysis = Box::into_raw(Box::new(analysis));
                 self.give(recording, sleeve_status::SLEEVE_STATUS_OK, "", analysis);
             }

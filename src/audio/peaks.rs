@@ -15,13 +15,13 @@ const NOT_SCALED: f32 = 16.0;
 
 /// The levels of the samples so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Levels {
+pub(super) struct Peaks {
     peak: f32,
     samples: u64,
     at_full_scale: u64,
 }
 
-impl Levels {
+impl Peaks {
     /// Adds a block.
     ///
     /// # Errors
@@ -112,25 +112,25 @@ mod tests {
         let left = [0.0, 0.1, f32::NAN];
         let right = [0.0, f32::INFINITY, 0.0];
         let block = planar(&[&left, &right]);
-        assert_eq!(Levels::default().add(&block), Err((1, f32::INFINITY)));
+        assert_eq!(Peaks::default().add(&block), Err((1, f32::INFINITY)));
 
         let mut samples = Vec::new();
         block.interleave(&mut samples);
         assert_eq!(samples[..4], [0.0, 0.0, 0.1, f32::INFINITY]);
         let samples = Samples::Interleaved { samples: &samples, channels: 2 };
-        assert_eq!(Levels::default().add(&Block { rate: 8000, frames: 3, samples }), Err((1, f32::INFINITY)));
+        assert_eq!(Peaks::default().add(&Block { rate: 8000, frames: 3, samples }), Err((1, f32::INFINITY)));
 
-        assert_eq!(Levels::default().add(&planar(&[&[0.0, -3e30]])), Err((1, -3e30)));
-        assert_eq!(Levels::default().add(&planar(&[&[MAX_SAMPLE, -MAX_SAMPLE]])), Ok(()));
-        assert!(Levels::default().add(&planar(&[&[1.0, f32::NAN]])).unwrap_err().1.is_nan());
+        assert_eq!(Peaks::default().add(&planar(&[&[0.0, -3e30]])), Err((1, -3e30)));
+        assert_eq!(Peaks::default().add(&planar(&[&[MAX_SAMPLE, -MAX_SAMPLE]])), Ok(()));
+        assert!(Peaks::default().add(&planar(&[&[1.0, f32::NAN]])).unwrap_err().1.is_nan());
     }
 
     #[test]
     fn strange_levels_are_said() {
         let warning = |samples: &[f32]| {
-            let mut levels = Levels::default();
-            samples.chunks(7).for_each(|samples| levels.add(&planar(&[samples])).unwrap());
-            levels.warning()
+            let mut peaks = Peaks::default();
+            samples.chunks(7).for_each(|samples| peaks.add(&planar(&[samples])).unwrap());
+            peaks.warning()
         };
         let tone: Vec<f32> = (0..1000).map(|index| 0.9 * (index as f32 * 0.1).sin()).collect();
         assert_eq!(warning(&tone), None);
