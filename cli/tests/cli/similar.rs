@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use sleeve::audio::Level;
+use sleeve::audio::{AudioReader, Level};
 use sleeve_cli::similar::index::{Index, ModelNote, Track};
 use sleeve_cli::similar::journal::{Indexed, Journal, Of};
 use sleeve_cli::similar::nearest::{Nearest, Vector};
@@ -165,6 +165,45 @@ fn another_model_is_refused() {
     let text = complaint(library.find(&sky, &["--model", "mtt-musicnn-1"]));
     assert!(text.contains("cannot be compared"), "{text}");
     assert!(complaint(library.find(&sky, &["--model", "nothing"])).contains("nothing"));
+}
+
+#[test]
+fn another_level_is_refused() {
+    let library = Library::new();
+    let sky = recording("sky.ogg");
+    assert!(said(library.index(&["--level", "track"])).contains("2 processed"));
+    // The level of the index is the default, and a quieter copy is the same track.
+    assert!(said(library.index(&[])).contains("0 processed, 2 unchanged"));
+    let found = said(library.find(quieter(&library, &sky), &["-n", "1"]));
+    assert!(found.starts_with("1.000") && found.trim_end().ends_with("sky.ogg"), "{found}");
+    let levels = ["--level", "none"];
+    for output in [library.index(&levels), library.find(&sky, &levels)] {
+        let text = complaint(output);
+        assert!(text.contains("library.index: made with level track, not none"), "{text}");
+    }
+    fs::remove_file(library.at("library.index")).unwrap();
+    assert!(said(library.index(&[])).contains("2 processed"));
+    assert!(complaint(library.index(&["--level", "track"])).contains("made with level none, not track"));
+    let found = said(library.find(library.at("quieter.wav"), &["-n", "1"]));
+    assert!(!found.starts_with("1.000"), "{found}");
+}
+
+/// A copy of a recording, 12 dB quieter.
+fn quieter(library: &Library, original: &Path) -> PathBuf {
+    let mut reader = AudioReader::open(original).unwrap();
+    let mut samples = Vec::new();
+    while reader.read(&mut samples).unwrap() > 0 {}
+    let spec = hound::WavSpec {
+        channels: reader.info().channels,
+        sample_rate: reader.info().sample_rate,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let path = library.at("quieter.wav");
+    let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+    samples.iter().for_each(|sample| writer.write_sample(0.25 * sample).unwrap());
+    writer.finalize().unwrap();
+    path
 }
 
 #[test]

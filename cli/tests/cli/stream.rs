@@ -87,11 +87,12 @@ fn a_file_is_heard_and_only_changes_are_shown() {
 fn what_cannot_be_heard_is_an_error_that_says_why() {
     let mut samples = vec![0.1_f32; 10_000];
     samples[7_001] = f32::NAN;
-    let cases: [(&[&str], Vec<u8>, &str); 5] = [
+    let cases: [(&[&str], Vec<u8>, &str); 6] = [
         (&["-f", "f32", "-c", "2"], bytes_of(&samples), "sample 3500 is NaN"),
         (&["--rate", "0"], Vec::new(), "0 Hz"),
         (&["--channels", "0"], Vec::new(), "channel"),
         (&["--capacity=-1"], Vec::new(), "queue"),
+        (&["--level", "track"], Vec::new(), "a stream cannot be levelled"),
         (&["no-such-file.mp3"], Vec::new(), "no-such-file.mp3"),
     ];
     for (arguments, input, reason) in cases {
