@@ -3,17 +3,22 @@
 //! Three minutes of real music (the recordings of `examples/audio/`, looped by ffmpeg) as stereo MP3 and as mono and
 //! stereo Vorbis. Both sides take turns. The CPU time of the whole process is measured, and medians are compared.
 //! `MonoLoader` runs with `resampleQuality=4`, which is the same work: decode, downmix, interpolate to 16 kHz.
+//!
+//! Then decoding with the mel-spectrogram, at each recording's own level and brought to one loudness: a song, which is
+//! decoded once, and ten minutes, which are decoded twice.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use sleeve::audio::{AudioReader, MonoReader, Resampler};
+use sleeve::audio::{AudioOptions, AudioReader, Level, MonoReader, Resampler};
+use sleeve::extractor::each_frame;
 use sleeve_benches::{cpu, median};
 
 const RATE: u32 = 16_000;
 const SECONDS: u32 = 180;
+const LONG: u32 = 600;
 
 fn main() -> Result<()> {
     let repetitions: usize = std::env::var("SLEEVE_BENCH_REPETITIONS").map_or(Ok(7), |text| text.parse())?;
@@ -24,7 +29,7 @@ fn main() -> Result<()> {
     }
     println!("{SECONDS} s of music, median of {repetitions}, x real time of one core\n");
     println!("{:<16}{:>10}{:>10}{:>10}{:>12}{:>8}", "", "decode", "linear", "sinc", "MonoLoader", "ratio");
-    for (name, path) in fixtures(folder.path())? {
+    for (name, path) in fixtures(folder.path(), SECONDS)? {
         let mut times = [const { Vec::new() }; 4];
         for _ in 0..repetitions {
             times[0].push(timed(|| decode(&path))?);
@@ -43,18 +48,44 @@ fn main() -> Result<()> {
             loader => println!("{:>12.0}{:>8.2}", speed(loader), median(loader) / median(&times[1])),
         }
     }
+    levels(folder.path(), repetitions)
+}
+
+/// What it costs to bring a recording to one loudness.
+fn levels(folder: &Path, repetitions: usize) -> Result<()> {
+    println!("\nwith the mel-spectrogram, ratio of times\n");
+    println!("{:<16}{:>8}{:>10}{:>10}{:>8}", "", "", "as it is", "levelled", "ratio");
+    for seconds in [SECONDS, LONG] {
+        for (name, path) in fixtures(folder, seconds)? {
+            let mut times = [const { Vec::new() }; 2];
+            for _ in 0..repetitions {
+                for (level, times) in [Level::None, Level::Track].into_iter().zip(&mut times) {
+                    times.push(timed(|| mel(&path, level))?);
+                }
+            }
+            let [plain, levelled] = times.map(|times| median(&times));
+            let speed = |time: f64| f64::from(seconds) / time;
+            let length = format!("{seconds} s");
+            println!(
+                "{name:<16}{length:>8}{:>10.0}{:>10.0}{:>8.2}",
+                speed(plain),
+                speed(levelled),
+                levelled / plain
+            );
+        }
+    }
     Ok(())
 }
 
-/// The recordings, as long as a song, in the formats to compare.
-fn fixtures(folder: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
+/// The recordings in the formats to compare.
+fn fixtures(folder: &Path, seconds: u32) -> Result<Vec<(&'static str, PathBuf)>> {
     let audio = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/audio");
     let make = |name: &'static str, source: &str, file: &str, options: &[&str]| {
         let path = folder.join(file);
         let status = Command::new("ffmpeg")
             .args(["-v", "error", "-y", "-stream_loop", "-1", "-i"])
             .arg(audio.join(source))
-            .args(["-t", &SECONDS.to_string(), "-ar", "44100"])
+            .args(["-t", &seconds.to_string(), "-ar", "44100"])
             .args(options)
             .arg(&path)
             .status()
@@ -99,6 +130,17 @@ fn convert(path: &Path, resampler: Resampler) -> Result<usize> {
     let mut samples = Vec::new();
     while reader.read(&mut samples)? > 0 {}
     Ok(samples.len())
+}
+
+/// Decodes and computes the mel-spectrogram, which is not kept.
+fn mel(path: &Path, level: Level) -> Result<usize> {
+    let mut values = 0;
+    let summary = each_frame(path, AudioOptions::new().level(level), |frames| {
+        values += frames.len();
+        Ok(())
+    })?;
+    ensure!(summary.level.is_some() == (level == Level::Track), "it was not levelled");
+    Ok(values)
 }
 
 /// A process of `tests/peers/mono_loader.py`. It keeps running, so that its imports are not measured.
