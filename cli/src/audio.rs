@@ -10,7 +10,8 @@ pub struct AudioArgs {
     #[arg(long, default_value = "linear")]
     pub resampler: Resampler,
 
-    /// Level: none, as recorded, or track, which brings each recording to -14 LUFS (EBU R 128)
+    /// Level: none, as recorded, or track, which brings each recording to -14 LUFS (EBU R 128). Recordings of more than
+    /// four minutes are decoded twice for it, and a stream cannot be levelled
     #[arg(long, default_value = "none")]
     pub level: Level,
 

@@ -48,7 +48,10 @@ impl Gain {
 
     pub(crate) fn apply(&self, samples: &mut [f32]) {
         if let Some(factor) = self.factor {
-            samples.iter_mut().for_each(|sample| *sample = (f64::from(*sample) * factor) as f32);
+            // Finite samples stay finite, also those that the measure does not hear: low frequencies, the last 0.1 s.
+            let levelled =
+                |sample: f32| (f64::from(sample) * factor).clamp(f32::MIN.into(), f32::MAX.into()) as f32;
+            samples.iter_mut().for_each(|sample| *sample = levelled(*sample));
         }
     }
 }
@@ -341,6 +344,13 @@ mod tests {
         gain.apply(&mut tamed);
         let close = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-5;
         assert!(tamed.iter().zip(&levelled).all(close), "{:?}", gain.levelled());
+        // A peak after the last whole block, which is not measured.
+        let mut peak = samples.clone();
+        peak.extend([f32::MAX; 1_000]);
+        let gain = gain_of_samples(&peak, 2, 48_000, || true).unwrap();
+        assert!(gain.levelled().unwrap().gain_db > 8.0);
+        gain.apply(&mut peak);
+        assert!(peak.iter().all(|sample| sample.is_finite()));
     }
 
     #[test]

@@ -68,6 +68,9 @@ pub enum Level {
     None,
     /// Each recording is measured as a whole (EBU R 128) and amplified or attenuated to -14 LUFS, by one gain and without
     /// a limiter. [`Levelled`](super::Levelled) says by how much. Streams are refused.
+    ///
+    /// A recording whose mono samples take more than 16 MiB (over four minutes at 16 kHz) is decoded twice. In a batch,
+    /// every worker may keep as much.
     Track,
 }
 

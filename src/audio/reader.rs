@@ -128,7 +128,10 @@ impl AudioReader {
     }
 
     /// Appends the next chunk to `out` as interleaved samples, nominally in -1..1, and returns its number of sample
-    /// frames: 0 at the end, and for every call after it. Rate and channels do not change within a chunk.
+    /// frames: 0 at the end, and for every call after it. Rate and channels do not change within a chunk. The channels
+    /// of surround sound are in the order of their format: that of WAVE's channel mask (left, right, centre, low
+    /// frequencies, left surround, right surround), or for Vorbis and Opus their own (left, centre, right, left surround,
+    /// right surround, low frequencies).
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Audio`] if nothing of it can be decoded;
