@@ -1,30 +1,47 @@
 //! Files that are written atomically.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::{Error, Result};
+use crate::{Error, Result, names};
 
-/// The extension of temporary names, which are `.NAME.PROCESS-NUMBER.tmp`.
+/// The extension of temporary names, which are `.STEM.PROCESS-NUMBER.tmp`.
 const ENDING: &str = ".tmp";
+/// The longest that is added to a stem: two dots, two numbers with a hyphen, and the extension.
+const ADDED: usize = 2 + 10 + 1 + 10 + ENDING.len();
 
-/// The final name of a file, if `temporary` is the temporary name of an [`AtomicFile`]. A killed process leaves such
+/// What the temporary names of the file `name` have in common: the name, or the beginning of a long one with a hash, so
+/// that the temporary name is a possible one.
+pub fn temporary_stem(name: &OsStr) -> OsString {
+    names::shortened(name, names::MAX_NAME - ADDED)
+}
+
+/// The [`temporary_stem`] in the temporary name of an [`AtomicFile`]; `None` for other names. A killed process leaves such
 /// files behind; the name does not show whether another process is still writing the file.
-pub fn name_of_temporary(temporary: &str) -> Option<&str> {
-    let (name, unique) = temporary.strip_prefix('.')?.strip_suffix(ENDING)?.rsplit_once('.')?;
-    let (process, number) = unique.split_once('-')?;
+pub fn stem_of_temporary(temporary: &OsStr) -> Option<OsString> {
+    let bytes = names::to_bytes(Path::new(temporary));
+    let rest = bytes.strip_prefix(b".")?.strip_suffix(ENDING.as_bytes())?;
+    let dot = rest.iter().rposition(|&byte| byte == b'.')?;
+    let (process, number) = std::str::from_utf8(&rest[dot + 1..]).ok()?.split_once('-')?;
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    (!name.is_empty() && digits(process) && digits(number)).then_some(name)
+    (dot > 0 && digits(process) && digits(number)).then(|| names::from_bytes(&rest[..dot]).into_os_string())
+}
+
+/// [`stem_of_temporary`] of a name in UTF-8.
+pub fn name_of_temporary(temporary: &str) -> Option<&str> {
+    let stem = stem_of_temporary(OsStr::new(temporary))?;
+    temporary.get(1..)?.get(..stem.len())
 }
 
 /// A file that is written under a temporary name in the same folder, and renamed by [`commit`](Self::commit). If it is
 /// dropped before that, the temporary file is removed, and an existing file of the final name is unchanged.
 ///
-/// Other processes, and programs that start after this one was killed, never see an incomplete file. There is no
-/// guarantee after a power failure, because data are not synced to the disk.
+/// Other processes, and programs that start after this one was killed, never see an incomplete file. After a power
+/// failure the file may be incomplete, unless it was written by [`commit_synced`](Self::commit_synced) or passed to
+/// [`sync::files`](crate::sync::files).
 #[derive(Debug)]
 pub struct AtomicFile {
     /// `None` once committed or being dropped.
@@ -49,20 +66,37 @@ impl AtomicFile {
             return Err(Error::io(path, io::Error::new(io::ErrorKind::InvalidInput, reason)));
         }
         // Several writers of one file, in this process and others, must not share a temporary name.
-        static COUNTER: AtomicU64 = AtomicU64::new(0);
-        let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let mut hidden = prefix(name);
-        hidden.push(format!("{}-{unique}{ENDING}", std::process::id()));
-        let temporary = path.with_file_name(hidden);
-        let file = loop {
-            // A leftover of a killed process with our process id can be replaced.
-            let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary);
-            let file = file.map_err(|error| Error::io(path, error))?;
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        let stem = temporary_stem(name);
+        let (file, temporary) = loop {
+            let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
+            let mut hidden = prefix(&stem);
+            hidden.push(format!("{}-{unique}{ENDING}", std::process::id()));
+            let temporary = path.with_file_name(hidden);
+            // A leftover of a killed process with our number can be replaced, once it is locked.
+            let (file, left) = match File::create_new(&temporary) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    (OpenOptions::new().write(true).open(&temporary), true)
+                }
+                new => (new, false),
+            };
+            let file = match file {
+                Err(error) if left && error.kind() == io::ErrorKind::NotFound => continue,
+                file => file.map_err(|error| Error::io(path, error))?,
+            };
             // The lock shows `sweep` that the file is being written. If files cannot be locked, `sweep` removes
-            // nothing; what it removed before the lock was taken is created again.
-            if file.try_lock().is_err() || temporary.exists() {
-                break file;
+            // nothing.
+            match file.try_lock() {
+                // A process with our number, on another machine or in another container.
+                Err(TryLockError::WouldBlock) => continue,
+                // Swept before the lock was taken.
+                Ok(()) if !temporary.exists() => continue,
+                _ => {}
             }
+            if left {
+                file.set_len(0).map_err(|error| Error::io(path, error))?;
+            }
+            break (file, temporary);
         };
         Ok(Self { writer: Some(BufWriter::with_capacity(1 << 16, file)), temporary, path: path.to_owned() })
     }
@@ -76,12 +110,28 @@ impl AtomicFile {
     ///
     /// # Errors
     /// `Io` if the rest cannot be written or the file cannot be renamed; the temporary file is then removed.
-    pub fn commit(mut self) -> Result<()> {
+    pub fn commit(self) -> Result<()> {
+        self.finish(|_| Ok(()))
+    }
+
+    /// [`commit`](Self::commit), after which the file is whole even after a power failure. It waits for the disk.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit); `Io` if it cannot be synced.
+    pub fn commit_synced(self) -> Result<()> {
+        let path = self.path.clone();
+        self.finish(File::sync_all)?;
+        crate::sync::folder(folder_of(&path))
+    }
+
+    fn finish(mut self, sync: impl FnOnce(&File) -> io::Result<()>) -> Result<()> {
         let mut writer = self.writer.take().expect("present until commit or drop");
-        let renamed = writer.flush().and_then(|()| {
-            drop(writer);
-            fs::rename(&self.temporary, &self.path)
-        });
+        // Renamed while it is open, and thus locked: `sweep` must not remove it before it has its name.
+        let renamed = writer
+            .flush()
+            .and_then(|()| sync(writer.get_ref()))
+            .and_then(|()| fs::rename(&self.temporary, &self.path));
+        drop(writer);
         renamed.map_err(|error| {
             let _ = fs::remove_file(&self.temporary);
             Error::io(&self.path, error)
@@ -93,12 +143,16 @@ impl AtomicFile {
     }
 }
 
-/// The prefix of the temporary names of the file `name`.
-fn prefix(name: &OsStr) -> OsString {
+/// The prefix of temporary names.
+fn prefix(stem: &OsStr) -> OsString {
     let mut prefix = OsString::from(".");
-    prefix.push(name);
+    prefix.push(stem);
     prefix.push(".");
     prefix
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Removes the temporary files of `path` that killed processes left, and returns their number. Files that are being
@@ -106,21 +160,21 @@ fn prefix(name: &OsStr) -> OsString {
 pub fn sweep(path: impl AsRef<Path>) -> usize {
     let path = path.as_ref();
     let Some(name) = path.file_name() else { return 0 };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let prefix = prefix(name);
-    let mut swept = 0;
+    let stem = temporary_stem(name);
+    sweep_folder(folder_of(path), |found| *found == *stem).len()
+}
+
+/// [`sweep`] for all files of a folder whose [`temporary_stem`] is wanted. Returns what was removed.
+pub fn sweep_folder(folder: &Path, wanted: impl Fn(&OsStr) -> bool) -> Vec<PathBuf> {
+    let mut swept = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let found = entry.file_name();
-        let own = found.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
-        let own = own.and_then(|rest| std::str::from_utf8(rest).ok()?.strip_suffix(".tmp")?.split_once('-'));
-        let Some((process, unique)) = own else { continue };
-        if process.parse::<u32>().is_err() || unique.parse::<u64>().is_err() {
+        if !stem_of_temporary(&entry.file_name()).is_some_and(|stem| wanted(&stem)) {
             continue;
         }
         // The writer holds a lock, which ends with its process.
         let file = OpenOptions::new().write(true).open(entry.path());
         if file.is_ok_and(|file| file.try_lock().is_ok() && fs::remove_file(entry.path()).is_ok()) {
-            swept += 1;
+            swept.push(entry.path());
         }
     }
     swept
@@ -192,12 +246,34 @@ mod tests {
     fn temporary_names_are_recognised() {
         let folder = tempfile::tempdir().unwrap();
         let file = AtomicFile::create(folder.path().join("a.mp3.embeddings.npy")).unwrap();
-        let temporary = file.temporary.file_name().unwrap().to_str().unwrap();
-        assert_eq!(name_of_temporary(temporary), Some("a.mp3.embeddings.npy"));
+        let temporary = file.temporary.file_name().unwrap();
+        assert_eq!(stem_of_temporary(temporary).unwrap(), "a.mp3.embeddings.npy");
         for other in [".a.npy.1-.tmp", ".a.npy.tmp", "a.npy.1-2.tmp", ".a.npy.1-2", ".a.x-2.tmp", "..1-2.tmp"]
         {
-            assert_eq!(name_of_temporary(other), None, "{other}");
+            assert_eq!(stem_of_temporary(OsStr::new(other)), None, "{other}");
         }
+    }
+
+    #[test]
+    fn any_possible_name_can_be_written_and_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        for length in [1, 200, 227, 228, 229, 255] {
+            let name = "é".repeat(length / 2) + &"x".repeat(length % 2);
+            let path = folder.path().join(&name);
+            let mut file = AtomicFile::create(&path).unwrap();
+            file.write_all(b"whole").unwrap();
+            assert_eq!(sweep(&path), 0, "it is being written");
+            let leftover = file.temporary.with_file_name({
+                let mut name = prefix(&temporary_stem(OsStr::new(&name)));
+                name.push("4294967295-4294967295.tmp");
+                name
+            });
+            fs::write(&leftover, "half").unwrap();
+            assert_eq!(sweep(&path), 1);
+            file.commit_synced().unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"whole");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 6);
     }
 
     #[test]

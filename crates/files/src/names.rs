@@ -1,0 +1,145 @@
+//! File names of any kind: not in UTF-8, with control characters, too long for another ending.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+/// The longest file name of common file systems, in bytes.
+pub const MAX_NAME: usize = 255;
+/// Digits of the hash in a shortened name.
+const HASH_DIGITS: usize = 16;
+/// An ending up to this length, dot included, is kept when a name is shortened.
+const MAX_ENDING: usize = 16;
+
+/// A path as bytes, which [`from_bytes`] converts back. On Unix these are the path's own bytes.
+#[cfg(unix)]
+pub fn to_bytes(path: &Path) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt;
+    path.as_os_str().as_bytes().to_vec()
+}
+
+/// The path of [`to_bytes`].
+#[cfg(unix)]
+pub fn from_bytes(bytes: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    OsStr::from_bytes(bytes).into()
+}
+
+/// A path in UTF-8. What is not Unicode is replaced.
+#[cfg(not(unix))]
+pub fn to_bytes(path: &Path) -> Vec<u8> {
+    path.to_string_lossy().into_owned().into_bytes()
+}
+
+/// The path of [`to_bytes`].
+#[cfg(not(unix))]
+pub fn from_bytes(bytes: &[u8]) -> PathBuf {
+    String::from_utf8_lossy(bytes).into_owned().into()
+}
+
+/// Bytes as hexadecimal digits.
+pub fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The bytes of [`to_hex`]; `None` for anything else.
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    let (pairs, rest) = text.as_bytes().as_chunks();
+    let byte = |&[high, low]: &[u8; 2]| Some((16 * digit(high)? + digit(low)?) as u8);
+    rest.is_empty().then(|| pairs.iter().map(byte).collect()).flatten()
+}
+
+/// A path to be printed: bytes that are not UTF-8 as `\xE9`, control characters as by [`escaped`].
+pub fn shown(path: impl AsRef<Path>) -> String {
+    let bytes = to_bytes(path.as_ref());
+    bytes.utf8_chunks().fold(String::new(), |mut text, chunk| {
+        escape(chunk.valid(), &mut text);
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02X}");
+        }
+        text
+    })
+}
+
+/// Text with its control characters escaped (`\n`, `\u{1b}`), so that a name can neither command a terminal nor pass for
+/// another line. Characters that reverse the direction of writing count among them. A backslash stays as it is.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    escape(text, &mut out);
+    out
+}
+
+fn escape(text: &str, out: &mut String) {
+    for letter in text.chars() {
+        match letter {
+            '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.extend(letter.escape_default()),
+            _ if letter.is_control() => out.extend(letter.escape_default()),
+            _ => out.push(letter),
+        }
+    }
+}
+
+/// A file name of at most `limit` bytes: the name itself if it is short enough, or else [`hashed`].
+pub fn shortened(name: &OsStr, limit: usize) -> OsString {
+    if to_bytes(Path::new(name)).len() <= limit { name.to_owned() } else { hashed(name, limit) }
+}
+
+/// The beginning of a file name, `~`, 16 digits of the SHA-256 of the whole name, and its ending: at most `limit` bytes,
+/// and different for different names.
+pub fn hashed(name: &OsStr, limit: usize) -> OsString {
+    let bytes = to_bytes(Path::new(name));
+    let dot = bytes.iter().rposition(|&byte| byte == b'.');
+    let dot = dot.filter(|&dot| dot > 0 && bytes.len() - dot <= MAX_ENDING).unwrap_or(bytes.len());
+    let hash = to_hex(&Sha256::digest(&bytes)[..HASH_DIGITS / 2]);
+    let mut keep = limit.saturating_sub(1 + HASH_DIGITS + bytes.len() - dot).min(dot);
+    // Not within a character of UTF-8.
+    while keep > 0 && bytes.get(keep).is_some_and(|byte| byte & 0xC0 == 0x80) {
+        keep -= 1;
+    }
+    let name = [&bytes[..keep], b"~", hash.as_bytes(), &bytes[dot..]].concat();
+    from_bytes(&name).into_os_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut_between_characters_and_stay_different() {
+        let of = |text: &str, limit| shortened(OsStr::new(text), limit).into_string().unwrap();
+        assert_eq!(of("short.ogg", 9), "short.ogg");
+        let (a, b) = ("日本語".repeat(30) + "a.flac", "日本語".repeat(30) + "b.flac");
+        for limit in 100..110 {
+            let (a, b) = (of(&a, limit), of(&b, limit));
+            assert!(a.len() <= limit && a.len() > limit - 3, "{a}");
+            assert!(a.starts_with("日本語") && a.ends_with(".flac") && a != b, "{a}");
+        }
+        // What is behind the last dot may be a sentence.
+        let sentence = format!("No. {}", "x".repeat(300));
+        assert!(of(&sentence, 200).starts_with("No. xxx") && of(&sentence, 200).len() == 200);
+        assert!(hashed(OsStr::new("index"), 200).to_str().unwrap().starts_with("index~"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn any_bytes_are_kept_and_can_be_shown() {
+        let bytes = b"/a/caf\xe9\x1b[31m\nx.ogg";
+        let path = from_bytes(bytes);
+        assert_eq!(to_bytes(&path), bytes);
+        assert_eq!(from_hex(&to_hex(bytes)).unwrap(), bytes);
+        assert_eq!(shown(&path), "/a/caf\\xE9\\u{1b}[31m\\nx.ogg");
+        for wrong in ["0", "0g", "é"] {
+            assert_eq!(from_hex(wrong), None, "{wrong}");
+        }
+        assert_eq!(escaped("é日\u{202e}\u{9b}\\"), "é日\\u{202e}\\u{9b}\\");
+        let long = [b"\xe9".repeat(300), b".ogg".to_vec()].concat();
+        let short = shortened(from_bytes(&long).as_os_str(), 255);
+        assert!(to_bytes(Path::new(&short)).len() == 255);
+    }
+}
