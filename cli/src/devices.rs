@@ -3,6 +3,9 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use sleeve_files::names::escaped;
+
+use crate::terminal;
 
 /// List the devices that models can run on: the CPU, and CUDA devices if the libtorch plugin is installed
 #[derive(clap::Args)]
@@ -14,7 +17,7 @@ pub struct Args {
 
 pub fn run(_args: &Args) -> Result<ExitCode> {
     for device in sleeve::engine::devices() {
-        println!("{:<8} {}", device.name, device.description);
+        terminal::print(&format!("{:<8} {}\n", escaped(&device.name), escaped(&device.description)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ mod audio;
 mod default_model;
 mod devices;
 mod extract;
+mod inputs;
 mod interrupt;
 mod mel;
 mod models;
@@ -13,12 +14,15 @@ mod pages;
 #[allow(missing_docs)]
 pub mod similar;
 mod stream;
+mod terminal;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
+use sleeve_files::names::escaped;
 
 /// Music tags and embeddings: what recordings sound like, as names and as vectors.
 #[derive(Parser)]
@@ -47,11 +51,7 @@ enum Command {
 pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version arrive here too. An error of printing is ignored.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return answer(&error),
     };
     let outcome = match &arguments.command {
         Command::Extract(args) => log(args.verbose).and_then(|()| extract::run(args)),
@@ -63,10 +63,32 @@ pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> 
         Command::Completions(args) => pages::completions(args, Arguments::command()),
         Command::Man(args) => pages::man(args, Arguments::command()),
     };
-    outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::FAILURE
-    })
+    outcome.unwrap_or_else(|error| fail(&error))
+}
+
+/// The end of a run that failed.
+fn fail(error: &anyhow::Error) -> ExitCode {
+    if !terminal::is_closed_pipe(error) {
+        terminal::error(error);
+    }
+    ExitCode::FAILURE
+}
+
+/// Prints what clap has to say: help and version, or what is wrong with the arguments.
+fn answer(error: &clap::Error) -> ExitCode {
+    let plain = error.render().to_string();
+    if error.use_stderr() {
+        // An argument may be the name of a file. Colours are kept where nothing needs to be escaped.
+        let lines: Vec<String> = plain.lines().map(escaped).collect();
+        if lines.join("\n") == plain.trim_end() {
+            let _ = error.print();
+        } else {
+            lines.iter().for_each(terminal::note);
+        }
+    } else if let Err(error) = error.print().and_then(|()| std::io::stdout().flush()) {
+        return fail(&anyhow::Error::from(error).context(terminal::STDOUT));
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// Logs to standard error: warnings, and more for each `-v`. The environment variable `SLEEVE_LOG` takes precedence.
@@ -74,6 +96,10 @@ fn log(verbose: u8) -> Result<()> {
     let level = ["warn", "info", "debug"][usize::from(verbose).min(2)];
     let environment = env_logger::Env::new().filter_or("SLEEVE_LOG", format!("sleeve={level}"));
     // A host with its own logger keeps it.
-    let _ = env_logger::Builder::from_env(environment).format_timestamp(None).try_init();
+    let _ = env_logger::Builder::from_env(environment)
+        .format(|out, record| {
+            writeln!(out, "[{} {}] {}", record.level(), record.target(), escaped(&record.args().to_string()))
+        })
+        .try_init();
     Ok(())
 }

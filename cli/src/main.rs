@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // With `| head`, the program ends without an error message.
+    // With `| head`, the program ends by SIGPIPE, without a message, as others do.
     sigpipe::reset();
     sleeve_cli::run(std::env::args_os())
 }

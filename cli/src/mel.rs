@@ -7,9 +7,11 @@ use anyhow::{Context, Result, bail};
 use sleeve::extractor::{Summary, each_frame};
 use sleeve::mel::BANDS;
 use sleeve_files::AtomicFile;
+use sleeve_files::names::shown;
 use sleeve_files::npy::{Dtype, NpyWriter};
 
 use crate::audio::AudioArgs;
+use crate::terminal::{note, print, warn};
 
 /// Compute the mel-spectrogram that is the input of music models: 96 bands up to 8 kHz, every 16 ms
 #[derive(clap::Args)]
@@ -32,7 +34,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Some(output) => match output.extension().map(|ending| ending.to_ascii_lowercase()) {
             Some(ending) if ending == "npy" => write_npy(args, output),
             Some(ending) if ending == "png" => draw(args, output),
-            _ => bail!("{}: its name must end in .npy or .png", output.display()),
+            _ => bail!("{}: its name must end in .npy or .png", shown(output)),
         },
     }?;
     Ok(ExitCode::SUCCESS)
@@ -42,7 +44,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 fn frames(args: &Args, take: impl FnMut(&[f32]) -> sleeve::Result<()>) -> Result<Summary> {
     let summary = each_frame(&args.path, args.audio.options(), take)?;
     for warning in &summary.warnings {
-        eprintln!("warning: {}: {warning}", args.path.display());
+        warn(format_args!("{}: {warning}", shown(&args.path)));
     }
     Ok(summary)
 }
@@ -52,7 +54,7 @@ fn write_npy(args: &Args, output: &Path) -> Result<()> {
     frames(args, |frames| file.write_rows(frames).map_err(sleeve::Error::sink))?;
 
     let count = file.finish()?;
-    eprintln!("{}: float32 [{count}, {BANDS}]", output.display());
+    note(format_args!("{}: float32 [{count}, {BANDS}]", shown(output)));
     Ok(())
 }
 
@@ -62,10 +64,10 @@ fn draw(args: &Args, output: &Path) -> Result<()> {
         columns.push(frames);
         Ok(())
     })?;
-    let name = args.path.file_name().unwrap_or_default().to_string_lossy();
+    let name = shown(args.path.file_name().unwrap_or_default());
     let mut file = AtomicFile::create(output)?;
     sleeve_plot::spectrogram(&columns, &format!("{name}, {seconds:.1} s"), &mut file)
-        .with_context(|| format!("cannot draw {}", output.display()))?;
+        .with_context(|| format!("cannot draw {}", shown(output)))?;
     Ok(file.commit()?)
 }
 
@@ -83,14 +85,14 @@ fn summarise(args: &Args) -> Result<()> {
         }
         Ok(())
     })?;
-    println!("{}: {seconds:.1} s, {count} frames of {BANDS} bands", args.path.display());
+    let mut text = format!("{}: {seconds:.1} s, {count} frames of {BANDS} bands\n", shown(&args.path));
     if count > 0 {
         let mean = sums.iter().sum::<f64>() / (count * BANDS as u64) as f64;
-        println!("  mean log energy {mean:.2}, loudest frame at {:.2} s", loudest.1 as f64 * 0.016);
-        println!("  low to high  {}", sparks(&sums));
+        let loudest = loudest.1 as f64 * 0.016;
+        text += &format!("  mean log energy {mean:.2}, loudest frame at {loudest:.2} s\n");
+        text += &format!("  low to high  {}\n", sparks(&sums));
     }
-    println!("  --output FILE.npy writes the values, --output FILE.png draws them");
-    Ok(())
+    print(&(text + "  --output FILE.npy writes the values, --output FILE.png draws them\n"))
 }
 
 /// The spectrum as a row of block characters, two bands per character.

@@ -7,6 +7,9 @@ use anyhow::Result;
 use sleeve::engine::{InputSpec, Purpose};
 use sleeve::model::Model;
 use sleeve::patches::Patching;
+use sleeve_files::names::escaped;
+
+use crate::terminal;
 
 /// List bundled models, or describe model files: input, outputs, licence
 #[derive(clap::Args)]
@@ -26,24 +29,24 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         names.extend(Model::bundled_names().map(PathBuf::from));
     }
     if names.is_empty() {
-        println!(
-            "this build has no bundled model; name a file, such as `sleeve models discogs-effnet-bs64-1.onnx`"
-        );
+        terminal::print(
+            "this build has no bundled model; name a file, such as `sleeve models discogs-effnet-bs64-1.onnx`\n",
+        )?;
     }
     let mut code = ExitCode::SUCCESS;
     for name in &names {
         match Model::open(name) {
-            Ok(model) => print!("{}", describe(&model, args.classes)),
+            Ok(model) => terminal::print(&describe(&model, args.classes))?,
             Err(error) => {
-                eprintln!("error: {error}");
+                terminal::error(&error.into());
                 code = ExitCode::FAILURE;
             }
         }
     }
     if args.models.is_empty() && !names.is_empty() {
-        println!(
-            "The .onnx models of Essentia's website, with their .json beside them, can be used with --model FILE."
-        );
+        terminal::print(
+            "The .onnx models of Essentia's website, with their .json beside them, can be used with --model FILE.\n",
+        )?;
     }
     Ok(code)
 }
@@ -51,10 +54,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 /// A few lines about one model.
 fn describe(model: &Model, classes: bool) -> String {
     let metadata = model.metadata();
-    let mut lines = vec![model.name().to_owned()];
+    let mut lines = vec![escaped(model.name())];
     let mut line = |what: &str, text: String| {
         if !text.is_empty() {
-            lines.push(format!("  {what:<9} {text}"));
+            lines.push(format!("  {what:<9} {}", escaped(&text)));
         }
     };
     line("what", metadata.text("description").to_owned());

@@ -1,11 +1,13 @@
 //! Shell completions and man pages, which packagers install with the program.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap_complete::Shell;
+use sleeve_files::names::shown;
+
+use crate::terminal;
 
 /// Print completions for a shell
 #[derive(clap::Args)]
@@ -31,9 +33,9 @@ pub fn completions(args: &Completions, mut program: clap::Command) -> Result<Exi
 
 pub fn man(args: &Man, program: clap::Command) -> Result<ExitCode> {
     if let Some(folder) = &args.output {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", shown(folder)))?;
         clap_mangen::generate_to(program, folder)
-            .with_context(|| format!("cannot write to {}", folder.display()))?;
+            .with_context(|| format!("cannot write to {}", shown(folder)))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut text = Vec::new();
@@ -42,6 +44,6 @@ pub fn man(args: &Man, program: clap::Command) -> Result<ExitCode> {
 }
 
 fn print(text: &[u8]) -> Result<ExitCode> {
-    std::io::stdout().lock().write_all(text).context("standard output")?;
+    terminal::print(std::str::from_utf8(text)?)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,16 +7,23 @@ use sleeve::engine::{Device, EngineChoice, Precision};
 use sleeve::patches::LastPatch;
 
 use crate::audio::AudioArgs;
+use crate::inputs::InputArgs;
 
 /// Compute tags and embeddings of audio files
 ///
-/// Without --output, prints a summary of each file. With --output, writes the values to files under DIR, named after
-/// the inputs, and the settings to DIR/index.json.
+/// Without --output, prints a summary of each file. With --output, writes the values to files under DIR, and the
+/// settings to DIR/index.json. Outputs are named after the inputs: a file by its name, the files of a directory by their
+/// paths below it, those of a playlist or a list by their paths below the folder that is common to them, and standard
+/// input `stdin`. Names that would be too long are cut and get a hash, and index.json says so.
+///
+/// In directories, files are found by their extensions. Passed over, and counted at the end and in index.json, are files
+/// that only ffmpeg reads, files that begin with `._`, folders of the system (.Trash-1000, @eaDir), and what is excluded.
+///
+/// One run at a time writes to DIR, or one for each of the shards.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Audio files, or directories to search for audio files
-    #[arg(required = true, value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub inputs: InputArgs,
 
     /// Model: an .onnx file, its name without the extension, or a bundled model (see `sleeve models`). May be given
     /// several times. Default: msd-musicnn-1 (tags and embeddings) and msd-musicnn-debian-1 (embeddings)
@@ -79,7 +86,8 @@ pub struct Args {
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
 
-    /// Skip files that are done with the same settings and unchanged since, and remove temporary files of a killed run
+    /// Skip files that are done with the same settings and unchanged since, if all of their outputs are whole, and remove
+    /// temporary files of a killed run
     #[arg(long, requires = "output")]
     pub resume: bool,
 

@@ -1,20 +1,26 @@
 //! `index.json`: how the files of an output directory were made, and which inputs are done.
 //!
-//! During a run, each finished input is appended to a journal as a line; at the end the journal is merged into the
-//! index. So a killed run loses nothing, and the index is written once.
+//! During a run, each finished input is appended to a [journal](super::journal); at the end all is written to the index.
+//! So a killed run loses nothing, and the index is written once. Whoever has locked the journal writes to the directory.
 
-use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sleeve::audio::Level;
-use sleeve_files::AtomicFile;
+use sleeve_files::names::shown;
+use sleeve_files::npy::NpyReader;
+use sleeve_files::walk::{PassedOver, Reason};
+use sleeve_files::{AtomicFile, Stamp, lock};
 
 use super::args::Shard;
+use super::entry::Entry;
+use super::journal::{Journal, Locked, refused};
+use crate::inputs::no_ffmpeg;
+use crate::terminal::warn;
 
 /// The settings that determine the contents of output files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,42 +67,73 @@ pub struct ModelSettings {
     pub heads: Vec<(String, String)>,
 }
 
-/// One finished input.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    /// The input's path.
-    pub source: PathBuf,
-    /// The input's size and modification time, to notice changed files.
-    pub bytes: u64,
-    pub modified: u64,
-    pub format: String,
-    pub sample_rate: u32,
-    pub channels: u16,
-    /// Seconds of audio processed.
-    pub seconds: f64,
-    /// The number of patches of each model.
-    pub patches: Vec<u64>,
-    /// What was measured and applied, if the level is not none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub level: Option<LevelNote>,
-    /// Files written, relative to the output directory.
-    pub files: Vec<PathBuf>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<String>,
-}
-
-/// The loudness of an input, and the gain that was applied.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LevelNote {
-    pub lufs: f32,
-    pub gain_db: f32,
-}
-
 #[derive(Serialize, Deserialize)]
 struct Document {
     sleeve: String,
     settings: Settings,
+    /// What the last run passed over in folders.
+    #[serde(default)]
+    passed_over: Vec<Passed>,
+    /// Files in those folders that are not audio, by their extensions.
+    #[serde(default)]
+    other_files: u64,
     files: Vec<Entry>,
+}
+
+/// Files or folders that were passed over for one reason.
+#[derive(Serialize, Deserialize)]
+struct Passed {
+    reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    extension: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    folder: Option<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    files: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    folders: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// The names of the files of one shard's run.
+#[derive(Clone, Copy, PartialEq)]
+struct Part(Option<Shard>);
+
+impl Part {
+    /// The part whose file this is, with the file's extension; `None` for other files.
+    fn of(name: &str) -> Option<(Self, &str)> {
+        let (stem, extension) = name.rsplit_once('.')?;
+        if !matches!(extension, "json" | "journal") {
+            return None;
+        }
+        if stem == "index" {
+            return Some((Part(None), extension));
+        }
+        let (index, count) = stem.strip_prefix("index.")?.split_once("-of-")?;
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let shard = Shard { index: index.parse().ok()?, count: count.parse().ok()? };
+        (digits(index) && digits(count)).then_some((Part(Some(shard)), extension))
+    }
+
+    fn file(self, directory: &Path, extension: &str) -> PathBuf {
+        directory.join(match self.0 {
+            None => format!("index.{extension}"),
+            Some(Shard { index, count }) => format!("index.{index}-of-{count}.{extension}"),
+        })
+    }
+
+    /// Whether no input belongs to both.
+    fn is_apart_from(self, other: Part) -> bool {
+        matches!((self.0, other.0), (Some(a), Some(b)) if a.count == b.count && a.index != b.index)
+    }
+}
+
+/// Whether a name in the output directory is one of an index or a journal, on file systems without upper case, too.
+pub fn is_reserved(name: &str) -> bool {
+    Part::of(&name.to_lowercase()).is_some()
 }
 
 /// The index of an output directory (or of a shard of it) during a run.
@@ -104,119 +141,252 @@ pub struct Index {
     directory: PathBuf,
     path: PathBuf,
     journal_path: PathBuf,
-    journal: File,
+    journal: Journal,
     settings: Settings,
-    /// By path. Entries of other runs with the same settings are kept.
+    /// What is done, by source. Entries of other runs with the same settings are kept.
     done: HashMap<PathBuf, Entry>,
+    /// The source of each output.
+    owners: HashMap<PathBuf, PathBuf>,
+    /// The sources that this index lists. Other shards have indexes of their own.
+    listed: HashSet<PathBuf>,
 }
 
 impl Index {
-    /// Opens or creates the index. Entries of runs with other settings are dropped; the journal of an interrupted run
-    /// is read.
-    pub fn open(directory: &Path, settings: Settings, shard: Option<Shard>) -> Result<Index> {
-        fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
-        let stem = match shard {
-            None => "index".to_owned(),
-            Some(Shard { index, count }) => format!("index.{index}-of-{count}"),
-        };
-        let path = directory.join(format!("{stem}.json"));
-        let journal_path = directory.join(format!("{stem}.journal"));
-        let mut done = HashMap::new();
-        for other in indexes(directory)? {
-            match fs::read(&other)
-                .map_err(anyhow::Error::from)
-                .and_then(|text| Ok(serde_json::from_slice::<Document>(&text)?))
-            {
-                Ok(document) if document.settings == settings => {
-                    done.extend(document.files.into_iter().map(|entry| (entry.source.clone(), entry)));
-                }
-                Ok(_) => {}
-                Err(error) => eprintln!("warning: {}: {error}; its entries are not used", other.display()),
+    /// Opens or creates the index. Entries of runs with other settings are dropped, because this run's outputs may take
+    /// the places of theirs; the journal of an interrupted run is read.
+    ///
+    /// # Errors
+    /// If another process is writing the same outputs.
+    pub fn open(directory: &Path, settings: Settings, shard: Option<Shard>, resume: bool) -> Result<Index> {
+        fs::create_dir_all(directory).with_context(|| format!("cannot create {}", shown(directory)))?;
+        let part = Part(shard);
+        let (path, journal_path) = (part.file(directory, "json"), part.file(directory, "journal"));
+        let journal = Locked::open(&journal_path)?;
+        let parts = parts(directory)?;
+        for &(other, _) in parts.iter().filter(|(other, extension)| {
+            extension == "journal" && *other != part && !part.is_apart_from(*other)
+        }) {
+            let other = other.file(directory, "journal");
+            if lock::is_locked(&other) {
+                return Err(refused(&other));
             }
         }
-        for entry in read_journal(&journal_path, &settings)? {
-            done.insert(entry.source.clone(), entry);
+        let (interrupted, journal) = journal.start(&settings)?;
+        let mut index = Index {
+            directory: directory.to_owned(),
+            path,
+            journal_path,
+            journal,
+            settings,
+            done: HashMap::new(),
+            owners: HashMap::new(),
+            listed: HashSet::new(),
+        };
+        // What this part says itself counts most, so it is read last.
+        let (own, others): (Vec<_>, Vec<_>) = parts
+            .into_iter()
+            .filter(|(_, extension)| extension == "json")
+            .map(|(other, _)| (other == part, other.file(directory, "json")))
+            .partition(|(own, _)| *own);
+        for (own, file) in others.into_iter().chain(own) {
+            index.read(&file, own || shard.is_none(), resume);
         }
-        // The new journal begins with all known entries, so that it alone is enough after a kill.
-        let mut journal = AtomicFile::create(&journal_path)?;
-        writeln!(journal, "{}", serde_json::to_string(&settings)?)?;
-        for entry in done.values() {
-            writeln!(journal, "{}", serde_json::to_string(entry)?)?;
+        for entry in interrupted {
+            index.insert(entry, true);
         }
-        journal.commit()?;
-        let journal = OpenOptions::new().append(true).open(&journal_path)?;
-        Ok(Index { directory: directory.to_owned(), path, journal_path, journal, settings, done })
+        Ok(index)
     }
 
-    /// The files of this run besides its outputs.
-    pub fn files(&self) -> [&Path; 2] {
+    /// Reads an index, or drops what it says if that is about other settings.
+    fn read(&mut self, file: &Path, list: bool, resume: bool) {
+        let read = fs::read(file).map_err(anyhow::Error::from);
+        match read.and_then(|text| Ok(serde_json::from_slice::<Document>(&text)?)) {
+            Ok(document) if document.settings == self.settings => {
+                document.files.into_iter().for_each(|entry| self.insert(entry, list));
+            }
+            Ok(document) => {
+                if resume && !document.files.is_empty() {
+                    let count = document.files.len();
+                    warn(format_args!("{}: its {count} files were made with other settings", shown(file)));
+                }
+                if let Err(error) = fs::remove_file(file) {
+                    warn(format_args!("{}: {error}", shown(file)));
+                }
+            }
+            Err(error) => warn(format_args!("{}: {error}; its entries are not used", shown(file))),
+        }
+    }
+
+    fn insert(&mut self, entry: Entry, list: bool) {
+        for file in &entry.files {
+            // Another input's output of this name is no longer there.
+            match self.owners.insert(file.path.clone(), entry.source.clone()) {
+                Some(other) if other != entry.source => drop(self.done.remove(&other)),
+                _ => {}
+            }
+        }
+        if list {
+            self.listed.insert(entry.source.clone());
+        }
+        self.done.insert(entry.source.clone(), entry);
+    }
+
+    /// The names of the files of this run besides its outputs.
+    pub fn file_names(&self) -> [String; 2] {
         [&self.path, &self.journal_path]
+            .map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned())
     }
 
-    /// Whether `source` is done and unchanged since, and its files still exist.
-    pub fn is_done(&self, source: &Path) -> bool {
+    /// Whether `source` is done and unchanged since, and its files are whole. Then it is listed in this index.
+    pub fn is_done(&mut self, source: &Path) -> bool {
         let Some(entry) = self.done.get(source) else { return false };
-        stamp(source).is_some_and(|stamp| stamp == (entry.bytes, entry.modified))
-            && entry.files.iter().all(|file| self.directory.join(file).is_file())
+        let unchanged = Stamp::read(source).is_ok_and(|stamp| stamp == entry.stamp);
+        let is_whole = |path: &Path, bytes| is_whole(&self.directory.join(path), bytes);
+        let done = unchanged && entry.files.iter().all(|file| is_whole(&file.path, file.bytes));
+        if done {
+            self.listed.insert(source.to_owned());
+        }
+        done
+    }
+
+    /// Another input that is there and has this output.
+    pub fn other_owner(&self, output: &Path, source: &Path) -> Option<&Path> {
+        let owner = self.owners.get(output)?;
+        (owner != source && self.done.contains_key(owner) && owner.exists()).then_some(owner)
     }
 
     /// Records a finished input.
     pub fn add(&mut self, entry: Entry) -> Result<()> {
-        let line = serde_json::to_string(&entry)? + "\n";
-        // One write call per line: after a kill, at most the last line is incomplete.
-        self.journal
-            .write_all(line.as_bytes())
-            .with_context(|| format!("cannot write {}", self.journal_path.display()))?;
-        self.done.insert(entry.source.clone(), entry);
+        let files = entry.files.iter().map(|file| self.directory.join(&file.path)).collect();
+        self.journal.add(&entry, files)?;
+        self.insert(entry, true);
         Ok(())
     }
 
     /// Writes the index and removes the journal.
-    pub fn finish(self) -> Result<()> {
-        let mut files: Vec<Entry> = self.done.into_values().collect();
+    pub fn finish(mut self, passed_over: &PassedOver) -> Result<()> {
+        // All outputs are on the disk then, and the journal stays locked until the index is.
+        let locked = self.journal.close()?;
+        let listed = &self.listed;
+        let mut files: Vec<Entry> =
+            self.done.into_values().filter(|entry| listed.contains(&entry.source)).collect();
         files.sort_by(|a, b| a.source.cmp(&b.source));
-        let document =
-            Document { sleeve: env!("CARGO_PKG_VERSION").to_owned(), settings: self.settings, files };
+        let document = Document {
+            sleeve: env!("CARGO_PKG_VERSION").to_owned(),
+            settings: self.settings,
+            passed_over: passed(passed_over),
+            other_files: passed_over.others,
+            files,
+        };
+        let cannot = || format!("cannot write {}", shown(&self.path));
         let mut file = AtomicFile::create(&self.path)?;
-        serde_json::to_writer_pretty(&mut file, &document)?;
-        file.commit()?;
-        fs::remove_file(&self.journal_path)?;
+        serde_json::to_writer_pretty(&mut file, &document).with_context(cannot)?;
+        file.commit_synced()?;
+        fs::remove_file(&self.journal_path)
+            .with_context(|| format!("cannot remove {}", shown(&self.journal_path)))?;
+        drop(locked);
         Ok(())
     }
 }
 
-/// A file's size and modification time in milliseconds.
-pub fn stamp(path: &Path) -> Option<(u64, u64)> {
-    let metadata = fs::metadata(path).ok()?;
-    let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-    Some((metadata.len(), modified.as_millis().try_into().ok()?))
+fn passed(passed_over: &PassedOver) -> Vec<Passed> {
+    let passed = passed_over.groups().map(|(group, count)| {
+        let reason = match group.reason {
+            Reason::NeedsFfmpeg => no_ffmpeg(),
+            Reason::NoDecoder => "no decoder",
+            Reason::AppleDouble => "its name begins with ._",
+            Reason::System => "a folder of the system",
+            Reason::Excluded => "excluded",
+        };
+        let name = (!group.name.is_empty()).then(|| group.name.clone());
+        let (extension, folder) = if group.folders { (None, name) } else { (name, None) };
+        let (files, folders) = if group.folders { (0, count) } else { (count, 0) };
+        Passed { reason: reason.to_owned(), extension, folder, files, folders }
+    });
+    passed.collect()
 }
 
-/// The index files of a directory, of all shards.
-fn indexes(directory: &Path) -> Result<Vec<PathBuf>> {
+/// The indexes and journals of a directory, of all shards.
+fn parts(directory: &Path) -> Result<Vec<(Part, String)>> {
+    let cannot = || shown(directory);
     let mut found = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let is_shard = || {
-            let middle = name.strip_prefix("index.").and_then(|rest| rest.strip_suffix(".json"));
-            middle.is_some_and(|middle| middle.split_once("-of-").is_some())
-        };
-        if name == "index.json" || is_shard() {
-            found.push(path);
+    for entry in fs::read_dir(directory).with_context(cannot)? {
+        let name = entry.with_context(cannot)?.file_name();
+        if let Some((part, extension)) = name.to_str().and_then(Part::of) {
+            found.push((part, extension.to_owned()));
         }
     }
-    found.sort();
+    found.sort_by_key(|(part, extension)| (part.file(Path::new(""), extension), extension.clone()));
     Ok(found)
 }
 
-/// The entries of an interrupted run with the same settings. An incomplete last line is dropped.
-fn read_journal(path: &Path, settings: &Settings) -> Result<Vec<Entry>> {
-    let Ok(file) = File::open(path) else { return Ok(Vec::new()) };
-    let mut lines = BufReader::new(file).lines();
-    match lines.next().transpose()?.and_then(|line| serde_json::from_str::<Settings>(&line).ok()) {
-        Some(earlier) if earlier == *settings => {}
-        _ => return Ok(Vec::new()),
+/// Whether an output has its size, and the beginning and the end of its format.
+fn is_whole(path: &Path, bytes: u64) -> bool {
+    if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == bytes) {
+        return false;
     }
-    Ok(lines.map_while(|line| serde_json::from_str(&line.ok()?).ok()).collect())
+    match path.extension().and_then(|extension| extension.to_str()) {
+        // The header has the number of rows.
+        Some("npy") => NpyReader::open(path).is_ok(),
+        Some("parquet") => has_ends(path, b"PAR1", b"PAR1"),
+        Some("json") => has_ends(path, b"{\"outputs\"", b"]}\n"),
+        _ => has_ends(path, b"time", b"\n"),
+    }
+}
+
+fn has_ends(path: &Path, first: &[u8], last: &[u8]) -> bool {
+    let reads = |file: &mut File, bytes: &[u8]| {
+        let mut read = vec![0; bytes.len()];
+        file.read_exact(&mut read).is_ok() && read == bytes
+    };
+    File::open(path).is_ok_and(|mut file| {
+        reads(&mut file, first)
+            && file.seek(SeekFrom::End(-(last.len() as i64))).is_ok()
+            && reads(&mut file, last)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_indexes_are_reserved() {
+        for name in
+            ["index.json", "INDEX.json", "index.journal", "index.1-of-2.json", "index.10-of-20.journal"]
+        {
+            assert!(is_reserved(name), "{name}");
+        }
+        for name in ["index.csv", "index.ogg.json", "index.1-of-.json", "index.+1-of-2.json", "json", ".json"]
+        {
+            assert!(!is_reserved(name), "{name}");
+        }
+        let shard = |index, count| Part(Some(Shard { index, count }));
+        assert!(shard(1, 2).is_apart_from(shard(2, 2)) && !shard(1, 2).is_apart_from(shard(1, 2)));
+        assert!(!shard(1, 2).is_apart_from(shard(2, 3)) && !shard(1, 2).is_apart_from(Part(None)));
+    }
+
+    #[test]
+    fn an_output_is_whole_with_its_size_and_both_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = |name: &str, content: &[u8]| {
+            let path = folder.path().join(name);
+            fs::write(&path, content).unwrap();
+            is_whole(&path, content.len() as u64) && !is_whole(&path, content.len() as u64 + 1)
+        };
+        assert!(whole("a.parquet", b"PAR1....PAR1") && !whole("a.parquet", b"PAR1....\0\0\0\0"));
+        assert!(whole("a.json", b"{\"outputs\": {},\n\"patches\": [\n]}\n") && !whole("a.json", &[0; 40]));
+        assert!(whole("a.csv", b"time,a\n0,1\n") && !whole("a.csv", &[0; 11]));
+        assert!(!whole("a.npy", &[0; 160]));
+        let mut npy = sleeve_files::npy::NpyWriter::create(
+            folder.path().join("b.npy"),
+            2,
+            sleeve_files::npy::Dtype::F32,
+        )
+        .unwrap();
+        npy.write_rows(&[1.0, 2.0]).unwrap();
+        npy.finish().unwrap();
+        let bytes = fs::read(folder.path().join("b.npy")).unwrap();
+        assert!(whole("b.npy", &bytes) && !whole("b.npy", &bytes[..bytes.len() - 4]));
+    }
 }

@@ -1,10 +1,11 @@
 //! `sleeve extract`: tags and embeddings of audio files.
 
 mod args;
+mod entry;
 mod formats;
 mod index;
-mod inputs;
-mod leftovers;
+mod journal;
+mod outputs;
 mod picture;
 mod summary;
 mod work;
@@ -15,24 +16,34 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sleeve_files::names::shown;
 
 pub use args::Args;
-use args::Format;
+use args::{Format, Shard};
 
-use crate::interrupt;
+use crate::inputs::{self, Found};
+use crate::{interrupt, terminal};
 
 pub fn run(args: &Args) -> Result<ExitCode> {
     if args.format == Format::Parquet && !cfg!(feature = "parquet") {
         bail!("this build cannot write Parquet: it needs a build with --features parquet");
     }
-    let (inputs, complaints) = inputs::find(&args.paths, args.shard)?;
-    for complaint in &complaints {
-        eprintln!("warning: {complaint}");
+    let mut found = inputs::find(&args.inputs)?;
+    for complaint in &found.complaints {
+        terminal::warn(complaint);
     }
+    let any = !found.inputs.is_empty();
+    if let Some(Shard { index, count }) = args.shard {
+        found.inputs = found.inputs.into_iter().skip(index - 1).step_by(count).collect();
+    }
+    let Found { inputs, complaints, passed_over } = &found;
     if inputs.is_empty() {
         match args.shard {
-            Some(_) => return Ok(code(complaints.len())),
-            None => bail!("no audio files found"),
+            Some(_) if any => return Ok(code(complaints.len())),
+            _ => {
+                let line = found.everything_passed_over().map(|line| format!("; {line}"));
+                bail!("no audio files found{}", line.unwrap_or_default());
+            }
         }
     }
     let extractors = work::extractors(args)?;
@@ -44,19 +55,23 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     engines.dedup();
     if let Some(picture) = &args.picture {
-        picture::draw(&inputs, &extractors, args.top, picture)?;
+        picture::draw(inputs, &extractors, args.top, picture)?;
     }
     let bar = progress_bar(args, inputs.len());
     let started = Instant::now();
-    let totals = work::run(args, &inputs, &extractors, &bar)?;
+    let totals = work::run(args, inputs, passed_over, &extractors, &bar)?;
     bar.finish_and_clear();
     let elapsed = started.elapsed().as_secs_f64();
     if !args.quiet && (inputs.len() > 1 || args.output.is_some()) {
-        eprintln!("{}", closing_line(args, &totals, elapsed, &engines));
+        terminal::note(closing_line(args, &totals, elapsed, &engines));
+    }
+    if let Some(line) = found.passed_over_line().filter(|_| !args.quiet) {
+        terminal::note(line);
     }
     if totals.interrupted {
         let how = if args.output.is_some() { "; --resume continues from there" } else { "" };
-        eprintln!("interrupted after {} of {} files{how}", totals.done + totals.skipped, inputs.len());
+        let done = totals.done + totals.skipped;
+        terminal::note(format_args!("interrupted after {done} of {} files{how}", inputs.len()));
         return Ok(ExitCode::from(interrupt::CODE));
     }
     Ok(code(totals.failed + complaints.len()))
@@ -84,7 +99,7 @@ fn closing_line(args: &Args, totals: &work::Totals, elapsed: f64, engines: &[Str
         line += &format!("; {} failed", totals.failed);
     }
     if let Some(directory) = &args.output {
-        line += &format!("; written to {}", directory.display());
+        line += &format!("; written to {}", shown(directory));
     }
     line
 }

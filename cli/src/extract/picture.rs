@@ -6,9 +6,10 @@ use anyhow::{Context, Result, bail};
 use sleeve::engine::Purpose;
 use sleeve::extractor::{Extractor, Rows, each_frame};
 use sleeve_files::AtomicFile;
-
-use super::inputs::Input;
+use sleeve_files::names::shown;
 use sleeve_plot::{Columns, TagRows};
+
+use crate::inputs::Input;
 
 /// Draws the last output with named classes of the only input.
 pub fn draw(inputs: &[Input], extractors: &[Extractor], top: usize, output: &Path) -> Result<()> {
@@ -35,9 +36,9 @@ pub fn draw(inputs: &[Input], extractors: &[Extractor], top: usize, output: &Pat
         columns.push(frames);
         Ok(())
     })?;
-    let title = format!("{}  ·  tags of {}", input.name.display(), info.model);
+    let title = format!("{}  ·  tags of {}", shown(&input.name), info.model);
     let mut file = AtomicFile::create(output)?;
     sleeve_plot::tags(&rows, &columns, &title, top, &mut file)
-        .with_context(|| format!("cannot draw {}", output.display()))?;
+        .with_context(|| format!("cannot draw {}", shown(output)))?;
     Ok(file.commit()?)
 }

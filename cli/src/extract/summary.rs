@@ -29,16 +29,16 @@ impl Means {
         }
     }
 
+    /// Whether there was no patch.
+    pub fn is_empty(&self) -> bool {
+        self.patches == 0
+    }
+
     /// The lines below a file's name: its strongest tags with bars, and its mean embedding.
-    pub fn describe(&self, top: usize, extractor: &Extractor) -> String {
+    pub fn describe(&self, top: usize, extractor: &Extractor, seconds: f64) -> String {
         let mut text = String::new();
-        if self.patches == 0 {
-            let seconds = extractor.patching().duration();
-            let _ = writeln!(
-                text,
-                "  {}: no complete patch of {seconds:.1} s; use --last-patch repeat for short recordings",
-                extractor.model().name()
-            );
+        if self.is_empty() {
+            let _ = writeln!(text, "  {}: {}", extractor.model().name(), too_short(extractor, seconds));
             return text;
         }
         let _ = writeln!(text, "  {}, {} patches", extractor.model().name(), self.patches);
@@ -70,6 +70,12 @@ impl Sink for Means {
         self.patches += rows.times.len() as u64;
         Ok(())
     }
+}
+
+/// Why a recording has no patch.
+pub fn too_short(extractor: &Extractor, seconds: f64) -> String {
+    let patch = extractor.patching().duration();
+    format!("no complete patch: {seconds:.1} s, and a patch has {patch:.1} s; --last-patch repeat fills one")
 }
 
 /// The line with a file's name and format.

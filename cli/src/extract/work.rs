@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,13 +13,19 @@ use sleeve::audio::AudioInfo;
 use sleeve::batch::{self, BatchExtractor, BatchOptions, BatchSink, Progress};
 use sleeve::extractor::{Extractor, Rows, Sink, Summary};
 use sleeve::model::Model;
+use sleeve::patches::LastPatch;
+use sleeve_files::Stamp;
+use sleeve_files::names::shown;
+use sleeve_files::walk::PassedOver;
 
 use super::args::Args;
+use super::entry::{Entry, LevelNote, Written};
 use super::formats::{self, Target, Writer};
-use super::index::{Entry, Index, LevelNote, ModelSettings, Settings, stamp};
-use super::inputs::Input;
-use super::leftovers;
+use super::index::{Index, ModelSettings, Settings};
+use super::outputs::Names;
 use super::summary::{self, Means};
+use crate::inputs::Input;
+use crate::terminal::{self, warn};
 use crate::{default_model, interrupt};
 
 /// The totals of a run.
@@ -111,37 +118,47 @@ pub fn settings(args: &Args, extractors: &[Extractor]) -> Settings {
 }
 
 /// Analyses every input. A file that fails is reported with the reason, and the others continue.
-pub fn run(args: &Args, inputs: &[Input], extractors: &[Extractor], bar: &ProgressBar) -> Result<Totals> {
-    let index = match &args.output {
-        Some(directory) => Some(Index::open(directory, settings(args, extractors), args.shard)?),
-        None => None,
-    };
-    if let Some(directory) = args.output.as_ref().filter(|_| args.resume) {
-        let outputs = |input: &Input| -> Vec<PathBuf> {
-            let target = |extractor| {
-                Target::new(directory, &input.name, extractor, extractors.len() > 1).files(args.format)
-            };
-            extractors.iter().flat_map(target).collect()
-        };
-        let others = index.as_ref().map(|index| index.files().to_vec()).unwrap_or_default();
-        leftovers::sweep(directory, inputs, outputs, &others);
+pub fn run(
+    args: &Args,
+    inputs: &[Input],
+    passed_over: &PassedOver,
+    extractors: &[Extractor],
+    bar: &ProgressBar,
+) -> Result<Totals> {
+    let names = Names::new(extractors, args.format);
+    let stems: Vec<PathBuf> = inputs.iter().map(|input| names.stem(&input.name)).collect();
+    let mut index = None;
+    if let Some(directory) = &args.output {
+        names.refuse_clashes(inputs, &stems, directory, |_, _| None)?;
+        let opened = Index::open(directory, settings(args, extractors), args.shard, args.resume)?;
+        if args.resume {
+            // What is done stays: another input with the same name may not replace it.
+            names.refuse_clashes(inputs, &stems, directory, |output, source| {
+                opened.other_owner(output, source)
+            })?;
+            names.sweep(directory, &stems, &opened.file_names());
+        }
+        index = Some(opened);
     }
     let everything = extractors.iter().collect::<Vec<_>>();
     let options = BatchOptions::default().workers(args.threads);
     let batch = BatchExtractor::together(&everything, &options)?;
-    let state = RefCell::new(State { index, taken: HashMap::new(), totals: Totals::default() });
-    let todo = inputs.iter().filter(|input| {
+    let state = RefCell::new(State { index, taken: HashMap::new(), totals: Totals::default(), broken: None });
+    let todo = inputs.iter().zip(&stems).filter(|(input, _)| {
         let mut state = state.borrow_mut();
-        let skips = args.resume && state.index.as_ref().is_some_and(|index| index.is_done(&input.path));
+        let skips = args.resume
+            && !input.is_stdin()
+            && state.index.as_mut().is_some_and(|index| index.is_done(&input.source));
         if skips {
             state.totals.skipped += 1;
             bar.inc(1);
         }
         !skips
     });
-    let todo = todo.enumerate().map(|(recording, input)| {
+    let todo = todo.enumerate().map(|(recording, (input, stem))| {
         // Before it is read, so that a change during reading is noticed next time.
-        let taken = Taken { input, stamp: stamp(&input.path), sinks: Vec::new(), error: None };
+        let stamp = Stamp::read(&input.path).ok();
+        let taken = Taken { input, stem, stamp, sinks: Vec::new(), error: None };
         state.borrow_mut().taken.insert(recording, taken);
         batch::Input::file(&input.path)
     });
@@ -149,9 +166,12 @@ pub fn run(args: &Args, inputs: &[Input], extractors: &[Extractor], bar: &Progre
         Files { args, extractors, bar, single: inputs.len() == 1, state: &state, stop: interrupt::watch()? };
     let totals = batch.run(todo, &mut sink)?;
     let stopped = sink.stop.load(Ordering::Acquire);
-    let State { index, totals: mut ours, .. } = state.into_inner();
+    let State { index, totals: mut ours, broken, .. } = state.into_inner();
+    if let Some(error) = broken {
+        return Err(error);
+    }
     if let Some(index) = index {
-        index.finish()?;
+        index.finish(passed_over)?;
     }
     // A signal after the last file has no effect.
     ours.interrupted = stopped && ours.done + ours.failed + ours.skipped < inputs.len();
@@ -165,12 +185,16 @@ struct State<'a> {
     /// Recordings under way, by number.
     taken: HashMap<usize, Taken<'a>>,
     totals: Totals,
+    /// Why the run cannot go on: standard output or the journal cannot be written.
+    broken: Option<anyhow::Error>,
 }
 
 /// A file under way.
 struct Taken<'a> {
     input: &'a Input,
-    stamp: Option<(u64, u64)>,
+    /// What its outputs begin with.
+    stem: &'a Path,
+    stamp: Option<Stamp>,
     /// One for each extractor, opened with its first rows, so that few files are open at a time.
     sinks: Vec<FileSink>,
     /// Why rows could not be written.
@@ -203,7 +227,7 @@ impl Files<'_, '_> {
             let writer = match &self.args.output {
                 Some(directory) => {
                     let several = self.extractors.len() > 1;
-                    let target = Target::new(directory, &taken.input.name, extractor, several);
+                    let target = Target::new(directory.join(taken.stem), extractor, several);
                     Some(formats::writer(self.args.format, self.args.mean, target)?)
                 }
                 None => None,
@@ -223,56 +247,64 @@ impl Files<'_, '_> {
         Ok(())
     }
 
-    /// Renames the outputs of a finished file to their final names, and prints its summary.
-    fn finish(&self, mut taken: Taken<'_>, summary: &Summary, index: Option<&mut Index>) -> Result<()> {
+    /// Renames the outputs of a finished file to their final names, and prints its summary. The inner result is an error
+    /// that ends the run.
+    fn finish(
+        &self,
+        mut taken: Taken<'_>,
+        summary: &Summary,
+        index: Option<&mut Index>,
+    ) -> Result<Result<()>> {
         self.open(&mut taken)?;
-        let Taken { input, stamp, sinks, .. } = taken;
-        let mut text = summary::heading(&input.path.display().to_string(), summary) + "\n";
+        let Taken { input, stem, stamp, sinks, .. } = taken;
+        let name = input.shown();
+        let mut text = summary::heading(&name, summary) + "\n";
         let mut files = Vec::new();
+        let mut too_short = None;
         for (extractor, sink) in self.extractors.iter().zip(sinks) {
-            text += &sink.means.describe(self.args.top, extractor);
+            text += &sink.means.describe(self.args.top, extractor, summary.seconds);
+            if sink.means.is_empty() {
+                too_short.get_or_insert_with(|| summary::too_short(extractor, summary.seconds));
+            }
             if let Some(writer) = sink.writer {
                 files.extend(writer.finish()?);
             }
         }
-        self.bar.suspend(|| {
+        let prints = self.args.output.is_none() && !self.args.quiet;
+        let printed = self.bar.suspend(|| {
             for warning in &summary.warnings {
-                eprintln!("warning: {}: {warning}", input.path.display());
+                warn(format_args!("{name}: {warning}"));
             }
-            if self.args.output.is_none() && !self.args.quiet {
-                println!("{text}");
+            // The summary says it, too.
+            if let Some(reason) = too_short.filter(|_| !prints && self.args.last_patch == LastPatch::Discard)
+            {
+                warn(format_args!("{name}: {reason}"));
             }
+            if prints { terminal::print(&(text + "\n")) } else { Ok(()) }
         });
-        self.note(input, summary, files, stamp, index)
-    }
-
-    fn note(
-        &self,
-        input: &Input,
-        summary: &Summary,
-        files: Vec<PathBuf>,
-        stamp: Option<(u64, u64)>,
-        index: Option<&mut Index>,
-    ) -> Result<()> {
-        let (Some(index), Some(directory)) = (index, &self.args.output) else { return Ok(()) };
-        let (bytes, modified) = stamp.context("the file was removed while it was read")?;
-        let files = files
-            .into_iter()
-            .map(|file| file.strip_prefix(directory).map(Path::to_owned).unwrap_or(file))
-            .collect();
-        index.add(Entry {
-            source: input.path.clone(),
-            bytes,
-            modified,
+        if printed.is_err() {
+            return Ok(printed);
+        }
+        let (Some(index), Some(directory)) = (index, &self.args.output) else { return Ok(Ok(())) };
+        let stamp = stamp.with_context(|| format!("{name}: it was removed while it was read"))?;
+        let written = |file: PathBuf| {
+            let bytes = fs::metadata(&file).with_context(|| shown(&file))?.len();
+            let path = file.strip_prefix(directory).map(Path::to_owned).unwrap_or(file);
+            Ok(Written { path, bytes })
+        };
+        Ok(index.add(Entry {
+            source: input.source.clone(),
+            stamp,
+            name: (input.name != stem).then(|| input.name.clone()),
             format: summary.audio.format.clone(),
             sample_rate: summary.audio.sample_rate,
             channels: summary.audio.channels,
             seconds: summary.seconds,
             patches: summary.patches.clone(),
             level: summary.level.map(|level| LevelNote { lufs: level.lufs, gain_db: level.gain_db }),
-            files,
+            files: files.into_iter().map(written).collect::<Result<_>>()?,
             warnings: summary.warnings.clone(),
-        })
+        }))
     }
 }
 
@@ -287,14 +319,21 @@ impl BatchSink for Files<'_, '_> {
     }
 
     fn done(&mut self, recording: usize, outcome: sleeve::Result<Summary>) {
-        let State { index, taken, totals } = &mut *self.state.borrow_mut();
+        let State { index, taken, totals, broken } = &mut *self.state.borrow_mut();
         let mut taken = taken.remove(&recording).expect("read from the inputs");
+        let input = taken.input;
         let outcome = match (taken.error.take(), outcome) {
             (Some(error), _) => Err(error),
             // Its writers remove the temporary files.
             (None, Err(sleeve::Error::Cancelled)) => return,
             (None, Err(error)) => Err(error.into()),
-            (None, Ok(summary)) => self.finish(taken, &summary, index.as_mut()).map(|()| summary),
+            (None, Ok(summary)) => self.finish(taken, &summary, index.as_mut()).map(|ended| {
+                if let Err(error) = ended {
+                    broken.get_or_insert(error);
+                    self.stop.store(true, Ordering::Release);
+                }
+                summary
+            }),
         };
         match outcome {
             Ok(summary) => {
@@ -303,7 +342,7 @@ impl BatchSink for Files<'_, '_> {
             }
             Err(error) => {
                 totals.failed += 1;
-                self.bar.suspend(|| eprintln!("error: {error:#}"));
+                self.bar.suspend(|| terminal::note(format_args!("error: {}", input.message(&error))));
             }
         }
         if !self.single {

@@ -7,6 +7,8 @@ use sleeve::audio::Level;
 
 use crate::audio::FfmpegArgs;
 
+use crate::inputs::InputArgs;
+
 /// Find similar tracks in a music library
 ///
 /// `index` computes an embedding of every track, the mean over its patches. `find` lists the tracks that are most
@@ -27,11 +29,13 @@ pub enum Command {
 ///
 /// Only new and changed tracks are processed, and removed tracks are dropped. An interrupted run continues where it
 /// stopped. An index belongs to one model and one level, and others are refused.
+///
+/// The library is a directory, or else everything that is given: directories, playlists, lists and files. A library that
+/// is not one directory must be given in full each time, because tracks that are not in it are dropped.
 #[derive(clap::Args)]
 pub struct Index {
-    /// The library: a directory to search for audio files
-    #[arg(value_name = "LIBRARY_DIR")]
-    pub library: PathBuf,
+    #[command(flatten)]
+    pub library: InputArgs,
 
     /// The index file
     #[arg(short, long, value_name = "FILE")]

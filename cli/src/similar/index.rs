@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sleeve::audio::Level;
 use sleeve_files::AtomicFile;
+use sleeve_files::names::{self, shown};
 
 use super::nearest::Nearest;
-use super::paths;
 
 const MARK: &[u8; 8] = b"slv-near";
 /// Increased when the format, or the way vectors are computed, changes. Version 2 ends with the level; an index of
@@ -24,7 +24,7 @@ const VERSION: u32 = 2;
 const OLDEST: u32 = 1;
 const HASH: usize = 32;
 
-/// A file's size and modification time in milliseconds, to notice changed files.
+/// A file's size and modification time, to notice changed files: milliseconds since 1970 in two's complement.
 pub type Stamp = (u64, u64);
 
 /// The model of an index.
@@ -54,7 +54,7 @@ pub struct Track {
 pub struct Index {
     /// The model of the vectors.
     pub model: ModelNote,
-    /// The library's folder, as bytes.
+    /// The library's folder, as bytes. Empty if it is not one folder; then the paths of tracks are absolute.
     pub library: Vec<u8>,
     /// The tracks, by path.
     pub tracks: Vec<Track>,
@@ -68,13 +68,13 @@ pub struct Index {
 impl Index {
     /// The path of a track.
     pub fn place(&self, track: usize) -> PathBuf {
-        paths::from_bytes(&self.library).join(paths::from_bytes(&self.tracks[track].path))
+        names::from_bytes(&self.library).join(names::from_bytes(&self.tracks[track].path))
     }
 
     /// The index of a track that is unchanged since it was processed.
     pub fn number(&self, file: &Path, stamp: Stamp) -> Option<usize> {
-        let inside = file.strip_prefix(paths::from_bytes(&self.library)).ok()?;
-        let inside = paths::to_bytes(inside);
+        let inside = file.strip_prefix(names::from_bytes(&self.library)).ok()?;
+        let inside = names::to_bytes(inside);
         let at = self.tracks.binary_search_by(|track| track.path.cmp(&inside)).ok()?;
         (self.tracks[at].stamp == stamp).then_some(at)
     }
@@ -82,7 +82,7 @@ impl Index {
     /// Writes the index in one step.
     pub fn save(&self, path: &Path) -> Result<()> {
         sleeve_files::atomic::sweep(path);
-        let cannot = || format!("cannot write {}", path.display());
+        let cannot = || format!("cannot write {}", shown(path));
         let mut out = Hashing { inner: AtomicFile::create(path)?, hash: Sha256::new() };
         out.write_all(MARK).with_context(cannot)?;
         let version = if self.level == Level::None { OLDEST } else { VERSION };
@@ -93,18 +93,19 @@ impl Index {
         }
         let Hashing { mut inner, hash } = out;
         inner.write_all(&hash.finalize()).with_context(cannot)?;
-        inner.commit()?;
+        // The journal, which has the same, is removed next.
+        inner.commit_synced()?;
         Ok(())
     }
 
     /// Reads an index; `None` if there is no such file.
     pub fn load(path: &Path) -> Result<Option<Self>> {
-        if !path.try_exists().with_context(|| path.display().to_string())? {
+        if !path.try_exists().with_context(|| shown(path))? {
             return Ok(None);
         }
         match Self::read(path) {
             Ok(index) => Ok(Some(index)),
-            Err(error) => Err(error.context(format!("{}: cannot be used as an index", path.display()))),
+            Err(error) => Err(error.context(format!("{}: cannot be used as an index", shown(path)))),
         }
     }
 

@@ -3,7 +3,7 @@
 //! A record is a length, postcard's bytes and the beginning of their SHA-256. The first record identifies model and
 //! library. The first incomplete record and all after it are ignored.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,8 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use sleeve::audio::Level;
+use sleeve_files::lock;
+use sleeve_files::names::shown;
 
 use super::index::{ModelNote, Track};
 use super::nearest::Vector;
@@ -53,22 +55,14 @@ pub struct Journal {
 impl Journal {
     /// Opens the journal of an index, and returns the tracks of an interrupted run with the same model and library.
     pub fn open(index: &Path, of: &Of) -> Result<(Self, Vec<Indexed>)> {
-        let mut name =
-            index.file_name().with_context(|| format!("{}: not a file", index.display()))?.to_owned();
+        let mut name = index.file_name().with_context(|| format!("{}: not a file", shown(index)))?.to_owned();
         name.push(".journal");
         let path = index.with_file_name(name);
-        let cannot = || format!("cannot write {}", path.display());
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .with_context(cannot)?;
-        // The lock is released when the process ends, however it ends. If files cannot be locked, there is no lock.
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
-            bail!("{}: another process is writing this index", index.display());
-        }
+        let cannot = || format!("cannot write {}", shown(&path));
+        // The lock is released when the process ends, however it ends.
+        let Some(mut file) = lock::open(&path)? else {
+            bail!("{}: another process is writing this index", shown(index));
+        };
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).with_context(cannot)?;
         let mut rest = bytes.as_slice();
@@ -99,12 +93,13 @@ impl Journal {
         bytes.extend(&content);
         bytes.extend(&Sha256::digest(&content)[..CHECK]);
         // One write call per record: after a kill, at most the last one is incomplete.
-        self.file.write_all(&bytes).with_context(|| format!("cannot write {}", self.path.display()))
+        self.file.write_all(&bytes).with_context(|| format!("cannot write {}", shown(&self.path)))
     }
 
     /// Removes the journal, whose tracks are now in the index.
     pub fn finish(self) -> Result<()> {
-        std::fs::remove_file(&self.path).with_context(|| format!("cannot remove {}", self.path.display()))
+        // While it is locked: whoever waits for it then notices that it is gone.
+        std::fs::remove_file(&self.path).with_context(|| format!("cannot remove {}", shown(&self.path)))
     }
 }
 

@@ -1,73 +1,70 @@
 //! The tracks of a library.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result, bail};
-use walkdir::WalkDir;
+use sleeve_files::names::shown;
 
 use super::index::Stamp;
-
-/// Extensions of audio files.
-const AUDIO: &[&str] = &[
-    "aac", "aif", "aifc", "aiff", "alac", "caf", "fla", "flac", "m4a", "m4b", "mka", "mp1", "mp2", "mp3",
-    "mp4", "oga", "ogg", "opus", "rf64", "wav", "wave", "weba", "webm",
-];
+use crate::inputs::{self, InputArgs};
 
 /// A library as it is now.
 pub struct Library {
-    /// Its folder, absolute.
+    /// Its folder, absolute, or an empty path if it is not one folder.
     pub root: PathBuf,
     /// The paths of its tracks below that folder, sorted.
     pub tracks: Vec<(PathBuf, Stamp)>,
     /// Folders and files that cannot be read.
     pub complaints: Vec<String>,
+    /// What its folders have besides, in words.
+    pub passed_over: Option<String>,
 }
 
-/// Searches a library. A library without tracks is an error: most likely a disk is not mounted.
-pub fn walk(folder: &Path) -> Result<Library> {
-    let root = folder.canonicalize().with_context(|| folder.display().to_string())?;
-    if !root.is_dir() {
-        bail!("{}: not a folder", folder.display());
+/// Searches a library. An argument that is missing or without tracks is an error: most likely a disk is not mounted, and
+/// its tracks would be dropped from the index.
+pub fn walk(args: &InputArgs) -> Result<Library> {
+    if args.paths.iter().any(|path| path.as_os_str() == "-") {
+        bail!("-: a track of an index must be a file; only `sleeve extract` reads audio from standard input");
     }
-    let visible = |entry: &walkdir::DirEntry| {
-        entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.')
+    for path in args.paths.iter().chain(args.from_file.iter().filter(|path| path.as_os_str() != "-")) {
+        path.metadata().with_context(|| shown(path))?;
+    }
+    let root = match (args.paths.as_slice(), args.from_file.as_slice()) {
+        ([folder], []) if folder.is_dir() => folder.canonicalize().with_context(|| shown(folder))?,
+        _ => PathBuf::new(),
     };
-    let mut library = Library { root, tracks: Vec::new(), complaints: Vec::new() };
-    for entry in WalkDir::new(&library.root).follow_links(true).into_iter().filter_entry(visible) {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                library.complaints.push(error.to_string());
-                continue;
-            }
-        };
-        if !entry.file_type().is_file() || !is_audio(entry.path()) {
+    let found = inputs::find(args)?;
+    let (passed_over, everything) = (found.passed_over_line(), found.everything_passed_over());
+    let mut library = Library { root, tracks: Vec::new(), complaints: found.complaints, passed_over };
+    for path in args.paths.iter().filter(|path| path.is_dir()) {
+        let folder = path.canonicalize().with_context(|| shown(path))?;
+        if found.inputs.iter().any(|input| input.source.starts_with(&folder)) {
             continue;
         }
-        let name = entry.path().strip_prefix(&library.root).unwrap_or(entry.path()).to_owned();
-        match stamp(entry.path()) {
-            Some(stamp) => library.tracks.push((name, stamp)),
-            None => library.complaints.push(format!("{}: cannot be read", entry.path().display())),
+        let why = library.complaints.first().or(everything.as_ref());
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        bail!("{}: no audio files in it{why}", shown(path));
+    }
+    for input in found.inputs {
+        match stamp(&input.source) {
+            Ok(stamp) => {
+                let name = input.source.strip_prefix(&library.root).unwrap_or(&input.source).to_owned();
+                library.tracks.push((name, stamp));
+            }
+            Err(error) => library.complaints.push(format!("{}: {error}", input.shown())),
         }
     }
-    library.tracks.sort();
     if library.tracks.is_empty() {
-        let complaint = library.complaints.first().map(|complaint| format!(": {complaint}"));
-        bail!("{}: no audio files in it{}", folder.display(), complaint.unwrap_or_default());
+        let why = library.complaints.first().map(|why| format!(": {why}")).unwrap_or_default();
+        bail!("no audio files found{why}");
     }
+    library.tracks.sort();
     Ok(library)
 }
 
-fn is_audio(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    extension.is_some_and(|extension| AUDIO.contains(&extension.as_str()))
-}
-
-/// Size and modification time, if the file exists.
-pub fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(path).ok()?;
-    let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-    Some((metadata.len(), modified.as_millis().try_into().ok()?))
+/// Size and modification time.
+pub fn stamp(path: &Path) -> std::io::Result<Stamp> {
+    let stamp = sleeve_files::Stamp::read(path)?;
+    // Before 1970 it wraps around; without a time it is the lowest.
+    Ok((stamp.bytes, stamp.modified.unwrap_or(i64::MIN) as u64))
 }

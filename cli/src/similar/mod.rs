@@ -6,7 +6,6 @@ pub mod index;
 pub mod journal;
 mod library;
 pub mod nearest;
-pub mod paths;
 mod playlist;
 mod update;
 mod vectors;

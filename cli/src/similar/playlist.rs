@@ -5,8 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 use sleeve_files::AtomicFile;
-
-use super::paths;
+use sleeve_files::names::{self, shown};
 
 /// A track of a playlist.
 pub struct Entry {
@@ -17,7 +16,7 @@ pub struct Entry {
 
 /// Writes a playlist in one step, its paths absolute or relative to its own folder.
 pub fn write(out: &Path, entries: &[Entry], relative: bool) -> Result<()> {
-    let cannot = || format!("cannot write {}", out.display());
+    let cannot = || format!("cannot write {}", shown(out));
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = folder.canonicalize().with_context(cannot)?;
     let mut file = AtomicFile::create(out)?;
@@ -47,7 +46,7 @@ fn line(path: &Path, absolute: &Path) -> Vec<u8> {
         },
         _ => {
             let mut address = b"file://".to_vec();
-            for byte in paths::to_bytes(absolute) {
+            for byte in names::to_bytes(absolute) {
                 match byte {
                     b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
                         address.push(byte)

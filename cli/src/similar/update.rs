@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,39 +10,40 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sleeve::audio::Level;
+use sleeve_files::names::{self, shown};
 
 use super::args;
 use super::index::{Index, ModelNote, Stamp, Track};
 use super::journal::{Indexed, Journal, Of};
 use super::library;
 use super::nearest::Nearest;
-use super::paths;
 use super::vectors::Embedder;
 use crate::interrupt;
+use crate::terminal::{note, print, warn};
 
 pub fn run(args: &args::Index) -> Result<ExitCode> {
     let library = library::walk(&args.library)?;
     for complaint in &library.complaints {
-        eprintln!("warning: {complaint}");
+        warn(complaint);
     }
-    let root = paths::to_bytes(&library.root);
+    let root = names::to_bytes(&library.root);
     let old = Index::load(&args.index)?;
     if let Some(index) = old.as_ref().filter(|index| index.library != root) {
         bail!(
             "{}: an index of {}, not of {}; use another file with --index",
-            args.index.display(),
-            paths::from_bytes(&index.library).display(),
-            library.root.display()
+            shown(&args.index),
+            described(&names::from_bytes(&index.library)),
+            described(&library.root)
         );
     }
     let place =
-        args.model.clone().or_else(|| old.as_ref().map(|index| paths::from_bytes(&index.model.place)));
+        args.model.clone().or_else(|| old.as_ref().map(|index| names::from_bytes(&index.model.place)));
     let level = args.level.or_else(|| old.as_ref().map(|index| index.level)).unwrap_or_default();
     let embedder = Embedder::open(place.as_deref(), level, &args.ffmpeg.ffmpeg)?;
     let model = embedder.note();
     if let Some(index) = &old {
-        same_model(args.index.display(), &index.model, &model)?;
-        same_level(args.index.display(), index.level, level)?;
+        same_model(shown(&args.index), &index.model, &model)?;
+        same_level(shown(&args.index), index.level, level)?;
     }
     let of = Of::new(&model, level, root.clone());
     let (mut journal, indexed) = Journal::open(&args.index, &of)?;
@@ -63,7 +64,7 @@ pub fn run(args: &args::Index) -> Result<ExitCode> {
     let mut kept: Vec<Indexed> = Vec::new();
     let mut todo: Vec<(Vec<u8>, Stamp, PathBuf)> = Vec::new();
     for (name, stamp) in &library.tracks {
-        let path = paths::to_bytes(name);
+        let path = names::to_bytes(name);
         match known.remove(&path) {
             Some(indexed) if indexed.track.stamp == *stamp => kept.push(indexed),
             _ => todo.push((path, *stamp, library.root.join(name))),
@@ -92,10 +93,11 @@ pub fn run(args: &args::Index) -> Result<ExitCode> {
             }
             Err(error) => {
                 failed += 1;
-                let (text, file) = (format!("{error:#}"), files[at].display().to_string());
+                let (text, file) = (format!("{error:#}"), &files[at]);
                 // The library's own errors name the file.
-                let text = if text.contains(&file) { text } else { format!("{file}: {text}") };
-                bar.suspend(|| eprintln!("error: {text}"));
+                let named = text.contains(&file.display().to_string());
+                let text = if named { text } else { format!("{}: {text}", shown(file)) };
+                bar.suspend(|| note(format_args!("error: {text}")));
             }
         }
     };
@@ -107,15 +109,15 @@ pub fn run(args: &args::Index) -> Result<ExitCode> {
         return Err(error);
     }
     if stop.load(Ordering::Acquire) && new + failed < files.len() {
-        eprintln!(
+        note(format_args!(
             "interrupted after {} of {} tracks; the same command continues from there",
             kept.len(),
             library.tracks.len()
-        );
+        ));
         return Ok(ExitCode::from(interrupt::CODE));
     }
     if kept.is_empty() {
-        bail!("{}: none of its {} files could be processed", args.library.display(), files.len());
+        bail!("{}: none of its {} files could be processed", described(&library.root), files.len());
     }
     let count = kept.len();
     // An unchanged index is not written.
@@ -123,12 +125,21 @@ pub fn run(args: &args::Index) -> Result<ExitCode> {
         save(args, model, level, root, kept)?;
     }
     journal.finish()?;
-    println!(
-        "{}: {count} tracks: {new} processed, {} unchanged, {gone} removed, {failed} failed",
-        args.index.display(),
+    if let Some(passed_over) = library.passed_over.filter(|_| !args.quiet) {
+        note(passed_over);
+    }
+    print(&format!(
+        "{}: {count} tracks: {new} processed, {} unchanged, {gone} removed, {failed} failed\n",
+        shown(&args.index),
         count - new
-    );
-    Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    ))?;
+    let whole = failed == 0 && library.complaints.is_empty();
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A library, which may have no folder of its own.
+fn described(root: &Path) -> String {
+    if root.as_os_str().is_empty() { "several folders or files".to_owned() } else { shown(root) }
 }
 
 fn save(

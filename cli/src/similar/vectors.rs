@@ -12,10 +12,10 @@ use sleeve::batch::{BatchExtractor, BatchOptions, BatchSink, Input, Totals};
 use sleeve::engine::Purpose;
 use sleeve::extractor::{Extractor, Rows, Summary};
 use sleeve::model::Model;
+use sleeve_files::names;
 
 use super::index::ModelNote;
 use super::nearest::Vector;
-use super::paths;
 use crate::default_model;
 
 /// A model that computes the vectors of tracks.
@@ -47,7 +47,7 @@ impl Embedder {
         // The path of a file is made absolute; a bundled name is not a path.
         let is_bundled = Model::bundled_names().any(|name| Path::new(name) == place) && !place.exists();
         let place = if is_bundled { place } else { std::path::absolute(&place).unwrap_or(place) };
-        Ok(Embedder { extractor, output, place: paths::to_bytes(&place) })
+        Ok(Embedder { extractor, output, place: names::to_bytes(&place) })
     }
 
     /// What an index records of it.
@@ -71,7 +71,9 @@ impl Embedder {
     ) -> Result<Totals> {
         let options = BatchOptions::default().workers(threads);
         let batch = BatchExtractor::new(&self.extractor, &options)?;
-        let mut sink = Means { output: self.output, sums: RefCell::default(), stop: Arc::clone(stop), done };
+        let patch = self.extractor.patching().duration();
+        let mut sink =
+            Means { output: self.output, patch, sums: RefCell::default(), stop: Arc::clone(stop), done };
         Ok(batch.run(tracks.iter().map(Input::file), &mut sink)?)
     }
 }
@@ -79,6 +81,8 @@ impl Embedder {
 /// Sums the rows of each track.
 struct Means<F> {
     output: usize,
+    /// Seconds of a patch.
+    patch: f64,
     sums: RefCell<HashMap<usize, (Vec<f64>, u64)>>,
     stop: Arc<AtomicBool>,
     done: F,
@@ -102,7 +106,11 @@ impl<F: FnMut(usize, Result<(f64, Vector)>)> BatchSink for Means<F> {
             // Neither processed nor failed.
             (Err(sleeve::Error::Cancelled), _) => return,
             (Err(error), _) => Err(error.into()),
-            (Ok(_), None) => Err(anyhow::anyhow!("too short for the model")),
+            (Ok(summary), None) => Err(anyhow::anyhow!(
+                "too short to be compared: {:.1} s, and a patch of the model has {:.1} s",
+                summary.seconds,
+                self.patch
+            )),
             (Ok(summary), Some((sums, count))) => {
                 let mean = sums.into_iter().map(|sum| (sum / count as f64) as f32).collect();
                 let vector = Vector::new(mean).context("its embedding has no direction");

@@ -17,6 +17,7 @@ use show::Lines;
 use source::Source;
 
 use crate::default_model;
+use crate::terminal::note;
 
 /// The polling interval of the reader, much shorter than the hop between patches.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -34,7 +35,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     audio.join().expect("the audio thread does not panic")?;
     if lines.patches() == 0 {
         let seconds = extractor.patching().duration();
-        eprintln!("no complete patch of {seconds:.1} s; use --last-patch repeat for short recordings");
+        note(format_args!(
+            "no complete patch of {seconds:.1} s; use --last-patch repeat for short recordings"
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

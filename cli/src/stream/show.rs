@@ -5,6 +5,8 @@ use std::io::Write;
 use sleeve::engine::Purpose;
 use sleeve::extractor::{Extractor, OutputInfo, Rows, Sink};
 
+use crate::terminal;
+
 /// Prints a line when the strongest classes change.
 pub struct Lines {
     /// The output that is shown, and its index: the predictions, or else the first output.
@@ -61,7 +63,7 @@ impl Sink for Lines {
             self.patches += 1;
             if let Some(line) = self.line(time, values.as_slice().expect("rows are contiguous")) {
                 let written = writeln!(output, "{line}").and_then(|()| output.flush());
-                written.map_err(|error| sleeve::Error::io("standard output", error))?;
+                written.map_err(|error| sleeve::Error::io(terminal::STDOUT, error))?;
             }
         }
         Ok(())

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use sleeve::audio::AudioReader;
 use sleeve::stream::{StreamWriter, WriteError};
+use sleeve_files::names::shown;
 
 use super::args::{Args, Format};
+use crate::terminal::warn;
 
 /// How long to wait while the queue is full. An audio callback cannot wait: it would have to drop samples.
 const FULL_PAUSE: Duration = Duration::from_millis(2);
@@ -65,9 +67,9 @@ fn write_raw(writer: &mut StreamWriter, mut input: impl Read, format: Format, ch
         };
         if count == 0 {
             if held > 0 {
-                eprintln!(
-                    "warning: standard input ends inside a sample frame; its last {held} bytes are ignored"
-                );
+                warn(format_args!(
+                    "standard input ends inside a sample frame; its last {held} bytes are ignored"
+                ));
             }
             return Ok(());
         }
@@ -105,7 +107,7 @@ fn write_file(
     let block = (rate / BLOCKS).max(1) as usize;
     while reader.read(&mut samples)? > 0 {
         if (reader.info().sample_rate, usize::from(reader.info().channels)) != (rate, channels) {
-            bail!("{}: the sample rate or number of channels changes", reader.path().display());
+            bail!("{}: the sample rate or number of channels changes", shown(reader.path()));
         }
         for samples in samples.chunks(block * channels) {
             write_all(samples, channels, |samples| writer.write(samples))?;
@@ -118,7 +120,7 @@ fn write_file(
         samples.clear();
     }
     for warning in reader.warnings() {
-        eprintln!("warning: {}: {warning}", reader.path().display());
+        warn(format_args!("{}: {warning}", shown(reader.path())));
     }
     Ok(())
 }

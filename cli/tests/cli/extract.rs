@@ -291,10 +291,10 @@ fn an_interrupted_run_leaves_whole_files_alone_and_resumes() {
     let arguments = ["--threads", "2", "--output", path(out.path()), path(library.path())];
     let mut command = sleeve("extract");
     let child = command.args(arguments).args(ONE).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    // The journal's header and some finished files.
+    // The journal's header, the process and some finished files.
     let journal = out.path().join("index.journal");
     let lines = || fs::read_to_string(&journal).map_or(0, |text| text.lines().count());
-    while lines() < 4 {
+    while lines() < 3 {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     output_of(Command::new("kill").args(["-INT", &child.id().to_string()]));
@@ -310,7 +310,7 @@ fn an_interrupted_run_leaves_whole_files_alone_and_resumes() {
     };
     let index_now = index(out.path());
     let entries = index_now["files"].as_array().unwrap();
-    assert!((3..24).contains(&entries.len()), "{} files", entries.len());
+    assert!((1..24).contains(&entries.len()), "{} files", entries.len());
     let mut expected = vec!["/index.json".to_owned()];
     for file in entries.iter().flat_map(|entry| entry["files"].as_array().unwrap()) {
         expected.push(format!("/{}", file.as_str().unwrap()));

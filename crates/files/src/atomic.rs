@@ -30,12 +30,6 @@ pub fn stem_of_temporary(temporary: &OsStr) -> Option<OsString> {
     (dot > 0 && digits(process) && digits(number)).then(|| names::from_bytes(&rest[..dot]).into_os_string())
 }
 
-/// [`stem_of_temporary`] of a name in UTF-8.
-pub fn name_of_temporary(temporary: &str) -> Option<&str> {
-    let stem = stem_of_temporary(OsStr::new(temporary))?;
-    temporary.get(1..)?.get(..stem.len())
-}
-
 /// A file that is written under a temporary name in the same folder, and renamed by [`commit`](Self::commit). If it is
 /// dropped before that, the temporary file is removed, and an existing file of the final name is unchanged.
 ///

@@ -1,6 +1,6 @@
 //! One JSON object: a description of the columns, then an array with one object per patch.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -32,19 +32,28 @@ impl JsonFile {
     }
 }
 
+impl JsonFile {
+    /// One patch as an object. Values are written with as few digits as bring the same number back.
+    fn write_patch(&mut self, time: f64, rows: &Rows<'_>, row: usize) -> io::Result<()> {
+        let comma = if self.any { "," } else { "" };
+        self.any = true;
+        write!(self.file, "{comma}\n{{\"time\":")?;
+        serde_json::to_writer(&mut self.file, &time)?;
+        for (label, values) in self.labels.iter().zip(rows.outputs) {
+            self.file.write_all(b",")?;
+            serde_json::to_writer(&mut self.file, label)?;
+            self.file.write_all(b":")?;
+            // JSON has no NaN, so NaN and infinite values become null.
+            serde_json::to_writer(&mut self.file, values.row(row).as_slice().unwrap_or_default())?;
+        }
+        self.file.write_all(b"}")
+    }
+}
+
 impl Sink for JsonFile {
     fn rows(&mut self, rows: &Rows<'_>) -> sleeve::Result<()> {
-        for (row, time) in rows.times.iter().enumerate() {
-            let mut patch = serde_json::Map::new();
-            patch.insert("time".into(), (*time).into());
-            for (label, values) in self.labels.iter().zip(rows.outputs) {
-                // JSON has no NaN, so NaN and infinite values become null.
-                patch.insert(label.clone(), serde_json::json!(values.row(row).as_slice()));
-            }
-            let comma = if self.any { "," } else { "" };
-            write!(self.file, "{comma}\n{}", serde_json::Value::Object(patch))
-                .map_err(|error| sleeve::Error::io(self.file.path(), error))?;
-            self.any = true;
+        for (row, &time) in rows.times.iter().enumerate() {
+            self.write_patch(time, rows, row).map_err(|error| sleeve::Error::io(self.file.path(), error))?;
         }
         Ok(())
     }

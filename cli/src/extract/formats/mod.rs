@@ -8,11 +8,12 @@ mod npy;
 mod parquet;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use sleeve::engine::Purpose;
 use sleeve::extractor::{Extractor, OutputInfo, Sink};
+use sleeve_files::names::shown;
 
 use super::args::Format;
 
@@ -24,7 +25,7 @@ pub trait Writer: Sink {
 
 /// The output files of one extractor for one recording.
 pub struct Target {
-    /// The output directory joined with the input's name, ending included: `DIR/a/song.mp3`.
+    /// What all files begin with, ending of the input included: `DIR/a/song.mp3`.
     stem: PathBuf,
     /// The model's name, if there are several models.
     model: Option<String>,
@@ -33,33 +34,35 @@ pub struct Target {
 }
 
 impl Target {
-    pub fn new(directory: &Path, name: &Path, extractor: &Extractor, several: bool) -> Self {
+    pub fn new(stem: PathBuf, extractor: &Extractor, several: bool) -> Self {
         Target {
-            stem: directory.join(name),
+            stem,
             model: several.then(|| extractor.model().name().to_owned()),
             outputs: extractor.outputs().cloned().collect(),
         }
     }
 
-    /// `DIR/a/song.mp3.<suffix>`, with the model's name before the suffix if there are several.
-    fn file(&self, suffix: &str) -> PathBuf {
+    /// `DIR/a/song.mp3.<ending>`, with the model's name before the ending if there are several.
+    fn file(&self, ending: &str) -> PathBuf {
         let mut name = self.stem.file_name().unwrap_or_default().to_owned();
-        if let Some(model) = &self.model {
-            name.push(".");
-            name.push(model);
-        }
-        name.push(".");
-        name.push(suffix);
+        name.push(self.suffix(ending));
         self.stem.with_file_name(name)
     }
 
-    /// Every file of this format.
-    pub fn files(&self, format: Format) -> Vec<PathBuf> {
+    fn suffix(&self, ending: &str) -> String {
+        match &self.model {
+            Some(model) => format!(".{model}.{ending}"),
+            None => format!(".{ending}"),
+        }
+    }
+
+    /// What the names of all files of this format have behind the stem.
+    pub fn suffixes(&self, format: Format) -> Vec<String> {
         match format {
-            Format::Npy => self.labels().iter().map(|label| self.file(&format!("{label}.npy"))).collect(),
-            Format::Json => vec![self.file("json")],
-            Format::Csv => vec![self.file("csv")],
-            Format::Parquet => vec![self.file("parquet")],
+            Format::Npy => self.labels().iter().map(|label| self.suffix(&format!("{label}.npy"))).collect(),
+            Format::Json => vec![self.suffix("json")],
+            Format::Csv => vec![self.suffix("csv")],
+            Format::Parquet => vec![self.suffix("parquet")],
         }
     }
 
@@ -97,7 +100,7 @@ impl Target {
 /// Opens a writer.
 pub fn writer(format: Format, mean: bool, target: Target) -> Result<Box<dyn Writer>> {
     if let Some(folder) = target.stem.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", shown(folder)))?;
     }
     let dims: Vec<usize> = target.outputs.iter().map(|output| output.dim).collect();
     let writer: Box<dyn Writer> = match format {
