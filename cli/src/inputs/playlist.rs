@@ -199,10 +199,11 @@ mod tests {
             std::fs::write(folder.path().join(file), "").unwrap();
         }
         let root = folder.path().to_str().unwrap();
-        let content = String::from_utf8_lossy(content)
-            .contains("ROOT")
-            .then(|| String::from_utf8(content.to_vec()).unwrap().replace("ROOT", root).into_bytes())
-            .unwrap_or(content.to_vec());
+        // ROOT stands for the folder; a playlist with other bytes than UTF-8 does not need it.
+        let content = match std::str::from_utf8(content) {
+            Ok(text) => text.replace("ROOT", root).into_bytes(),
+            Err(_) => content.to_vec(),
+        };
         std::fs::write(folder.path().join(name), content).unwrap();
         let shown = |entry: Entry| {
             let path = entry.path.map(|path| {
@@ -227,10 +228,7 @@ mod tests {
             ["line 3: a b.ogg", "line 5: é.ogg", "line 6: none.ogg missing"]
         );
         assert_eq!(
-            entries(
-                "l.m3u",
-                b"\xe9.ogg\n./#1.ogg\nsub\\c.ogg \n# a comment\nROOT".strip_suffix(b"ROOT").unwrap()
-            ),
+            entries("l.m3u", b"\xe9.ogg\n./#1.ogg\nsub\\c.ogg \n# a comment\n"),
             ["line 1: é.ogg", "line 2: #1.ogg", "line 3: sub/c.ogg"]
         );
         assert_eq!(

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use sleeve_files::names::shown;
 use tempfile::NamedTempFile;
 
 /// What messages call it.
@@ -41,7 +42,7 @@ impl Spool {
     }
 
     fn of(mut input: impl io::Read) -> Result<Self> {
-        let cannot = || format!("cannot write to {}", std::env::temp_dir().display());
+        let cannot = || format!("cannot write to {}", shown(std::env::temp_dir()));
         if let Some((mut file, path)) = unnamed() {
             io::copy(&mut input, &mut file).with_context(cannot)?;
             return Ok(Spool { path, _file: Temporary::Unnamed { _file: file } });

@@ -12,6 +12,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use sleeve::extractor::{Rows, Sink};
 use sleeve_files::AtomicFile;
+use sleeve_files::names::shown;
 
 use super::{Target, Writer};
 
@@ -47,7 +48,7 @@ impl ParquetFile {
         let path = target.file("parquet");
         let writer =
             SerializedFileWriter::new(AtomicFile::create(&path)?, Arc::new(schema), Arc::new(properties))
-                .with_context(|| format!("cannot write {}", path.display()))?;
+                .with_context(|| format!("cannot write {}", shown(&path)))?;
         let values = target.outputs.iter().map(|output| (output.dim, Vec::new())).collect();
         Ok(ParquetFile { path, writer, times: Vec::new(), values })
     }
