@@ -168,6 +168,7 @@ impl Index {
         }) {
             let other = other.file(directory, "journal");
             if lock::is_locked(&other) {
+                journal.abandon();
                 return Err(refused(&other));
             }
         }

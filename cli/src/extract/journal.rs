@@ -80,6 +80,14 @@ impl Locked {
         }
     }
 
+    /// Gives the journal up without having written to it.
+    pub fn abandon(self) {
+        // While it is locked. An earlier run's journal stays.
+        if self.file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+
     /// The entries of an interrupted run with the same settings, and the journal, which goes on behind them. A line that
     /// is not whole is cut off with all after it.
     pub fn start(mut self, settings: &Settings) -> Result<(Vec<Entry>, Journal)> {

@@ -289,4 +289,36 @@ mod tests {
             assert!(error.contains("l.xspf: ") && error.contains(reason), "{error}");
         }
     }
+
+    #[test]
+    fn no_bytes_are_too_odd() {
+        let seeds = [
+            ("l.m3u", &b"#EXTM3U\r\nfile://h/%C3%A9.ogg\n\xe9\\a.ogg\nhttp://x\n"[..]),
+            ("l.pls", b"[playlist]\nFile1=a.ogg\nFile22=file:/b%2\n"),
+            ("l.xspf", b"<playlist><trackList><track><location>a&amp;&#x62;<![CDATA[c]]></location></track></trackList>"),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let mut state = 1_u64;
+        let mut draw = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        for round in 0..3000 {
+            let (name, seed) = seeds[round % seeds.len()];
+            let mut bytes = seed.to_vec();
+            for _ in 0..=draw(4) {
+                let at = draw(bytes.len());
+                match draw(3) {
+                    0 => bytes[at] = draw(256) as u8,
+                    1 => bytes.truncate(at + 1),
+                    _ => bytes.insert(at, b"%&<>/:\\\0\n\xff"[draw(10)]),
+                }
+            }
+            std::fs::write(folder.path().join(name), &bytes).unwrap();
+            // An answer, whichever; entries are never more than there are bytes.
+            if let Ok(entries) = read(&folder.path().join(name)) {
+                assert!(entries.len() <= bytes.len());
+            }
+        }
+    }
 }

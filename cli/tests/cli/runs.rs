@@ -1,6 +1,7 @@
 //! Runs that meet, stop, and go on.
 
 use std::fs;
+use std::path::Path;
 use std::process::Stdio;
 
 use crate::{Place, fails, succeeds};
@@ -77,6 +78,7 @@ fn a_folder_that_is_being_written_is_refused_by_name() {
         let said = fails(&mut place.extract(arguments));
         assert!(said.contains("v is being written by another run (process 1234567)"), "{said}");
     }
+    assert_eq!(place.files("v"), [Path::new("index.journal")]);
     drop(whole);
     fs::remove_file(place.at("v/index.journal")).unwrap();
     // Shards of one division are apart from each other, and from nothing else.
