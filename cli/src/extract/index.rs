@@ -19,7 +19,6 @@ use sleeve_files::{AtomicFile, Stamp, lock};
 use super::args::Shard;
 use super::entry::Entry;
 use super::journal::{Journal, Locked, refused};
-use crate::inputs::no_ffmpeg;
 use crate::terminal::warn;
 
 /// The settings that determine the contents of output files.
@@ -293,7 +292,7 @@ impl Index {
 fn passed(passed_over: &PassedOver) -> Vec<Passed> {
     let passed = passed_over.groups().map(|(group, count)| {
         let reason = match group.reason {
-            Reason::NeedsFfmpeg => no_ffmpeg(),
+            Reason::NeedsFfmpeg => passed_over.no_ffmpeg(),
             Reason::NoDecoder => "no decoder",
             Reason::AppleDouble => "its name begins with ._",
             Reason::System => "a folder of the system",

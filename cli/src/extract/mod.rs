@@ -28,7 +28,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if args.format == Format::Parquet && !cfg!(feature = "parquet") {
         bail!("this build cannot write Parquet: it needs a build with --features parquet");
     }
-    let mut found = inputs::find(&args.inputs)?;
+    let mut found = inputs::find(&args.inputs, &args.audio.ffmpeg.ffmpeg)?;
     for complaint in &found.complaints {
         terminal::warn(complaint);
     }

@@ -17,6 +17,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use sleeve::audio::Ffmpeg;
 use sleeve_files::names::{self, shown};
 use sleeve_files::walk::{PassedOver, Walk, walk};
 
@@ -24,9 +25,6 @@ pub use args::InputArgs;
 use exclude::Exclude;
 use stdin::Spool;
 
-/// Whether files that only ffmpeg reads are looked for, and why not.
-const FFMPEG: bool = false;
-const NO_FFMPEG: &str = "ffmpeg is not installed";
 /// Longer lists are refused.
 const MAX_LIST: u64 = 1 << 30;
 
@@ -86,20 +84,29 @@ impl Found {
 
     /// The same with files of other kinds even if there is nothing else, for folders without any music.
     pub fn everything_passed_over(&self) -> Option<String> {
-        let phrases = self.passed_over.phrases(NO_FFMPEG);
+        let phrases = self.passed_over.phrases();
         (!phrases.is_empty()).then(|| format!("passed over: {}", phrases.join(", ")))
     }
 }
 
-/// Why files that need ffmpeg are passed over.
-pub fn no_ffmpeg() -> &'static str {
-    NO_FFMPEG
+/// Why ffmpeg does not read files; `None` if it does.
+fn no_ffmpeg(ffmpeg: &Ffmpeg) -> Option<String> {
+    match ffmpeg {
+        _ if ffmpeg.is_available() => None,
+        Ffmpeg::Never => Some("ffmpeg is not used".to_owned()),
+        Ffmpeg::Path(path) => Some(format!("{} is not a program", shown(path))),
+        _ => Some("ffmpeg is not installed".to_owned()),
+    }
 }
 
 /// Finds everything that was given. An argument that does not exist becomes an input, and fails when it is read.
-pub fn find(args: &InputArgs) -> Result<Found> {
-    let mut finder =
-        Finder { exclude: Exclude::new(&args.exclude), found: Found::default(), seen: HashSet::new() };
+pub fn find(args: &InputArgs, ffmpeg: &Ffmpeg) -> Result<Found> {
+    let mut finder = Finder {
+        exclude: Exclude::new(&args.exclude),
+        no_ffmpeg: no_ffmpeg(ffmpeg),
+        found: Found::default(),
+        seen: HashSet::new(),
+    };
     let is_stdin = |path: &&PathBuf| path.as_os_str() == "-";
     if args.paths.iter().chain(&args.from_file).filter(is_stdin).count() > 1 {
         bail!("- is given more than once, and standard input can be read once");
@@ -145,6 +152,8 @@ fn read_list(list: &Path) -> Result<Vec<PathBuf>> {
 
 struct Finder {
     exclude: Exclude,
+    /// Why files that only ffmpeg reads are passed over.
+    no_ffmpeg: Option<String>,
     found: Found,
     /// The sources so far.
     seen: HashSet<PathBuf>,
@@ -180,7 +189,7 @@ impl Finder {
     /// Searches a folder. Names begin with `above`.
     fn folder(&mut self, folder: &Path, source: &Path, above: &Path) {
         let exclude = |inside: &Path| self.exclude.matches(source, inside);
-        let found = walk(folder, Walk { ffmpeg: FFMPEG, exclude: &exclude });
+        let found = walk(folder, Walk { no_ffmpeg: self.no_ffmpeg.as_deref(), exclude: &exclude });
         for inside in found.files {
             self.push(Input::file(folder.join(&inside), above.join(&inside), source.join(&inside)));
         }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use sleeve::audio::Ffmpeg;
 use sleeve_files::names::shown;
 
 use super::index::Stamp;
@@ -22,7 +23,7 @@ pub struct Library {
 
 /// Searches a library. An argument that is missing or without tracks is an error: most likely a disk is not mounted, and
 /// its tracks would be dropped from the index.
-pub fn walk(args: &InputArgs) -> Result<Library> {
+pub fn walk(args: &InputArgs, ffmpeg: &Ffmpeg) -> Result<Library> {
     if args.paths.iter().any(|path| path.as_os_str() == "-") {
         bail!("-: a track of an index must be a file; only `sleeve extract` reads audio from standard input");
     }
@@ -33,7 +34,7 @@ pub fn walk(args: &InputArgs) -> Result<Library> {
         ([folder], []) if folder.is_dir() => folder.canonicalize().with_context(|| shown(folder))?,
         _ => PathBuf::new(),
     };
-    let found = inputs::find(args)?;
+    let found = inputs::find(args, ffmpeg)?;
     let (passed_over, everything) = (found.passed_over_line(), found.everything_passed_over());
     let mut library = Library { root, tracks: Vec::new(), complaints: found.complaints, passed_over };
     for path in args.paths.iter().filter(|path| path.is_dir()) {

@@ -22,7 +22,7 @@ use crate::interrupt;
 use crate::terminal::{note, print, warn};
 
 pub fn run(args: &args::Index) -> Result<ExitCode> {
-    let library = library::walk(&args.library)?;
+    let library = library::walk(&args.library, &args.ffmpeg.ffmpeg)?;
     for complaint in &library.complaints {
         warn(complaint);
     }

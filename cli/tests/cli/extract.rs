@@ -185,7 +185,9 @@ fn the_level_is_a_setting_and_the_gain_is_noted() {
     assert_eq!(files.len(), 3);
     for file in files {
         if file["source"].as_str().unwrap().ends_with("silence.wav") {
-            assert!(file.get("level").is_none() && file["warnings"].as_array().unwrap().len() == 1);
+            assert!(
+                file.get("level").is_none() && file["warnings"].to_string().contains("level track: silent")
+            );
             continue;
         }
         let (lufs, gain) =
@@ -195,7 +197,7 @@ fn the_level_is_a_setting_and_the_gain_is_noted() {
     assert!(run("track").1.contains("3 already done"));
     // Another level is another setting; an index without one is of level none.
     let (mut index, said) = run("none");
-    assert!(said.contains("3 files") && !said.contains("silent"), "{said}");
+    assert!(said.contains("3 files") && !said.contains("level track"), "{said}");
     assert!(index["files"][0].get("level").is_none());
     index["settings"].as_object_mut().unwrap().remove("level").unwrap();
     fs::write(out.path().join("index.json"), index.to_string()).unwrap();

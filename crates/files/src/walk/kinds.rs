@@ -5,17 +5,17 @@ use std::path::Path;
 /// Extensions of files that the embedded decoders read, in lower case. Containers of video are among them: their sound
 /// is read if its codec is known.
 pub const EMBEDDED: &[&str] = &[
-    "aac", "aif", "aifc", "aiff", "alac", "bwf", "caf", "fla", "flac", "m4a", "m4b", "m4r", "m4v", "mka",
-    "mkv", "mov", "mp1", "mp2", "mp3", "mp4", "mpga", "oga", "ogg", "opus", "rf64", "wav", "wave", "weba",
-    "webm",
+    "3g2", "3ga", "3gp", "aac", "aif", "aifc", "aiff", "alac", "bwf", "caf", "f4a", "f4v", "fla", "flac",
+    "m4a", "m4b", "m4r", "m4v", "mka", "mkv", "mov", "mp1", "mp2", "mp3", "mp4", "mpga", "oga", "ogg",
+    "opus", "rf64", "wav", "wave", "weba", "webm",
 ];
 
 /// Extensions of files that ffmpeg reads and the embedded decoders do not, in lower case.
 pub const FFMPEG: &[&str] = &[
-    "3g2", "3ga", "3gp", "aa3", "ac3", "aea", "amr", "ape", "asf", "au", "avi", "awb", "dff", "divx", "dsf",
-    "dts", "dtshd", "eac3", "ec3", "f4a", "f4v", "flv", "gsm", "m2ts", "mlp", "mp+", "mpc", "mpe", "mpeg",
-    "mpg", "mpp", "mts", "ogm", "ogv", "oma", "qcp", "ra", "rm", "rmvb", "shn", "snd", "spx", "tak", "thd",
-    "ts", "tta", "voc", "vob", "vqf", "w64", "wma", "wmv", "wv", "xwma",
+    "aa3", "ac3", "aea", "amr", "ape", "asf", "au", "avi", "awb", "dff", "divx", "dsf", "dts", "dtshd",
+    "eac3", "ec3", "flv", "gsm", "m2ts", "mlp", "mp+", "mpc", "mpe", "mpeg", "mpg", "mpp", "mts", "ogm",
+    "ogv", "oma", "qcp", "ra", "rm", "rmvb", "shn", "snd", "spx", "tak", "thd", "ts", "tta", "voc", "vob",
+    "vqf", "w64", "wma", "wmv", "wv", "xwma",
 ];
 
 /// Extensions of music that neither reads: protected against copying, or in a format without an open decoder.

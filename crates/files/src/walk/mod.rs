@@ -16,8 +16,8 @@ pub use kinds::{EMBEDDED, FFMPEG, Kind, UNREADABLE};
 /// What a walk takes.
 #[derive(Clone, Copy)]
 pub struct Walk<'a> {
-    /// Whether files that only ffmpeg reads are taken, too.
-    pub ffmpeg: bool,
+    /// Why files that only ffmpeg reads are passed over, such as `ffmpeg is not installed`; `None` if they are taken.
+    pub no_ffmpeg: Option<&'a str>,
     /// Whether to leave out what has this path below the folder. What is in a folder that is left out is not looked at.
     pub exclude: &'a dyn Fn(&Path) -> bool,
 }
@@ -63,6 +63,8 @@ pub struct Group {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PassedOver {
     groups: BTreeMap<Group, u64>,
+    /// Why files that need ffmpeg are among them.
+    no_ffmpeg: String,
     /// Files that are not audio, as far as their extensions tell: pictures, texts, playlists.
     pub others: u64,
 }
@@ -76,6 +78,9 @@ impl PassedOver {
     /// Adds the counts of another walk.
     pub fn merge(&mut self, other: PassedOver) {
         self.others += other.others;
+        if self.no_ffmpeg.is_empty() {
+            self.no_ffmpeg = other.no_ffmpeg;
+        }
         other.groups.into_iter().for_each(|(group, count)| *self.groups.entry(group).or_default() += count);
     }
 
@@ -84,12 +89,19 @@ impl PassedOver {
         self.groups.iter().map(|(group, &count)| (group, count))
     }
 
+    /// Why files that need ffmpeg are not read.
+    pub fn no_ffmpeg(&self) -> &str {
+        &self.no_ffmpeg
+    }
+
     /// One phrase a group (`12 .wma files: ffmpeg is not installed`, `1 folder .Trash-1000`), and one for all other
-    /// files. `no_ffmpeg` says why files that need ffmpeg are not read. Names are as they were found.
-    pub fn phrases(&self, no_ffmpeg: &str) -> Vec<String> {
+    /// files. Names are as they were found.
+    pub fn phrases(&self) -> Vec<String> {
         let plural = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
         let phrase = |(Group { reason, name, folders }, count): (&Group, u64)| match reason {
-            Reason::NeedsFfmpeg => format!("{}: {no_ffmpeg}", plural(count, &format!(".{name} file"))),
+            Reason::NeedsFfmpeg => {
+                format!("{}: {}", plural(count, &format!(".{name} file")), self.no_ffmpeg())
+            }
             Reason::NoDecoder => format!("{}: no decoder", plural(count, &format!(".{name} file"))),
             Reason::AppleDouble if count == 1 => "1 file whose name begins with ._".to_owned(),
             Reason::AppleDouble => format!("{count} files whose names begin with ._"),
@@ -109,6 +121,7 @@ impl PassedOver {
 /// Looks through a folder and all folders below it. The folder itself is not passed over, whatever its name.
 pub fn walk(root: &Path, options: Walk<'_>) -> Found {
     let mut found = Found::default();
+    found.passed_over.no_ffmpeg = options.no_ffmpeg.unwrap_or_default().to_owned();
     let mut entries = WalkDir::new(root).follow_links(true).into_iter();
     while let Some(entry) = entries.next() {
         let entry = match entry {
@@ -139,7 +152,9 @@ pub fn walk(root: &Path, options: Walk<'_>) -> Found {
                     continue;
                 }
                 (Kind::Unreadable, extension) => Some((Reason::NoDecoder, extension)),
-                (Kind::Ffmpeg, extension) if !options.ffmpeg => Some((Reason::NeedsFfmpeg, extension)),
+                (Kind::Ffmpeg, extension) if options.no_ffmpeg.is_some() => {
+                    Some((Reason::NeedsFfmpeg, extension))
+                }
                 (Kind::Embedded | Kind::Ffmpeg, _) => None,
             },
         };
@@ -193,7 +208,8 @@ mod tests {
     #[test]
     fn dots_are_music_and_the_rest_is_counted() {
         let root = library(NAMES);
-        let found = walk(root.path(), Walk { ffmpeg: false, exclude: &|_| false });
+        let found =
+            walk(root.path(), Walk { no_ffmpeg: Some("ffmpeg is not installed"), exclude: &|_| false });
         let files: Vec<&str> = found.files.iter().map(|file| file.to_str().unwrap()).collect();
         let expected = [
             ".38 Calibre/01.OGG",
@@ -204,7 +220,7 @@ mod tests {
         ];
         assert_eq!(files, expected);
         assert_eq!(
-            found.passed_over.phrases("ffmpeg is not installed"),
+            found.passed_over.phrases(),
             [
                 "2 .wma files: ffmpeg is not installed",
                 "1 .wv file: ffmpeg is not installed",
@@ -222,17 +238,17 @@ mod tests {
     fn ffmpeg_and_exclusion_change_what_is_taken() {
         let root = library(NAMES);
         let exclude = |inside: &Path| inside.ends_with("Live") || inside.ends_with("Some Band/.hidden.mp3");
-        let found = walk(root.path(), Walk { ffmpeg: true, exclude: &exclude });
+        let found = walk(root.path(), Walk { no_ffmpeg: None, exclude: &exclude });
         assert_eq!(found.files.len(), 5);
         assert!(found.files.contains(&"b.WMA".into()) && found.files.contains(&"c.wv".into()));
-        let phrases = found.passed_over.phrases("");
+        let phrases = found.passed_over.phrases();
         assert!(
             phrases.contains(&"2 folders excluded".into()) && phrases.contains(&"1 file excluded".into())
         );
         // A folder that is named is looked at.
-        let trash = walk(&root.path().join(".Trash-1000"), Walk { ffmpeg: true, exclude: &exclude });
+        let trash = walk(&root.path().join(".Trash-1000"), Walk { no_ffmpeg: None, exclude: &exclude });
         assert_eq!(trash.files, [Path::new("files/old.ogg")]);
-        let nowhere = walk(&root.path().join("none"), Walk { ffmpeg: true, exclude: &exclude });
+        let nowhere = walk(&root.path().join("none"), Walk { no_ffmpeg: None, exclude: &exclude });
         assert!(nowhere.unreadable[0].contains("none") && nowhere.files.is_empty());
     }
 
