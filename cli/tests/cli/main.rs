@@ -1,6 +1,7 @@
 //! Runs the program `sleeve` as a user would.
 
 mod extract;
+mod ffmpeg;
 mod inputs;
 mod names;
 mod runs;

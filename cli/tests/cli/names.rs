@@ -68,7 +68,8 @@ fn names_with_dots_are_music_and_what_is_passed_over_is_counted() {
     fs::remove_file(place.at("lib/@eaDir/x.wav")).unwrap();
     place.put("lib/@eaDir/x.wma", b"x");
     assert!(
-        fails(&mut place.extract(&["lib/@eaDir"])).contains("no audio files found; passed over: 1 .wma file")
+        fails(&mut without_ffmpeg(place.extract(&["lib/@eaDir"])))
+            .contains("no audio files found; passed over: 1 .wma file")
     );
 }
 
