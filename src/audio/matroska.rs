@@ -21,6 +21,7 @@ const TRACK_NUMBER: u64 = 0xd7;
 const TRACK_TYPE: u64 = 0x83;
 const FLAG_DEFAULT: u64 = 0x88;
 const CODEC_ID: u64 = 0x86;
+const CONTENT_ENCODINGS: u64 = 0x6d80;
 const CLUSTER: u64 = 0x1f43_b675;
 const SIMPLE_BLOCK: u64 = 0xa3;
 const BLOCK_GROUP: u64 = 0xa0;
@@ -45,6 +46,8 @@ pub(super) struct Track {
     pub is_default: bool,
     /// The name of its codec, such as `A_OPUS`.
     pub codec: String,
+    /// Whether its packets are compressed or encrypted once more, which the demuxer does not undo.
+    pub is_encoded: bool,
     /// Nanoseconds at the end of the last block that are padding.
     pub padding: u64,
 }
@@ -149,8 +152,14 @@ impl Walk<'_> {
 
     fn track(&mut self, range: Range<u64>) -> Option<Track> {
         // The flag is set unless it is there and says otherwise.
-        let mut track =
-            Track { number: 0, is_audio: false, is_default: true, codec: String::new(), padding: 0 };
+        let mut track = Track {
+            number: 0,
+            is_audio: false,
+            is_default: true,
+            codec: String::new(),
+            is_encoded: false,
+            padding: 0,
+        };
         let mut position = range.start;
         while position < range.end {
             let element = self.element(position)?;
@@ -160,6 +169,7 @@ impl Walk<'_> {
                 TRACK_NUMBER => track.number = self.unsigned(contents)?,
                 TRACK_TYPE => track.is_audio = self.unsigned(contents)? == 2,
                 FLAG_DEFAULT => track.is_default = self.unsigned(contents)? != 0,
+                CONTENT_ENCODINGS => track.is_encoded = true,
                 CODEC_ID => {
                     let len = usize::try_from(end - element.start).ok()?.min(64);
                     track.codec = String::from_utf8_lossy(self.bytes(element.start, len)?).into_owned();
@@ -295,7 +305,7 @@ mod tests {
             element(TRACK_ENTRY, &parts.concat())
         };
         let entries = [
-            entry(1, 2, &element(FLAG_DEFAULT, &[0]), b"A_AC3"),
+            entry(1, 2, &[element(FLAG_DEFAULT, &[0]), element(CONTENT_ENCODINGS, &[])].concat(), b"A_AC3"),
             entry(2, 2, &[], b"A_OPUS"),
             entry(3, 1, &[], b"V_VP9"),
         ];
@@ -328,6 +338,7 @@ mod tests {
             known.tracks.iter().map(|track| (track.number, track.is_audio, track.is_default)).collect();
         assert_eq!(found, [(1, true, false), (2, true, true), (3, false, true)]);
         assert_eq!(known.tracks[1].padding, 13_558_552);
+        assert!(known.tracks[0].is_encoded && !known.tracks[1].is_encoded);
         assert_eq!(known.tracks[0].codec, "A_AC3");
         assert!(!known.is_unbounded && known.is_whole);
         let piped = info(unknown(SEGMENT, &[tracks(), clusters(unknown)].concat()));

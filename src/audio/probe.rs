@@ -156,6 +156,7 @@ fn foreign(head: &[u8]) -> Option<(&'static str, Decoder)> {
         (0, b"\x64\xa3\x01\x00", "IRCAM", Ffmpeg),
         (0, b"\x64\xa3\x02\x00", "IRCAM", Ffmpeg),
         (0, b"NIST_1A", "NIST SPHERE", Ffmpeg),
+        (0, b"RIFX", "WAV with big-endian samples (RIFX)", Ffmpeg),
         (0, b"FLV\x01", "Flash video", Ffmpeg),
         (0, b"\x00\x00\x01\xba", "an MPEG program stream", Ffmpeg),
         (0, b"\x00\x00\x01\xb3", "MPEG video", NotAudio),

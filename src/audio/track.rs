@@ -119,6 +119,9 @@ impl Chosen {
             }
             Facts::Matroska(info) => {
                 let known = info.tracks.iter().find(|known| known.number == u64::from(track.id));
+                if known.is_some_and(|known| known.is_encoded) {
+                    return Err(Failure::NeedsFfmpeg(format!("{} with compressed packets", chosen.codec)));
+                }
                 chosen.padding = known.map_or(0, |known| known.padding);
             }
             _ => {}

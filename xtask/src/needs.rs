@@ -39,6 +39,7 @@ const NEEDS: &[(&str, &[Peer])] = {
     &[
         ("sleeve-tests::library::audio::bad_input", &[Programs]),
         ("sleeve-tests::library::audio::formats", &[Programs]),
+        ("sleeve-tests::library::audio::odd_files", &[Programs]),
         ("sleeve-tests::library::audio::parity", &[Programs, Python]),
         ("sleeve-tests::library::engine::effnet", &[Python]),
         ("sleeve-tests::library::engine::effnet::keras", &[Keras]),
@@ -51,6 +52,7 @@ const NEEDS: &[(&str, &[Peer])] = {
         ("sleeve-tests::library::stream::rows", &[Python]),
         ("sleeve-tests::memory::effnet", &[Python]),
         ("sleeve-cli::cli::extract::parquet", &[Python]),
+        ("sleeve-cli::cli::ffmpeg", &[Programs]),
         ("sleeve-tests::c_abi::packages", &[CargoC, Programs]),
         ("sleeve-tests::c_abi::packages::torchscript", &[Libtorch, Python]),
         ("sleeve-tests::c_abi::programs", &[Python]),
