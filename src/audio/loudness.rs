@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ebur128::{Channel, EbuR128, Mode};
 
 use super::layout::{Layout, Place};
-use super::peaks::usable_peak;
+use super::peaks::{MAX_SAMPLE, usable_peak};
 use super::source::{Block, Samples};
 use crate::{Error, Result};
 
@@ -48,9 +48,10 @@ impl Gain {
 
     pub(crate) fn apply(&self, samples: &mut [f32]) {
         if let Some(factor) = self.factor {
-            // Finite samples stay finite, also those that the measure does not hear: low frequencies, the last 0.1 s.
-            let levelled =
-                |sample: f32| (f64::from(sample) * factor).clamp(f32::MIN.into(), f32::MAX.into()) as f32;
+            // No sample gets larger than one may be, nor those that the measure does not hear: low frequencies, the last
+            // 0.1 s.
+            let largest = f64::from(MAX_SAMPLE);
+            let levelled = |sample: f32| (f64::from(sample) * factor).clamp(-largest, largest) as f32;
             samples.iter_mut().for_each(|sample| *sample = levelled(*sample));
         }
     }
@@ -338,7 +339,7 @@ mod tests {
         let again = gain_of_samples(&levelled, 2, 48_000, || true).unwrap().levelled().unwrap();
         assert!((again.lufs - -14.0).abs() < 1e-4, "{again:?}");
         // Far beyond full scale.
-        let loud: Vec<f32> = samples.iter().map(|sample| sample * 1e38).collect();
+        let loud: Vec<f32> = samples.iter().map(|sample| sample * 1e15).collect();
         let gain = gain_of_samples(&loud, 2, 48_000, || true).unwrap();
         let mut tamed = loud;
         gain.apply(&mut tamed);
@@ -346,11 +347,11 @@ mod tests {
         assert!(tamed.iter().zip(&levelled).all(close), "{:?}", gain.levelled());
         // A peak after the last whole block, which is not measured.
         let mut peak = samples.clone();
-        peak.extend([f32::MAX; 1_000]);
+        peak.extend([MAX_SAMPLE; 1_000]);
         let gain = gain_of_samples(&peak, 2, 48_000, || true).unwrap();
         assert!(gain.levelled().unwrap().gain_db > 8.0);
         gain.apply(&mut peak);
-        assert!(peak.iter().all(|sample| sample.is_finite()));
+        assert!(peak.iter().all(|sample| sample.abs() <= MAX_SAMPLE));
     }
 
     #[test]
