@@ -23,7 +23,7 @@ const CHUNK: usize = 64 * 1024;
 const MAX_MESSAGES: usize = 3;
 /// The formats that it may recognise.
 const FORMATS: &str = "aac,ac3,aea,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,gsm,iff,ircam,\
-    matroska,webm,mlp,mov,mp4,m4a,3gp,mp3,mpc,mpc8,mpeg,mpegts,mxf,nistsphere,nut,ogg,oma,rm,shn,tak,truehd,tta,voc,\
+    loas,matroska,webm,mlp,mov,mp4,m4a,3gp,mp3,mpc,mpc8,mpeg,mpegts,mxf,nistsphere,nut,ogg,oma,rm,shn,tak,truehd,tta,voc,\
     vqf,w64,wav,wv,xwma";
 
 impl Ffmpeg {

@@ -224,6 +224,16 @@ fn foreign(head: &[u8]) -> Option<(&'static str, Decoder)> {
     if let Some((_, _, name, decoder)) = known {
         return Some((name, *decoder));
     }
+    // AAC in LOAS has frames with a mark of eleven bits and a length of thirteen.
+    let loas = |at: usize| match head.get(at..at + 3) {
+        Some(&[0x56, second, third]) if second & 0xe0 == 0xe0 => {
+            Some(at + 3 + (usize::from(second & 0x1f) << 8 | usize::from(third)))
+        }
+        _ => None,
+    };
+    if loas(0).and_then(loas).and_then(loas).is_some() {
+        return Some(("AAC in LOAS", Ffmpeg));
+    }
     // MPEG transport streams have a mark every 188 bytes, or 192 behind a time stamp.
     let is_transport =
         |start: usize, len: usize| (0..5).all(|packet| head.get(start + packet * len) == Some(&0x47));
@@ -266,6 +276,8 @@ mod tests {
     fn what_is_no_audio_is_called_by_its_name() {
         assert!(reason(b"\xff\xd8\xff\xe0\0\x10JFIF").contains("a JPEG picture"));
         assert!(reason(b"PK\x03\x04 and an MP3 in it").contains("a ZIP archive"));
+        let loas = [b"\x56\xe0\x64".as_slice(), &[9; 100]].concat().repeat(5);
+        assert_eq!(reason(&loas), "ffmpeg: AAC in LOAS");
         let transport: Vec<u8> = (0..188 * 8).map(|at| if at % 188 == 0 { 0x47 } else { 1 }).collect();
         assert_eq!(reason(&transport), "ffmpeg: an MPEG transport stream");
         assert_eq!(reason(b"BM is how this text begins"), "is not in a supported audio format");
