@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sleeve_tests::native::{self, Linking};
+use sleeve_tests::small_model;
 use sleeve_tests::{data, have, once_a_run, output_of, peer, recording, repository, skip};
 
 /// The tools that compile and check the programs.
@@ -163,7 +164,9 @@ fn cpp_programs_use_all_of_it() {
         skip!("no {tool}");
     }
     let Some((_, head)) = models() else { skip!("no peers; run `cargo xtask peers`") };
-    in_every_manner("api.cpp", &[&head, &data("golden/music1.wav")]);
+    let small = native::folder().join("small.onnx");
+    fs::write(&small, small_model::onnx()).unwrap();
+    in_every_manner("api.cpp", &[&head, &data("golden/music1.wav"), &small]);
 }
 
 #[test]

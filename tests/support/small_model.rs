@@ -13,6 +13,11 @@ pub const DIMS: [usize; 2] = [6, 4];
 
 /// Patches of 9 frames to embeddings and predictions. Each output depends on every value of the patch.
 pub fn model() -> Model {
+    Model::from_bytes("small", onnx(), None).expect("the graph can be read")
+}
+
+/// The file of [`model`].
+pub fn onnx() -> Vec<u8> {
     let nodes = vec![
         node("Flatten", &["melspectrogram"], "flat"),
         node("MatMul", &["flat", "w0"], "sums"),
@@ -22,22 +27,22 @@ pub fn model() -> Model {
     ];
     let weights = vec![weights("w0", FRAMES * 96, DIMS[0], 0.02), weights("w1", DIMS[0], DIMS[1], 1.0)];
     let outputs = [("embeddings", DIMS[0]), ("predictions", DIMS[1])];
-    build("small", nodes, weights, ("melspectrogram", &[FRAMES, 96]), &outputs)
+    build(nodes, weights, ("melspectrogram", &[FRAMES, 96]), &outputs)
 }
 
 /// A head for its embeddings, with three predictions.
 pub fn head() -> Model {
     let nodes = vec![node("MatMul", &["x", "w"], "logits"), node("Sigmoid", &["logits"], "predictions")];
-    build("small-head", nodes, vec![weights("w", DIMS[0], 3, 2.0)], ("x", &[DIMS[0]]), &[("predictions", 3)])
+    let file = build(nodes, vec![weights("w", DIMS[0], 3, 2.0)], ("x", &[DIMS[0]]), &[("predictions", 3)]);
+    Model::from_bytes("small-head", file, None).expect("the graph can be read")
 }
 
 fn build(
-    name: &str,
     node: Vec<NodeProto>,
     initializer: Vec<TensorProto>,
     input: (&str, &[usize]),
     outputs: &[(&str, usize)],
-) -> Model {
+) -> Vec<u8> {
     let output = outputs.iter().map(|&(name, dim)| value(name, &[dim])).collect();
     let input = vec![value(input.0, input.1)];
     let graph = GraphProto { node, initializer, input, output, value_info: Vec::new() };
@@ -47,8 +52,7 @@ fn build(
         opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(17) }],
         ..Default::default()
     };
-    let bytes = model.write_buf().expect("the graph can be written");
-    Model::from_bytes(name, bytes, None).expect("the graph can be read")
+    model.write_buf().expect("the graph can be written")
 }
 
 fn value(name: &str, dims: &[usize]) -> ValueInfoProto {
