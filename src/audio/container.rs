@@ -154,8 +154,8 @@ impl Container {
             return Err(Failure::Damage(format!("every packet is damaged: {reason}")));
         }
         warnings.push(format!("damaged packets were skipped ({reason})"));
-        if self.failures == 2 {
-            // Some decoders keep the parameters of their first packet.
+        if self.failures >= 2 {
+            // Some decoders keep the parameters of their first packet, or of a damaged one.
             self.decoder = Decoder::new(&self.track)?;
         }
         Ok(())
@@ -235,8 +235,10 @@ impl Source for Container {
                         self.failures = 0;
                         return Ok(true);
                     }
-                    // Delay and padding are not failures, unless they never end.
-                    self.failures += 1;
+                    // Delay and padding are not failures, unless they never end. What an edit list leaves out does.
+                    if !matches!(self.track.trim, Trim::Leading { left: 1.. }) {
+                        self.failures += 1;
+                    }
                     if self.failures > MAX_FAILURES {
                         return Err(Failure::Damage("its packets have no audio".to_owned()));
                     }

@@ -40,6 +40,14 @@ pub(super) struct Header {
 }
 
 impl Kind {
+    /// Its usual name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Kind::Mpeg => "MPEG audio",
+            Kind::Adts => "AAC",
+        }
+    }
+
     /// Reads the header that begins here.
     pub(super) fn header(self, bytes: &[u8]) -> Option<Header> {
         match self {

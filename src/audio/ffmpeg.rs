@@ -10,6 +10,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
@@ -19,6 +20,8 @@ use super::{AudioInfo, Ffmpeg};
 
 /// Bytes read at a time.
 const CHUNK: usize = 64 * 1024;
+/// How long its version is waited for. It cannot go on before its samples are read.
+const VERSION_PAUSE: Duration = Duration::from_millis(500);
 /// The number of ffmpeg's messages that are kept.
 const MAX_MESSAGES: usize = 3;
 /// The formats that it may recognise.
@@ -141,8 +144,8 @@ impl Process {
             let reason = messages.last().map_or("it gave no reason", String::as_str);
             return Err(Failure::Damage(format!("is {format}, and ffmpeg cannot decode it: {reason}")));
         }
-        // Its first message: it is there before the samples are.
-        let version = version.recv().unwrap_or_default();
+        // Its first message, which is there before the samples are, unless it is told to be quiet.
+        let version = version.recv_timeout(VERSION_PAUSE).unwrap_or_else(|_| "of unknown version".to_owned());
         process.format = format!("{format} (ffmpeg {version})");
         Ok(process)
     }

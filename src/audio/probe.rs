@@ -33,6 +33,21 @@ pub(super) enum Container {
     Caf,
 }
 
+impl Container {
+    /// Its usual name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Container::Wav => "WAV",
+            Container::Flac => "FLAC",
+            Container::Ogg => "Ogg",
+            Container::Mp4 => "MP4",
+            Container::Matroska => "Matroska",
+            Container::Aiff => "AIFF",
+            Container::Caf => "CAF",
+        }
+    }
+}
+
 /// Recognises the format of the input.
 ///
 /// # Errors
@@ -249,7 +264,7 @@ mod tests {
             Ok(Found::Container(container, ..)) => format!("{container:?}"),
             Ok(Found::Elementary(_, kind)) => format!("{kind:?}"),
             Err(Failure::NeedsFfmpeg(name)) => format!("ffmpeg: {name}"),
-            Err(Failure::Damage(reason)) => reason,
+            Err(Failure::Damage(reason) | Failure::Unreadable { reason, .. }) => reason,
             Err(Failure::Io(error)) => error.to_string(),
         }
     }

@@ -92,6 +92,10 @@ impl AudioReader {
                 None => Ok(source),
             },
             Err(Failure::NeedsFfmpeg(format)) => ffmpeg::open(ffmpeg, &format, &path, again),
+            Err(Failure::Unreadable { format, reason }) if ffmpeg.is_available() => {
+                // It has its own ways around damage. If it fails as well, the first reason is the helpful one.
+                ffmpeg::open(ffmpeg, format, &path, again).map_err(|_| Failure::Damage(reason))
+            }
             Err(failure) => Err(failure),
         };
         let source = source.map_err(|failure| error(&path, failure))?;
@@ -231,7 +235,7 @@ fn open(input: Input) -> Decoded<Box<dyn Source>> {
         Found::Container(probe::Container::Wav, input, range) => match wav::open(input, &range) {
             Ok(wav) => return Ok(Box::new(wav)),
             Err((input, wav::Other::Frames(kind, data))) => match Stream::find(input, kind, data) {
-                Ok(Ok(stream)) => demux::open_elementary(stream, kind)?,
+                Ok(Ok(stream)) => demux::open_elementary(stream, kind).map_err(unreadable("WAV"))?,
                 Ok(Err(_)) => return Err(Failure::Damage("WAV: has no frame of its codec".to_owned())),
                 Err(error) => return Err(Failure::from_io(error)),
             },
@@ -242,15 +246,27 @@ fn open(input: Input) -> Decoded<Box<dyn Source>> {
                     Ok(container) => Ok(Box::new(container)),
                     Err(Failure::Io(error)) => Err(Failure::Io(error)),
                     // It is WAV, so the reason of the WAV reader is the helpful one.
-                    Err(_) => Err(reason),
+                    Err(_) => Err(unreadable("WAV")(reason)),
                 };
             }
             Err((_, wav::Other::Refused(failure))) => return Err(failure),
         },
-        Found::Container(container, input, range) => demux::open(container, input, range)?,
-        Found::Elementary(stream, kind) => demux::open_elementary(*stream, kind)?,
+        Found::Container(container, input, range) => {
+            demux::open(container, input, range).map_err(unreadable(container.name()))?
+        }
+        Found::Elementary(stream, kind) => {
+            demux::open_elementary(*stream, kind).map_err(unreadable(kind.name()))?
+        }
     };
     Ok(Box::new(Container::new(opened, len)?))
+}
+
+/// The failure of a demuxer to open a recognised format.
+fn unreadable(format: &'static str) -> impl Fn(Failure) -> Failure {
+    move |failure| match failure {
+        Failure::Damage(reason) => Failure::Unreadable { format, reason },
+        failure => failure,
+    }
 }
 
 /// A recording of which the embedded decoder decodes a part: ffmpeg decodes it whole if it may, else there is a warning.
@@ -284,6 +300,7 @@ fn error(path: &Path, failure: Failure) -> Error {
     match failure {
         Failure::Io(source) => Error::io(path, source),
         Failure::Damage(reason) => Error::audio(path, reason),
+        Failure::Unreadable { reason, .. } => Error::audio(path, reason),
         Failure::NeedsFfmpeg(format) => Error::audio(path, format!("is {format}, which is not supported")),
     }
 }

@@ -85,6 +85,8 @@ pub(super) enum Failure {
     Io(io::Error),
     /// The data are invalid from here on.
     Damage(String),
+    /// It is in this format and damaged, or of an unusual kind: the embedded demuxer cannot open it.
+    Unreadable { format: &'static str, reason: String },
     /// It is in this format, which no embedded decoder reads, but ffmpeg does.
     NeedsFfmpeg(String),
 }

@@ -198,7 +198,11 @@ impl Chosen {
                 Trim::Mpeg { padding }
             }
             #[cfg(feature = "opus")]
-            CODEC_ID_OPUS => Trim::Leading { left: u64::from(self.opus_head()?.pre_skip) },
+            CODEC_ID_OPUS => {
+                // An edit list includes the delay, if there is one.
+                let delay = u64::from(self.opus_head()?.pre_skip);
+                Trim::Leading { left: self.leading().unwrap_or(0).max(delay) }
+            }
             // lewton does not trim.
             CODEC_ID_VORBIS if surround(&self.params) => Trim::Leading { left: 0 },
             _ => self.leading().map_or(Trim::Decoder, |left| Trim::Leading { left }),

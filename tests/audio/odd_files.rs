@@ -388,6 +388,59 @@ fn ffmpeg_reads_memory_and_hostile_names() {
     assert!(missing.contains("/no/such/ffmpeg is not a program"), "{missing}");
 }
 
+/// An ffmpeg that does not tell its version, and a container that is damaged where it begins.
+#[cfg(unix)]
+#[test]
+fn ffmpeg_may_be_quiet_and_helps_where_a_container_cannot_be_opened() {
+    use std::os::unix::fs::PermissionsExt;
+    if !have("ffmpeg") {
+        skip!("no ffmpeg");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("ffmpeg");
+    std::fs::write(&program, "#!/bin/sh\nexec ffmpeg -hide_banner \"$@\"\n").unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = data("audio").join("noise_wavpack.wv");
+    let played = play(&path, &Ffmpeg::Path(program)).unwrap();
+    assert_eq!(played.format, "WavPack (ffmpeg of unknown version)");
+    assert_eq!(played.samples, play(&path, &Ffmpeg::Auto).unwrap().samples);
+
+    let path = folder.path().join("a.ogg");
+    encode(&music(44_100, 1, 4.0), 44_100, 1, &["-c:a", "libvorbis"], &path);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let third = bytes.windows(4).enumerate().filter(|(_, mark)| *mark == b"OggS").nth(2).unwrap().0;
+    bytes[third + 1000] ^= 4;
+    std::fs::write(&path, bytes).unwrap();
+    assert!(play(&path, &Ffmpeg::Never).err().unwrap().contains("crc mismatch"));
+    let played = play(&path, &Ffmpeg::Auto).unwrap();
+    assert!(played.format.starts_with("Ogg (ffmpeg ") && played.samples.len() > 44_100, "{}", played.format);
+}
+
+/// What an edit list leaves out at the start may be long, and is no failure; Opus obeys it, too.
+#[test]
+fn long_edits_at_the_start_are_obeyed() {
+    if !have("ffmpeg") {
+        skip!("no ffmpeg");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (source, path) = (folder.path().join("a.mov"), folder.path().join("b.mov"));
+    encode(&music(44_100, 1, 2.0), 44_100, 1, &["-c:a", "pcm_s16le"], &source);
+    let mut bytes = std::fs::read(&source).unwrap();
+    let edit = bytes.windows(4).position(|kind| kind == b"elst").unwrap();
+    // After version, flags, count and duration.
+    bytes[edit + 16..edit + 20].copy_from_slice(&30_000_u32.to_be_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    let (all, later) = (play(&source, &Ffmpeg::Never).unwrap(), play(&path, &Ffmpeg::Never).unwrap());
+    assert_eq!(later.samples, all.samples[30_000..]);
+
+    let (source, path) = (folder.path().join("a.opus"), folder.path().join("b.mp4"));
+    encode(&music(48_000, 1, 4.0), 48_000, 1, &["-c:a", "libopus"], &source);
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-ss", "1.3", "-i"]).arg(&source).args(["-c", "copy"]).arg(&path);
+    output_of(&mut command);
+    assert_eq!(play(&path, &Ffmpeg::Never).unwrap().samples.len(), ffmpeg_decode(&path).len());
+}
+
 /// A reader that is dropped early takes its ffmpeg with it, and one whose ffmpeg is killed reports that.
 #[cfg(target_os = "linux")]
 #[test]

@@ -137,6 +137,11 @@ fn read_list(list: &Path) -> Result<Vec<PathBuf>> {
     if bytes.len() as u64 > MAX_LIST {
         bail!("{name}: too large for a list of files");
     }
+    // Its zeros would be taken for separators, and its slashes for the root of the file system.
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        bail!("{name}: a list in UTF-16, which is not supported; save it in UTF-8");
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let separator = if bytes.contains(&0) { 0 } else { b'\n' };
     let entry = |bytes: &[u8]| {
         let path = names::from_bytes(bytes);
