@@ -172,6 +172,20 @@ impl Container {
         }
     }
 
+    /// Ends the recording where an edit list ends it. Encoders round its length to milliseconds, and many leave out the
+    /// padding of the last packet, which other decoders keep: that is not an end.
+    fn end_at_edit(&mut self, rate: u32) {
+        let Some(frames) = self.track.seconds.map(|seconds| (seconds * f64::from(rate)).round() as u64)
+        else {
+            return;
+        };
+        let is_well_before = self.track.frames.is_some_and(|all| all > frames.saturating_add(CLAIM_SLACK));
+        if is_well_before && self.written + self.kept.len() as u64 >= frames {
+            self.kept.end = self.kept.start + (frames - self.written.min(frames)) as usize;
+            self.ended = true;
+        }
+    }
+
     fn end(&mut self, warnings: &mut Warnings) {
         self.ended = true;
         let container = self.format.format_info().format;
@@ -201,6 +215,13 @@ impl Source for Container {
     }
 
     fn lacks(&self) -> Option<Lack> {
+        if self.track.is_intricate {
+            return Some(Lack {
+                format: self.info().format,
+                warning: "its edit list has several parts: the whole track is decoded; ffmpeg would obey it"
+                    .to_owned(),
+            });
+        }
         self.track.sbr.then(|| {
             let bandwidth = self.track.params.sample_rate.unwrap_or(0) / 2;
             Lack {
@@ -229,6 +250,7 @@ impl Source for Container {
                             self.kept.end.saturating_sub(usize::try_from(padding).unwrap_or(usize::MAX));
                         self.kept.end = end.max(self.kept.start);
                     }
+                    self.end_at_edit(rate);
                     if !self.kept.is_empty() {
                         self.rate = rate;
                         self.written += self.kept.len() as u64;

@@ -23,6 +23,8 @@ pub(super) struct Info {
     /// Encoder delay by iTunSMPB, in units of the track's time base, for tracks without an edit list.
     pub delay: Option<u64>,
     pub has_moov: bool,
+    /// Units of a second in which edit lists state how long they are.
+    timescale: u32,
     /// Sizes to be put right, as offsets and bytes.
     patches: Vec<(u64, Vec<u8>)>,
     /// The end of the last box; the rest is no part of the container.
@@ -38,6 +40,10 @@ pub(super) struct Track {
     pub is_sound: bool,
     /// The start of the audio, in units of the track's time base, if an edit list states it.
     pub start: Option<u64>,
+    /// How long the audio is that the edit list leaves, in seconds.
+    pub seconds: Option<f64>,
+    /// Whether the edit list has several parts, or plays at another speed.
+    pub is_intricate: bool,
     /// The type of its samples.
     pub entry: [u8; 4],
     /// Whether an `enda` box says that samples are little-endian.
@@ -185,6 +191,12 @@ impl Walk {
                 self.info.tracks.push(Track::default());
                 self.boxes(input, inside, InTrack)
             }
+            (Movie, b"mvhd") => {
+                let times = if u32_at(input)? >> 24 == 1 { 16 } else { 8 };
+                input.seek_relative(times).ok()?;
+                self.info.timescale = u32_at(input)?;
+                Some(())
+            }
             (Movie, b"udta") => self.boxes(input, inside, UserData),
             (UserData, b"meta") => {
                 // Version and flags come first, except in QuickTime.
@@ -218,7 +230,17 @@ impl Walk {
                 Some(())
             }
             (Edits, b"elst") => {
-                self.info.tracks.last_mut()?.start = edit(input)?;
+                let timescale = f64::from(self.info.timescale);
+                let track = self.info.tracks.last_mut()?;
+                match edit(input)? {
+                    Edit::None => {}
+                    Edit::One { start, duration } => {
+                        track.start = Some(start);
+                        let seconds = duration as f64 / timescale;
+                        track.seconds = Some(seconds).filter(|_| duration > 0 && timescale > 0.0);
+                    }
+                    Edit::Intricate => track.is_intricate = true,
+                }
                 Some(())
             }
             (InTrack, b"mdia") | (Media, b"minf" | b"stbl") => self.boxes(input, inside, Media),
@@ -259,27 +281,40 @@ impl Walk {
     }
 }
 
-/// The start in a list of one edit at normal speed. Empty edits before it delay the whole track.
-fn edit(input: &mut Input) -> Option<Option<u64>> {
+/// What an edit list says.
+enum Edit {
+    None,
+    /// One part at normal speed, from this time on. Its duration is in other units, and 0 if it is not known.
+    One {
+        start: u64,
+        duration: u64,
+    },
+    Intricate,
+}
+
+/// Reads an edit list. Empty edits delay what follows them, which changes nothing at the start and at the end.
+fn edit(input: &mut Input) -> Option<Edit> {
     let is_long = u32_at(input)? >> 24 == 1;
     let count = u32_at(input)?;
-    let mut start = None;
+    let mut edit = Edit::None;
     for _ in 0..count.min(8) {
         let mut wide = |signed: fn(u32) -> i64| match is_long {
             true => u64_at(input).map(|value| value as i64),
             false => u32_at(input).map(signed),
         };
-        let _duration = wide(i64::from)?;
+        let duration = wide(i64::from)?;
         let time = wide(|time| i64::from(time as i32))?;
         let rate = u32_at(input)?;
-        match (time, start) {
-            (-1, None) => {}
-            (0.., None) if rate == 0x1_0000 => start = u64::try_from(time).ok(),
-            // More intricate than that: everything is decoded.
-            _ => return Some(None),
+        match (time, &edit) {
+            (-1, _) => {}
+            (0.., Edit::None) if rate == 0x1_0000 => {
+                let (start, duration) = (u64::try_from(time).ok()?, u64::try_from(duration).unwrap_or(0));
+                edit = Edit::One { start, duration };
+            }
+            _ => return Some(Edit::Intricate),
         }
     }
-    Some(start)
+    Some(edit)
 }
 
 /// The text of a box, after its first bytes.
@@ -330,7 +365,8 @@ mod tests {
         ];
         let items = boxed(b"ilst", &boxed(b"----", &gap.concat()));
         let user = boxed(b"udta", &boxed(b"meta", &[[0; 4].as_slice(), &items].concat()));
-        let moov = boxed(b"moov", &[boxed(b"trak", &[header, edits, media].concat()), user].concat());
+        let times = boxed(b"mvhd", &[[0; 12].as_slice(), &1000_u32.to_be_bytes(), &[0; 80]].concat());
+        let moov = boxed(b"moov", &[times, boxed(b"trak", &[header, edits, media].concat()), user].concat());
         [boxed(b"ftyp", b"M4A \0\0\0\0"), boxed(b"free", &[0; 5]), moov, boxed(b"mdat", &[9; 100])].concat()
     }
 
@@ -347,6 +383,8 @@ mod tests {
             is_enabled: true,
             is_sound: true,
             start: Some(2112),
+            seconds: Some(0.5),
+            is_intricate: false,
             entry: *b"in24",
             is_little_endian: true,
             cookie: Some(vec![7, 8]),
@@ -364,11 +402,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_more_intricate_is_left_alone() {
-        let start = |edits: &[[u32; 3]]| info(&file(7, edits)).tracks[0].start;
-        assert_eq!(start(&[[500, u32::MAX, 0x1_0000]]), None, "an empty edit");
-        assert_eq!(start(&[[500, 9, 0x2_0000]]), None, "twice as fast");
-        assert_eq!(start(&[[500, 9, 0x1_0000]; 2]), None, "two edits");
+    fn what_is_more_intricate_is_said_to_be() {
+        let track = |edits: &[[u32; 3]]| info(&file(7, edits)).tracks[0].clone();
+        let (empty, fast, two) = (
+            track(&[[500, u32::MAX, 0x1_0000]]),
+            track(&[[500, 9, 0x2_0000]]),
+            track(&[[500, 9, 0x1_0000]; 2]),
+        );
+        assert_eq!((empty.start, empty.is_intricate), (None, false));
+        assert!(fast.is_intricate && two.is_intricate);
+        assert_eq!(track(&[[0, 9, 0x1_0000]]).seconds, None, "fragmented files do not know it");
         assert!(info(b"RIFF\0\0\0\0WAVE").tracks.is_empty());
     }
 

@@ -36,6 +36,10 @@ pub(super) struct Chosen {
     pub trim: Trim,
     /// Nanoseconds of the last packet that are padding.
     pub padding: u64,
+    /// Seconds of audio after which an edit list ends the recording, if that is well before its last packet.
+    pub seconds: Option<f64>,
+    /// Whether an edit list has several parts, which are not obeyed.
+    pub is_intricate: bool,
     /// Whether there is SBR, the upper half of the bandwidth of HE-AAC.
     pub sbr: bool,
     /// What is worth a warning.
@@ -102,6 +106,8 @@ impl Chosen {
             frames: track.num_frames,
             trim: Trim::Decoder,
             padding: 0,
+            seconds: None,
+            is_intricate: false,
             sbr: false,
             note: None,
             start: None,
@@ -163,6 +169,7 @@ impl Chosen {
             self.params.codec = CODEC_ID_ALAC;
             self.params.extra_data = Some(cookie.clone().into_boxed_slice());
         }
+        (self.seconds, self.is_intricate) = (track.seconds, track.is_intricate);
         self.start = match (track.start, info.delay) {
             (Some(time @ 1..), _) => Some(time),
             (_, delay) if self.params.codec == CODEC_ID_AAC => delay,

@@ -432,6 +432,13 @@ fn long_edits_at_the_start_are_obeyed() {
     std::fs::write(&path, bytes).unwrap();
     let (all, later) = (play(&source, &Ffmpeg::Never).unwrap(), play(&path, &Ffmpeg::Never).unwrap());
     assert_eq!(later.samples, all.samples[30_000..]);
+    // An edit that ends half a second after its start, in milliseconds.
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[edit + 12..edit + 16].copy_from_slice(&500_u32.to_be_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    let part = play(&path, &Ffmpeg::Never).unwrap();
+    assert_eq!(part.samples, all.samples[30_000..30_000 + 22_050]);
+    assert!(part.warnings.is_empty(), "{:?}", part.warnings);
 
     let (source, path) = (folder.path().join("a.opus"), folder.path().join("b.mp4"));
     encode(&music(48_000, 1, 4.0), 48_000, 1, &["-c:a", "libopus"], &source);

@@ -114,6 +114,12 @@ fn lists_of_files_are_inputs() {
     assert!(said.contains("nowhere.wav: ") && said.contains("2 files"), "{said}");
     assert_eq!(outputs(&place, "x"), ["a.wav", "lib/deeper/c.wav"]);
     assert!(fails(&mut place.extract(&["--from-file", "no-such-list"])).contains("no-such-list: "));
+    // As other systems write them: with a mark of UTF-8, which is left out, and in UTF-16, whose zeros are no separators.
+    place.put("marked", b"\xef\xbb\xbflib/a.wav\r\n");
+    succeeds(&mut place.extract(&["--from-file", "marked", "-o", "y"]));
+    assert_eq!(outputs(&place, "y"), ["a.wav"]);
+    place.put("wide", b"\xff\xfe/\0x\0.\0w\0a\0v\0");
+    assert!(fails(&mut place.extract(&["--from-file", "wide"])).contains("wide: a list in UTF-16"));
     assert_eq!(place.extract(&["-o", "x"]).output().unwrap().status.code(), Some(2));
 }
 
