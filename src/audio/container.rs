@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
 use symphonia::core::errors::Error as SymphoniaError;
@@ -188,6 +189,12 @@ impl Container {
 
     fn end(&mut self, warnings: &mut Warnings) {
         self.ended = true;
+        if let Facts::Elementary { between, .. } = &self.facts {
+            let bytes = between.load(Ordering::Relaxed);
+            if bytes > 0 {
+                warnings.push(format!("{bytes} bytes between frames are not audio, and were skipped"));
+            }
+        }
         let container = self.format.format_info().format;
         // The length of an MPEG stream without padding is an estimate; that of a chained Ogg stream is of one link.
         let reliable = match &self.track.trim {

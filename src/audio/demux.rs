@@ -2,6 +2,8 @@
 
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::{FormatOptions, FormatReader};
@@ -28,9 +30,10 @@ pub(super) enum Facts {
     Mp4(mp4::Info),
     Matroska(matroska::Info),
     Ogg(ogg::Info),
-    /// MPEG audio or ADTS, with an estimated number of sample frames.
+    /// MPEG audio or ADTS, with an estimated number of sample frames, and the bytes between frames so far.
     Elementary {
         frames: u64,
+        between: Arc<AtomicU64>,
     },
     Other {
         container: &'static str,
@@ -125,7 +128,8 @@ pub(super) fn open_elementary(mut source: Stream, kind: Kind) -> Decoded<Opened>
     {
         return Err(Failure::NeedsFfmpeg(profile));
     }
-    let facts = Facts::Elementary { frames: source.estimate().map_err(Failure::from_io)? };
+    let facts =
+        Facts::Elementary { frames: source.estimate().map_err(Failure::from_io)?, between: source.between() };
     let junk = source.junk();
     let note = (junk > 0).then(|| format!("the first {junk} bytes are not audio, and were skipped"));
     let format = opener(stream(source)).map_err(failure)?;

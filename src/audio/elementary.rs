@@ -5,6 +5,8 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use symphonia::core::io::MediaSource;
 
@@ -108,6 +110,8 @@ pub(super) struct Stream {
     kind: Kind,
     /// Bytes before the first frame that are no tag.
     junk: u64,
+    /// The same between frames, for who reads the frames.
+    between: Arc<AtomicU64>,
     /// [`Header::fixed`] of the last believed frame.
     fixed: Option<u32>,
     /// What is to be given next, as an offset in the window and a length.
@@ -131,12 +135,17 @@ impl Stream {
         }
         let Some(header) = header else { return Ok(Err(window.input)) };
         let junk = window.position() - start;
-        Ok(Ok(Self { window, kind, junk, fixed: None, given: 0, left: 0, header }))
+        Ok(Ok(Self { window, kind, junk, between: Arc::default(), fixed: None, given: 0, left: 0, header }))
     }
 
     /// Bytes before the first frame that are not in a tag.
     pub(super) fn junk(&self) -> u64 {
         self.junk
+    }
+
+    /// The number of bytes between frames that are not in a tag, so far: damage, mostly.
+    pub(super) fn between(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.between)
     }
 
     /// The offset of the next frame in the input.
@@ -172,7 +181,7 @@ impl Stream {
     fn advance(&mut self) -> io::Result<bool> {
         self.window.consume(self.given + self.left);
         (self.given, self.left) = (0, 0);
-        let mut in_step = true;
+        let (mut in_step, mut skipped) = (true, 0);
         loop {
             let count = self.window.fill(LONGEST)?;
             if count == 0 {
@@ -190,13 +199,19 @@ impl Stream {
                     None => {
                         match tags::leading(&self.window.bytes()[..count]) {
                             Some(len) => self.window.skip(len)?,
-                            None => self.window.skip_to_next_sync()?,
+                            None => {
+                                let start = self.window.position();
+                                self.window.skip_to_next_sync()?;
+                                skipped += self.window.position() - start;
+                            }
                         }
                         in_step = false;
                         continue;
                     }
                 },
             }
+            // What follows the last frame is not between frames.
+            self.between.fetch_add(skipped, Ordering::Relaxed);
             return Ok(true);
         }
     }

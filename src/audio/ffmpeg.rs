@@ -81,8 +81,10 @@ struct Process {
     child: Child,
     output: ChildStdout,
     /// Reads its messages, and returns the last ones.
-    messages: Option<JoinHandle<Vec<String>>>,
+    messages: Option<JoinHandle<Messages>>,
     format: String,
+    /// Sample frames decoded so far.
+    frames: u64,
     rate: u32,
     channels: usize,
     bytes: Vec<u8>,
@@ -131,6 +133,7 @@ impl Process {
             output,
             messages: None,
             format: String::new(),
+            frames: 0,
             rate: 0,
             channels: 0,
             bytes: Vec::new(),
@@ -141,7 +144,7 @@ impl Process {
         process.messages = Some(messages?);
         if !process.read_header().map_err(Failure::Io)? {
             let messages = process.end();
-            let reason = messages.last().map_or("it gave no reason", String::as_str);
+            let reason = messages.errors.last().map_or("it gave no reason", String::as_str);
             return Err(Failure::Damage(format!("is {format}, and ffmpeg cannot decode it: {reason}")));
         }
         // Its first message, which is there before the samples are, unless it is told to be quiet.
@@ -166,7 +169,7 @@ impl Process {
     }
 
     /// Ends the child, and returns its last messages.
-    fn end(&mut self) -> Vec<String> {
+    fn end(&mut self) -> Messages {
         let _ = self.child.kill();
         let _ = self.child.wait();
         self.messages.take().and_then(|messages| messages.join().ok()).unwrap_or_default()
@@ -195,20 +198,26 @@ impl Source for Process {
         self.samples.clear();
         self.samples.extend(self.bytes.chunks_exact(4).map(|b| f32::from_be_bytes([b[0], b[1], b[2], b[3]])));
         if !self.samples.is_empty() {
+            self.frames += (self.samples.len() / self.channels) as u64;
             return Ok(true);
         }
         self.ended = true;
         let status = self.child.wait().map_err(Failure::Io)?;
         let messages = self.end();
-        messages.iter().for_each(|message| warnings.push(format!("ffmpeg: {message}")));
+        messages.errors.iter().for_each(|message| warnings.push(format!("ffmpeg: {message}")));
         if status.code().is_none() {
             // It was killed: this is not the recording's end.
             return Err(Failure::Io(io::Error::other(format!(
                 "ffmpeg ended before the file did ({status})"
             ))));
         }
-        if !status.success() && messages.is_empty() {
+        if !status.success() && messages.errors.is_empty() {
             warnings.push(format!("ffmpeg failed ({status})"));
+        }
+        // Where the header does not state the duration, it is estimated from the bit rate.
+        let seconds = self.frames as f64 / f64::from(self.rate);
+        if let Some(stated) = messages.seconds.filter(|stated| seconds < 0.9 * stated - 1.0) {
+            warnings.push(format!("truncated: {stated:.1} s are stated, {seconds:.1} s were decoded"));
         }
         Ok(false)
     }
@@ -236,9 +245,18 @@ fn spooled(input: &mut Input) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// Reads ffmpeg's messages to their end: sends its version, and returns its last errors.
-fn read_messages(errors: ChildStderr, version: &crossbeam_channel::Sender<String>) -> Vec<String> {
-    let mut messages: Vec<String> = Vec::new();
+/// What ffmpeg said.
+#[derive(Default)]
+struct Messages {
+    /// Its last errors.
+    errors: Vec<String>,
+    /// How long it expects the recording to be.
+    seconds: Option<f64>,
+}
+
+/// Reads ffmpeg's messages to their end, and sends its version.
+fn read_messages(errors: ChildStderr, version: &crossbeam_channel::Sender<String>) -> Messages {
+    let mut messages = Messages::default();
     let mut reader = BufReader::new(errors);
     let mut line = Vec::new();
     loop {
@@ -252,16 +270,26 @@ fn read_messages(errors: ChildStderr, version: &crossbeam_channel::Sender<String
         let text = without_brackets(&line);
         if let Some(rest) = text.strip_prefix("ffmpeg version ") {
             let _ = version.try_send(rest.split_whitespace().next().unwrap_or_default().to_owned());
+        } else if let Some(rest) = text.strip_prefix("Duration: ") {
+            messages.seconds = messages.seconds.or_else(|| seconds(rest));
         } else if (line.contains("[error]") || line.contains("[fatal]")) && !text.is_empty() {
             let text = text.to_owned();
-            if !messages.contains(&text) {
-                if messages.len() == MAX_MESSAGES {
-                    messages.remove(0);
+            let errors = &mut messages.errors;
+            if !errors.contains(&text) {
+                if errors.len() == MAX_MESSAGES {
+                    errors.remove(0);
                 }
-                messages.push(text);
+                errors.push(text);
             }
         }
     }
+}
+
+/// A duration such as `00:03:25.10, start: 0.000000`; `None` if it is not known (`N/A`).
+fn seconds(text: &str) -> Option<f64> {
+    let mut parts = text.split(',').next()?.trim().split(':').map(|part| part.parse::<f64>().ok());
+    let (hours, minutes, seconds) = (parts.next()??, parts.next()??, parts.next()??);
+    Some(3600.0 * hours + 60.0 * minutes + seconds)
 }
 
 /// A message without what stands in brackets before it: the component with its address, and the level.
@@ -278,6 +306,12 @@ fn without_brackets(line: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_read() {
+        assert_eq!(seconds("01:02:03.50, start: 0.000000, bitrate: 734 kb/s"), Some(3723.5));
+        assert_eq!(seconds("N/A, bitrate: N/A"), None);
+    }
 
     #[test]
     fn messages_lose_their_brackets() {

@@ -12,7 +12,7 @@ use super::source::{Decoded, Failure};
 use super::tags::{self, read_at};
 
 /// Bytes at the start that signatures are in.
-const HEAD: usize = 4096;
+const HEAD: usize = 16 * 1024;
 
 /// A recognised format.
 pub(super) enum Found {
@@ -188,6 +188,12 @@ fn foreign(head: &[u8]) -> Option<(&'static str, Decoder)> {
         (4, b"mdat", "QuickTime", Ffmpeg),
         (4, b"wide", "QuickTime", Ffmpeg),
         (4, b"pnot", "QuickTime", Ffmpeg),
+        (4, b"free", "QuickTime", Ffmpeg),
+        (4, b"skip", "QuickTime", Ffmpeg),
+        (4, b"udta", "QuickTime", Ffmpeg),
+        (4, b"styp", "a segment of an MP4 stream", Ffmpeg),
+        (0, b"nut/multimedia container\0", "NUT", Ffmpeg),
+        (0, b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02", "MXF", Ffmpeg),
         (4, b"jP  \r\n\x87\n", "a JPEG 2000 picture", NotAudio),
         (0, b"MThd", "MIDI", Nobody),
         (0, b"IMPM", "an Impulse Tracker module", Nobody),

@@ -74,6 +74,10 @@ fn after_zeros(input: &mut Input, start: u64) -> io::Result<u64> {
     let mut bytes = vec![0; 1 << 16];
     input.seek(SeekFrom::Start(start))?;
     let count = input.read_up_to(&mut bytes)?;
+    // The first bytes of an MP4 are the size of a box, and begin with zeros.
+    if bytes[4..8] == *b"ftyp" {
+        return Ok(start);
+    }
     let zeros = bytes[..count].iter().position(|byte| *byte != 0).unwrap_or(0);
     Ok(start + zeros as u64)
 }
@@ -163,6 +167,12 @@ mod tests {
         let footer = [b"3DI\x04\0\x10\0\0\x02\x01".as_slice()].concat();
         let appended = [b"ID3\x04\0\x10\0\0\x02\x01".as_slice(), &[1; 257], &footer].concat();
         assert_eq!(extent([audio.as_slice(), &appended].concat()), 0..1000);
+    }
+
+    #[test]
+    fn an_mp4_behind_a_tag_keeps_its_first_size() {
+        let file = [b"ID3\x04\0\0\0\0\x00\x01x".as_slice(), b"\0\0\0\x20ftypM4A ", &[1; 100]].concat();
+        assert_eq!(extent(file.clone()), 11..file.len() as u64);
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl Chosen {
         chosen.trim = chosen.trim(track)?;
         // In Ogg and MP4 the length includes the delay.
         let delay = if let Trim::Leading { left } = &chosen.trim { *left } else { 0 };
-        let estimate = if let Facts::Elementary { frames } = facts { Some(*frames) } else { None };
+        let estimate = if let Facts::Elementary { frames, .. } = facts { Some(*frames) } else { None };
         chosen.frames = chosen.frames.map(|frames| frames.saturating_sub(delay)).or(estimate);
         Ok(chosen)
     }

@@ -448,6 +448,35 @@ fn long_edits_at_the_start_are_obeyed() {
     assert_eq!(play(&path, &Ffmpeg::Never).unwrap().samples.len(), ffmpeg_decode(&path).len());
 }
 
+/// What is lost in the middle of a recording, or at its end, is said.
+#[test]
+fn lost_audio_is_said() {
+    if !have("ffmpeg") {
+        skip!("no ffmpeg");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.mp3");
+    encode(&music(44_100, 1, 8.0), 44_100, 1, &["-c:a", "libmp3lame", "-write_xing", "0"], &path);
+    let mut bytes = std::fs::read(&path).unwrap();
+    assert!(play(&path, &Ffmpeg::Never).unwrap().warnings.is_empty());
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 16_000].fill(0);
+    std::fs::write(&path, bytes).unwrap();
+    let warnings = play(&path, &Ffmpeg::Never).unwrap().warnings;
+    assert!(
+        warnings.iter().any(|warning| warning.contains("bytes between frames are not audio")),
+        "{warnings:?}"
+    );
+
+    let path = folder.path().join("a.au");
+    encode(&music(44_100, 1, 8.0), 44_100, 1, &["-c:a", "pcm_s16be"], &path);
+    let bytes = std::fs::read(&path).unwrap();
+    assert!(play(&path, &Ffmpeg::Auto).unwrap().warnings.is_empty());
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let warnings = play(&path, &Ffmpeg::Auto).unwrap().warnings;
+    assert!(warnings.iter().any(|warning| warning.contains("truncated: 8.0 s are stated")), "{warnings:?}");
+}
+
 /// A reader that is dropped early takes its ffmpeg with it, and one whose ffmpeg is killed reports that.
 #[cfg(target_os = "linux")]
 #[test]
