@@ -155,8 +155,9 @@ impl Container {
             return Err(Failure::Damage(format!("every packet is damaged: {reason}")));
         }
         warnings.push(format!("damaged packets were skipped ({reason})"));
-        if self.failures >= 2 {
-            // Some decoders keep the parameters of their first packet, or of a damaged one.
+        // Some decoders keep the parameters of their first packet, and AAC those of a damaged one. Not after every packet
+        // of MP3, whose frames need what the decoder has of those before.
+        if self.failures == 2 || (self.failures > 2 && self.track.params.codec == CODEC_ID_AAC) {
             self.decoder = Decoder::new(&self.track)?;
         }
         Ok(())

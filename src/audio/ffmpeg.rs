@@ -79,7 +79,8 @@ pub(super) fn open(ffmpeg: &Ffmpeg, format: &str, path: &Path, input: Input) -> 
 /// A running ffmpeg.
 struct Process {
     child: Child,
-    output: ChildStdout,
+    /// Closed as soon as the child is to end.
+    output: Option<ChildStdout>,
     /// Reads its messages, and returns the last ones.
     messages: Option<JoinHandle<Messages>>,
     format: String,
@@ -89,7 +90,6 @@ struct Process {
     channels: usize,
     bytes: Vec<u8>,
     samples: Vec<f32>,
-    ended: bool,
     /// Bytes that were in memory.
     _file: Option<NamedTempFile>,
 }
@@ -130,7 +130,7 @@ impl Process {
             .map_err(cannot);
         let mut process = Self {
             child,
-            output,
+            output: Some(output),
             messages: None,
             format: String::new(),
             frames: 0,
@@ -138,7 +138,6 @@ impl Process {
             channels: 0,
             bytes: Vec::new(),
             samples: Vec::new(),
-            ended: false,
             _file: file,
         };
         process.messages = Some(messages?);
@@ -156,22 +155,29 @@ impl Process {
     /// Reads the header of the AU format: six numbers, and an annotation.
     fn read_header(&mut self) -> io::Result<bool> {
         let mut header = Vec::new();
-        self.output.by_ref().take(24).read_to_end(&mut header)?;
+        let Some(output) = &mut self.output else { return Ok(false) };
+        output.by_ref().take(24).read_to_end(&mut header)?;
         let number = |index: usize| Some(u32::from_be_bytes(*header.get(4 * index..)?.first_chunk()?));
         let (Some(0x2e73_6e64), Some(start), Some(6), Some(rate), Some(channels)) =
             (number(0), number(1), number(3), number(4), number(5))
         else {
             return Ok(false);
         };
-        self.output.by_ref().take(u64::from(start.saturating_sub(24))).read_to_end(&mut header)?;
+        output.by_ref().take(u64::from(start.saturating_sub(24))).read_to_end(&mut header)?;
         (self.rate, self.channels) = (rate, channels as usize);
         Ok((1..=4096).contains(&channels))
     }
 
-    /// Ends the child, and returns its last messages.
-    fn end(&mut self) -> Messages {
+    /// Ends the child. A script that starts ffmpeg dies at once, and its ffmpeg when it writes to the closed pipe.
+    fn stop(&mut self) {
+        self.output = None;
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Ends the child, and returns its last messages.
+    fn end(&mut self) -> Messages {
+        self.stop();
         self.messages.take().and_then(|messages| messages.join().ok()).unwrap_or_default()
     }
 }
@@ -187,13 +193,11 @@ impl Source for Process {
     }
 
     fn advance(&mut self, warnings: &mut Warnings) -> Decoded<bool> {
-        if self.ended {
-            return Ok(false);
-        }
+        let Some(output) = &mut self.output else { return Ok(false) };
         let frame_bytes = 4 * self.channels;
         let wanted = (CHUNK / frame_bytes).max(1) * frame_bytes;
         self.bytes.clear();
-        self.output.by_ref().take(wanted as u64).read_to_end(&mut self.bytes).map_err(Failure::Io)?;
+        output.by_ref().take(wanted as u64).read_to_end(&mut self.bytes).map_err(Failure::Io)?;
         self.bytes.truncate(self.bytes.len() / frame_bytes * frame_bytes);
         self.samples.clear();
         self.samples.extend(self.bytes.chunks_exact(4).map(|b| f32::from_be_bytes([b[0], b[1], b[2], b[3]])));
@@ -201,7 +205,6 @@ impl Source for Process {
             self.frames += (self.samples.len() / self.channels) as u64;
             return Ok(true);
         }
-        self.ended = true;
         let status = self.child.wait().map_err(Failure::Io)?;
         let messages = self.end();
         messages.errors.iter().for_each(|message| warnings.push(format!("ffmpeg: {message}")));
@@ -233,7 +236,8 @@ impl Source for Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.end();
+        // Without its messages: whatever holds that pipe open would be waited for.
+        self.stop();
     }
 }
 

@@ -510,6 +510,19 @@ fn ffmpeg_ends_with_its_reader() {
     drop(reader);
     assert!(children().is_empty(), "it ended");
 
+    // A script that does not become ffmpeg, but waits for it.
+    let script = folder.path().join("script");
+    std::fs::write(&script, "#!/bin/sh\nffmpeg \"$@\"\nexit $?\n").unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut reader = AudioReader::open_with(&path, &Ffmpeg::Path(script)).unwrap();
+    reader.read(&mut samples).unwrap();
+    drop(reader);
+    let started = std::time::Instant::now();
+    while !children().is_empty() {
+        assert!(started.elapsed().as_secs() < 20, "it still runs");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+
     let mut reader = AudioReader::open_with(&path, &Ffmpeg::Auto).unwrap();
     reader.read(&mut samples).unwrap();
     output_of(Command::new("kill").args(["-9", &children()[0].to_string()]));
