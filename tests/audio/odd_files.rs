@@ -458,15 +458,37 @@ fn lost_audio_is_said() {
     let path = folder.path().join("a.mp3");
     encode(&music(44_100, 1, 8.0), 44_100, 1, &["-c:a", "libmp3lame", "-write_xing", "0"], &path);
     let mut bytes = std::fs::read(&path).unwrap();
-    assert!(play(&path, &Ffmpeg::Never).unwrap().warnings.is_empty());
+    let whole = play(&path, &Ffmpeg::Never).unwrap();
+    assert!(whole.warnings.is_empty());
     let middle = bytes.len() / 2;
     bytes[middle..middle + 16_000].fill(0);
     std::fs::write(&path, bytes).unwrap();
-    let warnings = play(&path, &Ffmpeg::Never).unwrap().warnings;
+    let damaged = play(&path, &Ffmpeg::Never).unwrap();
+    // What follows some frames after the damage is as it was.
+    let tail = |samples: &[f32]| samples[samples.len() - 44_100..].to_vec();
+    assert_eq!(tail(&damaged.samples), tail(&whole.samples));
+    let warnings = damaged.warnings;
     assert!(
         warnings.iter().any(|warning| warning.contains("bytes between frames are not audio")),
         "{warnings:?}"
     );
+
+    let path = folder.path().join("a.m4a");
+    encode(&music(44_100, 2, 8.0), 44_100, 2, &["-c:a", "aac", "-movflags", "+faststart"], &path);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let whole = play(&path, &Ffmpeg::Never).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 4096].fill(0);
+    std::fs::write(&path, bytes).unwrap();
+    let damaged = play(&path, &Ffmpeg::Never).unwrap();
+    assert!(
+        damaged.samples.len() > whole.samples.len() * 9 / 10,
+        "{} of {}",
+        damaged.samples.len(),
+        whole.samples.len()
+    );
+    assert_eq!(tail(&damaged.samples), tail(&whole.samples));
+    assert!(!damaged.warnings.is_empty());
 
     let path = folder.path().join("a.au");
     encode(&music(44_100, 1, 8.0), 44_100, 1, &["-c:a", "pcm_s16be"], &path);
