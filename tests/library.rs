@@ -3,6 +3,7 @@
 
 mod audio {
     mod bad_input;
+    mod ffmpeg;
     mod formats;
     mod level;
     mod odd_files;

@@ -5,19 +5,11 @@ use std::process::Command;
 
 use sleeve::audio::{AudioOptions, AudioReader, Level, Levelled, MonoReader, Resampler};
 use sleeve::extractor::{Extractor, Summary, each_frame};
-use sleeve_tests::audio::{difference, encode, music};
+use sleeve_tests::audio::{difference, encode, music, write_wav};
 use sleeve_tests::{have, recording, skip, small_model};
 
 fn track() -> AudioOptions {
     AudioOptions::new().level(Level::Track)
-}
-
-fn wav(path: &Path, samples: &[f32], rate: u32, channels: u16) {
-    let sample_format = hound::SampleFormat::Float;
-    let spec = hound::WavSpec { channels, sample_rate: rate, bits_per_sample: 32, sample_format };
-    let mut writer = hound::WavWriter::create(path, spec).unwrap();
-    samples.iter().for_each(|&sample| writer.write_sample(sample).unwrap());
-    writer.finalize().unwrap();
 }
 
 /// A recording's samples, with its rate and channels.
@@ -53,7 +45,7 @@ fn a_quieter_copy_gives_the_same_mel_spectrogram() {
         let gain = 10_f32.powf(-12.0 / 20.0);
         samples.iter_mut().for_each(|sample| *sample *= gain);
         let copy = folder.path().join("quieter.wav");
-        wav(&copy, &samples, rate, channels);
+        write_wav(&copy, &samples, rate, channels);
         let (original, as_it_is) = mel(&recording(name), track());
         let (quieter, summary) = mel(&copy, track());
         assert_eq!(original.len(), quieter.len());
@@ -73,8 +65,8 @@ fn the_same_in_mono_and_in_stereo_has_one_level() {
     let folder = tempfile::tempdir().unwrap();
     let (mono, stereo) = (folder.path().join("mono.wav"), folder.path().join("stereo.wav"));
     let samples = music(44_100, 1, 5.0);
-    wav(&mono, &samples, 44_100, 1);
-    wav(&stereo, &samples.iter().flat_map(|&sample| [sample; 2]).collect::<Vec<_>>(), 44_100, 2);
+    write_wav(&mono, &samples, 44_100, 1);
+    write_wav(&stereo, &samples.iter().flat_map(|&sample| [sample; 2]).collect::<Vec<_>>(), 44_100, 2);
     let (mono, stereo) = (mel(&mono, track()).0, mel(&stereo, track()).0);
     assert!(difference(&mono, &stereo) < 1e-6);
 }
@@ -118,7 +110,7 @@ fn what_has_no_loudness_is_analysed_as_it_is() {
         (music(16_000, 1, 0.39), "shorter than 0.4 s"),
     ];
     for (samples, reason) in cases {
-        wav(&path, &samples, 16_000, 1);
+        write_wav(&path, &samples, 16_000, 1);
         let expected = plain.extract_file(&path).unwrap();
         assert!(expected.patch_count() > 0);
         let from_file = levelled.extract_file(&path).unwrap();
@@ -136,13 +128,13 @@ fn what_cannot_be_measured_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("many.wav");
     for (rate, channels, reason) in [(16_000, 65, "65 channels"), (4_000, 1, "4000 Hz")] {
-        wav(&path, &vec![0.1; usize::from(channels) * 8_000], rate, channels);
+        write_wav(&path, &vec![0.1; usize::from(channels) * 8_000], rate, channels);
         let error = each_frame(&path, track(), |_| Ok(())).unwrap_err().to_string();
         assert!(error.contains("many.wav: ") && error.contains(reason), "{error}");
         each_frame(&path, Resampler::Linear, |_| Ok(())).unwrap();
     }
     // Places that nobody knows.
-    wav(&path, &music(16_000, 20, 1.0), 16_000, 20);
+    write_wav(&path, &music(16_000, 20, 1.0), 16_000, 20);
     let (_, summary) = mel(&path, track());
     assert!(summary.warnings[0].contains("20 channels"), "{:?}", summary.warnings);
 }

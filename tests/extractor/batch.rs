@@ -1,6 +1,6 @@
 //! A batch of recordings gives the same bits as each recording alone.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use proptest::prelude::*;
 use sleeve::audio::Level;
@@ -8,7 +8,7 @@ use sleeve::batch::{BatchExtractor, BatchOptions, BatchSink, Input};
 use sleeve::extractor::{Analysis, Extractor, Rows, Summary};
 use sleeve::model::Model;
 use sleeve::patches::LastPatch;
-use sleeve_tests::audio::music;
+use sleeve_tests::audio::{music, write_wav};
 use sleeve_tests::{output_of, peer, recording, repository, skip};
 
 /// Keeps the rows of every recording, by output, and its result.
@@ -61,28 +61,20 @@ impl BatchSink for Keep {
     }
 }
 
-fn wav(path: &Path, samples: &[f32], rate: u32, channels: u16) {
-    let sample_format = hound::SampleFormat::Float;
-    let spec = hound::WavSpec { channels, sample_rate: rate, bits_per_sample: 32, sample_format };
-    let mut writer = hound::WavWriter::create(path, spec).unwrap();
-    samples.iter().for_each(|&sample| writer.write_sample(sample).unwrap());
-    writer.finalize().unwrap();
-}
-
 /// Recordings of all kinds: long and short, silent, empty, truncated, broken, with NaN, missing.
 fn folder_of_recordings() -> (tempfile::TempDir, Vec<PathBuf>) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    wav(&path("stereo.wav"), &music(44_100, 2, 7.3), 44_100, 2);
-    wav(&path("mono.wav"), &music(16_000, 1, 4.0), 16_000, 1);
-    wav(&path("slow.wav"), &music(8_000, 1, 11.0), 8_000, 1);
-    wav(&path("just_one.wav"), &music(16_000, 1, 2.99), 16_000, 1);
-    wav(&path("too_short.wav"), &music(22_050, 1, 1.0), 22_050, 1);
-    wav(&path("silent.wav"), &vec![0.0; 90_000], 16_000, 1);
-    wav(&path("no_samples.wav"), &[], 16_000, 1);
+    write_wav(&path("stereo.wav"), &music(44_100, 2, 7.3), 44_100, 2);
+    write_wav(&path("mono.wav"), &music(16_000, 1, 4.0), 16_000, 1);
+    write_wav(&path("slow.wav"), &music(8_000, 1, 11.0), 8_000, 1);
+    write_wav(&path("just_one.wav"), &music(16_000, 1, 2.99), 16_000, 1);
+    write_wav(&path("too_short.wav"), &music(22_050, 1, 1.0), 22_050, 1);
+    write_wav(&path("silent.wav"), &vec![0.0; 90_000], 16_000, 1);
+    write_wav(&path("no_samples.wav"), &[], 16_000, 1);
     let mut poisoned = music(16_000, 1, 6.0);
     poisoned[80_000] = f32::NAN;
-    wav(&path("poisoned.wav"), &poisoned, 16_000, 1);
+    write_wav(&path("poisoned.wav"), &poisoned, 16_000, 1);
     std::fs::write(path("empty.wav"), b"").unwrap();
     std::fs::write(path("broken.mp3"), b"this is not an MP3 file").unwrap();
     let sky = std::fs::read(recording("sky.ogg")).unwrap();
@@ -148,7 +140,7 @@ fn samples_are_recordings(level: Level) {
     let extractor = Extractor::builder(model).threads(1).level(level).build().unwrap();
     let (mono, stereo) = (music(22_050, 1, 5.0), music(44_100, 2, 4.0));
     let folder = tempfile::tempdir().unwrap();
-    wav(&folder.path().join("stereo.wav"), &stereo, 44_100, 2);
+    write_wav(&folder.path().join("stereo.wav"), &stereo, 44_100, 2);
     let expected = [
         extractor.extract_samples(&mono, 22_050).unwrap(),
         extractor.extract_file(folder.path().join("stereo.wav")).unwrap(),

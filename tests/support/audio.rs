@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sleeve::audio::{AudioReader, Ffmpeg};
+
 use crate::{output_of, peer};
 
 /// Interleaved test signals within -1..1. Each channel has a different tone, a sweep to the Nyquist frequency and
@@ -56,6 +58,44 @@ pub fn encode(samples: &[f32], rate: u32, channels: usize, options: &[&str], out
     command.arg("-i").arg(&raw).args(options).arg(output);
     output_of(&mut command);
     std::fs::remove_file(raw).expect("raw samples are removed");
+}
+
+/// Writes interleaved samples as a WAV file of 32-bit floats.
+pub fn write_wav(path: &Path, samples: &[f32], rate: u32, channels: u16) {
+    let sample_format = hound::SampleFormat::Float;
+    let spec = hound::WavSpec { channels, sample_rate: rate, bits_per_sample: 32, sample_format };
+    let mut writer = hound::WavWriter::create(path, spec).expect("the file can be created");
+    samples.iter().for_each(|&sample| writer.write_sample(sample).expect("a sample can be written"));
+    writer.finalize().expect("the header can be written");
+}
+
+/// A recording that was decoded whole.
+pub struct Played {
+    /// Its format, as [`sleeve::audio::AudioInfo`] has it.
+    pub format: String,
+    /// In Hz.
+    pub rate: u32,
+    /// Their number.
+    pub channels: usize,
+    /// Interleaved.
+    pub samples: Vec<f32>,
+    /// All of them.
+    pub warnings: Vec<String>,
+}
+
+/// Decodes a file to its end, or returns the error as text.
+pub fn play(path: &Path, ffmpeg: &Ffmpeg) -> Result<Played, String> {
+    let mut reader = AudioReader::open_with(path, ffmpeg).map_err(|error| error.to_string())?;
+    let mut samples = Vec::new();
+    while reader.read(&mut samples).map_err(|error| error.to_string())? > 0 {}
+    let info = reader.info();
+    Ok(Played {
+        format: info.format.clone(),
+        rate: info.sample_rate,
+        channels: info.channels.into(),
+        samples,
+        warnings: reader.warnings().to_vec(),
+    })
 }
 
 /// What ffmpeg decodes, interleaved, at the file's own rate.

@@ -38,7 +38,9 @@ const NEEDS: &[(&str, &[Peer])] = {
     use Peer::*;
     &[
         ("sleeve-tests::library::audio::bad_input", &[Programs]),
+        ("sleeve-tests::library::audio::ffmpeg", &[Programs]),
         ("sleeve-tests::library::audio::formats", &[Programs]),
+        ("sleeve-tests::library::audio::level", &[Programs]),
         ("sleeve-tests::library::audio::odd_files", &[Programs]),
         ("sleeve-tests::library::audio::parity", &[Programs, Python]),
         ("sleeve-tests::library::engine::effnet", &[Python]),
