@@ -1,7 +1,8 @@
 //! Mel frames per second on one core, compared with Essentia. Both take turns in one run.
 
 use anyhow::{Result, ensure};
-use sleeve::mel::{FRAME_SIZE, HOP, MelSpectrogram, MelStream, SAMPLE_RATE};
+use sleeve::front_end::musicnn::{FRAME_SIZE, HOP, SAMPLE_RATE};
+use sleeve::front_end::{FrontEnd, Spectrogram, SpectrogramStream};
 use sleeve_benches::realfft_mel::RealFftMel;
 use sleeve_benches::{Peer, cpu, median};
 
@@ -83,10 +84,10 @@ fn main() -> Result<()> {
 }
 
 fn ways() -> Vec<Way> {
-    let mut whole = MelSpectrogram::new();
-    let mut single = MelSpectrogram::new();
-    let mut stream = MelStream::new();
-    let mut small = MelStream::new();
+    let mut whole = Spectrogram::new(FrontEnd::MusiCnn);
+    let mut single = Spectrogram::new(FrontEnd::MusiCnn);
+    let mut stream = SpectrogramStream::new(FrontEnd::MusiCnn);
+    let mut small = SpectrogramStream::new(FrontEnd::MusiCnn);
     let mut usual = RealFftMel::new();
     vec![
         ("Sleeve, whole signal", Box::new(move |samples| whole.compute(samples).nrows())),
@@ -111,7 +112,7 @@ fn ways() -> Vec<Way> {
     ]
 }
 
-fn streamed(stream: &mut MelStream, samples: &[f32], chunk: usize) -> usize {
+fn streamed(stream: &mut SpectrogramStream, samples: &[f32], chunk: usize) -> usize {
     let mut frames = Vec::new();
     let mut count = 0;
     for chunk in samples.chunks(chunk) {

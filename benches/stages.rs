@@ -6,7 +6,8 @@ use std::time::Instant;
 use anyhow::Result;
 use sleeve::audio::{AudioReader, MonoStream, Resampler};
 use sleeve::extractor::{Extractor, Rows};
-use sleeve::mel::{self, MelStream};
+use sleeve::front_end::musicnn;
+use sleeve::front_end::{FrontEnd, SpectrogramStream};
 use sleeve::model::Model;
 use sleeve::patches::Patcher;
 use sleeve_benches::{median, recording};
@@ -54,8 +55,8 @@ fn front_end(path: &Path) -> Result<()> {
     }
     let mono = resample(&interleaved, rate, channels, Resampler::Linear)?;
     report("mel", seconds, || {
-        let (mut stream, mut frames) = (MelStream::new(), Vec::new());
-        for chunk in mono.chunks(mel::SAMPLE_RATE as usize) {
+        let (mut stream, mut frames) = (SpectrogramStream::new(FrontEnd::MusiCnn), Vec::new());
+        for chunk in mono.chunks(musicnn::SAMPLE_RATE as usize) {
             frames.clear();
             stream.push(chunk, &mut frames);
         }
@@ -65,7 +66,7 @@ fn front_end(path: &Path) -> Result<()> {
 }
 
 fn resample(interleaved: &[f32], rate: u32, channels: u16, resampler: Resampler) -> Result<Vec<f32>> {
-    let mut converter = MonoStream::new(rate, channels, mel::SAMPLE_RATE, resampler)?;
+    let mut converter = MonoStream::new(rate, channels, musicnn::SAMPLE_RATE, resampler)?;
     let mut mono = Vec::new();
     for chunk in interleaved.chunks(4096 * usize::from(channels)) {
         converter.push(chunk, &mut mono)?;
@@ -84,13 +85,13 @@ fn whole(path: &Path, name: &str) -> Result<()> {
     let seconds = samples.len() as f64 / f64::from(channels) / f64::from(rate);
 
     let mono = resample(&samples, rate, channels, Resampler::Linear)?;
-    let (mut stream, mut frames) = (MelStream::new(), Vec::new());
+    let (mut stream, mut frames) = (SpectrogramStream::new(FrontEnd::MusiCnn), Vec::new());
     stream.push(&mono, &mut frames);
     stream.finish(&mut frames);
     let batch = extractor.engine().batch_size();
     let dims: Vec<usize> = extractor.engine().outputs().iter().map(|output| output.dim).collect();
     report(&format!("{name}, network"), seconds, || {
-        let mut patcher = Patcher::new(extractor.patching(), mel::BANDS);
+        let mut patcher = Patcher::new(extractor.patching(), musicnn::BANDS);
         let (mut input, mut rest) = (Vec::new(), frames.as_slice());
         let mut values: Vec<Vec<f32>> = dims.iter().map(|dim| vec![0.0; dim * batch]).collect();
         loop {

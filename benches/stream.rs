@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use sleeve::audio::{MonoStream, Resampler};
 use sleeve::extractor::{Extractor, Rows};
-use sleeve::mel;
+use sleeve::front_end::musicnn;
 use sleeve::model::Model;
 use sleeve::patches::Patching;
 use sleeve::stream::{State, Stream, StreamOptions};
@@ -156,11 +156,11 @@ fn percentile(times: &[Duration], percent: f64) -> Duration {
 
 /// For each patch, the block that completes it.
 fn completing_blocks(samples: &[f32], patching: Patching) -> Result<Vec<usize>> {
-    let mut mono = MonoStream::new(RATE, CHANNELS as u16, mel::SAMPLE_RATE, Resampler::Linear)?;
+    let mut mono = MonoStream::new(RATE, CHANNELS as u16, musicnn::SAMPLE_RATE, Resampler::Linear)?;
     let (mut heard, mut blocks) = (Vec::new(), Vec::new());
     for (index, block) in samples.chunks_exact(BLOCK * CHANNELS).enumerate() {
         mono.push(block, &mut heard)?;
-        let complete = patching.count((heard.len() / mel::HOP) as u64);
+        let complete = patching.count((heard.len() / musicnn::HOP) as u64);
         blocks.resize(complete as usize, index);
     }
     Ok(blocks)

@@ -3,7 +3,7 @@
 
 use sleeve::audio::Resampler;
 use sleeve::extractor::each_frame;
-use sleeve::mel::{BANDS, HOP, SAMPLE_RATE};
+use sleeve::front_end::musicnn::{BANDS, HOP, SAMPLE_RATE};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("usage: mel AUDIO_FILE")?;

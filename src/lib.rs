@@ -30,7 +30,7 @@
 //! | module | from | to |
 //! |---|---|---|
 //! | [`audio`] | a file or samples | mono samples at the model's sample rate |
-//! | [`mel`] | samples | mel frames of 96 bands |
+//! | [`front_end`] | samples | frames: mel bands, or what else the network was trained on |
 //! | [`patches`] | mel frames | overlapping patches |
 //! | [`engine`] | batches of patches | the outputs of the network |
 //! | [`model`] | a file or a bundled name | a network with its metadata |
@@ -53,7 +53,7 @@ pub mod audio;
 pub mod batch;
 pub mod engine;
 pub mod extractor;
-pub mod mel;
+pub mod front_end;
 pub mod model;
 mod onnx;
 pub mod patches;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-use crate::mel::{HOP, SAMPLE_RATE};
+use crate::front_end::musicnn::{HOP, SAMPLE_RATE};
 use crate::{Error, Result};
 
 /// How a mel-spectrogram is cut into patches: patch `p` is the mel frames `hop p .. hop p + frames`.
@@ -261,7 +261,7 @@ mod tests {
         for (samples, count) in
             [(0, 0), (32256, 0), (32257, 1), (48384, 2), (160_000, 9), (480_000, 29), (2_880_000, 180)]
         {
-            let frames = crate::mel::frame_count(samples);
+            let frames = crate::front_end::musicnn::frame_count(samples);
             assert_eq!(Patching::EFFNET.count(frames), count, "{samples} samples");
         }
     }

@@ -19,7 +19,7 @@ mod extractor {
     mod npy;
     mod patches;
 }
-mod mel {
+mod front_end {
     mod parity;
     mod stream;
 }

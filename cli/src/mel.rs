@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use sleeve::extractor::{Summary, each_frame};
-use sleeve::mel::BANDS;
+use sleeve::front_end::musicnn::BANDS;
 use sleeve_files::AtomicFile;
 use sleeve_files::names::shown;
 use sleeve_files::npy::{Dtype, NpyWriter};

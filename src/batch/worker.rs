@@ -15,7 +15,7 @@ use super::assembler::{Assembler, Batch};
 use super::input::{Input, Recording};
 use crate::audio::AudioInfo;
 use crate::extractor::{Frames, Summary};
-use crate::mel::BANDS;
+use crate::front_end::musicnn::BANDS;
 use crate::patches::Patcher;
 use crate::{Error, Result};
 

@@ -3,9 +3,10 @@
 use super::{Extractor, Head, OutputInfo, Source};
 use crate::audio::{AudioOptions, Ffmpeg, Level, Resampler};
 use crate::engine::{Device, EngineChoice, EngineOptions, InputSpec, OutputSpec, Precision, Purpose};
+use crate::front_end::musicnn;
 use crate::model::Model;
 use crate::patches::{LastPatch, Patching};
-use crate::{Error, Result, mel};
+use crate::{Error, Result};
 
 /// The largest batch. Larger ones need more memory and are no faster.
 const MAX_BATCH: usize = 4096;
@@ -188,13 +189,13 @@ impl ExtractorBuilder {
 /// The patch length and hop of the model; an error if it does not take mel patches.
 fn model_patching(model: &Model) -> Result<Patching> {
     match model.input() {
-        InputSpec::Patch { bands: mel::BANDS, .. } => {
+        InputSpec::Patch { bands: musicnn::BANDS, .. } => {
             let (frames, hop) = model.patching();
             Patching::new(frames, hop)
         }
         InputSpec::Patch { bands, .. } => Err(Error::model(
             model.name(),
-            format!("takes mel frames of {bands} bands; the MusiCNN front end gives {}", mel::BANDS),
+            format!("takes mel frames of {bands} bands; the MusiCNN front end gives {}", musicnn::BANDS),
         )),
         InputSpec::Vector { dim } => Err(Error::model(
             model.name(),

@@ -4,19 +4,20 @@ use std::path::Path;
 
 use super::Summary;
 use crate::audio::{AudioOptions, MonoReader};
-use crate::mel::{MelStream, SAMPLE_RATE};
+use crate::front_end::musicnn::SAMPLE_RATE;
+use crate::front_end::{FrontEnd, SpectrogramStream};
 use crate::{Error, Result};
 
 /// The front end with its buffers, for one recording after another.
 pub(crate) struct Frames {
-    mel: MelStream,
+    mel: SpectrogramStream,
     samples: Vec<f32>,
     frames: Vec<f32>,
 }
 
 impl Frames {
     pub(crate) fn new() -> Self {
-        Frames { mel: MelStream::new(), samples: Vec::new(), frames: Vec::new() }
+        Frames { mel: SpectrogramStream::new(FrontEnd::MusiCnn), samples: Vec::new(), frames: Vec::new() }
     }
 
     /// Processes one recording and returns its number of mono samples. `read` appends the next samples and returns
@@ -47,13 +48,13 @@ impl Frames {
     }
 }
 
-/// Decodes a file and passes its mel frames to `take`, some at a time, [`BANDS`](crate::mel::BANDS) values per frame,
+/// Decodes a file and passes its mel frames to `take`, some at a time, [`BANDS`](crate::front_end::musicnn::BANDS) values per frame,
 /// in memory that does not grow with the recording. `patches` of the summary is empty.
 ///
 /// ```no_run
 /// use sleeve::audio::Resampler;
 /// use sleeve::extractor::each_frame;
-/// use sleeve::mel::BANDS;
+/// use sleeve::front_end::musicnn::BANDS;
 ///
 /// let mut frames = 0;
 /// let summary = each_frame("song.mp3", Resampler::Linear, |more| {

@@ -22,7 +22,7 @@ impl Lane {
     pub(super) fn new(extractor: &Extractor) -> Self {
         Lane {
             extractor: extractor.clone(),
-            patcher: Patcher::new(extractor.patching, crate::mel::BANDS),
+            patcher: Patcher::new(extractor.patching, crate::front_end::musicnn::BANDS),
             batch: Vec::with_capacity(extractor.batch_size * extractor.engine.input().len()),
             rows: 0,
             given: 0,

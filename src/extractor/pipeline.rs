@@ -4,7 +4,7 @@ use super::lane::Lane;
 use super::{Extractor, Sink};
 use crate::Result;
 use crate::audio::{Gain, MonoStream};
-use crate::mel::MelStream;
+use crate::front_end::{FrontEnd, SpectrogramStream};
 
 /// The steps from samples to rows, for buffers and for streams: downmix, resampler, mel-spectrogram, patches, networks.
 /// Rows have the same bits however the samples are cut.
@@ -14,7 +14,7 @@ pub(crate) struct Pipeline {
     gain: Gain,
     /// Mono samples at the model's rate, between two steps.
     samples: Vec<f32>,
-    mel: MelStream,
+    mel: SpectrogramStream,
     frames: Vec<f32>,
     lane: Lane,
 }
@@ -28,7 +28,7 @@ impl Pipeline {
             mono,
             gain: Gain::default(),
             samples: Vec::new(),
-            mel: MelStream::new(),
+            mel: SpectrogramStream::new(FrontEnd::MusiCnn),
             frames: Vec::new(),
             lane: Lane::new(extractor),
         })

@@ -9,7 +9,7 @@ use super::lane::Lane;
 use super::lanes::Lanes;
 use super::{Extractor, Pipeline, Sink};
 use crate::audio::{AudioInfo, AudioOptions, Gain, Level, Levelled, MonoReader, gain_of_samples};
-use crate::mel::BANDS;
+use crate::front_end::musicnn::BANDS;
 use crate::{Error, Result};
 
 /// What was read from a recording, and how many patches it gave.

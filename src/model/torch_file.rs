@@ -9,8 +9,9 @@ use super::metadata::Metadata;
 use super::shape;
 use crate::engine::plugin::{Library, PluginEngine};
 use crate::engine::{Device, Engine, EngineOptions, InputSpec, OutputSpec};
+use crate::front_end::musicnn;
 use crate::onnx::{Declared, MAX_FILE_BYTES, Signature};
-use crate::{Error, Result, mel};
+use crate::{Error, Result};
 
 /// Frames of a patch if they are not stated: those of the Discogs models.
 const FRAMES: usize = 128;
@@ -57,7 +58,7 @@ impl TorchFile {
         let schema = metadata.inputs().first();
         let dims = match schema {
             Some(schema) if !schema.shape.is_empty() => None,
-            _ => Some(vec![None, (metadata.algorithm().is_none()).then_some(FRAMES), Some(mel::BANDS)]),
+            _ => Some(vec![None, (metadata.algorithm().is_none()).then_some(FRAMES), Some(musicnn::BANDS)]),
         };
         let name = schema.map_or("x", |schema| schema.name.as_str()).to_owned();
         let mut graph = Signature { inputs: vec![Declared { name, dims }], outputs: Vec::new() };

@@ -1,7 +1,7 @@
 //! Patching compared with its plain version, and with Essentia's.
 
 use proptest::prelude::*;
-use sleeve::mel::frame_count;
+use sleeve::front_end::musicnn::frame_count;
 use sleeve::patches::{LastPatch, Patcher, Patching};
 use sleeve_tests::{output_of, peer, skip};
 

@@ -99,7 +99,7 @@ proptest! {
             done += taken * width;
             if pull || writer.available() == 0 || frames == 0 {
                 prop_assert_eq!(drain(&mut reader, &mut rows), State::Waiting);
-                let complete = extractor.patching().count((heard.len() / sleeve::mel::HOP) as u64);
+                let complete = extractor.patching().count((heard.len() / sleeve::front_end::musicnn::HOP) as u64);
                 prop_assert_eq!(rows.len() as u64, complete, "every complete patch");
                 prop_assert_eq!(writer.available(), capacity);
             }

@@ -7,7 +7,7 @@ use ndarray::{Array2, Axis};
 use sleeve::audio::{MonoReader, Resampler};
 use sleeve::engine::plugin::Library;
 use sleeve::engine::{Device, Engine, EngineChoice, EngineOptions, Precision};
-use sleeve::mel::MelSpectrogram;
+use sleeve::front_end::{FrontEnd, Spectrogram};
 use sleeve::model::Model;
 use sleeve_tests::effnet::{
     PATCH, Random, cosine, distinct, expected, golden_file, golden_patches, graph, relative_error,
@@ -114,7 +114,7 @@ fn musicnn_is_the_same_on_libtorch() {
         let mut samples = Vec::new();
         let mut reader = MonoReader::open(recording("ground.ogg"), 16_000, Resampler::Linear).unwrap();
         while reader.read(&mut samples).unwrap() > 0 {}
-        let bands = MelSpectrogram::new().compute(&samples);
+        let bands = Spectrogram::new(FrontEnd::MusiCnn).compute(&samples);
         let rows = 5;
         let patches = &bands.as_slice().unwrap()[..rows * 187 * 96];
         let outputs = |choice, precision| {

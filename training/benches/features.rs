@@ -10,7 +10,8 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use sleeve::audio::{MonoReader, Resampler};
-use sleeve::mel::{MelStream, SAMPLE_RATE};
+use sleeve::front_end::musicnn::SAMPLE_RATE;
+use sleeve::front_end::{FrontEnd, SpectrogramStream};
 use sleeve_training::features::Work;
 use sleeve_training::scan::scan;
 
@@ -69,7 +70,7 @@ fn hear(music: &Path) {
     paths.sort();
     for path in paths {
         let mut reader = MonoReader::open(&path, SAMPLE_RATE, Resampler::default()).expect("a recording");
-        let mut mel = MelStream::new();
+        let mut mel = SpectrogramStream::new(FrontEnd::MusiCnn);
         let (mut samples, mut frames, mut count) = (Vec::new(), Vec::new(), 0);
         loop {
             samples.clear();

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use sleeve::audio::{MonoReader, Resampler};
 use sleeve::extractor::Summary;
+use sleeve::front_end::musicnn::SAMPLE_RATE;
 use sleeve::internal::each_piece;
-use sleeve::mel::SAMPLE_RATE;
 
 /// Gives a recording's samples to `take`, in pieces, and returns how many there are. An error of the recording is the
 /// inner `Err`; an error of `take` ends the reading and is the outer one.

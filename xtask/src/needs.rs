@@ -48,7 +48,7 @@ const NEEDS: &[(&str, &[Peer])] = {
         ("sleeve-tests::library::extractor::batch", &[Python]),
         ("sleeve-tests::library::extractor::npy", &[Python]),
         ("sleeve-tests::library::extractor::patches", &[Python]),
-        ("sleeve-tests::library::mel::parity", &[Python]),
+        ("sleeve-tests::library::front_end::parity", &[Python]),
         ("sleeve-tests::library::model::outputs", &[Python]),
         ("sleeve-tests::library::packages::crates", &[Network]),
         ("sleeve-tests::library::stream::rows", &[Python]),

@@ -3,10 +3,11 @@
 use super::boundary::{Failure, call, free, give, product, set, slice, slice_mut};
 use super::model::require_out;
 use super::status::sleeve_status;
-use sleeve::mel::{BANDS, FRAME_SIZE, MelSpectrogram, frame_count};
+use sleeve::front_end::musicnn::{BANDS, FRAME_SIZE, frame_count};
+use sleeve::front_end::{FrontEnd, Spectrogram};
 
 /// The tables and buffers of the mel-spectrogram. For one thread at a time.
-pub struct sleeve_mel(MelSpectrogram);
+pub struct sleeve_mel(Spectrogram);
 
 /// Samples per mel frame: 32 ms at 16 kHz.
 pub const SLEEVE_MEL_FRAME_SIZE: usize = 512;
@@ -16,7 +17,9 @@ pub const SLEEVE_MEL_HOP: usize = 256;
 pub const SLEEVE_MEL_BANDS: usize = 96;
 
 const _: () = assert!(
-    SLEEVE_MEL_FRAME_SIZE == FRAME_SIZE && SLEEVE_MEL_HOP == sleeve::mel::HOP && SLEEVE_MEL_BANDS == BANDS
+    SLEEVE_MEL_FRAME_SIZE == FRAME_SIZE
+        && SLEEVE_MEL_HOP == sleeve::front_end::musicnn::HOP
+        && SLEEVE_MEL_BANDS == BANDS
 );
 
 /// Makes an object that computes mel-spectrograms.
@@ -25,7 +28,7 @@ pub unsafe extern "C" fn sleeve_mel_new(mel: *mut *mut sleeve_mel) -> sleeve_sta
     call(|| {
         require_out(mel, "mel")?;
         // SAFETY: the ABI's rules for out-parameters.
-        unsafe { give(mel, "mel", sleeve_mel(MelSpectrogram::new())) }
+        unsafe { give(mel, "mel", sleeve_mel(Spectrogram::new(FrontEnd::MusiCnn))) }
     })
 }
 

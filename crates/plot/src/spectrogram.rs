@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use sleeve::mel::{BANDS, HOP, SAMPLE_RATE};
+use sleeve::front_end::musicnn::{BANDS, HOP, SAMPLE_RATE};
 
 use super::axes::{self, Area};
 use super::canvas::{Anchor, Canvas, FAINT, INK};

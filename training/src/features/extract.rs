@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use arrow_array::Array;
-use sleeve::mel::{BANDS, SAMPLE_RATE, frame_count};
+use sleeve::front_end::musicnn::{BANDS, SAMPLE_RATE, frame_count};
 use sleeve_files::npy::{Dtype, NpyWriter};
 
 use super::store::{Content, FEATURES, Store};

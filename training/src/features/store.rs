@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::Array;
 use rustc_hash::FxHashMap;
-use sleeve::mel::BANDS;
+use sleeve::front_end::musicnn::BANDS;
 use sleeve_files::npy::NpyReader;
 
 use crate::error::{Error, Result};

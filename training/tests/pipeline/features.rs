@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use arrow_array::Array;
 use half::f16;
 use sleeve::audio::{MonoReader, Resampler};
-use sleeve::mel::MelSpectrogram;
+use sleeve::front_end::{FrontEnd, Spectrogram};
 use sleeve_files::npy::{Dtype, NpyReader, read_npy};
 use sleeve_tests::{output_of, peer, skip};
 use sleeve_training::features::{Content, FEATURES, Store};
@@ -132,7 +132,7 @@ fn features_are_what_extract_hears_in_half_precision() {
         let mut samples = Vec::new();
         let mut reader = MonoReader::open(music.join(path), 16_000, Resampler::default()).unwrap();
         while reader.read(&mut samples).unwrap() > 0 {}
-        let mel = MelSpectrogram::new().compute(&samples);
+        let mel = Spectrogram::new(FrontEnd::MusiCnn).compute(&samples);
         let hash = content(&music.join(path));
         let file = collection.store().path(hash);
         assert_eq!(NpyReader::open(&file).unwrap().dtype(), Dtype::F16);

@@ -1,6 +1,6 @@
 //! The synthetic collection for tests: every step runs on it, it has enough pairs, and its traits are audible.
 
-use sleeve::mel::MelSpectrogram;
+use sleeve::front_end::{FrontEnd, Spectrogram};
 use sleeve_training::batches::{PairLoader, Readers};
 use sleeve_training::pairs::Association;
 use sleeve_training::splits::Part;
@@ -41,7 +41,7 @@ fn every_association_has_pairs_enough() {
 fn traits_can_be_heard() {
     let size = Size { artists: 12, releases: 2, seconds: 5, ..SIZE };
     let tracks = size.all();
-    let mut mel = MelSpectrogram::new();
+    let mut mel = Spectrogram::new(FrontEnd::MusiCnn);
     let places: Vec<Vec<f32>> = tracks
         .iter()
         .map(|&track| {

@@ -24,7 +24,7 @@ pub struct Program {
 
 /// A test.
 pub struct Test {
-    /// With its modules: `mel::parity::golden_files`.
+    /// With its modules: `front_end::parity::golden_files`.
     pub name: String,
     /// Whether it is compiled only with libtorch.
     pub with_torch: bool,
@@ -179,9 +179,9 @@ mod tests {
             unit.tests.iter().any(|test| test.name == "model::metadata::tests::everything_may_be_missing")
         );
         let library = programs.iter().find(|program| program.id == "sleeve-tests::library").unwrap();
-        assert!(library.tests.iter().any(|test| test.name == "mel::parity::golden_files"));
+        assert!(library.tests.iter().any(|test| test.name == "front_end::parity::golden_files"));
         let cases = [
-            ("sleeve-tests::library", "mel::parity::golden_files"),
+            ("sleeve-tests::library", "front_end::parity::golden_files"),
             ("sleeve-tests::library", "golden_files"),
         ];
         let cases = cases.map(|(id, test)| (id.to_owned(), test.to_owned()));

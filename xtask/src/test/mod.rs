@@ -25,7 +25,7 @@ documentation. What the tests need is fetched by package name into target/, once
   --quick    for every commit: format, lints, and the tests that need no peers and are short. Only crates are fetched
   --all      also compiles each package by itself, which takes too long for every change
   FILTER     only the tests whose names contain it; only what they need is fetched and compiled. Names are as printed:
-             `mel::parity`, `sleeve-tests::cli`, `sleeve-training`
+             `front_end::parity`, `sleeve-tests::cli`, `sleeve-training`
   --help     this text
 
 Tests run through cargo-nextest if it is installed (.config/nextest.toml), otherwise through cargo test. A test that

@@ -1,7 +1,7 @@
 //! The simplest baseline: the level of each band, and how much it varies.
 
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
-use sleeve::mel::BANDS;
+use sleeve::front_end::musicnn::BANDS;
 
 use super::{Encoder, FrontEnd};
 use crate::error::{Error, Result};

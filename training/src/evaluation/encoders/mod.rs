@@ -79,7 +79,7 @@ impl FrontEnd {
     /// Values of a frame.
     pub fn bands(self) -> usize {
         match self {
-            FrontEnd::MusiCnn => sleeve::mel::BANDS,
+            FrontEnd::MusiCnn => sleeve::front_end::musicnn::BANDS,
             FrontEnd::VggIsh => 64,
         }
     }
@@ -87,7 +87,9 @@ impl FrontEnd {
     /// Frames a second.
     pub fn rate(self) -> f64 {
         match self {
-            FrontEnd::MusiCnn => f64::from(sleeve::mel::SAMPLE_RATE) / sleeve::mel::HOP as f64,
+            FrontEnd::MusiCnn => {
+                f64::from(sleeve::front_end::musicnn::SAMPLE_RATE) / sleeve::front_end::musicnn::HOP as f64
+            }
             FrontEnd::VggIsh => 100.0,
         }
     }
@@ -98,7 +100,9 @@ impl FrontEnd {
     /// If this build cannot compute it.
     pub fn of_samples(self, samples: &[f32]) -> Result<Array2<f32>> {
         match self {
-            FrontEnd::MusiCnn => Ok(sleeve::mel::MelSpectrogram::new().compute(samples)),
+            FrontEnd::MusiCnn => {
+                Ok(sleeve::front_end::Spectrogram::new(sleeve::front_end::FrontEnd::MusiCnn).compute(samples))
+            }
             FrontEnd::VggIsh => Ok(vggish::log_mel(samples)),
         }
     }

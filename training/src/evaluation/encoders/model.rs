@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView3};
 use sleeve::engine::{Engine, EngineOptions, InputSpec, Purpose};
-use sleeve::mel::BANDS;
+use sleeve::front_end::musicnn::BANDS;
 use sleeve::model::Model;
 
 use super::{Encoder, FrontEnd, embed_on};
@@ -49,7 +49,7 @@ impl ModelEncoder {
                 return Err(wrong("it is a head, which reads embeddings, not audio".into()));
             }
         };
-        if model.sample_rate() != sleeve::mel::SAMPLE_RATE {
+        if model.sample_rate() != sleeve::front_end::musicnn::SAMPLE_RATE {
             return Err(wrong(format!("its sample rate is {} Hz, not 16,000", model.sample_rate())));
         }
         let index = match output {

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use hound::{SampleFormat, WavSpec, WavWriter};
 use sha2::{Digest, Sha256};
 use sleeve::audio::AudioReader;
-use sleeve::mel::SAMPLE_RATE;
+use sleeve::front_end::musicnn::SAMPLE_RATE;
 
 use crate::error::{Error, Result};
 use crate::features::Content;

@@ -1,7 +1,8 @@
 //! A signal in pieces gives the same bits as the whole signal.
 
 use proptest::prelude::*;
-use sleeve::mel::{BANDS, FRAME_SIZE, HOP, MelSpectrogram, MelStream, frame_count};
+use sleeve::front_end::musicnn::{BANDS, FRAME_SIZE, HOP, frame_count};
+use sleeve::front_end::{FrontEnd, Spectrogram, SpectrogramStream};
 
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
@@ -19,7 +20,7 @@ fn signal(longest: usize) -> impl Strategy<Value = Vec<f32>> {
     prop::collection::vec(sample, 0..longest)
 }
 
-fn pushed(stream: &mut MelStream, samples: &[f32], chunks: &[usize]) -> Vec<f32> {
+fn pushed(stream: &mut SpectrogramStream, samples: &[f32], chunks: &[usize]) -> Vec<f32> {
     let mut frames = Vec::new();
     let mut rest = samples;
     for &chunk in chunks.iter().cycle() {
@@ -45,9 +46,9 @@ proptest! {
         samples in signal(12_000),
         chunks in prop::collection::vec(prop_oneof![1usize..5, 1usize..700, Just(256), 1usize..9000], 1..12),
     ) {
-        let whole = MelSpectrogram::new().compute(&samples);
+        let whole = Spectrogram::new(FrontEnd::MusiCnn).compute(&samples);
         prop_assert_eq!(whole.nrows() as u64, frame_count(samples.len() as u64));
-        let mut stream = MelStream::new();
+        let mut stream = SpectrogramStream::new(FrontEnd::MusiCnn);
         let frames = pushed(&mut stream, &samples, &chunks);
         prop_assert_eq!(bits(&frames), bits(whole.as_slice().unwrap()));
         // A finished stream can be reused, and so can one that was reset halfway.
@@ -59,7 +60,7 @@ proptest! {
 
     #[test]
     fn frames_one_by_one_give_the_bits_of_the_whole(samples in signal(6000)) {
-        let mut mel = MelSpectrogram::new();
+        let mut mel = Spectrogram::new(FrontEnd::MusiCnn);
         let whole = mel.compute(&samples);
         let mut padded = vec![0.0; HOP];
         padded.extend_from_slice(&samples);
@@ -77,7 +78,7 @@ proptest! {
         position in any::<prop::sample::Index>(),
         wrong in prop_oneof![Just(f32::NAN), Just(f32::INFINITY), Just(f32::NEG_INFINITY)],
     ) {
-        let mut mel = MelSpectrogram::new();
+        let mut mel = Spectrogram::new(FrontEnd::MusiCnn);
         let clean = mel.compute(&samples);
         let mut spoilt = samples.clone();
         let position = position.index(samples.len());

@@ -8,7 +8,7 @@ use std::array::from_fn;
 use std::f64::consts::TAU;
 
 use super::lanes::Lanes;
-use super::{BINS, FRAME_SIZE};
+use super::musicnn::{BINS, FRAME_SIZE};
 
 /// Points of the complex transform.
 pub(super) const POINTS: usize = FRAME_SIZE / 2;

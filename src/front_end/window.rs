@@ -1,6 +1,6 @@
 //! The analysis window.
 
-use super::FRAME_SIZE;
+use super::musicnn::FRAME_SIZE;
 
 /// A symmetric Hann window: both ends are zero, and the divisor is 511, not 512.
 ///

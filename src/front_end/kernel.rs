@@ -6,8 +6,8 @@ use super::bank::{Band, bands};
 use super::fft::{Complex, POINTS, Twiddles, power_spectrum};
 use super::lanes::{Block, Lanes, Portable};
 use super::log::log10;
+use super::musicnn::{BANDS, BINS, FRAME_SIZE, HOP};
 use super::window::hann;
-use super::{BANDS, BINS, FRAME_SIZE, HOP};
 
 #[cfg(target_arch = "x86_64")]
 use super::lanes::x86::{Avx2, Avx512};

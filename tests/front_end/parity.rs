@@ -4,7 +4,8 @@ use std::f64::consts::TAU;
 use std::path::Path;
 
 use ndarray::Array2;
-use sleeve::mel::{BANDS, MelSpectrogram, frame_count};
+use sleeve::front_end::musicnn::{BANDS, frame_count};
+use sleeve::front_end::{FrontEnd, Spectrogram};
 use sleeve_files::npy::read_npy;
 use sleeve_tests::{data, output_of, peer, plain_mel, skip};
 
@@ -97,7 +98,7 @@ fn signals(seed: u64) -> Vec<(&'static str, Vec<f32>)> {
 #[test]
 fn golden_files() {
     let names = ["noise", "sweep", "impulses", "silence", "chords", "speech", "music1", "music2"];
-    let mut mel = MelSpectrogram::new();
+    let mut mel = Spectrogram::new(FrontEnd::MusiCnn);
     for name in names {
         let samples = wav(&data(&format!("golden/{name}.wav")));
         let golden = read_npy(data(&format!("golden/{name}.mel.npy"))).unwrap();
@@ -119,7 +120,7 @@ fn freshly_drawn_signals_beside_essentia() {
         std::fs::write(folder.path().join(name).with_extension("f32"), bytes).unwrap();
     }
     output_of(essentia.arg(folder.path()));
-    let mut mel = MelSpectrogram::new();
+    let mut mel = Spectrogram::new(FrontEnd::MusiCnn);
     for (name, samples) in &signals {
         let ours = mel.compute(samples);
         let theirs = read_npy(folder.path().join(name).with_extension("npy")).unwrap();
@@ -135,7 +136,7 @@ fn freshly_drawn_signals_beside_essentia() {
 
 #[test]
 fn the_plain_form() {
-    let mut mel = MelSpectrogram::new();
+    let mut mel = Spectrogram::new(FrontEnd::MusiCnn);
     for (name, samples) in signals(1) {
         let distance = worst(&mel.compute(&samples), &plain(&samples));
         println!("{name}: largest difference {distance:.1e}");
@@ -145,7 +146,7 @@ fn the_plain_form() {
 
 #[test]
 fn silence_is_exactly_zero() {
-    let mut mel = MelSpectrogram::new();
+    let mut mel = Spectrogram::new(FrontEnd::MusiCnn);
     for silence in [0.0f32, -0.0, 1e-40, 1e-12] {
         let frames = mel.compute(&[silence; 5000]);
         assert!(frames.iter().all(|&value| value == 0.0 && value.is_sign_positive()), "{silence:e}");
@@ -165,7 +166,7 @@ fn frame_counts_beside_essentia() {
 
 #[test]
 fn frame_counts_are_those_of_the_frames() {
-    let mut mel = MelSpectrogram::new();
+    let mut mel = Spectrogram::new(FrontEnd::MusiCnn);
     let samples = Noise(3).take(2000, 0.5);
     for length in 0..=2000 {
         let frames = mel.compute(&samples[..length]);

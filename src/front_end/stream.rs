@@ -1,6 +1,7 @@
 //! The mel-spectrogram of a signal that arrives in pieces.
 
-use super::{BANDS, HOP, MelSpectrogram};
+use super::musicnn::{BANDS, HOP};
+use super::{FrontEnd, Spectrogram};
 
 /// Samples taken at a time: a few batches of mel frames, few enough for the first-level cache.
 const ROOM: usize = 33 * HOP;
@@ -11,9 +12,10 @@ const ROOM: usize = 33 * HOP;
 /// is constant, whatever the length of the signal.
 ///
 /// ```
-/// use sleeve::mel::{BANDS, MelStream, frame_count};
+/// use sleeve::front_end::musicnn::{BANDS, frame_count};
+/// use sleeve::front_end::{FrontEnd, SpectrogramStream};
 ///
-/// let mut stream = MelStream::new();
+/// let mut stream = SpectrogramStream::new(FrontEnd::MusiCnn);
 /// let mut frames = Vec::new();
 /// for chunk in vec![0.1; 16_000].chunks(100) {
 ///     stream.push(chunk, &mut frames);
@@ -21,20 +23,20 @@ const ROOM: usize = 33 * HOP;
 /// stream.finish(&mut frames);
 /// assert_eq!(frames.len() as u64, BANDS as u64 * frame_count(16_000));
 /// ```
-pub struct MelStream {
-    mel: MelSpectrogram,
+pub struct SpectrogramStream {
+    mel: Spectrogram,
     /// The samples from the start of the next mel frame on; less than a frame between calls.
     pending: Vec<f32>,
     /// Samples pushed since the start.
     samples: u64,
 }
 
-impl MelStream {
+impl SpectrogramStream {
     /// A stream at the start of a signal.
-    pub fn new() -> Self {
+    pub fn new(front_end: FrontEnd) -> Self {
         let mut pending = Vec::with_capacity(ROOM);
         pending.resize(HOP, 0.0);
-        Self { mel: MelSpectrogram::new(), pending, samples: 0 }
+        Self { mel: Spectrogram::new(front_end), pending, samples: 0 }
     }
 
     /// Takes any number of mono samples at 16 kHz, and appends every mel frame that is now complete to `frames`, 96
@@ -55,7 +57,7 @@ impl MelStream {
     }
 
     /// Ends the signal and appends the mel frames that extend beyond its last sample, padded with zeros. In all, a
-    /// signal gives [`frame_count`](super::frame_count) frames. The stream is then ready for the next signal.
+    /// signal gives [`frame_count`](super::musicnn::frame_count) frames. The stream is then ready for the next signal.
     pub fn finish(&mut self, frames: &mut Vec<f32>) {
         if self.samples > 0 {
             let missing = (HOP - (self.samples % HOP as u64) as usize) % HOP;
@@ -70,11 +72,5 @@ impl MelStream {
         self.pending.clear();
         self.pending.resize(HOP, 0.0);
         self.samples = 0;
-    }
-}
-
-impl Default for MelStream {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -2,8 +2,9 @@
 
 use ndarray::Array2;
 
+use super::FrontEnd;
 use super::kernel::Kernel;
-use super::{BANDS, FRAME_SIZE, HOP, frame_count};
+use super::musicnn::{BANDS, FRAME_SIZE, HOP, frame_count};
 
 /// Computes mel frames. It has about 100 kB of scratch memory, and no state between calls.
 ///
@@ -11,14 +12,15 @@ use super::{BANDS, FRAME_SIZE, HOP, frame_count};
 /// times less time per frame than single ones.
 ///
 /// ```
-/// use sleeve::mel::{BANDS, MelSpectrogram};
+/// use sleeve::front_end::musicnn::BANDS;
+/// use sleeve::front_end::{FrontEnd, Spectrogram};
 ///
 /// let second = vec![0.0; 16_000];
-/// let mel = MelSpectrogram::new().compute(&second);
+/// let mel = Spectrogram::new(FrontEnd::MusiCnn).compute(&second);
 /// assert_eq!(mel.dim(), (64, BANDS));
 /// assert!(mel.iter().all(|&value| value == 0.0), "silence is exactly 0");
 /// ```
-pub struct MelSpectrogram {
+pub struct Spectrogram {
     /// The smallest batch first.
     kernels: Vec<Kernel>,
     /// Input of a batch that the signal does not fill.
@@ -26,9 +28,10 @@ pub struct MelSpectrogram {
     mel: Vec<f32>,
 }
 
-impl MelSpectrogram {
+impl Spectrogram {
     /// Selects the kernels for this CPU.
-    pub fn new() -> Self {
+    pub fn new(front_end: FrontEnd) -> Self {
+        assert_eq!(front_end, FrontEnd::MusiCnn);
         Self { kernels: Kernel::for_this_cpu(), samples: Vec::new(), mel: Vec::new() }
     }
 
@@ -95,11 +98,5 @@ impl MelSpectrogram {
                 return;
             }
         }
-    }
-}
-
-impl Default for MelSpectrogram {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -1,6 +1,6 @@
 //! The triangular mel filters, as sparse rows.
 
-use super::{BANDS, BINS, FRAME_SIZE, SAMPLE_RATE};
+use super::musicnn::{BANDS, BINS, FRAME_SIZE, SAMPLE_RATE};
 
 /// The point at which Slaney's mel scale changes from linear to logarithmic, in hertz and in mel.
 const BREAK_HZ: f32 = 1000.0;
