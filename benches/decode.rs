@@ -14,6 +14,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use sleeve::audio::{AudioOptions, AudioReader, Level, MonoReader, Resampler};
 use sleeve::extractor::each_frame;
+use sleeve::front_end::FrontEnd;
 use sleeve_benches::{cpu, median};
 
 const RATE: u32 = 16_000;
@@ -135,7 +136,7 @@ fn convert(path: &Path, resampler: Resampler) -> Result<usize> {
 /// Decodes and computes the mel-spectrogram, which is not kept.
 fn mel(path: &Path, level: Level) -> Result<usize> {
     let mut values = 0;
-    let summary = each_frame(path, AudioOptions::new().level(level), |frames| {
+    let summary = each_frame(path, FrontEnd::MusiCnn, AudioOptions::new().level(level), |frames| {
         values += frames.len();
         Ok(())
     })?;

@@ -3,15 +3,18 @@
 
 use sleeve::audio::Resampler;
 use sleeve::extractor::each_frame;
-use sleeve::front_end::musicnn::{BANDS, HOP, SAMPLE_RATE};
+use sleeve::front_end::FrontEnd;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("usage: mel AUDIO_FILE")?;
+    // That of MusiCNN and of the Discogs models; others have their own.
+    let front_end = FrontEnd::MusiCnn;
+    let bands = front_end.bands();
     let (mut count, mut loudest) = (0, (0, f32::MIN));
-    let summary = each_frame(&path, Resampler::Linear, |frames| {
+    let summary = each_frame(&path, front_end, Resampler::Linear, |frames| {
         // Some frames at a time, 96 values each: log10(1 + 10000 x) of the energy x in each band.
-        for frame in frames.chunks_exact(BANDS) {
-            let mean = frame.iter().sum::<f32>() / BANDS as f32;
+        for frame in frames.chunks_exact(bands) {
+            let mean = frame.iter().sum::<f32>() / bands as f32;
             if mean > loudest.1 {
                 loudest = (count, mean);
             }
@@ -19,8 +22,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         Ok(())
     })?;
-    let seconds = (loudest.0 * HOP) as f64 / f64::from(SAMPLE_RATE);
-    println!("{path}: {:.1} s, {count} frames of {BANDS} bands", summary.seconds);
+    let seconds = front_end.seconds(loudest.0);
+    println!("{path}: {:.1} s, {count} frames of {bands} bands", summary.seconds);
     println!("the loudest frame is at {seconds:.2} s, mean log energy {:.2}", loudest.1);
     Ok(())
 }

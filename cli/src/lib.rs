@@ -8,6 +8,7 @@ mod extract;
 mod inputs;
 mod interrupt;
 mod mel;
+mod model_args;
 mod models;
 mod pages;
 #[doc(hidden)]

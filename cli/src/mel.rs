@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use sleeve::extractor::{Summary, each_frame};
-use sleeve::front_end::musicnn::BANDS;
+use sleeve::front_end::FrontEnd;
 use sleeve_files::AtomicFile;
 use sleeve_files::names::shown;
 use sleeve_files::npy::{Dtype, NpyWriter};
@@ -13,14 +13,18 @@ use sleeve_files::npy::{Dtype, NpyWriter};
 use crate::audio::AudioArgs;
 use crate::terminal::{note, print, warn};
 
-/// Compute the mel-spectrogram that is the input of music models: 96 bands up to 8 kHz, every 16 ms
+/// Compute the mel-spectrogram that is the input of music models: by default MusiCNN's, 96 bands up to 8 kHz every 16 ms
 #[derive(clap::Args)]
 pub struct Args {
     /// An audio file
     #[arg(value_name = "PATH")]
     path: PathBuf,
 
-    /// Write the values (float32 [frames, 96]) to a .npy file, or a picture to a .png file
+    /// The front end: musicnn, vggish, tempocnn, fsd-sinet, openl3-mel128, openl3-mel256, or crepe (frames of the waveform)
+    #[arg(long, default_value = "musicnn", value_name = "NAME")]
+    front_end: FrontEnd,
+
+    /// Write the values (float32 [frames, bands]) to a .npy file, or a picture to a .png file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -42,7 +46,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 
 /// Passes every mel frame of the file to `take`, and prints warnings about the file.
 fn frames(args: &Args, take: impl FnMut(&[f32]) -> sleeve::Result<()>) -> Result<Summary> {
-    let summary = each_frame(&args.path, args.audio.options(), take)?;
+    let summary = each_frame(&args.path, args.front_end, args.audio.options(), take)?;
     for warning in &summary.warnings {
         warn(format_args!("{}: {warning}", shown(&args.path)));
     }
@@ -50,15 +54,21 @@ fn frames(args: &Args, take: impl FnMut(&[f32]) -> sleeve::Result<()>) -> Result
 }
 
 fn write_npy(args: &Args, output: &Path) -> Result<()> {
-    let mut file = NpyWriter::create(output, BANDS, Dtype::F32)?;
+    let mut file = NpyWriter::create(output, args.front_end.bands(), Dtype::F32)?;
     frames(args, |frames| file.write_rows(frames).map_err(sleeve::Error::sink))?;
 
     let count = file.finish()?;
-    note(format_args!("{}: float32 [{count}, {BANDS}]", shown(output)));
+    note(format_args!("{}: float32 [{count}, {}]", shown(output), args.front_end.bands()));
     Ok(())
 }
 
 fn draw(args: &Args, output: &Path) -> Result<()> {
+    if args.front_end != FrontEnd::MusiCnn {
+        bail!(
+            "pictures are drawn of the front end musicnn, not of {}; a .npy file holds the values",
+            args.front_end
+        );
+    }
     let mut columns = sleeve_plot::Columns::new();
     let Summary { seconds, .. } = frames(args, |frames| {
         columns.push(frames);
@@ -72,12 +82,13 @@ fn draw(args: &Args, output: &Path) -> Result<()> {
 }
 
 fn summarise(args: &Args) -> Result<()> {
-    let mut sums = vec![0.0_f64; BANDS];
-    let (mut count, mut loudest) = (0_u64, (0.0_f32, 0_u64));
+    let bands = args.front_end.bands();
+    let mut sums = vec![0.0_f64; bands];
+    let (mut count, mut loudest) = (0_u64, (f32::NEG_INFINITY, 0_u64));
     let Summary { seconds, .. } = frames(args, |more| {
-        for frame in more.chunks_exact(BANDS) {
+        for frame in more.chunks_exact(bands) {
             sums.iter_mut().zip(frame).for_each(|(sum, &value)| *sum += f64::from(value));
-            let level = frame.iter().sum::<f32>() / BANDS as f32;
+            let level = frame.iter().sum::<f32>() / bands as f32;
             if level > loudest.0 {
                 loudest = (level, count);
             }
@@ -85,20 +96,23 @@ fn summarise(args: &Args) -> Result<()> {
         }
         Ok(())
     })?;
-    let mut text = format!("{}: {seconds:.1} s, {count} frames of {BANDS} bands\n", shown(&args.path));
-    if count > 0 {
-        let mean = sums.iter().sum::<f64>() / (count * BANDS as u64) as f64;
-        let loudest = loudest.1 as f64 * 0.016;
-        text += &format!("  mean log energy {mean:.2}, loudest frame at {loudest:.2} s\n");
-        text += &format!("  low to high  {}\n", sparks(&sums));
+    let what = if args.front_end == FrontEnd::Crepe { "samples" } else { "bands" };
+    let mut text = format!("{}: {seconds:.1} s, {count} frames of {bands} {what}\n", shown(&args.path));
+    if count > 0 && args.front_end != FrontEnd::Crepe {
+        let mean = sums.iter().sum::<f64>() / (count * bands as u64) as f64;
+        let loudest = args.front_end.seconds(loudest.1);
+        text += &format!("  mean value {mean:.2}, loudest frame at {loudest:.2} s\n");
+        text += &format!("  low to high  {}\n", sparks(&sums, bands.div_ceil(48)));
     }
     print(&(text + "  --output FILE.npy writes the values, --output FILE.png draws them\n"))
 }
 
-/// The spectrum as a row of block characters, two bands per character.
-fn sparks(sums: &[f64]) -> String {
+/// The spectrum as a row of block characters, `per` bands in each.
+fn sparks(sums: &[f64], per: usize) -> String {
     const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let pairs: Vec<f64> = sums.chunks(2).map(|pair| pair.iter().sum()).collect();
-    let highest = pairs.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-    pairs.iter().map(|value| BLOCKS[((value / highest * 7.99) as usize).min(7)]).collect()
+    let groups: Vec<f64> = sums.chunks(per).map(|group| group.iter().sum()).collect();
+    // Decibels have no zero: the lowest is the shortest then.
+    let lowest = groups.iter().copied().fold(0.0, f64::min);
+    let highest = groups.iter().map(|value| value - lowest).fold(f64::MIN_POSITIVE, f64::max);
+    groups.iter().map(|value| BLOCKS[(((value - lowest) / highest * 7.99) as usize).min(7)]).collect()
 }

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use sleeve::engine::{InputSpec, Purpose};
-use sleeve::model::Model;
-use sleeve::patches::Patching;
+use sleeve::engine::Purpose;
+use sleeve::front_end::FrontEnd;
+use sleeve::model::{Meaning, Model};
 use sleeve_files::names::escaped;
 
+use crate::model_args::ModelArgs;
 use crate::terminal;
 
 /// List bundled models, or describe model files: input, outputs, licence
@@ -17,6 +18,9 @@ pub struct Args {
     /// Models: .onnx files, their names without the extension, or bundled names. Default: all bundled models
     #[arg(value_name = "MODEL")]
     pub models: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub model_args: ModelArgs,
 
     /// Show the names of all classes
     #[arg(long)]
@@ -35,7 +39,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     let mut code = ExitCode::SUCCESS;
     for name in &names {
-        match Model::open(name) {
+        match args.model_args.open(name) {
             Ok(model) => terminal::print(&describe(&model, args.classes))?,
             Err(error) => {
                 terminal::error(&error.into());
@@ -70,13 +74,26 @@ fn describe(model: &Model, classes: bool) -> String {
         },
     );
     line("input", input(model));
-    for output in model.outputs() {
+    for (index, output) in model.outputs().iter().enumerate() {
         let purpose = match output.purpose {
             Purpose::Predictions => "predictions",
             Purpose::Embeddings => "embeddings",
             Purpose::Other => "other",
         };
-        line("output", format!("{}: {purpose}, {} values", output.name, output.dim));
+        let meaning = match model.meaning(index) {
+            Meaning::Values => String::new(),
+            meaning => match meaning.range(model.classes()) {
+                Some((lowest, highest)) => format!(", {} from {lowest} to {highest}", meaning.name()),
+                None => format!(", {}", meaning.name()),
+            },
+        };
+        let tokens = model.tokens(index).map_or_else(String::new, |(count, width)| {
+            format!(", {count} tokens of {width} (:cls, :dist, :mean, :stack, :tokens)")
+        });
+        line("output", format!("{}: {purpose}, {} values{meaning}{tokens}", output.name, output.dim));
+    }
+    if let Some(embedding) = metadata.embedding_model() {
+        line("head of", embedding.model_name.to_owned());
     }
     if !model.classes().is_empty() {
         let shown = if classes { model.classes().len() } else { 8 };
@@ -93,16 +110,25 @@ fn describe(model: &Model, classes: bool) -> String {
 }
 
 fn input(model: &Model) -> String {
-    match model.input() {
-        InputSpec::Vector { dim } => format!("an embedding of {dim} values: a head, for --head"),
-        InputSpec::Patch { frames, bands } => {
-            let mut text =
-                format!("audio at {} Hz: patches of {frames} frames of {bands} bands", model.sample_rate());
-            let (frames, hop) = model.patching();
-            if let Ok(patching) = Patching::new(frames, hop) {
-                text += &format!(", {:.2} s, every {:.2} s", patching.duration(), patching.time(1));
-            }
-            text
-        }
+    let (Some(patching), Some(algorithm)) = (model.patching(), model.algorithm()) else {
+        return match model.audio_patching() {
+            Err(error) if !model.is_head() => format!("unknown: {error}"),
+            _ => format!("an embedding of {} values: a head, for --head", model.input().len()),
+        };
+    };
+    let front_end = patching.front_end();
+    let values = if front_end == FrontEnd::Crepe { "samples" } else { "bands" };
+    let said = if model.is_overridden() { ", by --front-end" } else { "" };
+    let mut text = format!(
+        "audio at {} Hz, front end {front_end} ({algorithm}{said}): patches of {} frames of {} {values}, every {} frames",
+        front_end.sample_rate(),
+        patching.frames(),
+        front_end.bands(),
+        patching.hop()
+    );
+    if patching.frames() > 1 {
+        let hop = patching.time(1) - patching.time(0);
+        text += &format!(", {:.2} s, every {hop:.2} s", patching.duration());
     }
+    text
 }

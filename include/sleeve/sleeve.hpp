@@ -208,6 +208,15 @@ public:
     }
     static Model open(const std::string &file) { return try_open(file).value(); }
 
+    // The same, with the input that it was trained on in place of what its metadata say: sleeve.h lists the names.
+    static Result<Model> try_open_as(const std::string &file, const std::string &front_end) {
+        sleeve_model *model = nullptr;
+        return made(sleeve_model_open_as(file.c_str(), front_end.c_str(), &model), model);
+    }
+    static Model open_as(const std::string &file, const std::string &front_end) {
+        return try_open_as(file, front_end).value();
+    }
+
     // A bundled model.
     static Result<Model> try_bundled(const std::string &name) {
         sleeve_model *model = nullptr;
@@ -237,6 +246,10 @@ public:
     std::string_view json() const noexcept { return detail::view(sleeve_model_json(get())); }
     std::uint32_t sample_rate() const noexcept { return sleeve_model_sample_rate(get()); }
     bool is_head() const noexcept { return sleeve_model_is_head(get()); }
+    // Empty for a head, and if nothing says what the model takes.
+    std::string_view front_end() const noexcept { return detail::view(sleeve_model_front_end(get())); }
+    // Frames of the front end from one patch to the next.
+    std::size_t patch_hop() const noexcept { return sleeve_model_patch_hop(get()); }
 
     const sleeve_model *get() const noexcept { return handle_.get(); }
 
@@ -290,6 +303,13 @@ public:
     Options &output(const std::string &output) {
         return set(sleeve_options_add_output(handle_.get(), output.c_str()));
     }
+    Options &head_input(const std::string &output) {
+        return set(sleeve_options_set_head_input(handle_.get(), output.c_str()));
+    }
+    Options &any_embedding_model(bool allowed) {
+        return set(sleeve_options_set_any_embedding_model(handle_.get(), allowed));
+    }
+    Options &normalise(bool normalise) { return set(sleeve_options_set_normalise(handle_.get(), normalise)); }
     Options &head(const Model &head) { return set(sleeve_options_add_head(handle_.get(), head.get())); }
 
     const sleeve_options *get() const noexcept { return handle_.get(); }
@@ -390,6 +410,8 @@ struct Output {
     sleeve_purpose purpose;
     std::size_t dim;
     std::vector<std::string> classes;
+    // What the values are: sleeve.h lists the words.
+    std::string meaning;
 };
 
 // A loaded model.
@@ -421,6 +443,7 @@ public:
             if (sleeve_extractor_output(get(), index, &output.purpose, &output.dim) != SLEEVE_STATUS_OK) break;
             output.model = detail::view(sleeve_extractor_output_model(get(), index));
             output.tensor = detail::view(sleeve_extractor_output_tensor(get(), index));
+            output.meaning = detail::view(sleeve_extractor_output_meaning(get(), index));
             while (const char *name = sleeve_extractor_class_name(get(), index, output.classes.size()))
                 output.classes.emplace_back(name);
             outputs.push_back(std::move(output));

@@ -1,4 +1,5 @@
-//! One recording brought to the common level: it is decoded once to measure it, and its samples follow with the gain.
+//! One recording brought to the common level, or normalised: it is decoded once to measure it, and its samples follow with
+//! the gain.
 //!
 //! Because the gain is linear, it can be applied to the mono samples at the model's rate. Those of a recording of usual
 //! length fit into memory while the original is measured. What does not fit is decoded a second time.
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use super::input::Input;
 use super::loudness::{Gain, Meter};
 use super::mono::Mono;
+use super::normalise::Range;
 use super::{AudioReader, Ffmpeg};
 use crate::{Error, Result};
 
@@ -28,21 +30,37 @@ pub(super) enum Leveller {
     Failed,
 }
 
+/// What has to be known of a whole recording.
+#[derive(Clone, Copy)]
+pub(super) struct Measures {
+    /// Its loudness, for the gain.
+    pub(super) loudness: bool,
+    /// The range of its mono samples, to normalise them.
+    pub(super) range: bool,
+}
+
 /// What a second decoding needs.
 pub(super) struct Unmeasured {
     /// The same bytes.
     again: Input,
     path: PathBuf,
     ffmpeg: Ffmpeg,
+    measures: Measures,
     /// How many samples may be kept.
     held: usize,
 }
 
 impl Leveller {
     /// To be made before `input` is given to a decoder.
-    pub(super) fn new(path: PathBuf, input: &Input, ffmpeg: Ffmpeg, held: usize) -> Result<Self> {
+    pub(super) fn new(
+        path: PathBuf,
+        input: &Input,
+        ffmpeg: Ffmpeg,
+        measures: Measures,
+        held: usize,
+    ) -> Result<Self> {
         let again = input.reopen().map_err(|error| Error::io(&path, error))?;
-        Ok(Leveller::Unmeasured(Unmeasured { again, path, ffmpeg, held }))
+        Ok(Leveller::Unmeasured(Unmeasured { again, path, ffmpeg, measures, held }))
     }
 
     /// The gain, once it is known.
@@ -95,14 +113,13 @@ impl Leveller {
 
 impl Unmeasured {
     fn measure(self, mono: &mut Mono, go_on: &mut dyn FnMut() -> bool) -> Result<Leveller> {
-        let mut meter = Meter::default();
-        let pieces = self.hold(mono, &mut meter, go_on)?;
-        if pieces.is_none() {
-            while mono.only_measure(&mut meter)? {
-                continues(go_on)?;
-            }
+        let mut meter = self.measures.loudness.then(Meter::default);
+        let mut range = Range::default();
+        let pieces = self.hold(mono, &mut meter, &mut range, go_on)?;
+        let mut gain = meter.as_ref().map(Meter::gain).unwrap_or_default();
+        if self.measures.range {
+            gain = gain.normalising(&range);
         }
-        let mut gain = meter.gain();
         let warning = gain.warning.take();
         let leveller = match pieces {
             Some(pieces) => Leveller::Held { gain, pieces },
@@ -118,26 +135,39 @@ impl Unmeasured {
         Ok(leveller)
     }
 
-    /// The samples of the recording, measured; `None` as soon as they are too many.
+    /// Measures the whole recording and gives its samples; `None` if they are too many.
     fn hold(
         &self,
         mono: &mut Mono,
-        meter: &mut Meter,
+        meter: &mut Option<Meter>,
+        range: &mut Range,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<VecDeque<Box<[f32]>>>> {
-        let (mut pieces, mut held, mut samples) = (VecDeque::new(), 0, Vec::new());
-        while mono.next(&mut samples, Some(meter))? || !samples.is_empty() {
+        let (mut pieces, mut held, mut samples) = (Some(VecDeque::new()), 0, Vec::new());
+        loop {
+            // Without a range and with too many samples, nothing needs the mono signal any more.
+            let more = match (&pieces, self.measures.range, meter.as_mut()) {
+                (None, false, Some(meter)) => mono.only_measure(meter)?,
+                (_, _, meter) => mono.next(&mut samples, meter)?,
+            };
+            if !more && samples.is_empty() {
+                return Ok(pieces);
+            }
             continues(go_on)?;
             held += samples.len();
             if held > self.held {
-                return Ok(None);
+                pieces = None;
             }
             if !samples.is_empty() {
-                pieces.push_back(samples.as_slice().into());
+                if self.measures.range {
+                    range.add(&samples);
+                }
+                if let Some(pieces) = &mut pieces {
+                    pieces.push_back(samples.as_slice().into());
+                }
                 samples.clear();
             }
         }
-        Ok(Some(pieces))
     }
 
     /// Opens the same bytes once more. The first decoder, which shares its position in the file with it, is gone.

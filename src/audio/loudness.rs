@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use ebur128::{Channel, EbuR128, Mode};
 
 use super::layout::{Layout, Place};
+use super::mono::MonoStream;
+use super::normalise::{Normalised, Range};
+use super::options::{AudioOptions, Level};
 use super::peaks::{MAX_SAMPLE, usable_peak};
 use super::source::{Block, Samples};
 use crate::{Error, Result};
@@ -36,6 +39,8 @@ pub(crate) struct Gain {
     levelled: Option<Levelled>,
     /// By which samples are multiplied, in double precision: the gain of very loud floating-point files is beyond f32.
     factor: Option<f64>,
+    /// What follows, if the front end takes a normalised recording.
+    normalised: Option<Normalised>,
     /// To be shown to users.
     pub(crate) warning: Option<String>,
 }
@@ -54,6 +59,14 @@ impl Gain {
             let levelled = |sample: f32| (f64::from(sample) * factor).clamp(-largest, largest) as f32;
             samples.iter_mut().for_each(|sample| *sample = levelled(*sample));
         }
+        if let Some(normalised) = self.normalised {
+            samples.iter_mut().for_each(|sample| *sample = normalised.apply(f64::from(*sample)) as f32);
+        }
+    }
+
+    /// The same, and after it the normalisation of mono samples of this range, as they are without the gain.
+    pub(crate) fn normalising(self, range: &Range) -> Self {
+        Gain { normalised: Some(range.normalised(self.factor.unwrap_or(1.0))), ..self }
     }
 }
 
@@ -148,12 +161,14 @@ impl Meter {
         Gain {
             levelled: Some(Levelled { lufs: lufs as f32, gain_db: gain_db as f32 }),
             factor: Some(10_f64.powf(gain_db / 20.0)),
+            normalised: None,
             warning,
         }
     }
 }
 
-/// The gain of a whole recording in memory. `go_on` is asked about once a second of audio.
+/// What is done to the mono samples at `target_rate` Hz of a whole recording in memory. `go_on` is asked about once a
+/// second of audio.
 ///
 /// # Errors
 /// `NonFinite` as that of [`MonoStream`](super::MonoStream); `InvalidArgument` if the loudness cannot be measured;
@@ -162,7 +177,39 @@ pub(crate) fn gain_of_samples(
     samples: &[f32],
     channels: u16,
     rate: u32,
+    target_rate: u32,
+    options: &AudioOptions,
     mut go_on: impl FnMut() -> bool,
+) -> Result<Gain> {
+    let gain = match options.level {
+        Level::None => Gain::default(),
+        Level::Track => loudness_of_samples(samples, channels, rate, &mut go_on)?,
+    };
+    if !options.normalise {
+        return Ok(gain);
+    }
+    let mut stream = MonoStream::new(rate, channels, target_rate, options.resampler)?;
+    let (mut range, mut mono) = (Range::default(), Vec::new());
+    for chunk in samples.chunks(usize::from(channels).max(1) * rate.max(1) as usize) {
+        if !go_on() {
+            return Err(Error::Cancelled);
+        }
+        mono.clear();
+        stream.push(chunk, &mut mono)?;
+        range.add(&mono);
+    }
+    mono.clear();
+    stream.finish(&mut mono)?;
+    range.add(&mono);
+    Ok(gain.normalising(&range))
+}
+
+/// The gain that levels a whole recording in memory.
+fn loudness_of_samples(
+    samples: &[f32],
+    channels: u16,
+    rate: u32,
+    go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Gain> {
     let channels = usize::from(channels).max(1);
     let mut meter = Meter::default();
@@ -219,6 +266,15 @@ mod tests {
     ) -> Result<(), String> {
         let frames = samples.len() / channels;
         meter.add(&Block { rate, frames, samples: Samples::Interleaved { samples, channels } }, layout)
+    }
+
+    fn level_of_samples(
+        samples: &[f32],
+        channels: u16,
+        rate: u32,
+        go_on: impl FnMut() -> bool,
+    ) -> Result<Gain> {
+        gain_of_samples(samples, channels, rate, 16_000, &AudioOptions::new().level(Level::Track), go_on)
     }
 
     fn loudness(samples: &[f32], rate: u32, channels: usize, layout: Layout) -> f32 {
@@ -317,7 +373,7 @@ mod tests {
             (Vec::new(), "shorter than 0.4 s"),
         ];
         for (samples, reason) in cases {
-            let gain = gain_of_samples(&samples, 2, 48_000, || true).unwrap();
+            let gain = level_of_samples(&samples, 2, 48_000, || true).unwrap();
             assert_eq!(gain.levelled(), None);
             assert!(gain.warning.as_ref().unwrap().contains(reason), "{:?}", gain.warning);
             let mut same = samples.clone();
@@ -325,22 +381,22 @@ mod tests {
             assert_eq!(same, samples);
         }
         let just = sine(48_000, &[(0.4, &[-23.0, -23.0])]);
-        assert!(gain_of_samples(&just, 2, 48_000, || true).unwrap().levelled().is_some());
+        assert!(level_of_samples(&just, 2, 48_000, || true).unwrap().levelled().is_some());
     }
 
     #[test]
     fn the_gain_is_what_is_missing() {
         let samples = sine(48_000, &[(1.0, &[-23.0, -23.0])]);
-        let gain = gain_of_samples(&samples, 2, 48_000, || true).unwrap();
+        let gain = level_of_samples(&samples, 2, 48_000, || true).unwrap();
         let Levelled { lufs, gain_db } = gain.levelled().unwrap();
         assert!((lufs + gain_db - -14.0).abs() < 1e-5 && gain.warning.is_none());
         let mut levelled = samples.clone();
         gain.apply(&mut levelled);
-        let again = gain_of_samples(&levelled, 2, 48_000, || true).unwrap().levelled().unwrap();
+        let again = level_of_samples(&levelled, 2, 48_000, || true).unwrap().levelled().unwrap();
         assert!((again.lufs - -14.0).abs() < 1e-4, "{again:?}");
         // Far beyond full scale.
         let loud: Vec<f32> = samples.iter().map(|sample| sample * 1e15).collect();
-        let gain = gain_of_samples(&loud, 2, 48_000, || true).unwrap();
+        let gain = level_of_samples(&loud, 2, 48_000, || true).unwrap();
         let mut tamed = loud;
         gain.apply(&mut tamed);
         let close = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-5;
@@ -348,7 +404,7 @@ mod tests {
         // A peak after the last whole block, which is not measured.
         let mut peak = samples.clone();
         peak.extend([MAX_SAMPLE; 1_000]);
-        let gain = gain_of_samples(&peak, 2, 48_000, || true).unwrap();
+        let gain = level_of_samples(&peak, 2, 48_000, || true).unwrap();
         assert!(gain.levelled().unwrap().gain_db > 8.0);
         gain.apply(&mut peak);
         assert!(peak.iter().all(|sample| sample.abs() <= MAX_SAMPLE));
@@ -358,16 +414,16 @@ mod tests {
     fn what_cannot_be_measured_is_refused() {
         let refusal = |channels: u16, rate: u32| {
             let samples = vec![0.1; usize::from(channels) * 10];
-            gain_of_samples(&samples, channels, rate, || true).unwrap_err().to_string()
+            level_of_samples(&samples, channels, rate, || true).unwrap_err().to_string()
         };
         assert!(refusal(65, 48_000).contains("65 channels"));
         assert!(refusal(1, 7_999).contains("7999 Hz"));
         let mut meter = Meter::default();
         add(&mut meter, &vec![0.1; 9 * 48_000], 48_000, 9, Layout::Unknown).unwrap();
         assert!(meter.gain().warning.unwrap().contains("9 channels"));
-        assert!(matches!(gain_of_samples(&[0.1; 10], 1, 8_000, || false), Err(Error::Cancelled)));
+        assert!(matches!(level_of_samples(&[0.1; 10], 1, 8_000, || false), Err(Error::Cancelled)));
         let bad = [0.1, f32::NAN];
-        let error = gain_of_samples(&bad, 1, 8_000, || true).unwrap_err();
+        let error = level_of_samples(&bad, 1, 8_000, || true).unwrap_err();
         assert!(matches!(error, Error::NonFinite { index: 1, .. }), "{error}");
     }
 }

@@ -35,6 +35,7 @@ mod loudness;
 mod matroska;
 mod mono;
 mod mp4;
+mod normalise;
 mod ogg;
 mod options;
 #[cfg(feature = "opus")]

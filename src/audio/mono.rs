@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::downmix::downmix;
 use super::input::Input;
-use super::leveller::{HELD, Leveller};
+use super::leveller::{HELD, Leveller, Measures};
 use super::loudness::Meter;
 use super::peaks::usable_peak;
 use super::resample::Converter;
@@ -55,10 +55,11 @@ impl MonoReader {
         options: AudioOptions,
         held: usize,
     ) -> Result<Self> {
-        let AudioOptions { resampler, level, ffmpeg } = options;
-        let leveller = match level {
-            Level::None => None,
-            Level::Track => Some(Leveller::new(path.clone(), &input, ffmpeg.clone(), held)?),
+        let AudioOptions { resampler, level, ffmpeg, normalise } = options;
+        let measures = Measures { loudness: level == Level::Track, range: normalise };
+        let leveller = match measures {
+            Measures { loudness: false, range: false } => None,
+            _ => Some(Leveller::new(path.clone(), &input, ffmpeg.clone(), measures, held)?),
         };
         let reader = AudioReader::new(path, input, &ffmpeg)?;
         Ok(Self { mono: Mono::new(reader, target_rate, resampler)?, leveller })

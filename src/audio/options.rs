@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::Resampler;
+use crate::front_end::FrontEnd;
 use crate::{Error, Result};
 
 /// How a recording is decoded and brought to the model's sample rate and level.
@@ -27,6 +28,8 @@ pub struct AudioOptions {
     pub level: Level,
     /// Whether FFmpeg decodes what the library cannot.
     pub ffmpeg: Ffmpeg,
+    /// Whether the mean of a recording is removed and its largest sample scaled to about 1.
+    pub(crate) normalise: bool,
 }
 
 impl AudioOptions {
@@ -44,6 +47,17 @@ impl AudioOptions {
     /// Sets the levelling.
     pub fn level(mut self, level: Level) -> Self {
         self.level = level;
+        self
+    }
+
+    /// Whether recordings are read in the same way, but for what the front end needs.
+    pub(crate) fn is_same_reading(&self, other: &Self) -> bool {
+        AudioOptions { normalise: other.normalise, ..self.clone() } == *other
+    }
+
+    /// What this front end needs before its frames: FSD-SINet's normalises the whole recording.
+    pub fn for_front_end(mut self, front_end: FrontEnd) -> Self {
+        self.normalise = front_end.normalises_recording();
         self
     }
 

@@ -221,7 +221,7 @@ impl<'r, 'a, I: Iterator<Item = Input<'a>>> Caller<'r, 'a, I> {
     fn report(&mut self) {
         self.reported = Instant::now();
         let decoded = self.shared.decoded.load(Ordering::Relaxed);
-        let seconds = decoded as f64 / f64::from(self.shared.batch.rate);
+        let seconds = decoded as f64 / f64::from(self.shared.batch.decodings[0].rate);
         self.sink.progress(&Progress { done: self.totals.done, failed: self.totals.failed, seconds });
     }
 }

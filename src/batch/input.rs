@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use crate::Result;
-use crate::audio::{AudioInfo, AudioOptions, Gain, Level, Levelled, MonoReader, MonoStream, gain_of_samples};
+use crate::audio::{AudioInfo, AudioOptions, Gain, Levelled, MonoReader, MonoStream, gain_of_samples};
 
 /// One recording of a batch: a file, or samples in memory.
 ///
@@ -53,7 +53,8 @@ pub(super) enum Recording<'i> {
         second: usize,
         info: AudioInfo,
         stream: Box<MonoStream>,
-        level: Level,
+        rate: u32,
+        options: AudioOptions,
         gain: Gain,
         finished: bool,
     },
@@ -72,8 +73,17 @@ impl<'i> Recording<'i> {
                     frames: Some((samples.len() / usize::from(*channels)) as u64),
                 };
                 let second = *sample_rate as usize * usize::from(*channels);
-                let (level, gain) = (options.level, Gain::default());
-                Recording::Samples { rest: samples, second, info, stream, level, gain, finished: false }
+                let (options, gain) = (options.clone(), Gain::default());
+                Recording::Samples {
+                    rest: samples,
+                    second,
+                    info,
+                    stream,
+                    rate,
+                    options,
+                    gain,
+                    finished: false,
+                }
             }
             #[cfg(test)]
             Input::Panic => panic!("deliberate"),
@@ -94,14 +104,13 @@ impl<'i> Recording<'i> {
         }
     }
 
-    /// Measures the loudness, if the recording is to be levelled: before the first [`read`](Self::read). `Cancelled`
+    /// Measures the recording, if it is to be levelled or normalised: before the first [`read`](Self::read). `Cancelled`
     /// when `go_on` returns false.
     pub fn measure(&mut self, go_on: &mut dyn FnMut() -> bool) -> Result<()> {
         match self {
             Recording::File(reader) => reader.measure(go_on),
-            Recording::Samples { level: Level::None, .. } => Ok(()),
-            Recording::Samples { rest, info, gain, .. } => {
-                *gain = gain_of_samples(rest, info.channels, info.sample_rate, go_on)?;
+            Recording::Samples { rest, info, rate, options, gain, .. } => {
+                *gain = gain_of_samples(rest, info.channels, info.sample_rate, *rate, options, go_on)?;
                 Ok(())
             }
         }

@@ -63,8 +63,7 @@ use std::thread::{Builder, Scope};
 
 use crossbeam_channel::{bounded, unbounded};
 
-use crate::audio::AudioOptions;
-use crate::extractor::{Extractor, shared_front};
+use crate::extractor::{Decoding, Extractor, decodings};
 use crate::{Error, Result};
 
 use assembler::{Assembler, Batch, Gauge};
@@ -124,8 +123,8 @@ impl BatchOptions {
 pub struct BatchExtractor {
     lanes: Vec<Lane>,
     workers: usize,
-    rate: u32,
-    audio: AudioOptions,
+    /// What a recording is decoded for: once for each sample rate.
+    decodings: Vec<Decoding>,
 }
 
 /// One extractor of a run.
@@ -147,12 +146,12 @@ impl BatchExtractor {
         Self::together(&[extractor], options)
     }
 
-    /// [`new`](Self::new) for several extractors: each recording is decoded once for all of them.
+    /// [`new`](Self::new) for several extractors: each recording is decoded once for all that take the same sample rate.
     ///
     /// # Errors
-    /// As [`BatchExtractor::new`]; `InvalidArgument` if the list is empty, or sample rates or audio options differ.
+    /// As [`BatchExtractor::new`]; `InvalidArgument` if the list is empty, or audio options differ.
     pub fn together(extractors: &[&Extractor], options: &BatchOptions) -> Result<Self> {
-        let (rate, audio) = shared_front(extractors.iter().copied())?;
+        let decodings = decodings(extractors.iter().copied())?;
         let workers = match options.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers if workers <= MAX_WORKERS => workers,
@@ -171,7 +170,7 @@ impl BatchExtractor {
             Lane { extractor, concurrent, batches }
         };
         let lanes = extractors.iter().map(|extractor| lane(extractor)).collect();
-        Ok(Self { lanes, workers, rate, audio: audio.clone() })
+        Ok(Self { lanes, workers, decodings })
     }
 
     /// Runs every input through the extractors, until all are done or the sink cancels. Recordings are numbered from 0

@@ -14,8 +14,7 @@ use super::Shared;
 use super::assembler::{Assembler, Batch};
 use super::input::{Input, Recording};
 use crate::audio::AudioInfo;
-use crate::extractor::{Frames, Summary};
-use crate::front_end::musicnn::BANDS;
+use crate::extractor::{Completed, Decoding, Extractor, Frames, Summary};
 use crate::patches::Patcher;
 use crate::{Error, Result};
 
@@ -125,55 +124,91 @@ impl Worker<'_, '_> {
         self.shared.decoding.fetch_sub(1, Ordering::AcqRel);
     }
 
+    /// Decodes it once for each sample rate.
     fn decode(&self, job: &Job<'_>, front: &mut Front) -> Result<Summary> {
         let batch = self.shared.batch;
         let stopped = || self.shared.stop.load(Ordering::Acquire) || job.abandoned.load(Ordering::Acquire);
-        if stopped() {
-            return Err(Error::Cancelled);
-        }
-        let mut recording = Recording::open(&job.input, batch.rate, &batch.audio)?;
-        let audio = recording.info().clone();
-        let _ = self.events.send(Event::Started(job.recording, audio.clone()));
         front.reset();
-        recording.measure(&mut || !stopped())?;
-        let read = |samples: &mut Vec<f32>| {
-            let more = recording.read(samples)?;
-            if more && stopped() {
+        let Front { frames, cutters } = front;
+        let mut whole: Option<Summary> = None;
+        for (Decoding { rate, options, members }, frames) in batch.decodings.iter().zip(frames) {
+            if stopped() {
                 return Err(Error::Cancelled);
             }
-            self.shared.decoded.fetch_add(samples.len() as u64, Ordering::Relaxed);
-            Ok(more)
-        };
-        let Front { frames, patchers } = front;
-        let decoded = frames.run(read, |_, frames| self.cut(job.recording, frames, patchers))?;
-        for (lane, (patcher, patches)) in patchers.iter_mut().enumerate() {
-            if let Some(patch) = patcher.finish(batch.lanes[lane].extractor.last_patch()) {
-                self.submit(lane, job.recording, *patches, patch)?;
-                *patches += 1;
+            let mut recording = Recording::open(&job.input, *rate, options)?;
+            let audio = recording.info().clone();
+            if whole.is_none() {
+                let _ = self.events.send(Event::Started(job.recording, audio.clone()));
             }
+            recording.measure(&mut || !stopped())?;
+            let counts = whole.is_none();
+            let read = |samples: &mut Vec<f32>| {
+                let more = recording.read(samples)?;
+                if more && stopped() {
+                    return Err(Error::Cancelled);
+                }
+                if counts {
+                    self.shared.decoded.fetch_add(samples.len() as u64, Ordering::Relaxed);
+                }
+                Ok(more)
+            };
+            let decoded = frames.run(read, |_, frames| self.cut(job.recording, frames, members, cutters))?;
+            for &lane in members {
+                let Cutter { patcher, patches, prepared } = &mut cutters[lane];
+                if let Some(patch) = patcher.finish(batch.lanes[lane].extractor.last_patch()) {
+                    self.submit(lane, job.recording, *patches, patch, prepared)?;
+                    *patches += 1;
+                }
+            }
+            whole.get_or_insert_with(|| Summary {
+                audio,
+                seconds: decoded as f64 / f64::from(*rate),
+                patches: Vec::new(),
+                level: recording.levelled(),
+                warnings: recording.warnings(),
+            });
         }
-        Ok(Summary {
-            audio,
-            seconds: decoded as f64 / f64::from(batch.rate),
-            patches: patchers.iter().map(|(_, patches)| *patches).collect(),
-            level: recording.levelled(),
-            warnings: recording.warnings(),
-        })
+        let mut summary = whole.expect("there is a decoding for every extractor");
+        summary.patches = cutters.iter().map(|cutter| cutter.patches).collect();
+        Ok(summary)
     }
 
-    /// Submits the patches that the latest frames complete, of every extractor.
-    fn cut(&self, recording: usize, frames: &[f32], patchers: &mut [(Patcher, u64)]) -> Result<()> {
-        for (lane, (patcher, patches)) in patchers.iter_mut().enumerate() {
-            let mut rest = frames;
+    /// Submits the patches that the latest frames complete, of the extractors `members`.
+    fn cut(
+        &self,
+        recording: usize,
+        frames: &Completed<'_>,
+        members: &[usize],
+        cutters: &mut [Cutter],
+    ) -> Result<()> {
+        for &lane in members {
+            let Cutter { patcher, patches, prepared } = &mut cutters[lane];
+            let mut rest = frames.of(patcher.patching().front_end());
             while let Some(patch) = patcher.next(&mut rest) {
-                self.submit(lane, recording, *patches, patch)?;
+                self.submit(lane, recording, *patches, patch, prepared)?;
                 *patches += 1;
             }
         }
         Ok(())
     }
 
-    fn submit(&self, lane: usize, recording: usize, index: u64, patch: &[f32]) -> Result<()> {
+    /// Adds a patch to a batch, as the network takes it. `prepared` is memory for that.
+    fn submit(
+        &self,
+        lane: usize,
+        recording: usize,
+        index: u64,
+        patch: &[f32],
+        prepared: &mut Vec<f32>,
+    ) -> Result<()> {
+        let extractor = &self.shared.batch.lanes[lane].extractor;
+        let patch = if extractor.preparation().is_nothing() {
+            patch
+        } else {
+            prepared.clear();
+            extractor.prepare(patch, prepared);
+            prepared
+        };
         if let Some(batch) = self.assemblers[lane].add(recording, index, patch)? {
             self.dispatch(batch);
         }
@@ -219,22 +254,43 @@ impl Worker<'_, '_> {
     }
 }
 
-/// The front end of a worker: samples to patches, for one recording after another.
+/// The front ends of a worker: samples to patches, for one recording after another.
 struct Front {
-    frames: Frames,
-    /// One for each extractor, with the number of patches it has cut.
-    patchers: Vec<(Patcher, u64)>,
+    /// One for each decoding.
+    frames: Vec<Frames>,
+    /// One for each extractor.
+    cutters: Vec<Cutter>,
+}
+
+/// Cuts the patches of one extractor.
+struct Cutter {
+    patcher: Patcher,
+    /// Those of this recording so far.
+    patches: u64,
+    /// Memory for one patch as the network takes it.
+    prepared: Vec<f32>,
 }
 
 impl Front {
     fn new(shared: &Shared<'_>) -> Self {
-        let patcher = |lane: &super::Lane| (Patcher::new(lane.extractor.patching(), BANDS), 0);
-        Front { frames: Frames::new(), patchers: shared.batch.lanes.iter().map(patcher).collect() }
+        let extractors = || shared.batch.lanes.iter().map(|lane| &lane.extractor);
+        let cutter = |extractor: &Extractor| {
+            let patcher = Patcher::new(extractor.patching(), extractor.front_end().bands());
+            Cutter { patcher, patches: 0, prepared: Vec::new() }
+        };
+        let frames = |decoding: &Decoding| {
+            let lanes = &shared.batch.lanes;
+            Frames::new(decoding.members.iter().map(|&lane| lanes[lane].extractor.front_end()))
+        };
+        Front {
+            frames: shared.batch.decodings.iter().map(frames).collect(),
+            cutters: extractors().map(cutter).collect(),
+        }
     }
 
     /// Discards the state of a recording that was abandoned.
     fn reset(&mut self) {
-        for (patcher, patches) in &mut self.patchers {
+        for Cutter { patcher, patches, .. } in &mut self.cutters {
             patcher.reset();
             *patches = 0;
         }

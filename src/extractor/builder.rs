@@ -1,9 +1,11 @@
 //! Options of an extractor: model, heads, outputs, engine.
 
+use super::heads::{self, Binding};
+use super::selection::Selection;
+use super::values::Computed;
 use super::{Extractor, Head, OutputInfo, Source};
 use crate::audio::{AudioOptions, Ffmpeg, Level, Resampler};
-use crate::engine::{Device, EngineChoice, EngineOptions, InputSpec, OutputSpec, Precision, Purpose};
-use crate::front_end::musicnn;
+use crate::engine::{Device, EngineChoice, EngineOptions, Precision};
 use crate::model::Model;
 use crate::patches::{LastPatch, Patching};
 use crate::{Error, Result};
@@ -33,8 +35,10 @@ const MAX_BATCH: usize = 4096;
 pub struct ExtractorBuilder {
     model: Model,
     heads: Vec<Model>,
+    binding: Binding,
     options: EngineOptions,
     audio: AudioOptions,
+    normalise: bool,
     last_patch: LastPatch,
     patch_hop: Option<usize>,
     wanted: Vec<String>,
@@ -45,8 +49,10 @@ impl ExtractorBuilder {
         ExtractorBuilder {
             model,
             heads: Vec::new(),
+            binding: Binding::default(),
             options: EngineOptions::default(),
             audio: AudioOptions::default(),
+            normalise: true,
             last_patch: LastPatch::default(),
             patch_hop: None,
             wanted: Vec::new(),
@@ -56,6 +62,20 @@ impl ExtractorBuilder {
     /// Adds a head: a model whose input is the embedding of this one. Its outputs follow those of the model.
     pub fn head(mut self, head: Model) -> Self {
         self.heads.push(head);
+        self
+    }
+
+    /// Sets the output of the model that heads take, by purpose or by the tensor's name; by default the one that they were
+    /// trained on.
+    pub fn head_input(mut self, name: impl Into<String>) -> Self {
+        self.binding.input = Some(name.into());
+        self
+    }
+
+    /// Sets whether heads of other models are taken, those whose metadata name another embedding model; refused by
+    /// default, because their values are wrong unless it is the same network under another name.
+    pub fn any_embedding_model(mut self, allowed: bool) -> Self {
+        self.binding.any_embedding_model = allowed;
         self
     }
 
@@ -101,6 +121,14 @@ impl ExtractorBuilder {
         self
     }
 
+    /// Sets whether the whole recording is normalised where the front end asks for it, as FSD-SINet's does (Essentia's
+    /// parameter `normalize`): its mean removed, its largest sample scaled to nearly 1. On by default; without it, such a
+    /// model can run on a stream.
+    pub fn normalise(mut self, normalise: bool) -> Self {
+        self.normalise = normalise;
+        self
+    }
+
     /// Sets whether FFmpeg decodes what the library cannot; never by default.
     pub fn ffmpeg(mut self, ffmpeg: Ffmpeg) -> Self {
         self.audio.ffmpeg = ffmpeg;
@@ -120,7 +148,12 @@ impl ExtractorBuilder {
     }
 
     /// Selects an output of the model by purpose (`embeddings`, `predictions`) or by the tensor's name. Call it once
-    /// per output. By default every output with a known purpose is given, or all outputs if none has one.
+    /// per output. By default every output with a known purpose is given, or all outputs if none has one, and the tempo
+    /// or pitch that can be read from them (`tempo`, `pitch`).
+    ///
+    /// Outputs of tokens, as those of MAEST's layers, are given as the class token, the distillation token and the mean
+    /// of the others, one after the other. `:cls`, `:dist`, `:mean`, `:stack` (all three) or `:tokens` behind the name
+    /// selects one of these or all tokens.
     pub fn output(mut self, name: impl Into<String>) -> Self {
         self.wanted.push(name.into());
         self
@@ -132,10 +165,20 @@ impl ExtractorBuilder {
     /// `Model` or `InvalidArgument` if the model is itself a head, a head does not fit the model, or an output does not
     /// exist; `Unavailable` if the engine, device or precision is not available.
     pub fn build(self) -> Result<Extractor> {
-        let ExtractorBuilder { model, heads, mut options, audio, last_patch, patch_hop, wanted } = self;
-        let mut patching = model_patching(&model)?;
+        let ExtractorBuilder {
+            model,
+            heads,
+            binding,
+            mut options,
+            mut audio,
+            normalise,
+            last_patch,
+            patch_hop,
+            wanted,
+        } = self;
+        let mut patching = model.audio_patching()?;
         if let Some(hop) = patch_hop {
-            patching = Patching::new(patching.frames(), hop)?;
+            patching = Patching::new(patching.front_end(), patching.frames(), hop)?;
         }
         if let Some(rows) = options.batch_size
             && !(1..=MAX_BATCH).contains(&rows)
@@ -144,13 +187,14 @@ impl ExtractorBuilder {
                 "the batch size must be 1 to {MAX_BATCH}, not {rows}"
             )));
         }
+        audio = audio.for_front_end(patching.front_end());
+        audio.normalise &= normalise;
         let engine = model.engine(&options)?;
-        let wanted = wanted_outputs(&model, &wanted)?;
-        let mut computed = wanted.clone();
-        let mut outputs: Vec<(OutputInfo, Source)> = wanted
+        let mut selections = selected(&model, &wanted)?;
+        let mut outputs: Vec<(OutputInfo, Source)> = selections
             .iter()
             .enumerate()
-            .map(|(position, &index)| (describe(&model, index, false), Source::Model(position)))
+            .map(|(position, selection)| (selection.describe(&model), Source::Model(position)))
             .collect();
         let mut warnings = model.warnings().to_vec();
 
@@ -158,24 +202,26 @@ impl ExtractorBuilder {
         options = EngineOptions::new().threads(1).batch_size(options.batch_size);
         let mut chained = Vec::new();
         for head in heads {
-            let feeds = feeding_output(&model, &head)?;
-            let reads = computed.iter().position(|&index| index == feeds).unwrap_or_else(|| {
-                computed.push(feeds);
-                computed.len() - 1
+            let feeds = heads::feeding(&model, &head, &binding)?;
+            let reads = selections.iter().position(|&selection| selection == feeds).unwrap_or_else(|| {
+                selections.push(feeds);
+                selections.len() - 1
             });
-            let head_outputs = wanted_outputs(&head, &[])?;
-            for (position, &index) in head_outputs.iter().enumerate() {
-                outputs.push((describe(&head, index, true), Source::Head(chained.len(), position)));
+            let head_outputs = selected(&head, &[])?;
+            for (position, selection) in head_outputs.iter().enumerate() {
+                outputs.push((selection.describe(&head), Source::Head(chained.len(), position)));
             }
+            let head_outputs = head_outputs.iter().map(|selection| selection.index).collect();
             warnings.extend_from_slice(head.warnings());
             chained.push(Head { engine: head.engine(&options)?, model: head, reads, computed: head_outputs });
         }
         let batch_size = options.batch_size.unwrap_or(engine.batch_size()).clamp(1, MAX_BATCH);
         Ok(Extractor {
             patching,
+            preparation: model.preparation(),
+            computed: Computed::of(&selections),
             model,
             engine,
-            computed,
             heads: chained.into(),
             outputs: outputs.into(),
             last_patch,
@@ -186,86 +232,17 @@ impl ExtractorBuilder {
     }
 }
 
-/// The patch length and hop of the model; an error if it does not take mel patches.
-fn model_patching(model: &Model) -> Result<Patching> {
-    match model.input() {
-        InputSpec::Patch { bands: musicnn::BANDS, .. } => {
-            let (frames, hop) = model.patching();
-            Patching::new(frames, hop)
-        }
-        InputSpec::Patch { bands, .. } => Err(Error::model(
-            model.name(),
-            format!("takes mel frames of {bands} bands; the MusiCNN front end gives {}", musicnn::BANDS),
-        )),
-        InputSpec::Vector { dim } => Err(Error::model(
-            model.name(),
-            format!(
-                "is a head: it takes vectors of {dim} values, not audio; use it together with an embedding model"
-            ),
-        )),
-    }
-}
-
-/// The selected outputs, or those with a known purpose, or all.
-pub(super) fn wanted_outputs(model: &Model, names: &[String]) -> Result<Vec<usize>> {
-    let outputs = model.outputs();
+/// The selected outputs, or what is given by default.
+pub(super) fn selected(model: &Model, names: &[String]) -> Result<Vec<Selection>> {
     if names.is_empty() {
-        let known: Vec<usize> =
-            (0..outputs.len()).filter(|&index| outputs[index].purpose != Purpose::Other).collect();
-        return Ok(if known.is_empty() { (0..outputs.len()).collect() } else { known });
+        return Ok(Selection::by_default(model));
     }
-    let mut wanted = Vec::new();
+    let mut selections = Vec::new();
     for name in names {
-        let index = match name.as_str() {
-            "embeddings" => model.output(Purpose::Embeddings),
-            "predictions" => model.output(Purpose::Predictions),
-            _ => None,
-        };
-        let index = index.or_else(|| model.output_named(name)).ok_or_else(|| {
-            let names: Vec<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
-            Error::model(model.name(), format!("has no output `{name}`; it has {}", names.join(", ")))
-        })?;
-        if !wanted.contains(&index) {
-            wanted.push(index);
+        let selection = Selection::named(model, name)?;
+        if !selections.contains(&selection) {
+            selections.push(selection);
         }
     }
-    Ok(wanted)
-}
-
-/// The output of `model` that `head` reads: its embeddings if they fit, else the only output that fits.
-fn feeding_output(model: &Model, head: &Model) -> Result<usize> {
-    let InputSpec::Vector { dim } = head.input() else {
-        return Err(Error::model(head.name(), "is not a head: it takes mel patches, not embeddings"));
-    };
-    let outputs = model.outputs();
-    if let Some(index) = model.output(Purpose::Embeddings).filter(|&index| outputs[index].dim == dim) {
-        return Ok(index);
-    }
-    let fitting: Vec<usize> = (0..outputs.len()).filter(|&index| outputs[index].dim == dim).collect();
-    match fitting[..] {
-        [index] if outputs[index].purpose != Purpose::Predictions => Ok(index),
-        _ => {
-            let has: Vec<String> = outputs
-                .iter()
-                .map(|output: &OutputSpec| format!("{} ({})", output.name, output.dim))
-                .collect();
-            Err(Error::model(
-                head.name(),
-                format!("takes vectors of {dim} values; {} gives {}", model.name(), has.join(", ")),
-            ))
-        }
-    }
-}
-
-pub(super) fn describe(model: &Model, index: usize, from_head: bool) -> OutputInfo {
-    let output = &model.outputs()[index];
-    let named = output.purpose == Purpose::Predictions && model.classes().len() == output.dim;
-    OutputInfo {
-        model: model.name().to_owned(),
-        tensor: output.name.clone(),
-        purpose: output.purpose,
-        dim: output.dim,
-        classes: if named { model.classes().to_vec() } else { Vec::new() },
-        from_head,
-    }
+    Ok(selections)
 }

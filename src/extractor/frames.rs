@@ -1,35 +1,62 @@
-//! The loop that decodes a recording, resamples it and computes its mel frames.
+//! The loop that decodes a recording, resamples it and computes the frames of its front ends.
 
 use std::path::Path;
 
 use super::Summary;
 use crate::audio::{AudioOptions, MonoReader};
-use crate::front_end::musicnn::SAMPLE_RATE;
 use crate::front_end::{FrontEnd, SpectrogramStream};
 use crate::{Error, Result};
 
-/// The front end with its buffers, for one recording after another.
+/// One or more front ends of one sample rate with their buffers, for one recording after another.
 pub(crate) struct Frames {
-    mel: SpectrogramStream,
+    front_ends: Vec<Running>,
     samples: Vec<f32>,
+}
+
+/// A front end at work.
+struct Running {
+    front_end: FrontEnd,
+    spectrogram: SpectrogramStream,
     frames: Vec<f32>,
 }
 
+/// The frames that some samples have completed.
+pub(crate) struct Completed<'f>(&'f [Running]);
+
+impl Completed<'_> {
+    /// Those of one front end, flat.
+    ///
+    /// # Panics
+    /// If it is not among those of [`Frames::new`].
+    pub(crate) fn of(&self, front_end: FrontEnd) -> &[f32] {
+        let running = self.0.iter().find(|running| running.front_end == front_end);
+        &running.expect("the front end of an extractor of this run").frames
+    }
+}
+
 impl Frames {
-    pub(crate) fn new() -> Self {
-        Frames { mel: SpectrogramStream::new(FrontEnd::MusiCnn), samples: Vec::new(), frames: Vec::new() }
+    /// Of these front ends, each once.
+    pub(crate) fn new(front_ends: impl IntoIterator<Item = FrontEnd>) -> Self {
+        let mut running: Vec<Running> = Vec::new();
+        for front_end in front_ends {
+            if running.iter().all(|other| other.front_end != front_end) {
+                let spectrogram = SpectrogramStream::new(front_end);
+                running.push(Running { front_end, spectrogram, frames: Vec::new() });
+            }
+        }
+        Frames { front_ends: running, samples: Vec::new() }
     }
 
     /// Processes one recording and returns its number of mono samples. `read` appends the next samples and returns
-    /// whether there were any; `take` receives them with the mel frames that they complete, often none. The last frames
-    /// come without samples.
+    /// whether there were any; `take` receives them with the frames that they complete, often none. The last frames come
+    /// without samples.
     pub(crate) fn run<E: From<Error>>(
         &mut self,
         mut read: impl FnMut(&mut Vec<f32>) -> Result<bool>,
-        mut take: impl FnMut(&[f32], &[f32]) -> Result<(), E>,
+        mut take: impl FnMut(&[f32], &Completed<'_>) -> Result<(), E>,
     ) -> Result<u64, E> {
         // Discards a recording that was abandoned.
-        self.mel.reset();
+        self.front_ends.iter_mut().for_each(|running| running.spectrogram.reset());
         let mut count = 0;
         loop {
             self.samples.clear();
@@ -37,28 +64,32 @@ impl Frames {
                 break;
             }
             count += self.samples.len() as u64;
-            self.frames.clear();
-            self.mel.push(&self.samples, &mut self.frames);
-            take(&self.samples, &self.frames)?;
+            for Running { spectrogram, frames, .. } in &mut self.front_ends {
+                frames.clear();
+                spectrogram.push(&self.samples, frames);
+            }
+            take(&self.samples, &Completed(&self.front_ends))?;
         }
-        self.frames.clear();
-        self.mel.finish(&mut self.frames);
-        take(&[], &self.frames)?;
+        for Running { spectrogram, frames, .. } in &mut self.front_ends {
+            frames.clear();
+            spectrogram.finish(frames);
+        }
+        take(&[], &Completed(&self.front_ends))?;
         Ok(count)
     }
 }
 
-/// Decodes a file and passes its mel frames to `take`, some at a time, [`BANDS`](crate::front_end::musicnn::BANDS) values per frame,
-/// in memory that does not grow with the recording. `patches` of the summary is empty.
+/// Decodes a file and passes the frames of a front end to `take`, some at a time, [`bands`](FrontEnd::bands) values per
+/// frame, in memory that does not grow with the recording. `patches` of the summary is empty.
 ///
 /// ```no_run
 /// use sleeve::audio::Resampler;
 /// use sleeve::extractor::each_frame;
-/// use sleeve::front_end::musicnn::BANDS;
+/// use sleeve::front_end::FrontEnd;
 ///
 /// let mut frames = 0;
-/// let summary = each_frame("song.mp3", Resampler::Linear, |more| {
-///     frames += more.len() / BANDS;
+/// let summary = each_frame("song.mp3", FrontEnd::MusiCnn, Resampler::Linear, |more| {
+///     frames += more.len() / FrontEnd::MusiCnn.bands();
 ///     Ok(())
 /// })?;
 /// println!("{:.1} s, {frames} frames", summary.seconds);
@@ -69,31 +100,48 @@ impl Frames {
 /// As [`MonoReader::open`] and [`MonoReader::read`], and whatever `take` returns.
 pub fn each_frame(
     path: impl AsRef<Path>,
+    front_end: FrontEnd,
     options: impl Into<AudioOptions>,
     take: impl FnMut(&[f32]) -> Result<()>,
 ) -> Result<Summary> {
-    each_frame_of(MonoReader::open(path, SAMPLE_RATE, options)?, take)
+    let options = options.into().for_front_end(front_end);
+    each_frame_of(MonoReader::open(path, front_end.sample_rate(), options)?, front_end, take)
 }
 
-/// [`each_frame`] for a recording that is already open, as mono at [`SAMPLE_RATE`] Hz.
+/// [`each_frame`] for a recording that is already open, as mono at the front end's sample rate. For a front end that
+/// [normalises](FrontEnd::normalises_recording) the recording, its options must have come from
+/// [`AudioOptions::for_front_end`].
 ///
 /// # Errors
-/// As [`MonoReader::read`], and whatever `take` returns.
-pub fn each_frame_of(reader: MonoReader, mut take: impl FnMut(&[f32]) -> Result<()>) -> Result<Summary> {
-    each_piece(reader, |_, frames| take(frames))
+/// As [`MonoReader::read`], and whatever `take` returns; `InvalidArgument` for another sample rate.
+pub fn each_frame_of(
+    reader: MonoReader,
+    front_end: FrontEnd,
+    mut take: impl FnMut(&[f32]) -> Result<()>,
+) -> Result<Summary> {
+    each_piece(reader, front_end, |_, frames| take(frames))
 }
 
 /// [`each_frame_of`] for those who also want the mono samples: `take` receives some of them with the frames that they
 /// complete. Its error may be of another kind.
 pub fn each_piece<E: From<Error>>(
     mut reader: MonoReader,
-    take: impl FnMut(&[f32], &[f32]) -> Result<(), E>,
+    front_end: FrontEnd,
+    mut take: impl FnMut(&[f32], &[f32]) -> Result<(), E>,
 ) -> Result<Summary, E> {
+    let (rate, wanted) = (reader.target_rate(), front_end.sample_rate());
+    if rate != wanted {
+        let reason = format!("the front end {front_end} takes samples at {wanted} Hz, not at {rate} Hz");
+        return Err(Error::InvalidArgument(reason).into());
+    }
     let audio = reader.info().clone();
-    let count = Frames::new().run(|samples| Ok(reader.read(samples)? > 0), take)?;
+    let count = Frames::new([front_end]).run(
+        |samples| Ok(reader.read(samples)? > 0),
+        |samples, frames| take(samples, frames.of(front_end)),
+    )?;
     Ok(Summary {
         audio,
-        seconds: count as f64 / f64::from(SAMPLE_RATE),
+        seconds: count as f64 / f64::from(rate),
         patches: Vec::new(),
         level: reader.levelled(),
         warnings: reader.warnings().to_vec(),

@@ -1,8 +1,9 @@
-//! One extractor in a run: mel frames in, rows out.
+//! One extractor in a run: frames in, rows out.
 
 use super::values::Values;
 use super::{Extractor, Rows, Sink};
 use crate::Result;
+use crate::front_end::FrontEnd;
 use crate::patches::Patcher;
 
 /// The state of one extractor while it processes a recording: at most one batch of patches.
@@ -22,7 +23,7 @@ impl Lane {
     pub(super) fn new(extractor: &Extractor) -> Self {
         Lane {
             extractor: extractor.clone(),
-            patcher: Patcher::new(extractor.patching, crate::front_end::musicnn::BANDS),
+            patcher: Patcher::new(extractor.patching, extractor.front_end().bands()),
             batch: Vec::with_capacity(extractor.batch_size * extractor.engine.input().len()),
             rows: 0,
             given: 0,
@@ -31,11 +32,16 @@ impl Lane {
         }
     }
 
-    /// Takes mel frames and runs every batch that they fill.
+    /// The front end whose frames it takes.
+    pub(super) fn front_end(&self) -> FrontEnd {
+        self.extractor.front_end()
+    }
+
+    /// Takes frames of its front end and runs every batch that they fill.
     pub(super) fn frames(&mut self, frames: &[f32], sink: &mut dyn Sink) -> Result<()> {
         let mut rest = frames;
         while let Some(patch) = self.patcher.next(&mut rest) {
-            self.batch.extend_from_slice(patch);
+            self.extractor.prepare(patch, &mut self.batch);
             self.rows += 1;
             if self.rows == self.extractor.batch_size {
                 self.run_batch(sink)?;
@@ -44,9 +50,9 @@ impl Lane {
         Ok(())
     }
 
-    /// Takes one patch in place of mel frames.
+    /// Takes one patch in place of frames.
     pub(super) fn patch(&mut self, patch: &[f32], sink: &mut dyn Sink) -> Result<()> {
-        self.batch.extend_from_slice(patch);
+        self.extractor.prepare(patch, &mut self.batch);
         self.rows += 1;
         if self.rows == self.extractor.batch_size { self.run_batch(sink) } else { Ok(()) }
     }
@@ -54,7 +60,7 @@ impl Lane {
     /// Ends the recording.
     pub(super) fn finish(&mut self, sink: &mut dyn Sink) -> Result<()> {
         if let Some(patch) = self.patcher.finish(self.extractor.last_patch) {
-            self.batch.extend_from_slice(patch);
+            self.extractor.prepare(patch, &mut self.batch);
             self.rows += 1;
         }
         self.run_batch(sink)

@@ -1,10 +1,11 @@
-//! Mel frames into one or more lanes.
+//! Frames into one or more lanes.
 
+use super::frames::Completed;
 use super::lane::Lane;
 use super::{Extractor, Sink};
 use crate::Result;
 
-/// The extractors that share one recording's mel frames. Every call takes one sink per lane.
+/// The extractors that share one recording's decoding. Every call takes one sink per lane.
 pub(super) struct Lanes {
     lanes: Vec<Lane>,
 }
@@ -14,9 +15,10 @@ impl Lanes {
         Lanes { lanes: extractors.into_iter().map(Lane::new).collect() }
     }
 
-    /// Takes mel frames and runs every batch that they fill.
-    pub(super) fn frames(&mut self, frames: &[f32], sinks: &mut [&mut dyn Sink]) -> Result<()> {
-        self.lanes.iter_mut().zip(sinks).try_for_each(|(lane, sink)| lane.frames(frames, *sink))
+    /// Takes the frames of every front end and runs every batch that they fill.
+    pub(super) fn frames(&mut self, frames: &Completed<'_>, sinks: &mut [&mut dyn Sink]) -> Result<()> {
+        let mut lanes = self.lanes.iter_mut().zip(sinks);
+        lanes.try_for_each(|(lane, sink)| lane.frames(frames.of(lane.front_end()), *sink))
     }
 
     /// Ends the recording.

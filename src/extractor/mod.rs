@@ -7,12 +7,16 @@
 mod analysis;
 mod builder;
 pub(crate) mod frames;
+mod heads;
 mod lane;
 mod lanes;
 mod pipeline;
+mod pitch;
 mod predictor;
 mod run;
+mod selection;
 mod sink;
+mod tempo;
 mod values;
 
 use std::path::Path;
@@ -23,18 +27,22 @@ use ndarray::ArrayView3;
 use crate::Result;
 use crate::audio::AudioOptions;
 use crate::engine::{Engine, Purpose};
-use crate::model::Model;
-use crate::patches::{LastPatch, Patching};
+use crate::front_end::FrontEnd;
+use crate::model::{Meaning, Model};
+use crate::patches::{LastPatch, Patching, Preparation};
 
 pub use analysis::{Analysis, OutputRows};
 pub use builder::ExtractorBuilder;
-pub(crate) use frames::Frames;
+pub(crate) use frames::{Completed, Frames};
 pub use frames::{each_frame, each_frame_of};
 pub(crate) use pipeline::Pipeline;
+pub use pitch::median_pitch;
 pub use predictor::Predictor;
-pub(crate) use run::shared_front;
+pub(crate) use run::{Decoding, decodings};
 pub use run::{Summary, run_file_together};
 pub use sink::{Rows, Sink};
+pub use tempo::global_tempo;
+use values::Computed;
 pub(crate) use values::Values;
 
 /// One output of an extractor, from its model or from a head.
@@ -51,6 +59,8 @@ pub struct OutputInfo {
     pub dim: usize,
     /// The names of the values; empty if the metadata does not name them.
     pub classes: Vec<String>,
+    /// What the values are.
+    pub meaning: Meaning,
     /// Whether it is an output of a head.
     pub from_head: bool,
 }
@@ -78,12 +88,13 @@ pub struct OutputInfo {
 pub struct Extractor {
     model: Model,
     engine: Arc<dyn Engine>,
-    /// Indices of the engine's outputs that are computed: those requested, and those that heads read.
-    computed: Vec<usize>,
+    /// What is computed: the requested outputs, and those that heads read.
+    computed: Computed,
     heads: Arc<[Head]>,
     /// The outputs for the caller, in order, and where the values of each are.
     outputs: Arc<[(OutputInfo, Source)]>,
     patching: Patching,
+    preparation: Preparation,
     last_patch: LastPatch,
     audio: AudioOptions,
     batch_size: usize,
@@ -95,15 +106,16 @@ pub struct Extractor {
 struct Head {
     model: Model,
     engine: Arc<dyn Engine>,
-    /// The position in `Extractor::computed` of the output it reads.
+    /// The selection of `Extractor::computed` that it reads.
     reads: usize,
+    /// Indices of its engine's outputs.
     computed: Vec<usize>,
 }
 
 /// Where the values of an output are after a batch was run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
-    /// A position in `Extractor::computed`.
+    /// A selection of `Extractor::computed`.
     Model(usize),
     /// A head, and a position in its `computed`.
     Head(usize, usize),
@@ -135,7 +147,17 @@ impl Extractor {
         self.outputs.iter().map(|(info, _)| info)
     }
 
-    /// How the mel-spectrogram is cut into patches, and when each starts.
+    /// The front end whose frames the model takes.
+    pub fn front_end(&self) -> FrontEnd {
+        self.patching.front_end()
+    }
+
+    /// What is done to a patch before the network takes it.
+    pub fn preparation(&self) -> Preparation {
+        self.preparation
+    }
+
+    /// How frames are cut into patches, and when each starts.
     pub fn patching(&self) -> Patching {
         self.patching
     }
@@ -191,7 +213,7 @@ impl Extractor {
         Ok(analysis.finish(level, warnings))
     }
 
-    /// Runs the model on mel patches, `[patches, frames, bands]`, with the model's numbers of mel frames and bands. The
+    /// Runs the model on patches of its front end's frames, `[patches, frames, bands]`; they are normalised here. The
     /// times are those of consecutive patches.
     ///
     /// # Errors
@@ -221,6 +243,11 @@ impl Extractor {
         }
         sibling.engine = engine;
         (sibling, true)
+    }
+
+    /// Appends a patch of frames to a batch, as the network takes it.
+    pub(crate) fn prepare(&self, patch: &[f32], batch: &mut Vec<f32>) {
+        self.preparation.append(patch, self.front_end().bands(), batch);
     }
 
     /// The same front end with another engine behind it.

@@ -4,7 +4,7 @@ use super::lane::Lane;
 use super::{Extractor, Sink};
 use crate::Result;
 use crate::audio::{Gain, MonoStream};
-use crate::front_end::{FrontEnd, SpectrogramStream};
+use crate::front_end::SpectrogramStream;
 
 /// The steps from samples to rows, for buffers and for streams: downmix, resampler, mel-spectrogram, patches, networks.
 /// Rows have the same bits however the samples are cut.
@@ -22,13 +22,17 @@ pub(crate) struct Pipeline {
 impl Pipeline {
     /// At the start of a recording of interleaved `channels` at `sample_rate` Hz, at its own level.
     pub(crate) fn new(extractor: &Extractor, sample_rate: u32, channels: u16) -> Result<Self> {
-        let mono =
-            MonoStream::new(sample_rate, channels, extractor.model.sample_rate(), extractor.audio.resampler)?;
+        let mono = MonoStream::new(
+            sample_rate,
+            channels,
+            extractor.front_end().sample_rate(),
+            extractor.audio.resampler,
+        )?;
         Ok(Pipeline {
             mono,
             gain: Gain::default(),
             samples: Vec::new(),
-            mel: SpectrogramStream::new(FrontEnd::MusiCnn),
+            mel: SpectrogramStream::new(extractor.front_end()),
             frames: Vec::new(),
             lane: Lane::new(extractor),
         })

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView2};
 
-use super::builder::{describe, wanted_outputs};
+use super::builder::selected;
 use super::{Analysis, OutputInfo, OutputRows};
 use crate::engine::{Engine, EngineOptions, InputSpec};
 use crate::model::Model;
@@ -43,8 +43,9 @@ impl Predictor {
         if !head.is_head() {
             return Err(Error::model(head.name(), "is not a head: it takes mel patches, not embeddings"));
         }
-        let computed = wanted_outputs(&head, outputs)?;
-        let outputs = computed.iter().map(|&index| describe(&head, index, true)).collect();
+        let selections = selected(&head, outputs)?;
+        let computed = selections.iter().map(|selection| selection.index).collect();
+        let outputs = selections.iter().map(|selection| selection.describe(&head)).collect();
         Ok(Self { engine: head.engine(options)?, model: head, computed, outputs })
     }
 

@@ -8,8 +8,7 @@ use super::frames::Frames;
 use super::lane::Lane;
 use super::lanes::Lanes;
 use super::{Extractor, Pipeline, Sink};
-use crate::audio::{AudioInfo, AudioOptions, Gain, Level, Levelled, MonoReader, gain_of_samples};
-use crate::front_end::musicnn::BANDS;
+use crate::audio::{AudioInfo, AudioOptions, Levelled, MonoReader, gain_of_samples};
 use crate::{Error, Result};
 
 /// What was read from a recording, and how many patches it gave.
@@ -29,60 +28,92 @@ pub struct Summary {
     pub warnings: Vec<String>,
 }
 
-/// The sample rate and the options of decoding that all extractors share.
+/// Extractors that take the same samples, so that one decoding serves them all.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Decoding {
+    /// The sample rate in Hz.
+    pub rate: u32,
+    pub options: AudioOptions,
+    /// The positions of its extractors.
+    pub members: Vec<usize>,
+}
+
+/// The decodings that some extractors need together: one for each sample rate.
 ///
 /// # Errors
-/// `InvalidArgument` if there is no extractor, or two differ.
-pub(crate) fn shared_front<'e>(
-    mut extractors: impl Iterator<Item = &'e Extractor>,
-) -> Result<(u32, &'e AudioOptions)> {
-    let Some(first) = extractors.next() else {
-        return Err(Error::InvalidArgument("no extractor to run".into()));
-    };
-    let (rate, options) = (first.model.sample_rate(), &first.audio);
-    match extractors.find(|other| (other.model.sample_rate(), &other.audio) != (rate, options)) {
-        None => Ok((rate, options)),
-        Some(other) => Err(Error::InvalidArgument(format!(
-            "{} and {} have different sample rates or audio options, so they cannot share one decoding",
-            first.model.name(),
-            other.model.name()
-        ))),
+/// `InvalidArgument` if there is no extractor, or two read recordings in another way: resampler, level, FFmpeg.
+pub(crate) fn decodings<'e>(extractors: impl IntoIterator<Item = &'e Extractor>) -> Result<Vec<Decoding>> {
+    let mut decodings: Vec<Decoding> = Vec::new();
+    let mut first: Option<&Extractor> = None;
+    for (position, extractor) in extractors.into_iter().enumerate() {
+        let first = *first.get_or_insert(extractor);
+        if !extractor.audio.is_same_reading(&first.audio) {
+            return Err(Error::InvalidArgument(format!(
+                "{} and {} have different audio options, so they cannot run together",
+                first.model.name(),
+                extractor.model.name()
+            )));
+        }
+        let (rate, options) = (extractor.front_end().sample_rate(), &extractor.audio);
+        match decodings.iter_mut().find(|decoding| decoding.rate == rate && decoding.options == *options) {
+            Some(decoding) => decoding.members.push(position),
+            None => decodings.push(Decoding { rate, options: options.clone(), members: vec![position] }),
+        }
+    }
+    match decodings.is_empty() {
+        true => Err(Error::InvalidArgument("no extractor to run".into())),
+        false => Ok(decodings),
     }
 }
 
-/// Decodes a file once and gives each extractor's rows to its sink.
+/// Runs several extractors on one file, and gives each one's rows to its sink. The file is decoded once for all that take
+/// the same sample rate.
 ///
 /// # Errors
-/// As [`Extractor::run_file`]; `InvalidArgument` if the list is empty, or sample rates or audio options differ.
+/// As [`Extractor::run_file`]; `InvalidArgument` if the list is empty, or audio options differ.
 pub fn run_file_together(
     extractors: &mut [(&Extractor, &mut dyn Sink)],
     path: impl AsRef<Path>,
 ) -> Result<Summary> {
     let path = path.as_ref();
-    let (rate, options) = shared_front(extractors.iter().map(|(extractor, _)| *extractor))?;
-    let mut reader = MonoReader::open(path, rate, options.clone())?;
-    let audio = reader.info().clone();
-    let total = audio.frames.map(|frames| frames as f64 / f64::from(audio.sample_rate));
-    let mut lanes = Lanes::new(extractors.iter().map(|(extractor, _)| *extractor));
-    let mut sinks: Vec<&mut dyn Sink> = extractors.iter_mut().map(|(_, sink)| &mut **sink as _).collect();
-    let read = |samples: &mut Vec<f32>| Ok(reader.read(samples)? > 0);
-    let mut done = 0;
-    let samples = Frames::new().run(read, |samples, frames| {
-        done += samples.len();
-        lanes.frames(frames, &mut sinks)?;
-        for sink in &mut sinks {
-            sink.progress(done as f64 / f64::from(rate), total);
+    let decodings = decodings(extractors.iter().map(|(extractor, _)| *extractor))?;
+    let mut whole: Option<Summary> = None;
+    for Decoding { rate, options, members } in decodings {
+        let mut reader = MonoReader::open(path, rate, options)?;
+        let audio = reader.info().clone();
+        let total = audio.frames.map(|frames| frames as f64 / f64::from(audio.sample_rate));
+        let together: Vec<&Extractor> = members.iter().map(|&member| extractors[member].0).collect();
+        let mut lanes = Lanes::new(together.iter().copied());
+        let mut frames = Frames::new(together.iter().map(|extractor| extractor.front_end()));
+        let mut sinks: Vec<&mut dyn Sink> = extractors
+            .iter_mut()
+            .enumerate()
+            .filter(|(position, _)| members.contains(position))
+            .map(|(_, (_, sink))| &mut **sink as _)
+            .collect();
+        let read = |samples: &mut Vec<f32>| Ok(reader.read(samples)? > 0);
+        let mut done = 0;
+        let samples = frames.run(read, |samples, frames| {
+            done += samples.len();
+            lanes.frames(frames, &mut sinks)?;
+            for sink in &mut sinks {
+                sink.progress(done as f64 / f64::from(rate), total);
+            }
+            Ok::<(), Error>(())
+        })?;
+        lanes.finish(&mut sinks)?;
+        let summary = whole.get_or_insert_with(|| Summary {
+            audio,
+            seconds: samples as f64 / f64::from(rate),
+            patches: vec![0; extractors.len()],
+            level: reader.levelled(),
+            warnings: reader.warnings().to_vec(),
+        });
+        for (member, patches) in members.into_iter().zip(lanes.given()) {
+            summary.patches[member] = patches;
         }
-        Ok::<(), Error>(())
-    })?;
-    lanes.finish(&mut sinks)?;
-    Ok(Summary {
-        audio,
-        seconds: samples as f64 / f64::from(rate),
-        patches: lanes.given(),
-        level: reader.levelled(),
-        warnings: reader.warnings().to_vec(),
-    })
+    }
+    Ok(whole.expect("there is a decoding for every extractor"))
 }
 
 /// Runs one extractor on interleaved samples in memory. Returns the level and warnings.
@@ -94,10 +125,8 @@ pub(super) fn samples(
     sink: &mut dyn Sink,
 ) -> Result<(Option<Levelled>, Vec<String>)> {
     let pipeline = Pipeline::new(extractor, sample_rate, channels)?;
-    let mut gain = match extractor.audio.level {
-        Level::None => Gain::default(),
-        Level::Track => gain_of_samples(samples, channels, sample_rate, || true)?,
-    };
+    let rate = extractor.front_end().sample_rate();
+    let mut gain = gain_of_samples(samples, channels, sample_rate, rate, &extractor.audio, || true)?;
     let outcome = (gain.levelled(), gain.warning.take().into_iter().collect());
     let mut pipeline = pipeline.with_gain(gain);
     // A second at a time: a long recording is never resampled as a whole.
@@ -115,11 +144,11 @@ pub(super) fn patches(
     sink: &mut dyn Sink,
 ) -> Result<()> {
     let (_, frames, bands) = patches.dim();
-    let expected = (extractor.patching.frames(), BANDS);
+    let expected = (extractor.patching.frames(), extractor.front_end().bands());
     if (frames, bands) != expected {
         let (name, (wanted_frames, wanted_bands)) = (extractor.model.name(), expected);
         return Err(Error::InvalidArgument(format!(
-            "{name} takes patches of {wanted_frames} mel frames of {wanted_bands} bands, not {frames} of {bands}"
+            "{name} takes patches of {wanted_frames} frames of {wanted_bands} values, not {frames} of {bands}"
         )));
     }
     let mut lane = Lane::new(extractor);

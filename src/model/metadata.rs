@@ -25,6 +25,8 @@ pub struct Metadata {
     inputs: Vec<TensorSchema>,
     outputs: Vec<TensorSchema>,
     sample_rate: Option<u32>,
+    /// What was not as it should be, and how it was read.
+    warnings: Vec<String>,
 }
 
 /// One entry of `schema.inputs` or `schema.outputs`.
@@ -51,6 +53,8 @@ pub struct EmbeddingModel<'a> {
     pub model_name: &'a str,
     /// Where to download it.
     pub link: &'a str,
+    /// The network's output that the head takes; empty if it is the usual one. Not part of Essentia's schema.
+    pub output: &'a str,
 }
 
 impl Metadata {
@@ -77,7 +81,17 @@ impl Metadata {
             return Err(format!("the metadata has {} bytes; at most {MAX_BYTES} are read", text.len()));
         }
         // Some editors write a byte order mark.
-        let document = serde_json::from_str(text.trim_start_matches('\u{feff}'));
+        let text = text.trim_start_matches('\u{feff}');
+        let document = serde_json::from_str(text);
+        if document.is_err()
+            && let Ok(document) = serde_json::from_str(&without_trailing_commas(text))
+        {
+            let mut metadata = Self::of_document(document)?;
+            metadata
+                .warnings
+                .push("the metadata are not quite JSON: commas behind the last entry were ignored".into());
+            return Ok(metadata);
+        }
         Self::of_document(document.map_err(|error| format!("not a JSON object: {error}"))?)
     }
 
@@ -90,7 +104,12 @@ impl Metadata {
     }
 
     fn of_document(document: Map<String, Value>) -> Result<Self, String> {
-        let classes = list(document.get("classes"), "classes")?
+        let classes = match document.get("classes") {
+            // So are some published.
+            Some(Value::String(text)) if text.is_empty() => None,
+            classes => classes,
+        };
+        let classes = list(classes, "classes")?
             .iter()
             .enumerate()
             .map(|(index, class)| match class {
@@ -112,7 +131,7 @@ impl Metadata {
                 Some(rate.ok_or_else(|| format!("inference.sample_rate is {value}, not a rate in Hz"))? as u32)
             }
         };
-        Ok(Self { classes, inputs, outputs, sample_rate, document })
+        Ok(Self { classes, inputs, outputs, sample_rate, document, warnings: Vec::new() })
     }
 
     /// Reads a file.
@@ -188,6 +207,11 @@ impl Metadata {
         (!name.is_empty()).then_some(name)
     }
 
+    /// What was not as it should be in the document, and how it was read.
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// `inference.embedding_model`: the network whose embeddings a head takes.
     pub fn embedding_model(&self) -> Option<EmbeddingModel<'_>> {
         let model = self.document.get("inference")?.get("embedding_model")?.as_object()?;
@@ -195,6 +219,7 @@ impl Metadata {
             algorithm: text(model.get("algorithm")),
             model_name: text(model.get("model_name")),
             link: text(model.get("link")),
+            output: text(model.get("output")),
         })
     }
 }
@@ -231,7 +256,7 @@ impl TensorSchema {
         }
     }
 
-    /// Values per row: the last dimension.
+    /// Values per token, or per row if there are no tokens: the last dimension.
     pub fn dim(&self) -> Option<usize> {
         *self.shape.last()?
     }
@@ -239,6 +264,25 @@ impl TensorSchema {
 
 fn text(value: Option<&Value>) -> &str {
     value.and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A JSON text without the commas before `}` and `]`, which JavaScript allows and JSON does not.
+fn without_trailing_commas(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut in_string, mut escaped) = (false, false);
+    for (index, character) in text.char_indices() {
+        let trails = || text[index + 1..].trim_start().starts_with(['}', ']']);
+        if in_string {
+            in_string = escaped || character != '"';
+            escaped = !escaped && character == '\\';
+        } else if character == '"' {
+            in_string = true;
+        } else if character == ',' && trails() {
+            continue;
+        }
+        out.push(character);
+    }
+    out
 }
 
 /// An array; empty if it is missing or null.
@@ -293,6 +337,20 @@ mod tests {
         let through_serde: Metadata =
             serde_json::from_value(serde_json::to_value(&metadata).unwrap()).unwrap();
         assert_eq!(through_serde, metadata);
+    }
+
+    #[test]
+    fn commas_behind_the_last_entry_are_ignored_with_a_warning() {
+        let text =
+            "{\"name\": \"a,]\\\"b,}\", \"classes\": [\"x\", \"y\",\n ], \"schema\": {\"outputs\": [],},}";
+        let metadata = Metadata::from_json(text).unwrap();
+        assert_eq!((metadata.name(), metadata.classes().len()), ("a,]\"b,}", 2));
+        assert!(metadata.warnings()[0].contains("commas"));
+        assert!(Metadata::from_json(r#"{"classes": ["x",, "y"]}"#).is_err());
+        assert!(Metadata::from_json(r#"{"classes": [,]}"#).unwrap().classes().is_empty());
+        assert!(Metadata::from_json("{}").unwrap().warnings().is_empty());
+        // As in some published files.
+        assert!(Metadata::from_json(r#"{"classes": ""}"#).unwrap().classes().is_empty());
     }
 
     #[test]

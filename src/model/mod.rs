@@ -1,13 +1,16 @@
 //! Models: a graph and its metadata, opened together. A model creates engines.
 
+mod algorithm;
 mod bundled;
 mod choice;
 pub(crate) mod file;
 mod graph;
 #[cfg(feature = "rten")]
 mod load_once;
+mod meaning;
 mod metadata;
 mod open;
+mod options;
 mod parts;
 mod shape;
 mod torch_file;
@@ -18,6 +21,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::engine::{Engine, EngineOptions, InputSpec, OutputSpec, Purpose};
+use crate::front_end::FrontEnd;
+use crate::patches::{Patching, Preparation};
 use crate::{Error, Result};
 
 /// The types that `load_once` uses; a test replaces them with loom's.
@@ -27,12 +32,12 @@ mod sync {
 }
 
 use open::Found;
-use parts::Parts;
+use parts::{NoAudio, Parts};
 
+pub use algorithm::Algorithm;
+pub use meaning::Meaning;
 pub use metadata::{EmbeddingModel, Metadata, TensorSchema};
-
-/// The sample rate in Hz of a model whose metadata does not state it: that of every model with this front end.
-const DEFAULT_SAMPLE_RATE: u32 = 16_000;
+pub use options::ModelOptions;
 
 /// A network with its metadata. Cloning is cheap; clones share the weights.
 ///
@@ -54,17 +59,19 @@ const DEFAULT_SAMPLE_RATE: u32 = 16_000;
 #[derive(Clone)]
 pub struct Model {
     parts: Arc<Parts>,
-    /// Hop of patches in frames; the caller may change it.
-    hop: usize,
+    /// How its audio is cut into patches; the caller may change the hop. `None` for a head.
+    patching: Option<Patching>,
 }
 
 impl Model {
     /// Opens a model. `path` is an `.onnx` or `.pt` (TorchScript) file, the `.json` beside it, their common stem, or
     /// the name of a bundled model (files have priority).
     ///
-    /// An `.onnx` file without a `.json` works: then its classes have no names, its sample rate is assumed to be 16
-    /// kHz, and the purposes of its outputs are guessed from their names. If graph and metadata disagree, the graph is
-    /// used, and [`warnings`](Self::warnings) reports both.
+    /// `inference.algorithm` of the metadata is binding: it names the front end. A graph that takes other patches than that
+    /// gives can be opened, but not be fed [audio](Self::audio_patching). An `.onnx` file without a `.json` takes audio if
+    /// the shape of its input leaves no doubt about the front end, which is a warning; its classes have no names, and the
+    /// purposes of its outputs are guessed from their names. Where graph and metadata disagree otherwise, the graph is used, and [`warnings`](Self::warnings) reports
+    /// both.
     ///
     /// With an `.onnx` and a `.pt` of one stem, the first describes the model and runs on the CPU, the second runs on
     /// CUDA. A `.pt` without an `.onnx` needs the libtorch plugin. Its `forward` takes `[n, frames, bands]` for any
@@ -77,7 +84,15 @@ impl Model {
     /// `Io` and `Model`, with the file and the reason; `Unavailable` for a `.pt` without an `.onnx` if there is no
     /// plugin.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Self::of(open::find(path.as_ref())?)
+        Self::open_with(path, &ModelOptions::default())
+    }
+
+    /// [`open`](Self::open) with options, such as a front end in place of that of the metadata.
+    ///
+    /// # Errors
+    /// As [`Model::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: &ModelOptions) -> Result<Self> {
+        Self::of(open::find(path.as_ref())?, options)
     }
 
     /// A model inside the library.
@@ -85,7 +100,7 @@ impl Model {
     /// # Errors
     /// `Model`, with the names of the bundled models.
     pub fn bundled(name: &str) -> Result<Self> {
-        Self::of(open::bundled(name)?)
+        Self::of(open::bundled(name)?, &ModelOptions::default())
     }
 
     /// The names of the models inside the library, the default first; none without the feature
@@ -99,12 +114,26 @@ impl Model {
     /// # Errors
     /// `Model`, with `name` and the reason; `Unavailable` for a `.pt` if there is no libtorch plugin.
     pub fn from_bytes(name: &str, file: impl Into<Vec<u8>>, json: Option<&str>) -> Result<Self> {
-        Self::of(open::in_memory(name, file.into().into(), json)?)
+        Self::from_bytes_with(name, file, json, &ModelOptions::default())
     }
 
-    fn of(found: Found) -> Result<Self> {
-        let parts = Parts::of(found)?;
-        Ok(Self { hop: parts.hop, parts: Arc::new(parts) })
+    /// [`from_bytes`](Self::from_bytes) with options.
+    ///
+    /// # Errors
+    /// As [`Model::from_bytes`].
+    pub fn from_bytes_with(
+        name: &str,
+        file: impl Into<Vec<u8>>,
+        json: Option<&str>,
+        options: &ModelOptions,
+    ) -> Result<Self> {
+        Self::of(open::in_memory(name, file.into().into(), json)?, options)
+    }
+
+    fn of(found: Found, options: &ModelOptions) -> Result<Self> {
+        let parts = Parts::of(found, options)?;
+        let patching = parts.audio.as_ref().ok().map(|audio| audio.patching);
+        Ok(Self { patching, parts: Arc::new(parts) })
     }
 
     /// The stem of its file, or the name with which it was opened.
@@ -148,33 +177,80 @@ impl Model {
         self.outputs().iter().position(|output| output.name == name)
     }
 
-    /// Frames in a patch, and frames from the start of one patch to the start of the next; `(0, 0)` for a
-    /// head.
-    pub fn patching(&self) -> (usize, usize) {
-        match self.parts.input {
-            InputSpec::Patch { frames, .. } => (frames, self.hop),
-            InputSpec::Vector { .. } => (0, 0),
-        }
+    /// How audio is cut into patches; `None` for a head, and for a network of which nothing says what its patches are.
+    pub fn patching(&self) -> Option<Patching> {
+        self.patching
+    }
+
+    /// The same, or why it cannot be fed audio.
+    ///
+    /// # Errors
+    /// `Model` if it is a head, or its metadata and graph do not say which front end it takes, or contradict each other.
+    pub fn audio_patching(&self) -> Result<Patching> {
+        let reason = match (self.patching, &self.parts.audio) {
+            (Some(patching), _) => return Ok(patching),
+            (None, Err(NoAudio::Unknown(reason))) => reason.clone(),
+            _ => format!(
+                "is a head: it takes vectors of {} values, not audio; use it together with an embedding model",
+                self.input().len()
+            ),
+        };
+        Err(Error::model(self.name(), reason))
+    }
+
+    /// The front end whose frames it takes, if that is known.
+    pub fn front_end(&self) -> Option<FrontEnd> {
+        Some(self.patching?.front_end())
+    }
+
+    /// Which input it was trained on, by its metadata or by [`ModelOptions`], if that is known.
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        Some(self.parts.audio.as_ref().ok()?.algorithm)
+    }
+
+    /// What is done to a patch before the network takes it.
+    pub fn preparation(&self) -> Preparation {
+        self.algorithm().map_or_else(Preparation::default, Algorithm::preparation)
+    }
+
+    /// What the values of an output mean.
+    ///
+    /// # Panics
+    /// If there is no output with this index.
+    pub fn meaning(&self, output: usize) -> Meaning {
+        self.parts.meanings[output]
+    }
+
+    /// If the rows of an output are tokens of a transformer, as those of the layers of MTG's MAEST models: their number
+    /// and the values of each. The first is the class token, the second the distillation token, and one follows for each
+    /// piece of the patch.
+    pub fn tokens(&self, output: usize) -> Option<(usize, usize)> {
+        let (Some(Algorithm::Maest), Some(patching)) = (self.algorithm(), self.patching) else { return None };
+        // Pieces of 16 x 16 values, every 10 frames and bands.
+        let pieces = |values: usize| (values - 16) / 10 + 1;
+        let count = 2 + pieces(patching.front_end().bands()) * pieces(patching.frames());
+        let dim = self.outputs().get(output)?.dim;
+        (dim % count == 0).then_some((count, dim / count))
+    }
+
+    /// Whether [`ModelOptions::front_end`] took the place of what its metadata say.
+    pub fn is_overridden(&self) -> bool {
+        self.parts.audio.as_ref().is_ok_and(|audio| audio.overridden)
     }
 
     /// The same model with another hop, in frames.
     ///
     /// # Errors
-    /// `InvalidArgument` for a hop of 0, or any hop of a head.
+    /// `InvalidArgument` for a hop of 0 or one that its front end does not allow; as [`Model::audio_patching`].
     pub fn with_hop(mut self, hop: usize) -> Result<Self> {
-        if self.is_head() {
-            return Err(Error::InvalidArgument(format!("model {} is a head and has no hop", self.name())));
-        }
-        if hop == 0 {
-            return Err(Error::InvalidArgument("a hop of 0 frames is not possible".into()));
-        }
-        self.hop = hop;
+        let patching = self.audio_patching()?;
+        self.patching = Some(Patching::new(patching.front_end(), patching.frames(), hop)?);
         Ok(self)
     }
 
-    /// The sample rate its audio must have, in Hz.
+    /// The sample rate its audio must have, in Hz: that of its front end; 0 if that is not known, and for a head.
     pub fn sample_rate(&self) -> u32 {
-        self.parts.metadata.sample_rate().unwrap_or(DEFAULT_SAMPLE_RATE)
+        self.front_end().map_or(0, FrontEnd::sample_rate)
     }
 
     /// The names of the predictions, in their order: as many as there are predictions, or none.

@@ -4,12 +4,14 @@ use std::sync::{Mutex, Weak};
 
 use sha2::{Digest, Sha256};
 
+use super::algorithm::{Algorithm, Said};
 use super::graph::OnnxFile;
 use super::metadata::Metadata;
 use super::open::{Found, Network};
 use super::torch_file::{Description, TorchFile};
-use super::{shape, torchscript};
+use super::{Meaning, ModelOptions, meaning, shape, torchscript};
 use crate::engine::{Engine, EngineOptions, InputSpec, OutputSpec};
+use crate::patches::Patching;
 use crate::{Error, Result, onnx};
 
 /// The parts of a model, which its clones share.
@@ -23,41 +25,89 @@ pub(super) struct Parts {
     pub input: InputSpec,
     pub outputs: Vec<OutputSpec>,
     pub classes: Vec<String>,
-    /// Default hop of patches in frames; 0 for a head.
-    pub hop: usize,
+    /// What the values of each output mean.
+    pub meanings: Vec<Meaning>,
+    /// How its patches are made of audio.
+    pub audio: Result<AudioInput, NoAudio>,
     pub warnings: Vec<String>,
     /// Engines on CUDA that are in use. They are shared, because a device has memory for only a few, and one serves any
     /// number of threads.
     pub on_cuda: Mutex<Vec<(EngineOptions, Weak<dyn Engine>)>>,
 }
 
+/// How the patches of a network are made of audio.
+#[derive(Clone, Copy)]
+pub(super) struct AudioInput {
+    pub algorithm: Algorithm,
+    /// With the default hop.
+    pub patching: Patching,
+    /// Whether the caller said what it is, in place of the metadata.
+    pub overridden: bool,
+}
+
+/// Why a network cannot be fed audio.
+#[derive(Clone, Debug)]
+pub(super) enum NoAudio {
+    /// It is a head.
+    Head,
+    /// It takes patches, and this is why nobody knows of what.
+    Unknown(String),
+}
+
 impl Parts {
     /// Reads the graph, or finds the outputs of the TorchScript file, and combines them with the metadata.
-    pub fn of(found: Found) -> Result<Parts> {
+    pub fn of(found: Found, options: &ModelOptions) -> Result<Parts> {
         let Found { name, subject, network, metadata } = found;
-        let mut warnings = Vec::new();
+        let mut warnings = metadata.warnings().to_vec();
+        let error = |reason: String| Error::model(&subject, reason);
+        let binding = match options.front_end {
+            Some(algorithm) => Ok(Said::Audio(algorithm)),
+            None => Algorithm::said(metadata.algorithm(), metadata.embedding_model().is_some()),
+        };
+        // An unknown algorithm is no reason not to open it: patches can come from elsewhere.
+        let said = binding.clone().unwrap_or(Said::Nothing);
         let (sha256, onnx, torch, Description { input, outputs }) = match network {
             Network::Onnx(bytes, torch) => {
-                let error = |reason: String| Error::model(&subject, reason);
                 let file = onnx::Model::read(bytes.clone()).map_err(error)?;
-                let (onnx, description) = described(file, &metadata, &mut warnings).map_err(error)?;
+                let (onnx, description) = described(file, &metadata, said, &mut warnings).map_err(error)?;
                 (digest(&bytes), Some(onnx), torch, description)
             }
             Network::Torch(torch) => {
-                let description = torch.describe(&metadata, &mut warnings)?;
+                let description = torch.describe(&metadata, said, &mut warnings)?;
                 (digest(&torch.bytes()?), None, Some(torch), description)
             }
         };
         let classes = shape::classes(&metadata, &outputs, &mut warnings);
-        let hop = match input {
-            InputSpec::Patch { frames, .. } => shape::patching(frames, &metadata, &mut warnings).1,
-            InputSpec::Vector { .. } => 0,
+        let audio = match input {
+            InputSpec::Patch { frames, bands } => {
+                let overridden = options.front_end.is_some();
+                let audio = binding
+                    .and_then(|said| audio_input(frames, bands, said, overridden, &metadata, &mut warnings));
+                audio.map_err(NoAudio::Unknown)
+            }
+            InputSpec::Vector { .. } => Err(NoAudio::Head),
         };
+        let graph = onnx.as_ref().map(|onnx| &onnx.file().graph);
+        let algorithm = audio.as_ref().ok().map(|audio| audio.algorithm);
+        let meanings = meaning::of_outputs(&outputs, graph, &metadata, algorithm);
         for warning in &warnings {
             log::warn!("model {name}: {warning}");
         }
         let on_cuda = Mutex::default();
-        Ok(Parts { name, metadata, sha256, onnx, torch, input, outputs, classes, hop, warnings, on_cuda })
+        Ok(Parts {
+            name,
+            metadata,
+            sha256,
+            onnx,
+            torch,
+            input,
+            outputs,
+            classes,
+            meanings,
+            audio,
+            warnings,
+            on_cuda,
+        })
     }
 
     /// See [`super::Model::to_torchscript`].
@@ -82,14 +132,43 @@ impl Parts {
     }
 }
 
+/// How a network's patches of `frames` frames of `bands` values are made of audio.
+fn audio_input(
+    frames: usize,
+    bands: usize,
+    said: Said,
+    overridden: bool,
+    metadata: &Metadata,
+    warnings: &mut Vec<String>,
+) -> Result<AudioInput, String> {
+    let algorithm = match said {
+        Said::Audio(algorithm) => algorithm,
+        Said::Head | Said::Nothing => {
+            let assumed = Algorithm::assumed(frames, bands, metadata.sample_rate())?;
+            let patching = assumed.patching(frames, bands)?;
+            warnings.push(format!(
+                "no metadata say what its patches of {frames} frames of {bands} values are; the front end {} is assumed",
+                patching.front_end()
+            ));
+            assumed
+        }
+    };
+    let patching = algorithm.patching(frames, bands)?;
+    if let Some(rate) = metadata.sample_rate().filter(|_| !overridden) {
+        algorithm.check_rate(rate)?;
+    }
+    Ok(AudioInput { algorithm, patching, overridden })
+}
+
 /// A graph with its input and outputs.
 fn described(
     file: onnx::Model,
     metadata: &Metadata,
+    said: Said,
     warnings: &mut Vec<String>,
 ) -> Result<(OnnxFile, Description), String> {
     let signature = file.signature();
-    let (input, row_shape) = shape::input(&signature, metadata, warnings)?;
+    let (input, row_shape) = shape::input(&signature, metadata, said, warnings)?;
     let is_head = matches!(input, InputSpec::Vector { .. });
     let described = shape::outputs(&signature, metadata, is_head, warnings);
     let onnx = OnnxFile::new(file, input, row_shape);

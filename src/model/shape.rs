@@ -1,24 +1,22 @@
 //! The shapes of a network's input and outputs, from its graph and metadata. The graph has priority.
 
+use super::algorithm::{Algorithm, Said};
 use super::metadata::{Metadata, TensorSchema};
 use crate::engine::{InputSpec, OutputSpec, Purpose};
+use crate::front_end::FrontEnd;
 use crate::onnx::{Declared, Signature};
-
-/// Mel bands, if neither graph nor metadata states them.
-const BANDS: usize = 96;
+use crate::patches::Layout;
 
 /// Maximum number of values in one input row, and in a batch if the graph fixes its size: enough for 20 minutes of mel
 /// bands in one patch.
 const MAX_ROW: usize = 1 << 24;
 
-/// Values of `inference.algorithm`, with their patch and hop in frames.
-const ALGORITHMS: [(&str, usize, usize); 2] =
-    [("TensorflowPredictEffnetDiscogs", 128, 62), ("TensorflowPredictMusiCNN", 187, 93)];
-
-/// The input of a network, and the shape of one row in the graph.
+/// The input of a network, and the shape of one row in the graph. `said` is what the metadata, or the caller in their
+/// place, say that it is.
 pub fn input(
     graph: &Signature,
     metadata: &Metadata,
+    said: Said,
     warnings: &mut Vec<String>,
 ) -> Result<(InputSpec, Vec<usize>), String> {
     let [tensor] = graph.inputs.as_slice() else {
@@ -42,34 +40,51 @@ pub fn input(
         }
     };
     // The metadata can supply dimensions that the graph does not state. The shapes are aligned at their ends.
-    let said = |from_end: usize| described.len().checked_sub(from_end).and_then(|index| described[index]);
-    let (algorithm_frames, _) = algorithm(metadata).unzip();
-    let rank = dims.len();
-    let (spec, row) = match (rank, dims.as_slice()) {
-        (2, &[_, dim]) => {
-            let dim = dim.or(said(1)).ok_or_else(|| open_dimension(tensor, "width"))?;
+    let filled: Vec<Option<usize>> = dims
+        .iter()
+        .enumerate()
+        .map(|(index, dim)| {
+            let in_metadata = (described.len() + index).checked_sub(dims.len()).map(|index| described[index]);
+            dim.or(in_metadata.flatten().filter(|_| index > 0))
+        })
+        .collect();
+    let unit = |dim: Option<usize>| dim == Some(1);
+    let (spec, row) = match (said, filled.as_slice()) {
+        (Said::Head | Said::Nothing, &[_, dim]) => {
+            let dim = dim.ok_or_else(|| open_dimension(tensor, "width"))?;
             (InputSpec::Vector { dim }, vec![dim])
         }
-        (3, &[_, frames, bands]) | (4, &[_, Some(1), frames, bands]) => {
-            let frames = frames.or(said(2)).or(algorithm_frames);
-            let frames = frames.ok_or_else(|| open_dimension(tensor, "number of frames"))?;
-            let bands = bands.or(said(1)).unwrap_or(BANDS);
-            let row = if rank == 3 { vec![frames, bands] } else { vec![1, frames, bands] };
+        // Tokens.
+        (Said::Head, &[_, ref row @ ..]) if (2..=3).contains(&row.len()) => {
+            let row: Option<Vec<usize>> = row.iter().copied().collect();
+            let row = row.ok_or_else(|| open_dimension(tensor, "number of tokens"))?;
+            let dim = row.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
+            (InputSpec::Vector { dim: dim.unwrap_or(usize::MAX) }, row)
+        }
+        (Said::Audio(Algorithm::Crepe), &[_, samples]) => {
+            let bands = samples.unwrap_or(FrontEnd::Crepe.bands());
+            (InputSpec::Patch { frames: 1, bands }, vec![bands])
+        }
+        (said, dims @ ([_, _, _] | [_, _, _, _])) => {
+            // A channel of 1 stands first or last.
+            let (place, pair) = match *dims {
+                [_, first, second] => (None, [first, second]),
+                [_, channel, first, second] if unit(channel) => (Some(0), [first, second]),
+                [_, first, second, channel] if unit(channel) => (Some(2), [first, second]),
+                _ => return Err(unknown_shape(tensor, dims)),
+            };
+            let band_major = said_layout(said, pair, metadata) == Layout::BandMajor;
+            let [frames, bands] = if band_major { [pair[1], pair[0]] } else { pair };
+            let (own_frames, own_bands) = own(said);
+            let frames = frames.or(own_frames).ok_or_else(|| open_dimension(tensor, "number of frames"))?;
+            let bands = bands.or(own_bands).ok_or_else(|| open_dimension(tensor, "number of bands"))?;
+            let mut row = if band_major { vec![bands, frames] } else { vec![frames, bands] };
+            if let Some(place) = place {
+                row.insert(place, 1);
+            }
             (InputSpec::Patch { frames, bands }, row)
         }
-        (4, &[_, frames, bands, Some(1)]) => {
-            let frames = frames.or(said(3)).or(algorithm_frames);
-            let frames = frames.ok_or_else(|| open_dimension(tensor, "number of frames"))?;
-            let bands = bands.or(said(2)).unwrap_or(BANDS);
-            (InputSpec::Patch { frames, bands }, vec![frames, bands, 1])
-        }
-        _ => {
-            return Err(format!(
-                "input {} has shape {}; a patch is [batch, frames, bands], with a channel of 1 or without, a vector [batch, dim]",
-                tensor.name,
-                shape_text(&dims)
-            ));
-        }
+        (_, dims) => return Err(unknown_shape(tensor, dims)),
     };
     let batch = dims[0].unwrap_or(1);
     let values = row.iter().try_fold(batch, |product, &dim| product.checked_mul(dim));
@@ -97,6 +112,44 @@ pub fn input(
     Ok((spec, row))
 }
 
+/// The order of the two dimensions of a patch.
+fn said_layout(said: Said, pair: [Option<usize>; 2], metadata: &Metadata) -> Layout {
+    match said {
+        Said::Audio(algorithm) => algorithm.preparation().layout,
+        // Without an algorithm, what can only be OpenL3's.
+        Said::Head | Said::Nothing => match pair {
+            [Some(bands), Some(frames)]
+                if Algorithm::assumed(frames, bands, metadata.sample_rate()) == Ok(Algorithm::OpenL3) =>
+            {
+                Layout::BandMajor
+            }
+            _ => Layout::TimeMajor,
+        },
+    }
+}
+
+/// The length and bands of an algorithm's patches, if it has one of each; without an algorithm, MusiCNN's bands.
+fn own(said: Said) -> (Option<usize>, Option<usize>) {
+    let Said::Audio(algorithm) = said else { return (None, Some(FrontEnd::MusiCnn.bands())) };
+    let frames = match algorithm.patches() {
+        [(frames, _)] => Some(*frames),
+        _ => None,
+    };
+    let bands = match algorithm.front_ends() {
+        [front_end] => Some(front_end.bands()),
+        _ => None,
+    };
+    (frames, bands)
+}
+
+fn unknown_shape(tensor: &Declared, dims: &[Option<usize>]) -> String {
+    format!(
+        "input {} has shape {}; a patch is [batch, frames, bands], with a channel of 1 or without, a vector [batch, dim]",
+        tensor.name,
+        shape_text(dims)
+    )
+}
+
 /// The outputs of a network in the graph's order. An output's width is `None` if neither graph nor metadata states it.
 pub fn outputs(
     graph: &Signature,
@@ -116,9 +169,8 @@ pub fn outputs(
     for (tensor, described) in graph.outputs.iter().zip(described) {
         let schema = described.map(|index| &metadata.outputs()[index]);
         let declared = row_width(tensor);
-        let said = schema.and_then(TensorSchema::dim);
-        if let (Some(declared), Some(said)) = (declared, said)
-            && declared != said
+        if let (Some(declared), Some(schema)) = (declared, schema)
+            && let Some(said) = differs(tensor, schema)
         {
             warnings.push(format!(
                 "the metadata gives output {} {said} values, the graph {declared}; the graph's number is used",
@@ -132,6 +184,16 @@ pub fn outputs(
         outputs.push((tensor.name.clone(), purpose, declared));
     }
     outputs
+}
+
+/// The number of values that the metadata give a row of an output, if the graph gives it another. A row of tokens counts
+/// as one of as many values, and a shape may stand with or without the batch.
+fn differs(tensor: &Declared, schema: &TensorSchema) -> Option<usize> {
+    let dims = tensor.dims.as_ref()?;
+    let said = schema.dim()?;
+    let row = dims.get(1..)?;
+    let is_row = schema.shape.ends_with(row) || row.ends_with(&schema.shape);
+    (!is_row && *row.last()? != Some(said)).then_some(said)
 }
 
 /// The class names, or none if their number is not that of the predictions, because no name is better than a wrong one.
@@ -150,31 +212,6 @@ pub fn classes(metadata: &Metadata, outputs: &[OutputSpec], warnings: &mut Vec<S
         }
         _ => classes.to_vec(),
     }
-}
-
-/// Frames in a patch, and the hop in frames.
-pub fn patching(frames: usize, metadata: &Metadata, warnings: &mut Vec<String>) -> (usize, usize) {
-    match algorithm(metadata) {
-        Some((expected, hop)) if expected == frames => (frames, hop),
-        Some((expected, _)) => {
-            let name = metadata.algorithm().unwrap_or_default();
-            warnings.push(format!(
-                "the metadata's algorithm {name} has patches of {expected} frames, the graph takes {frames}; \
-                 the graph's number is used, with a hop of half a patch"
-            ));
-            (frames, (frames / 2).max(1))
-        }
-        // About half a patch, as for both known algorithms.
-        None => (
-            frames,
-            ALGORITHMS.iter().find(|known| known.1 == frames).map_or((frames / 2).max(1), |known| known.2),
-        ),
-    }
-}
-
-fn algorithm(metadata: &Metadata) -> Option<(usize, usize)> {
-    let name = metadata.algorithm()?;
-    ALGORITHMS.iter().find(|known| known.0 == name).map(|&(_, frames, hop)| (frames, hop))
 }
 
 /// For each output of the graph, the index of its entry in the metadata: by name if possible; else, with a warning, by
@@ -288,7 +325,7 @@ mod tests {
     fn every_layout_of_an_input_is_understood() {
         let spec = |dims: &[usize]| {
             let graph = graph(tensor("x", dims), Vec::new());
-            input(&graph, &Metadata::default(), &mut Vec::new())
+            input(&graph, &Metadata::default(), Said::Nothing, &mut Vec::new())
         };
         let patch = InputSpec::Patch { frames: 128, bands: 96 };
         assert_eq!(spec(&[0, 128, 96]), Ok((patch, vec![128, 96])));
@@ -302,20 +339,58 @@ mod tests {
     }
 
     #[test]
+    fn the_layout_is_that_of_the_algorithm() {
+        let spec = |algorithm: Algorithm, dims: &[usize]| {
+            let graph = graph(tensor("x", dims), Vec::new());
+            input(&graph, &Metadata::default(), Said::Audio(algorithm), &mut Vec::new())
+        };
+        let patch = |frames, bands| InputSpec::Patch { frames, bands };
+        assert_eq!(spec(Algorithm::TempoCnn, &[0, 40, 256, 1]), Ok((patch(256, 40), vec![40, 256, 1])));
+        assert_eq!(spec(Algorithm::TempoCnn, &[0, 0, 0, 1]), Ok((patch(256, 40), vec![40, 256, 1])));
+        assert_eq!(spec(Algorithm::OpenL3, &[0, 256, 199, 1]), Ok((patch(199, 256), vec![256, 199, 1])));
+        assert_eq!(spec(Algorithm::FsdSinet, &[0, 101, 96, 1]), Ok((patch(101, 96), vec![101, 96, 1])));
+        assert_eq!(spec(Algorithm::Crepe, &[0, 1024]), Ok((patch(1, 1024), vec![1024])));
+        assert_eq!(spec(Algorithm::Maest, &[0, 1, 316, 96]), Ok((patch(316, 96), vec![1, 316, 96])));
+        assert!(spec(Algorithm::Maest, &[0, 0, 96]).unwrap_err().contains("number of frames"));
+        assert!(spec(Algorithm::MusiCnn, &[0, 200]).unwrap_err().contains("[?, 200]"));
+        // Without an algorithm, a rate of 48 kHz tells OpenL3's layout.
+        let graph = graph(tensor("x", &[0, 128, 199, 1]), Vec::new());
+        let at = |rate: u32| {
+            let metadata = metadata(serde_json::json!({"inference": {"algorithm": "", "sample_rate": rate}}));
+            input(&graph, &metadata, Said::Nothing, &mut Vec::new()).unwrap()
+        };
+        assert_eq!(at(48_000), (patch(199, 128), vec![128, 199, 1]));
+        assert_eq!(at(16_000), (patch(128, 199), vec![128, 199, 1]));
+    }
+
+    #[test]
+    fn a_head_may_take_tokens() {
+        let head = graph(tensor("embeddings", &[0, 0, 768]), Vec::new());
+        // As published: 786 for 768.
+        let metadata = metadata(
+            serde_json::json!({"schema": {"inputs": [{"name": "embeddings", "shape": ["b", 281, 786]}]}}),
+        );
+        let mut warnings = Vec::new();
+        let (spec, row) = input(&head, &metadata, Said::Head, &mut warnings).unwrap();
+        assert_eq!((spec, row), (InputSpec::Vector { dim: 281 * 768 }, vec![281, 768]));
+        assert!(warnings[0].contains("786") && warnings[0].contains("768"), "{warnings:?}");
+    }
+
+    #[test]
     fn open_dimensions_are_filled_from_the_metadata() {
         let open = graph(tensor("x", &[0, 0, 0]), Vec::new());
-        let by_algorithm =
-            metadata(serde_json::json!({"inference": {"algorithm": "TensorflowPredictMusiCNN"}}));
-        let (spec, _) = input(&open, &by_algorithm, &mut Vec::new()).unwrap();
+        let musicnn = Said::Audio(Algorithm::MusiCnn);
+        let (spec, _) = input(&open, &Metadata::default(), musicnn, &mut Vec::new()).unwrap();
         assert_eq!(spec, InputSpec::Patch { frames: 187, bands: 96 });
         let by_shape =
             metadata(serde_json::json!({"schema": {"inputs": [{"name": "x", "shape": [64, 96]}]}}));
-        let (spec, _) = input(&open, &by_shape, &mut Vec::new()).unwrap();
-        assert_eq!(spec, InputSpec::Patch { frames: 64, bands: 96 });
-        assert!(input(&open, &Metadata::default(), &mut Vec::new()).unwrap_err().contains("frames"));
+        let nothing = |graph: &Signature, metadata: &Metadata| {
+            input(graph, metadata, Said::Nothing, &mut Vec::new()).map(|(spec, _)| spec)
+        };
+        assert_eq!(nothing(&open, &by_shape), Ok(InputSpec::Patch { frames: 64, bands: 96 }));
+        assert!(nothing(&open, &Metadata::default()).unwrap_err().contains("frames"));
         let unsaid = graph(Declared { name: "x".into(), dims: None }, Vec::new());
-        let (spec, _) = input(&unsaid, &by_shape, &mut Vec::new()).unwrap();
-        assert_eq!(spec, InputSpec::Patch { frames: 64, bands: 96 });
+        assert_eq!(nothing(&unsaid, &by_shape), Ok(InputSpec::Patch { frames: 64, bands: 96 }));
     }
 
     #[test]
@@ -333,7 +408,7 @@ mod tests {
                 {"name": "PartitionedCall:1", "shape": [64, 1280], "output_purpose": "embeddings"},
                 {"name": "PartitionedCall:2", "shape": [64, 3], "output_purpose": "predictions"}]}}));
         let mut warnings = Vec::new();
-        input(&graph, &metadata, &mut warnings).unwrap();
+        input(&graph, &metadata, Said::Nothing, &mut warnings).unwrap();
         assert_eq!(warnings, Vec::<String>::new());
         let outputs = outputs(&graph, &metadata, false, &mut warnings);
         assert_eq!(outputs[0], ("PartitionedCall".into(), Purpose::Predictions, Some(512)));
@@ -390,19 +465,5 @@ mod tests {
         assert!(warnings.is_empty());
         assert!(classes(&named(&["a", "b", "c"]), &outputs, &mut warnings).is_empty());
         assert!(warnings[0].contains("3 classes") && warnings[0].contains("has 2"), "{warnings:?}");
-    }
-
-    #[test]
-    fn the_hop_follows_the_algorithm() {
-        let named = |name: &str| metadata(serde_json::json!({"inference": {"algorithm": name}}));
-        let mut warnings = Vec::new();
-        assert_eq!(patching(128, &named("TensorflowPredictEffnetDiscogs"), &mut warnings), (128, 62));
-        assert_eq!(patching(187, &named("TensorflowPredictMusiCNN"), &mut warnings), (187, 93));
-        assert_eq!(patching(187, &Metadata::default(), &mut warnings), (187, 93));
-        assert_eq!(patching(64, &Metadata::default(), &mut warnings), (64, 32));
-        assert_eq!(patching(1, &Metadata::default(), &mut warnings), (1, 1));
-        assert!(warnings.is_empty());
-        assert_eq!(patching(100, &named("TensorflowPredictMusiCNN"), &mut warnings), (100, 50));
-        assert!(warnings[0].contains("187") && warnings[0].contains("100"));
     }
 }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use prost::bytes::Bytes;
 
+use super::algorithm::Said;
 use super::file::read_capped;
 use super::metadata::Metadata;
 use super::shape;
 use crate::engine::plugin::{Library, PluginEngine};
 use crate::engine::{Device, Engine, EngineOptions, InputSpec, OutputSpec};
-use crate::front_end::musicnn;
 use crate::onnx::{Declared, MAX_FILE_BYTES, Signature};
 use crate::{Error, Result};
 
@@ -53,16 +53,21 @@ impl TorchFile {
 
     /// Finds the outputs by running one patch. The input is that of the metadata; without it, the patches of the
     /// Discogs models are tried.
-    pub fn describe(&self, metadata: &Metadata, warnings: &mut Vec<String>) -> Result<Description> {
+    pub fn describe(
+        &self,
+        metadata: &Metadata,
+        said: Said,
+        warnings: &mut Vec<String>,
+    ) -> Result<Description> {
         let error = |reason: String| Error::model(&self.subject, reason);
         let schema = metadata.inputs().first();
         let dims = match schema {
             Some(schema) if !schema.shape.is_empty() => None,
-            _ => Some(vec![None, (metadata.algorithm().is_none()).then_some(FRAMES), Some(musicnn::BANDS)]),
+            _ => Some(vec![None, (said == Said::Nothing).then_some(FRAMES), None]),
         };
         let name = schema.map_or("x", |schema| schema.name.as_str()).to_owned();
         let mut graph = Signature { inputs: vec![Declared { name, dims }], outputs: Vec::new() };
-        let (input, _) = shape::input(&graph, metadata, warnings).map_err(error)?;
+        let (input, _) = shape::input(&graph, metadata, said, warnings).map_err(error)?;
         let options =
             EngineOptions { device: Device::Cpu, threads: 1, batch_size: Some(1), ..Default::default() };
         let engine = PluginEngine::torch(Library::torch()?, &self.subject, &self.bytes()?, input, &options)?;

@@ -91,6 +91,13 @@ fn open(extractor: &Extractor, options: &StreamOptions) -> Result<(StreamWriter,
                 .to_owned(),
         ));
     }
+    if extractor.audio_options().normalise {
+        return Err(Error::InvalidArgument(format!(
+            "{}: its front end {} normalises the whole recording, which a stream cannot know; without normalisation it runs",
+            extractor.model().name(),
+            extractor.front_end()
+        )));
+    }
     let pipeline = Pipeline::new(extractor, sample_rate, channels)?;
     let samples = options.capacity_frames()? * usize::from(channels);
     let (writer, reader) = queue::queue(samples, 2 * MAX_RECORDINGS)

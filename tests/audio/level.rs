@@ -5,6 +5,7 @@ use std::process::Command;
 
 use sleeve::audio::{AudioOptions, AudioReader, Level, Levelled, MonoReader, Resampler};
 use sleeve::extractor::{Extractor, Summary, each_frame};
+use sleeve::front_end::FrontEnd;
 use sleeve_tests::audio::{difference, encode, music, write_wav};
 use sleeve_tests::{have, recording, skip, small_model};
 
@@ -23,7 +24,7 @@ fn decoded(path: &Path) -> (Vec<f32>, u32, u16) {
 /// The mel frames of a file.
 fn mel(path: &Path, options: AudioOptions) -> (Vec<f32>, Summary) {
     let mut all = Vec::new();
-    let summary = each_frame(path, options, |frames| {
+    let summary = each_frame(path, FrontEnd::MusiCnn, options, |frames| {
         all.extend_from_slice(frames);
         Ok(())
     })
@@ -129,9 +130,9 @@ fn what_cannot_be_measured_is_named() {
     let path = folder.path().join("many.wav");
     for (rate, channels, reason) in [(16_000, 65, "65 channels"), (4_000, 1, "4000 Hz")] {
         write_wav(&path, &vec![0.1; usize::from(channels) * 8_000], rate, channels);
-        let error = each_frame(&path, track(), |_| Ok(())).unwrap_err().to_string();
+        let error = each_frame(&path, FrontEnd::MusiCnn, track(), |_| Ok(())).unwrap_err().to_string();
         assert!(error.contains("many.wav: ") && error.contains(reason), "{error}");
-        each_frame(&path, Resampler::Linear, |_| Ok(())).unwrap();
+        each_frame(&path, FrontEnd::MusiCnn, Resampler::Linear, |_| Ok(())).unwrap();
     }
     // Places that nobody knows.
     write_wav(&path, &music(16_000, 20, 1.0), 16_000, 20);

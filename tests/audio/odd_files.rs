@@ -442,10 +442,15 @@ fn levels_that_are_wrong_are_refused_or_said() {
     assert!(warnings("usual.wav", &tone).is_empty());
     // The largest sample that is accepted gives a finite mel-spectrogram.
     let loud = write("loud.wav", &tone.iter().map(|sample| sample * 1e15).collect::<Vec<_>>());
-    let summary = sleeve::extractor::each_frame(&loud, sleeve::audio::Resampler::Linear, |frames| {
-        assert!(frames.iter().all(|value| value.is_finite()));
-        Ok(())
-    });
+    let summary = sleeve::extractor::each_frame(
+        &loud,
+        sleeve::front_end::FrontEnd::MusiCnn,
+        sleeve::audio::Resampler::Linear,
+        |frames| {
+            assert!(frames.iter().all(|value| value.is_finite()));
+            Ok(())
+        },
+    );
     assert_eq!(summary.unwrap().warnings.len(), 1);
 }
 

@@ -1,6 +1,7 @@
 //! Patching compared with its plain version, and with Essentia's.
 
 use proptest::prelude::*;
+use sleeve::front_end::FrontEnd;
 use sleeve::front_end::musicnn::frame_count;
 use sleeve::patches::{LastPatch, Patcher, Patching};
 use sleeve_tests::{output_of, peer, skip};
@@ -56,7 +57,8 @@ fn patching() -> impl Strategy<Value = Patching> {
     prop_oneof![
         Just(Patching::EFFNET),
         Just(Patching::MUSICNN),
-        (1usize..40, 1usize..60).prop_map(|(frames, hop)| Patching::new(frames, hop).unwrap()),
+        (1usize..40, 1usize..60)
+            .prop_map(|(frames, hop)| Patching::new(FrontEnd::MusiCnn, frames, hop).unwrap()),
     ]
 }
 
@@ -139,7 +141,7 @@ fn patches_beside_essentia() {
         assert_eq!(lines.len(), cases.len());
         for ((frames, size, hop), line) in cases.into_iter().zip(lines) {
             let theirs: Vec<f32> = line.split_whitespace().map(|value| value.parse().unwrap()).collect();
-            let patching = Patching::new(size, hop).unwrap();
+            let patching = Patching::new(FrontEnd::MusiCnn, size, hop).unwrap();
             let mut patcher = Patcher::new(patching, 1);
             let ours = streamed(&mut patcher, &numbered(frames, 1), 1, &[97], last).concat();
             assert_eq!(ours, theirs, "{frames} frames, patches {size}/{hop}, {last:?}");

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use sleeve::audio::{MonoReader, Resampler};
 use sleeve::extractor::Summary;
+use sleeve::front_end::FrontEnd;
 use sleeve::front_end::musicnn::SAMPLE_RATE;
 use sleeve::internal::each_piece;
 
@@ -51,10 +52,13 @@ pub fn each_frames<E>(
             Ended::Recording(error)
         }
     }
-    let heard =
-        MonoReader::open(audio, SAMPLE_RATE, Resampler::default()).map_err(Ended::Recording).and_then(
-            |reader| each_piece(reader, |samples, frames| take(samples, frames).map_err(Ended::Taking)),
-        );
+    let heard = MonoReader::open(audio, SAMPLE_RATE, Resampler::default())
+        .map_err(Ended::Recording)
+        .and_then(|reader| {
+            each_piece(reader, FrontEnd::MusiCnn, |samples, frames| {
+                take(samples, frames).map_err(Ended::Taking)
+            })
+        });
     match heard {
         Ok(summary) => Ok(Ok(summary)),
         Err(Ended::Recording(error)) => Ok(Err(error)),

@@ -31,6 +31,7 @@ struct Output {
     info: OutputInfo,
     model: CString,
     tensor: CString,
+    meaning: CString,
     classes: Vec<CString>,
 }
 
@@ -55,6 +56,7 @@ impl sleeve_extractor {
         let describe = |info: OutputInfo| Output {
             model: c_string(&info.model),
             tensor: c_string(&info.tensor),
+            meaning: c_string(info.meaning.name()),
             classes: info.classes.iter().map(|class| c_string(class)).collect(),
             info,
         };
@@ -192,6 +194,22 @@ pub unsafe extern "C" fn sleeve_extractor_output_tensor(
     // SAFETY: the ABI's rules for handles.
     let output = unsafe { extractor.as_ref() }.and_then(|extractor| extractor.outputs.get(index));
     output.map_or(std::ptr::null(), |output| output.tensor.as_ptr())
+}
+
+/// What the values of the output at `index` are: `"values"` (not known), `"labels"` (activations of labels that do not
+/// depend on each other, 0 to 1), `"classes"` (probabilities of classes of which one applies), `"quantities"` (in the
+/// units of the data set), `"tempo classes"`, `"pitch bins"`, `"tempo"` (BPM and its probability) or `"pitch"` (Hz and its
+/// confidence). NULL beyond the last.
+///
+/// Valid as long as the extractor.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_extractor_output_meaning(
+    extractor: *const sleeve_extractor,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: the ABI's rules for handles.
+    let output = unsafe { extractor.as_ref() }.and_then(|extractor| extractor.outputs.get(index));
+    output.map_or(std::ptr::null(), |output| output.meaning.as_ptr())
 }
 
 /// The name of a value of the output at `index`, in UTF-8; NULL beyond the last, and if the metadata has no names.

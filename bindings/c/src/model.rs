@@ -5,7 +5,7 @@ use std::ffi::{CString, c_char};
 use super::boundary::{Failure, c_string, call, free, get, give, path, slice, text};
 use super::status::sleeve_status;
 use sleeve::engine::InputSpec;
-use sleeve::model::Model;
+use sleeve::model::{Model, ModelOptions};
 
 /// A network with its metadata: an embedding model, which takes audio, or a head, which takes embeddings. Immutable:
 /// threads may share it, and extractors of one model share its weights.
@@ -14,6 +14,7 @@ pub struct sleeve_model {
     name: CString,
     sha256: CString,
     json: CString,
+    front_end: Option<CString>,
 }
 
 impl sleeve_model {
@@ -23,6 +24,7 @@ impl sleeve_model {
             name: c_string(model.name()),
             sha256: c_string(model.sha256()),
             json: c_string(&json),
+            front_end: model.front_end().map(|front_end| c_string(front_end.name())),
             model,
         })
     }
@@ -43,6 +45,28 @@ pub unsafe extern "C" fn sleeve_model_open(
             let file = path(file, "file")?;
             require_out(model, "model")?;
             give(model, "model", sleeve_model::new(Model::open(file)?)?)
+        }
+    })
+}
+
+/// Opens a model as `sleeve_model_open` does, and says which input it was trained on, in place of its metadata:
+/// `"musicnn"`, `"effnet-discogs"`, `"maest"`, `"vggish"`, `"tempocnn"`, `"fsd-sinet"`, `"openl3"`, `"crepe"`, or
+/// `"musicnn-mel"` (MusiCNN's frames in patches of any length). Its values are wrong if that is not true.
+///
+/// Errors: IO, MODEL, UNAVAILABLE; INVALID_ARGUMENT for another front end.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_model_open_as(
+    file: *const c_char,
+    front_end: *const c_char,
+    model: *mut *mut sleeve_model,
+) -> sleeve_status {
+    call(|| {
+        // SAFETY: the ABI's rules for strings and out-parameters.
+        unsafe {
+            let file = path(file, "file")?;
+            let options = ModelOptions::new().front_end(text(front_end, "front_end")?.parse()?);
+            require_out(model, "model")?;
+            give(model, "model", sleeve_model::new(Model::open_with(file, &options)?)?)
         }
     })
 }
@@ -138,11 +162,32 @@ pub unsafe extern "C" fn sleeve_model_json(model: *const sleeve_model) -> *const
     unsafe { model.as_ref() }.map_or(std::ptr::null(), |model| model.json.as_ptr())
 }
 
-/// The sample rate that the model takes, in Hz (other audio is resampled). 0 for NULL.
+/// The sample rate that the model takes, in Hz (other audio is resampled). 0 for NULL, for a head, and if nothing says
+/// what the model takes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_model_sample_rate(model: *const sleeve_model) -> u32 {
     // SAFETY: the ABI's rules for handles.
     unsafe { model.as_ref() }.map_or(0, |model| model.model.sample_rate())
+}
+
+/// The front end whose frames the model takes: `"musicnn"`, `"vggish"`, `"tempocnn"`, `"fsd-sinet"`, `"openl3-mel128"`,
+/// `"openl3-mel256"` or `"crepe"`. NULL for NULL, for a head, and if nothing says what the model takes: then
+/// `sleeve_extractor_new` gives the reason.
+///
+/// Valid as long as the model.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_model_front_end(model: *const sleeve_model) -> *const c_char {
+    // SAFETY: the ABI's rules for handles.
+    let front_end = unsafe { model.as_ref() }.and_then(|model| model.front_end.as_ref());
+    front_end.map_or(std::ptr::null(), |front_end| front_end.as_ptr())
+}
+
+/// Frames of the front end from one patch to the next. 0 for NULL, for a head, and if nothing says what the model takes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_model_patch_hop(model: *const sleeve_model) -> usize {
+    // SAFETY: the ABI's rules for handles.
+    let patching = unsafe { model.as_ref() }.and_then(|model| model.model.patching());
+    patching.map_or(0, |patching| patching.hop())
 }
 
 /// Whether the model is a head, which takes embeddings in place of audio. False for NULL.
@@ -152,7 +197,7 @@ pub unsafe extern "C" fn sleeve_model_is_head(model: *const sleeve_model) -> boo
     unsafe { model.as_ref() }.is_some_and(|model| model.model.is_head())
 }
 
-/// The shape of the model's input for one patch: `frames` mel frames of `bands` bands. For a head: 1, and the length of
+/// The shape of the model's input for one patch: `frames` frames of `bands` values. For a head: 1, and the length of
 /// its input vector.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_model_input(

@@ -25,6 +25,9 @@ pub struct sleeve_options {
     patch_hop: Option<usize>,
     outputs: Vec<String>,
     heads: Vec<Model>,
+    head_input: Option<String>,
+    any_embedding_model: bool,
+    keeps_range: bool,
 }
 
 impl sleeve_options {
@@ -37,6 +40,8 @@ impl sleeve_options {
             .resampler(self.audio.resampler)
             .level(self.audio.level)
             .ffmpeg(self.audio.ffmpeg.clone())
+            .normalise(!self.keeps_range)
+            .any_embedding_model(self.any_embedding_model)
             .last_patch(self.last_patch);
         if let Some(rows) = self.batch_size {
             builder = builder.batch_size(rows);
@@ -46,6 +51,9 @@ impl sleeve_options {
         }
         for name in &self.outputs {
             builder = builder.output(name);
+        }
+        if let Some(name) = &self.head_input {
+            builder = builder.head_input(name);
         }
         self.heads.iter().fold(builder, |builder, head| builder.head(head.clone()))
     }
@@ -207,7 +215,7 @@ pub unsafe extern "C" fn sleeve_options_set_batch_size(
     })
 }
 
-/// Sets the mel frames (16 ms each) from one patch to the next, 1 to 65536; 0 (the default) is the model's own.
+/// Sets the frames of the front end (of MusiCNN 16 ms each) from one patch to the next, 1 to 65536; 0 (the default) is the model's own.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_options_set_patch_hop(
     options: *mut sleeve_options,
@@ -226,8 +234,11 @@ pub unsafe extern "C" fn sleeve_options_set_patch_hop(
     })
 }
 
-/// Selects an output of the model by purpose (`"embeddings"`, `"predictions"`) or by the tensor's name. Call it once
-/// per output. By default every output with a known purpose is given, or all outputs if none has one.
+/// Selects an output of the model by purpose (`"embeddings"`, `"predictions"`), by the tensor's name, or `"tempo"` or
+/// `"pitch"` where the model gives one. Call it once per output. By default every output with a known purpose is given, or
+/// all outputs if none has one, and the tempo or pitch. Outputs of tokens, as those of MAEST's layers, are given as the
+/// class token, the distillation token and the mean of the others; `:cls`, `:dist`, `:mean`, `:stack` (all three) or
+/// `:tokens` behind the name selects one of these or all tokens.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_options_add_output(
     options: *mut sleeve_options,
@@ -255,6 +266,52 @@ pub unsafe extern "C" fn sleeve_options_add_head(
             return Err(Failure::new(sleeve_status::SLEEVE_STATUS_MODEL, why));
         }
         options.heads.push(head.model.clone());
+        Ok(())
+    })
+}
+
+/// Sets the output of the model that heads take, by purpose or by the tensor's name; NULL (the default) is the one that
+/// they were trained on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_options_set_head_input(
+    options: *mut sleeve_options,
+    output: *const c_char,
+) -> sleeve_status {
+    call(|| {
+        let options = not_null!(mut options);
+        options.head_input = match output.is_null() {
+            true => None,
+            // SAFETY: the ABI's rules for strings.
+            false => Some(unsafe { text(output, "output")? }.to_owned()),
+        };
+        Ok(())
+    })
+}
+
+/// Sets whether heads are taken whose metadata name another embedding model; false by default, because their values are
+/// wrong unless it is the same network under another name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_options_set_any_embedding_model(
+    options: *mut sleeve_options,
+    allowed: bool,
+) -> sleeve_status {
+    call(|| {
+        let options = not_null!(mut options);
+        options.any_embedding_model = allowed;
+        Ok(())
+    })
+}
+
+/// Sets whether the whole recording is normalised where the front end asks for it, as FSD-SINet's does; true by default.
+/// Without it, such a model can run on a stream.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sleeve_options_set_normalise(
+    options: *mut sleeve_options,
+    normalise: bool,
+) -> sleeve_status {
+    call(|| {
+        let options = not_null!(mut options);
+        options.keeps_range = !normalise;
         Ok(())
     })
 }

@@ -8,6 +8,7 @@ use sleeve::patches::LastPatch;
 
 use crate::audio::AudioArgs;
 use crate::inputs::InputArgs;
+use crate::model_args::ModelArgs;
 
 /// Compute tags and embeddings of audio files
 ///
@@ -30,12 +31,24 @@ pub struct Args {
     #[arg(short, long = "model", value_name = "MODEL")]
     pub models: Vec<String>,
 
+    #[command(flatten)]
+    pub model_args: ModelArgs,
+
     /// Head: a model that takes the embeddings of the model. May be given several times
     #[arg(long = "head", value_name = "HEAD")]
     pub heads: Vec<String>,
 
-    /// Select an output of the models, by purpose (embeddings, predictions) or by tensor name. May be given several
-    /// times
+    /// The output of the model that heads take, by purpose or by tensor name; by default the one they were trained on
+    #[arg(long, value_name = "OUTPUT", requires = "heads")]
+    pub head_input: Option<String>,
+
+    /// Take heads of other models as well. Their values are wrong, unless it is the same network under another name
+    #[arg(long, requires = "heads")]
+    pub any_embedding_model: bool,
+
+    /// Select an output of the models, by purpose (embeddings, predictions), by tensor name, or tempo or pitch where a
+    /// model gives one. :cls, :dist, :mean, :stack or :tokens behind a name selects tokens of a transformer. May be given
+    /// several times
     #[arg(long = "only", value_name = "OUTPUT")]
     pub only: Vec<String>,
 
@@ -66,7 +79,7 @@ pub struct Args {
     #[arg(long, default_value = "discard")]
     pub last_patch: LastPatch,
 
-    /// Mel frames (16 ms) from one patch to the next; by default the model's own hop
+    /// Frames of the front end (of MusiCNN 16 ms) from one patch to the next; by default the model's own hop
     #[arg(long, value_name = "FRAMES")]
     pub patch_hop: Option<usize>,
 

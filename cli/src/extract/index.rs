@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sleeve::audio::Level;
+use sleeve::front_end::FrontEnd;
 use sleeve_files::names::shown;
 use sleeve_files::npy::NpyReader;
 use sleeve_files::walk::{PassedOver, Reason};
@@ -57,13 +58,36 @@ pub struct ModelSettings {
     pub precision: String,
     /// Hz.
     pub sample_rate: u32,
-    /// Patch length and hop in mel frames.
+    /// What its frames are, and whether --front-end said so in place of its metadata.
+    #[serde(default = "musicnn")]
+    pub front_end: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub front_end_overridden: bool,
+    /// Values per frame.
+    #[serde(default = "musicnn_bands")]
+    pub bands: usize,
+    /// Patch length and hop in frames.
     pub patch_frames: usize,
     pub patch_hop: usize,
     /// Seconds from one patch to the next.
     pub hop_seconds: f64,
     /// Its heads: name and hash.
     pub heads: Vec<(String, String)>,
+    /// The output that they take, if it was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_input: Option<String>,
+    /// Whether they may be of other models.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any_embedding_model: bool,
+}
+
+/// The front end of an index that was written when there was only this one.
+fn musicnn() -> String {
+    FrontEnd::MusiCnn.to_string()
+}
+
+fn musicnn_bands() -> usize {
+    FrontEnd::MusiCnn.bands()
 }
 
 #[derive(Serialize, Deserialize)]

@@ -8,6 +8,7 @@ mod journal;
 mod outputs;
 mod picture;
 mod summary;
+mod whole;
 mod work;
 
 use std::io::IsTerminal;

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use sleeve::engine::Purpose;
 use sleeve::extractor::{Extractor, Rows, each_frame};
+use sleeve::front_end::FrontEnd;
 use sleeve_files::AtomicFile;
 use sleeve_files::names::shown;
 use sleeve_plot::{Columns, TagRows};
@@ -32,7 +33,7 @@ pub fn draw(inputs: &[Input], extractors: &[Extractor], top: usize, output: &Pat
     };
     extractor.run_file(&input.path, &mut take)?;
     let mut columns = Columns::new();
-    each_frame(&input.path, extractor.audio_options().clone(), |frames| {
+    each_frame(&input.path, FrontEnd::MusiCnn, extractor.audio_options().clone(), |frames| {
         columns.push(frames);
         Ok(())
     })?;

@@ -2,30 +2,27 @@
 
 use std::fmt::Write;
 
-use ndarray::ArrayView2;
 use sleeve::engine::Purpose;
 use sleeve::extractor::{Extractor, OutputInfo, Rows, Sink, Summary};
+use sleeve::front_end::FrontEnd;
+use sleeve::model::Meaning;
+
+use super::whole::Whole;
 
 /// The width of a full bar in columns.
 const BAR: usize = 24;
 
-/// Sums an extractor's rows; memory does not grow with the recording.
+/// Sums up an extractor's rows.
 pub struct Means {
-    outputs: Vec<(OutputInfo, Vec<f64>)>,
+    outputs: Vec<(OutputInfo, Whole)>,
     patches: u64,
 }
 
 impl Means {
     pub fn of(extractor: &Extractor) -> Self {
-        let outputs = extractor.outputs().map(|info| (info.clone(), vec![0.0; info.dim])).collect();
-        Means { outputs, patches: 0 }
-    }
-
-    fn add(&mut self, outputs: &[ArrayView2<'_, f32>]) {
-        for ((_, sums), values) in self.outputs.iter_mut().zip(outputs) {
-            for row in values.rows() {
-                sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
-            }
+        Means {
+            outputs: extractor.outputs().map(|info| (info.clone(), Whole::of(info))).collect(),
+            patches: 0,
         }
     }
 
@@ -34,31 +31,18 @@ impl Means {
         self.patches == 0
     }
 
-    /// The lines below a file's name: its strongest tags with bars, and its mean embedding.
+    /// The lines below a file's name: what the model took, its strongest tags with bars, what else it says, and its mean
+    /// embedding.
     pub fn describe(&self, top: usize, extractor: &Extractor, seconds: f64) -> String {
         let mut text = String::new();
+        let name = extractor.model().name();
         if self.is_empty() {
-            let _ = writeln!(text, "  {}: {}", extractor.model().name(), too_short(extractor, seconds));
+            let _ = writeln!(text, "  {name}: {}", too_short(extractor, seconds));
             return text;
         }
-        let _ = writeln!(text, "  {}, {} patches", extractor.model().name(), self.patches);
-        for (info, sums) in &self.outputs {
-            let mean: Vec<f64> = sums.iter().map(|sum| sum / self.patches as f64).collect();
-            match info.purpose {
-                Purpose::Predictions => text += &bars(info, &mean, top),
-                _ => {
-                    let norm = mean.iter().map(|value| value * value).sum::<f64>().sqrt();
-                    let what = if info.purpose == Purpose::Embeddings { "embedding" } else { &info.tensor };
-                    let first: Vec<String> = mean.iter().take(4).map(|value| format!("{value:.3}")).collect();
-                    let more = if mean.len() > 4 { ", ..." } else { "" };
-                    let _ = writeln!(
-                        text,
-                        "    {what}: {} values, mean [{}{more}], norm {norm:.2}",
-                        mean.len(),
-                        first.join(", ")
-                    );
-                }
-            }
+        let _ = writeln!(text, "  {name}, {} patches of {}", self.patches, input(extractor));
+        for (info, whole) in &self.outputs {
+            text += &lines(info, &whole.values(), top);
         }
         text
     }
@@ -66,10 +50,60 @@ impl Means {
 
 impl Sink for Means {
     fn rows(&mut self, rows: &Rows<'_>) -> sleeve::Result<()> {
-        self.add(rows.outputs);
+        for ((_, whole), values) in self.outputs.iter_mut().zip(rows.outputs) {
+            whole.add(values);
+        }
         self.patches += rows.times.len() as u64;
         Ok(())
     }
+}
+
+/// The frames that a model took: `musicnn frames (16000 Hz, 96 bands)`.
+fn input(extractor: &Extractor) -> String {
+    let front_end = extractor.front_end();
+    let values = if front_end == FrontEnd::Crepe { "samples" } else { "bands" };
+    format!("{front_end} frames ({} Hz, {} {values})", front_end.sample_rate(), front_end.bands())
+}
+
+/// What an output says of the whole recording.
+fn lines(info: &OutputInfo, values: &[f64], top: usize) -> String {
+    match info.meaning {
+        Meaning::Tempo => format!("    tempo {:.0} BPM, probability {:.2}\n", values[0], values[1]),
+        Meaning::Pitch if values[1] > 0.0 => {
+            let share = 100.0 * values[1];
+            format!(
+                "    pitch {:.1} Hz (median of the {share:.0} % of frames with a confidence of 0.5)\n",
+                values[0]
+            )
+        }
+        Meaning::Pitch => "    no pitch: no frame has a confidence of 0.5\n".to_owned(),
+        // Their readings say it.
+        Meaning::TempoClasses | Meaning::PitchBins => String::new(),
+        Meaning::Quantities => quantities(info, values),
+        _ if info.purpose == Purpose::Predictions => bars(info, values, top),
+        _ => {
+            let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt();
+            let what = if info.purpose == Purpose::Embeddings { "embedding" } else { &info.tensor };
+            let first: Vec<String> = values.iter().take(4).map(|value| format!("{value:.3}")).collect();
+            let more = if values.len() > 4 { ", ..." } else { "" };
+            let (count, first) = (values.len(), first.join(", "));
+            format!("    {what}: {count} values, mean [{first}{more}], norm {norm:.2}\n")
+        }
+    }
+}
+
+/// Quantities, a line each, with the scale that they are on.
+fn quantities(info: &OutputInfo, values: &[f64]) -> String {
+    let scale = match info.meaning.range(&info.classes) {
+        Some((lowest, highest)) => format!("  (from {lowest} to {highest})"),
+        None => String::new(),
+    };
+    let indent = if info.from_head { format!("    {}\n", info.model) } else { String::new() };
+    values.iter().enumerate().fold(indent, |mut text, (index, value)| {
+        let label = info.classes.get(index).cloned().unwrap_or_else(|| format!("value {index}"));
+        let _ = writeln!(text, "    {label:12}  {value:.2}{scale}");
+        text
+    })
 }
 
 /// Why a recording has no patch.
@@ -110,7 +144,12 @@ fn bars(info: &OutputInfo, mean: &[f64], top: usize) -> String {
     order.truncate(top);
     let label = |class: usize| info.classes.get(class).cloned().unwrap_or_else(|| format!("class {class}"));
     let width = order.iter().map(|&class| label(class).chars().count()).max().unwrap_or(0).max(12);
-    let indent = if info.from_head { format!("    {}\n", info.model) } else { String::new() };
+    let what = match info.meaning {
+        Meaning::Classes => ": one of these",
+        Meaning::Labels => ": any of these",
+        _ => "",
+    };
+    let indent = if info.from_head { format!("    {}{what}\n", info.model) } else { String::new() };
     order.iter().fold(indent, |mut text, &class| {
         let _ = writeln!(text, "    {:width$}  {:.2}  {}", label(class), mean[class], bar(mean[class]));
         text

@@ -58,7 +58,7 @@ pub fn extractors(args: &Args) -> Result<Vec<Extractor>> {
     for name in names {
         let mut builder = args
             .audio
-            .apply(Extractor::builder(Model::open(&name)?))
+            .apply(Extractor::builder(args.model_args.open(&name)?))
             .engine(args.engine)
             .device(args.device.clone())
             .precision(args.precision)
@@ -77,6 +77,10 @@ pub fn extractors(args: &Args) -> Result<Vec<Extractor>> {
             // It has the same tags as the first model.
             builder = builder.output("embeddings");
         }
+        if let Some(input) = &args.head_input {
+            builder = builder.head_input(input);
+        }
+        builder = builder.any_embedding_model(args.any_embedding_model);
         for head in &heads {
             builder = builder.head(head.clone());
         }
@@ -100,11 +104,16 @@ pub fn settings(args: &Args, extractors: &[Extractor]) -> Settings {
         sha256: extractor.model().sha256().to_owned(),
         engine: extractor.engine().name().to_owned(),
         precision: args.precision.to_string(),
-        sample_rate: extractor.model().sample_rate(),
+        sample_rate: extractor.front_end().sample_rate(),
+        front_end: extractor.front_end().to_string(),
+        front_end_overridden: extractor.model().is_overridden(),
+        bands: extractor.front_end().bands(),
         patch_frames: extractor.patching().frames(),
         patch_hop: extractor.patching().hop(),
-        hop_seconds: extractor.patching().time(1),
+        hop_seconds: extractor.patching().time(1) - extractor.patching().time(0),
         heads: extractor.heads().map(|head| (head.name().to_owned(), head.sha256().to_owned())).collect(),
+        head_input: args.head_input.clone(),
+        any_embedding_model: args.any_embedding_model,
     };
     Settings {
         format: format!("{:?}", args.format).to_lowercase(),

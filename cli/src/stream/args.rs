@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use sleeve::patches::LastPatch;
 
 use crate::audio::AudioArgs;
+use crate::model_args::ModelArgs;
 
 /// Show tags of audio in real time: of raw samples from standard input, or of a file as it plays
 ///
@@ -38,6 +39,9 @@ pub struct Args {
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<String>,
 
+    #[command(flatten)]
+    pub model_args: ModelArgs,
+
     /// Number of threads of the network; 0 means all cores
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
@@ -49,7 +53,7 @@ pub struct Args {
     #[arg(long, default_value = "discard")]
     pub last_patch: LastPatch,
 
-    /// Mel frames (16 ms) from one patch to the next; by default the model's own hop
+    /// Frames of the front end (of MusiCNN 16 ms) from one patch to the next; by default the model's own hop
     #[arg(long, value_name = "FRAMES")]
     pub patch_hop: Option<usize>,
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 use sleeve::extractor::Extractor;
-use sleeve::model::Model;
 use sleeve::stream::{Capacity, State, Stream, StreamOptions, StreamReader};
 
 pub use args::Args;
@@ -47,7 +46,8 @@ fn extractor(args: &Args) -> Result<Extractor> {
         Some(name) => name,
         None => default_model::of_tags()?,
     };
-    let builder = Extractor::builder(Model::open(name)?).threads(args.threads).last_patch(args.last_patch);
+    let builder =
+        Extractor::builder(args.model_args.open(name)?).threads(args.threads).last_patch(args.last_patch);
     let mut builder = args.audio.apply(builder);
     if let Some(frames) = args.patch_hop {
         builder = builder.patch_hop(frames);

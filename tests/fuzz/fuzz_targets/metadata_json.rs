@@ -16,6 +16,6 @@ fuzz_target!(|data: &[u8]| {
         let classes = model.classes().len();
         let predictions = model.output(sleeve::engine::Purpose::Predictions);
         assert!(classes == 0 || predictions.is_none_or(|index| model.outputs()[index].dim == classes));
-        assert!(model.patching().1 > 0);
+        assert!(model.patching().is_some_and(|patching| patching.hop() > 0));
     }
 });

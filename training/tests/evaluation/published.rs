@@ -67,7 +67,7 @@ fn models_open_and_embed() {
         assert!(!metadata.text("description").is_empty() && !metadata.text("license").is_empty(), "{stem}");
         let output = model.output(Purpose::Embeddings).expect("embeddings");
         let engine = model.engine(&EngineOptions::default().threads(1)).unwrap();
-        let (frames, _) = model.patching();
+        let frames = model.patching().unwrap().frames();
         let patches: Vec<f32> =
             (0..2 * frames * 96).map(|at| (at % 31) as f32 / 8.0 * (at % 7) as f32 / 7.0).collect();
         let mut rows = vec![0.0; 2 * model.outputs()[output].dim];

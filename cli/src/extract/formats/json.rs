@@ -23,11 +23,12 @@ impl JsonFile {
         for (label, output) in labels.iter().zip(&target.outputs) {
             let about = serde_json::json!({
                 "model": output.model, "tensor": output.tensor, "dim": output.dim, "classes": output.classes,
+                "values": output.meaning.name(),
             });
             outputs.insert(label.clone(), about);
         }
         let about = serde_json::Value::Object(outputs);
-        write!(file, "{{\"outputs\": {about},\n\"patches\": [")?;
+        write!(file, "{{\"input\": {}, \"outputs\": {about},\n\"patches\": [", target.input)?;
         Ok(JsonFile { file, labels, any: false })
     }
 }

@@ -31,6 +31,8 @@ pub struct Target {
     model: Option<String>,
     /// The outputs in each row.
     outputs: Vec<OutputInfo>,
+    /// What the model took.
+    input: serde_json::Value,
 }
 
 impl Target {
@@ -39,6 +41,7 @@ impl Target {
             stem,
             model: several.then(|| extractor.model().name().to_owned()),
             outputs: extractor.outputs().cloned().collect(),
+            input: described(extractor),
         }
     }
 
@@ -97,12 +100,25 @@ impl Target {
     }
 }
 
+/// What a model took: sample rate, frames and patches.
+fn described(extractor: &Extractor) -> serde_json::Value {
+    let (front_end, patching) = (extractor.front_end(), extractor.patching());
+    serde_json::json!({
+        "sample_rate": front_end.sample_rate(),
+        "front_end": front_end.name(),
+        "bands": front_end.bands(),
+        "frame_hop": front_end.hop(),
+        "patch_frames": patching.frames(),
+        "patch_hop": patching.hop(),
+    })
+}
+
 /// Opens a writer.
 pub fn writer(format: Format, mean: bool, target: Target) -> Result<Box<dyn Writer>> {
     if let Some(folder) = target.stem.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", shown(folder)))?;
     }
-    let dims: Vec<usize> = target.outputs.iter().map(|output| output.dim).collect();
+    let outputs = target.outputs.clone();
     let writer: Box<dyn Writer> = match format {
         Format::Npy => Box::new(npy::NpyFiles::create(&target)?),
         Format::Json => Box::new(json::JsonFile::create(&target)?),
@@ -112,7 +128,7 @@ pub fn writer(format: Format, mean: bool, target: Target) -> Result<Box<dyn Writ
         #[cfg(not(feature = "parquet"))]
         Format::Parquet => unreachable!("refused before any file is read"),
     };
-    Ok(if mean { Box::new(mean::MeanOf::new(dims, writer)) } else { writer })
+    Ok(if mean { Box::new(mean::MeanOf::new(outputs, writer)) } else { writer })
 }
 
 /// A name with characters that are safe in file names and tables.

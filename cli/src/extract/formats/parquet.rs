@@ -38,7 +38,9 @@ impl ParquetFile {
             );
             about.push(KeyValue::new(format!("{name}.classes"), serde_json::to_string(&output.classes)?));
             about.push(KeyValue::new(format!("{name}.model"), output.model.clone()));
+            about.push(KeyValue::new(format!("{name}.values"), output.meaning.name().to_owned()));
         }
+        about.push(KeyValue::new("input".to_owned(), target.input.to_string()));
         let schema = parse_message_type(&format!("message patches {{ {fields} }}"))?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)

@@ -1,18 +1,25 @@
-//! Mel frames to overlapping patches, the input of networks.
+//! Frames of a front end to overlapping patches, the input of networks.
+
+mod patcher;
+mod preparation;
 
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-use crate::front_end::musicnn::{HOP, SAMPLE_RATE};
+use crate::front_end::{FrontEnd, OPENL3_FRAMES};
 use crate::{Error, Result};
 
-/// How a mel-spectrogram is cut into patches: patch `p` is the mel frames `hop p .. hop p + frames`.
+pub use patcher::Patcher;
+pub use preparation::{Layout, Normalisation, Preparation};
+
+/// How the frames of a front end are cut into patches: patch `p` is the frames `hop p .. hop p + frames`.
 ///
 /// ```
+/// use sleeve::front_end::FrontEnd;
 /// use sleeve::patches::{LastPatch, Patching};
 ///
-/// let patching = Patching::new(128, 62)?;
+/// let patching = Patching::new(FrontEnd::MusiCnn, 128, 62)?;
 /// assert_eq!(patching, Patching::EFFNET);
 /// assert_eq!(patching.count(1_000), 15);
 /// assert_eq!(patching.count_with(1_000, LastPatch::Repeat), 16);
@@ -21,11 +28,12 @@ use crate::{Error, Result};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Patching {
+    front_end: FrontEnd,
     frames: usize,
     hop: usize,
 }
 
-/// The policy for the mel frames at the end that do not fill a patch.
+/// The policy for the frames at the end that do not fill a patch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum LastPatch {
     /// They are dropped.
@@ -33,7 +41,7 @@ pub enum LastPatch {
     Discard,
     /// They are repeated cyclically until they fill a patch, so that short recordings have one too.
     ///
-    /// As in Essentia, the last patch starts one hop after the last complete one. It exists if there is a mel frame
+    /// As in Essentia, the last patch starts one hop after the last complete one. It exists if there is a frame
     /// from there on, even if that frame is in a complete patch too.
     Repeat,
 }
@@ -61,30 +69,45 @@ impl fmt::Display for LastPatch {
 
 impl Patching {
     /// The patches of MTG's EfficientNet models of Discogs: 2.05 s, every 0.99 s.
-    pub const EFFNET: Self = Self { frames: 128, hop: 62 };
+    pub const EFFNET: Self = Self { front_end: FrontEnd::MusiCnn, frames: 128, hop: 62 };
     /// The patches of MusiCNN: 2.99 s, every 1.49 s.
-    pub const MUSICNN: Self = Self { frames: 187, hop: 93 };
+    pub const MUSICNN: Self = Self { front_end: FrontEnd::MusiCnn, frames: 187, hop: 93 };
 
-    /// The longest patch and hop, in mel frames: more than 15 minutes.
+    /// The longest patch and hop, in frames: more than 15 minutes of frames.
     pub const MAX: usize = 1 << 16;
 
-    /// Patches of `frames` mel frames, `hop` mel frames apart.
+    /// Patches of `frames` frames of `front_end`, `hop` frames apart.
     ///
     /// # Errors
-    /// `InvalidArgument` if either is 0 or above [`MAX`](Self::MAX).
-    pub fn new(frames: usize, hop: usize) -> Result<Self> {
+    /// `InvalidArgument` if either is 0 or above [`MAX`](Self::MAX), or is not a whole number of OpenL3's seconds, each
+    /// of [`OPENL3_FRAMES`].
+    pub fn new(front_end: FrontEnd, frames: usize, hop: usize) -> Result<Self> {
         for (name, value) in [("patch length", frames), ("patch hop", hop)] {
             if !(1..=Self::MAX).contains(&value) {
                 return Err(Error::InvalidArgument(format!(
-                    "the {name} must be 1 to {} mel frames, not {value}",
+                    "the {name} must be 1 to {} frames, not {value}",
                     Self::MAX
                 )));
             }
         }
-        Ok(Self { frames, hop })
+        let unit = match front_end {
+            FrontEnd::OpenL3Mel128 | FrontEnd::OpenL3Mel256 => OPENL3_FRAMES,
+            _ => 1,
+        };
+        if frames % unit != 0 || hop % unit != 0 {
+            return Err(Error::InvalidArgument(format!(
+                "patches of {front_end} and their hop must be multiples of {unit} frames, a second; not {frames} and {hop}"
+            )));
+        }
+        Ok(Self { front_end, frames, hop })
     }
 
-    /// Mel frames per patch.
+    /// The front end that the frames are of.
+    pub const fn front_end(&self) -> FrontEnd {
+        self.front_end
+    }
+
+    /// Frames per patch.
     pub const fn frames(&self) -> usize {
         self.frames
     }
@@ -94,7 +117,7 @@ impl Patching {
         self.hop
     }
 
-    /// The number of complete patches in `frames` mel frames.
+    /// The number of complete patches in `frames` frames.
     pub fn count(&self, frames: u64) -> u64 {
         match frames.checked_sub(self.frames as u64) {
             Some(rest) => 1 + rest / self.hop as u64,
@@ -102,7 +125,7 @@ impl Patching {
         }
     }
 
-    /// The number of patches in `frames` mel frames under the policy `last`.
+    /// The number of patches in `frames` frames under the policy `last`.
     pub fn count_with(&self, frames: u64, last: LastPatch) -> u64 {
         let complete = self.count(frames);
         match last {
@@ -111,137 +134,34 @@ impl Patching {
         }
     }
 
-    /// The first mel frame of patch `patch`.
+    /// The first frame of patch `patch`.
     pub const fn start(&self, patch: u64) -> u64 {
         patch * self.hop as u64
     }
 
-    /// The mel frames of complete patch `patch`, to slice a spectrogram in memory.
+    /// The frames of complete patch `patch`, to slice a spectrogram in memory.
     pub const fn range(&self, patch: usize) -> Range<usize> {
         patch * self.hop..patch * self.hop + self.frames
     }
 
-    /// The start of patch `patch` in seconds: the middle of its first mel frame.
+    /// The start of patch `patch` in seconds: the middle of its first frame.
     pub fn time(&self, patch: u64) -> f64 {
-        (self.start(patch) * HOP as u64) as f64 / f64::from(SAMPLE_RATE)
+        self.front_end.seconds(self.start(patch))
     }
 
     /// The length of a patch in seconds.
     pub fn duration(&self) -> f64 {
-        (self.frames * HOP) as f64 / f64::from(SAMPLE_RATE)
-    }
-}
-
-/// Cuts a stream of mel frames into patches. It holds no more than one patch.
-///
-/// ```
-/// # use sleeve::patches::{LastPatch, Patcher, Patching};
-/// let mut patcher = Patcher::new(Patching::EFFNET, 96);
-/// let frames = vec![0.0; 1000 * 96];
-/// let mut patches = 0;
-/// for chunk in frames.chunks(7 * 96) {
-///     let mut rest = chunk;
-///     while let Some(patch) = patcher.next(&mut rest) {
-///         assert_eq!(patch.len(), 128 * 96);
-///         patches += 1;
-///     }
-/// }
-/// assert!(patcher.finish(LastPatch::Repeat).is_some());
-/// assert_eq!(patches, Patching::EFFNET.count(1000));
-/// ```
-#[derive(Clone, Debug)]
-pub struct Patcher {
-    patching: Patching,
-    bands: usize,
-    /// The mel frames of the next patch so far.
-    held: Vec<f32>,
-    /// Values to skip before the next patch: only if the hop is longer than a patch.
-    skip: usize,
-    /// What to drop from `held` before more is taken, after a patch was returned.
-    spent: Spent,
-}
-
-/// How much of the held frames the last returned patch has used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Spent {
-    Nothing,
-    Hop,
-    Everything,
-}
-
-impl Patcher {
-    /// A patcher at the start of a recording, for mel frames of `bands` values.
-    pub fn new(patching: Patching, bands: usize) -> Self {
-        Self { patching, bands, held: Vec::new(), skip: 0, spent: Spent::Nothing }
-    }
-
-    /// The patch length and hop.
-    pub fn patching(&self) -> Patching {
-        self.patching
-    }
-
-    /// Takes mel frames from the front of `frames` until a patch is complete, and returns it: `frames x bands` values,
-    /// time-major. `None` if all were taken without completing a patch.
-    ///
-    /// # Panics
-    /// If `frames` ends inside a mel frame.
-    pub fn next(&mut self, frames: &mut &[f32]) -> Option<&[f32]> {
-        assert!(frames.len().is_multiple_of(self.bands), "frames are {} values each", self.bands);
-        self.drop_spent();
-        let (_, rest) = frames.split_at(self.skip.min(frames.len()));
-        self.skip -= frames.len() - rest.len();
-        let size = self.patching.frames * self.bands;
-        let (taken, rest) = rest.split_at((size - self.held.len()).min(rest.len()));
-        self.held.extend_from_slice(taken);
-        *frames = rest;
-        if self.held.len() < size {
-            return None;
-        }
-        self.spent = Spent::Hop;
-        Some(&self.held)
-    }
-
-    /// Ends the recording and returns the patch that `last` makes of the remaining mel frames, if any. The patcher is
-    /// then ready for the next recording.
-    pub fn finish(&mut self, last: LastPatch) -> Option<&[f32]> {
-        self.drop_spent();
-        self.spent = Spent::Everything;
-        if last == LastPatch::Discard || self.held.is_empty() {
-            return None;
-        }
-        let size = self.patching.frames * self.bands;
-        for index in 0..size - self.held.len() {
-            self.held.push(self.held[index]);
-        }
-        Some(&self.held)
-    }
-
-    /// Discards the recording so far.
-    pub fn reset(&mut self) {
-        self.spent = Spent::Everything;
-        self.drop_spent();
-    }
-
-    fn drop_spent(&mut self) {
-        match std::mem::replace(&mut self.spent, Spent::Nothing) {
-            Spent::Nothing => {}
-            Spent::Hop => {
-                let hop = self.patching.hop * self.bands;
-                let dropped = hop.min(self.held.len());
-                self.held.drain(..dropped);
-                self.skip = hop - dropped;
-            }
-            Spent::Everything => {
-                self.held.clear();
-                self.skip = 0;
-            }
-        }
+        self.front_end.seconds(self.frames as u64) - self.front_end.seconds(0)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn new(frames: usize, hop: usize) -> Result<Patching> {
+        Patching::new(FrontEnd::MusiCnn, frames, hop)
+    }
 
     fn patches(patching: Patching, frames: usize, last: LastPatch) -> Vec<Vec<f32>> {
         let values: Vec<f32> = (1..=frames).map(|frame| frame as f32).collect();
@@ -268,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_last_patch_repeats_the_frames_it_has() {
-        let patching = Patching::new(4, 3).unwrap();
+        let patching = new(4, 3).unwrap();
         let expected = [[1., 2., 3., 4.], [4., 5., 6., 7.], [7., 8., 9., 10.], [10., 11., 12., 10.]];
         assert_eq!(patches(patching, 12, LastPatch::Repeat), expected);
         assert_eq!(patches(patching, 12, LastPatch::Discard), expected[..3]);
@@ -276,13 +196,13 @@ mod tests {
         assert_eq!(patches(patching, 4, LastPatch::Repeat), [[1., 2., 3., 4.], [4., 4., 4., 4.]]);
         assert_eq!(patches(patching, 1, LastPatch::Repeat), [[1.; 4]]);
         assert!(patches(patching, 0, LastPatch::Repeat).is_empty());
-        let adjacent = Patching::new(2, 2).unwrap();
+        let adjacent = new(2, 2).unwrap();
         assert_eq!(patches(adjacent, 4, LastPatch::Repeat), [[1., 2.], [3., 4.]]);
     }
 
     #[test]
     fn a_hop_may_be_longer_than_a_patch() {
-        let patching = Patching::new(2, 5).unwrap();
+        let patching = new(2, 5).unwrap();
         assert_eq!(patches(patching, 9, LastPatch::Discard), [[1., 2.], [6., 7.]]);
         assert_eq!(patches(patching, 10, LastPatch::Repeat), [[1., 2.], [6., 7.]]);
         assert_eq!(patches(patching, 11, LastPatch::Repeat), [[1., 2.], [6., 7.], [11., 11.]]);
@@ -290,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_finished_patcher_starts_afresh() {
-        let mut patcher = Patcher::new(Patching::new(3, 2).unwrap(), 1);
+        let mut patcher = Patcher::new(new(3, 2).unwrap(), 1);
         for last in [LastPatch::Repeat, LastPatch::Discard] {
             let mut rest = [1., 2., 3., 4.].as_slice();
             assert_eq!(patcher.next(&mut rest), Some([1., 2., 3.].as_slice()), "{last:?}");
@@ -303,7 +223,7 @@ mod tests {
     #[test]
     fn sizes_are_checked() {
         for (frames, hop) in [(0, 1), (1, 0), (Patching::MAX + 1, 1), (1, usize::MAX)] {
-            assert!(Patching::new(frames, hop).is_err(), "{frames} {hop}");
+            assert!(new(frames, hop).is_err(), "{frames} {hop}");
         }
     }
 
@@ -312,5 +232,9 @@ mod tests {
         assert_eq!(Patching::EFFNET.time(0), 0.0);
         assert_eq!(Patching::EFFNET.time(10), 9.92);
         assert_eq!(Patching::MUSICNN.duration(), 2.992);
+        // A patch of OpenL3's is the second around its number.
+        let second = Patching::new(FrontEnd::OpenL3Mel128, OPENL3_FRAMES, OPENL3_FRAMES).unwrap();
+        assert_eq!((second.time(0), second.time(3), second.duration()), (-0.5, 2.5, 1.0));
+        assert!(Patching::new(FrontEnd::OpenL3Mel256, OPENL3_FRAMES, 100).is_err());
     }
 }
