@@ -250,6 +250,15 @@ size_t sleeve_device_description(size_t index, char *buffer, size_t size);
 sleeve_status sleeve_model_open(const char *file,
                                 sleeve_model **model);
 
+// Opens a model as `sleeve_model_open` does, and says which input it was trained on, in place of its metadata:
+// `"musicnn"`, `"effnet-discogs"`, `"maest"`, `"vggish"`, `"tempocnn"`, `"fsd-sinet"`, `"openl3"`, `"crepe"`, or
+// `"musicnn-mel"` (MusiCNN's frames in patches of any length). Its values are wrong if that is not true.
+//
+// Errors: IO, MODEL, UNAVAILABLE; INVALID_ARGUMENT for another front end.
+sleeve_status sleeve_model_open_as(const char *file,
+                                   const char *front_end,
+                                   sleeve_model **model);
+
 // Opens a bundled model by name; NULL is the default one.
 //
 // Errors: MODEL; the message lists the bundled names.
@@ -285,13 +294,24 @@ const char *sleeve_model_sha256(const sleeve_model *model);
 // Valid as long as the model.
 const char *sleeve_model_json(const sleeve_model *model);
 
-// The sample rate that the model takes, in Hz (other audio is resampled). 0 for NULL.
+// The sample rate that the model takes, in Hz (other audio is resampled). 0 for NULL, for a head, and if nothing says
+// what the model takes.
 uint32_t sleeve_model_sample_rate(const sleeve_model *model);
+
+// The front end whose frames the model takes: `"musicnn"`, `"vggish"`, `"tempocnn"`, `"fsd-sinet"`, `"openl3-mel128"`,
+// `"openl3-mel256"` or `"crepe"`. NULL for NULL, for a head, and if nothing says what the model takes: then
+// `sleeve_extractor_new` gives the reason.
+//
+// Valid as long as the model.
+const char *sleeve_model_front_end(const sleeve_model *model);
+
+// Frames of the front end from one patch to the next. 0 for NULL, for a head, and if nothing says what the model takes.
+size_t sleeve_model_patch_hop(const sleeve_model *model);
 
 // Whether the model is a head, which takes embeddings in place of audio. False for NULL.
 bool sleeve_model_is_head(const sleeve_model *model);
 
-// The shape of the model's input for one patch: `frames` mel frames of `bands` bands. For a head: 1, and the length of
+// The shape of the model's input for one patch: `frames` frames of `bands` values. For a head: 1, and the length of
 // its input vector.
 sleeve_status sleeve_model_input(const sleeve_model *model,
                                  size_t *frames,
@@ -342,17 +362,35 @@ sleeve_status sleeve_options_set_threads(sleeve_options *options, size_t threads
 // Sets the patches per batch, 1 to 4096; 0 (the default) lets the engine choose.
 sleeve_status sleeve_options_set_batch_size(sleeve_options *options, size_t patches);
 
-// Sets the mel frames (16 ms each) from one patch to the next, 1 to 65536; 0 (the default) is the model's own.
+// Sets the frames of the front end (of MusiCNN 16 ms each) from one patch to the next, 1 to 65536; 0 (the default) is the model's own.
 sleeve_status sleeve_options_set_patch_hop(sleeve_options *options,
                                            size_t frames);
 
-// Selects an output of the model by purpose (`"embeddings"`, `"predictions"`) or by the tensor's name. Call it once
-// per output. By default every output with a known purpose is given, or all outputs if none has one.
+// Selects an output of the model by purpose (`"embeddings"`, `"predictions"`), by the tensor's name, or `"tempo"` or
+// `"pitch"` where the model gives one. Call it once per output. By default every output with a known purpose is given, or
+// all outputs if none has one, and the tempo or pitch. Outputs of tokens, as those of MAEST's layers, are given as the
+// class token, the distillation token and the mean of the others; `:cls`, `:dist`, `:mean`, `:stack` (all three) or
+// `:tokens` behind the name selects one of these or all tokens.
 sleeve_status sleeve_options_add_output(sleeve_options *options,
                                         const char *output);
 
 // Adds a head: a model that takes the embeddings of this one. The head may be freed afterwards.
 sleeve_status sleeve_options_add_head(sleeve_options *options, const sleeve_model *head);
+
+// Sets the output of the model that heads take, by purpose or by the tensor's name; NULL (the default) is the one that
+// they were trained on.
+sleeve_status sleeve_options_set_head_input(sleeve_options *options,
+                                            const char *output);
+
+// Sets whether heads are taken whose metadata name another embedding model; false by default, because their values are
+// wrong unless it is the same network under another name.
+sleeve_status sleeve_options_set_any_embedding_model(sleeve_options *options,
+                                                     bool allowed);
+
+// Sets whether the whole recording is normalised where the front end asks for it, as FSD-SINet's does; true by default.
+// Without it, such a model can run on a stream.
+sleeve_status sleeve_options_set_normalise(sleeve_options *options,
+                                           bool normalise);
 
 // Frees options. NULL is allowed.
 void sleeve_options_free(sleeve_options *options);
@@ -397,6 +435,15 @@ const char *sleeve_extractor_output_model(const sleeve_extractor *extractor, siz
 //
 // Valid as long as the extractor.
 const char *sleeve_extractor_output_tensor(const sleeve_extractor *extractor, size_t index);
+
+// What the values of the output at `index` are: `"values"` (not known), `"labels"` (activations of labels that do not
+// depend on each other, 0 to 1), `"classes"` (probabilities of classes of which one applies), `"quantities"` (in the
+// units of the data set), `"tempo classes"`, `"pitch bins"`, `"tempo"` (BPM and its probability) or `"pitch"` (Hz and its
+// confidence). NULL beyond the last.
+//
+// Valid as long as the extractor.
+const char *sleeve_extractor_output_meaning(const sleeve_extractor *extractor,
+                                            size_t index);
 
 // The name of a value of the output at `index`, in UTF-8; NULL beyond the last, and if the metadata has no names.
 //
