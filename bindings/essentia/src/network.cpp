@@ -3,6 +3,7 @@
 #include "network.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <vector>
 
@@ -46,18 +47,21 @@ std::vector<std::string> spellings(const std::string& output) {
 
 }  // namespace
 
-void Network::configure(const essentia::Configurable& parameters) {
+void Network::configure(const essentia::Configurable& parameters, bool whole) {
+  _whole = whole;
   // After an error below no model is open, so that an algorithm never runs an earlier one.
   _extractor.reset();
   const std::string file = fileOf(parameters);
   if (file.empty()) return;
   try {
-    const sleeve::Model model = sleeve::Model::open(file);
+    const std::string frontEnd = _input == Input::Audio ? text(parameters, "frontEnd") : "";
+    const sleeve::Model model = frontEnd.empty() ? sleeve::Model::open(file) : sleeve::Model::open_as(file, frontEnd);
     if (model.is_head() != (_input == Input::Embeddings)) {
       fail(file + (model.is_head() ? ": a head, which takes embeddings, not audio; use SleevePredict2D instead"
                                    : ": takes audio, not embeddings; use SleevePredict instead"));
     }
     choose(parameters, model);
+    if (model.sample_rate() != 0) _modelRate = model.sample_rate();
   } catch (const sleeve::Error& error) {
     fail(error);
   }
@@ -72,6 +76,18 @@ sleeve::Options Network::options(const essentia::Configurable& parameters, const
   if (_input == Input::Embeddings) return options;
   options.last_patch(text(parameters, "lastPatchMode")).resampler(text(parameters, "resampler"));
   options.level(text(parameters, "level"));
+  options.normalise(_whole && parameters.parameter("normalize").toBool());
+  const bool isCrepe = model.front_end() == "crepe";
+  const essentia::Real milliseconds = parameters.parameter("hopSize").toReal();
+  if (milliseconds != 0) {
+    const double frames = milliseconds / 10.0;
+    if (!isCrepe) fail("hopSize is a parameter of CREPE's models; patchHopSize is that of others");
+    if (frames < 1 || frames != std::floor(frames) || frames > 65536) {
+      fail("hopSize must be a multiple of 10 milliseconds");
+    }
+    options.patch_hop(static_cast<std::size_t>(frames));
+    return options;
+  }
   const int hop = parameters.parameter("patchHopSize").toInt();
   if (hop > 0) options.patch_hop(static_cast<std::size_t>(hop));
   if (hop == 0) {

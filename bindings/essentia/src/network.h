@@ -23,9 +23,12 @@ class Network {
   // Errors begin with the name `algorithm`.
   Network(const char* algorithm, Input input) : _algorithm(algorithm), _input(input), _output(0) {}
 
-  // Opens the model of the parameters, if there is one. On failure, no model is open, and this throws EssentiaException
-  // with file and reason.
-  void configure(const essentia::Configurable& parameters);
+  // Opens the model of the parameters, if there is one. On failure, no model is open, and this throws EssentiaException with file
+  // and reason. `whole` says that it will be given whole signals.
+  void configure(const essentia::Configurable& parameters, bool whole);
+
+  // The sample rate of a signal for which the parameters say `rate`: the model's own if that is 0.
+  unsigned sampleRate(unsigned rate) const { return rate == 0 ? _modelRate : rate; }
 
   // The model, ready to run. Throws EssentiaException if none is open.
   const sleeve::Extractor& extractor() const;
@@ -45,6 +48,8 @@ class Network {
   Input _input;
   std::unique_ptr<sleeve::Extractor> _extractor;
   std::size_t _output;
+  unsigned _modelRate = 16000;
+  bool _whole = true;
 };
 
 }  // namespace sleeve_essentia

@@ -32,15 +32,33 @@ const std::vector<Declaration>& predictParameters() {
   static const std::vector<Declaration> parameters = {
       {"model", MODEL, "", ""},
       {"graphFilename", GRAPH, "", ""},
-      {"input", INPUT, "", ""},
-      {"output",
-       "the output for each patch: `predictions`, `embeddings`, or the name of one of the graph's tensors, with or "
-       "without its `:0`. Empty means the predictions if the model has any, else its embeddings",
+      {"frontEnd",
+       "the input that the model was trained on, in place of what its metadata say: `musicnn`, `effnet-discogs`, `maest`, "
+       "`vggish`, `tempocnn`, `fsd-sinet`, `openl3`, `crepe`, or `musicnn-mel` (MusiCNN's frames in patches of any "
+       "length). Values are wrong if that is not true. Empty means what the metadata say",
        "", ""},
+      {"input", INPUT, "", ""},
+      {"isTrainingName", INPUT, "", ""},
+      {"savedModel", "accepted for compatibility and ignored: there is no TensorFlow", "", ""},
+      {"output",
+       "the output for each patch: `predictions`, `embeddings`, `tempo` ([BPM, probability] of TempoCNN's models), `pitch` "
+       "([Hz, confidence] of CREPE's), or the name of one of the graph's tensors, with or without its `:0`. Empty means "
+       "the predictions if the model has any, else its embeddings. Behind the name of a layer of MAEST's, `:cls`, `:dist`, "
+       "`:mean` or `:stack` selects the class token, the distillation token, the mean of the others, or all three",
+       "", ""},
+      {"patchSize", "accepted for compatibility and ignored: the model defines the length of its patches", "[0,inf)", 0},
       {"patchHopSize",
-       "the number of frames (of 256 samples) between the beginnings of adjacent patches. 0 to avoid overlap, -1 for "
-       "the model's own: 62 frames for EffnetDiscogs, 93 for MusiCNN",
+       "the number of frames (of the model's front end) between the beginnings of adjacent patches. 0 to avoid overlap, "
+       "-1 for the model's own: 62 frames for EffnetDiscogs, 93 for MusiCNN and VGGish, 128 for TempoCNN, 50 for FSDSINet, "
+       "for MAEST by the length of its patches",
        "[-1,65536]", -1},
+      {"hopSize",
+       "of CREPE's models alone: milliseconds between frames, a multiple of 10. 0 means what patchHopSize says",
+       "[0,inf)", Parameter(0.0)},
+      {"normalize",
+       "of FSDSINet's models alone: whether the whole signal is normalised first, as for their training. In streaming "
+       "mode it needs `accumulate`, and is not done without it, as in TensorflowPredictFSDSINet",
+       "{true,false}", true},
       {"lastPatchMode",
        "what to do with the last frames: `repeat` them to fill the last patch, so that a clip shorter than a patch "
        "has one too, or `discard` them",
@@ -52,8 +70,9 @@ const std::vector<Declaration>& predictParameters() {
        "{true,false}", false},
       {"inputSampleRate",
        "the sample rate of the signal [Hz], a whole number. It is resampled to the model's, so set this if the signal "
-       "is not sampled at 16 kHz",
-       "[1000,768000]", Parameter(16000.0)},
+       "is not sampled at that: 16 kHz for most, 11025 Hz for TempoCNN, 22050 Hz for FSDSINet, 48 kHz for OpenL3. 0 means "
+       "the model's own rate",
+       "[0,768000]", Parameter(0.0)},
       {"resampler",
        "how a signal at another rate is resampled: `linear`, as for the training of published models (quality 4 of "
        "Essentia's Resample), or `sinc` (band-limited)",
@@ -104,6 +123,7 @@ std::string text(const essentia::Configurable& parameters, const char* name) {
 
 unsigned sampleRate(const essentia::Configurable& parameters, const char* algorithm) {
   const essentia::Real rate = parameters.parameter("inputSampleRate").toReal();
+  if (rate == 0) return 0;
   if (!(rate >= 1000 && rate <= 768000) || rate != std::floor(rate)) {
     throw essentia::EssentiaException(algorithm, ": inputSampleRate must be a whole number of Hz from 1000 to 768000, not ", rate);
   }

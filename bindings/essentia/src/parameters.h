@@ -28,7 +28,7 @@ const std::vector<Declaration>& predict2DParameters();
 // The value of a text parameter.
 std::string text(const essentia::Configurable& parameters, const char* name);
 // The sample rate for the library. Throws EssentiaException, beginning with `algorithm`, if it is not a whole number of
-// Hz or out of range.
+// Hz or out of range. 0 is the model's own.
 unsigned sampleRate(const essentia::Configurable& parameters, const char* algorithm);
 // Whether patches wait for the end of the stream.
 bool accumulates(const essentia::Configurable& parameters);

@@ -8,23 +8,24 @@ namespace standard {
 const char* SleevePredict::name = "SleevePredict";
 const char* SleevePredict::category = "Machine Learning";
 const char* SleevePredict::description = DOC(
-    "This algorithm gives the predictions or embeddings of a MusiCNN, EffnetDiscogs or similar model for each patch of "
-    "a signal, with Sleeve's engines instead of TensorFlow's.\n"
+    "This algorithm gives the predictions or embeddings of a model for each patch of a signal, with Sleeve's engines "
+    "instead of TensorFlow's.\n"
     "\n"
-    "It replaces TensorflowPredictMusiCNN and TensorflowPredictEffnetDiscogs and has their parameters. The "
-    "model is read from ONNX, as published beside each TensorFlow graph, or from TorchScript; its metadata (the .json "
-    "of the same stem) describes patches and outputs. The recommended pipeline is as follows::\n"
+    "It replaces TensorflowPredictMusiCNN, -EffnetDiscogs, -MAEST, -VGGish, -TempoCNN, -FSDSINet and -CREPE and has their "
+    "parameters, and it runs OpenL3. The model is read from ONNX, as published beside each TensorFlow graph, or from "
+    "TorchScript; its metadata (the .json of the same stem) say which of these it is for, and describe its outputs. The "
+    "recommended pipeline is as follows::\n"
     "\n"
     "  MonoLoader(sampleRate=16000, resampleQuality=4) >> SleevePredict(model='discogs-effnet-bs64-1.onnx')\n"
     "\n"
-    "WARNING: THE SIGNAL MUST BE SAMPLED AT 16 kHz, OR `inputSampleRate` MUST BE SET TO ITS RATE. An algorithm cannot "
-    "detect the sample rate of its input: a signal at 44.1 kHz without `inputSampleRate` gives predictions that look "
+    "WARNING: THE SIGNAL MUST BE SAMPLED AT THE MODEL'S RATE (16 kHz for most), OR `inputSampleRate` MUST BE SET TO ITS "
+    "RATE. An algorithm cannot detect the sample rate of its input: a signal at 44.1 kHz without `inputSampleRate` gives predictions that look "
     "plausible but are wrong.\n"
     "\n"
     "In streaming mode, a result is given as soon as the last sample of its patch has arrived, for any batch size. A "
     "clip shorter than a patch gives no result with lastPatchMode `discard`, and one with `repeat`.\n"
     "\n"
-    "Number of results: a signal of N samples at 16 kHz has F = 1 + ceil(N / 256) frames (none if N = 0). With patches "
+    "Number of results: for MusiCNN's frames, a signal of N samples at 16 kHz has F = 1 + ceil(N / 256) frames (none if N = 0). With patches "
     "of L frames and a hop of H there are P = 1 + floor((F - L) / H) complete patches, or P = 0 if F < L; lastPatchMode "
     "`repeat` adds one of the frames from H * P on, if there are any. "
     "TensorflowPredictEffnetDiscogs (L = 128, H = 62) omits the last frame, so it gives one patch fewer at a few "
@@ -49,8 +50,8 @@ const char* SleevePredict::description = DOC(
     "References:\n"
     "  [1] Supported models at https://essentia.upf.edu/models/\n");
 
-SleevePredict::SleevePredict() : _network("SleevePredict", sleeve_essentia::Input::Audio), _sampleRate(16000) {
-  declareInput(_signal, "signal", "the input audio signal sampled at 16 kHz, or at inputSampleRate");
+SleevePredict::SleevePredict() : _network("SleevePredict", sleeve_essentia::Input::Audio), _sampleRate(0) {
+  declareInput(_signal, "signal", "the input audio signal sampled at the model's rate, or at inputSampleRate");
   declareOutput(_predictions, "predictions", "the values of the model's output for each patch");
 }
 
@@ -62,7 +63,7 @@ void SleevePredict::declareParameters() {
 
 void SleevePredict::configure() {
   _sampleRate = sleeve_essentia::sampleRate(*this, "SleevePredict");
-  _network.configure(*this);
+  _network.configure(*this, true);
 }
 
 void SleevePredict::compute() {
@@ -71,7 +72,7 @@ void SleevePredict::compute() {
   const sleeve::Extractor& extractor = _network.extractor();
   if (signal.empty()) _network.fail("empty input signal");
   try {
-    const sleeve::Analysis analysis = extractor.run_samples(signal, 1, _sampleRate);
+    const sleeve::Analysis analysis = extractor.run_samples(signal, 1, _network.sampleRate(_sampleRate));
     const sleeve::Matrix rows = analysis.output(_network.output());
     predictions.resize(rows.rows());
     for (std::size_t i = 0; i < rows.rows(); ++i) predictions[i].assign(rows.row(i).begin(), rows.row(i).end());
@@ -95,8 +96,8 @@ constexpr std::size_t QUEUE = 4 * CHUNK;
 }  // namespace
 
 SleevePredict::SleevePredict()
-    : _network("SleevePredict", sleeve_essentia::Input::Audio), _sampleRate(16000), _accumulate(false) {
-  declareInput(_signal, CHUNK, "signal", "the input audio signal sampled at 16 kHz, or at inputSampleRate");
+    : _network("SleevePredict", sleeve_essentia::Input::Audio), _sampleRate(0), _accumulate(false) {
+  declareInput(_signal, CHUNK, "signal", "the input audio signal sampled at the model's rate, or at inputSampleRate");
   declareOutput(_predictions, 1, "predictions", "the values of the model's output for each patch");
   clear();
 }
@@ -111,7 +112,7 @@ void SleevePredict::configure() {
   clear();
   _sampleRate = sleeve_essentia::sampleRate(*this, "SleevePredict");
   _accumulate = sleeve_essentia::accumulates(*this);
-  _network.configure(*this);
+  _network.configure(*this, _accumulate);
 }
 
 void SleevePredict::reset() {
@@ -158,7 +159,8 @@ void SleevePredict::consume(int samples) {
     _held.insert(_held.end(), first, first + samples);
   } else {
     if (!_stream) {
-      _stream = std::make_unique<sleeve::Stream>(sleeve::Stream::open(_network.extractor(), _sampleRate, 1, QUEUE));
+      const unsigned rate = _network.sampleRate(_sampleRate);
+      _stream = std::make_unique<sleeve::Stream>(sleeve::Stream::open(_network.extractor(), rate, 1, QUEUE));
     }
     const sleeve::WriteResult result =
         _stream->writer.write(sleeve::Span<const float>(first, static_cast<std::size_t>(samples)));
@@ -170,7 +172,7 @@ void SleevePredict::consume(int samples) {
 // The end of the signal.
 void SleevePredict::finish() {
   if (_accumulate && !_held.empty()) {
-    _analysis = std::make_unique<sleeve::Analysis>(_network.extractor().run_samples(_held, 1, _sampleRate));
+    _analysis = std::make_unique<sleeve::Analysis>(_network.extractor().run_samples(_held, 1, _network.sampleRate(_sampleRate)));
     std::vector<Real>().swap(_held);
   } else if (_stream) {
     sleeve::detail::check(_stream->writer.finish()).value();

@@ -38,7 +38,7 @@ void SleevePredict2D::declareParameters() {
   }
 }
 
-void SleevePredict2D::configure() { _network.configure(*this); }
+void SleevePredict2D::configure() { _network.configure(*this, true); }
 
 void SleevePredict2D::compute() {
   const TNT::Array2D<Real>& signal = _signal.get();
@@ -84,7 +84,7 @@ void SleevePredict2D::declareParameters() {
 void SleevePredict2D::configure() {
   _hop = std::max(1, parameter("patchHopSize").toInt());
   _skip = 0;
-  _network.configure(*this);
+  _network.configure(*this, true);
 }
 
 void SleevePredict2D::reset() {
