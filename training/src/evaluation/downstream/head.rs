@@ -115,7 +115,7 @@ pub struct About<'a> {
     pub dataset: (&'a str, usize),
     /// Figures on the test tracks.
     pub metrics: &'a [(&'a str, f64)],
-    /// The model whose embeddings it reads.
+    /// The encoder whose vectors it reads: the model's name, and `@` and the output if that is not the embeddings.
     pub model: &'a str,
     /// Frames of that model's patches.
     pub frames: usize,
@@ -164,6 +164,8 @@ fn document(name: &str, head: &Head, about: &About) -> Map<String, Value> {
         187 => "TensorflowPredictMusiCNN",
         _ => "",
     };
+    // An encoder is named MODEL@OUTPUT if it is not of the embeddings.
+    let (model, output) = about.model.split_once('@').unwrap_or((about.model, "embeddings"));
     let metrics: Map<String, Value> =
         about.metrics.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
     let (dataset, tracks) = about.dataset;
@@ -172,7 +174,7 @@ fn document(name: &str, head: &Head, about: &About) -> Map<String, Value> {
         "type": kind,
         "link": "",
         "version": "1",
-        "description": format!("labels of {dataset}, told from embeddings of {}", about.model),
+        "description": format!("labels of {dataset}, told from {output} of {model}"),
         "author": "",
         "email": "",
         "release_date": "",
@@ -193,7 +195,7 @@ fn document(name: &str, head: &Head, about: &About) -> Map<String, Value> {
         "inference": {
             "sample_rate": 16_000,
             "algorithm": "TensorflowPredict2D",
-            "embedding_model": {"algorithm": algorithm, "model_name": about.model, "link": ""},
+            "embedding_model": {"algorithm": algorithm, "model_name": model, "link": "", "output": output},
         },
     });
     let Value::Object(document) = document else { unreachable!("an object is written above") };
@@ -227,7 +229,8 @@ mod tests {
             assert_eq!(model.output(Purpose::Predictions), Some(0));
             let document: Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
             assert_eq!(document["dataset"]["metrics"]["roc_auc"], 0.75);
-            assert_eq!(document["inference"]["embedding_model"]["model_name"], "base");
+            let embedding = &document["inference"]["embedding_model"];
+            assert_eq!((&embedding["model_name"], &embedding["output"]), (&json!("base"), &json!("embeddings")));
 
             let rows: Vec<f32> = (0..10).map(|at| (at as f32 * 0.7).sin()).collect();
             let mut found = [0.0; 6];
