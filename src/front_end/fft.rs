@@ -1,18 +1,19 @@
-//! The power spectrum of 512 real samples, for several frames at once.
+//! The power spectrum of 512, 1024 or 2048 real samples, for several frames at once.
 //!
-//! A real transform of 512 points is computed by a complex one of 256, with the even samples as real parts and the odd
-//! ones as imaginary parts. 256 = 16 x 16, so this is two passes of sixteen transforms of sixteen points, each in
-//! registers as far as they suffice.
+//! A real transform is computed by a complex one of half as many points, with the even samples as real parts and the
+//! odd ones as imaginary parts. 256 = 16 x 16, so that one of 256 points is two passes of sixteen transforms of sixteen
+//! points, each in registers as far as they suffice. One of 512 or 1024 points is split into two or four of 256 first,
+//! which `input` does while it reads the samples.
 
 use std::array::from_fn;
 use std::f64::consts::TAU;
 
-use super::lanes::Lanes;
-use super::musicnn::{BINS, FRAME_SIZE};
+use super::lanes::{Lanes, Single, Value};
+use super::parameters::Spectrum;
 
-/// Points of the complex transform.
-pub(super) const POINTS: usize = FRAME_SIZE / 2;
 const RADIX: usize = 16;
+/// Points of the transform that larger ones are split into.
+pub(super) const PART: usize = RADIX * RADIX;
 
 /// One complex number per lane.
 #[derive(Clone, Copy)]
@@ -34,59 +35,99 @@ impl<V: Lanes> Complex<V> {
 
     /// Times `cos - i sin`.
     #[inline(always)]
-    fn turned(self, cos: V, sin: V) -> Self {
+    pub(super) fn turned(self, cos: V, sin: V) -> Self {
         Self { re: self.re * cos + self.im * sin, im: self.im * cos - self.re * sin }
+    }
+
+    /// Plus `-i` times another.
+    #[inline(always)]
+    fn plus_quarter(self, other: Self) -> Self {
+        Self { re: self.re + other.im, im: self.im - other.re }
+    }
+
+    /// Minus `-i` times another.
+    #[inline(always)]
+    fn minus_quarter(self, other: Self) -> Self {
+        Self { re: self.re - other.im, im: self.im + other.re }
     }
 
     /// Times `-i`.
     #[inline(always)]
     fn turned_by_quarter(self) -> Self {
-        Self { re: self.im, im: V::splat(0.0) - self.re }
+        Self { re: self.im, im: V::constant(0.0) - self.re }
     }
 
     /// Times `(1 - i) / sqrt(2)`.
     #[inline(always)]
     fn turned_by_eighth(self) -> Self {
-        let half = V::splat(std::f32::consts::FRAC_1_SQRT_2);
+        let half = V::constant(std::f64::consts::FRAC_1_SQRT_2);
         Self { re: (self.re + self.im) * half, im: (self.im - self.re) * half }
     }
 }
 
+/// A cosine and the sine of the same angle.
+pub(super) type Turn<T> = (T, T);
+
 /// Cosines and sines, computed in double and rounded once.
-pub(super) struct Twiddles {
+pub(super) struct Twiddles<T> {
+    /// Of `2 pi n part / points`, the parts from the second on, for each point `n` of a part.
+    pub(super) splitting: Vec<Box<[Turn<T>; PART]>>,
     /// Of `2 pi row column / 256`, between the passes.
-    between: [[(f32, f32); RADIX]; RADIX],
-    /// Of `2 pi bin / 512`, to separate the spectra of the even and the odd samples.
-    parting: [(f32, f32); POINTS / 2 + 1],
+    between: [[Turn<T>; RADIX]; RADIX],
+    /// Of `2 pi bin / (2 points)` for bins up to `points / 2`, to separate the spectra of the even and the odd samples.
+    parting: Vec<Turn<T>>,
 }
 
-impl Twiddles {
-    pub(super) fn new() -> Self {
+impl<T: Value> Twiddles<T> {
+    /// For complex transforms of `points` points: 256, 512 or 1024.
+    pub(super) fn new(points: usize) -> Self {
+        let splitting = |part: usize| Box::new(from_fn(|n| turn(n * part, points)));
         Self {
-            between: from_fn(|row| from_fn(|column| turn(row * column, POINTS))),
-            parting: from_fn(|bin| turn(bin, FRAME_SIZE)),
+            splitting: (1..points / PART).map(splitting).collect(),
+            between: from_fn(|row| from_fn(|column| turn(row * column, PART))),
+            parting: (0..=points / 2).map(|bin| turn(bin, 2 * points)).collect(),
         }
     }
 }
 
 /// `(cos, sin)` of `part / whole` of a full turn.
-fn turn(part: usize, whole: usize) -> (f32, f32) {
+fn turn<T: Value>(part: usize, whole: usize) -> Turn<T> {
     let (sin, cos) = (TAU * part as f64 / whole as f64).sin_cos();
-    (cos as f32, sin as f32)
+    (T::rounded(cos), T::rounded(sin))
 }
 
 /// The transform of four points.
 #[inline(always)]
-fn transform_4<V: Lanes>(a: Complex<V>, b: Complex<V>, c: Complex<V>, d: Complex<V>) -> [Complex<V>; 4] {
+pub(super) fn transform_4<V: Lanes>(
+    a: Complex<V>,
+    b: Complex<V>,
+    c: Complex<V>,
+    d: Complex<V>,
+) -> [Complex<V>; 4] {
     let (even, even_difference) = (a.plus(c), a.minus(c));
     let (odd, odd_difference) = (b.plus(d), b.minus(d));
     [
         even.plus(odd),
-        even_difference.plus(odd_difference.turned_by_quarter()),
+        even_difference.plus_quarter(odd_difference),
         even.minus(odd),
-        even_difference.minus(odd_difference.turned_by_quarter()),
+        even_difference.minus_quarter(odd_difference),
     ]
 }
+
+/// The transform of four points of which the last two are 0.
+#[inline(always)]
+pub(super) fn transform_4_of_2<V: Lanes>(a: Complex<V>, b: Complex<V>) -> [Complex<V>; 4] {
+    [a.plus(b), a.plus_quarter(b), a.minus(b), a.minus_quarter(b)]
+}
+
+/// The transform of two points.
+#[inline(always)]
+pub(super) fn transform_2<V: Lanes>(a: Complex<V>, b: Complex<V>) -> [Complex<V>; 2] {
+    [a.plus(b), a.minus(b)]
+}
+
+const COS_PI_8: f64 = 0.923_879_532_511_286_7;
+const SIN_PI_8: f64 = 0.382_683_432_365_089_8;
 
 /// The transform of sixteen points, as four times four.
 #[inline(always)]
@@ -96,8 +137,8 @@ fn transform_16<V: Lanes>(x: [Complex<V>; 16]) -> [Complex<V>; 16] {
     let [c0, c1, c2, c3] = transform_4(x[2], x[6], x[10], x[14]);
     let [d0, d1, d2, d3] = transform_4(x[3], x[7], x[11], x[15]);
     // Row `r` of column `c` is turned by `r c` sixteenths of a full turn.
-    let (cos, sin) = (V::splat(0.923_879_5), V::splat(0.382_683_43));
-    let (minus_cos, minus_sin) = (V::splat(-0.923_879_5), V::splat(-0.382_683_43));
+    let (cos, sin) = (V::constant(COS_PI_8), V::constant(SIN_PI_8));
+    let (minus_cos, minus_sin) = (V::constant(-COS_PI_8), V::constant(-SIN_PI_8));
     let b = [b0, b1.turned(cos, sin), b2.turned_by_eighth(), b3.turned(sin, cos)];
     let c = [c0, c1.turned_by_eighth(), c2.turned_by_quarter(), c3.turned_by_eighth().turned_by_quarter()];
     let d =
@@ -109,15 +150,17 @@ fn transform_16<V: Lanes>(x: [Complex<V>; 16]) -> [Complex<V>; 16] {
     [y0, y1, y2, y3, y4, y5, y6, y7, y8, y9, y10, y11, y12, y13, y14, y15]
 }
 
-/// The position of value `bin` after [`transform`].
+/// The position of value `bin` after the transform of `points` points.
 #[inline(always)]
-const fn place(bin: usize) -> usize {
-    RADIX * (bin % RADIX) + bin / RADIX
+const fn place(bin: usize, points: usize) -> usize {
+    let parts = points / PART;
+    let within = bin / parts;
+    PART * (bin % parts) + RADIX * (within % RADIX) + within / RADIX
 }
 
-/// The complex transform of 256 points, in place, its output in the order of [`place`].
+/// The complex transform of 256 points, in place.
 #[inline(always)]
-fn transform<V: Lanes>(points: &mut [Complex<V>; POINTS], twiddles: &Twiddles) {
+fn transform_part<V: Lanes>(points: &mut [Complex<V>; PART], between: &[[Turn<V::Value>; RADIX]; RADIX]) {
     for column in 0..RADIX {
         let mut sixteen = [points[column]; RADIX];
         for row in 1..RADIX {
@@ -125,7 +168,7 @@ fn transform<V: Lanes>(points: &mut [Complex<V>; POINTS], twiddles: &Twiddles) {
         }
         let sixteen = transform_16(sixteen);
         for row in 0..RADIX {
-            let (cos, sin) = twiddles.between[column][row];
+            let (cos, sin) = between[column][row];
             points[RADIX * row + column] = sixteen[row].turned(V::splat(cos), V::splat(sin));
         }
     }
@@ -134,24 +177,38 @@ fn transform<V: Lanes>(points: &mut [Complex<V>; POINTS], twiddles: &Twiddles) {
     }
 }
 
-/// The power of every bin but the first and the last, which no band uses, from 512 samples as 256
-/// complex points. `points` is overwritten; the powers are four times too large.
+/// The power of every bin but that of 0 Hz, which no band uses, from the samples as complex points: `power[0]` is the
+/// bin 1. Or of its square root, the magnitude. `points` are as `input` loads them, and are overwritten; the powers are
+/// four times too large.
 #[inline(always)]
-pub(super) fn power_spectrum<V: Lanes>(
+pub(super) fn spectrum<V: Lanes, const POINTS: usize>(
     points: &mut [Complex<V>; POINTS],
-    power: &mut [V; BINS],
-    twiddles: &Twiddles,
+    spectrum: &mut [V::Single; POINTS],
+    twiddles: &Twiddles<V::Value>,
+    kind: Spectrum,
 ) {
-    transform(points, twiddles);
-    for bin in 1..=POINTS / 2 {
-        let (z, mirrored) = (points[place(bin)], points[place(POINTS - bin)]);
+    for part in points.as_chunks_mut::<PART>().0 {
+        transform_part(part, &twiddles.between);
+    }
+    for (bin, &(cos, sin)) in (1..=POINTS / 2).zip(&twiddles.parting[1..]) {
+        let (z, mirrored) = (points[place(bin, POINTS)], points[place(POINTS - bin, POINTS)]);
         // Twice the spectra of the even and of the odd samples; the latter are then shifted by half a sample.
         let even = Complex { re: z.re + mirrored.re, im: z.im - mirrored.im };
         let odd = Complex { re: z.im + mirrored.im, im: mirrored.re - z.re };
-        let (cos, sin) = twiddles.parting[bin];
         let odd = odd.turned(V::splat(cos), V::splat(sin));
         let (sum, difference) = (even.plus(odd), even.minus(odd));
-        power[bin] = sum.re * sum.re + sum.im * sum.im;
-        power[POINTS - bin] = difference.re * difference.re + difference.im * difference.im;
+        spectrum[bin - 1] = value(sum, kind);
+        spectrum[POINTS - bin - 1] = value(difference, kind);
+    }
+    let half = points[0].re - points[0].im;
+    spectrum[POINTS - 1] = value(Complex { re: half + half, im: V::constant(0.0) }, kind);
+}
+
+#[inline(always)]
+fn value<V: Lanes>(bin: Complex<V>, kind: Spectrum) -> V::Single {
+    let power = (bin.re * bin.re + bin.im * bin.im).round();
+    match kind {
+        Spectrum::Power => power,
+        Spectrum::Magnitude => power.sqrt(),
     }
 }

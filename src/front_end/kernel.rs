@@ -1,43 +1,28 @@
-//! Computes a batch of adjacent mel frames with the CPU's vectors.
+//! Computes a batch of mel frames, one hop apart, with the CPU's vectors.
 
-use std::sync::LazyLock;
-
-use super::bank::{Band, bands};
-use super::fft::{Complex, POINTS, Twiddles, power_spectrum};
-use super::lanes::{Block, Lanes, Portable};
-use super::log::log10;
-use super::musicnn::{BANDS, BINS, FRAME_SIZE, HOP};
-use super::window::hann;
-
+use super::FrontEnd;
+use super::compression::{Compress, Decibels, FlooredLog10, OffsetLn, ShiftedLog10, Unchanged};
+use super::fft::{Complex, spectrum};
+use super::input::load;
+use super::lanes::portable::{Portable, PortableDouble};
 #[cfg(target_arch = "x86_64")]
-use super::lanes::x86::{Avx2, Avx512};
+use super::lanes::x86::{Avx2, Avx2Double, Avx512, Avx512Double};
+use super::lanes::{Block, Lanes, Single};
+use super::parameters::{Compression, Precision};
+use super::tables::{Tables, double, single};
 
-/// Samples below this magnitude are set to zero. It is 200 dB below full scale, which changes no mel value by 1e-8.
-/// Without it, sound that fades out slowly would reach denormal numbers, with which a CPU is a hundred times slower.
-const INAUDIBLE: f32 = 1e-10;
+/// Bands of the widest front end.
+const MAX_BANDS: usize = 256;
 
-/// Constant tables.
-struct Tables {
-    /// Halved, because the transform's powers are four times too large; exact in binary.
-    half_window: [f32; FRAME_SIZE],
-    twiddles: Twiddles,
-    bands: [Band; BANDS],
-}
-
-static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
-    half_window: hann().map(|weight| 0.5 * weight),
-    twiddles: Twiddles::new(),
-    bands: bands(),
-});
-
-/// Scratch memory of one batch, small enough for the first-level cache.
-struct Scratch<V> {
+/// Scratch memory of one batch. That of MusiCNN fits the first-level cache, the largest the second-level.
+struct Scratch<V: Lanes, const POINTS: usize> {
     points: [Complex<V>; POINTS],
-    power: [V; BINS],
-    mel: [V; BANDS],
+    /// Of the bins from 1 on.
+    spectrum: [V::Single; POINTS],
+    mel: [V::Single; MAX_BANDS],
 }
 
-impl<V: Lanes> Scratch<V> {
+impl<V: Lanes, const POINTS: usize> Scratch<V, POINTS> {
     fn new() -> Box<Self> {
         // SAFETY: only floats, or arrays of them, implement `Lanes`: all bits zero is a valid value.
         unsafe { Box::new_zeroed().assume_init() }
@@ -45,124 +30,169 @@ impl<V: Lanes> Scratch<V> {
 }
 
 /// Computes batches of one size with one instruction set.
-pub(super) struct Kernel(Kind);
+pub(super) trait Kernel: Send + Sync {
+    /// Mel frames per batch.
+    fn batch(&self) -> usize;
 
-enum Kind {
-    Portable(Box<Scratch<Portable>>),
-    #[cfg(target_arch = "x86_64")]
-    Avx2(Box<Scratch<Avx2>>),
-    #[cfg(target_arch = "x86_64")]
-    Avx512(Box<Scratch<Avx512>>),
+    /// The mel bands of one batch, `[batch, bands]`. `samples` are those of the batch's frames, from the beginning of
+    /// the first to the end of the last.
+    fn run(&mut self, samples: &[f32], mel: &mut [f32]);
 }
 
-impl Kernel {
-    /// The kernels to use on this CPU, the smallest batch first.
-    pub(super) fn for_this_cpu() -> Vec<Self> {
-        let mut kernels = Self::all();
-        // A batch takes about the same time in any of them, so the widest is fastest, even half empty.
-        if kernels.len() > 1 {
-            kernels.remove(0);
-        }
-        kernels
-    }
+struct Batch<V: Lanes, const POINTS: usize, const FRAME: usize, const HOP: usize> {
+    tables: &'static Tables<V::Value>,
+    scratch: Box<Scratch<V, POINTS>>,
+}
 
-    /// Every kernel that this CPU can run, the smallest batch first.
-    fn all() -> Vec<Self> {
-        #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut))]
-        let mut kernels = vec![Self(Kind::Portable(Scratch::new()))];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx2") {
-                kernels.push(Self(Kind::Avx2(Scratch::new())));
+/// The kernels to use for a front end on this CPU, the smallest batch first.
+pub(super) fn for_this_cpu(front_end: FrontEnd) -> Vec<Box<dyn Kernel>> {
+    let mut kernels = all(front_end);
+    // A batch takes about the same time in any of them, so the widest is fastest, even half empty.
+    if kernels.len() > 1 {
+        kernels.remove(0);
+    }
+    kernels
+}
+
+/// Every kernel for a front end that this CPU can run, the smallest batch first; none if it has no bands.
+fn all(front_end: FrontEnd) -> Vec<Box<dyn Kernel>> {
+    let Some(mel) = front_end.mel() else { return Vec::new() };
+    // Sizes are constants of a kernel, so that its loops are unrolled as far as they can be.
+    match (mel.precision, mel.points / 2, front_end.frame_size(), front_end.hop()) {
+        (Precision::Single, 256, 512, 256) => single_kernels::<256, 512, 256>(single(front_end)),
+        (Precision::Double, 256, 400, 160) => double_kernels::<256, 400, 160>(double(front_end)),
+        (Precision::Double, 512, 1024, 512) => double_kernels::<512, 1024, 512>(double(front_end)),
+        (Precision::Double, 1024, 660, 220) => double_kernels::<1024, 660, 220>(double(front_end)),
+        (Precision::Double, 1024, 2048, 242) => double_kernels::<1024, 2048, 242>(double(front_end)),
+        sizes => {
+            unreachable!("no kernel has the sizes {sizes:?}; a test asserts that every front end has some")
+        }
+    }
+}
+
+macro_rules! kernels {
+    ($($function:ident: $value:ty, $portable:ident, $avx2:ident, $avx512:ident;)*) => {$(
+        fn $function<const POINTS: usize, const FRAME: usize, const HOP: usize>(
+            tables: &'static Tables<$value>,
+        ) -> Vec<Box<dyn Kernel>> {
+            #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut))]
+            let mut kernels: Vec<Box<dyn Kernel>> =
+                vec![Box::new(Batch::<$portable, POINTS, FRAME, HOP> { tables, scratch: Scratch::new() })];
+            #[cfg(target_arch = "x86_64")]
+            {
+                if is_x86_feature_detected!("avx2") {
+                    kernels.push(Box::new(Batch::<$avx2, POINTS, FRAME, HOP> { tables, scratch: Scratch::new() }));
+                }
+                if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
+                    kernels.push(Box::new(Batch::<$avx512, POINTS, FRAME, HOP> { tables, scratch: Scratch::new() }));
+                }
             }
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
-                kernels.push(Self(Kind::Avx512(Scratch::new())));
+            kernels
+        }
+    )*};
+}
+
+kernels! {
+    single_kernels: f32, Portable, Avx2, Avx512;
+    double_kernels: f64, PortableDouble, Avx2Double, Avx512Double;
+}
+
+macro_rules! kernel {
+    ($($lanes:ident: $enter:ident;)*) => {$(
+        impl<const POINTS: usize, const FRAME: usize, const HOP: usize> Kernel for Batch<$lanes, POINTS, FRAME, HOP> {
+            fn batch(&self) -> usize {
+                $lanes::COUNT
+            }
+
+            fn run(&mut self, samples: &[f32], mel: &mut [f32]) {
+                assert_eq!(samples.len(), ($lanes::COUNT - 1) * HOP + FRAME);
+                assert_eq!(mel.len(), $lanes::COUNT * self.tables.bands.len());
+                // SAFETY: kernels are created only on a CPU that has their instruction set.
+                unsafe { $enter::<$lanes, POINTS, FRAME, HOP>(self.tables, &mut self.scratch, samples, mel) }
             }
         }
-        kernels
-    }
+    )*};
+}
 
-    /// Mel frames per batch.
-    pub(super) fn batch(&self) -> usize {
-        match self.0 {
-            Kind::Portable(_) => Portable::COUNT,
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(_) => Avx2::COUNT,
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(_) => Avx512::COUNT,
-        }
-    }
-
-    /// The mel bands of one batch: `samples` are the batch's hops and one more, `mel` is `[batch, 96]`.
-    pub(super) fn run(&mut self, samples: &[f32], mel: &mut [f32]) {
-        assert_eq!(samples.len(), (self.batch() + 1) * HOP);
-        assert_eq!(mel.len(), self.batch() * BANDS);
-        match &mut self.0 {
-            Kind::Portable(scratch) => mel_frames(&TABLES, scratch, samples, mel),
-            // SAFETY: `all` creates these only on a CPU that has the instruction set.
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(scratch) => unsafe { mel_frames_avx2(&TABLES, scratch, samples, mel) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(scratch) => unsafe { mel_frames_avx512(&TABLES, scratch, samples, mel) },
-        }
-    }
+kernel! {
+    Portable: portable;
+    PortableDouble: portable;
+}
+#[cfg(target_arch = "x86_64")]
+kernel! {
+    Avx2: avx2;
+    Avx2Double: avx2;
+    Avx512: avx512;
+    Avx512Double: avx512;
 }
 
 // Generic code must be inlined into a function that enables the instruction set: otherwise every vector operation
 // becomes a call.
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn mel_frames_avx2(tables: &Tables, scratch: &mut Scratch<Avx2>, samples: &[f32], mel: &mut [f32]) {
-    mel_frames(tables, scratch, samples, mel);
+macro_rules! entries {
+    ($($(#[$attribute:meta])* $enter:ident;)*) => {$(
+        /// # Safety
+        /// Only on a CPU that has the instruction set of `V`.
+        $(#[$attribute])*
+        unsafe fn $enter<V: Lanes, const POINTS: usize, const FRAME: usize, const HOP: usize>(
+            tables: &Tables<V::Value>,
+            scratch: &mut Scratch<V, POINTS>,
+            samples: &[f32],
+            mel: &mut [f32],
+        ) {
+            mel_frames::<V, POINTS, FRAME, HOP>(tables, scratch, samples, mel);
+        }
+    )*};
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq")]
-fn mel_frames_avx512(tables: &Tables, scratch: &mut Scratch<Avx512>, samples: &[f32], mel: &mut [f32]) {
-    mel_frames(tables, scratch, samples, mel);
+entries! {
+    portable;
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    avx2;
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512dq")]
+    avx512;
 }
 
 #[inline(always)]
-fn mel_frames<V: Lanes>(tables: &Tables, scratch: &mut Scratch<V>, samples: &[f32], mel: &mut [f32]) {
-    let Scratch { points, power, mel: bands } = scratch;
-    load_windowed(samples, &tables.half_window, points);
-    power_spectrum(points, power, &tables.twiddles);
-    for (mel, band) in bands.iter_mut().zip(&tables.bands) {
-        let bins = &power[band.first..][..band.weights.len()];
-        let mut energy = bins[0] * V::splat(band.weights[0]);
-        for (power, weight) in bins.iter().zip(&band.weights).skip(1) {
-            energy = energy + *power * V::splat(*weight);
-        }
-        *mel = log10(energy * V::splat(10000.0) + V::splat(1.0));
+fn mel_frames<V: Lanes, const POINTS: usize, const FRAME: usize, const HOP: usize>(
+    tables: &Tables<V::Value>,
+    scratch: &mut Scratch<V, POINTS>,
+    samples: &[f32],
+    mel: &mut [f32],
+) {
+    let Scratch { points, spectrum: bins, mel: bands } = scratch;
+    load::<V, POINTS, FRAME, HOP>(samples, tables, points);
+    spectrum(points, bins, &tables.twiddles, tables.spectrum);
+    let bands = &mut bands[..tables.bands.len()];
+    match tables.compression {
+        Compression::None => sums::<V::Single, V::Value, Unchanged>(tables, bins, bands),
+        Compression::ShiftedLog10 => sums::<V::Single, V::Value, ShiftedLog10>(tables, bins, bands),
+        Compression::OffsetLn => sums::<V::Single, V::Value, OffsetLn>(tables, bins, bands),
+        Compression::FlooredLog10 => sums::<V::Single, V::Value, FlooredLog10>(tables, bins, bands),
+        Compression::Decibels => sums::<V::Single, V::Value, Decibels>(tables, bins, bands),
     }
-    let mut block: Block<V> = [V::splat(0.0); 16];
-    for first in (0..BANDS).step_by(V::COUNT) {
+    let mut block: Block<V::Single> = [V::Single::splat(0.0); 16];
+    for first in (0..bands.len()).step_by(V::COUNT) {
         block[..V::COUNT].copy_from_slice(&bands[first..][..V::COUNT]);
-        V::transpose(&mut block);
+        V::Single::transpose(&mut block);
         for (frame, values) in block[..V::COUNT].iter().enumerate() {
-            values.store(&mut mel[frame * BANDS + first..]);
+            values.store(&mut mel[frame * bands.len() + first..]);
         }
     }
 }
 
-/// Frame `i`'s windowed samples to lane `i`, even ones as real and odd ones as imaginary parts.
+/// The compressed sum of each band.
 #[inline(always)]
-fn load_windowed<V: Lanes>(samples: &[f32], window: &[f32; FRAME_SIZE], points: &mut [Complex<V>; POINTS]) {
-    let mut block: Block<V> = [V::splat(0.0); 16];
-    for first in (0..FRAME_SIZE).step_by(V::COUNT) {
-        for frame in 0..V::COUNT {
-            block[frame] = V::load(&samples[frame * HOP + first..]).flush_below(INAUDIBLE);
+fn sums<V: Single, T, C: Compress>(tables: &Tables<T>, spectrum: &[V], mel: &mut [V]) {
+    for (mel, band) in mel.iter_mut().zip(&tables.bands) {
+        let bins = &spectrum[band.first - 1..][..band.weights.len()];
+        let mut sum = bins[0] * V::splat(band.weights[0]);
+        for (value, weight) in bins.iter().zip(&band.weights).skip(1) {
+            sum = sum + *value * V::splat(*weight);
         }
-        V::transpose(&mut block);
-        for pair in 0..V::COUNT / 2 {
-            let (even, odd) = (2 * pair, 2 * pair + 1);
-            points[first / 2 + pair] = Complex {
-                re: block[even] * V::splat(window[first + even]),
-                im: block[odd] * V::splat(window[first + odd]),
-            };
-        }
+        *mel = C::of(sum);
     }
 }
 
@@ -171,30 +201,40 @@ mod tests {
     use super::*;
 
     /// Noise of all magnitudes, mixed with silence and the smallest and largest numbers.
-    fn samples(count: usize) -> Vec<f32> {
+    fn samples(count: usize, hop: usize) -> Vec<f32> {
         let mut state = 7u64;
         let mut next = || {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             ((state >> 40) as f32) / (1u64 << 23) as f32 - 1.0
         };
         let scale = |hop: usize| [1.0, 1e-3, 0.0, 1e-9, 1e-40, 1e6, 30.0][hop % 7];
-        (0..count).map(|index| scale(index / HOP) * next()).collect()
+        (0..count).map(|index| scale(index / hop) * next()).collect()
+    }
+
+    fn with_bands() -> impl Iterator<Item = FrontEnd> {
+        FrontEnd::ALL.into_iter().filter(|front_end| front_end.mel().is_some())
     }
 
     #[test]
     fn a_frame_has_the_same_bits_in_every_lane_of_every_kernel() {
-        let samples = samples(48 * HOP);
-        for frame in samples.windows(FRAME_SIZE).step_by(HOP) {
-            let mut expected: Option<Vec<u32>> = None;
-            for mut kernel in Kernel::all() {
-                let batch = kernel.batch();
-                for lane in 0..batch {
-                    let mut padded = vec![0.0; (batch + 1) * HOP];
-                    padded[lane * HOP..][..FRAME_SIZE].copy_from_slice(frame);
-                    let mut mel = vec![0.0; batch * BANDS];
-                    kernel.run(&padded, &mut mel);
-                    let bits: Vec<u32> = mel[lane * BANDS..][..BANDS].iter().map(|v| v.to_bits()).collect();
-                    assert_eq!(&bits, expected.get_or_insert_with(|| bits.clone()), "lane {lane} of {batch}");
+        for front_end in with_bands() {
+            let (size, hop, bands) = (front_end.frame_size(), front_end.hop(), front_end.bands());
+            let samples = samples(24 * hop + size, hop);
+            for frame in samples.windows(size).step_by(hop) {
+                let mut expected: Option<Vec<u32>> = None;
+                for mut kernel in all(front_end) {
+                    let batch = kernel.batch();
+                    for lane in 0..batch {
+                        let mut padded = vec![0.0; (batch - 1) * hop + size];
+                        padded[lane * hop..][..size].copy_from_slice(frame);
+                        let mut mel = vec![0.0; batch * bands];
+                        kernel.run(&padded, &mut mel);
+                        let found = &mel[lane * bands..][..bands];
+                        assert!(found.iter().all(|value| value.is_finite()));
+                        let bits: Vec<u32> = found.iter().map(|value| value.to_bits()).collect();
+                        let expected = expected.get_or_insert_with(|| bits.clone());
+                        assert_eq!(&bits, expected, "{front_end}, lane {lane} of {batch}");
+                    }
                 }
             }
         }
@@ -202,17 +242,28 @@ mod tests {
 
     #[test]
     fn a_nan_sample_affects_its_own_frames_only() {
-        for mut kernel in Kernel::all() {
+        for (front_end, mut kernel) in
+            with_bands().flat_map(|each| all(each).into_iter().map(move |k| (each, k)))
+        {
+            let (size, hop, bands) = (front_end.frame_size(), front_end.hop(), front_end.bands());
             let batch = kernel.batch();
-            let mut samples = samples((batch + 1) * HOP);
-            let mut clean = vec![0.0; batch * BANDS];
-            kernel.run(&samples, &mut clean);
-            // The first hop belongs only to the first frame.
-            samples[100] = f32::NAN;
-            let mut spoilt = vec![0.0; batch * BANDS];
-            kernel.run(&samples, &mut spoilt);
-            assert!(spoilt[..BANDS].iter().all(|value| value.is_nan()));
-            assert_eq!(spoilt[BANDS..], clean[BANDS..]);
+            let clean_samples = samples((batch - 1) * hop + size, hop);
+            let mut clean = vec![0.0; batch * bands];
+            kernel.run(&clean_samples, &mut clean);
+            // The first sample but one of the first hop and of the last: the window is not 0 there.
+            for spoilt_sample in [1, (batch - 1) * hop + size - 2] {
+                let mut samples = clean_samples.clone();
+                samples[spoilt_sample] = f32::NAN;
+                let mut spoilt = vec![0.0; batch * bands];
+                kernel.run(&samples, &mut spoilt);
+                for (index, (spoilt, clean)) in spoilt.chunks(bands).zip(clean.chunks(bands)).enumerate() {
+                    if (index * hop..index * hop + size).contains(&spoilt_sample) {
+                        assert!(spoilt.iter().all(|value| value.is_nan()), "{front_end}, frame {index}");
+                    } else {
+                        assert_eq!(spoilt, clean, "{front_end}, frame {index}");
+                    }
+                }
+            }
         }
     }
 }

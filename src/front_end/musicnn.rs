@@ -8,13 +8,7 @@ pub const FRAME_SIZE: usize = 512;
 pub const HOP: usize = 256;
 /// Bands (values) per frame.
 pub const BANDS: usize = 96;
-/// Bins of the spectrum of a frame, from 0 Hz to half the sample rate.
-pub(super) const BINS: usize = FRAME_SIZE / 2 + 1;
-
 /// The number of frames of a signal: `1 + ceil(samples / 256)`, and 0 for an empty signal.
 pub fn frame_count(samples: u64) -> u64 {
-    match samples {
-        0 => 0,
-        _ => 1 + samples.div_ceil(HOP as u64),
-    }
+    super::FrontEnd::MusiCnn.frame_count(samples)
 }

@@ -1,15 +1,15 @@
-//! The mel-spectrogram of a signal that arrives in pieces.
+//! The frames of a signal that arrives in pieces.
 
-use super::musicnn::{BANDS, HOP};
+use super::parameters::{Framing, Parameters};
 use super::{FrontEnd, Spectrogram};
 
-/// Samples taken at a time: a few batches of mel frames, few enough for the first-level cache.
-const ROOM: usize = 33 * HOP;
+/// Frames computed at a time: a few batches, few enough for their samples to stay in the cache.
+const FRAMES: usize = 32;
 
-/// Computes mel frames of a signal in pieces, with the same bits as for the whole signal.
+/// Computes the frames of a signal in pieces, with the same bits as for the whole signal.
 ///
-/// Mel frame `k` needs samples up to `256 k + 256`, so it is available at most 16 ms of audio after its middle. Memory
-/// is constant, whatever the length of the signal.
+/// A frame is available as soon as its last sample is, for MusiCNN 16 ms of audio after its middle; OpenL3's come for a
+/// whole second at a time. Memory is constant, whatever the length of the signal.
 ///
 /// ```
 /// use sleeve::front_end::musicnn::{BANDS, frame_count};
@@ -24,53 +24,102 @@ const ROOM: usize = 33 * HOP;
 /// assert_eq!(frames.len() as u64, BANDS as u64 * frame_count(16_000));
 /// ```
 pub struct SpectrogramStream {
-    mel: Spectrogram,
-    /// The samples from the start of the next mel frame on; less than a frame between calls.
+    spectrogram: Spectrogram,
+    /// The samples from the start of the next frame on, or of the next chunk; less than one between calls.
     pending: Vec<f32>,
-    /// Samples pushed since the start.
+    /// How many `pending` may hold.
+    room: usize,
+    /// Samples pushed, and frames given, since the start.
     samples: u64,
+    given: u64,
 }
 
 impl SpectrogramStream {
     /// A stream at the start of a signal.
     pub fn new(front_end: FrontEnd) -> Self {
-        let mut pending = Vec::with_capacity(ROOM);
-        pending.resize(HOP, 0.0);
-        Self { mel: Spectrogram::new(front_end), pending, samples: 0 }
+        let parameters = Parameters::of(front_end);
+        let room = match parameters.framing {
+            Framing::Chunks { chunk } => chunk,
+            _ => parameters.frame + (FRAMES - 1) * parameters.hop,
+        };
+        let pending = Vec::with_capacity(room);
+        let spectrogram = Spectrogram::new(front_end);
+        let mut stream = Self { spectrogram, pending, room, samples: 0, given: 0 };
+        stream.reset();
+        stream
     }
 
-    /// Takes any number of mono samples at 16 kHz, and appends every mel frame that is now complete to `frames`, 96
-    /// values each.
+    /// The front end whose frames it computes.
+    pub fn front_end(&self) -> FrontEnd {
+        self.spectrogram.front_end()
+    }
+
+    /// Takes any number of mono samples at the front end's rate, and appends every frame that is now complete to
+    /// `frames`, [`bands`](FrontEnd::bands) values each.
     pub fn push(&mut self, samples: &[f32], frames: &mut Vec<f32>) {
         self.samples += samples.len() as u64;
+        self.take(samples, frames);
+    }
+
+    fn take(&mut self, samples: &[f32], frames: &mut Vec<f32>) {
+        let parameters = Parameters::of(self.front_end());
+        let (size, hop) = (parameters.frame, parameters.hop);
         let mut rest = samples;
         while !rest.is_empty() {
-            let (taken, later) = rest.split_at(rest.len().min(self.pending.capacity() - self.pending.len()));
+            let (taken, later) = rest.split_at(rest.len().min(self.room - self.pending.len()));
             self.pending.extend_from_slice(taken);
             rest = later;
-            let complete = (self.pending.len() / HOP).saturating_sub(1);
-            let start = frames.len();
-            frames.resize(start + complete * BANDS, 0.0);
-            self.mel.frames(&self.pending, &mut frames[start..]);
-            self.pending.drain(..complete * HOP);
+            match parameters.framing {
+                Framing::Chunks { chunk } if self.pending.len() < chunk => {}
+                Framing::Chunks { .. } => {
+                    let start = self.grow(parameters.per_chunk(), frames);
+                    self.spectrogram.signal(&self.pending, &mut frames[start..]);
+                    self.pending.clear();
+                }
+                _ => {
+                    let complete = self.pending.len().checked_sub(size).map_or(0, |more| 1 + more / hop);
+                    let start = self.grow(complete, frames);
+                    self.spectrogram.frames(&self.pending, &mut frames[start..]);
+                    self.pending.drain(..complete * hop);
+                }
+            }
         }
     }
 
-    /// Ends the signal and appends the mel frames that extend beyond its last sample, padded with zeros. In all, a
-    /// signal gives [`frame_count`](super::musicnn::frame_count) frames. The stream is then ready for the next signal.
+    /// Makes room for more frames. Returns where they begin.
+    fn grow(&mut self, more: usize, frames: &mut Vec<f32>) -> usize {
+        self.given += more as u64;
+        let start = frames.len();
+        frames.resize(start + more * self.front_end().bands(), 0.0);
+        start
+    }
+
+    /// Ends the signal and appends the frames that extend beyond its last sample, padded with zeros. In all, a signal
+    /// gives [`frame_count`](FrontEnd::frame_count) frames. The stream is then ready for the next signal.
     pub fn finish(&mut self, frames: &mut Vec<f32>) {
-        if self.samples > 0 {
-            let missing = (HOP - (self.samples % HOP as u64) as usize) % HOP;
-            let zeros = [0.0; 2 * HOP];
-            self.push(&zeros[..missing + HOP], frames);
+        let parameters = Parameters::of(self.front_end());
+        let remaining = (parameters.count(self.samples) - self.given) as usize;
+        if remaining > 0 {
+            let needed = match parameters.framing {
+                Framing::Chunks { chunk } => chunk,
+                _ => parameters.frame + (remaining - 1) * parameters.hop,
+            };
+            let zeros = vec![0.0; needed - self.pending.len()];
+            self.take(&zeros, frames);
         }
         self.reset();
     }
 
     /// Discards the signal so far; the next `push` starts a new one.
     pub fn reset(&mut self) {
+        let parameters = Parameters::of(self.front_end());
+        let before = match parameters.framing {
+            Framing::Chunks { chunk } => chunk / 2,
+            _ => parameters.before(),
+        };
         self.pending.clear();
-        self.pending.resize(HOP, 0.0);
+        self.pending.resize(before, 0.0);
         self.samples = 0;
+        self.given = 0;
     }
 }

@@ -1,16 +1,19 @@
-//! The analysis window.
+//! Analysis windows.
 
-use super::musicnn::FRAME_SIZE;
+use super::parameters::Window;
 
-/// A symmetric Hann window: both ends are zero, and the divisor is 511, not 512.
+/// The window of `size` samples, computed in double precision and rounded to single, as in the training of the models.
 ///
-/// It is computed in double precision and rounded once, as in the training of the models. The more usual periodic form
-/// would change the bands by up to 0.07.
-pub(super) fn hann() -> [f32; FRAME_SIZE] {
-    std::array::from_fn(|n| {
-        let phase = std::f64::consts::TAU * n as f64 / (FRAME_SIZE - 1) as f64;
-        (0.5 - 0.5 * phase.cos()) as f32
-    })
+/// The kind matters: a periodic Hann window in place of a symmetric one would change MusiCNN's bands by up to 0.07.
+pub(super) fn window(kind: Window, size: usize) -> Vec<f32> {
+    let (mean, swing, period) = match kind {
+        Window::SymmetricHann => (0.5, 0.5, size - 1),
+        Window::PeriodicHann => (0.5, 0.5, size),
+        Window::PeriodicHamming => (0.54, 0.46, size),
+    };
+    (0..size)
+        .map(|n| (mean - swing * (std::f64::consts::TAU * n as f64 / period as f64).cos()) as f32)
+        .collect()
 }
 
 #[cfg(test)]
@@ -18,15 +21,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_window_is_symmetric_and_its_ends_are_zero() {
-        let window = hann();
-        assert_eq!(window[0], 0.0);
-        assert_eq!(window[FRAME_SIZE - 1], 0.0);
-        for n in 0..FRAME_SIZE / 2 {
-            assert!((window[n] - window[FRAME_SIZE - 1 - n]).abs() < 1e-7, "sample {n}");
-            assert!(window[n] < window[n + 1] || n == FRAME_SIZE / 2 - 1, "sample {n}");
+    fn a_symmetric_window_is_symmetric_and_its_ends_are_zero() {
+        for size in [400, 512, 1024, 2048] {
+            let window = window(Window::SymmetricHann, size);
+            assert_eq!((window[0], window[size - 1]), (0.0, 0.0));
+            for n in 0..size / 2 {
+                assert!((window[n] - window[size - 1 - n]).abs() < 1e-7, "sample {n}");
+                assert!(window[n] < window[n + 1] || n == size / 2 - 1, "sample {n}");
+            }
+            // The middle of a symmetric window of even length is between two samples.
+            assert!(window[size / 2] < 1.0 && window[size / 2] > 0.9999);
         }
-        // The middle of a symmetric window of even length is between two samples.
-        assert!(window[FRAME_SIZE / 2] < 1.0 && window[FRAME_SIZE / 2] > 0.99998);
+    }
+
+    #[test]
+    fn a_periodic_window_has_its_largest_value_in_the_middle() {
+        for (kind, first) in [(Window::PeriodicHann, 0.0), (Window::PeriodicHamming, 0.08)] {
+            let window = window(kind, 400);
+            assert!((window[0] - first).abs() < 1e-7 && (window[200] - 1.0).abs() < 1e-7);
+            assert!((1..200).all(|n| (window[200 - n] - window[200 + n]).abs() < 1e-7));
+        }
     }
 }

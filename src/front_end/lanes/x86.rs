@@ -1,9 +1,10 @@
-//! Eight lanes with AVX2, sixteen with AVX-512.
+//! Single precision: eight lanes with AVX2, sixteen with AVX-512. Double precision: half as many.
 
 use std::arch::x86_64::*;
 use std::ops::{Add, Mul, Sub};
 
-use super::{Block, Lanes, MANTISSA, SQRT_HALF};
+use super::portable::Portable;
+use super::{Block, INAUDIBLE, Lanes, MANTISSA, SQRT_HALF, Single};
 
 /// Eight lanes. Only for CPUs with AVX2.
 #[derive(Clone, Copy)]
@@ -12,6 +13,14 @@ pub(in super::super) struct Avx2(__m256);
 /// Sixteen lanes. Only for CPUs with AVX-512 F and DQ.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Avx512(__m512);
+
+/// Four lanes in double precision. Only for CPUs with AVX2.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Avx2Double(__m256d);
+
+/// Eight lanes in double precision. Only for CPUs with AVX-512 F and DQ.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Avx512Double(__m512d);
 
 macro_rules! operators {
     ($lanes:ident: $($operator:ident $method:ident $intrinsic:ident),*) => {$(
@@ -28,8 +37,13 @@ macro_rules! operators {
 
 operators!(Avx2: Add add _mm256_add_ps, Sub sub _mm256_sub_ps, Mul mul _mm256_mul_ps);
 operators!(Avx512: Add add _mm512_add_ps, Sub sub _mm512_sub_ps, Mul mul _mm512_mul_ps);
+operators!(Avx2Double: Add add _mm256_add_pd, Sub sub _mm256_sub_pd, Mul mul _mm256_mul_pd);
+operators!(Avx512Double: Add add _mm512_add_pd, Sub sub _mm512_sub_pd, Mul mul _mm512_mul_pd);
 
 impl Lanes for Avx2 {
+    type Value = f32;
+    type Single = Self;
+
     const COUNT: usize = 8;
 
     #[inline(always)]
@@ -38,6 +52,24 @@ impl Lanes for Avx2 {
         Self(unsafe { _mm256_set1_ps(value) })
     }
 
+    #[inline(always)]
+    fn of_samples(samples: Self) -> Self {
+        // SAFETY: AVX2 as above.
+        unsafe {
+            let magnitude = _mm256_andnot_ps(_mm256_set1_ps(-0.0), samples.0);
+            // "Not less than" holds for NaN.
+            let kept = _mm256_cmp_ps::<_CMP_NLT_UQ>(magnitude, _mm256_set1_ps(INAUDIBLE));
+            Self(_mm256_and_ps(samples.0, kept))
+        }
+    }
+
+    #[inline(always)]
+    fn round(self) -> Self {
+        self
+    }
+}
+
+impl Single for Avx2 {
     #[inline(always)]
     fn load(values: &[f32]) -> Self {
         let values = &values[..8];
@@ -53,14 +85,16 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn flush_below(self, least: f32) -> Self {
+    fn sqrt(self) -> Self {
         // SAFETY: AVX2 as above.
-        unsafe {
-            let magnitude = _mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0);
-            // "Not less than" holds for NaN.
-            let kept = _mm256_cmp_ps::<_CMP_NLT_UQ>(magnitude, _mm256_set1_ps(least));
-            Self(_mm256_and_ps(self.0, kept))
-        }
+        Self(unsafe { _mm256_sqrt_ps(self.0) })
+    }
+
+    #[inline(always)]
+    fn at_least(self, least: f32) -> Self {
+        // Where one operand is NaN, the result is the second.
+        // SAFETY: AVX2 as above.
+        Self(unsafe { _mm256_max_ps(_mm256_set1_ps(least), self.0) })
     }
 
     #[inline(always)]
@@ -109,6 +143,9 @@ impl Lanes for Avx2 {
 }
 
 impl Lanes for Avx512 {
+    type Value = f32;
+    type Single = Self;
+
     const COUNT: usize = 16;
 
     #[inline(always)]
@@ -118,6 +155,24 @@ impl Lanes for Avx512 {
         Self(unsafe { _mm512_set1_ps(value) })
     }
 
+    #[inline(always)]
+    fn of_samples(samples: Self) -> Self {
+        // SAFETY: AVX-512 as above.
+        unsafe {
+            let magnitude = _mm512_abs_ps(samples.0);
+            // "Not less than" holds for NaN.
+            let kept = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(magnitude, _mm512_set1_ps(INAUDIBLE));
+            Self(_mm512_maskz_mov_ps(kept, samples.0))
+        }
+    }
+
+    #[inline(always)]
+    fn round(self) -> Self {
+        self
+    }
+}
+
+impl Single for Avx512 {
     #[inline(always)]
     fn load(values: &[f32]) -> Self {
         let values = &values[..16];
@@ -133,14 +188,16 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn flush_below(self, least: f32) -> Self {
+    fn sqrt(self) -> Self {
         // SAFETY: AVX-512 as above.
-        unsafe {
-            let magnitude = _mm512_abs_ps(self.0);
-            // "Not less than" holds for NaN.
-            let kept = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(magnitude, _mm512_set1_ps(least));
-            Self(_mm512_maskz_mov_ps(kept, self.0))
-        }
+        Self(unsafe { _mm512_sqrt_ps(self.0) })
+    }
+
+    #[inline(always)]
+    fn at_least(self, least: f32) -> Self {
+        // Where one operand is NaN, the result is the second.
+        // SAFETY: AVX-512 as above.
+        Self(unsafe { _mm512_max_ps(_mm512_set1_ps(least), self.0) })
     }
 
     #[inline(always)]
@@ -190,5 +247,57 @@ impl Lanes for Avx512 {
                 block[index + 12] = Self(_mm512_shuffle_f32x4::<0xdd>(ab, cd));
             }
         }
+    }
+}
+
+impl Lanes for Avx2Double {
+    type Value = f64;
+    type Single = Portable;
+
+    const COUNT: usize = 4;
+
+    #[inline(always)]
+    fn splat(value: f64) -> Self {
+        // SAFETY: AVX2 as above.
+        Self(unsafe { _mm256_set1_pd(value) })
+    }
+
+    #[inline(always)]
+    fn of_samples(samples: Portable) -> Self {
+        // SAFETY: AVX2 as above; the array holds four values.
+        Self(unsafe { _mm256_cvtps_pd(_mm_loadu_ps(samples.0.as_ptr())) })
+    }
+
+    #[inline(always)]
+    fn round(self) -> Portable {
+        let mut values = [0.0; 4];
+        // SAFETY: AVX2 as above; the array holds four values.
+        unsafe { _mm_storeu_ps(values.as_mut_ptr(), _mm256_cvtpd_ps(self.0)) };
+        Portable(values)
+    }
+}
+
+impl Lanes for Avx512Double {
+    type Value = f64;
+    type Single = Avx2;
+
+    const COUNT: usize = 8;
+
+    #[inline(always)]
+    fn splat(value: f64) -> Self {
+        // SAFETY: AVX-512 as above.
+        Self(unsafe { _mm512_set1_pd(value) })
+    }
+
+    #[inline(always)]
+    fn of_samples(samples: Avx2) -> Self {
+        // SAFETY: AVX-512 as above.
+        Self(unsafe { _mm512_cvtps_pd(samples.0) })
+    }
+
+    #[inline(always)]
+    fn round(self) -> Avx2 {
+        // SAFETY: AVX-512 as above.
+        Avx2(unsafe { _mm512_cvtpd_ps(self.0) })
     }
 }
