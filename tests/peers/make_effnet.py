@@ -58,6 +58,10 @@ class Builder:
         self.nodes, self.initialisers = [], []
         self.count = 0
 
+    def batch(self):
+        """The batch size that TensorFlow's style is fixed to; -1 for any."""
+        return getattr(self.args, "batch", 64) or -1
+
     def name(self, stem):
         self.count += 1
         return f"{stem}_{self.count}"
@@ -152,11 +156,13 @@ class Builder:
         """0.9 of the mean, and the variance, of a 1x1 convolution's channels on the calibration patches."""
         patches = np.load(self.args.patches)
         name, shape = self.input
-        if shape[0] == 64:
-            patches = np.resize(patches, (64, FRAMES, BANDS))
+        if isinstance(shape[0], int) and shape[0] > 1:
+            patches = np.resize(patches, (shape[0], FRAMES, BANDS))
         model = finished(self, [(x, None)], [x])
         session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-        (features,) = session.run([x], {name: patches})
+        step = shape[0] if isinstance(shape[0], int) else len(patches)
+        parts = [session.run([x], {name: patches[i : i + step]})[0] for i in range(0, len(patches), step)]
+        features = np.concatenate(parts)
         z = np.einsum("oi,nihw->onhw", w[:, :, 0, 0].astype(np.float64), features.astype(np.float64))
         z = z.reshape(len(z), -1)
         return (0.9 * z.mean(1)).astype(np.float32), z.var(1).astype(np.float32)
@@ -170,13 +176,13 @@ class Builder:
         y = self.node("GlobalAveragePool", [x])
         if tensorflow:
             y = self.node("Squeeze", [y, self.constant(np.array([2, 3], np.int64))])
-            y = self.node("Reshape", [y, self.constant(np.array([64, channels, 1, 1], np.int64))])
+            y = self.node("Reshape", [y, self.constant(np.array([self.batch(), channels, 1, 1], np.int64))])
         w1, b1 = self.weights(squeezed, channels, 1, 1), self.random.normal(0, 0.3, squeezed)
         w2, b2 = self.weights(channels, squeezed, 1, 1), self.random.normal(0.5, 0.8, channels)
         y = self.node("Conv", [y, self.constant(w1), self.constant(b1.astype(np.float32))], kernel_shape=[1, 1])
         y = self.silu(y)
         if tensorflow:
-            y = self.node("Reshape", [y, self.constant(np.array([64, squeezed, 1, 1], np.int64))])
+            y = self.node("Reshape", [y, self.constant(np.array([self.batch(), squeezed, 1, 1], np.int64))])
         y = self.node("Conv", [y, self.constant(w2), self.constant(b2.astype(np.float32))], kernel_shape=[1, 1])
         return self.node("Mul", [x, self.node("Sigmoid", [y])])
 
@@ -249,11 +255,13 @@ def torch_graph(b):
     return [(projection, 512), (embeddings, 1280)]
 
 
-def tensorflow_graph(b):
+def tensorflow_features(b):
+    """The pooled features, in TensorFlow's style."""
     x = b.node("Unsqueeze", ["serving_default_melspectrogram", b.constant(np.array([3], np.int64))])
     # A slice that does nothing, as in the conversion of an ellipsis.
     ints = lambda *v: b.constant(np.array(v, np.int64))
-    x = b.node("Slice", [x, ints(0, 0, 0, 0), ints(64, FRAMES, BANDS, 1), ints(0, 1, 2, 3)])
+    most = 2**31 - 1 if b.batch() < 0 else b.batch()
+    x = b.node("Slice", [x, ints(0, 0, 0, 0), ints(most, FRAMES, BANDS, 1), ints(0, 1, 2, 3)])
     one = lambda v: b.constant(np.array([[[[v]]]], np.float32))
     x = b.node("Mul", [x, one(0.8)])
     x = b.node("Add", [x, one(-0.35)])
@@ -262,6 +270,11 @@ def tensorflow_graph(b):
     x = b.features(x, (FRAMES, BANDS))
     x = b.node("GlobalAveragePool", [x])
     x = b.node("Squeeze", [x, b.constant(np.array([2, 3], np.int64))])
+    return x
+
+
+def tensorflow_graph(b):
+    x = tensorflow_features(b)
     embeddings = b.node("Identity", [x])
     y = b.dense(x, 1280, 512)
     scale, shift, mean, var = b.statistics(512)

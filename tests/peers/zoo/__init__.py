@@ -1,0 +1,1 @@
+"""The published models of Essentia's authors with random weights; see make_zoo.py."""
