@@ -53,6 +53,8 @@ TAGS_TOLERANCE, EMBEDDINGS_TOLERANCE = 2e-3, 1e-2
 # Front-end convolutions in the order their features are concatenated: (name, frames, bands).
 FRONT_END = [("timbral_38", 7, 38), ("timbral_67", 7, 67), ("temporal_128", 128, 1), ("temporal_64", 64, 1), ("temporal_32", 32, 1)]
 
+TENSORFLOW_OUTPUTS = ["model/Sigmoid", "model/batch_normalization_10/batchnorm/add_1", "model/dense/BiasAdd"]
+
 
 # ---------------------------------------------------------------------------------------------- the package
 
@@ -97,12 +99,11 @@ class Checkpoint:
         scale = self[f"{stem}/gamma"] / np.sqrt(self[f"{stem}/moving_variance"] + BATCH_NORM_EPSILON)
         return scale, self[f"{stem}/beta"] - self[f"{stem}/moving_mean"] * scale
 
-    def run_tensorflow(self, patches):
-        """Tags, the package's own feature `penultimate`, and the dense layer before its ReLU, from the package's own graph."""
+    def run_tensorflow(self, patches, outputs=TENSORFLOW_OUTPUTS):
+        """Values of the package's own graph: tags, its feature `penultimate`, and the dense layer before its ReLU."""
         tf1 = self.tf.compat.v1
         meta = tf1.MetaGraphDef()
         meta.ParseFromString(self.meta)
-        outputs = ["model/Sigmoid", "model/batch_normalization_10/batchnorm/add_1", "model/dense/BiasAdd"]
         graph = tf1.graph_util.extract_sub_graph(meta.graph_def, outputs)
         for node in graph.node:
             node.attr.pop("_output_shapes", None)
@@ -270,7 +271,7 @@ OUTPUTS = [
 ]
 
 
-def as_model(graph, about):
+def as_model(graph, about, outputs=OUTPUTS, network="MusiCNN", converter="convert_musicnn.py"):
     """The graph with its inputs, outputs and descriptions."""
     def typed(name, shape, doc):
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape, doc_string=doc)
@@ -279,7 +280,7 @@ def as_model(graph, about):
         graph.nodes,
         about["stem"],
         [typed("melspectrogram", ["patches", FRAMES, BANDS], "log10(10000 mel + 1), [patches, frames, bands]")],
-        [typed(name, ["patches", dim], doc) for name, dim, _, _, doc in OUTPUTS],
+        [typed(name, ["patches", dim], doc) for name, dim, _, _, doc in outputs],
         graph.initialisers,
         doc_string=f"{about['name']}: {about['description']}",
     )
@@ -287,8 +288,8 @@ def as_model(graph, about):
         onnx_graph,
         opset_imports=[helper.make_opsetid("", 17)],
         ir_version=8,
-        producer_name="convert_musicnn.py",
-        doc_string="MusiCNN by Jordi Pons, converted from the TensorFlow checkpoint in the Python package musicnn 0.1.0. "
+        producer_name=converter,
+        doc_string=f"{network} by Jordi Pons, converted from the TensorFlow checkpoint in the Python package musicnn 0.1.0. "
         "Weights in half precision, arithmetic in single.",
     )
     helper.set_model_props(model, {
@@ -301,10 +302,10 @@ def as_model(graph, about):
     return model
 
 
-def metadata(about, labels):
+def metadata(about, labels, of=OUTPUTS):
     """The model's JSON, in the schema of Essentia's published models."""
     outputs = []
-    for name, dim, op, purpose, doc in OUTPUTS:
+    for name, dim, op, purpose, doc in of:
         output = {"name": name, "type": "float", "shape": ["patches", dim], "op": op, "description": doc}
         outputs.append(output | ({"output_purpose": purpose} if purpose else {}))
     return {
@@ -357,11 +358,22 @@ def deviation(outputs, expected):
     return [float(np.abs(outputs[0] - expected[0]).max())] + [float(r.max()) for r in relative]
 
 
-def run_onnx(model, patches):
+def run_onnx(model, patches, outputs=OUTPUTS):
     import onnxruntime
 
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run([name for name, *_ in OUTPUTS], {"melspectrogram": patches})
+    return session.run([name for name, *_ in outputs], {"melspectrogram": patches})
+
+
+def write(files):
+    """Writes bytes and arrays, and says what the models' hashes are."""
+    for path, content in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+            print(f"{path.name}: {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()}")
+        else:
+            np.save(path, content)
 
 
 def main():
@@ -398,13 +410,7 @@ def main():
                 for (output, *_), values in zip(OUTPUTS, expected):
                     written[golden / f"{about['stem']}.{output}.npy"] = values
                 written[golden / "patches.npy"] = patches
-    for path, content in written.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, bytes):
-            path.write_bytes(content)
-            print(f"{path.name}: {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()}")
-        else:
-            np.save(path, content)
+    write(written)
 
 
 if __name__ == "__main__":

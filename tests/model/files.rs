@@ -113,7 +113,7 @@ fn a_model_is_found_by_file_by_stem_and_by_name() {
 #[test]
 fn hashes_and_licences_stand_beside_the_models() {
     let readme = fs::read_to_string(repository().join("models/README.md")).unwrap();
-    for stem in ["msd-musicnn-1", "mtt-musicnn-1"] {
+    for stem in ["msd-musicnn-1", "mtt-musicnn-1", "msd-vgg-1", "mtt-vgg-1"] {
         let model = Model::open(repository().join("models").join(stem)).unwrap();
         assert!(readme.contains(&format!("{}  {stem}.onnx", model.sha256())), "{stem}");
         assert_eq!(model.metadata().text("license"), "ISC");
