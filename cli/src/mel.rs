@@ -20,7 +20,7 @@ pub struct Args {
     #[arg(value_name = "PATH")]
     path: PathBuf,
 
-    /// The front end: musicnn, vggish, tempocnn, fsd-sinet, openl3-mel128, openl3-mel256, or crepe (frames of the waveform)
+    /// The front end: musicnn, vggish, vggish-original, tempocnn, fsd-sinet, openl3-mel128, openl3-mel256, or crepe (frames of the waveform)
     #[arg(long, default_value = "musicnn", value_name = "NAME")]
     front_end: FrontEnd,
 

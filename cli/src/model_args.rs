@@ -8,7 +8,7 @@ use sleeve::model::{Algorithm, Model, ModelOptions};
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct ModelArgs {
     /// The input that the models were trained on, in place of what their metadata say: musicnn, effnet-discogs, maest,
-    /// vggish, tempocnn, fsd-sinet, openl3, crepe, or musicnn-mel (MusiCNN's frames in patches of any length). Values
+    /// vggish, vggish-original, tempocnn, fsd-sinet, openl3, crepe, or musicnn-mel (MusiCNN's frames in patches of any length). Values
     /// are wrong if it is not true
     #[arg(long, value_name = "NAME")]
     pub front_end: Option<Algorithm>,

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use super::input::Input;
 use super::loudness::{Gain, Meter};
 use super::mono::Mono;
-use super::normalise::Range;
 use super::{AudioReader, Ffmpeg};
+use crate::front_end::RecordingScale;
 use crate::{Error, Result};
 
 /// The mono samples that are kept while a recording is measured: 16 MiB, over four minutes at 16 kHz.
@@ -35,8 +35,8 @@ pub(super) enum Leveller {
 pub(super) struct Measures {
     /// Its loudness, for the gain.
     pub(super) loudness: bool,
-    /// The range of its mono samples, to normalise them.
-    pub(super) range: bool,
+    /// What its mono samples are normalised by.
+    pub(super) scale: bool,
 }
 
 /// What a second decoding needs.
@@ -114,11 +114,11 @@ impl Leveller {
 impl Unmeasured {
     fn measure(self, mono: &mut Mono, go_on: &mut dyn FnMut() -> bool) -> Result<Leveller> {
         let mut meter = self.measures.loudness.then(Meter::default);
-        let mut range = Range::default();
-        let pieces = self.hold(mono, &mut meter, &mut range, go_on)?;
+        let mut scale = RecordingScale::new();
+        let pieces = self.hold(mono, &mut meter, &mut scale, go_on)?;
         let mut gain = meter.as_ref().map(Meter::gain).unwrap_or_default();
-        if self.measures.range {
-            gain = gain.normalising(&range);
+        if self.measures.scale {
+            gain = gain.normalising(scale);
         }
         let warning = gain.warning.take();
         let leveller = match pieces {
@@ -140,13 +140,13 @@ impl Unmeasured {
         &self,
         mono: &mut Mono,
         meter: &mut Option<Meter>,
-        range: &mut Range,
+        scale: &mut RecordingScale,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<VecDeque<Box<[f32]>>>> {
         let (mut pieces, mut held, mut samples) = (Some(VecDeque::new()), 0, Vec::new());
         loop {
-            // Without a range and with too many samples, nothing needs the mono signal any more.
-            let more = match (&pieces, self.measures.range, meter.as_mut()) {
+            // Without a scale and with too many samples, nothing needs the mono signal any more.
+            let more = match (&pieces, self.measures.scale, meter.as_mut()) {
                 (None, false, Some(meter)) => mono.only_measure(meter)?,
                 (_, _, meter) => mono.next(&mut samples, meter)?,
             };
@@ -159,8 +159,8 @@ impl Unmeasured {
                 pieces = None;
             }
             if !samples.is_empty() {
-                if self.measures.range {
-                    range.add(&samples);
+                if self.measures.scale {
+                    scale.push(&samples);
                 }
                 if let Some(pieces) = &mut pieces {
                     pieces.push_back(samples.as_slice().into());

@@ -6,10 +6,10 @@ use ebur128::{Channel, EbuR128, Mode};
 
 use super::layout::{Layout, Place};
 use super::mono::MonoStream;
-use super::normalise::{Normalised, Range};
 use super::options::{AudioOptions, Level};
 use super::peaks::{MAX_SAMPLE, usable_peak};
 use super::source::{Block, Samples};
+use crate::front_end::RecordingScale;
 use crate::{Error, Result};
 
 /// The common level in LUFS: that of most streaming services.
@@ -40,7 +40,7 @@ pub(crate) struct Gain {
     /// By which samples are multiplied, in double precision: the gain of very loud floating-point files is beyond f32.
     factor: Option<f64>,
     /// What follows, if the front end takes a normalised recording.
-    normalised: Option<Normalised>,
+    scale: Option<RecordingScale>,
     /// To be shown to users.
     pub(crate) warning: Option<String>,
 }
@@ -59,14 +59,15 @@ impl Gain {
             let levelled = |sample: f32| (f64::from(sample) * factor).clamp(-largest, largest) as f32;
             samples.iter_mut().for_each(|sample| *sample = levelled(*sample));
         }
-        if let Some(normalised) = self.normalised {
-            samples.iter_mut().for_each(|sample| *sample = normalised.apply(f64::from(*sample)) as f32);
+        if let Some(scale) = &self.scale {
+            scale.apply(samples);
         }
     }
 
-    /// The same, and after it the normalisation of mono samples of this range, as they are without the gain.
-    pub(crate) fn normalising(self, range: &Range) -> Self {
-        Gain { normalised: Some(range.normalised(self.factor.unwrap_or(1.0))), ..self }
+    /// The same, and after it the normalisation of mono samples that were measured without the gain.
+    pub(crate) fn normalising(self, scale: RecordingScale) -> Self {
+        let scale = self.factor.map_or(scale, |factor| scale.amplified(factor as f32));
+        Gain { scale: Some(scale), ..self }
     }
 }
 
@@ -161,7 +162,7 @@ impl Meter {
         Gain {
             levelled: Some(Levelled { lufs: lufs as f32, gain_db: gain_db as f32 }),
             factor: Some(10_f64.powf(gain_db / 20.0)),
-            normalised: None,
+            scale: None,
             warning,
         }
     }
@@ -189,19 +190,19 @@ pub(crate) fn gain_of_samples(
         return Ok(gain);
     }
     let mut stream = MonoStream::new(rate, channels, target_rate, options.resampler)?;
-    let (mut range, mut mono) = (Range::default(), Vec::new());
+    let (mut scale, mut mono) = (RecordingScale::new(), Vec::new());
     for chunk in samples.chunks(usize::from(channels).max(1) * rate.max(1) as usize) {
         if !go_on() {
             return Err(Error::Cancelled);
         }
         mono.clear();
         stream.push(chunk, &mut mono)?;
-        range.add(&mono);
+        scale.push(&mono);
     }
     mono.clear();
     stream.finish(&mut mono)?;
-    range.add(&mono);
-    Ok(gain.normalising(&range))
+    scale.push(&mono);
+    Ok(gain.normalising(scale))
 }
 
 /// The gain that levels a whole recording in memory.

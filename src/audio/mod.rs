@@ -35,7 +35,6 @@ mod loudness;
 mod matroska;
 mod mono;
 mod mp4;
-mod normalise;
 mod ogg;
 mod options;
 #[cfg(feature = "opus")]

@@ -56,9 +56,9 @@ impl MonoReader {
         held: usize,
     ) -> Result<Self> {
         let AudioOptions { resampler, level, ffmpeg, normalise } = options;
-        let measures = Measures { loudness: level == Level::Track, range: normalise };
+        let measures = Measures { loudness: level == Level::Track, scale: normalise };
         let leveller = match measures {
-            Measures { loudness: false, range: false } => None,
+            Measures { loudness: false, scale: false } => None,
             _ => Some(Leveller::new(path.clone(), &input, ffmpeg.clone(), measures, held)?),
         };
         let reader = AudioReader::new(path, input, &ffmpeg)?;

@@ -60,6 +60,12 @@ impl RecordingScale {
         (self.largest - mean).abs().max((self.smallest - mean).abs()) + HEADROOM
     }
 
+    /// The same of the recording with all samples multiplied by `gain`, which is positive.
+    pub(crate) fn amplified(self, gain: f32) -> Self {
+        let Self { sum, count, smallest, largest } = self;
+        Self { sum: sum * gain, count, smallest: smallest * gain, largest: largest * gain }
+    }
+
     /// Normalises samples of the recording.
     pub fn apply(&self, samples: &mut [f32]) {
         let (mean, divisor) = (self.mean(), self.divisor());

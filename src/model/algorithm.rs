@@ -22,6 +22,8 @@ pub enum Algorithm {
     Maest,
     /// `TensorflowPredictVGGish`, for VGGish and YAMNet: patches of 96 frames, every 93.
     Vggish,
+    /// VGGish as its authors published it: patches of 96 frames, without overlap.
+    VggishOriginal,
     /// `TensorflowPredictTempoCNN`: patches of 256 frames, every 128, standardised.
     TempoCnn,
     /// `TensorflowPredictFSDSINet`: patches of 101 frames, every 50, of the normalised recording.
@@ -36,11 +38,12 @@ pub enum Algorithm {
 }
 
 /// The names of each: for `--front-end`, and those in metadata.
-const NAMES: [(Algorithm, &str, &[&str]); 9] = [
+const NAMES: [(Algorithm, &str, &[&str]); 10] = [
     (Algorithm::MusiCnn, "musicnn", &["TensorflowPredictMusiCNN"]),
     (Algorithm::EffnetDiscogs, "effnet-discogs", &["TensorflowPredictEffnetDiscogs"]),
     (Algorithm::Maest, "maest", &["TensorflowPredictMAEST"]),
     (Algorithm::Vggish, "vggish", &["TensorflowPredictVGGish"]),
+    (Algorithm::VggishOriginal, "vggish-original", &["SleeveVGGishOriginal"]),
     (Algorithm::TempoCnn, "tempocnn", &["TensorflowPredictTempoCNN", "TempoCNN"]),
     (Algorithm::FsdSinet, "fsd-sinet", &["TensorflowPredictFSDSINet"]),
     (Algorithm::OpenL3, "openl3", &[]),
@@ -69,8 +72,8 @@ impl Algorithm {
         NAMES.iter().map(|(algorithm, ..)| *algorithm)
     }
 
-    /// Its name, as in `--front-end`: `musicnn`, `effnet-discogs`, `maest`, `vggish`, `tempocnn`, `fsd-sinet`,
-    /// `openl3`, `crepe`, `musicnn-mel`.
+    /// Its name, as in `--front-end`: `musicnn`, `effnet-discogs`, `maest`, `vggish`, `vggish-original`,
+    /// `tempocnn`, `fsd-sinet`, `openl3`, `crepe`, `musicnn-mel`.
     pub fn name(self) -> &'static str {
         self.names().0
     }
@@ -112,6 +115,7 @@ impl Algorithm {
         match self {
             Self::MusiCnn | Self::EffnetDiscogs | Self::Maest | Self::MusiCnnMel => &[FrontEnd::MusiCnn],
             Self::Vggish => &[FrontEnd::Vggish],
+            Self::VggishOriginal => &[FrontEnd::VggishOriginal],
             Self::TempoCnn => &[FrontEnd::TempoCnn],
             Self::FsdSinet => &[FrontEnd::FsdSinet],
             Self::OpenL3 => &[FrontEnd::OpenL3Mel128, FrontEnd::OpenL3Mel256],
@@ -126,6 +130,7 @@ impl Algorithm {
             Self::EffnetDiscogs => &[(128, 62)],
             Self::Maest => &[(316, 313), (626, 625), (1256, 1250), (1876, 1875)],
             Self::Vggish => &[(96, 93)],
+            Self::VggishOriginal => &[(96, 96)],
             Self::TempoCnn => &[(256, 128)],
             Self::FsdSinet => &[(101, 50)],
             Self::OpenL3 => &[(OPENL3_FRAMES, OPENL3_FRAMES)],
@@ -244,7 +249,7 @@ impl FromStr for Algorithm {
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.names() {
-            (_, [essentia, ..]) if *self != Self::MusiCnnMel => f.write_str(essentia),
+            (_, [essentia, ..]) if !essentia.starts_with("Sleeve") => f.write_str(essentia),
             (name, _) => f.write_str(name),
         }
     }

@@ -34,7 +34,7 @@ const std::vector<Declaration>& predictParameters() {
       {"graphFilename", GRAPH, "", ""},
       {"frontEnd",
        "the input that the model was trained on, in place of what its metadata say: `musicnn`, `effnet-discogs`, `maest`, "
-       "`vggish`, `tempocnn`, `fsd-sinet`, `openl3`, `crepe`, or `musicnn-mel` (MusiCNN's frames in patches of any "
+       "`vggish`, `vggish-original`, `tempocnn`, `fsd-sinet`, `openl3`, `crepe`, or `musicnn-mel` (MusiCNN's frames in patches of any "
        "length). Values are wrong if that is not true. Empty means what the metadata say",
        "", ""},
       {"input", INPUT, "", ""},

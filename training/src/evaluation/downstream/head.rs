@@ -230,7 +230,10 @@ mod tests {
             let document: Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
             assert_eq!(document["dataset"]["metrics"]["roc_auc"], 0.75);
             let embedding = &document["inference"]["embedding_model"];
-            assert_eq!((&embedding["model_name"], &embedding["output"]), (&json!("base"), &json!("embeddings")));
+            assert_eq!(
+                (&embedding["model_name"], &embedding["output"]),
+                (&json!("base"), &json!("embeddings"))
+            );
 
             let rows: Vec<f32> = (0..10).map(|at| (at as f32 * 0.7).sin()).collect();
             let mut found = [0.0; 6];

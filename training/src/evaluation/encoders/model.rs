@@ -50,10 +50,13 @@ impl ModelEncoder {
             }
         };
         // Of which nothing is known, such as an untrained network, the bands must do.
-        let other = model.front_end().is_some_and(|front_end| front_end != sleeve::front_end::FrontEnd::MusiCnn);
+        let other =
+            model.front_end().is_some_and(|front_end| front_end != sleeve::front_end::FrontEnd::MusiCnn);
         if other || !model.preparation().is_nothing() {
             let algorithm = model.algorithm().map_or_else(String::new, |algorithm| algorithm.to_string());
-            return Err(wrong(format!("its input is that of {algorithm}; stored features are MusiCNN's mel frames")));
+            return Err(wrong(format!(
+                "its input is that of {algorithm}; stored features are MusiCNN's mel frames"
+            )));
         }
         let index = match output {
             Some(name) => model.output_named(name),
