@@ -27,6 +27,7 @@ mod model {
     mod files;
     mod outputs;
     mod sharing;
+    mod zoo;
 }
 mod stream {
     mod loom_queue;

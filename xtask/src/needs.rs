@@ -50,6 +50,7 @@ const NEEDS: &[(&str, &[Peer])] = {
         ("sleeve-tests::library::extractor::patches", &[Python]),
         ("sleeve-tests::library::front_end::parity", &[Python]),
         ("sleeve-tests::library::model::outputs", &[Python]),
+        ("sleeve-tests::library::model::zoo", &[Python]),
         ("sleeve-tests::library::packages::crates", &[Network]),
         ("sleeve-tests::library::stream::rows", &[Python]),
         ("sleeve-tests::memory::effnet", &[Python]),

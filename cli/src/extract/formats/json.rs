@@ -28,7 +28,7 @@ impl JsonFile {
             outputs.insert(label.clone(), about);
         }
         let about = serde_json::Value::Object(outputs);
-        write!(file, "{{\"input\": {}, \"outputs\": {about},\n\"patches\": [", target.input)?;
+        write!(file, "{{\"outputs\": {about}, \"input\": {},\n\"patches\": [", target.input)?;
         Ok(JsonFile { file, labels, any: false })
     }
 }
