@@ -82,11 +82,11 @@ pub enum FrontEnd {
     VggishOriginal,
     /// `TensorflowInputTempoCNN`: TempoCNN.
     TempoCnn,
-    /// `TensorflowInputFSDSINet`: FSD-SINet. It normalises the whole recording first.
+    /// `TensorflowInputFSDSINet`: FSD-SINet. Its samples are those of a recording normalised by [`RecordingScale`].
     FsdSinet,
-    /// OpenL3 with 128 bands.
+    /// OpenL3 with 128 bands. A patch is [`OPENL3_FRAMES`] frames, which no other shares.
     OpenL3Mel128,
-    /// OpenL3 with 256 bands.
+    /// OpenL3 with 256 bands, in the same patches.
     OpenL3Mel256,
     /// CREPE: the waveform itself, 1024 samples a frame.
     Crepe,

@@ -58,11 +58,11 @@ pub(super) struct Mel {
 /// The analysis window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Window {
-    /// `0.5 - 0.5 cos(2 pi n / (size - 1))`.
+    /// `0.5 - 0.5 cos(2 pi n / (size - 1))`, rounded to single precision.
     SymmetricHann,
-    /// `0.5 - 0.5 cos(2 pi n / size)`.
+    /// `0.5 - 0.5 cos(2 pi n / size)`, not rounded.
     PeriodicHann,
-    /// `0.54 - 0.46 cos(2 pi n / size)`.
+    /// `0.54 - 0.46 cos(2 pi n / size)`, rounded to single precision.
     PeriodicHamming,
 }
 

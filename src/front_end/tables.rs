@@ -25,7 +25,7 @@ impl<T: Value> Tables<T> {
         let bands = bands(&mel, front_end.sample_rate());
         let window = window(mel.window, front_end.frame_size());
         Self {
-            window: window.into_iter().map(|weight| T::rounded(0.5 * f64::from(weight))).collect(),
+            window: window.into_iter().map(|weight| T::rounded(0.5 * weight)).collect(),
             twiddles: Twiddles::new(mel.points / 2),
             spectrum: mel.spectrum,
             bands,
