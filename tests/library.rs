@@ -20,7 +20,9 @@ mod extractor {
     mod patches;
 }
 mod front_end {
+    mod families;
     mod parity;
+    mod signals;
     mod stream;
 }
 mod model {

@@ -1,8 +1,9 @@
-//! A signal in pieces gives the same bits as the whole signal.
+//! A signal in pieces gives the same bits as the whole signal, in every front end.
 
 use proptest::prelude::*;
-use sleeve::front_end::musicnn::{BANDS, FRAME_SIZE, HOP, frame_count};
-use sleeve::front_end::{FrontEnd, Spectrogram, SpectrogramStream};
+use sleeve::front_end::{FrontEnd, OPENL3_FRAMES, Spectrogram, SpectrogramStream};
+
+use super::signals::Noise;
 
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
@@ -20,7 +21,31 @@ fn signal(longest: usize) -> impl Strategy<Value = Vec<f32>> {
     prop::collection::vec(sample, 0..longest)
 }
 
+fn front_end() -> impl Strategy<Value = FrontEnd> {
+    // Half of the cases for the one that most models have.
+    prop_oneof![Just(FrontEnd::MusiCnn), prop::sample::select(FrontEnd::ALL.to_vec())]
+}
+
+/// Where frames begin before the first sample.
+fn before(front_end: FrontEnd) -> usize {
+    if front_end == FrontEnd::VggishOriginal { 0 } else { front_end.frame_size() / 2 }
+}
+
+fn has_chunks(front_end: FrontEnd) -> bool {
+    matches!(front_end, FrontEnd::OpenL3Mel128 | FrontEnd::OpenL3Mel256)
+}
+
+/// How many frames are complete once so many samples are given.
+fn complete(front_end: FrontEnd, given: usize) -> usize {
+    if has_chunks(front_end) {
+        return (given + 24_000) / 48_000 * OPENL3_FRAMES;
+    }
+    let more = (given + before(front_end)).checked_sub(front_end.frame_size());
+    more.map_or(0, |more| 1 + more / front_end.hop())
+}
+
 fn pushed(stream: &mut SpectrogramStream, samples: &[f32], chunks: &[usize]) -> Vec<f32> {
+    let front_end = stream.front_end();
     let mut frames = Vec::new();
     let mut rest = samples;
     for &chunk in chunks.iter().cycle() {
@@ -30,64 +55,103 @@ fn pushed(stream: &mut SpectrogramStream, samples: &[f32], chunks: &[usize]) -> 
         let (now, later) = rest.split_at(chunk.min(rest.len()));
         stream.push(now, &mut frames);
         rest = later;
-        // Every complete frame has been returned: a frame needs 256 samples after its middle.
+        // Every complete frame has been returned.
         let given = samples.len() - rest.len();
-        assert_eq!(frames.len() / BANDS, given / HOP, "after {given} samples");
+        let count = frames.len() / front_end.bands();
+        assert_eq!(count, complete(front_end, given), "{front_end} after {given} samples");
     }
     stream.finish(&mut frames);
     frames
 }
 
+fn the_same_in_pieces(front_end: FrontEnd, samples: &[f32], chunks: &[usize]) {
+    let whole = Spectrogram::new(front_end).compute(samples);
+    assert_eq!(whole.dim(), (front_end.frame_count(samples.len() as u64) as usize, front_end.bands()));
+    let mut stream = SpectrogramStream::new(front_end);
+    let frames = pushed(&mut stream, samples, chunks);
+    assert_eq!(bits(&frames), bits(whole.as_slice().unwrap()), "{front_end}");
+    // A finished stream can be reused, and so can one that was reset halfway.
+    assert_eq!(bits(&pushed(&mut stream, samples, &[1000])), bits(&frames), "{front_end}");
+    stream.push(samples, &mut Vec::new());
+    stream.reset();
+    assert_eq!(bits(&pushed(&mut stream, samples, &[333])), bits(&frames), "{front_end}");
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn any_chunking_gives_the_bits_of_the_whole(
+        front_end in front_end(),
         samples in signal(12_000),
         chunks in prop::collection::vec(prop_oneof![1usize..5, 1usize..700, Just(256), 1usize..9000], 1..12),
     ) {
-        let whole = Spectrogram::new(FrontEnd::MusiCnn).compute(&samples);
-        prop_assert_eq!(whole.nrows() as u64, frame_count(samples.len() as u64));
-        let mut stream = SpectrogramStream::new(FrontEnd::MusiCnn);
-        let frames = pushed(&mut stream, &samples, &chunks);
-        prop_assert_eq!(bits(&frames), bits(whole.as_slice().unwrap()));
-        // A finished stream can be reused, and so can one that was reset halfway.
-        prop_assert_eq!(bits(&pushed(&mut stream, &samples, &[1000])), bits(&frames));
-        stream.push(&samples, &mut Vec::new());
-        stream.reset();
-        prop_assert_eq!(bits(&pushed(&mut stream, &samples, &[333])), bits(&frames));
+        the_same_in_pieces(front_end, &samples, &chunks);
     }
 
     #[test]
-    fn frames_one_by_one_give_the_bits_of_the_whole(samples in signal(6000)) {
-        let mut mel = Spectrogram::new(FrontEnd::MusiCnn);
-        let whole = mel.compute(&samples);
-        let mut padded = vec![0.0; HOP];
+    fn frames_one_by_one_give_the_bits_of_the_whole(front_end in front_end(), samples in signal(6000)) {
+        let mut spectrogram = Spectrogram::new(front_end);
+        let whole = spectrogram.compute(&samples);
+        // OpenL3's first chunk begins half a second early.
+        let mut padded = vec![0.0; before(front_end) + if has_chunks(front_end) { 24_000 } else { 0 }];
         padded.extend_from_slice(&samples);
-        padded.resize((whole.nrows() + 1) * HOP, 0.0);
+        padded.resize(padded.len() + 60_000, 0.0);
         for (index, expected) in whole.rows().into_iter().enumerate() {
-            let mut frame = [0.0; BANDS];
-            mel.frame(&padded[index * HOP..][..FRAME_SIZE], &mut frame);
-            prop_assert_eq!(bits(&frame), bits(expected.as_slice().unwrap()), "frame {}", index);
+            let mut frame = vec![0.0; front_end.bands()];
+            spectrogram.frame(&padded[index * front_end.hop()..][..front_end.frame_size()], &mut frame);
+            let expected = bits(expected.as_slice().unwrap());
+            prop_assert_eq!(bits(&frame), expected, "{}, frame {}", front_end, index);
         }
     }
 
     #[test]
     fn a_spoilt_sample_spoils_only_the_frames_that_hold_it(
+        front_end in front_end().prop_filter("frames by their number", |front_end| !has_chunks(*front_end)),
         samples in signal(6000).prop_filter("some samples", |samples| !samples.is_empty()),
         position in any::<prop::sample::Index>(),
         wrong in prop_oneof![Just(f32::NAN), Just(f32::INFINITY), Just(f32::NEG_INFINITY)],
     ) {
-        let mut mel = Spectrogram::new(FrontEnd::MusiCnn);
-        let clean = mel.compute(&samples);
+        let mut spectrogram = Spectrogram::new(front_end);
+        let clean = spectrogram.compute(&samples);
         let mut spoilt = samples.clone();
         let position = position.index(samples.len());
         spoilt[position] = wrong;
-        for (index, (spoilt, clean)) in mel.compute(&spoilt).rows().into_iter().zip(clean.rows()).enumerate() {
-            let holds = (position + HOP).wrapping_sub(index * HOP) < FRAME_SIZE;
+        let spoilt = spectrogram.compute(&spoilt);
+        for (index, (spoilt, clean)) in spoilt.rows().into_iter().zip(clean.rows()).enumerate() {
+            let begins = index * front_end.hop();
+            let holds = (position + before(front_end)).wrapping_sub(begins) < front_end.frame_size();
             if !holds {
-                prop_assert_eq!(bits(&spoilt.to_vec()), bits(&clean.to_vec()), "frame {}", index);
+                let (spoilt, clean) = (bits(&spoilt.to_vec()), bits(&clean.to_vec()));
+                prop_assert_eq!(spoilt, clean, "{}, frame {}", front_end, index);
             }
         }
+    }
+}
+
+#[test]
+fn chunks_of_a_second_in_pieces() {
+    for (front_end, length) in [
+        (FrontEnd::OpenL3Mel128, 24_000),
+        (FrontEnd::OpenL3Mel128, 24_001),
+        (FrontEnd::OpenL3Mel256, 72_000),
+        (FrontEnd::OpenL3Mel128, 130_000),
+    ] {
+        let samples = Noise(length as u64).take(length, 0.5);
+        the_same_in_pieces(front_end, &samples, &[1, 47_999, 10_000, 100_000]);
+    }
+    // A chunk holds none of the samples of another.
+    let samples = Noise(5).take(100_000, 0.5);
+    let mut spectrogram = Spectrogram::new(FrontEnd::OpenL3Mel128);
+    let whole = spectrogram.compute(&samples);
+    let mut spoilt = samples.clone();
+    spoilt[24_000] = f32::NAN;
+    let spoilt = spectrogram.compute(&spoilt);
+    assert_eq!(whole.nrows(), 3 * OPENL3_FRAMES);
+    for (index, (spoilt, clean)) in spoilt.rows().into_iter().zip(whole.rows()).enumerate() {
+        // The second chunk's first sample is in those of its frames that begin before it.
+        let holds = (199..199 + 5).contains(&index);
+        assert_eq!(spoilt.iter().all(|value| value.is_nan()), holds, "frame {index}");
+        assert!(holds || spoilt == clean, "frame {index}");
     }
 }

@@ -4,7 +4,7 @@ pub mod audio;
 pub mod effnet;
 pub mod native;
 pub mod once;
-pub mod plain_mel;
+pub mod plain_front_end;
 pub mod rows;
 pub mod small_model;
 pub mod streams;
