@@ -164,9 +164,9 @@ pub fn decode(audio: &Path, front_ends: &[FrontEnd]) -> Result<Vec<Array2<f32>>>
             FrontEnd::VggIsh => return front_end.of_samples(&samples),
         };
         let bands = front_end.bands();
-        Ok(Array2::from_shape_vec((values.len() / bands, bands), values).expect("whole frames"))
+        Array2::from_shape_vec((values.len() / bands, bands), values).expect("whole frames")
     };
-    let spectrograms: Vec<Array2<f32>> = front_ends.iter().map(of).collect::<Result<_>>()?;
+    let spectrograms: Vec<Array2<f32>> = front_ends.iter().map(of).collect();
     match spectrograms.iter().any(|spectrogram| spectrogram.nrows() == 0) {
         true => Err(Error::format(audio, "it is shorter than a frame")),
         false => Ok(spectrograms),

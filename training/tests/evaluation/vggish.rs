@@ -8,7 +8,7 @@ use ndarray::{Array0, Array2, Array3};
 use ndarray_npy::NpzReader;
 use sleeve::audio::{MonoReader, Resampler};
 use sleeve::engine::EngineOptions;
-use sleeve_training::evaluation::encoders::vggish::{BANDS, FRAMES, VggIsh, log_mel};
+use sleeve_training::evaluation::encoders::vggish::{BANDS, FRAMES, VggIsh};
 use sleeve_training::evaluation::encoders::{Encoder, FrontEnd, open};
 
 use crate::support;
@@ -74,8 +74,7 @@ fn the_spectrogram_is_that_of_torchvggish() {
         let mut reader = MonoReader::open(path, 16_000, Resampler::default()).unwrap();
         let mut samples = Vec::new();
         while reader.read(&mut samples).unwrap() > 0 {}
-        let found = log_mel(&samples);
-        assert_eq!(found, FrontEnd::VggIsh.of_samples(&samples).unwrap());
+        let found = FrontEnd::VggIsh.of_samples(&samples);
         let count: Array0<i64> = stored.by_name(&format!("{name}_frames")).unwrap();
         assert_eq!(found.nrows() as i64, count.into_scalar(), "{name}");
         let expected: Array2<f32> = stored.by_name(name).unwrap();

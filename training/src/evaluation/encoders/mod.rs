@@ -7,6 +7,7 @@ pub mod vggish;
 
 use ndarray::{Array2, ArrayView2, ArrayView3};
 use sleeve::engine::Engine;
+use sleeve::front_end::Spectrogram;
 
 use crate::error::{Error, Result};
 
@@ -71,39 +72,31 @@ fn embed_on(
 pub enum FrontEnd {
     /// The library's: 96 mel bands, 62.5 frames a second.
     MusiCnn,
-    /// VGGish's: 64 log-mel bands, 100 frames a second.
+    /// VGGish's, as its authors published it: 64 log-mel bands, 100 frames a second.
     VggIsh,
 }
 
 impl FrontEnd {
     /// Values of a frame.
     pub fn bands(self) -> usize {
-        match self {
-            FrontEnd::MusiCnn => sleeve::front_end::musicnn::BANDS,
-            FrontEnd::VggIsh => 64,
-        }
+        self.of_the_library().bands()
     }
 
     /// Frames a second.
     pub fn rate(self) -> f64 {
-        match self {
-            FrontEnd::MusiCnn => {
-                f64::from(sleeve::front_end::musicnn::SAMPLE_RATE) / sleeve::front_end::musicnn::HOP as f64
-            }
-            FrontEnd::VggIsh => 100.0,
-        }
+        let front_end = self.of_the_library();
+        f64::from(front_end.sample_rate()) / front_end.hop() as f64
     }
 
     /// The spectrogram `[frames, bands]` of mono samples at 16 kHz.
-    ///
-    /// # Errors
-    /// If this build cannot compute it.
-    pub fn of_samples(self, samples: &[f32]) -> Result<Array2<f32>> {
+    pub fn of_samples(self, samples: &[f32]) -> Array2<f32> {
+        Spectrogram::new(self.of_the_library()).compute(samples)
+    }
+
+    fn of_the_library(self) -> sleeve::front_end::FrontEnd {
         match self {
-            FrontEnd::MusiCnn => {
-                Ok(sleeve::front_end::Spectrogram::new(sleeve::front_end::FrontEnd::MusiCnn).compute(samples))
-            }
-            FrontEnd::VggIsh => Ok(vggish::log_mel(samples)),
+            FrontEnd::MusiCnn => sleeve::front_end::FrontEnd::MusiCnn,
+            FrontEnd::VggIsh => sleeve::front_end::FrontEnd::VggishOriginal,
         }
     }
 }

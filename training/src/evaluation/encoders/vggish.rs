@@ -4,10 +4,9 @@
 //! TensorFlow's repository of research models; `models/convert_vggish.py` converts it to ONNX.
 //!
 //! An embedding is the 128 values of the last layer **before** its ReLU, which is the embedding in the authors'
-//! definition of the network. PCA and quantisation, which were made to shrink a published data set, are left out. The
-//! PyTorch port `torchvggish` gives the same values after a ReLU.
-
-mod front_end;
+//! definition of the network. Its spectrogram is theirs, too, not Essentia's: the library's `FrontEnd::VggishOriginal`. PCA
+//! and quantisation, which were made to shrink a published data set, are left out. The PyTorch port `torchvggish` gives
+//! the same values after a ReLU.
 
 use std::sync::Arc;
 
@@ -15,13 +14,13 @@ use ndarray::{Array2, ArrayView3};
 use sleeve::engine::{Engine, EngineOptions, InputSpec, Purpose};
 use sleeve::model::Model;
 
-pub use front_end::{BANDS, log_mel};
-
 use super::{Encoder, FrontEnd, embed_on};
 use crate::error::{Error, Result};
 
 /// Frames of an example: 0.96 s.
 pub const FRAMES: usize = 96;
+/// Mel bands of a frame.
+pub const BANDS: usize = sleeve::front_end::FrontEnd::VggishOriginal.bands();
 
 /// The network, on the library's engine.
 pub struct VggIsh {
