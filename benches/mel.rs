@@ -1,39 +1,52 @@
-//! Mel frames per second on one core, compared with Essentia. Both take turns in one run.
+//! Frames per second of every front end on one core, compared with Essentia. Both take turns in one run.
+//!
+//! With names of front ends, only those: `cargo xtask bench mel vggish crepe`.
+
+use std::path::Path;
 
 use anyhow::{Result, ensure};
-use sleeve::front_end::musicnn::{FRAME_SIZE, HOP, SAMPLE_RATE};
+use sleeve::front_end::musicnn::{FRAME_SIZE, HOP};
 use sleeve::front_end::{FrontEnd, Spectrogram, SpectrogramStream};
 use sleeve_benches::realfft_mel::RealFftMel;
 use sleeve_benches::{Peer, cpu, median};
 
-const SECONDS: usize = 60;
-const ROUNDS: usize = 15;
 /// Minimum CPU time of our turns, in seconds: about as long as the peer's.
 const TURN: f64 = 0.03;
 
-/// A way to compute the mel-spectrogram of all samples; returns the frames.
+/// A way to compute the frames of all samples; returns their number.
 type Way = (&'static str, Box<dyn FnMut(&[f32]) -> usize>);
 
 fn main() -> Result<()> {
-    let samples = noise(SECONDS * SAMPLE_RATE as usize);
-    let file = std::env::temp_dir().join(format!("sleeve-bench-mel-{}.f32", std::process::id()));
-    let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-    std::fs::write(&file, bytes)?;
-    // After its first answer, the peer has read the file.
-    let peer = Peer::start("peers", "mel.py", &file).and_then(|mut peer| peer.ask("loop").map(|_| peer));
-    let _ = std::fs::remove_file(&file);
-    let mut peer = peer?;
+    let names: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = names.iter().map(|name| name.parse()).collect::<Result<Vec<FrontEnd>, _>>()?;
+    let folder = tempfile::tempdir()?;
+    // Essentia has nothing for VGGish's original frames.
+    for front_end in FrontEnd::ALL.into_iter().filter(|each| *each != FrontEnd::VggishOriginal) {
+        if wanted.is_empty() || wanted.contains(&front_end) {
+            compare(front_end, folder.path())?;
+        }
+    }
+    Ok(())
+}
 
-    let mut ours = ways();
+fn compare(front_end: FrontEnd, folder: &Path) -> Result<()> {
+    let (length, rounds) = if front_end == FrontEnd::MusiCnn { (60, 15) } else { (20, 9) };
+    let samples = noise(length * front_end.sample_rate() as usize);
+    let file = folder.join(front_end.name()).with_extension("f32");
+    std::fs::write(&file, samples.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<u8>>())?;
+    let mut peer = Peer::start("peers", "mel.py", &file)?;
+
+    let mut ours = ways(front_end);
     let theirs = [
         ("loop", "Essentia, loop over FrameGenerator"),
         ("network", "Essentia, network from memory"),
         ("file", "Essentia, network from a WAV file"),
     ];
+    let theirs = &theirs[..peer.ask("ways")?[0] as usize];
     let mut our_times = vec![Vec::new(); ours.len()];
     let mut their_times = vec![Vec::new(); theirs.len()];
     let mut frames = 0;
-    for round in 0..=ROUNDS {
+    for round in 0..=rounds {
         for ((way, _), times) in theirs.iter().zip(&mut their_times) {
             let answer = peer.ask(way)?;
             frames = answer[0] as usize;
@@ -59,7 +72,7 @@ fn main() -> Result<()> {
     }
 
     let fastest = their_times.iter().map(|times| median(times)).fold(f64::INFINITY, f64::min);
-    println!("{SECONDS} s of noise, {frames} frames, one core, medians of {ROUNDS} turns\n");
+    println!("{front_end}: {length} s of noise, {frames} frames, one core, medians of {rounds} turns\n");
     println!(
         "{:40} {:>12} {:>10} {:>14} {:>20}",
         "", "frames/s", "us/frame", "x real time", "x Essentia's fastest"
@@ -70,7 +83,7 @@ fn main() -> Result<()> {
             "{name:40} {:>12.0} {:>10.3} {:>14.0} {:>20.2}",
             frames as f64 / seconds,
             seconds / frames as f64 * 1e6,
-            SECONDS as f64 / seconds,
+            length as f64 / seconds,
             fastest / seconds
         );
     };
@@ -80,48 +93,57 @@ fn main() -> Result<()> {
     for ((name, _), times) in ours.iter().zip(&our_times) {
         line(name, times);
     }
+    println!();
     Ok(())
 }
 
-fn ways() -> Vec<Way> {
-    let mut whole = Spectrogram::new(FrontEnd::MusiCnn);
-    let mut single = Spectrogram::new(FrontEnd::MusiCnn);
-    let mut stream = SpectrogramStream::new(FrontEnd::MusiCnn);
-    let mut small = SpectrogramStream::new(FrontEnd::MusiCnn);
-    let mut usual = RealFftMel::new();
-    vec![
+fn ways(front_end: FrontEnd) -> Vec<Way> {
+    let mut whole = Spectrogram::new(front_end);
+    let mut stream = SpectrogramStream::new(front_end);
+    let mut small = SpectrogramStream::new(front_end);
+    let second = front_end.sample_rate() as usize;
+    let mut ways: Vec<Way> = vec![
         ("Sleeve, whole signal", Box::new(move |samples| whole.compute(samples).nrows())),
-        ("Sleeve, stream, 1 s a push", Box::new(move |samples| streamed(&mut stream, samples, 16_000))),
-        ("Sleeve, stream, 256 samples a push", Box::new(move |samples| streamed(&mut small, samples, HOP))),
+        ("Sleeve, stream, 1 s a push", Box::new(move |samples| streamed(&mut stream, samples, second))),
         (
+            "Sleeve, stream, a hop a push",
+            Box::new(move |samples| streamed(&mut small, samples, front_end.hop())),
+        ),
+    ];
+    if front_end == FrontEnd::MusiCnn {
+        let mut single = Spectrogram::new(front_end);
+        let mut usual = RealFftMel::new();
+        ways.push((
             "Sleeve, frame by frame",
             Box::new(move |samples| {
                 let mut mel = [0.0; 96];
                 let frames = samples.windows(FRAME_SIZE).step_by(HOP);
                 frames.map(|frame| single.frame(frame, std::hint::black_box(&mut mel))).count() + 2
             }),
-        ),
-        (
+        ));
+        ways.push((
             "usual form (realfft, libm), by frame",
             Box::new(move |samples| {
                 let mut mel = Vec::new();
                 samples.windows(FRAME_SIZE).step_by(HOP).for_each(|frame| usual.frame(frame, &mut mel));
                 std::hint::black_box(mel).len() / 96 + 2
             }),
-        ),
-    ]
+        ));
+    }
+    ways
 }
 
 fn streamed(stream: &mut SpectrogramStream, samples: &[f32], chunk: usize) -> usize {
+    let bands = stream.front_end().bands();
     let mut frames = Vec::new();
     let mut count = 0;
     for chunk in samples.chunks(chunk) {
         stream.push(chunk, &mut frames);
-        count += frames.len() / 96;
+        count += frames.len() / bands;
         frames.clear();
     }
     stream.finish(&mut frames);
-    count + frames.len() / 96
+    count + frames.len() / bands
 }
 
 fn noise(samples: usize) -> Vec<f32> {
