@@ -1,8 +1,10 @@
 """Writes the models that Essentia's authors publish, with random weights: graphs, names, shapes and metadata.
 
-    make_zoo.py FOLDER [STEM ...] [--full] [--narrow] [--names json|onnx|colon] [--seed N] [--list]
+    make_zoo.py FOLDER [STEM ...] [--full] [--narrow] [--names json|onnx|colon] [--examples] [--seed N] [--list]
 
-For each stem (all if none is given; `openl3-*` matches several) FOLDER gets STEM.onnx and STEM.json. The families:
+For each stem (all if none is given; `openl3-*` matches several) FOLDER gets STEM.onnx and STEM.json; with `--examples`
+also STEM.input.npy, some inputs one per row, and STEM.<i>.npy, what onnxruntime makes of them for output `i`, in rows,
+too. The families:
 
     discogs-effnet-*, discogs_*_embeddings-*   EfficientNet-B0 on [n, 128, 96]: 400 styles or 512 values, and 1280.
                                                bs64 and bs1 take 64 and 1 patches, no other number
@@ -54,6 +56,7 @@ def main():
     parser.add_argument("--full", action="store_true", help="published shapes for large networks, too")
     parser.add_argument("--narrow", action="store_true", help="few channels wherever possible")
     parser.add_argument("--names", choices=["json", "onnx", "colon"], default="json")
+    parser.add_argument("--examples", action="store_true", help="inputs, and onnxruntime's outputs for them")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--list", action="store_true", help="print the stems and write nothing")
     arguments = parser.parse_intermixed_args()
@@ -82,23 +85,32 @@ def make(stem, model, arguments):
         names = [info.name for info in [*made.graph.input, *made.graph.output]]
         rename(made, {name: f"{name}:0" for name in names if ":" not in name})
     onnx.checker.check_model(made, full_check=True)
-    said = check(made, graph.feed(), graph.distinct())
+    feed = graph.feed()
+    values = outputs_of(made, feed)
+    said = check(made, values, graph.distinct())
     bytes_ = made.SerializeToString()
     (arguments.folder / f"{stem}.onnx").write_bytes(bytes_)
     text = metadata.text(model.document, model.trailing_commas)
     (arguments.folder / f"{stem}.json").write_text(text)
+    if arguments.examples:
+        for index, value in enumerate([feed, *values]):
+            name = f"{index - 1}" if index else "input"
+            np.save(arguments.folder / f"{stem}.{name}.npy", value.reshape(len(value), -1))
     width = "narrow" if narrow else "full"
     print(f"{stem:46} {len(bytes_) / 1e6:7.2f} MB {time.monotonic() - start:5.1f} s  {width:6}  {said}", flush=True)
 
 
-def check(model, feed, distinct):
-    """Runs the inputs again. Outputs must depend on the input, and not be all 0 or 1; returns how much they do."""
+def outputs_of(model, feed):
+    """What onnxruntime makes of the inputs, one at a time if the batch is fixed to one."""
     put = model.graph.input[0]
-    if put.type.tensor_type.shape.dim[0].dim_value == 1:
-        parts = [run(model, {put.name: feed[i : i + 1]}) for i in range(len(feed))]
-        values = [np.concatenate(part) for part in zip(*parts)]
-    else:
-        values = run(model, {put.name: feed})
+    if put.type.tensor_type.shape.dim[0].dim_value != 1:
+        return run(model, {put.name: feed})
+    parts = [run(model, {put.name: feed[i : i + 1]}) for i in range(len(feed))]
+    return [np.concatenate(part) for part in zip(*parts)]
+
+
+def check(model, values, distinct):
+    """Outputs must depend on the input, and not be all 0 or 1; returns how much they do."""
     said = []
     for info, value in zip(model.graph.output, values):
         rows = value.reshape(len(value), -1)[:distinct].astype(np.float64)

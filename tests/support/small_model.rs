@@ -30,6 +30,18 @@ pub fn onnx() -> Vec<u8> {
     build(nodes, weights, ("melspectrogram", &[FRAMES, 96]), &outputs)
 }
 
+/// A network with an operator that is not converted to TorchScript.
+pub fn with_sines() -> Model {
+    let nodes = vec![
+        node("Flatten", &["x"], "flat"),
+        node("MatMul", &["flat", "w"], "sums"),
+        node("Sin", &["sums"], "y"),
+    ];
+    let weights = vec![weights("w", FRAMES * 96, 3, 0.02)];
+    let file = build(nodes, weights, ("x", &[FRAMES, 96]), &[("y", 3)]);
+    Model::from_bytes("sines", file, None).expect("the graph can be read")
+}
+
 /// A head for its embeddings, with three predictions.
 pub fn head() -> Model {
     let nodes = vec![node("MatMul", &["x", "w"], "logits"), node("Sigmoid", &["logits"], "predictions")];

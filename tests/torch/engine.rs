@@ -100,16 +100,20 @@ fn every_engine_gives_the_same_embeddings() {
     }
 }
 
-/// MusiCNN, converted to TorchScript operator by operator: the bundled networks and an adapted one, on real patches.
+/// MusiCNN and the VGG beside it, converted to TorchScript operator by operator, on real patches.
 #[test]
 fn musicnn_is_the_same_on_libtorch() {
     if torch_engine().is_none() {
         skip!("no libtorch; run `cargo xtask libtorch`");
     }
     // The map of the adapted network amplifies the rounding to bfloat16.
-    for (name, least_cosine) in
-        [("msd-musicnn-1", 0.9995), ("mtt-musicnn-1", 0.9995), ("msd-musicnn-debian-1", 0.997)]
-    {
+    for (name, least_cosine) in [
+        ("msd-musicnn-1", 0.9995),
+        ("mtt-musicnn-1", 0.9995),
+        ("msd-musicnn-debian-1", 0.997),
+        ("msd-vgg-1", 0.999),
+        ("mtt-vgg-1", 0.999),
+    ] {
         let model = Model::open(sleeve_tests::repository().join("models").join(name)).unwrap();
         let mut samples = Vec::new();
         let mut reader = MonoReader::open(recording("ground.ogg"), 16_000, Resampler::Linear).unwrap();
