@@ -89,10 +89,15 @@ const RATE: u32 = 44_100;
 
 /// The models and what they should give, made once a run. `None` without peers.
 fn zoo() -> Option<PathBuf> {
-    let (mut maker, mut expected) = (peer("make_zoo.py")?, peer("zoo_expected.py")?);
+    let mut expected = peer("zoo_expected.py")?;
+    let makers = [(true, peer("make_zoo.py")?), (false, peer("make_zoo.py")?)];
     once_a_run("zoo", || {
-        let heads = ZOO.iter().flat_map(|(stem, _, _, heads)| std::iter::once(stem).chain(heads.iter()));
-        output_of(maker.arg(folder()).arg("--narrow").args(heads));
+        // MAEST alone is too large to be made with the published number of channels.
+        for (narrow, mut maker) in makers {
+            let stems = ZOO.iter().flat_map(|(stem, _, _, heads)| std::iter::once(stem).chain(heads.iter()));
+            maker.arg(folder()).args(stems.filter(|stem| stem.contains("maest") == narrow));
+            output_of(if narrow { maker.arg("--narrow") } else { &mut maker });
+        }
         let chains = ZOO.iter().map(|(stem, _, _, heads)| {
             heads.iter().fold((*stem).to_owned(), |chain, head| format!("{chain}+{head}"))
         });
