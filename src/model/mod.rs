@@ -3,6 +3,7 @@
 mod algorithm;
 mod bundled;
 mod choice;
+mod external;
 pub(crate) mod file;
 mod graph;
 #[cfg(feature = "rten")]
@@ -78,6 +79,8 @@ impl Model {
     /// `n`, computes in the type that the module is cast to, and returns the outputs `[n, dim]` as a dictionary by
     /// name, or as a tuple in the order of the metadata (without metadata: predictions, embeddings).
     ///
+    /// The weights of an `.onnx` may be in other files (external data), in its own folder or in folders inside it.
+    ///
     /// TorchScript can contain code: open a `.pt` only if you trust its author. Nothing is downloaded.
     ///
     /// # Errors
@@ -147,7 +150,8 @@ impl Model {
     }
 
     /// The SHA-256 of the bytes of the graph (or, without one, of the TorchScript file), weights included, in
-    /// hexadecimal. It identifies the model whatever its file name.
+    /// hexadecimal. It identifies the model whatever its file name. If weights are in other files, it is that of the
+    /// graph's bytes followed by those of each such file, in the order in which the graph names them.
     pub fn sha256(&self) -> &str {
         &self.parts.sha256
     }

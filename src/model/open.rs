@@ -17,6 +17,8 @@ pub(super) struct Found {
     pub name: String,
     /// The name in error messages.
     pub subject: String,
+    /// Where external data is looked for; `None` for a model from memory.
+    pub folder: Option<PathBuf>,
     pub network: Network,
     pub metadata: Metadata,
 }
@@ -91,7 +93,7 @@ pub fn in_memory(name: &str, file: Bytes, json: Option<&str>) -> Result<Found> {
         false => Network::Onnx(file, None),
     };
     let metadata = metadata.unwrap_or_default();
-    Ok(Found { name: name.to_owned(), subject: name.to_owned(), network, metadata })
+    Ok(Found { name: name.to_owned(), subject: name.to_owned(), folder: None, network, metadata })
 }
 
 /// Reads a graph and, if it exists, its metadata. A TorchScript file beside it is not read yet.
@@ -110,7 +112,10 @@ fn read_torch(torch: &Path, json: &Path) -> Result<Found> {
 fn found(path: &Path, network: Network, json: &Path) -> Result<Found> {
     let metadata = if json.is_file() { Metadata::read(json)? } else { Metadata::default() };
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Found { name, subject: path.display().to_string(), network, metadata })
+    // The folder of a bare name is the working directory.
+    let folder = path.parent().map(|folder| if folder == Path::new("") { Path::new(".") } else { folder });
+    let folder = folder.map(Path::to_owned);
+    Ok(Found { name, subject: path.display().to_string(), folder, network, metadata })
 }
 
 /// Why a model that has neither `.onnx` nor `.pt` cannot be opened.

@@ -5,6 +5,7 @@ use std::sync::{Mutex, Weak};
 use sha2::{Digest, Sha256};
 
 use super::algorithm::{Algorithm, Said};
+use super::external::External;
 use super::graph::OnnxFile;
 use super::metadata::Metadata;
 use super::open::{Found, Network};
@@ -57,7 +58,7 @@ pub(super) enum NoAudio {
 impl Parts {
     /// Reads the graph, or finds the outputs of the TorchScript file, and combines them with the metadata.
     pub fn of(found: Found, options: &ModelOptions) -> Result<Parts> {
-        let Found { name, subject, network, metadata } = found;
+        let Found { name, subject, folder, network, metadata } = found;
         let mut warnings = metadata.warnings().to_vec();
         let error = |reason: String| Error::model(&subject, reason);
         let binding = match options.front_end {
@@ -68,9 +69,11 @@ impl Parts {
         let said = binding.clone().unwrap_or(Said::Nothing);
         let (sha256, onnx, torch, Description { input, outputs }) = match network {
             Network::Onnx(bytes, torch) => {
-                let file = onnx::Model::read(bytes.clone()).map_err(error)?;
+                let mut external = External::new(&bytes, folder.as_deref());
+                let file =
+                    onnx::Model::read_with(bytes, &mut |location| external.read(location)).map_err(error)?;
                 let (onnx, description) = described(file, &metadata, said, &mut warnings).map_err(error)?;
-                (digest(&bytes), Some(onnx), torch, description)
+                (external.sha256(), Some(onnx), torch, description)
             }
             Network::Torch(torch) => {
                 let description = torch.describe(&metadata, said, &mut warnings)?;

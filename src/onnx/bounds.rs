@@ -1,11 +1,11 @@
-//! Checks of a graph before it is loaded: sizes, depth, and weights in other files.
+//! Checks of a graph before it is loaded: sizes and depth.
 
 use std::collections::HashMap;
 
 use super::proto::{Attribute, Graph, Node, Tensor, element};
 
 /// Maximum number of nodes. The largest audio networks have about 2,000.
-const MAX_NODES: usize = 8192;
+pub(super) const MAX_NODES: usize = 8192;
 
 /// Maximum number of nodes on a path through a graph. Execution is planned by recursion, one level per node: the stack
 /// of the engine's threads is enough for twice as many.
@@ -21,7 +21,8 @@ const MAX_ELEMENTS: u64 = 1 << 29;
 const MAX_MADE: u64 = 1 << 24;
 
 /// Operators with a constant for the size of their output; for `Pad`, it is what is added.
-const SHAPE_TAKERS: [&str; 5] = ["ConstantOfShape", "Expand", "Pad", "Range", "Tile"];
+const SHAPE_TAKERS: [&str; 8] =
+    ["ConstantOfShape", "DFT", "Expand", "OneHot", "Pad", "Range", "Resize", "Tile"];
 
 /// Attributes that set a size.
 const SIZES: [&str; 5] = ["dilations", "kernel_shape", "output_padding", "pads", "strides"];
@@ -71,7 +72,12 @@ pub fn check(graph: &Graph) -> Result<(), String> {
 fn check_depth(nodes: &[Node]) -> Result<(), String> {
     // For each node's value, its depth in nodes once the node has been visited; 0 before.
     let made = nodes.iter().flat_map(|node| &node.output).filter(|name| !name.is_empty());
-    let mut depths: HashMap<&str, usize> = made.map(|name| (name.as_str(), 0)).collect();
+    let mut depths: HashMap<&str, usize> = HashMap::new();
+    for name in made {
+        if depths.insert(name, 0).is_some() {
+            return Err(format!("{name} is computed twice"));
+        }
+    }
     for node in nodes {
         let mut depth = 0;
         for input in &node.input {
@@ -95,7 +101,7 @@ fn check_depth(nodes: &[Node]) -> Result<(), String> {
 
 fn check_attribute(attribute: &Attribute) -> Result<(), String> {
     let name = attribute.name();
-    if attribute.g.is_some() {
+    if attribute.g.is_some() || !attribute.graphs.is_empty() {
         return Err("it contains another graph (control flow), which no engine supports".into());
     }
     if let Some(tensor) = &attribute.t {
@@ -110,14 +116,6 @@ fn check_attribute(attribute: &Attribute) -> Result<(), String> {
 
 fn check_tensor(tensor: &Tensor) -> Result<(), String> {
     let name = tensor.name.as_deref().unwrap_or("without a name");
-    if tensor.is_external() {
-        let file = tensor.external_data.iter().find(|pair| pair.key() == "location");
-        let file = file.and_then(|pair| pair.value.as_deref()).unwrap_or("another file");
-        return Err(format!(
-            "the weights of tensor {name} are kept in {file:?}; a model must be one file, whose hash says \
-             which weights it has: save it without external data"
-        ));
-    }
     let elements = tensor.dims.iter().try_fold(1u64, |product, &dim| {
         product.checked_mul(u64::try_from(dim).ok()?).filter(|&product| product <= MAX_ELEMENTS)
     });

@@ -16,6 +16,7 @@ const MAX_FIELDS: usize = 1_000_000;
 #[derive(Clone, Copy)]
 enum Message {
     Model,
+    Function,
     Graph,
     Node,
     Attribute,
@@ -36,6 +37,10 @@ impl Message {
         Some(match (self, field) {
             (Model, 7) => Graph,
             (Model, 8 | 14) => Pair,
+            (Model, 25) => Function,
+            (Function, 7) => Node,
+            (Function, 9) => Pair,
+            (Function, 11) => Attribute,
             (Graph, 1) => Node,
             (Graph, 5) => Tensor,
             (Graph, 11..=13) => ValueInfo,

@@ -1,16 +1,19 @@
 //! Reads, checks and writes ONNX files.
 //!
 //! [`Model::read`] checks the bytes before anything is built from them ([`guard`]), parses them once ([`proto`]),
-//! refuses impossible sizes ([`bounds`]) and adds what exporters omit ([`repair`]). The result is shared by everything
-//! that uses a graph: the fused engine's recogniser, rten, the TorchScript writer, and the training tools. Weights are
-//! not copied out of the file's bytes. rten reads only bytes: it gets those of [`Model::to_bytes`], so that it sees
+//! inlines the file's functions ([`functions`]), fetches external data ([`external`]), refuses impossible sizes
+//! ([`bounds`]) and adds what exporters omit ([`kernel_shape`]). The result is shared by everything that uses a graph:
+//! the fused engine's recogniser, rten, the TorchScript writer, and the training tools. Weights are not copied out of
+//! the file's bytes. rten reads only bytes: it gets those of [`Model::to_bytes`], so that it sees
 //! only what was checked.
 
 mod bounds;
 mod build;
+mod external;
+mod functions;
 mod guard;
+mod kernel_shape;
 mod proto;
-mod repair;
 mod values;
 
 use std::collections::BTreeSet;
@@ -20,8 +23,8 @@ use prost::bytes::Bytes;
 
 pub use build::{file_of, property};
 pub use proto::{
-    Attribute, Dimension, Graph, Model, Node, OperatorSet, Pair, Shape, Tensor, TensorType, Type, ValueInfo,
-    element,
+    Attribute, Dimension, Function, Graph, Model, Node, OperatorSet, Pair, Shape, Tensor, TensorType, Type,
+    ValueInfo, element,
 };
 
 /// Maximum size of a file. The largest embedding networks in use have about 90 million weights.
@@ -51,6 +54,20 @@ impl Model {
     /// # Errors
     /// Why the bytes cannot be used: not an ONNX file, weights in another file, an impossible size.
     pub fn read(bytes: impl Into<Bytes>) -> Result<Model, String> {
+        Self::read_with(bytes, &mut |location| {
+            Err(format!("they are kept in {location:?}, and a model from memory has no files beside it"))
+        })
+    }
+
+    /// Reads and checks a file whose weights may be in others: `external` returns the bytes of one by the location that
+    /// the file gives, or says why it is refused.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and those of `external`.
+    pub fn read_with(
+        bytes: impl Into<Bytes>,
+        external: &mut dyn FnMut(&str) -> Result<Bytes, String>,
+    ) -> Result<Model, String> {
         let bytes = bytes.into();
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(format!("larger than {} MiB", MAX_FILE_BYTES >> 20));
@@ -61,8 +78,10 @@ impl Model {
         if model.graph == Graph::default() {
             return Err("not an ONNX file: it has no graph".into());
         }
+        functions::inline(&mut model)?;
         bounds::check(&model.graph)?;
-        repair::say_kernel_shapes(&mut model.graph);
+        external::resolve(&mut model, external)?;
+        kernel_shape::say_kernel_shapes(&mut model.graph);
         model.let_go_of_the_file(size);
         Ok(model)
     }

@@ -20,6 +20,8 @@ pub mod element {
     pub const I32: i64 = 6;
     /// Integers of 64 bits.
     pub const I64: i64 = 7;
+    /// Booleans.
+    pub const BOOL: i64 = 9;
     /// Half precision.
     pub const F16: i64 = 10;
     /// Double precision.
@@ -41,6 +43,29 @@ pub struct Model {
     pub opset_import: Vec<OperatorSet>,
     #[prost(message, repeated, tag = "14")]
     pub metadata_props: Vec<Pair>,
+    /// Empty once [`super::Model::read`] has inlined them.
+    #[prost(message, repeated, tag = "25")]
+    pub functions: Vec<Function>,
+}
+
+/// A function of the file's own: nodes that stand for one.
+#[derive(Clone, PartialEq, Message)]
+pub struct Function {
+    #[prost(string, optional, tag = "1")]
+    pub name: Option<String>,
+    #[prost(string, repeated, tag = "4")]
+    pub input: Vec<String>,
+    #[prost(string, repeated, tag = "5")]
+    pub output: Vec<String>,
+    #[prost(message, repeated, tag = "7")]
+    pub node: Vec<Node>,
+    #[prost(message, repeated, tag = "9")]
+    pub opset_import: Vec<OperatorSet>,
+    #[prost(string, optional, tag = "10")]
+    pub domain: Option<String>,
+    /// Attributes that a call may leave out, with their values.
+    #[prost(message, repeated, tag = "11")]
+    pub attribute_proto: Vec<Attribute>,
 }
 
 /// The version of a domain's operators.
@@ -119,8 +144,14 @@ pub struct Attribute {
     pub ints: Vec<i64>,
     #[prost(bytes = "bytes", repeated, tag = "9")]
     pub strings: Vec<Bytes>,
+    /// Nested graphs, which are refused, too.
+    #[prost(bytes = "bytes", repeated, tag = "11")]
+    pub graphs: Vec<Bytes>,
     #[prost(int64, optional, tag = "20")]
     pub r#type: Option<i64>,
+    /// In a function: the name of the function's attribute that this one is.
+    #[prost(string, optional, tag = "21")]
+    pub ref_attr_name: Option<String>,
 }
 
 /// A constant.

@@ -255,22 +255,69 @@ fn operators_that_are_not_there_are_named() {
     assert!(failure(model_of(vec![foreign], Vec::new())).contains("com.example::Fancy"));
 }
 
-#[test]
-fn weights_in_another_file_are_refused_by_name() {
+/// A model file whose weights, 64 bytes, are where these pairs say.
+fn with_external(pairs: &[(&str, &str)]) -> Vec<u8> {
     let mut weights = tensor("w", &[4, 4], DataType::FLOAT, &[]);
-    let pair =
-        |key: &str, value: &str| StringStringEntryProto { key: Some(key.into()), value: Some(value.into()) };
-    for path in ["weights.data", "../../etc/passwd", "/etc/passwd"] {
-        weights.raw_data = None;
-        weights.data_location = Some(DataLocation::EXTERNAL);
-        weights.external_data = vec![pair("location", path), pair("offset", "0"), pair("length", "64")];
-        let onnx = model_of(vec![node("MatMul", &["x", "w"], "y")], vec![weights.clone()]);
-        let folder = tempfile::tempdir().unwrap();
-        // It is refused even if the file exists.
-        fs::write(folder.path().join("weights.data"), [0; 64]).unwrap();
-        fs::write(folder.path().join("m.onnx"), onnx).unwrap();
-        let reason = refusal(folder.path().join("m.onnx")).to_string();
+    let pair = |&(key, value): &(&str, &str)| StringStringEntryProto {
+        key: Some(key.into()),
+        value: Some(value.into()),
+    };
+    weights.raw_data = None;
+    weights.data_location = Some(DataLocation::EXTERNAL);
+    weights.external_data = pairs.iter().map(pair).collect();
+    model_of(vec![node("MatMul", &["x", "w"], "y")], vec![weights])
+}
+
+#[test]
+fn weights_outside_the_models_folder_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("inside");
+    fs::create_dir(&inside).unwrap();
+    fs::write(folder.path().join("outside.data"), [0; 64]).unwrap();
+    fs::write(inside.join("weights.data"), [0; 64]).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(folder.path().join("outside.data"), inside.join("link.data")).unwrap();
+    let file = inside.join("m.onnx");
+    for path in
+        ["../outside.data", "/etc/passwd", "", ".", "/", "none.data", "a/../../outside.data", "link.data"]
+    {
+        fs::write(&file, with_external(&[("location", path)])).unwrap();
+        let reason = refusal(&file).to_string();
         assert!(reason.contains(path) && reason.contains("m.onnx"), "{reason}");
+    }
+    fs::write(&file, with_external(&[("location", "weights.data"), ("offset", "0"), ("length", "64")]))
+        .unwrap();
+    assert_eq!(Model::open(&file).unwrap().input().len(), 4);
+    // A model from memory has no folder.
+    let reason = failure(with_external(&[("location", "weights.data")]));
+    assert!(reason.contains("from memory"), "{reason}");
+}
+
+#[test]
+fn weights_beyond_their_file_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("w"), [0; 80]).unwrap();
+    let file = folder.path().join("m.onnx");
+    let most = u64::MAX.to_string();
+    for (offset, length, fits) in [
+        ("0", "64", true),
+        ("16", "64", true),
+        ("17", "64", false),
+        ("0", "63", false),
+        ("0", "65", false),
+        (most.as_str(), "64", false),
+        ("0", most.as_str(), false),
+        ("-1", "64", false),
+        ("x", "64", false),
+    ] {
+        fs::write(&file, with_external(&[("location", "w"), ("offset", offset), ("length", length)]))
+            .unwrap();
+        match Model::open(&file) {
+            Ok(_) => assert!(fits, "{offset} {length}"),
+            Err(error) => {
+                assert!(!fits && error.to_string().contains("tensor w"), "{offset} {length}: {error}")
+            }
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Rewrites valid ONNX that rten does not support.
+//! States what exporters may leave out: the kernel's shape.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,8 @@ use super::proto::{Attribute, Graph, Node};
 impl Node {
     /// Whether it is a convolution without `kernel_shape`.
     pub fn lacks_kernel_shape(&self) -> bool {
-        matches!(self.op_type(), "Conv" | "ConvTranspose") && self.attribute("kernel_shape").is_none()
+        matches!(self.op_type(), "Conv" | "ConvInteger" | "ConvTranspose")
+            && self.attribute("kernel_shape").is_none()
     }
 }
 
