@@ -72,6 +72,8 @@ pub mod internal {
 
     /// ONNX files, read and written.
     pub mod onnx {
+        #[cfg(feature = "rten")]
+        pub use crate::engine::onnx::run_graph;
         pub use crate::onnx::*;
     }
 }

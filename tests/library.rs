@@ -27,6 +27,7 @@ mod front_end {
 }
 mod model {
     mod files;
+    mod operators;
     mod outputs;
     mod sharing;
     mod zoo;

@@ -3,7 +3,9 @@
 //! Every run of the network has one fixed batch shape: the graph's, if it has one; otherwise one patch, or 16 vectors.
 //! Missing rows are zeros. So a row's outputs do not depend on its neighbours or on the caller's batch size, which only
 //! sets how many rows are gathered (rten sums in a different order for each batch shape). They do not depend on threads
-//! either: the tests find the same bits at every position, with every neighbour, on 1 to 8 threads.
+//! either: the tests find the same bits at every position, with every neighbour, on 1 to 8 threads. A network that
+//! computes something over the whole batch ([`rows`]) gets one row at a time; if the graph fixes a larger batch, that row
+//! fills it.
 //!
 //! Several batches run in parallel, each on one thread, because that is the most efficient; the remainder runs on all
 //! threads together. Larger batches of patches do not make rten faster (it convolves one patch after the other), but a
@@ -11,6 +13,7 @@
 
 mod network;
 mod operators;
+mod rows;
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -36,8 +39,10 @@ pub(crate) struct OnnxEngine {
     network: Arc<Network>,
     input: InputSpec,
     outputs: Vec<OutputSpec>,
-    /// Rows in every run of the network.
+    /// Rows of the caller's in every run of the network.
     batch: usize,
+    /// How often they are repeated to fill the network's batch: 1, unless the batch is fixed and its rows mix.
+    copies: usize,
     batch_size: usize,
     threads: usize,
     /// All threads, for one batch. On an engine of one thread, each call takes a pool that no other call is using.
@@ -65,12 +70,15 @@ impl OnnxEngine {
             InputSpec::Patch { .. } => DEFAULT_BATCH,
             InputSpec::Vector { .. } => VECTORS,
         };
-        let batch = network.fixed_batch().unwrap_or(default);
+        let (batch, copies) = match (network.mixes_rows(), network.fixed_batch()) {
+            (true, fixed) => (1, fixed.unwrap_or(1)),
+            (false, fixed) => (fixed.unwrap_or(default), 1),
+        };
         let batch_size = options.batch_size.unwrap_or(match network.fixed_batch() {
             Some(batch) => batch,
             None => batch * threads,
         });
-        for rows in [batch, batch_size] {
+        for rows in [batch * copies, batch_size] {
             if rows == 0 || rows.checked_mul(input.len()).is_none_or(|values| values > MAX_BATCH_VALUES) {
                 return Err(Error::InvalidArgument(format!("a batch of {rows} rows cannot be run")));
             }
@@ -81,6 +89,7 @@ impl OnnxEngine {
             input,
             outputs,
             batch,
+            copies,
             batch_size,
             threads,
             together,
@@ -95,12 +104,16 @@ impl OnnxEngine {
         if input.len() < full {
             input.to_mut().resize(full, 0.0);
         }
-        let values = self.network.run(&input, self.batch, indices, pool)?;
+        if self.copies > 1 {
+            input = Cow::Owned(input.repeat(self.copies));
+        }
+        let rows = self.batch * self.copies;
+        let values = self.network.run(&input, rows, indices, pool)?;
         for (index, buffer) in task.outputs {
             let OutputSpec { name, dim, .. } = &self.outputs[index];
             let values = &values[indices.partition_point(|&known| known < index)];
-            if values.len() != self.batch * dim {
-                return Err(format!("output {name} has {} values, not {}", values.len(), self.batch * dim));
+            if values.len() != rows * dim {
+                return Err(format!("output {name} has {} values, not {}", values.len(), rows * dim));
             }
             buffer.copy_from_slice(&values[..buffer.len()]);
         }
@@ -147,6 +160,24 @@ impl OnnxEngine {
             results.fold(Ok(()), Result::and)
         })
     }
+}
+
+/// Runs a graph once, on one thread: for tests, which compare operators with other runtimes. The input has any shape,
+/// its first dimension is the batch. The values of every output, in the graph's order.
+///
+/// # Errors
+/// Why the graph cannot be used, or does not run.
+pub fn run_graph(
+    file: &crate::onnx::Model,
+    shape: &[usize],
+    input: &[f32],
+) -> std::result::Result<Vec<Vec<f32>>, String> {
+    let Some((&batch, row)) = shape.split_first() else {
+        return Err("the input has no dimensions".into());
+    };
+    let network = Network::load(file, row.to_vec())?;
+    let outputs: Vec<usize> = (0..file.graph.output.len()).collect();
+    network.run(input, batch, &outputs, &Arc::new(ThreadPool::with_num_threads(1)))
 }
 
 /// One batch: its input, which may lack rows at the end, and where its outputs go.

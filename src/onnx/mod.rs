@@ -4,8 +4,8 @@
 //! inlines the file's functions ([`functions`]), fetches external data ([`external`]), refuses impossible sizes
 //! ([`bounds`]) and adds what exporters omit ([`kernel_shape`]). The result is shared by everything that uses a graph:
 //! the fused engine's recogniser, rten, the TorchScript writer, and the training tools. Weights are not copied out of
-//! the file's bytes. rten reads only bytes: it gets those of [`Model::to_bytes`], so that it sees
-//! only what was checked.
+//! the file's bytes. rten reads only bytes: it gets those of [`Model::to_bytes`] after [`Model::for_rten`] ([`repair`]),
+//! so that it sees only what was checked, and nothing that it computes differently from onnxruntime.
 
 mod bounds;
 mod build;
@@ -14,6 +14,8 @@ mod functions;
 mod guard;
 mod kernel_shape;
 mod proto;
+#[cfg(feature = "rten")]
+mod repair;
 mod values;
 
 use std::collections::BTreeSet;
@@ -89,6 +91,15 @@ impl Model {
     /// The file's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.encode_to_vec()
+    }
+
+    /// The same network for rten: what rten computes differently from onnxruntime is rewritten.
+    ///
+    /// # Errors
+    /// The operator that rten would compute differently and that cannot be rewritten, and why.
+    #[cfg(feature = "rten")]
+    pub fn for_rten(&self) -> Result<Model, String> {
+        repair::for_rten(self)
     }
 
     /// The graph's inputs and outputs.

@@ -83,6 +83,12 @@ impl Tensor {
         }
     }
 
+    /// The values of a tensor of booleans; `None` for others.
+    pub fn booleans(&self) -> Option<Vec<bool>> {
+        let typed = || self.int32_data.iter().map(|&value| value != 0).collect();
+        (self.data_type() == element::BOOL).then(|| self.words(|[byte]| byte != 0, typed).ok())?
+    }
+
     /// The values of a tensor of bytes, signed or not.
     ///
     /// # Errors

@@ -52,6 +52,7 @@ const NEEDS: &[(&str, &[Peer])] = {
         ("sleeve-tests::library::front_end::families::every_value", &[Python]),
         ("sleeve-tests::library::front_end::families::frame_counts", &[Python]),
         ("sleeve-tests::library::front_end::parity", &[Python]),
+        ("sleeve-tests::library::model::operators", &[Python]),
         ("sleeve-tests::library::model::outputs", &[Python]),
         ("sleeve-tests::library::model::zoo", &[Python]),
         ("sleeve-tests::library::packages::crates", &[Network]),

@@ -7,7 +7,7 @@ use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueView
 use rten_tensor::TensorView;
 use sleeve_plugin_abi::panic_message;
 
-use super::operators;
+use super::{operators, rows};
 use crate::onnx;
 
 /// Rows per batch, if neither the graph nor the caller sets it.
@@ -22,6 +22,8 @@ pub struct Network {
     batch: Option<usize>,
     /// The input's shape without the batch.
     row_shape: Vec<usize>,
+    /// Whether a row's outputs may depend on the other rows of its batch.
+    mixes_rows: bool,
 }
 
 impl Network {
@@ -30,6 +32,8 @@ impl Network {
     /// # Errors
     /// Why rten cannot run it, with the names of unsupported operators.
     pub fn load(file: &onnx::Model, row_shape: Vec<usize>) -> Result<Network, String> {
+        let mixes_rows = rows::mix(file);
+        let file = &file.for_rten()?;
         if let Some(unknown) = operators::unknown(&file.operators()) {
             return Err(format!("the onnx engine does not have the operators {unknown}"));
         }
@@ -51,12 +55,17 @@ impl Network {
         let outputs: Result<Vec<NodeId>, String> = outputs.iter().map(|output| node(&output.name)).collect();
         let batch = input.dims.as_ref().and_then(|dims| *dims.first()?);
         let (input, outputs) = (node(&input.name)?, outputs?);
-        Ok(Network { model, input, outputs, batch, row_shape })
+        Ok(Network { model, input, outputs, batch, row_shape, mixes_rows })
     }
 
     /// The number of rows that every batch must have, if the graph fixes it.
     pub fn fixed_batch(&self) -> Option<usize> {
         self.batch
+    }
+
+    /// Whether a row's outputs may depend on the other rows of its batch.
+    pub fn mixes_rows(&self) -> bool {
+        self.mixes_rows
     }
 
     /// Runs one batch and returns the values of the outputs `wanted`, in that order. No index may occur twice.

@@ -18,14 +18,16 @@ macro_rules! operators {
 }
 
 operators! {
-    Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast CastLike Ceil Clip Concat ConstantOfShape
-    Conv ConvTranspose Cos CumSum DepthToSpace DequantizeLinear Div DynamicQuantizeLinear Einsum Elu Equal Erf
-    Exp Expand Flatten Floor Gather GatherElements Gelu Gemm GlobalAveragePool Greater GreaterOrEqual GRU
-    HardSigmoid HardSwish Identity InstanceNormalization LayerNormalization LeakyRelu Less LessOrEqual Log
-    LogSoftmax LpNormalization LSTM MatMul MatMulInteger Max MaxPool Mean Min Mod Mul Neg Not Or Pad Pow PRelu
-    QuantizeLinear Range Reciprocal ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
-    ReduceSumSquare Relu Reshape Round Shape Sigmoid Sign Sin Size Slice Softmax Softplus Softsign Split Sqrt
-    Squeeze Sub Sum Tan Tanh Tile Transpose Trilu Unsqueeze Where
+    Abs Acos Add And ArgMax ArgMin Asin Atan AveragePool BatchNormalization Cast
+    CastLike Ceil Clip Concat ConstantOfShape Conv ConvInteger ConvTranspose Cos CumSum DepthToSpace
+    DequantizeLinear DFT Div Einsum Elu Equal Erf Exp Expand EyeLike Flatten Floor Gather GatherElements GatherND
+    Gelu Gemm GlobalAveragePool Greater GreaterOrEqual GridSample GRU HardSigmoid HardSwish Identity
+    InstanceNormalization IsInf IsNaN LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax LpNormalization
+    LSTM MatMul MatMulInteger Max MaxPool Mean Min Mod Mul Neg Not OneHot Or Pad Pow PRelu Range Reciprocal
+    ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
+    ReduceSumSquare Reshape Resize ReverseSequence RotaryEmbedding Round Scatter ScatterElements
+    ScatterND Shape Sigmoid Sign Sin Size Slice Softmax Softplus Softsign Split Sqrt Squeeze STFT Sub Sum
+    Tan Tanh Tile TopK Transpose Trilu Unsqueeze Upsample Where Xor
 }
 
 /// The operators in `used` that the engine does not support, joined for a message; `None` if it supports all.
