@@ -1,4 +1,4 @@
-//! Division and powers.
+//! Sums, products, divisions and powers.
 
 use super::draft::{Draft, input, int, output};
 use crate::onnx::{Node, element};
@@ -7,9 +7,38 @@ use crate::onnx::{Node, element};
 const STEPS: [&str; 8] =
     ["Cast", "Ceil", "Equal", "Floor", "GreaterOrEqual", "LessOrEqual", "QuantizeLinear", "Round"];
 
+/// A constant of one value may have more dimensions than the other side, which the result then has, too: rten forgets
+/// that when it leaves out what adds 0 or multiplies by 1. And it adds no list of one value to a matrix product.
+pub(super) fn binary(mut node: Node, draft: &mut Draft) -> Result<(), String> {
+    for (index, other) in [(1, 0), (0, 1)] {
+        let constant = input(&node, index)?;
+        let Some(&[value]) = draft.floats(constant).as_deref() else { continue };
+        let rank = draft.rank(constant).unwrap_or(0);
+        let is_neutral = match node.op_type() {
+            "Add" => value == 0.0,
+            "Mul" => value == 1.0,
+            "Sub" => value == 0.0 && index == 1,
+            _ => value == 1.0 && index == 1,
+        };
+        if is_neutral && rank > 1 {
+            let shape = draft.i64s(&vec![1; rank]);
+            draft.finish("Expand", &[input(&node, other)?, &shape], output(&node)?, Vec::new());
+            return Ok(());
+        }
+        if rank == 1 && draft.rank(input(&node, other)?) >= Some(1) {
+            node.input[index] = draft.f32(value);
+        }
+    }
+    if node.op_type() == "Div" {
+        return div(node, draft);
+    }
+    draft.keep(node);
+    Ok(())
+}
+
 /// rten multiplies by the inverse if the divisor is one value. The inverse of a power of two is exact; another is not,
 /// which shows if a step follows, and that of a denormal is infinite.
-pub(super) fn div(node: Node, draft: &mut Draft) -> Result<(), String> {
+fn div(node: Node, draft: &mut Draft) -> Result<(), String> {
     let (a, b) = (input(&node, 0)?, input(&node, 1)?);
     let quotient = output(&node)?;
     let divisor = draft.floats(b);

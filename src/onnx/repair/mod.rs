@@ -13,6 +13,8 @@
 //! | `Cast` to booleans | any integer | [`casts`]: 0 or 1 |
 //! | `Cast` to bytes, int32 and half precision, beyond their range | saturates | wraps; the least integer; infinite |
 //! | `Div` by one value | multiplies by its inverse | [`arithmetic`]: divides, where a step follows or the inverse overflows |
+//! | what adds 0 or multiplies by 1, of more dimensions | left out, with its dimensions | `Expand` |
+//! | a list of one value added to a product | refused | the value |
 //! | `Pow` of floats to integers | refused | floats |
 //! | softmaxes before operator set 13 | as since | [`softmax`]: over all axes from `axis` on |
 //! | `Hardmax` | unknown | other operators |
@@ -97,7 +99,7 @@ fn rewrite(node: Node, draft: &mut Draft) -> Result<(), String> {
         "ThresholdedRelu" => activations::thresholded_relu(node, draft),
         "Cast" => casts::cast(node, draft),
         "CastLike" => casts::cast_like(node, draft),
-        "Div" => arithmetic::div(node, draft),
+        "Add" | "Div" | "Mul" | "Sub" => arithmetic::binary(node, draft),
         "Pow" => arithmetic::pow(node, draft),
         "Softmax" | "LogSoftmax" => softmax::softmax(node, draft),
         "Hardmax" => softmax::hardmax(node, draft),

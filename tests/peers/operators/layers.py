@@ -3,6 +3,7 @@
 Maxima of values of which some are NaN are not here: onnxruntime's depend on where in a vector NaN is.
 """
 
+import fused
 import numpy as np
 from suite import F16, I8, I32, I64, INF, NAN, ODD, U8, normal, whole
 
@@ -227,21 +228,6 @@ def attention(s):
     s.add("Attention", "past", lambda g, x: g.node("Attention", x, g.const(k), g.const(v), "", g.const(normal(2, 2, 1, 4)), g.const(normal(2, 2, 1, 6)), outputs=3), q, 23)
     s.add("RotaryEmbedding", "", lambda g, x: g.node("RotaryEmbedding", x, g.const(normal(2, 3, 2)), g.const(normal(2, 3, 2, seed=1))), normal(2, 2, 3, 4), 23)
     s.add("RotaryEmbedding", "interleaved", lambda g, x: g.node("RotaryEmbedding", x, g.const(normal(2, 3, 2)), g.const(normal(2, 3, 2, seed=1)), interleaved=1), normal(2, 2, 3, 4), 23)
-    # What exporters write in place of one node, and rten turns into one.
-    def layer_norm(g, x):
-        centred = g.node("Sub", x, g.node("ReduceMean", x, axes=[-1]))
-        variance = g.node("ReduceMean", g.node("Pow", centred, g.const(2)), axes=[-1])
-        y = g.node("Div", centred, g.node("Sqrt", g.node("Add", variance, g.const(1e-5))))
-        return g.node("Add", g.node("Mul", y, g.const(normal(4))), g.const(normal(4, seed=1)))
-    s.add("fused", "layer norm", layer_norm, normal(3, 4))
-    s.add("fused", "SiLU", lambda g, x: g.node("Mul", x, g.node("Sigmoid", x)), ODD)
-    s.add("fused", "SiLU, normal", lambda g, x: g.node("Mul", x, g.node("Sigmoid", x)), normal(3, 40, scale=3))
-    s.add("fused", "GELU", lambda g, x: g.node("Mul", g.node("Mul", x, g.node("Add", g.node("Erf", g.node("Div", x, g.const(1.4142135))), g.const(1))), g.const(0.5)), ODD)
-    s.add("fused", "add 0", lambda g, x: g.node("Add", x, g.const(0)), ODD)
-    s.add("fused", "multiply by 1", lambda g, x: g.node("Mul", x, g.const(1)), ODD)
-    s.add("fused", "safe softmax", lambda g, x: g.node("Where", g.node("IsNaN", g.node("Softmax", x)), g.const(0), g.node("Softmax", x)), [[-INF, -INF], [1, 2]])
-    s.add("fused", "masked softmax", lambda g, x: g.node("Softmax", g.node("Add", x, g.const([0, -INF, 0, -INF]))), normal(3, 4))
-    s.add("fused", "scaled product", lambda g, x: g.node("MatMul", g.node("Mul", x, g.const(0.5)), g.const(normal(4, 3))), normal(3, 4))
 
 
 def quantised(s):
@@ -309,3 +295,4 @@ def add_to(s):
     recurrent(s)
     attention(s)
     quantised(s)
+    fused.add_to(s)
