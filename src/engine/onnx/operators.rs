@@ -1,7 +1,8 @@
 //! The operators that the ONNX engine supports.
 //!
 //! Feed-forward networks need only these. An explicit list keeps the rest of the runtime out of the binary, and
-//! excludes what could run forever or take a shape from its input: control flow, sequences, random numbers.
+//! excludes what could run forever or take a shape from its input: control flow, sequences, random numbers. More are
+//! supported, which [`crate::onnx::Model::for_rten`] writes out in these: `Relu`, `Dropout`, `Attention` and others.
 
 use std::collections::BTreeSet;
 
