@@ -5,6 +5,7 @@ mod corpus;
 mod coverage;
 mod debian;
 mod deny;
+mod device_check;
 mod essentia;
 mod header;
 mod libtorch;
@@ -29,6 +30,9 @@ cargo xtask <command>
   workflows           checks the files in .github/ with check-jsonschema and zizmor
   corpus              fetches Debian's free music (9 GB) into target/corpus-extended and prepares it for training
   evaluate [MODEL...] evaluates published models on its held-out part, and compares with models/results
+  device-check [--seconds S]
+                      on a machine with CUDA: whether networks, the engine and training give what they give on the CPU,
+                      and how fast; says that it is skipped elsewhere
   libtorch            fetches libtorch for the CPU into target/libtorch, to build what links it
   peers               fetches what the tests and benchmarks need
   header [--check]    writes include/sleeve/sleeve.h from bindings/c/src/
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
         "corpus" => corpus::prepare().map(|folder| println!("the corpus is in {}", folder.display())),
         "evaluate" => corpus::evaluate(rest),
         "deny" => deny::run(rest),
+        "device-check" => device_check::run(rest),
         "workflows" => workflows::check(),
         "header" => header::run(rest),
         "libtorch" => libtorch::prepare().map(|folder| println!("libtorch is in {}", folder.display())),
