@@ -12,14 +12,14 @@ use sleeve_tests::{output_of, peer, repository, skip, torch_engine};
 /// One network of each kind, narrow where there is a narrow one (`peers/make_zoo.py`), and how close bf16 must be: the
 /// lowest cosine of a row.
 const NETWORKS: [(&str, f64); 10] = [
-    ("audioset-vggish-3", 0.999),
-    ("audioset-yamnet-1", 0.99),
-    ("crepe-tiny-1", 0.99),
-    ("deepsquare-k16-3", 0.99),
-    ("deeptemp-k4-3", 0.99),
+    ("audioset-vggish-3", 0.998),
+    ("audioset-yamnet-1", 0.98),
+    ("crepe-tiny-1", 0.999),
+    ("deepsquare-k16-3", 0.995),
+    ("deeptemp-k4-3", 0.998),
     ("discogs-maest-5s-pw-2", 0.99),
-    ("fsd-sinet-vgg41-tlpf-1", 0.99),
-    ("fsd-sinet-vgg42-aps-1", 0.99),
+    ("fsd-sinet-vgg41-tlpf-1", 0.9995),
+    ("fsd-sinet-vgg42-aps-1", 0.9995),
     ("msd-musicnn-1", 0.99),
     ("openl3-music-mel128-emb512-3", 0.99),
 ];
@@ -43,8 +43,11 @@ fn every_family_is_the_same_on_libtorch() {
         skip!("no libtorch; run `cargo xtask libtorch`");
     }
     let Some(folder) = zoo() else { skip!("no peers; run `cargo xtask peers`") };
+    let mut wrong = Vec::new();
     for (stem, least_cosine) in NETWORKS {
-        let model = Model::open(folder.join(format!("{stem}.onnx"))).unwrap();
+        // Without the metadata, whose mistakes are tested elsewhere.
+        let graph = std::fs::read(folder.join(format!("{stem}.onnx"))).unwrap();
+        let model = Model::from_bytes(stem, graph, None).unwrap();
         let input = rows(&folder.join(format!("{stem}.input.npy")));
         let count = input.nrows();
         for (precision, limit, least_cosine) in
@@ -55,7 +58,13 @@ fn every_family_is_the_same_on_libtorch() {
                 .device(Device::Cpu)
                 .precision(precision)
                 .threads(2);
-            let engine = model.engine(&options).unwrap();
+            let engine = match model.engine(&options) {
+                Ok(engine) => engine,
+                Err(error) => {
+                    wrong.push(format!("{stem}, {precision}: {error}"));
+                    continue;
+                }
+            };
             let mut values: Vec<Vec<f32>> =
                 engine.outputs().iter().map(|output| vec![0.0; count * output.dim]).collect();
             let mut wanted: Vec<(usize, &mut [f32])> =
@@ -69,12 +78,15 @@ fn every_family_is_the_same_on_libtorch() {
                 let error = relative_error(found, expected);
                 let pairs = found.chunks_exact(dim).zip(expected.chunks_exact(dim));
                 let worst = pairs.map(|(found, expected)| cosine(found, expected)).fold(1.0, f64::min);
-                println!("{stem} {name}, {precision}: error {error:.1e}, cosine {worst:.6}");
-                assert!(
-                    error <= limit && worst >= least_cosine,
-                    "{stem} {name}, {precision}: {error:e}, {worst}"
-                );
+                let text = format!("{stem} {name}, {precision}: error {error:.1e}, cosine {worst:.6}");
+                println!("{text}");
+                // Not so either if they are NaN.
+                let is_close = error <= limit && worst >= least_cosine;
+                if !is_close {
+                    wrong.push(text);
+                }
             }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -110,7 +110,7 @@ def tempocnn(name, seed, square, k):
     x = g.op("ReduceMean", x, axes=[2, 3], keepdims=0)
     # As training would, so that the tempo depends on the patch.
     value = g.values[x].astype(np.float64)
-    scale = 2 / np.maximum(value.std(0), 0.05 * value.mean())
+    scale = 0.5 / np.maximum(value.std(0), 0.2 * value.mean())
     g.output(softmax(g, g.affine(x, scale, -value.mean(0) * scale)), "output")
     return g
 
