@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use safetensors::SafeTensors;
 use sleeve_files::npy::{Dtype, NpyWriter};
+use sleeve_tests::skip;
 use sleeve_training::checkpoint::Checkpoint;
 use sleeve_training::features::Store;
 use sleeve_training::train::run::read_state;
@@ -208,6 +209,15 @@ fn launch(place: &Place, count: usize, run: &str, more: &[&str]) -> Vec<Command>
     (0..count).map(process).collect()
 }
 
+/// The distance of two networks' weights.
+fn apart(a: &Checkpoint, b: &Checkpoint) -> f64 {
+    let squares =
+        a.tensors.iter().filter(|(name, _)| !name.contains("running")).flat_map(|(name, tensor)| {
+            tensor.values.iter().zip(&b.tensors[name].values).map(|(a, b)| f64::from(a - b).powi(2))
+        });
+    squares.sum::<f64>().sqrt()
+}
+
 #[test]
 fn two_processes_of_three_groups_are_one_of_six() {
     let place = Place::new(&[]);
@@ -253,16 +263,48 @@ fn two_processes_of_three_groups_are_one_of_six() {
     let [one, other] =
         ["whole", "both"].map(|run| Checkpoint::read(place.run(run).join("last.safetensors")).unwrap());
     let untrained = Checkpoint::untrained(one.description.clone(), 0).unwrap();
-    let apart = |a: &Checkpoint, b: &Checkpoint| -> f64 {
-        let squares =
-            a.tensors.iter().filter(|(name, _)| !name.contains("running")).flat_map(|(name, tensor)| {
-                tensor.values.iter().zip(&b.tensors[name].values).map(|(a, b)| f64::from(a - b).powi(2))
-            });
-        squares.sum::<f64>().sqrt()
-    };
     let (difference, change) = (apart(&one, &other), apart(&one, &untrained));
     println!("difference {difference:.1e}, where training has changed {change:.1e}");
     assert!(change > 1e-2 && difference < 1e-3 * change, "{difference} of {change}");
+}
+
+/// The same run on the CPU, on CUDA, and by two processes over NCCL where there are two devices.
+#[test]
+fn cuda_learns_what_the_cpu_learns() {
+    let Ok(devices) = sleeve_torch::cuda::device_count() else { skip!("no CUDA device") };
+    let place = Place::new(&[]);
+    let mut more = vec!["--set", "run.groups=6", "--set", "objective.associations.track.pairs=2"];
+    more.extend(["--set", "run.epochs=2", "--set", "run.precision=f32"]);
+    // Low, as for two processes on the CPU.
+    more.extend(["--set", "optimizer.learning_rate=1e-5", "--set", "swa.learning_rate=1e-5"]);
+    succeeds(&mut place.train("track", "cpu", &more));
+    more.extend(["--set", "run.device=cuda"]);
+    let told = succeeds(&mut place.train("track", "cuda", &more));
+    assert!(told.contains("cuda:0, f32"), "{told}");
+    let network = |run: &str| Checkpoint::read(place.run(run).join("last.safetensors")).unwrap();
+    let cpu = network("cpu");
+    let untrained = Checkpoint::untrained(cpu.description.clone(), 0).unwrap();
+    let change = apart(&cpu, &untrained);
+    let close = |run: &str| {
+        let difference = apart(&cpu, &network(run));
+        println!("{run}: difference {difference:.1e}, where training has changed {change:.1e}");
+        assert!(change > 1e-2 && difference < 1e-2 * change, "{run}: {difference} of {change}");
+    };
+    close("cuda");
+    if devices < 2 {
+        println!("one CUDA device: NCCL needs two");
+        return;
+    }
+    let children: Vec<Child> = launch(&place, 2, "nccl", &more)
+        .iter_mut()
+        .map(|process| process.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        .collect();
+    let outputs: Vec<Output> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    for output in &outputs {
+        assert!(output.status.success(), "{}", said(output));
+    }
+    assert!(said(&outputs[0]).contains("2 processes over nccl"), "{}", said(&outputs[0]));
+    close("nccl");
 }
 
 #[test]
