@@ -89,6 +89,7 @@ const LONG: &[&str] = &[
     "sleeve-tests::library::stream::loom_queue::events_keep",
     "sleeve-tests::library::stream::rows::a_stream_gives",
     "sleeve-tests::memory::batch::ten_hours",
+    "sleeve-tests::torch::families::every_family",
     "sleeve-training::tests::model::export::a_classifier",
     "sleeve-training::tests::model::export::eight_bits",
     "sleeve-training::tests::model::export::every_runtime",
