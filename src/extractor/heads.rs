@@ -104,8 +104,8 @@ fn is_dense(name: &str) -> bool {
 
 /// The number of a transformer's layer in a name: `PartitionedCall/Identity_7`, `layer_7_embeddings`.
 fn layer(name: &str) -> u32 {
-    let digits = name.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
-    digits.last().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+    let mut digits = name.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
+    digits.next_back().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 /// Whether a head was trained on this model, by its metadata.

@@ -1,7 +1,7 @@
 //! CREPE's bins as a pitch.
 
 /// The pitch of the first bin, in cents above 10 Hz.
-const LOWEST: f64 = 1997.379_408_437_619_1;
+const LOWEST: f64 = 1_997.379_408_437_619;
 /// From one bin to the next, in cents.
 const STEP: f64 = 20.0;
 /// Bins on each side of the strongest one that take part in the mean.

@@ -22,7 +22,7 @@ pub struct Summary {
     /// The number of patches of each extractor.
     pub patches: Vec<u64>,
     /// The loudness of the recording and the gain that was applied; `None` without
-    /// [`Level::Track`], and if it has no loudness, which is also a warning.
+    /// [`Level::Track`](crate::audio::Level::Track), and if it has no loudness, which is also a warning.
     pub level: Option<Levelled>,
     /// Warnings about the recording, such as a truncated file or a wrong header.
     pub warnings: Vec<String>,

@@ -166,16 +166,16 @@ pub fn outputs(
         if schema.purpose.is_some() { warnings.push(missing) } else { log::debug!("{missing}") }
     }
     let mut outputs = Vec::new();
+    // Widths that the metadata get wrong, each once: a transformer has a dozen layers.
+    let mut wrong: Vec<(usize, usize, Vec<&str>)> = Vec::new();
     for (tensor, described) in graph.outputs.iter().zip(described) {
         let schema = described.map(|index| &metadata.outputs()[index]);
         let declared = row_width(tensor);
-        if let (Some(declared), Some(schema)) = (declared, schema)
-            && let Some(said) = differs(tensor, schema)
-        {
-            warnings.push(format!(
-                "the metadata gives output {} {said} values, the graph {declared}; the graph's number is used",
-                tensor.name
-            ));
+        if let Some((said, own)) = schema.and_then(|schema| differs(tensor, schema)) {
+            match wrong.iter_mut().find(|(known, graph, _)| (*known, *graph) == (said, own)) {
+                Some((_, _, names)) => names.push(&tensor.name),
+                None => wrong.push((said, own, vec![&tensor.name])),
+            }
         }
         let purpose = match schema {
             Some(schema) => schema.purpose.unwrap_or(Purpose::Other),
@@ -183,17 +183,30 @@ pub fn outputs(
         };
         outputs.push((tensor.name.clone(), purpose, declared));
     }
+    warnings.extend(wrong.into_iter().map(|(said, own, names)| {
+        let more = match names.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} others)"),
+        };
+        let name = names[0];
+        format!("the metadata gives output {name}{more} {said} values, the graph {own}; the graph's number is used")
+    }));
+    // Some published heads do not say that what they give are predictions; of several outputs, the last has the
+    // activations.
+    if is_head
+        && outputs.iter().all(|(_, purpose, _)| *purpose == Purpose::Other)
+        && let Some((_, purpose, _)) = outputs.last_mut()
+    {
+        *purpose = Purpose::Predictions;
+    }
     outputs
 }
 
-/// The number of values that the metadata give a row of an output, if the graph gives it another. A row of tokens counts
-/// as one of as many values, and a shape may stand with or without the batch.
-fn differs(tensor: &Declared, schema: &TensorSchema) -> Option<usize> {
-    let dims = tensor.dims.as_ref()?;
-    let said = schema.dim()?;
-    let row = dims.get(1..)?;
-    let is_row = schema.shape.ends_with(row) || row.ends_with(&schema.shape);
-    (!is_row && *row.last()? != Some(said)).then_some(said)
+/// The number of values of a row (or of a token, where rows have several) by the metadata and by the graph, if they
+/// differ.
+fn differs(tensor: &Declared, schema: &TensorSchema) -> Option<(usize, usize)> {
+    let (said, own) = (schema.dim()?, (*tensor.dims.as_ref()?.get(1..)?.last()?)?);
+    (said != own).then_some((said, own))
 }
 
 /// The class names, or none if their number is not that of the predictions, because no name is better than a wrong one.

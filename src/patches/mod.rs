@@ -94,7 +94,7 @@ impl Patching {
             FrontEnd::OpenL3Mel128 | FrontEnd::OpenL3Mel256 => OPENL3_FRAMES,
             _ => 1,
         };
-        if frames % unit != 0 || hop % unit != 0 {
+        if !frames.is_multiple_of(unit) || !hop.is_multiple_of(unit) {
             return Err(Error::InvalidArgument(format!(
                 "patches of {front_end} and their hop must be multiples of {unit} frames, a second; not {frames} and {hop}"
             )));

@@ -129,8 +129,8 @@ mod tests {
         assert_eq!(prepared(Normalisation::None, &[1.0, 2.0]), [1.0, 2.0]);
         assert_eq!(prepared(Normalisation::Fixed { mean: 1.0, scale: 2.0 }, &[1.0, 2.0]), [0.0, 0.5]);
         assert_eq!(
-            prepared(Normalisation::Standard, &[2.0, 4.0, 4.0, 6.0]),
-            [-1.4142135, 0.0, 0.0, 1.4142135]
+            prepared(Normalisation::Standard, &[1.0, 5.0, 5.0, 9.0, 5.0, 5.0, 5.0, 5.0]),
+            [-2.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0]
         );
         assert_eq!(prepared(Normalisation::Standard, &[0.1; 7]), [0.0; 7]);
         assert_eq!(prepared(Normalisation::Decibels, &[-10.0, -95.0, -20.0]), [0.0, -80.0, -10.0]);

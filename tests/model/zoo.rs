@@ -26,7 +26,7 @@ const ZOO: [(&str, &str, u32, &[&str]); 17] = [
     ),
     // One patch, and any number.
     ("discogs-effnet-bs1-1", "musicnn", 16_000, &[]),
-    ("discogs-effnet-bsdynamic-1", "musicnn", 16_000, &["timbre-discogs-effnet-1"]),
+    ("discogs-effnet-bsdynamic-1", "musicnn", 16_000, &["genre_electronic-discogs-effnet-1"]),
     (
         "discogs_artist_embeddings-effnet-bs64-1",
         "musicnn",
@@ -59,7 +59,7 @@ const ZOO: [(&str, &str, u32, &[&str]); 17] = [
 ];
 
 /// The largest relative distance. Front ends differ by 5e-5, and Essentia's own rounding in quiet bands by more.
-const TOLERANCE: f64 = 2e-3;
+const TOLERANCE: f64 = 5e-4;
 
 fn folder() -> PathBuf {
     repository().join("target/tmp/zoo")
@@ -190,16 +190,17 @@ fn a_head_of_another_model_is_refused_by_name() {
     let open = |stem: &str| Model::open(folder.join(stem)).unwrap();
     let build = |model: &str, head: &str| Extractor::builder(open(model)).head(open(head)).threads(1).build();
     // As wide, and trained on another network.
-    let refusal = build("discogs_artist_embeddings-effnet-bs64-1", "timbre-discogs-effnet-1").err().unwrap();
+    let refusal =
+        build("discogs_artist_embeddings-effnet-bs64-1", "genre_electronic-discogs-effnet-1").err().unwrap();
     let refusal = refusal.to_string();
     assert!(
-        refusal.contains("timbre-discogs-effnet-1") && refusal.contains("discogs-effnet-bs64-1"),
+        refusal.contains("genre_electronic-discogs-effnet-1") && refusal.contains("discogs-effnet-bs64-1"),
         "{refusal}"
     );
     assert!(refusal.contains("discogs_artist_embeddings-effnet-bs64-1"), "{refusal}");
     // The same network for another batch size, and by permission.
-    assert!(build("discogs-effnet-bsdynamic-1", "timbre-discogs-effnet-1").is_ok());
-    let head = open("timbre-discogs-effnet-1");
+    assert!(build("discogs-effnet-bsdynamic-1", "genre_electronic-discogs-effnet-1").is_ok());
+    let head = open("genre_electronic-discogs-effnet-1");
     let builder = Extractor::builder(open("discogs_artist_embeddings-effnet-bs64-1")).head(head).threads(1);
     assert!(builder.clone().any_embedding_model(true).build().is_ok());
     let chosen = builder.any_embedding_model(true).head_input("PartitionedCall:0").build().err().unwrap();
@@ -213,8 +214,12 @@ fn tokens_are_selected_by_name() {
     let layer = "PartitionedCall/Identity_7";
     let (count, width) = model.tokens(model.output_named(layer).unwrap()).unwrap();
     assert_eq!(count, 281);
-    let warnings = model.warnings().join("\n");
-    assert!(!warnings.contains(&(count * width).to_string()), "{warnings}");
+    // The published mistake, once, and nothing about the number of all values.
+    let [warning] = model.warnings() else { panic!("{:#?}", model.warnings()) };
+    assert!(
+        warning.contains("(and 11 others) 786 values") && warning.contains(&width.to_string()),
+        "{warning}"
+    );
     let mut builder = Extractor::builder(model).threads(2);
     for part in ["", ":cls", ":dist", ":mean", ":stack", ":tokens"] {
         builder = builder.output(format!("{layer}{part}"));
