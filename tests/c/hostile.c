@@ -31,6 +31,12 @@ static void models(const char *onnx) {
     EXPECT(SLEEVE_STATUS_MODEL, sleeve_model_open("", &model));
     EXPECT(SLEEVE_STATUS_MODEL, sleeve_model_open("/", &model));
     EXPECT(SLEEVE_STATUS_MODEL, sleeve_model_open("/nowhere", &model));
+    NULL_POINTER(sleeve_model_open_as(NULL, "musicnn", &model));
+    NULL_POINTER(sleeve_model_open_as(onnx, NULL, &model));
+    NULL_POINTER(sleeve_model_open_as(onnx, "musicnn", NULL));
+    INVALID(sleeve_model_open_as(onnx, "", &model));
+    INVALID(sleeve_model_open_as(onnx, "no front end", &model));
+    EXPECT(SLEEVE_STATUS_MODEL, sleeve_model_open_as("/nowhere", "musicnn", &model));
     CHECK(sleeve_bundled_name((size_t)-1) == NULL);
 
     size_t size;
@@ -71,6 +77,8 @@ static void models(const char *onnx) {
     CHECK(sleeve_model_sha256(NULL) == NULL);
     CHECK(sleeve_model_json(NULL) == NULL);
     CHECK(sleeve_model_sample_rate(NULL) == 0);
+    CHECK(sleeve_model_front_end(NULL) == NULL);
+    CHECK(sleeve_model_patch_hop(NULL) == 0);
     CHECK(!sleeve_model_is_head(NULL));
     sleeve_model_free(NULL);
     OK(sleeve_model_bundled(NULL, &model));
@@ -104,6 +112,11 @@ static void options(const sleeve_model *head) {
     NULL_POINTER(sleeve_options_set_patch_hop(NULL, 1));
     NULL_POINTER(sleeve_options_add_output(NULL, "embeddings"));
     NULL_POINTER(sleeve_options_add_output(options, NULL));
+    NULL_POINTER(sleeve_options_set_head_input(NULL, "embeddings"));
+    OK(sleeve_options_set_head_input(options, "\x01"));
+    OK(sleeve_options_set_head_input(options, NULL));
+    NULL_POINTER(sleeve_options_set_any_embedding_model(NULL, true));
+    NULL_POINTER(sleeve_options_set_normalise(NULL, false));
     NULL_POINTER(sleeve_options_add_head(NULL, head));
     NULL_POINTER(sleeve_options_add_head(options, NULL));
     sleeve_options_free(options);
@@ -126,6 +139,8 @@ static void extractors(const sleeve_model *model, const sleeve_model *head) {
     CHECK(sleeve_extractor_output_count(NULL) == 0);
     CHECK(sleeve_extractor_output_model(NULL, 0) == NULL);
     CHECK(sleeve_extractor_output_model(extractor, (size_t)-1) == NULL);
+    CHECK(sleeve_extractor_output_meaning(NULL, 0) == NULL);
+    CHECK(sleeve_extractor_output_meaning(extractor, (size_t)-1) == NULL);
     CHECK(sleeve_extractor_output_tensor(NULL, 0) == NULL);
     CHECK(sleeve_extractor_output_tensor(extractor, (size_t)-1) == NULL);
     CHECK(sleeve_extractor_class_name(NULL, 0, 0) == NULL);

@@ -3,3 +3,4 @@
 mod packages;
 mod programs;
 mod record;
+mod zoo;

@@ -8,6 +8,7 @@ pub mod plain_front_end;
 pub mod rows;
 pub mod small_model;
 pub mod streams;
+pub mod zoo;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

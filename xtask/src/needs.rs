@@ -64,6 +64,7 @@ const NEEDS: &[(&str, &[Peer])] = {
         ("sleeve-tests::c_abi::packages::torchscript", &[Libtorch, Python]),
         ("sleeve-tests::c_abi::programs", &[Python]),
         ("sleeve-tests::c_abi::record", &[Programs]),
+        ("sleeve-tests::c_abi::zoo", &[Python]),
         (
             "sleeve-tests::essentia",
             &[EssentiaLibrary, EssentiaTensorflow, Keras, Libtorch, Network, Programs, Python],
