@@ -226,7 +226,7 @@ fn what_no_engine_can_do_is_said() {
     };
     let of = |engine| EngineOptions::default().engine(engine);
     // A graph that cannot be written for libtorch is refused for that reason, with or without a plugin.
-    let model = Model::open(graph("attention")).unwrap();
+    let model = sleeve_tests::small_model::with_sines();
     let reason = refused(&model, of(EngineChoice::Torch));
     assert!(reason.starts_with("the torch engine: ") && reason.contains("no TorchScript file"), "{reason}");
     let cuda = EngineOptions::default().device(Device::Cuda(vec![1]));
