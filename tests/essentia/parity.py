@@ -92,39 +92,6 @@ def counts(graphs):
     print(f"patches of {len(COUNTS)} lengths of signal as documented")
 
 
-def others(graphs):
-    """The algorithms of the other families, each at its own sample rate."""
-    for name, algorithm, rate, more in [
-        ("vggish", es.TensorflowPredictVGGish, 16000, {}),
-        ("tempocnn", es.TensorflowPredictTempoCNN, 11025, {}),
-        ("fsd-sinet", es.TensorflowPredictFSDSINet, 22050, {}),
-        ("discogs-maest-5s-small", es.TensorflowPredictMAEST, 16000, {}),
-        ("crepe", es.TensorflowPredictCREPE, 16000, {}),
-    ]:
-        graph = str(graphs / f"{name}.pb")
-        # At one patch a second and more, and what does not fill one.
-        audio = signal(rate * 33 + 777, rate)
-        theirs = np.array(algorithm(graphFilename=graph, input="patches", output="Identity", **more)(audio))
-        theirs = theirs.reshape(len(theirs), -1)
-        ours = es.SleevePredict(graphFilename=graph, output="Identity")(audio)
-        compare(f"{name}, {algorithm.__name__}", ours, theirs)
-    graph, audio = str(graphs / "tempocnn.pb"), signal(11025 * 40, 5)
-    overall, local, probabilities = es.TempoCNN(graphFilename=graph, input="patches", output="Identity")(audio)
-    tempo = es.SleevePredict(graphFilename=graph, output="tempo")(audio)
-    assert np.array_equal(tempo[:, 0], local) and np.abs(tempo[:, 1] - probabilities).max() < TOLERANCE
-    values, counts = np.unique(tempo[:, 0], return_counts=True)
-    assert counts[values == overall] == counts.max(), (overall, values, counts)
-    print(f"TempoCNN: {len(tempo)} tempos as there")
-    graph, audio = str(graphs / "crepe.pb"), signal(16000 * 5, 6)
-    _, hertz, confidence, _ = es.PitchCREPE(graphFilename=graph, input="patches", output="Identity")(audio)
-    pitch = es.SleevePredict(graphFilename=graph, output="pitch")(audio)
-    assert np.abs(pitch[:, 1] - confidence).max() < TOLERANCE
-    cents = 1200 * np.abs(np.log2(pitch[:, 0] / hertz))
-    # Two bins of nearly the same strength may change places.
-    assert np.mean(cents < 1) > 0.99, np.sort(cents)[-20:]
-    print(f"PitchCREPE: {len(pitch)} pitches as there, {np.median(cents):.2g} cents at the median")
-
-
 def heads(graphs):
     random = np.random.default_rng(3)
     embeddings = random.normal(size=(70, 1280)).astype(np.float32)
@@ -152,7 +119,6 @@ def main():
     graphs = Path(sys.argv[1])
     networks(graphs)
     counts(graphs)
-    others(graphs)
     heads(graphs)
     last_patches(graphs)
     print("ok")

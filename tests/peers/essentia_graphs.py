@@ -3,8 +3,8 @@
     essentia_graphs.py FOLDER
 
 `effnet.{pb,onnx,json}` is Keras' EfficientNet-B0 for patches of 128 x 96 (batches of 64, as in MTG's models),
-`musicnn.*` MusiCNN for patches of 187 x 96, `head.*` a head for EfficientNet's 1280 values. The others are small
-networks for the inputs of VGGish, TempoCNN, FSD-SINet, MAEST (5 seconds) and CREPE. Needs requirements-keras.txt.
+`musicnn.*` MusiCNN for patches of 187 x 96, `head.*` a head for EfficientNet's 1280 values. Needs
+requirements-keras.txt.
 """
 
 import json
@@ -62,30 +62,6 @@ def musicnn(random):
     return network
 
 
-def small(random, shape, values, last):
-    """A network that tells every band and time of a patch from the others."""
-    size = int(np.prod(shape))
-    first = tf.constant(random.normal(0, np.sqrt(2 / size), (size, 64)), tf.float32)
-    second = tf.constant(random.normal(0, np.sqrt(2 / 64), (64, values)), tf.float32)
-
-    def network(patches):
-        hidden = tf.nn.relu(tf.matmul(tf.reshape(patches, [-1, size]), first))
-        return (last(tf.matmul(hidden, second)),)
-
-    return network
-
-
-# Name of the files, algorithm, sample rate, shape of a patch, values, and what is last.
-SMALL = [
-    ("vggish", "TensorflowPredictVGGish", 16000, (96, 64), 20, tf.sigmoid),
-    ("tempocnn", "TempoCNN", 11025, (40, 256, 1), 256, tf.nn.softmax),
-    ("fsd-sinet", "TensorflowPredictFSDSINet", 22050, (101, 96, 1), 20, tf.sigmoid),
-    # Essentia reads the hop in the name.
-    ("discogs-maest-5s-small", "TensorflowPredictMAEST", 16000, (316, 96), 20, tf.sigmoid),
-    ("crepe", "PitchCREPE", 16000, (1024,), 360, tf.sigmoid),
-]
-
-
 def head(random):
     weights = tf.constant(random.normal(0, 0.1, (1280, 7)), tf.float32)
     return lambda embeddings: (tf.nn.softmax(tf.matmul(embeddings, weights)),)
@@ -96,7 +72,7 @@ def frozen(network, shape):
     return convert_variables_to_constants_v2(tf.function(network, input_signature=signature).get_concrete_function())
 
 
-def write(folder, name, function, algorithm, purposes, rate=16000):
+def write(folder, name, function, algorithm, purposes):
     graph = function.graph.as_graph_def()
     # Essentia's TensorFlow (2.5) does not need this and may refuse it.
     graph.ClearField("library")
@@ -113,7 +89,7 @@ def write(folder, name, function, algorithm, purposes, rate=16000):
     ]
     inputs = [{"name": tensor.name, "type": "float", "shape": tensor.shape.as_list()} for tensor in function.inputs]
     about = {"name": name, "schema": {"inputs": inputs, "outputs": outputs}}
-    about["inference"] = {"sample_rate": rate, "algorithm": algorithm}
+    about["inference"] = {"sample_rate": 16000, "algorithm": algorithm}
     path.with_suffix(".json").write_text(json.dumps(about, indent=2))
 
 
@@ -125,9 +101,6 @@ def main():
     random = np.random.default_rng(2)
     # Essentia adds an axis of one channel between batch and frames, and drops it for three dimensions.
     write(folder, "musicnn", frozen(musicnn(random), (None, FRAMES, BANDS)), "TensorflowPredictMusiCNN", both)
-    for name, algorithm, rate, shape, values, last in SMALL:
-        function = frozen(small(random, shape, values, last), (None, *shape))
-        write(folder, name, function, algorithm, ["predictions"], rate)
     write(folder, "head", frozen(head(random), (None, 1280)), "TensorflowPredict2D", ["predictions"])
 
 
