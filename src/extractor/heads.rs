@@ -111,21 +111,17 @@ fn layer(name: &str) -> u32 {
 /// Whether a head was trained on this model, by its metadata.
 fn check_model(model: &Model, head: &Model) -> Result<()> {
     let Some(wanted) = head.metadata().embedding_model() else { return Ok(()) };
-    let wanted_names: Vec<String> = [wanted.model_name, stem(wanted.link)]
-        .into_iter()
-        .filter(|name| !name.is_empty())
-        .map(network)
-        .collect();
+    // The link of published heads may be that of an older model.
+    let name = if wanted.model_name.is_empty() { stem(wanted.link) } else { wanted.model_name };
     let metadata = model.metadata();
     let own_names: Vec<String> = [model.name(), stem(metadata.text("link")), metadata.name()]
         .into_iter()
         .filter(|name| !name.is_empty())
         .map(network)
         .collect();
-    if wanted_names.is_empty() || wanted_names.iter().any(|name| own_names.contains(name)) {
+    if name.is_empty() || own_names.contains(&network(name)) {
         return Ok(());
     }
-    let name = if wanted.model_name.is_empty() { stem(wanted.link) } else { wanted.model_name };
     Err(Error::model(
         head.name(),
         format!(
