@@ -6,6 +6,9 @@ use super::{FrontEnd, Spectrogram};
 /// Frames computed at a time: a few batches, few enough for their samples to stay in the cache.
 const FRAMES: usize = 32;
 
+/// What pads the end of a signal.
+const ZEROS: [f32; 512] = [0.0; 512];
+
 /// Computes the frames of a signal in pieces, with the same bits as for the whole signal.
 ///
 /// A frame is available as soon as its last sample is, for MusiCNN 16 ms of audio after its middle; OpenL3's come for a
@@ -104,8 +107,13 @@ impl SpectrogramStream {
                 Framing::Chunks { chunk } => chunk,
                 _ => parameters.frame + (remaining - 1) * parameters.hop,
             };
-            let zeros = vec![0.0; needed - self.pending.len()];
-            self.take(&zeros, frames);
+            // Pieces of a constant, for a stream that ends allocates nothing.
+            let mut missing = needed - self.pending.len();
+            while missing > 0 {
+                let piece = missing.min(ZEROS.len());
+                self.take(&ZEROS[..piece], frames);
+                missing -= piece;
+            }
         }
         self.reset();
     }
