@@ -1,4 +1,4 @@
-/* The C API as a host uses it: api RECORDING HEAD EFFNET. The recording is decoded; the head has 200 inputs. */
+/* The C API as a host uses it: api RECORDING HEAD SMALL. The recording is decoded; the head has 200 inputs; SMALL is a model that gives 6 values. */
 #include "check.h"
 
 #include <math.h>
@@ -275,15 +275,14 @@ static void from_memory(const char *file) {
     sleeve_model_free(opened);
     sleeve_model_free(memory);
     /* The extractor outlives its model. */
-    CHECK(strncmp(sleeve_extractor_engine(extractor), "effnet: cpu", 11) == 0);
-    /* On the fused engine with this CPU's best kernels. */
+    CHECK(strstr(sleeve_extractor_engine(extractor), ": cpu") != NULL);
     float *samples = noise(80000);
     sleeve_analysis *analysis;
     OK(sleeve_extractor_run_samples(extractor, samples, 80000, 1, 16000, &analysis));
     const float *values;
     size_t dim;
     OK(sleeve_analysis_embeddings(analysis, &values, &dim));
-    CHECK(dim == 1280 && sleeve_analysis_patch_count(analysis) >= 3);
+    CHECK(dim == 6 && sleeve_analysis_patch_count(analysis) >= 3);
     for (size_t i = 0; i < dim; ++i) CHECK(isfinite(values[i]));
     sleeve_analysis_free(analysis);
     free(samples);

@@ -1,4 +1,4 @@
-//! Every family of published models, with its heads, from C: what Essentia's front ends and onnxruntime give.
+//! A published model of each front end, with its heads, from C: what Essentia's front ends and onnxruntime give.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,19 +11,33 @@ use sleeve_tests::native::{self, Linking};
 use sleeve_tests::zoo::{ZOO, assert_close, expected, music, zoo};
 use sleeve_tests::{output_of, repository, skip};
 
+/// One of each front end. The others are tried in Rust, and differ in nothing that C adds.
+const MODELS: [&str; 8] = [
+    "discogs-effnet-bsdynamic-1",
+    "discogs-maest-5s-pw-2",
+    "msd-musicnn-1",
+    "audioset-vggish-3",
+    "openl3-music-mel128-emb512-3",
+    "deeptemp-k4-3",
+    "crepe-tiny-1",
+    "fsd-sinet-vgg41-tlpf-1",
+];
+
 #[test]
-fn every_family_gives_what_essentia_and_onnxruntime_give() {
+fn every_front_end_gives_what_essentia_and_onnxruntime_give() {
     if let Some(tool) = native::missing(&["gcc"]) {
         skip!("no {tool}");
     }
     let Some(folder) = zoo() else { skip!("no peers: run `cargo xtask peers`") };
     let program = native::build(&repository().join("tests/c/outputs.c"), Linking::Shared, &[]);
     let out = tempfile::tempdir().unwrap();
-    for (stem, _, _, heads) in ZOO {
+    let mut tried = 0;
+    for (stem, _, _, heads) in ZOO.into_iter().filter(|(stem, ..)| MODELS.contains(stem)) {
+        tried += 1;
         let models: Vec<PathBuf> =
             [stem].iter().chain(heads).map(|name| folder.join(format!("{name}.onnx"))).collect();
         let mut command = Command::new(&program);
-        command.arg(music()).arg(out.path()).args(models).env(native::PLUGIN, native::NO_PLUGIN);
+        command.arg(music(stem)).arg(out.path()).args(models).env(native::PLUGIN, native::NO_PLUGIN);
         let lines = String::from_utf8(output_of(&mut command)).unwrap();
         let expected: BTreeMap<String, Array2<f32>> = expected(&folder, stem);
         let mut compared = 0;
@@ -46,4 +60,5 @@ fn every_family_gives_what_essentia_and_onnxruntime_give() {
         }
         assert!(compared > heads.len(), "{stem}: {lines}");
     }
+    assert_eq!(tried, MODELS.len());
 }

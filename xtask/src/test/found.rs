@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::runner::Case;
 use crate::run::{cargo, output};
 
 /// A test program.
@@ -48,12 +49,13 @@ pub fn programs() -> Result<Vec<Program>> {
     Ok(programs)
 }
 
-/// The pairs of program and test in `listed` that are not in `found`.
-pub fn unknown<'a>(found: &[Program], listed: &'a [(String, String)]) -> Vec<&'a (String, String)> {
-    let is_known = |(id, test): &(String, String)| {
-        found.iter().any(|program| program.id == *id && program.tests.iter().any(|known| known.name == *test))
+/// The tests that ran and are not in `found`.
+pub fn unknown<'a>(found: &[Program], ran: &'a [Case]) -> Vec<&'a Case> {
+    let is_known = |case: &Case| {
+        let mut tests = found.iter().filter(|program| program.id == case.program).flat_map(|p| &p.tests);
+        tests.any(|known| known.name == case.name)
     };
-    listed.iter().filter(|case| !is_known(case)).collect()
+    ran.iter().filter(|case| !is_known(case)).collect()
 }
 
 fn program(package: &str, target: &Value) -> Result<Program> {
@@ -184,7 +186,11 @@ mod tests {
             ("sleeve-tests::library", "front_end::parity::golden_files"),
             ("sleeve-tests::library", "golden_files"),
         ];
-        let cases = cases.map(|(id, test)| (id.to_owned(), test.to_owned()));
+        let cases = cases.map(|(program, name)| Case {
+            program: program.to_owned(),
+            name: name.to_owned(),
+            seconds: 0.0,
+        });
         assert_eq!(unknown(&programs, &cases), [&cases[1]]);
     }
 }

@@ -1,11 +1,12 @@
 //! `cargo xtask test`: lints, then tests with their peers, then one line that sums them up.
 
+mod alone;
 pub mod found;
 mod runner;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -14,7 +15,7 @@ use crate::needs::{self, Peer};
 use crate::run::{cargo, checked, target};
 use crate::{deny, libtorch, workflows};
 use found::Program;
-use runner::{Chosen, Outcome, Runner};
+use runner::{Case, Chosen, Outcome, Runner};
 
 const HELP: &str = "\
 cargo xtask test [--quick | --all] [FILTER...]
@@ -23,7 +24,7 @@ Without options: format, lints, documentation, then all tests of the workspace w
 documentation. What the tests need is fetched by package name into target/, once.
 
   --quick    for every commit: format, lints, and the tests that need no peers and are short. Only crates are fetched
-  --all      also compiles each package by itself, which takes too long for every change
+  --all      also compiles each package by itself and from its archive, which takes too long for every change
   FILTER     only the tests whose names contain it; only what they need is fetched and compiled. Names are as printed:
              `front_end::parity`, `sleeve-tests::cli`, `sleeve-training`
   --help     this text
@@ -140,7 +141,8 @@ impl<'a> Plan<'a> {
         }
         if request.is_all {
             step("each package by itself");
-            each_by_itself(with_torch)?;
+            alone::check(programs, with_torch)?;
+            alone::package()?;
         }
         if !with_torch {
             self.drop_what_needs_torch();
@@ -167,7 +169,6 @@ impl<'a> Plan<'a> {
             // Peers are not used even if they are there, so that the same tests run everywhere.
             environment.extend([("SLEEVE_TEST_PEERS", "0".into()), ("SLEEVE_TEST_ALL", "0".into())]);
         }
-        let started = Instant::now();
         let mut outcome = runner.run(&environment)?;
         if is_whole || request.is_quick {
             step("examples in the documentation");
@@ -175,7 +176,10 @@ impl<'a> Plan<'a> {
         }
         drop(temporary);
         let skipped = std::fs::read_to_string(&skips).unwrap_or_default();
-        println!("\n{:.0} s of tests, {:.0} s in all", started.elapsed().as_secs_f64(), seconds());
+        if is_whole {
+            print_slowest(&mut outcome.cases);
+        }
+        println!("\n{}: {:.0} s in all", steps(), seconds());
         if request.is_quick {
             let all: usize = programs.iter().map(|program| program.tests.len()).sum();
             let chosen: usize = self.chosen.iter().map(|chosen| chosen.tests.len()).sum();
@@ -197,6 +201,20 @@ impl<'a> Plan<'a> {
             chosen.tests.retain(|test| !test.with_torch && chosen.program.package != libtorch::PACKAGE);
         }
         self.chosen.retain(|chosen| !chosen.tests.is_empty());
+    }
+}
+
+/// Prints the tests that take longest: where to look when the whole run becomes too slow. Sorts them.
+fn print_slowest(cases: &mut [Case]) {
+    const PRINTED: usize = 25;
+    if cases.is_empty() {
+        return;
+    }
+    cases.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+    let sum: f64 = cases.iter().map(|case| case.seconds).sum();
+    println!("\nslowest of {} tests, which take {sum:.0} s one after the other:", cases.len());
+    for Case { program, name, seconds } in cases.iter().take(PRINTED) {
+        println!("{seconds:7.1} s  {program} {name}");
     }
 }
 
@@ -226,22 +244,22 @@ fn lint(workspace: &[&str]) -> Result<()> {
     checked(clippy.args(["--all-targets", "--", "-D", "warnings"]))
 }
 
-/// Compiles each package as its users do, without the features that other packages of the workspace enable in shared
-/// dependencies.
-fn each_by_itself(with_torch: bool) -> Result<()> {
-    let mut packages: Vec<String> = found::programs()?.into_iter().map(|program| program.package).collect();
-    packages.sort();
-    packages.dedup();
-    packages.retain(|package| with_torch || package != libtorch::PACKAGE);
-    for package in packages {
-        checked(cargo().args(["check", "--quiet", "--package", &package]))?;
-    }
-    checked(cargo().args(["check", "--quiet", "--package", "sleeve", "--no-default-features"]))
+/// Prints the name of the next step and the time since the start.
+fn step(name: &'static str) {
+    let now = seconds();
+    println!("== {name} ({now:.0} s)");
+    STEPS.lock().expect("nothing panics with the lock").push((name, now));
 }
 
-/// Prints the name of the next step and the time since the start.
-fn step(name: &str) {
-    println!("== {name} ({:.0} s)", seconds());
+/// The steps so far, and when each started.
+static STEPS: Mutex<Vec<(&str, f64)>> = Mutex::new(Vec::new());
+
+/// How long each step took, in one line.
+fn steps() -> String {
+    let steps = STEPS.lock().expect("nothing panics with the lock");
+    let ends = steps.iter().skip(1).map(|(_, start)| *start).chain([seconds()]);
+    let words = steps.iter().zip(ends).map(|((name, start), end)| format!("{name} {:.0} s", end - start));
+    words.collect::<Vec<String>>().join(", ")
 }
 
 fn seconds() -> f64 {

@@ -22,9 +22,17 @@ pub struct Outcome {
     pub passed: usize,
     pub failed: usize,
     pub failures: Vec<String>,
-    /// Program and name of each test that ran, if the runner reports them.
-    pub cases: Vec<(String, String)>,
+    /// Each test that ran, if the runner reports them.
+    pub cases: Vec<Case>,
     pub is_success: bool,
+}
+
+/// A test that ran.
+#[derive(Debug, PartialEq)]
+pub struct Case {
+    pub program: String,
+    pub name: String,
+    pub seconds: f64,
 }
 
 /// A way to run tests.
@@ -128,7 +136,7 @@ fn filterset(chosen: &[Chosen]) -> String {
 }
 
 /// Reads nextest's report in JUnit's format: a `<testcase name="..." classname="...">` for each test, which contains a
-/// `<failure ...>` or `<error ...>` if it failed.
+/// `<failure ...>` or `<error ...>` if it failed, with the seconds in `time="..."`.
 fn junit(xml: &str) -> Outcome {
     let mut outcome = Outcome::default();
     for case in xml.split("<testcase ").skip(1) {
@@ -143,7 +151,8 @@ fn junit(xml: &str) -> Outcome {
         } else {
             outcome.passed += 1;
         }
-        outcome.cases.push((program, name));
+        let seconds = attribute("time").and_then(|time| time.parse().ok()).unwrap_or_default();
+        outcome.cases.push(Case { program, name, seconds });
     }
     outcome
 }
@@ -220,7 +229,7 @@ mod tests {
             r#"<testsuites name="nextest-run" tests="2" failures="1" errors="0">
                  <testsuite name="a::b" tests="2">
                    <testcase name="one" classname="a::b" time="0.1"></testcase>
-                   <testcase name="m::two" classname="a::b" time="0.1">
+                   <testcase name="m::two" classname="a::b" time="0.25">
                      <failure type="test failure">panicked</failure>
                    </testcase>
                  </testsuite>
@@ -228,6 +237,7 @@ mod tests {
         );
         assert_eq!((outcome.passed, outcome.failed), (1, 1));
         assert_eq!(outcome.failures, ["a::b m::two"]);
-        assert_eq!(outcome.cases.len(), 2);
+        let two = Case { program: "a::b".to_owned(), name: "m::two".to_owned(), seconds: 0.25 };
+        assert_eq!((outcome.cases.len(), &outcome.cases[1]), (2, &two));
     }
 }
