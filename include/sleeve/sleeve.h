@@ -251,8 +251,8 @@ sleeve_status sleeve_model_open(const char *file,
                                 sleeve_model **model);
 
 // Opens a model as `sleeve_model_open` does, and says which input it was trained on, in place of its metadata:
-// `"musicnn"`, `"effnet-discogs"`, `"maest"`, `"vggish"`, `"vggish-original"`, `"tempocnn"`, `"fsd-sinet"`, `"openl3"`, `"crepe"`, or
-// `"musicnn-mel"` (MusiCNN's frames in patches of any length). Its values are wrong if that is not true.
+// `"musicnn"`, `"effnet-discogs"`, `"maest"`, `"vggish"`, `"vggish-original"`, `"tempocnn"`, `"fsd-sinet"`, `"openl3"`,
+// `"crepe"`, or `"musicnn-mel"` (MusiCNN's frames in patches of any length). Its values are wrong if that is not true.
 //
 // Errors: IO, MODEL, UNAVAILABLE; INVALID_ARGUMENT for another front end.
 sleeve_status sleeve_model_open_as(const char *file,
@@ -298,8 +298,8 @@ const char *sleeve_model_json(const sleeve_model *model);
 // what the model takes.
 uint32_t sleeve_model_sample_rate(const sleeve_model *model);
 
-// The front end whose frames the model takes: `"musicnn"`, `"vggish"`, `"vggish-original"`, `"tempocnn"`, `"fsd-sinet"`, `"openl3-mel128"`,
-// `"openl3-mel256"` or `"crepe"`. NULL for NULL, for a head, and if nothing says what the model takes: then
+// The front end whose frames the model takes: `"musicnn"`, `"vggish"`, `"vggish-original"`, `"tempocnn"`, `"fsd-sinet"`,
+// `"openl3-mel128"`, `"openl3-mel256"` or `"crepe"`. NULL for NULL, for a head, and if nothing says what the model takes: then
 // `sleeve_extractor_new` gives the reason.
 //
 // Valid as long as the model.

@@ -50,8 +50,8 @@ pub unsafe extern "C" fn sleeve_model_open(
 }
 
 /// Opens a model as `sleeve_model_open` does, and says which input it was trained on, in place of its metadata:
-/// `"musicnn"`, `"effnet-discogs"`, `"maest"`, `"vggish"`, `"vggish-original"`, `"tempocnn"`, `"fsd-sinet"`, `"openl3"`, `"crepe"`, or
-/// `"musicnn-mel"` (MusiCNN's frames in patches of any length). Its values are wrong if that is not true.
+/// `"musicnn"`, `"effnet-discogs"`, `"maest"`, `"vggish"`, `"vggish-original"`, `"tempocnn"`, `"fsd-sinet"`, `"openl3"`,
+/// `"crepe"`, or `"musicnn-mel"` (MusiCNN's frames in patches of any length). Its values are wrong if that is not true.
 ///
 /// Errors: IO, MODEL, UNAVAILABLE; INVALID_ARGUMENT for another front end.
 #[unsafe(no_mangle)]
@@ -170,8 +170,8 @@ pub unsafe extern "C" fn sleeve_model_sample_rate(model: *const sleeve_model) ->
     unsafe { model.as_ref() }.map_or(0, |model| model.model.sample_rate())
 }
 
-/// The front end whose frames the model takes: `"musicnn"`, `"vggish"`, `"vggish-original"`, `"tempocnn"`, `"fsd-sinet"`, `"openl3-mel128"`,
-/// `"openl3-mel256"` or `"crepe"`. NULL for NULL, for a head, and if nothing says what the model takes: then
+/// The front end whose frames the model takes: `"musicnn"`, `"vggish"`, `"vggish-original"`, `"tempocnn"`, `"fsd-sinet"`,
+/// `"openl3-mel128"`, `"openl3-mel256"` or `"crepe"`. NULL for NULL, for a head, and if nothing says what the model takes: then
 /// `sleeve_extractor_new` gives the reason.
 ///
 /// Valid as long as the model.
