@@ -15,6 +15,7 @@ use super::input::Input;
 use super::probe::Container;
 use super::source::{Decoded, Failure};
 use super::view::View;
+use super::wav::Repair;
 use super::{flac, matroska, mp4, ogg};
 
 /// A demuxer, and what is known beyond what it tells.
@@ -57,6 +58,8 @@ macro_rules! opener {
 }
 
 /// Opens a container that begins at the start of `range`.
+///
+/// WAV is what is not PCM, with its header put right.
 pub(super) fn open(container: Container, mut input: Input, range: Range<u64>) -> Decoded<Opened> {
     let (facts, view, opener) = match container {
         Container::Flac => (
@@ -94,16 +97,22 @@ pub(super) fn open(container: Container, mut input: Input, range: Range<u64>) ->
         Container::Caf => {
             (Facts::Other { container: "CAF" }, View::of(input, range), opener!("caf", CafReader, "CAF"))
         }
-        Container::Wav => {
-            let opener: Opener = |stream| {
-                Ok(Box::new(symphonia::default::formats::WavReader::try_new(
-                    stream,
-                    FormatOptions::default(),
-                )?))
-            };
-            (Facts::Other { container: "WAV" }, View::of(input, range), opener)
-        }
+        Container::Wav => return open_adpcm(input, range, Repair { patches: Vec::new(), note: None }),
     };
+    open_view(facts, view, opener, None)
+}
+
+/// Opens a WAV file with ADPCM, whose header may need a repair.
+pub(super) fn open_adpcm(input: Input, range: Range<u64>, repair: Repair) -> Decoded<Opened> {
+    let opener: Opener = |stream| {
+        let options = FormatOptions::default();
+        Ok(Box::new(symphonia::default::formats::WavReader::try_new(stream, options)?))
+    };
+    let view = View::patched(input, range, &repair.patches);
+    open_view(Facts::Other { container: "WAV" }, view, opener, repair.note)
+}
+
+fn open_view(facts: Facts, view: View, opener: Opener, note: Option<String>) -> Decoded<Opened> {
     let mut again = view.as_stream().map_err(Failure::from_io)?;
     let format = match opener(stream(view)) {
         Ok(format) => format,
@@ -114,7 +123,7 @@ pub(super) fn open(container: Container, mut input: Input, range: Range<u64>) ->
             opener(stream(again)).map_err(|_| facts.refusal(error))?
         }
     };
-    Ok(Opened { format, facts, note: None })
+    Ok(Opened { format, facts, note })
 }
 
 /// Opens a stream of frames.

@@ -2,7 +2,7 @@
 //!
 //! The lengths in headers are often wrong: recorders that lost power leave zeros, pipes leave `0xFFFFFFFF`, RF64 has
 //! the real length elsewhere. So the chunks are parsed here, where the file's real length is known, and hound gets only
-//! the `fmt ` chunk. What hound does not support (ADPCM, A-law, 64-bit floats, MP3 in WAV) is returned to the caller.
+//! the `fmt ` chunk. Compressed audio is returned to the caller: ADPCM, with the lengths put right, and MP3 in WAV.
 
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -52,16 +52,27 @@ enum Encoding {
     Signed24,
     Signed32,
     Float32,
+    Float64,
+    /// G.711, which hound does not know, nor 64-bit floats.
+    ALaw,
+    MuLaw,
 }
 
 /// What to do with a WAV file whose samples are not plain PCM.
 pub(super) enum Other {
     /// MPEG audio or AAC frames in this range.
     Frames(Kind, Range<u64>),
-    /// Samples that the demuxer's codecs may decode (ADPCM, A-law, 64-bit floats), or the reason why not.
-    Demuxer(Failure),
+    /// Samples that the demuxer's codecs may decode.
+    Adpcm(Repair),
     /// Neither.
     Refused(Failure),
+}
+
+/// What is wrong in a header, for a demuxer that believes it.
+pub(super) struct Repair {
+    /// Offsets in the input, and what should be there.
+    pub patches: Vec<(u64, Vec<u8>)>,
+    pub note: Option<String>,
 }
 
 /// Opens a WAV file with plain PCM samples that lies in `range`, or returns the input with what it is.
@@ -84,11 +95,11 @@ struct Header {
 }
 
 fn parse(input: &mut Input, range: &Range<u64>) -> Result<Header, Other> {
-    let damage = |reason: &str| Other::Demuxer(Failure::Damage(format!("WAV: {reason}")));
+    let damage = |reason: &str| Other::Refused(Failure::Damage(format!("WAV: {reason}")));
     let io = |error| Other::Refused(Failure::from_io(error));
     let start: [u8; 12] = read_at(input, range.start).map_err(io)?;
     let riff_len = u32::from_le_bytes([start[4], start[5], start[6], start[7]]);
-    let (mut format, mut long_data) = (None, None);
+    let (mut format, mut long_data, mut fact) = (None, None, None);
     let mut position = range.start + 12;
     for _ in 0..MAX_CHUNKS {
         if position + 8 > range.end {
@@ -109,15 +120,19 @@ fn parse(input: &mut Input, range: &Range<u64>) -> Result<Header, Other> {
                 input.read_exact(&mut bytes).map_err(|_| damage("ends in its ds64 chunk"))?;
                 long_data = Some(u64::from_le_bytes(bytes[8..].try_into().expect("eight bytes")));
             }
+            b"fact" => fact = Some(position - 8),
             b"data" => {
                 let format = format.ok_or_else(|| damage("has no fmt chunk before its data"))?;
                 let there = range.end - position;
                 let length = Length::of(len, long_data, riff_len, there, range.end - range.start);
                 let data = position..position + length.left;
                 other_codec(&format, data.clone())?;
+                if let Some(ADPCM_MICROSOFT | ADPCM_IMA) = tag(&format) {
+                    return Err(Other::Adpcm(length.repair(range, position, fact)));
+                }
                 disguised(input, data)?;
                 input.seek(SeekFrom::Start(position)).map_err(io)?;
-                return header(format, length, there).map_err(Other::Demuxer);
+                return header(format, length, there).map_err(Other::Refused);
             }
             _ => {}
         }
@@ -136,11 +151,16 @@ fn tag(format: &[u8]) -> Option<u16> {
     }
 }
 
+const PCM_FLOAT: u16 = 0x03;
+const A_LAW: u16 = 0x06;
+const MU_LAW: u16 = 0x07;
+const ADPCM_MICROSOFT: u16 = 0x02;
+const ADPCM_IMA: u16 = 0x11;
+
 /// Refuses, or passes on, samples that are compressed.
 fn other_codec(format: &[u8], data: Range<u64>) -> Result<(), Other> {
     let name = match tag(format) {
-        // PCM, float, and what Symphonia decodes: ADPCM of Microsoft and IMA, A-law, mu-law.
-        None | Some(0x01 | 0x02 | 0x03 | 0x06 | 0x07 | 0x11) => return Ok(()),
+        None | Some(0x01 | PCM_FLOAT | A_LAW | MU_LAW | ADPCM_MICROSOFT | ADPCM_IMA) => return Ok(()),
         Some(0x50 | 0x55) => return Err(Other::Frames(Kind::Mpeg, data)),
         Some(0x1600) => return Err(Other::Frames(Kind::Adts, data)),
         Some(0x10) => "OKI ADPCM".to_owned(),
@@ -228,32 +248,63 @@ impl Length {
     }
 }
 
+impl Length {
+    /// What a demuxer must see in the header, of which the samples begin at `data`, to decode all of them and no more.
+    /// `fact` is the chunk with the number of sample frames, which is as wrong as the length.
+    fn repair(self, range: &Range<u64>, data: u64, fact: Option<u64>) -> Repair {
+        if self.claimed == Some(self.left) && self.note.is_none() {
+            return Repair { patches: Vec::new(), note: None };
+        }
+        let size = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+        let mut patches = vec![(range.start + 4, size(data + self.left - range.start - 8))];
+        patches.extend(fact.map(|fact| (fact, b"JUNK".to_vec())));
+        patches.push((data - 4, size(self.left)));
+        Repair { patches, note: self.note }
+    }
+}
+
+/// The format of samples that hound does not know.
+fn unknown_to_hound(format: &[u8]) -> Option<(Encoding, hound::WavSpec)> {
+    let two = |at: usize| Some(u16::from_le_bytes([*format.get(at)?, *format.get(at + 1)?]));
+    let (channels, block) = (two(2)?, two(12)?);
+    let sample_rate = u32::from_le_bytes([format[4], format[5], format[6], format[7]]);
+    let encoding = match (tag(format)?, block.checked_div(channels)?) {
+        (A_LAW, 1) => Encoding::ALaw,
+        (MU_LAW, 1) => Encoding::MuLaw,
+        (PCM_FLOAT, 8) => Encoding::Float64,
+        _ => return None,
+    };
+    // The number of bits is not used: A-law's 8 stand for 13.
+    let spec = hound::WavSpec { channels, sample_rate, bits_per_sample: 0, sample_format: SampleFormat::Float };
+    Some((encoding, spec))
+}
+
 fn header(mut format: Vec<u8>, length: Length, there: u64) -> Decoded<Header> {
     // Samples fill whole bytes, whatever the number of bits: hound refuses 20 bits in three bytes.
     if format.len() >= 16 && format[..2] == [1, 0] && format[15] == 0 {
         format[14] = format[14].checked_next_multiple_of(8).unwrap_or(format[14]);
     }
-    // hound's reader needs a whole file: this one has the format and no samples.
-    let mut file = b"RIFF\0\0\0\0WAVEfmt ".to_vec();
-    file.extend((format.len() as u32).to_le_bytes());
-    file.extend(&format);
-    file.extend(b"data\0\0\0\0");
-    let spec = hound::WavReader::new(Cursor::new(file))
-        .map_err(|error| Failure::Damage(format!("WAV: {error}")))?
-        .spec();
+    let (known, spec) = match unknown_to_hound(&format) {
+        Some((encoding, spec)) => (Some(encoding), spec),
+        None => (None, hound_spec(&format)?),
+    };
     let frame_bytes = usize::from(u16::from_le_bytes([format[12], format[13]]));
     let channels = usize::from(spec.channels);
     // The sample's size in bytes decides, not the number of valid bits: those are its upper bits.
-    let encoding = match (spec.sample_format, frame_bytes / channels) {
-        (SampleFormat::Int, 1) => Encoding::Unsigned8,
-        (SampleFormat::Int, 2) => Encoding::Signed16,
-        (SampleFormat::Int, 3) => Encoding::Signed24,
-        (SampleFormat::Int, 4) => Encoding::Signed32,
-        (SampleFormat::Float, 4) => Encoding::Float32,
-        (_, bytes) => {
+    let encoding = match (known, spec.sample_format, frame_bytes / channels) {
+        (Some(encoding), ..) => encoding,
+        (None, SampleFormat::Int, 1) => Encoding::Unsigned8,
+        (None, SampleFormat::Int, 2) => Encoding::Signed16,
+        (None, SampleFormat::Int, 3) => Encoding::Signed24,
+        (None, SampleFormat::Int, 4) => Encoding::Signed32,
+        (None, SampleFormat::Float, 4) => Encoding::Float32,
+        (None, _, bytes) => {
             return Err(Failure::Damage(format!("WAV: samples of {bytes} bytes are not supported")));
         }
     };
+    if spec.sample_rate == 0 {
+        return Err(Failure::Damage("WAV: a sample rate of 0".to_owned()));
+    }
     if frame_bytes % channels != 0 {
         return Err(Failure::Damage(format!(
             "WAV: frames of {frame_bytes} bytes do not fit {channels} channels"
@@ -273,6 +324,16 @@ fn header(mut format: Vec<u8>, length: Length, there: u64) -> Decoded<Header> {
         left: length.left,
         notes,
     })
+}
+
+fn hound_spec(format: &[u8]) -> Decoded<hound::WavSpec> {
+    // hound's reader needs a whole file: this one has the format and no samples.
+    let mut file = b"RIFF\0\0\0\0WAVEfmt ".to_vec();
+    file.extend((format.len() as u32).to_le_bytes());
+    file.extend(format);
+    file.extend(b"data\0\0\0\0");
+    let reader = hound::WavReader::new(Cursor::new(file));
+    Ok(reader.map_err(|error| Failure::Damage(format!("WAV: {error}")))?.spec())
 }
 
 /// The channel mask of WAVEFORMATEXTENSIBLE; other headers have none.
@@ -366,8 +427,34 @@ impl Encoding {
             Encoding::Float32 => {
                 out.extend(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
             }
+            Encoding::Float64 => {
+                let sample = |b: &[u8]| f64::from_le_bytes(b.try_into().expect("eight bytes")) as f32;
+                out.extend(bytes.chunks_exact(8).map(sample));
+            }
+            Encoding::ALaw => out.extend(bytes.iter().map(|byte| f32::from(a_law(*byte)) / 32_768.0)),
+            Encoding::MuLaw => out.extend(bytes.iter().map(|byte| f32::from(mu_law(*byte)) / 32_768.0)),
         }
     }
+}
+
+/// A sample of G.711's A-law, as 16 bits: a sign, a segment of three bits, each twice as steep as the one before, and
+/// four bits of the step. Every other bit is inverted.
+fn a_law(byte: u8) -> i16 {
+    let bits = byte ^ 0x55;
+    let (segment, step) = (i16::from(bits >> 4 & 7), i16::from(bits & 15));
+    let size = match segment {
+        0 => step << 4 | 8,
+        _ => (step << 4 | 0x108) << (segment - 1),
+    };
+    if bits & 0x80 != 0 { size } else { -size }
+}
+
+/// A sample of G.711's mu-law, as 16 bits: all bits are inverted, and 132 is added before the logarithm.
+fn mu_law(byte: u8) -> i16 {
+    const BIAS: i16 = 132;
+    let bits = !byte;
+    let size = ((i16::from(bits & 15) << 3) + BIAS) << (bits >> 4 & 7);
+    if bits & 0x80 != 0 { BIAS - size } else { size - BIAS }
 }
 
 #[cfg(test)]
@@ -386,6 +473,19 @@ mod tests {
         assert_eq!(decode(Encoding::Signed24, &[0, 0, 128, 1, 0, 0]), [-1.0, 1.0 / 8_388_608.0]);
         assert_eq!(decode(Encoding::Signed32, &[0, 0, 0, 128, 0, 0, 0, 64]), [-1.0, 0.5]);
         assert_eq!(decode(Encoding::Float32, &2.5_f32.to_le_bytes()), [2.5]);
+        assert_eq!(decode(Encoding::Float64, &(-0.25_f64).to_le_bytes()), [-0.25]);
+    }
+
+    /// The ends and the middle of the tables in ITU-T G.711, at 16 bits.
+    #[test]
+    fn companded_samples_are_those_of_the_standard() {
+        assert_eq!([0x2a, 0xaa, 0x55, 0xd5].map(a_law), [-32_256, 32_256, -8, 8]);
+        assert_eq!([0x00, 0x80, 0x7f, 0xff, 0xf0].map(mu_law), [-32_124, 32_124, 0, 0, 120]);
+        let rises = |law: fn(u8) -> i16, order: fn(u8) -> u8| {
+            let values: Vec<i16> = (0..128).map(|index| law(order(index))).collect();
+            values.windows(2).all(|pair| pair[0] < pair[1])
+        };
+        assert!(rises(a_law, |index| (index | 0x80) ^ 0x55) && rises(mu_law, |index| !index | 0x80));
     }
 
     #[test]

@@ -206,6 +206,45 @@ fn quicktime_is_what_ffmpeg_decodes() {
     }
 }
 
+/// Samples that are not plain PCM play to the end of the file too, whatever its header says of the length.
+#[test]
+fn a_wav_of_any_codec_may_lie_about_its_length() {
+    if !have("ffmpeg") {
+        skip!("no ffmpeg");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let samples = music(44_100, 2, 1.0);
+    for codec in ["pcm_s16le", "pcm_f64le", "pcm_alaw", "pcm_mulaw", "adpcm_ms", "adpcm_ima_wav"] {
+        let path = folder.path().join(format!("{codec}.wav"));
+        encode(&samples, 44_100, 2, &["-c:a", codec, "-bitexact"], &path);
+        let whole = std::fs::read(&path).unwrap();
+        let expected = play(&path, &Ffmpeg::Never).unwrap();
+        assert_eq!(expected.samples, ffmpeg_decode(&path), "{codec}");
+        assert!(expected.warnings.is_empty(), "{codec}: {:?}", expected.warnings);
+        let place = |id: &[u8]| whole.windows(4).position(|four| four == id);
+        let data = place(b"data").unwrap() + 4;
+        // As recorders leave them without power, as pipes do, and a file that was cut.
+        for (size, riff, warns) in [(0, 0, true), (u32::MAX, u32::MAX, false)] {
+            let mut lying = whole.clone();
+            lying[4..8].copy_from_slice(&u32::to_le_bytes(riff));
+            lying[data..data + 4].copy_from_slice(&u32::to_le_bytes(size));
+            if let Some(fact) = place(b"fact") {
+                lying[fact + 8..fact + 12].copy_from_slice(&u32::to_le_bytes(size));
+            }
+            std::fs::write(&path, lying).unwrap();
+            let played = play(&path, &Ffmpeg::Never).unwrap_or_else(|error| panic!("{codec}: {error}"));
+            assert!(played.samples == expected.samples, "{codec}: {}", played.samples.len());
+            assert_eq!(!played.warnings.is_empty(), warns, "{codec}, {size}: {:?}", played.warnings);
+        }
+        std::fs::write(&path, &whole[..data + (whole.len() - data) / 2]).unwrap();
+        let played = play(&path, &Ffmpeg::Never).unwrap_or_else(|error| panic!("{codec}: {error}"));
+        let (half, slack) = (expected.samples.len() / 2, 8192);
+        assert!(half.abs_diff(played.samples.len()) < slack, "{codec}: {}", played.samples.len());
+        assert_eq!(played.samples, expected.samples[..played.samples.len()], "{codec}");
+        assert!(played.warnings.iter().any(|warning| warning.contains("truncated")), "{codec}");
+    }
+}
+
 /// Tags do not matter to decoding, whatever is wrong with them and wherever they stand.
 #[test]
 fn tags_around_the_audio_change_nothing() {
