@@ -38,7 +38,7 @@ pub(super) struct Container {
     kept: Range<usize>,
     rate: u32,
     written: u64,
-    /// The expected start of the next FLAC packet: the demuxer skips damaged frames without an error.
+    /// The expected start of the next packet of FLAC and Ogg.
     expected: Option<i64>,
     /// Packets in a row without audio.
     failures: usize,
@@ -163,15 +163,19 @@ impl Container {
         Ok(())
     }
 
-    /// Warns if frames are missing before this packet.
+    /// Warns if audio is missing before this packet: the demuxers of FLAC and Ogg skip what is damaged without an error.
     fn note_gap(&mut self, packet: &Packet, warnings: &mut Warnings) {
-        if self.format.format_info().format == FORMAT_ID_FLAC {
-            let start = packet.pts.get();
-            if self.expected.is_some_and(|expected| start > expected) {
-                warnings.push("damaged frames were skipped");
-            }
-            self.expected = start.checked_add_unsigned(packet.dur.get());
+        let warning = match self.format.format_info().format {
+            FORMAT_ID_FLAC => "damaged frames were skipped",
+            FORMAT_ID_OGG => "damaged or missing pages were skipped",
+            _ => return,
+        };
+        let start = packet.pts.get();
+        // Vorbis' first packet has no samples, and a time before the first one's.
+        if self.expected.is_some_and(|expected| expected >= 0 && start > expected) {
+            warnings.push(warning);
         }
+        self.expected = start.checked_add_unsigned(packet.dur.get());
     }
 
     /// Ends the recording where an edit list ends it. Encoders round its length to milliseconds, and many leave out the

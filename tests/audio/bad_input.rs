@@ -301,6 +301,40 @@ fn a_damaged_flac_frame_costs_only_itself() {
     assert_eq!(whole.samples[whole.samples.len() - tail..], damaged.samples[damaged.samples.len() - tail..]);
 }
 
+/// Pages that are lost or damaged in the middle of Ogg cost what they hold, and a warning.
+#[test]
+fn a_lost_ogg_page_is_a_warning() {
+    if !have("ffmpeg") {
+        skip!("no ffmpeg");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (codec, channels) in [("libvorbis", 2), ("libvorbis", 1), ("libopus", 2), ("flac", 2)] {
+        let path = folder.path().join("a.ogg");
+        // A page for every tenth of a second: muxers put a second of a quiet stream in one.
+        let arguments = ["-c:a", codec, "-page_duration", "100000"];
+        encode(&music(48_000, channels, 4.0), 48_000, channels, &arguments, &path);
+        let bytes = std::fs::read(&path).unwrap();
+        let whole = play_bytes(&bytes).unwrap();
+        assert!(whole.warnings.is_empty(), "{codec}: {:?}", whole.warnings);
+        let pages: Vec<usize> =
+            bytes.windows(4).enumerate().filter(|(_, four)| four == b"OggS").map(|(at, _)| at).collect();
+        let (lost, next) = (pages[pages.len() / 2], pages[pages.len() / 2 + 1]);
+        let without = [&bytes[..lost], &bytes[next..]].concat();
+        let mut flipped = bytes.clone();
+        flipped[(lost + next) / 2] ^= 0x10;
+        for (what, bytes) in [("a lost page", without), ("a flipped bit", flipped)] {
+            let played = play_bytes(&bytes).unwrap_or_else(|error| panic!("{codec} with {what}: {error}"));
+            let missing = whole.samples.len() - played.samples.len();
+            assert!(missing > 0 && missing < whole.samples.len() / 4, "{codec} with {what}: {missing}");
+            assert!(
+                played.warnings.iter().any(|warning| warning.contains("pages")),
+                "{codec} with {what}: {:?}",
+                played.warnings
+            );
+        }
+    }
+}
+
 #[test]
 fn covers_and_tags_of_megabytes_are_no_obstacle() {
     if !have("ffmpeg") {
