@@ -14,9 +14,8 @@ use super::elementary::{Kind, Stream};
 use super::input::Input;
 use super::probe::Container;
 use super::source::{Decoded, Failure};
-use super::view::View;
-use super::wav::Repair;
-use super::{flac, matroska, mp4, ogg};
+use super::view::{Repair, View};
+use super::{caf, flac, matroska, mp4, ogg};
 
 /// A demuxer, and what is known beyond what it tells.
 pub(super) struct Opened {
@@ -95,9 +94,12 @@ pub(super) fn open(container: Container, mut input: Input, range: Range<u64>) ->
             (Facts::Other { container: "AIFF" }, View::of(input, range), opener!("aiff", AiffReader, "AIFF"))
         }
         Container::Caf => {
-            (Facts::Other { container: "CAF" }, View::of(input, range), opener!("caf", CafReader, "CAF"))
+            let Repair { patches, note } = caf::read(&mut input, &range).map_err(Failure::from_io)?;
+            let view = View::patched(input, range, &patches);
+            let facts = Facts::Other { container: "CAF" };
+            return open_view(facts, view, opener!("caf", CafReader, "CAF"), note);
         }
-        Container::Wav => return open_adpcm(input, range, Repair { patches: Vec::new(), note: None }),
+        Container::Wav => return open_adpcm(input, range, Repair::default()),
     };
     open_view(facts, view, opener, None)
 }

@@ -21,6 +21,7 @@
 //! ```
 
 mod aac;
+mod caf;
 mod container;
 mod decoder;
 mod demux;

@@ -22,6 +22,14 @@ pub(super) struct View {
     seekable: bool,
 }
 
+/// What is wrong in a header, for a demuxer that believes it.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Repair {
+    /// Offsets in the input, and what should be there.
+    pub patches: Vec<(u64, Vec<u8>)>,
+    pub note: Option<String>,
+}
+
 struct Piece {
     /// Where it begins in the view.
     start: u64,

@@ -15,6 +15,7 @@ use super::input::Input;
 use super::layout::Layout;
 use super::source::{Block, Decoded, Failure, Samples, Source, Warnings};
 use super::tags::read_at;
+use super::view::Repair;
 
 /// Bytes read at a time.
 const CHUNK: usize = 64 * 1024;
@@ -66,13 +67,6 @@ pub(super) enum Other {
     Adpcm(Repair),
     /// Neither.
     Refused(Failure),
-}
-
-/// What is wrong in a header, for a demuxer that believes it.
-pub(super) struct Repair {
-    /// Offsets in the input, and what should be there.
-    pub patches: Vec<(u64, Vec<u8>)>,
-    pub note: Option<String>,
 }
 
 /// Opens a WAV file with plain PCM samples that lies in `range`, or returns the input with what it is.
@@ -253,7 +247,7 @@ impl Length {
     /// `fact` is the chunk with the number of sample frames, which is as wrong as the length.
     fn repair(self, range: &Range<u64>, data: u64, fact: Option<u64>) -> Repair {
         if self.claimed == Some(self.left) && self.note.is_none() {
-            return Repair { patches: Vec::new(), note: None };
+            return Repair::default();
         }
         let size = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes().to_vec();
         let mut patches = vec![(range.start + 4, size(data + self.left - range.start - 8))];
@@ -275,7 +269,8 @@ fn unknown_to_hound(format: &[u8]) -> Option<(Encoding, hound::WavSpec)> {
         _ => return None,
     };
     // The number of bits is not used: A-law's 8 stand for 13.
-    let spec = hound::WavSpec { channels, sample_rate, bits_per_sample: 0, sample_format: SampleFormat::Float };
+    let spec =
+        hound::WavSpec { channels, sample_rate, bits_per_sample: 0, sample_format: SampleFormat::Float };
     Some((encoding, spec))
 }
 

@@ -537,6 +537,9 @@ fn lengths_that_are_not_stated_are_no_damage() {
         ("flac", &["-c:a", "flac"]),
         ("mp3", &["-c:a", "libmp3lame"]),
         ("wav", &["-c:a", "pcm_s24le"]),
+        ("wav", &["-c:a", "pcm_mulaw"]),
+        ("wav", &["-c:a", "adpcm_ms"]),
+        ("caf", &["-c:a", "pcm_s16le"]),
         ("mp4", &["-c:a", "aac", "-movflags", "frag_keyframe+empty_moov"]),
     ] {
         let mut command = Command::new("ffmpeg");
