@@ -6,6 +6,7 @@ use std::process::{Child, Command, ExitStatus};
 use anyhow::{Context, Result};
 
 pub mod cpu;
+pub mod peak;
 mod peer;
 pub mod realfft_mel;
 

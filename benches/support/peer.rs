@@ -23,10 +23,28 @@ impl Peer {
         }
         let mut command = Command::new(python);
         command.arg(repository.join("benches/peers").join(script)).arg(argument);
+        Self::begin(&mut command)
+    }
+
+    fn begin(command: &mut Command) -> Result<Self> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let requests = child.stdin.take().expect("standard input is piped");
         let answers = BufReader::new(child.stdout.take().expect("standard output is piped"));
         Ok(Self { child, requests, answers })
+    }
+
+    /// Starts a peer that says `ready` when it is.
+    pub fn spawn(command: &mut Command) -> Result<Self> {
+        let mut peer = Self::begin(command)?;
+        let mut line = String::new();
+        // Libraries may print to standard output first.
+        while line.trim() != "ready" {
+            line.clear();
+            if peer.answers.read_line(&mut line)? == 0 {
+                bail!("the peer {:?} ended before it was ready", command.get_args().next());
+            }
+        }
+        Ok(peer)
     }
 
     /// Sends one line and returns the numbers of the answer.

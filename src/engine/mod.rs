@@ -4,8 +4,11 @@
 //! values (time-major), or for a head one embedding. [`Model::engine`](crate::model::Model::engine) makes one;
 //! [`devices`] lists where it can run.
 
+pub(crate) mod cpu;
 mod device;
 pub mod effnet;
+pub mod fused;
+mod graph;
 #[cfg(feature = "rten")]
 pub(crate) mod onnx;
 mod options;
@@ -84,7 +87,7 @@ impl InputSpec {
 ///
 /// An engine gives the same bits for a row, whatever the rest of the batch is.
 pub trait Engine: Send + Sync {
-    /// The engine's short name, as in `--engine`: `effnet`, `onnx`, `torch`.
+    /// The engine's short name, as in `--engine`: `effnet`, `fused`, `onnx`, `torch`.
     fn name(&self) -> &'static str;
 
     /// A description to show to users: `cpu, AVX-512, f32, 2 threads`.

@@ -16,6 +16,8 @@ pub enum EngineChoice {
     Auto,
     /// The fused EfficientNet-B0 engine.
     Effnet,
+    /// The fused engine for convolutional networks.
+    Fused,
     /// Any ONNX graph, through rten.
     Onnx,
     /// TorchScript, through the libtorch plugin.
@@ -132,10 +134,11 @@ impl FromStr for EngineChoice {
         match text {
             "auto" => Ok(Self::Auto),
             "effnet" => Ok(Self::Effnet),
+            "fused" => Ok(Self::Fused),
             "onnx" => Ok(Self::Onnx),
             "torch" => Ok(Self::Torch),
             _ => Err(Error::InvalidArgument(format!(
-                "unknown engine `{text}`; known: auto, effnet, onnx, torch"
+                "unknown engine `{text}`; known: auto, effnet, fused, onnx, torch"
             ))),
         }
     }

@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::parts::Parts;
 use crate::engine::effnet::EffnetEngine;
+use crate::engine::fused::FusedEngine;
 #[cfg(feature = "rten")]
 use crate::engine::onnx::OnnxEngine;
 use crate::engine::plugin::{Library, PluginEngine};
@@ -24,8 +25,12 @@ pub(super) fn engine(parts: &Parts, options: &EngineOptions) -> Result<Arc<dyn E
             torch(parts, &EngineOptions { device, ..options.clone() })
         }
         (EngineChoice::Torch, _) => torch(parts, options),
-        (EngineChoice::Effnet | EngineChoice::Onnx, Device::Cuda(_)) => {
-            let name = if options.engine == EngineChoice::Onnx { "onnx" } else { "effnet" };
+        (EngineChoice::Effnet | EngineChoice::Fused | EngineChoice::Onnx, Device::Cuda(_)) => {
+            let name = match options.engine {
+                EngineChoice::Onnx => "onnx",
+                EngineChoice::Fused => "fused",
+                _ => "effnet",
+            };
             Err(Error::Unavailable(format!(
                 "device {}: the {name} engine runs on the CPU; the torch engine runs on CUDA",
                 options.device
@@ -55,8 +60,8 @@ fn on_cpu(parts: &Parts, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
             "there is only a TorchScript file, but this engine runs .onnx",
         ));
     };
-    if options.engine != EngineChoice::Onnx {
-        match onnx.fused() {
+    if matches!(options.engine, EngineChoice::Auto | EngineChoice::Effnet) {
+        match onnx.effnet() {
             Ok(network) => {
                 let engine = EffnetEngine::new(network, options)?;
                 return Ok(Arc::new(engine.describe_outputs(&parts.outputs)?));
@@ -67,7 +72,19 @@ fn on_cpu(parts: &Parts, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
             Err(reason) => log::debug!("model {}: not on the effnet engine: {reason}", parts.name),
         }
     }
-    if !matches!(options.precision, Precision::Auto | Precision::F32) {
+    let is_f32 = matches!(options.precision, Precision::Auto | Precision::F32);
+    if options.engine == EngineChoice::Fused || options.engine == EngineChoice::Auto && is_f32 {
+        match onnx.fused() {
+            Ok(network) => {
+                return Ok(Arc::new(FusedEngine::new(network, parts.input, parts.outputs.clone(), options)?));
+            }
+            Err(reason) if options.engine == EngineChoice::Fused => {
+                return Err(Error::model(&parts.name, format!("not for the fused engine: {reason}")));
+            }
+            Err(reason) => log::debug!("model {}: not on the fused engine: {reason}", parts.name),
+        }
+    }
+    if !is_f32 {
         return Err(Error::Unavailable(format!(
             "precision {}: the onnx engine computes in f32 only",
             options.precision

@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 #[cfg(feature = "rten")]
 use super::load_once::LoadOnce;
 use crate::engine::InputSpec;
-use crate::engine::effnet;
 #[cfg(feature = "rten")]
 use crate::engine::onnx::Network;
+use crate::engine::{effnet, fused};
 use crate::onnx;
 
 /// Why a graph cannot run in a build without rten.
@@ -19,25 +19,25 @@ pub(super) struct OnnxFile {
     file: onnx::Model,
     input: InputSpec,
     /// The shape of one input row in the graph.
-    #[cfg(feature = "rten")]
     row_shape: Vec<usize>,
     /// The network for the onnx engine, loaded on first use.
     #[cfg(feature = "rten")]
     network: LoadOnce<Network>,
     /// The network for the effnet engine, or why that engine cannot run it; computed on first use.
-    fused: OnceLock<Result<Arc<effnet::Network>, String>>,
+    effnet: OnceLock<Result<Arc<effnet::Network>, String>>,
+    /// The same for the fused engine.
+    fused: OnceLock<Result<Arc<fused::Network>, String>>,
 }
 
 impl OnnxFile {
-    #[cfg_attr(not(feature = "rten"), allow(unused_variables))]
     pub fn new(file: onnx::Model, input: InputSpec, row_shape: Vec<usize>) -> Self {
         OnnxFile {
             file,
             input,
-            #[cfg(feature = "rten")]
             row_shape,
             #[cfg(feature = "rten")]
             network: LoadOnce::new(),
+            effnet: OnceLock::new(),
             fused: OnceLock::new(),
         }
     }
@@ -51,13 +51,20 @@ impl OnnxFile {
     }
 
     /// The network for the effnet engine, or why that engine cannot run it.
-    pub fn fused(&self) -> Result<Arc<effnet::Network>, String> {
-        let recognised = self.fused.get_or_init(|| match effnet::Network::of(&self.file) {
+    pub fn effnet(&self) -> Result<Arc<effnet::Network>, String> {
+        let recognised = self.effnet.get_or_init(|| match effnet::Network::of(&self.file) {
             Ok(network) if network.input() == self.input => Ok(Arc::new(network)),
             Ok(_) => Err("the metadata states another shape for its input".into()),
             Err(reason) => Err(reason),
         });
         recognised.clone()
+    }
+
+    /// The network for the fused engine, or why that engine cannot run it.
+    pub fn fused(&self) -> Result<Arc<fused::Network>, String> {
+        let planned =
+            self.fused.get_or_init(|| fused::Network::of(&self.file, &self.row_shape).map(Arc::new));
+        planned.clone()
     }
 
     /// The file.

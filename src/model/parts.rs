@@ -118,7 +118,7 @@ impl Parts {
         let names: Vec<&str> = self.outputs.iter().map(|output| output.name.as_str()).collect();
         let module = match &self.onnx {
             None => Err("it has no ONNX graph".into()),
-            Some(onnx) => match onnx.fused() {
+            Some(onnx) => match onnx.effnet() {
                 Ok(network) => Ok(torchscript::of_effnet(network.weights(), &names)),
                 Err(_) => torchscript::of_graph(&onnx.file().graph, &names),
             },

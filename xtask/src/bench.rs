@@ -38,7 +38,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     }
     let path = needs::ensure(&[Peer::Programs, Peer::Python])?;
     let mut command_environment = None;
-    if name == "effnet" {
+    if name == "effnet" || name == "engine" {
         // Its peers are large: fetched for this benchmark only.
         peers::environment("bench-peers", &repository().join("benches/peers/requirements.txt"))?;
     }

@@ -76,7 +76,8 @@ pub unsafe extern "C" fn sleeve_options_new(options: *mut *mut sleeve_options) -
     call(|| unsafe { give(options, "options", sleeve_options::default()) })
 }
 
-/// Sets the engine: `"auto"` (the default), `"effnet"` (the fused EfficientNet-B0), `"onnx"` (any
+/// Sets the engine: `"auto"` (the default), `"effnet"` (the fused EfficientNet-B0), `"fused"` (other
+/// convolutional networks), `"onnx"` (any
 /// ONNX graph) or `"torch"` (TorchScript, through its plugin).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_options_set_engine(

@@ -52,7 +52,7 @@ pub struct Args {
     #[arg(long = "only", value_name = "OUTPUT")]
     pub only: Vec<String>,
 
-    /// Engine that runs the network: auto, effnet, onnx or torch
+    /// Engine that runs the network: auto, effnet, fused, onnx or torch
     #[arg(long, default_value = "auto")]
     pub engine: EngineChoice,
 

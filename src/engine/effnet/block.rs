@@ -12,8 +12,8 @@ use super::kernels::stem::StemArgs;
 use super::kernels::{Bf16Kernels, Kernels};
 use super::pack::{CHANNELS_A_LINE, Layer, PackedLinear, Panel, narrow_stride};
 use super::plan::{BlockPlan, Fill, StemPlan};
-use super::team::Team;
 use super::workspace::{CommonPointers, Maps, Private};
+use crate::engine::cpu::team::Team;
 
 /// Pixels of a projection that a member of a team claims at once, at least: whole tiles for the wide panels of every
 /// instruction set.

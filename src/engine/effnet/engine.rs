@@ -3,15 +3,16 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::float_state::FlushDenormals;
 use super::forward::Pass;
-use super::kernel_set::{KernelSet, Tables};
 use super::network::Weights;
 use super::plan::Plan;
 use super::recognise::recognise;
-use super::team::{Phases, Pool, Team};
-use super::tiles::Tiles;
+use super::tables::Tables;
 use super::workspace::Workspace;
+use crate::engine::cpu::KernelSet;
+use crate::engine::cpu::float_state::FlushDenormals;
+use crate::engine::cpu::team::{Phases, Pool, Team};
+use crate::engine::cpu::tiles::Tiles;
 use crate::engine::{Engine, EngineOptions, InputSpec, OutputSpec, Precision};
 use crate::{Error, Result, onnx};
 
@@ -150,8 +151,8 @@ impl EffnetEngine {
         if options.batch_size == Some(0) {
             return Err(Error::InvalidArgument("a batch of 0 patches cannot be run".into()));
         }
-        let tables =
-            set.tables().ok_or_else(|| Error::Unavailable(format!("this CPU has no {set} instructions")))?;
+        let tables = Tables::of(set)
+            .ok_or_else(|| Error::Unavailable(format!("this CPU has no {set} instructions")))?;
         let plan = network.plan(set, tables);
         let threads = options.resolved_threads().max(1);
         let crew = if threads > 1 {

@@ -8,8 +8,8 @@ use super::kernels::{Bf16Kernels, Kernels};
 use super::pack::Layer;
 use super::plan::Plan;
 use super::tail::Step;
-use super::team::Team;
 use super::workspace::{CommonPointers, Maps, Private};
+use crate::engine::cpu::team::Team;
 
 /// What a pass needs. The addresses are valid for the plan's sizes.
 pub(super) struct Pass<'a> {

@@ -55,12 +55,9 @@
 //! multiply-adds run at half the rate of its 512-bit ones (124 GFLOP/s), and the AVX2 kernels reach 59 % of that.
 
 mod block;
-mod buffer;
 mod clock;
 mod engine;
-mod float_state;
 mod forward;
-mod kernel_set;
 mod kernels;
 pub(crate) mod network;
 mod pack;
@@ -68,15 +65,14 @@ mod plan;
 mod recognise;
 #[cfg(test)]
 mod reference;
-mod simd;
 pub(crate) mod tail;
-mod team;
 #[cfg(test)]
 mod tests;
-mod tiles;
+
+mod tables;
 mod workspace;
 
+pub use crate::engine::cpu::KernelSet;
 pub use clock::Stage;
 pub use engine::{EffnetEngine, Network, Refusal};
-pub use kernel_set::KernelSet;
 pub use network::{HEAD_CHANNELS, STAGES, STEM_CHANNELS};

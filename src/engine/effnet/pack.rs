@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::buffer::Buffer;
 use super::kernels::Kernels;
 use super::network::Linear;
+use crate::engine::cpu::buffer::Buffer;
 
 /// A few vectors of output channels whose weights are stored together, one line for each input channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,12 +7,12 @@
 
 use std::ops::Range;
 
-use super::buffer::Buffer;
 use super::kernels::Kernels;
 use super::network::{Block, Depthwise, Linear, Stem, Weights, Window};
 use super::pack::{Bf16Weights, CHANNELS_A_LINE, Layer, PackedLinear, best_width, pack_bias, pack_taps};
-use super::simd::MAX_LANES;
 use super::tail::Tail;
+use crate::engine::cpu::buffer::Buffer;
+use crate::engine::cpu::simd::MAX_LANES;
 
 /// Channels of a chunk: three AVX-512 vectors. A chunk of a 24 x 48 pixel strip then takes 200 kB, and its rows in use
 /// 20 kB, less than half of the L1 cache.

@@ -1,9 +1,9 @@
 //! The working memory of a pass, allocated once, so that a call allocates nothing.
 
-use super::buffer::Buffer;
 use super::clock::Clock;
 use super::pack::{Layer, SLACK, narrow_stride};
 use super::plan::{Fill, Plan};
+use crate::engine::cpu::buffer::Buffer;
 
 /// The memory of one thread.
 pub(super) struct Private {

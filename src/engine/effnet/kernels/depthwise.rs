@@ -4,7 +4,7 @@
 //! still in the nearest cache. A few neighbouring pixels of a row are computed together: they share the kernel's
 //! weights, and at stride 1 most of their input pixels.
 
-use super::super::simd::Vector;
+use crate::engine::cpu::simd::Vector;
 
 /// Rows `first_row..last_row` of the result, for `vectors` vectors of channels.
 pub(in super::super) struct DepthwiseArgs {

@@ -1,7 +1,7 @@
 //! Passes that apply the gate's scales to the pixels or, if there are more pixels than output channels, to the
 //! projection's weights.
 
-use super::super::simd::Vector;
+use crate::engine::cpu::simd::Vector;
 
 /// `map[pixel][channel] *= scale[channel]` for `vectors` vectors of channels.
 pub(in super::super) struct GateArgs {

@@ -7,7 +7,7 @@
 //! whatever the tile and the pixel: so results do not depend on the batch.
 
 use super::super::pack::Panel;
-use super::super::simd::{MAX_LANES, Vector};
+use crate::engine::cpu::simd::{MAX_LANES, Vector};
 
 /// What is done with a finished tile.
 #[derive(Clone, Copy)]

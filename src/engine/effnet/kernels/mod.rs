@@ -16,8 +16,8 @@ pub(super) mod stem;
 #[cfg(target_arch = "x86_64")]
 mod x86_bf16;
 
-use super::simd::Vector;
-use super::simd::portable::Portable;
+use crate::engine::cpu::simd::Vector;
+use crate::engine::cpu::simd::portable::Portable;
 use depthwise::DepthwiseArgs;
 use elementwise::{GateArgs, ScaleWeightsArgs};
 use linear::LinearArgs;
@@ -80,13 +80,13 @@ macro_rules! table {
 
 table!(PORTABLE, Portable);
 #[cfg(target_arch = "x86_64")]
-table!(AVX2, super::simd::avx2::Avx2, "avx2,fma");
+table!(AVX2, crate::engine::cpu::simd::avx2::Avx2, "avx2,fma");
 #[cfg(target_arch = "x86_64")]
-table!(AVX512, super::simd::avx512::Avx512, "avx512f,avx512dq,avx512bw,avx512vl,fma");
+table!(AVX512, crate::engine::cpu::simd::avx512::Avx512, "avx512f,avx512dq,avx512bw,avx512vl,fma");
 
 // The f32 kernels of bfloat16 networks, with a less accurate SiLU.
 #[cfg(target_arch = "x86_64")]
-table!(AVX512_COARSE, super::simd::avx512::Avx512Fast, "avx512f,avx512dq,avx512bw,avx512vl,fma");
+table!(AVX512_COARSE, crate::engine::cpu::simd::avx512::Avx512Fast, "avx512f,avx512dq,avx512bw,avx512vl,fma");
 
 /// The kernels with bfloat16 products; unsafe for the same reasons as [`Kernels`].
 pub(super) struct Bf16Kernels {

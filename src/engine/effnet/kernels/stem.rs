@@ -1,7 +1,7 @@
 //! The first convolution, with SiLU. It has one input channel, so the inputs of a pixel are single values of its
 //! neighbourhood, each broadcast to a vector as in [`super::linear`].
 
-use super::super::simd::Vector;
+use crate::engine::cpu::simd::Vector;
 
 /// Rows `first_row..last_row` of the result.
 pub(in super::super) struct StemArgs {

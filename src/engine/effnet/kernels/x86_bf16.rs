@@ -5,10 +5,10 @@
 use std::arch::x86_64::*;
 
 use super::super::pack::CHANNELS_A_LINE;
-use super::super::simd::Vector;
-use super::super::simd::avx512::Avx512Fast;
 use super::linear::Place;
 use super::linear_bf16::{FinishBf16, LinearBf16Args, NarrowArgs};
+use crate::engine::cpu::simd::Vector;
+use crate::engine::cpu::simd::avx512::Avx512Fast;
 
 /// 32 pixels by 32 channels of f32.
 #[repr(align(64))]

@@ -6,24 +6,12 @@
 //! batch norm as a node, as a Mul and an Add, or folded by the exporter gives the same expression.
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::engine::graph::Size;
 
 /// The index of an expression in its [`Arena`].
 pub(super) type Id = usize;
-
-/// The size of a feature map; a vector has one row and one column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Size {
-    pub channels: usize,
-    pub rows: usize,
-    pub columns: usize,
-}
-
-impl Size {
-    pub fn is_vector(self) -> bool {
-        self.rows == 1 && self.columns == 1
-    }
-}
 
 /// Zeros around a map: above, left, below, right.
 pub(super) type Pads = [usize; 4];
@@ -53,9 +41,9 @@ pub(super) enum Operation {
 pub(super) struct Conv {
     pub x: Id,
     /// `[output channel][input channel of the group][row][column]`
-    pub weights: Rc<[f32]>,
-    pub scale: Rc<[f32]>,
-    pub shift: Rc<[f32]>,
+    pub weights: Arc<[f32]>,
+    pub scale: Arc<[f32]>,
+    pub shift: Arc<[f32]>,
     pub inputs_per_group: usize,
     pub groups: usize,
     pub kernel: [usize; 2],
@@ -70,8 +58,8 @@ pub(super) enum Expression {
     /// Each channel times a constant plus a constant.
     Affine {
         x: Id,
-        scale: Rc<[f32]>,
-        shift: Rc<[f32]>,
+        scale: Arc<[f32]>,
+        shift: Arc<[f32]>,
     },
     Pad {
         x: Id,
@@ -87,8 +75,8 @@ pub(super) enum Expression {
     Mean(Id),
     LayerNorm {
         x: Id,
-        scale: Rc<[f32]>,
-        shift: Rc<[f32]>,
+        scale: Arc<[f32]>,
+        shift: Arc<[f32]>,
         epsilon: f32,
     },
 }
@@ -169,8 +157,8 @@ impl Arena {
     pub fn layer_norm(
         &mut self,
         x: Id,
-        scale: Rc<[f32]>,
-        shift: Rc<[f32]>,
+        scale: Arc<[f32]>,
+        shift: Arc<[f32]>,
         epsilon: f32,
     ) -> Result<Id, String> {
         let size = self.size(x);
@@ -208,7 +196,7 @@ impl Arena {
             }
         };
         let (scale, shift) = (wide(scale)?, wide(shift)?);
-        let compose = |own_scale: &[f32], own_shift: &[f32]| -> (Rc<[f32]>, Rc<[f32]>) {
+        let compose = |own_scale: &[f32], own_shift: &[f32]| -> (Arc<[f32]>, Arc<[f32]>) {
             let scales = own_scale.iter().zip(&scale).map(|(a, b)| a * b).collect();
             let shifts = own_shift.iter().zip(scale.iter().zip(&shift));
             (

@@ -1,11 +1,11 @@
 //! Convolutions and matrix products. A matrix product is a 1x1 convolution.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
-use super::constant::Constant;
 use super::expression::{Conv, Id, Pads};
 use super::trace::{Trace, Value, floats, weights_of};
-use super::view::{Axis, View};
+use crate::engine::graph::constant::Constant;
+use crate::engine::graph::view::{Axis, View};
 use crate::onnx::Node;
 
 impl Trace<'_> {
@@ -51,7 +51,7 @@ impl Trace<'_> {
             b"SAME_LOWER" => same(size.rows, size.columns, [rows, columns], stride, true),
             _ => return Err("an unknown padding".into()),
         };
-        let shift: Rc<[f32]> = match inputs.get(2).and_then(Option::as_ref) {
+        let shift: Arc<[f32]> = match inputs.get(2).and_then(Option::as_ref) {
             Some(_) => floats(inputs, 2)?.into(),
             None => vec![0.0; outputs].into(),
         };

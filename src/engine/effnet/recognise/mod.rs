@@ -1,18 +1,15 @@
 //! Recognises an EfficientNet-B0 in an ONNX file by what its graph computes.
 //!
 //! Exporters write the same network in many ways. So the graph is read in three steps: [`trace`] turns its nodes into
-//! expressions over feature maps, without layout and with folded constants (with [`view`], [`linear`], [`constant`],
-//! [`fold`] and [`expression`]); [`matching`] compares these expressions with EfficientNet-B0's table; [`behind`] reads
+//! expressions over feature maps, without layout and with folded constants (with [`linear`], [`expression`] and
+//! [`crate::engine::graph`]); [`matching`] compares these expressions with EfficientNet-B0's table; [`behind`] reads
 //! what follows the pooling.
 
 mod behind;
-mod constant;
 mod expression;
-mod fold;
 mod linear;
 mod matching;
 mod trace;
-mod view;
 
 use super::network::Weights;
 use crate::onnx::Graph;

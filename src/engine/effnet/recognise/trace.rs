@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::constant::{BATCH, Constant};
 use super::expression::{Arena, Function, Id, Operation};
-use super::fold;
-use super::view::{Axis, View, axis_index};
+use crate::engine::graph::constant::{BATCH, Constant};
+use crate::engine::graph::fold;
+use crate::engine::graph::view::{Axis, View, axis_index};
 use crate::onnx::{Graph, Node, Tensor, ValueInfo, element};
 
 /// What a tensor's name stands for.

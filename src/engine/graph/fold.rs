@@ -5,7 +5,7 @@ use super::view::axis_index;
 use crate::onnx::{Node, element};
 
 /// The result of a node whose inputs are all constant.
-pub(super) fn fold(node: &Node, inputs: &[Option<&Constant>]) -> Result<Constant, String> {
+pub(in crate::engine) fn fold(node: &Node, inputs: &[Option<&Constant>]) -> Result<Constant, String> {
     let input = |position: usize| {
         inputs.get(position).copied().flatten().ok_or_else(|| format!("its operand {position} is missing"))
     };

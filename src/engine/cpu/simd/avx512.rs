@@ -5,12 +5,14 @@ use std::arch::x86_64::*;
 use super::{COARSE_EXP2_FROM_HALF, EXP2_FROM_HALF, MAX_EXPONENT, Vector};
 
 #[derive(Clone, Copy)]
-pub(in super::super) struct Avx512(__m512);
+pub(in crate::engine) struct Avx512(__m512);
 
 impl Vector for Avx512 {
     const LANES: usize = 16;
     const TILE: [usize; 3] = [16, 12, 8];
     const ROW_TILE: usize = 6;
+    const PIXELS: [usize; 3] = [14, 14, 9];
+    const SPREAD: [usize; 2] = [8, 3];
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
@@ -49,6 +51,33 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm512_sub_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm512_max_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm512_min_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn maximum(self, other: Self) -> Self {
+        // SAFETY: the caller's promise. Where `other` is NaN, `max` gives it.
+        unsafe {
+            let is_nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(self.0, self.0);
+            Self(_mm512_mask_mov_ps(_mm512_max_ps(self.0, other.0), is_nan, self.0))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn prefetch(from: *const f32) {
         // SAFETY: a prefetch never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
@@ -78,7 +107,7 @@ impl Vector for Avx512 {
 
 /// The same with a sigmoid accurate to 2e-4, for the bfloat16 kernels: ten times as accurate as bfloat16.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Avx512Fast(__m512);
+pub(in crate::engine) struct Avx512Fast(__m512);
 
 impl Avx512Fast {
     /// Rounds to bfloat16.
@@ -99,6 +128,8 @@ impl Vector for Avx512Fast {
     const LANES: usize = Avx512::LANES;
     const TILE: [usize; 3] = Avx512::TILE;
     const ROW_TILE: usize = Avx512::ROW_TILE;
+    const PIXELS: [usize; 3] = Avx512::PIXELS;
+    const SPREAD: [usize; 2] = Avx512::SPREAD;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
@@ -134,6 +165,30 @@ impl Vector for Avx512Fast {
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
         // SAFETY: the caller's promise.
         Self(unsafe { Avx512(self.0).mul_add(Avx512(factor.0), Avx512(addend.0)).0 })
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { Avx512(self.0).sub(Avx512(other.0)).0 })
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { Avx512(self.0).max(Avx512(other.0)).0 })
+    }
+
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { Avx512(self.0).min(Avx512(other.0)).0 })
+    }
+
+    #[inline(always)]
+    unsafe fn maximum(self, other: Self) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { Avx512(self.0).maximum(Avx512(other.0)).0 })
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 //! zero. Afterwards the caller's floating-point state is restored.
 
 /// Restores the caller's state when dropped.
-pub(super) struct FlushDenormals {
+pub(in crate::engine) struct FlushDenormals {
     #[cfg(target_arch = "x86_64")]
     saved: u32,
 }

@@ -5,13 +5,15 @@ use std::arch::x86_64::*;
 use super::{EXP2, MAX_EXPONENT, Vector};
 
 #[derive(Clone, Copy)]
-pub(in super::super) struct Avx2(__m256);
+pub(in crate::engine) struct Avx2(__m256);
 
 impl Vector for Avx2 {
     const LANES: usize = 8;
     // 12 sums, 2 weights and a broadcast pixel: 15 of 16 registers.
     const TILE: [usize; 3] = [8, 6, 0];
     const ROW_TILE: usize = 4;
+    const PIXELS: [usize; 3] = [12, 6, 4];
+    const SPREAD: [usize; 2] = [4, 3];
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
@@ -47,6 +49,33 @@ impl Vector for Avx2 {
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
         // SAFETY: the caller's promise.
         Self(unsafe { _mm256_fmadd_ps(self.0, factor.0, addend.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm256_sub_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm256_max_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm256_min_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn maximum(self, other: Self) -> Self {
+        // SAFETY: the caller's promise. Where `other` is NaN, `max` gives it.
+        unsafe {
+            let is_nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(self.0, self.0);
+            Self(_mm256_blendv_ps(_mm256_max_ps(self.0, other.0), self.0, is_nan))
+        }
     }
 
     #[inline(always)]

@@ -4,11 +4,11 @@
 //! computes anything: it only changes the list of axes.
 
 use super::constant::BATCH;
-use super::expression::Size;
+use super::size::Size;
 
 /// What one axis of a tensor runs over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Axis {
+pub(in crate::engine) enum Axis {
     Batch,
     Channel,
     Row,
@@ -19,10 +19,10 @@ pub(super) enum Axis {
 
 /// The axes of one tensor, outermost first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct View(pub Vec<Axis>);
+pub(in crate::engine) struct View(pub Vec<Axis>);
 
 /// An axis number of ONNX, which counts from the end when negative.
-pub(super) fn axis_index(axis: i64, rank: usize) -> Result<usize, String> {
+pub(in crate::engine) fn axis_index(axis: i64, rank: usize) -> Result<usize, String> {
     let index = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
     index
         .and_then(|index| usize::try_from(index).ok())

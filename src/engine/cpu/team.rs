@@ -31,7 +31,7 @@ fn spin_until(done: impl Fn() -> bool) {
 }
 
 /// The phases of one job, which every member goes through in the same order.
-pub(super) struct Phases {
+pub(in crate::engine) struct Phases {
     phases: Vec<Phase>,
     /// A member panicked: the others must not wait for its units.
     broken: AtomicBool,
@@ -61,7 +61,7 @@ impl Phases {
 }
 
 /// One thread's membership in a team.
-pub(super) struct Team<'a> {
+pub(in crate::engine) struct Team<'a> {
     size: usize,
     phases: Option<&'a Phases>,
     /// The next phase of this member.
@@ -137,7 +137,7 @@ impl Drop for Team<'_> {
 type Job<'a> = &'a (dyn Fn(usize) + Sync);
 
 /// Threads that wait for work. They stop when the pool is dropped.
-pub(super) struct Pool {
+pub(in crate::engine) struct Pool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
 }

@@ -3,7 +3,7 @@
 use super::{EXP2, MAX_EXPONENT, Vector};
 
 #[derive(Clone, Copy)]
-pub(in super::super) struct Portable([f32; 4]);
+pub(in crate::engine) struct Portable([f32; 4]);
 
 /// Fused only if every CPU of the target has the instruction; otherwise `f32::mul_add` would be a library call.
 #[inline(always)]
@@ -27,6 +27,8 @@ impl Vector for Portable {
     const LANES: usize = 4;
     const TILE: [usize; 3] = [8, 6, 0];
     const ROW_TILE: usize = 4;
+    const PIXELS: [usize; 3] = [8, 6, 0];
+    const SPREAD: [usize; 2] = [4, 2];
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
@@ -58,6 +60,26 @@ impl Vector for Portable {
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
         Self(std::array::from_fn(|i| multiply_add(self.0[i], factor.0[i], addend.0[i])))
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        self.zip(other, |a, b| a - b)
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a > b { a } else { b })
+    }
+
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a < b { a } else { b })
+    }
+
+    #[inline(always)]
+    unsafe fn maximum(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a > b || a.is_nan() { a } else { b })
     }
 
     #[inline(always)]

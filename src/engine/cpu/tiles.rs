@@ -2,7 +2,7 @@
 
 /// Requests the tile registers from the operating system, once. False on a CPU without AMX.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-pub(super) fn are_available() -> bool {
+pub(in crate::engine) fn are_available() -> bool {
     use std::arch::x86_64::__cpuid_count;
     use std::sync::OnceLock;
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
@@ -22,12 +22,12 @@ pub(super) fn are_available() -> bool {
 }
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
-pub(super) fn are_available() -> bool {
+pub(in crate::engine) fn are_available() -> bool {
     false
 }
 
 /// A thread's tiles, configured for the kernels: eight of 16 rows of 64 bytes. Released when dropped.
-pub(super) struct Tiles(());
+pub(in crate::engine) struct Tiles(());
 
 impl Tiles {
     /// # Safety

@@ -5,13 +5,13 @@
 //! slower, without any warning.
 
 #[cfg(target_arch = "x86_64")]
-pub(super) mod avx2;
+pub(in crate::engine) mod avx2;
 #[cfg(target_arch = "x86_64")]
-pub(super) mod avx512;
-pub(super) mod portable;
+pub(in crate::engine) mod avx512;
+pub(in crate::engine) mod portable;
 
 /// A register of `LANES` 32-bit floats, and the tile shapes that its register file holds.
-pub(super) trait Vector: Copy {
+pub(in crate::engine) trait Vector: Copy {
     /// Floats in a register. At most [`MAX_LANES`].
     const LANES: usize;
     /// Pixels in a register tile of 1, 2 and 3 vectors of output channels; 0 if that width does not fit the register
@@ -20,6 +20,11 @@ pub(super) trait Vector: Copy {
     const TILE: [usize; 3];
     /// Pixels of a row that a depthwise kernel computes at a time.
     const ROW_TILE: usize;
+    /// Pixels in the tile of a convolution of 1, 2 and 3 vectors of output channels, at most [`MAX_PIXELS`]: as many
+    /// sums as leave registers for a line of weights and one input value.
+    const PIXELS: [usize; 3];
+    /// Filters and vectors of places in the tile of a convolution whose lanes are places (`fused/kernels/spread.rs`).
+    const SPREAD: [usize; 2];
 
     /// # Safety
     /// The CPU has the instruction set (also for every method below).
@@ -41,6 +46,26 @@ pub(super) trait Vector: Copy {
     /// # Safety
     /// As for [`Self::splat`].
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// `self - other`.
+    ///
+    /// # Safety
+    /// As for [`Self::splat`].
+    unsafe fn sub(self, other: Self) -> Self;
+    /// The larger; `other` where either is NaN.
+    ///
+    /// # Safety
+    /// As for [`Self::splat`].
+    unsafe fn max(self, other: Self) -> Self;
+    /// The smaller; `other` where either is NaN.
+    ///
+    /// # Safety
+    /// As for [`Self::splat`].
+    unsafe fn min(self, other: Self) -> Self;
+    /// The larger; NaN where either is NaN.
+    ///
+    /// # Safety
+    /// As for [`Self::splat`].
+    unsafe fn maximum(self, other: Self) -> Self;
     /// Prefetches a cache line that will be read soon. Any address is allowed.
     #[inline(always)]
     unsafe fn prefetch(_from: *const f32) {}
@@ -60,8 +85,11 @@ pub(super) trait Vector: Copy {
     }
 }
 
+/// Pixels in the largest tile of a convolution.
+pub(in crate::engine) const MAX_PIXELS: usize = 14;
+
 /// Lanes of the widest implementation: buffers are padded and aligned for it.
-pub(super) const MAX_LANES: usize = 16;
+pub(in crate::engine) const MAX_LANES: usize = 16;
 
 // Some coefficients are close to ln 2 and the square root of 1/2, but are not meant to be these constants.
 /// 2^f on [-0.5, 0.5] is within 1e-7 (relative) of this polynomial (highest power first).

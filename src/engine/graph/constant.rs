@@ -1,28 +1,28 @@
 //! Constants of the graph, and the few operations on them that exporters leave in the graph.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::onnx::{Tensor, element};
 
-/// Maximum number of elements of a constant. The largest of an EfficientNet-B0 has 0.7 million.
-const MAX_ELEMENTS: usize = 1 << 25;
+/// Maximum number of elements of a constant. The largest of the networks in use has 50 million (VGGish).
+const MAX_ELEMENTS: usize = 1 << 27;
 
 /// Represents the batch size in a shape if the graph does not fix it.
-pub(super) const BATCH: i64 = i64::MIN + 1;
+pub(in crate::engine) const BATCH: i64 = i64::MIN + 1;
 
 /// A constant tensor. Cloning shares the values.
 #[derive(Clone, Debug)]
-pub(super) struct Constant {
+pub(in crate::engine) struct Constant {
     pub dims: Vec<usize>,
     pub values: Values,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Values {
-    Floats(Rc<[f32]>),
-    Ints(Rc<[i64]>),
+pub(in crate::engine) enum Values {
+    Floats(Arc<[f32]>),
+    Ints(Arc<[i64]>),
     /// 8-bit integers, signed or unsigned: quantised weights. Kept small because there are many.
-    Bytes(Rc<[i16]>),
+    Bytes(Arc<[i16]>),
 }
 
 impl Constant {
@@ -47,7 +47,7 @@ impl Constant {
             count = count
                 .checked_mul(dim)
                 .filter(|&count| count <= MAX_ELEMENTS)
-                .ok_or_else(|| format!("tensor {name} has more elements than any of an EfficientNet-B0"))?;
+                .ok_or_else(|| format!("tensor {name} has more elements than those of any network in use"))?;
             dims.push(dim);
         }
         let values = match tensor.data_type() {
@@ -76,7 +76,7 @@ impl Constant {
         }
     }
 
-    pub fn as_floats(&self) -> Result<&Rc<[f32]>, String> {
+    pub fn as_floats(&self) -> Result<&Arc<[f32]>, String> {
         match &self.values {
             Values::Floats(values) => Ok(values),
             Values::Ints(_) | Values::Bytes(_) => Err("integers where floats are expected".into()),
@@ -165,7 +165,7 @@ impl Constant {
             count = count
                 .checked_mul(dim)
                 .filter(|&count| count <= MAX_ELEMENTS)
-                .ok_or("a constant grows beyond any of an EfficientNet-B0")?;
+                .ok_or("a constant grows beyond those of any network in use")?;
             dims.push(dim);
         }
         let strides = |own: &[usize]| {
@@ -188,7 +188,7 @@ impl Constant {
 }
 
 /// Values read along `strides`, in the row-major order of `dims`.
-fn permuted<T: Copy>(values: &[T], dims: &[usize], strides: &[usize]) -> Rc<[T]> {
+fn permuted<T: Copy>(values: &[T], dims: &[usize], strides: &[usize]) -> Arc<[T]> {
     let count = dims.iter().product::<usize>();
     let mut index = vec![0usize; dims.len()];
     let mut at = 0usize;

@@ -2,7 +2,7 @@
 
 /// A block of floats, zeroed, aligned to 64 bytes.
 #[derive(Clone, Default)]
-pub(super) struct Buffer {
+pub(in crate::engine) struct Buffer {
     lines: Vec<Line>,
 }
 

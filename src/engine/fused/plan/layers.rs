@@ -1,0 +1,165 @@
+//! Plans convolutions and pools.
+
+use std::sync::Arc;
+
+use super::chains::{Chain, Main};
+use super::places::Place;
+use super::{Kind, PlanOp, Planner, StepPlan};
+use crate::engine::cpu::buffer::Buffer;
+use crate::engine::fused::ir::{Op, Pool, Pooling};
+use crate::engine::fused::pack::{Packed, Run, pack_taps, padded, runs};
+
+pub(in crate::engine::fused) struct ConvPlan {
+    pub packed: Packed,
+    pub runs: Vec<Run>,
+    /// Where the window of each pixel begins.
+    pub windows: Arc<[u32]>,
+}
+
+pub(in crate::engine::fused) struct DepthwisePlan {
+    pub taps: Vec<u32>,
+    pub weights: Buffer,
+    pub bias: Buffer,
+    pub windows: Arc<[u32]>,
+    /// Channels, padded to whole vectors.
+    pub channels: usize,
+}
+
+pub(in crate::engine::fused) struct PoolPlan {
+    /// First and last row (excluded) of each row of the result, and columns alike.
+    pub rows: Vec<[u32; 2]>,
+    pub columns: Vec<[u32; 2]>,
+    pub is_max: bool,
+    pub factor: Option<f32>,
+    pub channels: usize,
+    pub feeder: Option<Feeder>,
+}
+
+/// A convolution that computes the input of a pool, some rows at a time.
+pub(in crate::engine::fused) struct Feeder {
+    pub conv: ConvPlan,
+    pub steps: Vec<StepPlan>,
+    /// The whole result's layout, of which there are only `rows` rows at a time.
+    pub place: Place,
+    /// Rows of the pool's result for one band.
+    pub rows: usize,
+}
+
+/// Pixels of a band, at least, if the map has as many.
+const BAND: usize = 84;
+
+impl Planner<'_> {
+    fn conv_plan(&mut self, chain: &Chain) -> Result<(ConvPlan, usize, usize), String> {
+        let Op::Conv(conv) = self.ir.op(chain.node).clone() else { return Err("not a convolution".into()) };
+        let x = self.read(conv.x);
+        let place = &self.plan.places[x];
+        let size = self.ir.size(chain.node);
+        let plan = ConvPlan {
+            packed: Packed::new(&conv, self.kernels.lanes, self.kernels.tile(3) > 0),
+            runs: runs(&conv, place.size.channels, place.pixel, place.row),
+            windows: place.windows(size, conv.stride, conv.pads),
+        };
+        let products = size.rows * size.columns * conv.weights.len();
+        Ok((plan, x, products))
+    }
+
+    pub(super) fn layer(&mut self, chain: &Chain) -> Result<(), String> {
+        let size = self.ir.size(chain.end);
+        let channels = self.padded(size.channels);
+        let (kind, x, products, what) = match (&chain.main, self.ir.op(chain.node).clone()) {
+            (Main::Conv, Op::Conv(conv)) => {
+                let (plan, x, products) = self.conv_plan(chain)?;
+                let inputs = self.ir.size(conv.x).channels;
+                (
+                    Kind::Conv(plan),
+                    x,
+                    products,
+                    format!("conv {}x{} {inputs}", conv.kernel[0], conv.kernel[1]),
+                )
+            }
+            (Main::Depthwise, Op::Conv(conv)) => {
+                let x = self.read(conv.x);
+                let place = &self.plan.places[x];
+                let taps = (0..conv.kernel[0] * conv.kernel[1]).map(|tap| {
+                    let (row, column) = (tap / conv.kernel[1], tap % conv.kernel[1]);
+                    (row * conv.dilation[0] * place.row + column * conv.dilation[1] * place.pixel) as u32
+                });
+                let plan = DepthwisePlan {
+                    taps: taps.collect(),
+                    weights: pack_taps(&conv, channels),
+                    bias: padded(&conv.bias, channels),
+                    windows: place.windows(size, conv.stride, conv.pads),
+                    channels,
+                };
+                let products = size.rows * size.columns * conv.weights.len();
+                (
+                    Kind::Depthwise(plan),
+                    x,
+                    products,
+                    format!("depthwise {}x{}", conv.kernel[0], conv.kernel[1]),
+                )
+            }
+            (Main::Pool, Op::Pool(pool)) => {
+                let (feeder, x, products, what) = match chain.feeder.as_deref() {
+                    Some(before) => {
+                        let (feeder, x, products) = self.feeder(before, &pool)?;
+                        (Some(feeder), x, products, "conv and ")
+                    }
+                    None => (None, self.read(pool.x), 0, ""),
+                };
+                let plan = PoolPlan { feeder, ..pool_plan(&pool, self.ir.size(pool.x), size, channels) };
+                let [rows, columns] = pool.kernel;
+                (Kind::Pool(plan), x, products, format!("{what}{:?} pool {rows}x{columns}", pool.pooling))
+            }
+            _ => return Err("a chain without a layer".into()),
+        };
+        let (steps, mut read) = self.steps(&chain.links, channels, size);
+        read.push(x);
+        let needs = self.needs(read);
+        let to = self.new_place(chain.end, channels);
+        self.place.insert(chain.end, to);
+        let label = format!("{what} -> {}x{}x{}", size.rows, size.columns, size.channels);
+        self.push(PlanOp { kind, x, to, steps, needs, label, products });
+        Ok(())
+    }
+
+    fn feeder(&mut self, before: &Chain, pool: &Pool) -> Result<(Feeder, usize, usize), String> {
+        let (conv, x, products) = self.conv_plan(before)?;
+        let size = self.ir.size(pool.x);
+        let channels = self.padded(size.channels);
+        let (steps, _) = self.steps(&before.links, channels, size);
+        let place = Place::new(size, channels, [0; 4], 1);
+        let rows = BAND.div_ceil(pool.stride[0] * size.columns).max(1);
+        let needed = ((rows - 1) * pool.stride[0] + pool.kernel[0]) * place.row;
+        self.plan.private = self.plan.private.max(needed);
+        Ok((Feeder { conv, steps, place, rows }, x, products))
+    }
+}
+
+fn pool_plan(
+    pool: &Pool,
+    from: crate::engine::graph::Size,
+    to: crate::engine::graph::Size,
+    channels: usize,
+) -> PoolPlan {
+    let windows = |count: usize, i: usize, inside: usize| {
+        let window = |index: usize| {
+            let start = index * pool.stride[i];
+            let end = (start + pool.kernel[i]).saturating_sub(pool.pads[i]).min(inside);
+            [start.saturating_sub(pool.pads[i]) as u32, end as u32]
+        };
+        (0..count).map(window).collect()
+    };
+    PoolPlan {
+        rows: windows(to.rows, 0, from.rows),
+        columns: windows(to.columns, 1, from.columns),
+        is_max: pool.pooling == Pooling::Max,
+        factor: match pool.pooling {
+            Pooling::Sum => Some(1.0),
+            Pooling::MeanWithPads => Some(1.0 / (pool.kernel[0] * pool.kernel[1]) as f32),
+            Pooling::Max | Pooling::Mean => None,
+        },
+        channels,
+        feeder: None,
+    }
+}
