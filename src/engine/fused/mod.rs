@@ -7,6 +7,7 @@ mod pack;
 mod pass;
 mod pass_copy;
 mod pass_spread;
+mod pass_winograd;
 mod plan;
 #[cfg(test)]
 mod reference;

@@ -14,7 +14,7 @@ use super::kernels::pool::PoolArgs;
 use super::pack::Panel;
 use super::plan::chains::MAX_LINKS;
 use super::plan::places::Place;
-use super::plan::{ConvPlan, DepthwisePlan, Kind, PlaceId, Plan, PlanOp, PoolPlan, StepPlan};
+use super::plan::{ConvPlan, Dense, DepthwisePlan, Kind, PlaceId, Plan, PlanOp, PoolPlan, StepPlan};
 use crate::engine::cpu::team::Team;
 
 /// What a pass needs.
@@ -43,7 +43,7 @@ const FEW_WEIGHTS: usize = 0x2_0000;
 pub(super) struct Steps([FinishStep; MAX_LINKS], usize);
 
 impl Steps {
-    fn get(&self) -> &[FinishStep] {
+    pub(super) fn get(&self) -> &[FinishStep] {
         &self.0[..self.1]
     }
 }
@@ -97,7 +97,7 @@ impl Pass<'_> {
     }
 
     /// Where an operation's result goes, for the patches from `first` on.
-    unsafe fn destination(&self, place: PlaceId, first: usize) -> Destination {
+    pub(super) unsafe fn destination(&self, place: PlaceId, first: usize) -> Destination {
         let own = self.place(place);
         Destination {
             // SAFETY: the caller's promise.
@@ -137,7 +137,7 @@ impl Pass<'_> {
     }
 
     /// Zeroes the border of the slots of an operation's result.
-    unsafe fn clear_border(&self, place: PlaceId, first: usize, count: usize) {
+    pub(super) unsafe fn clear_border(&self, place: PlaceId, first: usize, count: usize) {
         let own = self.place(place);
         let [above, left, below, right] = own.border;
         if own.border == [0; 4] {
@@ -168,6 +168,7 @@ impl Pass<'_> {
             let steps = self.steps(&op.steps, first);
             match &op.kind {
                 Kind::Conv(plan) => self.conv(op, plan, &steps, first, count),
+                Kind::Winograd(plan) => self.winograd_layer(op, plan, &steps, first, count),
                 Kind::Depthwise(plan) => self.depthwise(op, plan, &steps, first, count),
                 Kind::Pool(plan) => self.pool(op, plan, &steps, first, count),
                 Kind::SpreadInput(plan) => self.spread_input(op, plan, first, count),
@@ -228,7 +229,7 @@ impl Pass<'_> {
     }
 
     /// Some pixels by some panels, in tiles of nearly the same size.
-    unsafe fn tiles(&self, args: &ConvArgs, panels: &[Panel], pixels: Range<usize>) {
+    pub(super) unsafe fn tiles(&self, args: &ConvArgs, panels: &[Panel], pixels: Range<usize>) {
         let kernels = self.plan.kernels;
         for panel in panels {
             let count = pixels.len().div_ceil(kernels.tile(panel.width));
@@ -298,26 +299,38 @@ impl Pass<'_> {
                             let last = plan.rows[rows.end - 1][1] as usize;
                             let place = &feeder.place;
                             // As if the band were inside of the whole map.
-                            let map = self.private.wrapping_sub(from * place.row);
+                            let band = self.private.add(feeder.scratch);
+                            let map = band.wrapping_sub(from * place.row);
                             let steps = self.steps(&feeder.steps, patch);
-                            let args = ConvArgs {
-                                input: self.slot(op.x, patch),
-                                input_slot: 0,
-                                input_offsets: feeder.conv.windows.as_ptr(),
-                                runs: &feeder.conv.runs,
-                                weights: feeder.conv.packed.weights.as_ptr(),
-                                bias: feeder.conv.packed.bias.as_ptr(),
-                                steps: steps.get(),
-                                finish: self.plan.kernels.finish,
-                                to: Destination {
-                                    output: map,
-                                    slot: 0,
-                                    offsets: place.offsets.as_ptr(),
-                                    pixels: place.pixels(),
-                                },
+                            let to = Destination {
+                                output: map,
+                                slot: 0,
+                                offsets: place.offsets.as_ptr(),
+                                pixels: place.pixels(),
                             };
-                            let width = place.size.columns;
-                            self.tiles(&args, &feeder.conv.packed.panels, from * width..last * width);
+                            let input = self.slot(op.x, patch).cast_const();
+                            match &feeder.conv {
+                                Dense::Direct(conv) => {
+                                    let args = ConvArgs {
+                                        input,
+                                        input_slot: 0,
+                                        input_offsets: conv.windows.as_ptr(),
+                                        runs: &conv.runs,
+                                        weights: conv.packed.weights.as_ptr(),
+                                        bias: conv.packed.bias.as_ptr(),
+                                        steps: steps.get(),
+                                        finish: self.plan.kernels.finish,
+                                        to,
+                                    };
+                                    let width = place.size.columns;
+                                    self.tiles(&args, &conv.packed.panels, from * width..last * width);
+                                }
+                                Dense::Winograd(conv) => {
+                                    let rows = from / conv.side..last.div_ceil(conv.side);
+                                    let tiles = rows.start * conv.tiles[1]..rows.end * conv.tiles[1];
+                                    self.winograd(conv, (input, 0, x), to, place.size, steps.get(), tiles);
+                                }
+                            }
                             (map.cast_const(), place.pixel, place.row)
                         }
                     };

@@ -72,6 +72,7 @@ impl Pass<'_> {
                     }
                 }
                 Kind::Conv(_)
+                | Kind::Winograd(_)
                 | Kind::Depthwise(_)
                 | Kind::Pool(_)
                 | Kind::SpreadInput(_)

@@ -258,6 +258,65 @@ fn random_networks_agree_with_the_plain_one() {
     }
 }
 
+/// A few wide convolutions of 3x3 and 5x5 on maps that tiles do not fill, with pools and additions.
+fn wide(random: &mut Random) -> Ir {
+    let mut ir = Ir::default();
+    let size =
+        Size { rows: random.range(4, 13), columns: random.range(4, 13), channels: random.range(16, 40) };
+    let mut x = ir.push(Op::Input, size).unwrap();
+    for _ in 0..2 {
+        let from = ir.size(x);
+        let kernel = if random.next().is_multiple_of(2) { 3 } else { 5 };
+        let keeps = random.next().is_multiple_of(2);
+        let outputs = if keeps { from.channels } else { random.range(12, 50) };
+        let pads = if keeps { [kernel / 2; 4] } else { std::array::from_fn(|_| random.range(1, kernel - 1)) };
+        let depth = from.channels * kernel * kernel;
+        let weights = random.values(outputs * depth, (6.0 / depth as f32).sqrt()).into();
+        let bias = random.values(outputs, 0.3).into();
+        let (stride, dilation) = ([1, 1], [1, 1]);
+        let conv = Conv { x, weights, bias, kernel: [kernel; 2], stride, dilation, pads, groups: 1 };
+        let mut y = ir.conv(conv).unwrap();
+        if keeps {
+            y = ir.binary(Arithmetic::Add, y, x).unwrap();
+        }
+        y = ir.function(y, Function::Relu).unwrap();
+        if random.next().is_multiple_of(2) && ir.size(y).rows > 1 {
+            let (size, kernel) = (ir.size(y), [2, 1]);
+            let pool = Pool { x: y, pooling: Pooling::Max, kernel, stride: kernel, pads: [0; 4] };
+            y = ir.push(Op::Pool(pool), Size { rows: size.rows / 2, ..size }).unwrap();
+        }
+        x = y;
+    }
+    let size = ir.size(x);
+    let flat = Size { rows: 1, columns: 1, channels: size.rows * size.columns * size.channels };
+    let flat = ir.push(Op::Relayout(x, [Axis::Row, Axis::Column, Axis::Channel]), flat).unwrap();
+    ir.outputs.push(flat);
+    ir
+}
+
+#[test]
+fn wide_convolutions_agree_with_the_plain_ones() {
+    for seed in 0..25 {
+        let mut random = Random(2000 + seed);
+        let ir = wide(&mut random);
+        compare(&ir, &mut random, &format!("seed {seed}"));
+    }
+    // A pool over a map so wide that its convolution runs band by band.
+    let mut random = Random(3);
+    let mut ir = Ir::default();
+    let x = ir.push(Op::Input, Size { rows: 14, columns: 70, channels: 16 }).unwrap();
+    let weights = random.values(20 * 16 * 9, 0.15).into();
+    let bias = random.values(20, 0.3).into();
+    let (kernel, stride, dilation) = ([3, 3], [1, 1], [1, 1]);
+    let x = ir.conv(Conv { x, weights, bias, kernel, stride, dilation, pads: [1; 4], groups: 1 }).unwrap();
+    let pool = Pool { x, pooling: Pooling::Max, kernel: [2, 2], stride: [2, 2], pads: [0; 4] };
+    let pooled = ir.push(Op::Pool(pool), Size { rows: 7, columns: 35, channels: 20 }).unwrap();
+    let flat = Size { rows: 1, columns: 1, channels: 7 * 35 * 20 };
+    let flat = ir.push(Op::Relayout(pooled, [Axis::Channel, Axis::Row, Axis::Column]), flat).unwrap();
+    ir.outputs.push(flat);
+    compare(&ir, &mut random, "bands");
+}
+
 /// A convolution of one channel along time with the maximum over bands, as MusiCNN's, with rectifiers and scales before
 /// the maximum.
 fn spread(random: &mut Random) -> Ir {

@@ -12,6 +12,7 @@ pub(super) mod element;
 pub(super) mod finish;
 pub(super) mod pool;
 pub(super) mod spread;
+pub(super) mod winograd;
 
 use crate::engine::cpu::KernelSet;
 use crate::engine::cpu::simd::portable::Portable;
@@ -22,6 +23,7 @@ use element::ElementArgs;
 use finish::{Finish, FinishArgs};
 use pool::PoolArgs;
 use spread::{SpreadArgs, SpreadInputArgs};
+use winograd::{WinogradInput, WinogradOutput};
 
 use crate::engine::fused::pack::Panel;
 
@@ -52,6 +54,8 @@ pub(super) struct Kernels {
     pub finish: Finish,
     pub pool: unsafe fn(&PoolArgs),
     pub element: unsafe fn(&ElementArgs),
+    pub winograd_input: unsafe fn(&WinogradInput),
+    pub winograd_output: unsafe fn(&WinogradOutput),
     pub spread_input: unsafe fn(&SpreadInputArgs),
     /// `[vectors - 1][filters - 1]`
     pub spread_tile: [[SpreadTile; MAX_FILTERS]; 3],
@@ -85,6 +89,16 @@ macro_rules! table {
             unsafe fn element(args: &ElementArgs) {
                 // SAFETY: see above.
                 unsafe { element::element::<$vector>(args) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn winograd_input(args: &WinogradInput) {
+                // SAFETY: see above.
+                unsafe { winograd::input::<$vector>(args) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn winograd_output(args: &WinogradOutput) {
+                // SAFETY: see above.
+                unsafe { winograd::output::<$vector>(args) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn spread_input(args: &SpreadInputArgs) {
@@ -126,6 +140,8 @@ macro_rules! table {
                 finish,
                 pool,
                 element,
+                winograd_input,
+                winograd_output,
                 spread_input,
                 spread_tile: [
                     [

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::chains::{Chain, Main};
 use super::places::Place;
+use super::winograd::{WinogradPlan, side};
 use super::{Kind, PlanOp, Planner, StepPlan};
 use crate::engine::cpu::buffer::Buffer;
 use crate::engine::fused::ir::{Op, Pool, Pooling};
@@ -35,31 +36,49 @@ pub(in crate::engine::fused) struct PoolPlan {
     pub feeder: Option<Feeder>,
 }
 
+/// A dense convolution, in one way or the other.
+pub(in crate::engine::fused) enum Dense {
+    Direct(ConvPlan),
+    Winograd(WinogradPlan),
+}
+
 /// A convolution that computes the input of a pool, some rows at a time.
 pub(in crate::engine::fused) struct Feeder {
-    pub conv: ConvPlan,
+    pub conv: Dense,
     pub steps: Vec<StepPlan>,
     /// The whole result's layout, of which there are only `rows` rows at a time.
     pub place: Place,
     /// Rows of the pool's result for one band.
     pub rows: usize,
+    /// Floats of the private memory before the band.
+    pub scratch: usize,
 }
 
 /// Pixels of a band, at least, if the map has as many.
 const BAND: usize = 84;
+/// The same for 28 tiles of 16 pixels.
+const WINOGRAD_BAND: usize = 448;
 
 impl Planner<'_> {
-    fn conv_plan(&mut self, chain: &Chain) -> Result<(ConvPlan, usize, usize), String> {
+    fn dense(&mut self, chain: &Chain) -> Result<(Dense, usize, usize), String> {
         let Op::Conv(conv) = self.ir.op(chain.node).clone() else { return Err("not a convolution".into()) };
         let x = self.read(conv.x);
         let place = &self.plan.places[x];
         let size = self.ir.size(chain.node);
-        let plan = ConvPlan {
-            packed: Packed::new(&conv, self.kernels.lanes, self.kernels.tile(3) > 0),
-            runs: runs(&conv, place.size.channels, place.pixel, place.row),
-            windows: place.windows(size, conv.stride, conv.pads),
-        };
+        let (lanes, three) = (self.kernels.lanes, self.kernels.tile(3) > 0);
         let products = size.rows * size.columns * conv.weights.len();
+        let plan = match side(&conv, size, self.ir.size(conv.x)) {
+            Some(side) => {
+                let plan = WinogradPlan::new(&conv, place, size, side, lanes, three);
+                self.plan.private = self.plan.private.max(plan.scratch().iter().sum());
+                Dense::Winograd(plan)
+            }
+            None => Dense::Direct(ConvPlan {
+                packed: Packed::new(&conv, lanes, three),
+                runs: runs(&conv, place.size.channels, place.pixel, place.row),
+                windows: place.windows(size, conv.stride, conv.pads),
+            }),
+        };
         Ok((plan, x, products))
     }
 
@@ -68,14 +87,13 @@ impl Planner<'_> {
         let channels = self.padded(size.channels);
         let (kind, x, products, what) = match (&chain.main, self.ir.op(chain.node).clone()) {
             (Main::Conv, Op::Conv(conv)) => {
-                let (plan, x, products) = self.conv_plan(chain)?;
+                let (plan, x, products) = self.dense(chain)?;
                 let inputs = self.ir.size(conv.x).channels;
-                (
-                    Kind::Conv(plan),
-                    x,
-                    products,
-                    format!("conv {}x{} {inputs}", conv.kernel[0], conv.kernel[1]),
-                )
+                let (kind, what) = match plan {
+                    Dense::Direct(plan) => (Kind::Conv(plan), "conv"),
+                    Dense::Winograd(plan) => (Kind::Winograd(plan), "winograd"),
+                };
+                (kind, x, products, format!("{what} {}x{} {inputs}", conv.kernel[0], conv.kernel[1]))
             }
             (Main::Depthwise, Op::Conv(conv)) => {
                 let x = self.read(conv.x);
@@ -124,15 +142,23 @@ impl Planner<'_> {
     }
 
     fn feeder(&mut self, before: &Chain, pool: &Pool) -> Result<(Feeder, usize, usize), String> {
-        let (conv, x, products) = self.conv_plan(before)?;
+        let (conv, x, products) = self.dense(before)?;
         let size = self.ir.size(pool.x);
         let channels = self.padded(size.channels);
         let (steps, _) = self.steps(&before.links, channels, size);
         let place = Place::new(size, channels, [0; 4], 1);
-        let rows = BAND.div_ceil(pool.stride[0] * size.columns).max(1);
-        let needed = ((rows - 1) * pool.stride[0] + pool.kernel[0]) * place.row;
-        self.plan.private = self.plan.private.max(needed);
-        Ok((Feeder { conv, steps, place, rows }, x, products))
+        // Whole rows of tiles, in either way; behind what the tiles need for themselves.
+        let (band, side, scratch) = match &conv {
+            Dense::Direct(_) => (BAND, 1, 0),
+            Dense::Winograd(plan) => (WINOGRAD_BAND, plan.side, plan.scratch().iter().sum()),
+        };
+        let mut rows = band.div_ceil(pool.stride[0] * size.columns).max(1);
+        while !(rows * pool.stride[0]).is_multiple_of(side) {
+            rows += 1;
+        }
+        let needed = ((rows - 1) * pool.stride[0] + pool.kernel[0]).next_multiple_of(side) * place.row;
+        self.plan.private = self.plan.private.max(scratch + needed);
+        Ok((Feeder { conv, steps, place, rows, scratch }, x, products))
     }
 }
 

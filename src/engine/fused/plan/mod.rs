@@ -10,6 +10,7 @@ pub(super) mod chains;
 mod layers;
 pub(super) mod places;
 mod spread;
+mod winograd;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -20,9 +21,10 @@ use super::pack::padded;
 use crate::engine::cpu::buffer::Buffer;
 use crate::engine::graph::view::Axis;
 use chains::{Chain, Link, Main, chains};
-pub(super) use layers::{ConvPlan, DepthwisePlan, PoolPlan};
+pub(super) use layers::{ConvPlan, Dense, DepthwisePlan, PoolPlan};
 use places::{Area, Place, arrange};
 pub(super) use spread::{SpreadInputPlan, SpreadPlan};
+pub(super) use winograd::WinogradPlan;
 
 /// The index of a place in its plan.
 pub(super) type PlaceId = usize;
@@ -80,6 +82,7 @@ pub(super) enum StepPlan {
 
 pub(super) enum Kind {
     Conv(ConvPlan),
+    Winograd(WinogradPlan),
     Depthwise(DepthwisePlan),
     Pool(PoolPlan),
     SpreadInput(SpreadInputPlan),
@@ -188,7 +191,12 @@ impl Planner<'_> {
                 if let (Op::Conv(conv), Main::Conv | Main::Depthwise) = (self.ir.op(chain.node), &chain.main)
                 {
                     let border = self.borders.entry(conv.x).or_default();
-                    *border = std::array::from_fn(|i| border[i].max(conv.pads[i]));
+                    let (size, from) = (self.ir.size(chain.node), self.ir.size(conv.x));
+                    let pads = match winograd::side(conv, size, from) {
+                        Some(side) => winograd::border(conv, size, from, side),
+                        None => conv.pads,
+                    };
+                    *border = std::array::from_fn(|i| border[i].max(pads[i]));
                     self.by_vector[conv.x] |= chain.main == Main::Depthwise;
                 }
                 if let (Op::Pool(pool), Main::Pool) = (self.ir.op(chain.node), &chain.main) {
@@ -503,7 +511,11 @@ impl PlanOp {
 
     /// Patches at which the operation is fastest.
     fn group(&self, places: &[Place]) -> usize {
-        let Kind::Conv(conv) = &self.kind else { return 1 };
+        let conv = match &self.kind {
+            Kind::Conv(conv) => conv,
+            Kind::Winograd(plan) => return plan.group(),
+            _ => return 1,
+        };
         // Pixels for which each weight should be used once it is loaded: more if it comes from beyond the nearest caches.
         let floats = conv.packed.weights.len();
         let wanted = match floats {

@@ -1,0 +1,162 @@
+//! Plans [`crate::engine::fused::kernels::winograd`].
+
+use super::places::Place;
+use crate::engine::cpu::buffer::Buffer;
+use crate::engine::fused::ir::{Conv, Pads};
+use crate::engine::fused::kernels::winograd::{AXIS, INFINITY, POINTS, WINDOW};
+use crate::engine::fused::pack::{Packed, Panel, Run, padded};
+use crate::engine::graph::Size;
+
+pub(in crate::engine::fused) struct WinogradPlan {
+    /// Results of a tile along an axis.
+    pub side: usize,
+    /// Rows and columns of tiles.
+    pub tiles: [usize; 2],
+    /// Where the window of each tile begins.
+    pub windows: Vec<u32>,
+    pub run: Run,
+    pub panels: Vec<Panel>,
+    /// The weights of each point, `point` floats a point.
+    pub weights: Buffer,
+    pub point: usize,
+    pub bias: Buffer,
+    /// The bias of the products.
+    pub zeros: Buffer,
+    /// Channels, padded to whole vectors.
+    pub inputs: usize,
+    pub outputs: usize,
+    /// Tiles that go through all points together, at most; and where each one's row is among the transformed windows and
+    /// among the sums.
+    pub most: usize,
+    pub input_rows: Vec<u32>,
+    pub output_rows: Vec<u32>,
+}
+
+/// Results of a tile along an axis, if a convolution of this size is faster this way.
+pub(super) fn side(conv: &Conv, size: Size, from: Size) -> Option<usize> {
+    let side = match conv.kernel {
+        [3, 3] => 4,
+        [5, 5] => 2,
+        _ => return None,
+    };
+    let plain = conv.groups == 1 && conv.stride == [1, 1] && conv.dilation == [1, 1];
+    let wide = from.channels >= 16 && conv.bias.len() >= 12;
+    let tiles = size.rows.div_ceil(side) * size.columns.div_ceil(side);
+    let direct = conv.kernel[0] * conv.kernel[1] * size.rows * size.columns;
+    // The transforms cost about a third of the products of narrow layers.
+    (plain && wide && 4 * POINTS * tiles < 3 * direct).then_some(side)
+}
+
+/// The border that the windows of all tiles need: more than the convolution's where the last tiles are not full.
+pub(super) fn border(conv: &Conv, size: Size, from: Size, side: usize) -> Pads {
+    let after = |results: usize, inside: usize, before: usize| {
+        let reach = results.div_ceil(side) * side + WINDOW - side;
+        reach.saturating_sub(before + inside)
+    };
+    let [above, left, below, right] = conv.pads;
+    [
+        above,
+        left,
+        below.max(after(size.rows, from.rows, above)),
+        right.max(after(size.columns, from.columns, left)),
+    ]
+}
+
+/// Weights at the six points of an axis.
+fn at_points(weights: &[f64]) -> [f64; WINDOW] {
+    let mut values = [0.0; WINDOW];
+    for (value, (point, factor)) in values.iter_mut().zip(AXIS) {
+        *value = weights.iter().rev().fold(0.0, |sum, weight| sum * point + weight) * factor;
+    }
+    values[WINDOW - 1] = weights.last().copied().unwrap_or(0.0) * INFINITY;
+    values
+}
+
+impl WinogradPlan {
+    pub fn new(conv: &Conv, place: &Place, size: Size, side: usize, lanes: usize, three: bool) -> Self {
+        let outputs = conv.bias.len();
+        let inputs = place.size.channels;
+        let kernel = conv.kernel[0];
+        let tiles = [size.rows.div_ceil(side), size.columns.div_ceil(side)];
+        let windows = (0..tiles[0] * tiles[1]).map(|tile| {
+            let row = place.border[0] + tile / tiles[1] * side - conv.pads[0];
+            let column = place.border[1] + tile % tiles[1] * side - conv.pads[1];
+            (row * place.row + column * place.pixel) as u32
+        });
+        let windows = windows.collect();
+        // All points of each weight at once, then packed point by point.
+        let mut transformed = vec![0.0f32; POINTS * outputs * inputs];
+        for (pair, own) in conv.weights.chunks_exact(kernel * kernel).enumerate() {
+            let mut rows = [[0.0; WINDOW]; 5];
+            for (row, own) in rows.iter_mut().zip(own.chunks_exact(kernel)) {
+                let own: [f64; 5] = std::array::from_fn(|i| own.get(i).copied().unwrap_or(0.0).into());
+                *row = at_points(&own[..kernel]);
+            }
+            for x in 0..WINDOW {
+                let column: [f64; 5] = std::array::from_fn(|y| rows[y][x]);
+                for (y, value) in at_points(&column[..kernel]).into_iter().enumerate() {
+                    transformed[(y * WINDOW + x) * outputs * inputs + pair] = value as f32;
+                }
+            }
+        }
+        let padded_outputs = outputs.next_multiple_of(lanes);
+        let point = padded_outputs * inputs;
+        let mut weights = Buffer::new(POINTS * point);
+        let mut panels = Vec::new();
+        for (to, own) in
+            weights.as_mut_slice().chunks_exact_mut(point).zip(transformed.chunks_exact(outputs * inputs))
+        {
+            let flat = Conv {
+                weights: own.into(),
+                kernel: [1, 1],
+                pads: [0; 4],
+                ..Conv { bias: vec![0.0; outputs].into(), ..conv.clone() }
+            };
+            let packed = Packed::new(&flat, lanes, three);
+            to.copy_from_slice(&packed.weights.as_slice()[..point]);
+            panels = packed.panels;
+        }
+        let padded_inputs = inputs.next_multiple_of(lanes);
+        // More tiles for each load of large weights.
+        let most = if POINTS * point > MANY_WEIGHTS { MOST_TILES } else { TILES };
+        let rows = |stride: usize| (0..most).map(|tile| (tile * stride) as u32).collect();
+        Self {
+            side,
+            tiles,
+            windows,
+            run: Run { first: 0, last: inputs },
+            panels,
+            weights,
+            point,
+            bias: padded(&conv.bias, padded_outputs),
+            zeros: Buffer::new(padded_outputs),
+            inputs: padded_inputs,
+            outputs: padded_outputs,
+            most,
+            input_rows: rows(padded_inputs),
+            output_rows: rows(padded_outputs),
+        }
+    }
+
+    /// Tiles of a patch.
+    pub fn count(&self) -> usize {
+        self.tiles[0] * self.tiles[1]
+    }
+
+    /// Floats of the transformed windows, and of the sums.
+    pub fn scratch(&self) -> [usize; 2] {
+        [POINTS * self.most * self.inputs, POINTS * self.most * self.outputs]
+    }
+
+    /// Patches at which the operation is fastest.
+    pub fn group(&self) -> usize {
+        let wanted = if self.most == MOST_TILES { MOST_TILES } else { TILES / 2 };
+        super::wanted_div(wanted, self.count())
+    }
+}
+
+/// Tiles that go through all points together: whole tiles of the products, and few enough for the second cache.
+const TILES: usize = 56;
+const MOST_TILES: usize = 98;
+/// Floats of weights that are better loaded once for more tiles.
+const MANY_WEIGHTS: usize = 0x20_0000;
