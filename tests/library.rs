@@ -12,6 +12,7 @@ mod audio {
 }
 mod engine {
     mod effnet;
+    mod fused;
 }
 mod extractor {
     mod batch;

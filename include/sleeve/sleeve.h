@@ -325,8 +325,8 @@ void sleeve_model_free(sleeve_model *model);
 // Makes options with the defaults.
 sleeve_status sleeve_options_new(sleeve_options **options);
 
-// Sets the engine: `"auto"` (the default), `"effnet"` (the fused EfficientNet-B0), `"onnx"` (any
-// ONNX graph) or `"torch"` (TorchScript, through its plugin).
+// Sets the engine: `"auto"` (the default), `"effnet"` (the fused EfficientNet-B0), `"fused"` (other
+// convolutional networks), `"onnx"` (any ONNX graph) or `"torch"` (TorchScript, through its plugin).
 sleeve_status sleeve_options_set_engine(sleeve_options *options, const char *engine);
 
 // Sets the device: `"auto"` (the default: CUDA if available, else the CPU), `"cpu"`, `"cuda"`, `"cuda:1"`

@@ -5,6 +5,7 @@
 
 mod batch;
 mod effnet;
+mod fused;
 mod stream;
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -243,6 +243,9 @@ fn what_no_engine_can_do_is_said() {
         assert!(reason.contains(&precision.to_string()), "{reason}");
     }
     let engine = model.engine(&EngineOptions::default().threads(2)).unwrap();
+    assert_eq!(engine.name(), "fused");
+    assert!(engine.describe().ends_with(", f32, 2 threads"), "{}", engine.describe());
+    let engine = model.engine(&of(EngineChoice::Onnx).threads(2)).unwrap();
     assert_eq!((engine.name(), engine.describe().as_str()), ("onnx", "cpu, rten, f32, 2 threads"));
 }
 

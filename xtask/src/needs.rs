@@ -45,6 +45,7 @@ const NEEDS: &[(&str, &[Peer])] = {
         ("sleeve-tests::library::audio::parity", &[Programs, Python]),
         ("sleeve-tests::library::engine::effnet", &[Python]),
         ("sleeve-tests::library::engine::effnet::keras", &[Keras]),
+        ("sleeve-tests::library::engine::fused", &[Python]),
         ("sleeve-tests::library::extractor::batch", &[Python]),
         ("sleeve-tests::library::extractor::npy", &[Python]),
         ("sleeve-tests::library::extractor::patches", &[Python]),

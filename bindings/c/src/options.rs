@@ -77,8 +77,7 @@ pub unsafe extern "C" fn sleeve_options_new(options: *mut *mut sleeve_options) -
 }
 
 /// Sets the engine: `"auto"` (the default), `"effnet"` (the fused EfficientNet-B0), `"fused"` (other
-/// convolutional networks), `"onnx"` (any
-/// ONNX graph) or `"torch"` (TorchScript, through its plugin).
+/// convolutional networks), `"onnx"` (any ONNX graph) or `"torch"` (TorchScript, through its plugin).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sleeve_options_set_engine(
     options: *mut sleeve_options,

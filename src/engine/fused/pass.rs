@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::kernels::conv::ConvArgs;
 use super::kernels::depthwise::DepthwiseArgs;
 use super::kernels::element::ElementArgs;
-use super::kernels::finish::{Destination, FinishStep};
+use super::kernels::finish::{Destination, FinishStep, Quick};
 use super::kernels::pool::PoolArgs;
 use super::pack::Panel;
 use super::plan::chains::MAX_LINKS;
@@ -205,6 +205,7 @@ impl Pass<'_> {
                 bias: plan.packed.bias.as_ptr(),
                 steps: steps.get(),
                 finish: self.plan.kernels.finish,
+                quick: Quick::of(steps.get()),
                 to: self.destination(op.to, first),
             };
             let part = |index: usize, blocks: usize| index * pixels / blocks..(index + 1) * pixels / blocks;
@@ -259,6 +260,7 @@ impl Pass<'_> {
                 channels: plan.channels,
                 steps: steps.get(),
                 finish: self.plan.kernels.finish,
+                quick: Quick::of(steps.get()),
                 to: self.destination(op.to, first),
             };
             self.team.each(blocks, |units| {
@@ -320,6 +322,7 @@ impl Pass<'_> {
                                         bias: conv.packed.bias.as_ptr(),
                                         steps: steps.get(),
                                         finish: self.plan.kernels.finish,
+                                        quick: Quick::of(steps.get()),
                                         to,
                                     };
                                     let width = place.size.columns;
@@ -345,9 +348,10 @@ impl Pass<'_> {
                         channels: plan.channels,
                         steps: moved(steps, patch - first).get(),
                         finish: self.plan.kernels.finish,
+                        quick: Quick::of(steps.get()),
                         to: self.destination(op.to, patch),
-                        first: rows.start * columns,
-                        last: rows.end * columns,
+                        first: rows.start,
+                        last: rows.end,
                     });
                 }
             }

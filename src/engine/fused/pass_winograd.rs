@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::kernels::conv::ConvArgs;
-use super::kernels::finish::{Destination, FinishStep};
+use super::kernels::finish::{Destination, FinishStep, Quick};
 use super::kernels::winograd::{POINTS, WinogradInput, WinogradOutput};
 use super::pass::{Pass, Steps};
 use super::plan::places::Place;
@@ -88,6 +88,7 @@ impl Pass<'_> {
                         bias: plan.zeros.as_ptr(),
                         steps: &[],
                         finish: kernels.finish,
+                        quick: Quick::Nothing,
                         to: Destination {
                             output: sums.add(point * output_point),
                             slot: 0,
@@ -111,6 +112,7 @@ impl Pass<'_> {
                     bias: plan.bias.as_ptr(),
                     steps,
                     finish: kernels.finish,
+                    quick: Quick::of(steps),
                     to,
                 });
             }

@@ -10,7 +10,7 @@
 //! taken from a table, so a tile may cross rows and patches: only the last tile of a layer is smaller. Each sum adds its
 //! products in the order of the window, whatever the tile: so results do not depend on the batch.
 
-use super::finish::{Cursor, Destination, Finish, FinishArgs, FinishStep, Tile};
+use super::finish::{Cursor, Destination, Finish, FinishArgs, FinishStep, Quick, Tile, store};
 use crate::engine::cpu::simd::Vector;
 use crate::engine::fused::pack::{Panel, Run};
 
@@ -28,6 +28,7 @@ pub(in crate::engine::fused) struct ConvArgs<'a> {
     pub bias: *const f32,
     pub steps: &'a [FinishStep],
     pub finish: Finish,
+    pub quick: Quick,
     pub to: Destination,
 }
 
@@ -76,6 +77,9 @@ pub(super) unsafe fn tile<V: Vector, const P: usize, const C: usize>(
                 }
                 weights = weights.add(C * V::LANES);
             }
+        }
+        if store(&sums, args.quick, &args.to, pixel, first) {
+            return;
         }
         let at = stored.address();
         for p in 0..P {

@@ -3,7 +3,7 @@
 //! A few pixels are computed together and share the loads of the weights. Their windows begin at addresses from a
 //! table, as in [`super::conv`].
 
-use super::finish::{Cursor, Destination, Finish, FinishArgs, FinishStep, Tile};
+use super::finish::{Cursor, Destination, Finish, FinishArgs, FinishStep, Quick, Tile, store};
 use crate::engine::cpu::simd::Vector;
 
 pub(in crate::engine::fused) struct DepthwiseArgs<'a> {
@@ -20,6 +20,7 @@ pub(in crate::engine::fused) struct DepthwiseArgs<'a> {
     pub channels: usize,
     pub steps: &'a [FinishStep],
     pub finish: Finish,
+    pub quick: Quick,
     pub to: Destination,
 }
 
@@ -52,19 +53,21 @@ pub(super) unsafe fn tile<V: Vector, const P: usize>(args: &DepthwiseArgs, pixel
                 }
                 weights = weights.add(args.channels);
             }
-            let at = stored.address();
-            for p in 0..P {
-                sums[p].store(at.add(p * V::LANES));
+            if !store(&sums.map(|sum| [sum]), args.quick, &args.to, pixel, channel) {
+                let at = stored.address();
+                for p in 0..P {
+                    sums[p].store(at.add(p * V::LANES));
+                }
+                (args.finish)(&FinishArgs {
+                    sums: at,
+                    steps: args.steps,
+                    to: &args.to,
+                    pixel,
+                    channel,
+                    pixels: P,
+                    vectors: 1,
+                });
             }
-            (args.finish)(&FinishArgs {
-                sums: at,
-                steps: args.steps,
-                to: &args.to,
-                pixel,
-                channel,
-                pixels: P,
-                vectors: 1,
-            });
             channel += V::LANES;
         }
     }

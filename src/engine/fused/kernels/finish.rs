@@ -102,6 +102,80 @@ pub(in crate::engine::fused) struct FinishArgs<'a> {
     pub vectors: usize,
 }
 
+/// Steps that need few registers: kernels do them on the way from the sums to memory.
+#[derive(Clone, Copy)]
+pub(in crate::engine::fused) enum Quick {
+    Nothing,
+    Relu,
+    ReluAffine {
+        scale: *const f32,
+        shift: *const f32,
+    },
+    /// None of these: the tile is stored, then finished by [`Finish`].
+    Other,
+}
+
+impl Quick {
+    pub fn of(steps: &[FinishStep]) -> Self {
+        match *steps {
+            [] => Quick::Nothing,
+            [FinishStep::Function(Function::Relu)] => Quick::Relu,
+            [FinishStep::Function(Function::Relu), FinishStep::Affine { scale, shift }] => {
+                Quick::ReluAffine { scale, shift }
+            }
+            _ => Quick::Other,
+        }
+    }
+}
+
+/// Stores `P` pixels of `C` vectors, from `channel` on, after a quick step. False if it is none.
+///
+/// # Safety
+/// The CPU has `V`'s instruction set; the addresses are valid for the pixels and channels.
+#[inline(always)]
+pub(super) unsafe fn store<V: Vector, const P: usize, const C: usize>(
+    sums: &[[V; C]; P],
+    quick: Quick,
+    to: &Destination,
+    pixel: usize,
+    channel: usize,
+) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let zero = V::splat(0.0);
+        match quick {
+            Quick::Nothing => pixels(sums, to, pixel, channel, |value, _| value),
+            Quick::Relu => pixels(sums, to, pixel, channel, |value: V, _| zero.max(value)),
+            Quick::ReluAffine { scale, shift } => pixels(sums, to, pixel, channel, |value: V, at| {
+                zero.max(value).mul_add(V::load(scale.add(at)), V::load(shift.add(at)))
+            }),
+            Quick::Other => return false,
+        }
+        true
+    }
+}
+
+#[inline(always)]
+unsafe fn pixels<V: Vector, const P: usize, const C: usize>(
+    sums: &[[V; C]; P],
+    to: &Destination,
+    pixel: usize,
+    channel: usize,
+    function: impl Fn(V, usize) -> V,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut cursor = Cursor::new(pixel, to.pixels);
+        for sums in sums {
+            let at = to.output.add(cursor.patch * to.slot + *to.offsets.add(cursor.pixel) as usize + channel);
+            for (c, sum) in sums.iter().enumerate() {
+                function(*sum, channel + c * V::LANES).store(at.add(c * V::LANES));
+            }
+            cursor.advance();
+        }
+    }
+}
+
 /// Applies the steps to a tile and stores it. One function for tiles of all shapes: in each, it would be most of the
 /// code.
 pub(in crate::engine::fused) type Finish = unsafe fn(&FinishArgs);

@@ -1,9 +1,9 @@
 //! Pools: the maximum, mean or sum of the values in a window, channel by channel.
 
-use super::finish::{Destination, Finish, FinishArgs, FinishStep, Tile};
+use super::finish::{Destination, Finish, FinishArgs, FinishStep, Quick, Tile, store};
 use crate::engine::cpu::simd::Vector;
 
-/// Pixels `first..last` of one patch.
+/// Rows `first..last` of one patch's result.
 pub(in crate::engine::fused) struct PoolArgs<'a> {
     /// The patch's map: its first pixel, and the floats between pixels and between rows.
     pub input: *const f32,
@@ -20,6 +20,7 @@ pub(in crate::engine::fused) struct PoolArgs<'a> {
     pub channels: usize,
     pub steps: &'a [FinishStep],
     pub finish: Finish,
+    pub quick: Quick,
     /// Of this patch: its slot is not used.
     pub to: Destination,
     pub first: usize,
@@ -32,15 +33,17 @@ pub(in crate::engine::fused) struct PoolArgs<'a> {
 pub(super) unsafe fn pool<V: Vector>(args: &PoolArgs) {
     // SAFETY: the caller's promise.
     unsafe {
-        for pixel in args.first..args.last {
-            let mut channel = 0;
-            while args.channels - channel >= 4 * V::LANES {
-                window::<V, 4>(args, pixel, channel);
-                channel += 4 * V::LANES;
-            }
-            while channel < args.channels {
-                window::<V, 1>(args, pixel, channel);
-                channel += V::LANES;
+        for row in args.first..args.last {
+            for column in 0..args.columns {
+                let mut channel = 0;
+                while args.channels - channel >= 4 * V::LANES {
+                    window::<V, 4>(args, row, column, channel);
+                    channel += 4 * V::LANES;
+                }
+                while channel < args.channels {
+                    window::<V, 1>(args, row, column, channel);
+                    channel += V::LANES;
+                }
             }
         }
     }
@@ -48,13 +51,14 @@ pub(super) unsafe fn pool<V: Vector>(args: &PoolArgs) {
 
 /// `C` vectors of channels of one window.
 #[inline(always)]
-unsafe fn window<V: Vector, const C: usize>(args: &PoolArgs, pixel: usize, channel: usize) {
+unsafe fn window<V: Vector, const C: usize>(args: &PoolArgs, row: usize, column: usize, channel: usize) {
     let mut stored = Tile::new();
+    let pixel = row * args.columns + column;
     // SAFETY: the caller's promise; a window has at least one value.
     unsafe {
-        let [top, bottom] = args.windows[0][pixel / args.columns].map(|row| row as usize);
-        let [left, right] = args.windows[1][pixel % args.columns].map(|column| column as usize);
-        let at = stored.address();
+        let [top, bottom] = args.windows[0][row].map(|row| row as usize);
+        let [left, right] = args.windows[1][column].map(|column| column as usize);
+        let mut result = [V::splat(0.0); C];
         if args.is_max {
             let start = args.input.add(top * args.row + left * args.pixel + channel);
             let mut most = [V::splat(0.0); C];
@@ -69,9 +73,7 @@ unsafe fn window<V: Vector, const C: usize>(args: &PoolArgs, pixel: usize, chann
                     }
                 }
             }
-            for c in 0..C {
-                most[c].store(at.add(c * V::LANES));
-            }
+            result = most;
         } else {
             let count = ((bottom - top) * (right - left)) as f32;
             let factor = V::splat(args.factor.unwrap_or(1.0 / count));
@@ -90,8 +92,15 @@ unsafe fn window<V: Vector, const C: usize>(args: &PoolArgs, pixel: usize, chann
                 }
             }
             for c in 0..C {
-                total[c].mul(factor).store(at.add(c * V::LANES));
+                result[c] = total[c].mul(factor);
             }
+        }
+        if store(&[result], args.quick, &args.to, pixel, channel) {
+            return;
+        }
+        let at = stored.address();
+        for c in 0..C {
+            result[c].store(at.add(c * V::LANES));
         }
         (args.finish)(&FinishArgs {
             sums: at,

@@ -10,7 +10,7 @@
 //! with 2 and -2; directly, 0.5e-6). Tiles of 6 x 6 results would take 64 products in place of 324, with 6.3e-6: too
 //! near to the limit of 1e-5.
 
-use super::finish::{Destination, Finish, FinishArgs, FinishStep};
+use super::finish::{Destination, Finish, FinishArgs, FinishStep, Quick, store};
 use crate::engine::cpu::simd::{MAX_LANES, Vector};
 
 /// Values of a window along an axis.
@@ -121,6 +121,7 @@ pub(in crate::engine::fused) struct WinogradOutput<'a> {
     pub bias: *const f32,
     pub steps: &'a [FinishStep],
     pub finish: Finish,
+    pub quick: Quick,
     pub to: Destination,
 }
 
@@ -170,6 +171,7 @@ struct Results([f32; 16 * MAX_LANES]);
 unsafe fn tiles<V: Vector, const M: usize>(args: &WinogradOutput) {
     let mut stored = Results([0.0; 16 * MAX_LANES]);
     let sums = stored.0.as_mut_ptr();
+    let is_quick = !matches!(args.quick, Quick::Other);
     // SAFETY: the caller's promise.
     unsafe {
         for tile in args.first..args.last {
@@ -177,6 +179,7 @@ unsafe fn tiles<V: Vector, const M: usize>(args: &WinogradOutput) {
             let (row, column) = (index / args.tile_columns * M, index % args.tile_columns * M);
             let (rows, columns) = (M.min(args.rows - row), M.min(args.columns - column));
             let from = args.sums.add((tile - args.first) * args.channels);
+            let to = Destination { output: args.to.output.add(patch * args.to.slot), ..args.to };
             let mut channel = 0;
             while channel < args.channels {
                 let mut halves = [[V::splat(0.0); M]; WINDOW];
@@ -195,8 +198,18 @@ unsafe fn tiles<V: Vector, const M: usize>(args: &WinogradOutput) {
                     }
                     let results: [V; M] = backward(values);
                     for y in 0..M {
-                        results[y].add(bias).store(sums.add((y * M + x) * V::LANES));
+                        let result = results[y].add(bias);
+                        if is_quick && y < rows && x < columns {
+                            let pixel = (row + y) * args.columns + column + x;
+                            store(&[[result]], args.quick, &to, pixel, channel);
+                        } else {
+                            result.store(sums.add((y * M + x) * V::LANES));
+                        }
                     }
+                }
+                if is_quick {
+                    channel += V::LANES;
+                    continue;
                 }
                 for y in 0..rows {
                     (args.finish)(&FinishArgs {

@@ -147,8 +147,9 @@ fn is_spread(ir: &Ir, pool: &Pool) -> bool {
         && conv.pads[1] == 0
         && conv.pads[3] == 0
         && conv.kernel[0] >= 4
-        && size.rows >= 32
+        && (32..=1 << 16).contains(&size.rows)
         && size.columns >= 2
+        && ir.size(conv.x).columns <= 4096
 }
 
 /// Whether a chain can compute the input of a pool band by band.

@@ -127,7 +127,12 @@ impl Planner<'_> {
                 };
                 let plan = PoolPlan { feeder, ..pool_plan(&pool, self.ir.size(pool.x), size, channels) };
                 let [rows, columns] = pool.kernel;
-                (Kind::Pool(plan), x, products, format!("{what}{:?} pool {rows}x{columns}", pool.pooling))
+                (
+                    Kind::Pool(Box::new(plan)),
+                    x,
+                    products,
+                    format!("{what}{:?} pool {rows}x{columns}", pool.pooling),
+                )
             }
             _ => return Err("a chain without a layer".into()),
         };

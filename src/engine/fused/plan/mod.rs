@@ -29,6 +29,9 @@ pub(super) use winograd::WinogradPlan;
 /// The index of a place in its plan.
 pub(super) type PlaceId = usize;
 
+/// Floats of a map or of weights: a gigabyte.
+const MAX_FLOATS: usize = 1 << 28;
+
 /// The most patches that go through a layer together.
 pub(super) const MAX_GROUP: usize = 16;
 
@@ -84,7 +87,7 @@ pub(super) enum Kind {
     Conv(ConvPlan),
     Winograd(WinogradPlan),
     Depthwise(DepthwisePlan),
-    Pool(PoolPlan),
+    Pool(Box<PoolPlan>),
     SpreadInput(SpreadInputPlan),
     Spread(SpreadPlan),
     Element,
@@ -142,6 +145,7 @@ impl Plan {
             spread: spread::Transforms::new(ir, &chains, kernels.lanes),
         };
         planner.look_ahead(&chains);
+        planner.check_sizes()?;
         for (id, (op, size)) in ir.nodes.iter().enumerate() {
             if matches!(op, Op::Input) {
                 planner.plan.input = size.rows * size.columns * size.channels;
@@ -214,6 +218,25 @@ impl Planner<'_> {
         }
     }
 
+    /// Refuses maps and weights that would take more memory than any network that is meant.
+    fn check_sizes(&self) -> Result<(), String> {
+        for (id, (op, size)) in self.ir.nodes.iter().enumerate() {
+            let [above, left, below, right] = self.border(id);
+            let (rows, columns) = (size.rows + above + below, size.columns + left + right);
+            let padded = rows.saturating_mul(columns).saturating_mul(self.padded(size.channels));
+            let weights = match op {
+                Op::Conv(conv) => {
+                    (conv.weights.len() / conv.bias.len().max(1)).saturating_mul(self.padded(conv.bias.len()))
+                }
+                _ => 0,
+            };
+            if padded.max(weights) > MAX_FLOATS {
+                return Err(format!("a map of {size:?} with its border, or weights, of too many values"));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether a chain of steps can run on a map of one channel without gaps. (If the map turns out to have gaps, it does
     /// not.)
     fn is_thin(&self, chain: &Chain) -> bool {
@@ -259,7 +282,13 @@ impl Planner<'_> {
         let size = self.ir.size(id);
         let pixel = if size.channels == 1 { 1 } else { self.padded(size.channels) };
         let to = self.new_place(id, pixel);
-        self.relayout(place, to, [Axis::Row, Axis::Column, Axis::Channel], "copy");
+        if size.channels == 1 {
+            let needs = self.needs([place]);
+            let label = format!("copy {}x{}", size.rows, size.columns);
+            self.push(PlanOp { kind: Kind::Thin, x: place, to, steps: vec![], needs, label, products: 0 });
+        } else {
+            self.relayout(place, to, [Axis::Row, Axis::Column, Axis::Channel], "copy");
+        }
         self.copied.insert(id, to);
         to
     }
@@ -479,6 +508,9 @@ impl Planner<'_> {
             }
         }
         plan.arena = total;
+        if plan.arena.max(plan.private) > 2 * MAX_FLOATS {
+            return Err(format!("{total} values of working memory"));
+        }
         Ok(self.plan)
     }
 }

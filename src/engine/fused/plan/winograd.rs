@@ -44,7 +44,8 @@ pub(super) fn side(conv: &Conv, size: Size, from: Size) -> Option<usize> {
     let tiles = size.rows.div_ceil(side) * size.columns.div_ceil(side);
     let direct = conv.kernel[0] * conv.kernel[1] * size.rows * size.columns;
     // The transforms cost about a third of the products of narrow layers.
-    (plain && wide && 4 * POINTS * tiles < 3 * direct).then_some(side)
+    let pairs = from.channels * conv.bias.len();
+    (plain && wide && pairs <= MAX_PAIRS && 4 * POINTS * tiles < 3 * direct).then_some(side)
 }
 
 /// The border that the windows of all tiles need: more than the convolution's where the last tiles are not full.
@@ -155,6 +156,8 @@ impl WinogradPlan {
     }
 }
 
+/// Pairs of input and output channels: 36 transformed weights each.
+const MAX_PAIRS: usize = 1 << 21;
 /// Tiles that go through all points together: whole tiles of the products, and few enough for the second cache.
 const TILES: usize = 56;
 const MOST_TILES: usize = 98;

@@ -76,7 +76,7 @@ impl Window {
 
 impl Trace<'_> {
     /// The tensor as a map, for a layer over its axes after the second; and the view of the layer's result.
-    fn map(&mut self, id: Id, view: &View) -> Result<(Id, usize), String> {
+    pub(super) fn map(&mut self, id: Id, view: &View) -> Result<(Id, usize), String> {
         let axes = match view.0[..] {
             [Axis::Batch, channel, row, column] => [channel, row, column],
             [Axis::Batch, channel, row] => [channel, row, Axis::Unit],
@@ -224,6 +224,13 @@ impl Trace<'_> {
         id: Id,
         view: View,
     ) -> Result<Value, String> {
+        let (mut id, mut view) = (id, view);
+        if view.0.get(1).is_some_and(|&axis| axis != Axis::Channel && axis != Axis::Unit) && view.rank() <= 4
+        {
+            let (arranged, dimensions) = self.map(id, &view)?;
+            (id, view) = (arranged, View::canonical(self.size(arranged)));
+            view.0.truncate(2 + dimensions);
+        }
         let channels = self.size(id).channels;
         let second = view.0.get(1);
         if second != Some(&Axis::Channel) && !(second == Some(&Axis::Unit) && channels == 1)

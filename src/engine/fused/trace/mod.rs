@@ -102,8 +102,20 @@ impl<'a> Trace<'a> {
             return Err(format!("rows of {row:?}, but an input of {dims:?}"));
         }
         let mut trace = Self { ir: Ir::default(), batch, values: HashMap::new() };
-        let (size, view) = shapes::named(row)?;
-        let id = trace.ir.push(Op::Input, size)?;
+        let (size, mut view) = shapes::named(row)?;
+        let mut id = trace.ir.push(Op::Input, size)?;
+        if row.iter().filter(|&&n| n > 1).count() == 3 {
+            // ONNX's layers take channels first.
+            id = trace.arranged(id, [Axis::Row, Axis::Column, Axis::Channel])?;
+            for axis in &mut view.0 {
+                *axis = match *axis {
+                    Axis::Row => Axis::Channel,
+                    Axis::Column => Axis::Row,
+                    Axis::Channel => Axis::Column,
+                    other => other,
+                };
+            }
+        }
         for tensor in &graph.initializer {
             // A tensor that cannot be read is an error only if a node uses it.
             if let Ok(constant) = Constant::read(tensor) {
@@ -172,7 +184,8 @@ impl<'a> Trace<'a> {
             "Softmax" => {
                 let axis = axis_index(node.int("axis").unwrap_or(-1), view.rank())?;
                 // In old operator sets, over all axes from this one: the same for the last.
-                if view.0[axis] != Axis::Channel || axis + 1 != view.rank() {
+                let is_one = view.0[axis] == Axis::Unit && self.size(id).channels == 1;
+                if !(view.0[axis] == Axis::Channel || is_one) || axis + 1 != view.rank() {
                     return Err("a softmax over an axis other than the last, the channels".into());
                 }
                 let size = self.size(id);

@@ -205,6 +205,18 @@ impl Trace<'_> {
         if pads.len() != 2 * view.rank() || inputs.get(3).is_some_and(Option::is_some) {
             return Err("a border that does not fit its tensor".into());
         }
+        let (mut id, mut view) = (id, view);
+        if view
+            .0
+            .iter()
+            .enumerate()
+            .any(|(i, &axis)| axis == Axis::Unit && pads[i] + pads[view.rank() + i] != 0)
+        {
+            // An axis of one element grows: it must be a named one.
+            let (map, dimensions) = self.map(id, &view)?;
+            id = map;
+            view = View([Axis::Batch, Axis::Channel, Axis::Row, Axis::Column][..2 + dimensions].to_vec());
+        }
         let mut border = [0usize; 4];
         for (i, &axis) in view.0.iter().enumerate() {
             for (side, pad) in [(0, pads[i]), (2, pads[view.rank() + i])] {
@@ -220,7 +232,13 @@ impl Trace<'_> {
                 }
             }
         }
-        Ok(Value::Tensor { id: self.ir.pad(id, border)?, view })
+        let id = self.ir.pad(id, border)?;
+        let size = self.size(id);
+        let axes = view.0.iter().map(|&axis| {
+            let is_one = !matches!(axis, Axis::Batch) && count(size, axis) == 1;
+            if is_one { Axis::Unit } else { axis }
+        });
+        Ok(Value::Tensor { id, view: View(axes.collect()) })
     }
 
     pub(super) fn reduce(
