@@ -255,6 +255,7 @@ impl Pass<'_> {
                 input_slot: x.slot,
                 input_offsets: plan.windows.as_ptr(),
                 taps: &plan.taps,
+                pixel: x.pixel,
                 weights: plan.weights.as_ptr(),
                 bias: plan.bias.as_ptr(),
                 channels: plan.channels,
@@ -263,6 +264,24 @@ impl Pass<'_> {
                 quick: Quick::of(steps.get()),
                 to: self.destination(op.to, first),
             };
+            if let Some(kernel) = plan.row {
+                // Row by row, in tiles of nearly the same size.
+                let columns = to.size.columns;
+                let rows = count * to.size.rows;
+                let tiles = columns.div_ceil(kernels.row.min(6));
+                self.team.each(rows, |units| {
+                    for row in units {
+                        if row == 0 {
+                            self.clear_border(op.to, first, count);
+                        }
+                        for tile in 0..tiles {
+                            let (from, to) = (tile * columns / tiles, (tile + 1) * columns / tiles);
+                            (kernels.depthwise_row[kernel][to - from - 1])(&args, row * columns + from);
+                        }
+                    }
+                });
+                return;
+            }
             self.team.each(blocks, |units| {
                 for unit in units {
                     if unit == 0 {

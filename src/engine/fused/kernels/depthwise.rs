@@ -1,7 +1,8 @@
 //! Depthwise convolution: each channel has its own kernel, so lanes are channels of the input as of the output.
 //!
 //! A few pixels are computed together and share the loads of the weights. Their windows begin at addresses from a
-//! table, as in [`super::conv`].
+//! table, as in [`super::conv`]. With stride 1, pixels of one row also share most of their values: a kernel of 3x3 then
+//! loads 8 vectors for 6 pixels and 3 taps, not 18 ([`row`]).
 
 use super::finish::{Cursor, Destination, Finish, FinishArgs, FinishStep, Quick, Tile, store};
 use crate::engine::cpu::simd::Vector;
@@ -13,6 +14,8 @@ pub(in crate::engine::fused) struct DepthwiseArgs<'a> {
     pub input_offsets: *const u32,
     /// The distance of each tap from a window's first value.
     pub taps: &'a [u32],
+    /// Floats from pixel to pixel of the input.
+    pub pixel: usize,
     /// `[tap][channel]`, `channels` floats a tap.
     pub weights: *const f32,
     pub bias: *const f32,
@@ -52,6 +55,56 @@ pub(super) unsafe fn tile<V: Vector, const P: usize>(args: &DepthwiseArgs, pixel
                     sums[p] = value.mul_add(weight, sums[p]);
                 }
                 weights = weights.add(args.channels);
+            }
+            if !store(&sums.map(|sum| [sum]), args.quick, &args.to, pixel, channel) {
+                let at = stored.address();
+                for p in 0..P {
+                    sums[p].store(at.add(p * V::LANES));
+                }
+                (args.finish)(&FinishArgs {
+                    sums: at,
+                    steps: args.steps,
+                    to: &args.to,
+                    pixel,
+                    channel,
+                    pixels: P,
+                    vectors: 1,
+                });
+            }
+            channel += V::LANES;
+        }
+    }
+}
+
+/// The same for a kernel of `K` x `K` with stride 1 and without dilation, and pixels that are side by side.
+///
+/// # Safety
+/// As for [`super::conv::tile`].
+#[inline(always)]
+pub(super) unsafe fn row<V: Vector, const P: usize, const K: usize>(args: &DepthwiseArgs, pixel: usize) {
+    /// The most values that `P` pixels need of a row.
+    const MOST: usize = 8 + 4;
+    let mut stored = Tile::new();
+    // SAFETY: the caller's promise.
+    unsafe {
+        let cursor = Cursor::new(pixel, args.to.pixels);
+        let input =
+            args.input.add(cursor.patch * args.input_slot + *args.input_offsets.add(cursor.pixel) as usize);
+        let mut channel = 0;
+        while channel < args.channels {
+            let mut sums = [V::load(args.bias.add(channel)); P];
+            for y in 0..K {
+                let from = input.add(args.taps[y * K] as usize + channel);
+                let mut near = [V::splat(0.0); MOST];
+                for x in 0..P + K - 1 {
+                    near[x] = V::load(from.add(x * args.pixel));
+                }
+                for x in 0..K {
+                    let weight = V::load(args.weights.add((y * K + x) * args.channels + channel));
+                    for p in 0..P {
+                        sums[p] = near[p + x].mul_add(weight, sums[p]);
+                    }
+                }
             }
             if !store(&sums.map(|sum| [sum]), args.quick, &args.to, pixel, channel) {
                 let at = stored.address();

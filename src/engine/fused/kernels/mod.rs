@@ -51,6 +51,8 @@ pub(super) struct Kernels {
     pub conv: [[ConvTile; MAX_PIXELS]; 3],
     /// `[pixels - 1]`
     pub depthwise: [DepthwiseTile; 8],
+    /// For pixels of one row with stride 1: `[0 for 3x3, 1 for 5x5][pixels - 1]`
+    pub depthwise_row: [[DepthwiseTile; 6]; 2],
     pub finish: Finish,
     pub pool: unsafe fn(&PoolArgs),
     pub element: unsafe fn(&ElementArgs),
@@ -74,6 +76,11 @@ macro_rules! table {
             unsafe fn depthwise<const P: usize>(args: &DepthwiseArgs, pixel: usize) {
                 // SAFETY: see above.
                 unsafe { depthwise::tile::<$vector, P>(args, pixel) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn row<const P: usize, const K: usize>(args: &DepthwiseArgs, pixel: usize) {
+                // SAFETY: see above.
+                unsafe { depthwise::row::<$vector, P, K>(args, pixel) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn finish(args: &FinishArgs) {
@@ -136,6 +143,10 @@ macro_rules! table {
                 depthwise: [
                     depthwise::<1>, depthwise::<2>, depthwise::<3>, depthwise::<4>, depthwise::<5>,
                     depthwise::<6>, depthwise::<7>, depthwise::<8>,
+                ],
+                depthwise_row: [
+                    [row::<1, 3>, row::<2, 3>, row::<3, 3>, row::<4, 3>, row::<5, 3>, row::<6, 3>],
+                    [row::<1, 5>, row::<2, 5>, row::<3, 5>, row::<4, 5>, row::<5, 5>, row::<6, 5>],
                 ],
                 finish,
                 pool,

@@ -65,11 +65,22 @@ unsafe fn window<V: Vector, const C: usize>(args: &PoolArgs, row: usize, column:
             for c in 0..C {
                 most[c] = V::load(start.add(c * V::LANES));
             }
-            for row in top..bottom {
-                for column in left..right {
-                    let from = args.input.add(row * args.row + column * args.pixel + channel);
-                    for c in 0..C {
-                        most[c] = most[c].maximum(V::load(from.add(c * V::LANES)));
+            if bottom - top == 2 && right - left == 2 {
+                // Most pools are such.
+                let below = start.add(args.row);
+                for c in 0..C {
+                    let at = c * V::LANES;
+                    let upper = most[c].maximum(V::load(start.add(args.pixel + at)));
+                    let lower = V::load(below.add(at)).maximum(V::load(below.add(args.pixel + at)));
+                    most[c] = upper.maximum(lower);
+                }
+            } else {
+                for row in top..bottom {
+                    for column in left..right {
+                        let from = args.input.add(row * args.row + column * args.pixel + channel);
+                        for c in 0..C {
+                            most[c] = most[c].maximum(V::load(from.add(c * V::LANES)));
+                        }
                     }
                 }
             }

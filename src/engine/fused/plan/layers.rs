@@ -19,6 +19,8 @@ pub(in crate::engine::fused) struct ConvPlan {
 
 pub(in crate::engine::fused) struct DepthwisePlan {
     pub taps: Vec<u32>,
+    /// For pixels of one row: 0 for a kernel of 3x3, 1 for one of 5x5; `None` for others.
+    pub row: Option<usize>,
     pub weights: Buffer,
     pub bias: Buffer,
     pub windows: Arc<[u32]>,
@@ -102,7 +104,9 @@ impl Planner<'_> {
                     let (row, column) = (tap / conv.kernel[1], tap % conv.kernel[1]);
                     (row * conv.dilation[0] * place.row + column * conv.dilation[1] * place.pixel) as u32
                 });
+                let plain = conv.stride == [1, 1] && conv.dilation == [1, 1];
                 let plan = DepthwisePlan {
+                    row: [[3, 3], [5, 5]].iter().position(|kernel| plain && *kernel == conv.kernel),
                     taps: taps.collect(),
                     weights: pack_taps(&conv, channels),
                     bias: padded(&conv.bias, channels),
