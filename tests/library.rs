@@ -13,6 +13,7 @@ mod audio {
 mod engine {
     mod effnet;
     mod fused;
+    mod loom_team;
 }
 mod extractor {
     mod batch;

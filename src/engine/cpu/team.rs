@@ -9,13 +9,12 @@
 use std::cell::Cell;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
-/// Iterations of waiting before a thread yields its core, and before it sleeps.
-const SPINS: u32 = 2_000;
-const SPINS_BEFORE_SLEEP: u32 = 20_000;
+// A module of its own, so that `tests/engine/loom_team.rs` can compile this file with loom's in its place.
+use super::sync::{
+    Arc, AtomicBool, AtomicU64, AtomicUsize, Condvar, JoinHandle, Mutex, Ordering, PoisonError, SPINS,
+    SPINS_BEFORE_SLEEP, spawn, spin_loop, yield_now,
+};
 
 /// Waits until `done`, spinning first.
 fn spin_until(done: impl Fn() -> bool) {
@@ -23,9 +22,9 @@ fn spin_until(done: impl Fn() -> bool) {
     while !done() {
         if spins < SPINS {
             spins += 1;
-            std::hint::spin_loop();
+            spin_loop();
         } else {
-            std::thread::yield_now();
+            yield_now();
         }
     }
 }
@@ -191,9 +190,7 @@ impl Pool {
         let mut pool = Self { shared, workers: Vec::new() };
         for index in 1..threads {
             let shared = Arc::clone(&pool.shared);
-            let worker = std::thread::Builder::new()
-                .name(format!("sleeve-effnet-{index}"))
-                .spawn(move || shared.work(index))?;
+            let worker = spawn(format!("sleeve-engine-{index}"), move || shared.work(index))?;
             pool.workers.push(worker);
         }
         // A thread allocates while it starts. Waiting here means that `run` allocates nothing.
@@ -239,7 +236,7 @@ impl Shared {
             let mut spins = 0;
             while !arrived() && spins < SPINS_BEFORE_SLEEP {
                 spins += 1;
-                std::hint::spin_loop();
+                spin_loop();
             }
             if !arrived() {
                 let mut guard = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -287,71 +284,5 @@ impl Drop for Pool {
             // A worker catches its panics, so `join` cannot fail.
             let _ = worker.join();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_unit_is_done_once_and_before_the_next_phase() {
-        let mut pool = Pool::new(3).unwrap();
-        let mut phases = Phases::new(10);
-        let counts: Vec<AtomicUsize> = (0..10).map(|_| AtomicUsize::new(0)).collect();
-        for round in 1..=200 {
-            phases.reset();
-            let phases = &phases;
-            pool.run(&|_| {
-                let team = Team::member(3, phases);
-                for (index, count) in counts.iter().enumerate() {
-                    team.each(7, |units| {
-                        count.fetch_add(units.len(), Ordering::Relaxed);
-                        if index > 0 {
-                            assert_eq!(counts[index - 1].load(Ordering::Relaxed), 7 * round);
-                        }
-                    });
-                    assert_eq!(count.load(Ordering::Relaxed), 7 * round);
-                }
-            });
-        }
-    }
-
-    #[test]
-    fn workers_do_take_part() {
-        let mut pool = Pool::new(2).unwrap();
-        let mut phases = Phases::new(1);
-        let met = AtomicUsize::new(0);
-        phases.reset();
-        pool.run(&|_| {
-            // Each unit waits for the other: one thread alone would never finish.
-            Team::member(2, &phases).each_alone(2, |_| {
-                met.fetch_add(1, Ordering::AcqRel);
-                spin_until(|| met.load(Ordering::Acquire) == 2);
-            });
-        });
-    }
-
-    #[test]
-    fn a_panic_reaches_the_caller_and_blocks_nobody() {
-        let mut pool = Pool::new(2).unwrap();
-        let phases = Phases::new(1);
-        let met = AtomicUsize::new(0);
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            pool.run(&|_| {
-                let team = Team::member(2, &phases);
-                team.each_alone(2, |units| {
-                    met.fetch_add(1, Ordering::AcqRel);
-                    spin_until(|| met.load(Ordering::Acquire) == 2);
-                    assert_ne!(units.start, 1, "deliberate");
-                });
-            });
-        }));
-        assert!(result.is_err());
-        let ran = AtomicUsize::new(0);
-        pool.run(&|_| {
-            ran.fetch_add(1, Ordering::Relaxed);
-        });
-        assert!((1..=2).contains(&ran.into_inner()));
     }
 }

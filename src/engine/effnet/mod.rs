@@ -26,18 +26,18 @@
 //!   with bias and residual, follow after all chunks.
 //! - **Small maps** (8 x 6, 4 x 3 pixels) have too few pixels per loaded weight, so several patches go through those
 //!   blocks together.
-//! - **Threads** (`team.rs`): with many patches, each thread takes its own patches; with one, all threads form a team
+//! - **Threads** (`engine/cpu/team.rs`): with many patches, each thread takes its own patches; with one, all threads form a team
 //!   that shares the chunks of a block. Threads claim work unit by unit, so a thread that the system suspends delays
 //!   the others little.
 //! - **Same bits.** A sum always adds its products in the order of the input channels, and partial sums over chunks are
 //!   added in a fixed order. So for a given kernel set a patch's output does not depend on batch, position, neighbours
 //!   or threads.
 //!
-//! Kernels are written once, generic over the trait in `simd/`, and wrapped for AVX-512, AVX2 with FMA, and portable
-//! code in functions with `#[target_feature]`; the engine picks a table of them at run time (`kernel_set.rs`). Optional
+//! Kernels are written once, generic over the trait in `engine/cpu/simd`, and wrapped for AVX-512, AVX2 with FMA, and portable
+//! code in functions with `#[target_feature]`; the engine picks a table of them at run time (`tables.rs`). Optional
 //! bfloat16 products use AMX tiles or AVX-512's dot product (`kernels/x86_bf16.rs`). `reference.rs` is the plain
 //! version that every block is tested against. `workspace.rs` holds a thread's memory, so that a call allocates
-//! nothing. While a network runs, denormals count as zero; `float_state.rs` restores the caller's settings. `cargo
+//! nothing. While a network runs, denormals count as zero; `engine/cpu/float_state.rs` restores the caller's settings. `cargo
 //! xtask bench effnet` compares it with onnxruntime, OpenVINO and rten; `--stages` prints the time of each stage.
 //!
 //! Medians of one interleaved run on a two-core Xeon with AVX-512 and AMX (243 GFLOP/s of f32 per core), milliseconds

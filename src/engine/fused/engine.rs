@@ -293,7 +293,10 @@ impl FusedEngine {
         let each = rows / self.threads;
         let split = each * self.threads;
         if split > 0 {
-            let passes = self.threads * each.div_ceil(plan.group());
+            // Parts of half a thread's share: if the system suspends a thread, the others take what it has not begun.
+            let part =
+                if plan.is_heavy { plan.group() } else { each.div_ceil(2).clamp(1, plan.group()).max(4) };
+            let passes = self.threads * each.div_ceil(part);
             phases.reset();
             let phases = &*phases;
             pool.run(&|index| {

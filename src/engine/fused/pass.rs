@@ -348,7 +348,7 @@ impl Pass<'_> {
                                     self.tiles(&args, &conv.packed.panels, from * width..last * width);
                                 }
                                 Dense::Winograd(conv) => {
-                                    let rows = from / conv.side..last.div_ceil(conv.side);
+                                    let rows = from / conv.side[0]..last.div_ceil(conv.side[0]);
                                     let tiles = rows.start * conv.tiles[1]..rows.end * conv.tiles[1];
                                     self.winograd(conv, (input, 0, x), to, place.size, steps.get(), tiles);
                                 }

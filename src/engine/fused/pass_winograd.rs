@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::kernels::conv::ConvArgs;
 use super::kernels::finish::{Destination, FinishStep, Quick};
-use super::kernels::winograd::{POINTS, WinogradInput, WinogradOutput};
+use super::kernels::winograd::{WinogradInput, WinogradOutput};
 use super::pass::{Pass, Steps};
 use super::plan::places::Place;
 use super::plan::{PlanOp, WinogradPlan};
@@ -68,6 +68,7 @@ impl Pass<'_> {
                 let sums = self.private.add(windows);
                 (kernels.winograd_input)(&WinogradInput {
                     input,
+                    line: plan.line,
                     slot,
                     windows: &plan.windows,
                     pixel: x.pixel,
@@ -78,7 +79,7 @@ impl Pass<'_> {
                     output: self.private,
                     point: input_point,
                 });
-                for point in 0..POINTS {
+                for point in 0..plan.points {
                     let args = ConvArgs {
                         input: self.private.add(point * input_point),
                         input_slot: 0,

@@ -1,7 +1,7 @@
 //! The vector trait that the kernels use, and its implementations.
 //!
 //! Every method is `#[inline(always)]`: a kernel is compiled for an instruction set only inside a function with
-//! `#[target_feature]` (see [`super::kernels`]). Outside of one, each method would compile to a call, fifty times
+//! `#[target_feature]` (as in the engines' `kernels/`). Outside of one, each method would compile to a call, fifty times
 //! slower, without any warning.
 
 #[cfg(target_arch = "x86_64")]

@@ -1,4 +1,5 @@
-//! Winograd's convolution: 3x3 and 5x5 kernels with a quarter to a third of the products.
+//! Winograd's convolution: 3x3 and 5x5 kernels with a quarter to a third of the products, 1x3 and 1x5 (and 3x1, 5x1) with
+//! 6 in place of 12 and 10.
 //!
 //! A tile of `m` x `m` results needs a window of 6 x 6 values (`m` is 4 for kernels of 3, 2 for kernels of 5). As in
 //! [`super::spread`], its values at points (here 0, 1, -1, 1/2, -2 and infinity, along rows and along columns: 36 pairs)
@@ -15,9 +16,6 @@ use crate::engine::cpu::simd::{MAX_LANES, Vector};
 
 /// Values of a window along an axis.
 pub(in crate::engine::fused) const WINDOW: usize = 6;
-/// Points of the transform: pairs of those along rows and along columns.
-pub(in crate::engine::fused) const POINTS: usize = WINDOW * WINDOW;
-
 /// Each point along an axis, and the factors by which the weights' transform divides: 1 over its distances to the others,
 /// and a power of two that keeps the input's transform near 1.
 pub(in crate::engine::fused) const AXIS: [(f64, f64); 5] =
@@ -27,6 +25,8 @@ pub(in crate::engine::fused) const INFINITY: f64 = 2.0;
 
 /// Tiles `first..last` of all patches, whose windows are transformed.
 pub(in crate::engine::fused) struct WinogradInput<'a> {
+    /// A window is a line of six pixels, this many floats apart; 0 for a square of 6 x 6.
+    pub line: usize,
     /// The window of tile `i` of patch `p` begins at `input + p * slot + windows[i]`.
     pub input: *const f32,
     pub slot: usize,
@@ -76,6 +76,17 @@ pub(super) unsafe fn input<V: Vector>(args: &WinogradInput) {
             let window = args.input.add(tile / tiles * args.slot + args.windows[tile % tiles] as usize);
             let to = args.output.add((tile - args.first) * args.channels);
             let mut channel = 0;
+            while args.line > 0 && channel < args.channels {
+                let mut values = [V::splat(0.0); WINDOW];
+                for x in 0..WINDOW {
+                    values[x] = V::load(window.add(x * args.line + channel));
+                }
+                let values = forward(values);
+                for x in 0..WINDOW {
+                    values[x].store(to.add(x * args.point + channel));
+                }
+                channel += V::LANES;
+            }
             while channel < args.channels {
                 let mut rows = [[V::splat(0.0); WINDOW]; WINDOW];
                 for y in 0..WINDOW {
@@ -111,8 +122,8 @@ pub(in crate::engine::fused) struct WinogradOutput<'a> {
     pub channels: usize,
     pub first: usize,
     pub last: usize,
-    /// Results of a tile along an axis, tiles in a row, and in a patch.
-    pub side: usize,
+    /// Results of a tile along rows and along columns, tiles in a row, and in a patch.
+    pub side: [usize; 2],
     pub tile_columns: usize,
     pub tiles: usize,
     /// The map's size.
@@ -158,8 +169,55 @@ pub(super) unsafe fn output<V: Vector>(args: &WinogradOutput) {
     // SAFETY: the caller's promise.
     unsafe {
         match args.side {
-            4 => tiles::<V, 4>(args),
-            _ => tiles::<V, 2>(args),
+            [4, 4] => tiles::<V, 4>(args),
+            [2, 2] => tiles::<V, 2>(args),
+            [4, _] | [_, 4] => lines::<V, 4>(args),
+            _ => lines::<V, 2>(args),
+        }
+    }
+}
+
+/// Tiles of `M` results in a line.
+#[inline(always)]
+unsafe fn lines<V: Vector, const M: usize>(args: &WinogradOutput) {
+    let mut stored = Results([0.0; 16 * MAX_LANES]);
+    let sums = stored.0.as_mut_ptr();
+    let [down, across] = args.side.map(|side| usize::from(side > 1));
+    // SAFETY: the caller's promise.
+    unsafe {
+        for tile in args.first..args.last {
+            let (patch, index) = (tile / args.tiles, tile % args.tiles);
+            let row = index / args.tile_columns * args.side[0];
+            let column = index % args.tile_columns * args.side[1];
+            let count = if down == 1 { args.rows - row } else { args.columns - column };
+            let from = args.sums.add((tile - args.first) * args.channels);
+            let to = Destination { output: args.to.output.add(patch * args.to.slot), ..args.to };
+            let mut channel = 0;
+            while channel < args.channels {
+                let mut values = [V::splat(0.0); WINDOW];
+                for x in 0..WINDOW {
+                    values[x] = V::load(from.add(x * args.point + channel));
+                }
+                let results: [V; M] = backward(values);
+                let bias = V::load(args.bias.add(channel));
+                for i in 0..M.min(count) {
+                    let result = results[i].add(bias);
+                    let pixel = (row + i * down) * args.columns + column + i * across;
+                    if !store(&[[result]], args.quick, &to, pixel, channel) {
+                        result.store(sums);
+                        (args.finish)(&FinishArgs {
+                            sums,
+                            steps: args.steps,
+                            to: &args.to,
+                            pixel: patch * args.rows * args.columns + pixel,
+                            channel,
+                            pixels: 1,
+                            vectors: 1,
+                        });
+                    }
+                }
+                channel += V::LANES;
+            }
         }
     }
 }

@@ -58,8 +58,6 @@ pub(in crate::engine::fused) struct Feeder {
 
 /// Pixels of a band, at least, if the map has as many.
 const BAND: usize = 84;
-/// The same for 28 tiles of 16 pixels.
-const WINOGRAD_BAND: usize = 448;
 
 impl Planner<'_> {
     fn dense(&mut self, chain: &Chain) -> Result<(Dense, usize, usize), String> {
@@ -159,7 +157,10 @@ impl Planner<'_> {
         // Whole rows of tiles, in either way; behind what the tiles need for themselves.
         let (band, side, scratch) = match &conv {
             Dense::Direct(_) => (BAND, 1, 0),
-            Dense::Winograd(plan) => (WINOGRAD_BAND, plan.side, plan.scratch().iter().sum()),
+            Dense::Winograd(plan) => {
+                let band = 28 * plan.side[0] * plan.side[1];
+                (band, plan.side[0], plan.scratch().iter().sum())
+            }
         };
         let mut rows = band.div_ceil(pool.stride[0] * size.columns).max(1);
         while !(rows * pool.stride[0]).is_multiple_of(side) {

@@ -29,6 +29,9 @@ pub(super) use winograd::WinogradPlan;
 /// The index of a place in its plan.
 pub(super) type PlaceId = usize;
 
+/// Floats that the cores' shared cache holds on most machines.
+const SHARED_CACHE: usize = 1 << 22;
+
 /// Floats of a map or of weights: a gigabyte.
 const MAX_FLOATS: usize = 1 << 28;
 
@@ -44,6 +47,8 @@ pub(super) struct Plan {
     pub input: usize,
     /// The places of the outputs, and the operations that compute them (`None`: the input itself).
     pub outputs: Vec<(PlaceId, Option<usize>)>,
+    /// Whether the weights are too many for a shared cache: each pass loads them from memory.
+    pub is_heavy: bool,
     /// Floats of the memory that a team shares, and of each thread's own.
     pub arena: usize,
     pub private: usize,
@@ -130,6 +135,7 @@ impl Plan {
             segments: Vec::new(),
             input: 0,
             outputs: Vec::new(),
+            is_heavy: false,
             arena: 0,
             private: 0,
         };
@@ -508,6 +514,7 @@ impl Planner<'_> {
             }
         }
         plan.arena = total;
+        plan.is_heavy = plan.ops.iter().map(PlanOp::weights).sum::<usize>() > SHARED_CACHE;
         if plan.arena.max(plan.private) > 2 * MAX_FLOATS {
             return Err(format!("{total} values of working memory"));
         }
@@ -539,6 +546,15 @@ impl PlanOp {
             all.extend(parts.iter().map(|(place, _)| *place));
         }
         all
+    }
+
+    /// Floats of the weights.
+    fn weights(&self) -> usize {
+        match &self.kind {
+            Kind::Conv(plan) => plan.packed.weights.len(),
+            Kind::Winograd(plan) => plan.weights.len(),
+            _ => 0,
+        }
     }
 
     /// Patches at which the operation is fastest.

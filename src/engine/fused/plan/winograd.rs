@@ -3,13 +3,17 @@
 use super::places::Place;
 use crate::engine::cpu::buffer::Buffer;
 use crate::engine::fused::ir::{Conv, Pads};
-use crate::engine::fused::kernels::winograd::{AXIS, INFINITY, POINTS, WINDOW};
+use crate::engine::fused::kernels::winograd::{AXIS, INFINITY, WINDOW};
 use crate::engine::fused::pack::{Packed, Panel, Run, padded};
 use crate::engine::graph::Size;
 
 pub(in crate::engine::fused) struct WinogradPlan {
-    /// Results of a tile along an axis.
-    pub side: usize,
+    /// Results of a tile along rows and along columns: 1 where the kernel has one tap.
+    pub side: [usize; 2],
+    /// Points of a window: pairs of those along rows and along columns, or those along one.
+    pub points: usize,
+    /// Floats from pixel to pixel of a window that is a line; 0 for a square.
+    pub line: usize,
     /// Rows and columns of tiles.
     pub tiles: [usize; 2],
     /// Where the window of each tile begins.
@@ -32,34 +36,44 @@ pub(in crate::engine::fused) struct WinogradPlan {
     pub output_rows: Vec<u32>,
 }
 
-/// Results of a tile along an axis, if a convolution of this size is faster this way.
-pub(super) fn side(conv: &Conv, size: Size, from: Size) -> Option<usize> {
+/// Results of a tile along rows and along columns, if a convolution of this size is faster this way.
+pub(super) fn side(conv: &Conv, size: Size, from: Size) -> Option<[usize; 2]> {
     let side = match conv.kernel {
-        [3, 3] => 4,
-        [5, 5] => 2,
+        [3, 3] => [4, 4],
+        [5, 5] => [2, 2],
+        [1, 3] => [1, 4],
+        [3, 1] => [4, 1],
+        [1, 5] => [1, 2],
+        [5, 1] => [2, 1],
         _ => return None,
     };
     let plain = conv.groups == 1 && conv.stride == [1, 1] && conv.dilation == [1, 1];
-    let wide = from.channels >= 16 && conv.bias.len() >= 12;
-    let tiles = size.rows.div_ceil(side) * size.columns.div_ceil(side);
+    // The transforms cost as much as a few tens of products for each channel.
+    let least = if side.contains(&1) { 32 } else { 16 };
+    let wide = from.channels >= least && conv.bias.len() >= least - 4;
+    let tiles = size.rows.div_ceil(side[0]) * size.columns.div_ceil(side[1]);
     let direct = conv.kernel[0] * conv.kernel[1] * size.rows * size.columns;
-    // The transforms cost about a third of the products of narrow layers.
     let pairs = from.channels * conv.bias.len();
-    (plain && wide && pairs <= MAX_PAIRS && 4 * POINTS * tiles < 3 * direct).then_some(side)
+    (plain && wide && pairs <= MAX_PAIRS && 4 * points(side) * tiles < 3 * direct).then_some(side)
+}
+
+fn points(side: [usize; 2]) -> usize {
+    side.iter().map(|&side| if side > 1 { WINDOW } else { 1 }).product()
 }
 
 /// The border that the windows of all tiles need: more than the convolution's where the last tiles are not full.
-pub(super) fn border(conv: &Conv, size: Size, from: Size, side: usize) -> Pads {
-    let after = |results: usize, inside: usize, before: usize| {
-        let reach = results.div_ceil(side) * side + WINDOW - side;
+pub(super) fn border(conv: &Conv, size: Size, from: Size, side: [usize; 2]) -> Pads {
+    let after = |results: usize, inside: usize, before: usize, side: usize| {
+        let window = if side > 1 { WINDOW } else { 1 };
+        let reach = results.div_ceil(side) * side + window - side;
         reach.saturating_sub(before + inside)
     };
     let [above, left, below, right] = conv.pads;
     [
         above,
         left,
-        below.max(after(size.rows, from.rows, above)),
-        right.max(after(size.columns, from.columns, left)),
+        below.max(after(size.rows, from.rows, above, side[0])),
+        right.max(after(size.columns, from.columns, left, side[1])),
     ]
 }
 
@@ -73,36 +87,46 @@ fn at_points(weights: &[f64]) -> [f64; WINDOW] {
     values
 }
 
+/// Weights of a kernel at all points.
+fn at_all_points(weights: &[f64], kernel: [usize; 2]) -> Vec<f64> {
+    if kernel.contains(&1) {
+        return at_points(weights).to_vec();
+    }
+    let rows: Vec<[f64; WINDOW]> = weights.chunks_exact(kernel[1]).map(at_points).collect();
+    let mut values = vec![0.0; WINDOW * WINDOW];
+    for x in 0..WINDOW {
+        let column: Vec<f64> = rows.iter().map(|row| row[x]).collect();
+        for (y, value) in at_points(&column).into_iter().enumerate() {
+            values[y * WINDOW + x] = value;
+        }
+    }
+    values
+}
+
 impl WinogradPlan {
-    pub fn new(conv: &Conv, place: &Place, size: Size, side: usize, lanes: usize, three: bool) -> Self {
+    pub fn new(conv: &Conv, place: &Place, size: Size, side: [usize; 2], lanes: usize, three: bool) -> Self {
         let outputs = conv.bias.len();
         let inputs = place.size.channels;
-        let kernel = conv.kernel[0];
-        let tiles = [size.rows.div_ceil(side), size.columns.div_ceil(side)];
+        let points = points(side);
+        let tiles = [size.rows.div_ceil(side[0]), size.columns.div_ceil(side[1])];
         let windows = (0..tiles[0] * tiles[1]).map(|tile| {
-            let row = place.border[0] + tile / tiles[1] * side - conv.pads[0];
-            let column = place.border[1] + tile % tiles[1] * side - conv.pads[1];
+            let row = place.border[0] + tile / tiles[1] * side[0] - conv.pads[0];
+            let column = place.border[1] + tile % tiles[1] * side[1] - conv.pads[1];
             (row * place.row + column * place.pixel) as u32
         });
         let windows = windows.collect();
         // All points of each weight at once, then packed point by point.
-        let mut transformed = vec![0.0f32; POINTS * outputs * inputs];
-        for (pair, own) in conv.weights.chunks_exact(kernel * kernel).enumerate() {
-            let mut rows = [[0.0; WINDOW]; 5];
-            for (row, own) in rows.iter_mut().zip(own.chunks_exact(kernel)) {
-                let own: [f64; 5] = std::array::from_fn(|i| own.get(i).copied().unwrap_or(0.0).into());
-                *row = at_points(&own[..kernel]);
-            }
-            for x in 0..WINDOW {
-                let column: [f64; 5] = std::array::from_fn(|y| rows[y][x]);
-                for (y, value) in at_points(&column[..kernel]).into_iter().enumerate() {
-                    transformed[(y * WINDOW + x) * outputs * inputs + pair] = value as f32;
-                }
+        let mut transformed = vec![0.0f32; points * outputs * inputs];
+        let taps = conv.kernel[0] * conv.kernel[1];
+        for (pair, own) in conv.weights.chunks_exact(taps).enumerate() {
+            let own: Vec<f64> = own.iter().map(|&weight| weight.into()).collect();
+            for (point, value) in at_all_points(&own, conv.kernel).into_iter().enumerate() {
+                transformed[point * outputs * inputs + pair] = value as f32;
             }
         }
         let padded_outputs = outputs.next_multiple_of(lanes);
         let point = padded_outputs * inputs;
-        let mut weights = Buffer::new(POINTS * point);
+        let mut weights = Buffer::new(points * point);
         let mut panels = Vec::new();
         for (to, own) in
             weights.as_mut_slice().chunks_exact_mut(point).zip(transformed.chunks_exact(outputs * inputs))
@@ -119,10 +143,17 @@ impl WinogradPlan {
         }
         let padded_inputs = inputs.next_multiple_of(lanes);
         // More tiles for each load of large weights.
-        let most = if POINTS * point > MANY_WEIGHTS { MOST_TILES } else { TILES };
+        let many = points * point > MANY_WEIGHTS;
+        let most = if many { MOST_TILES } else { TILES * if points > WINDOW { 1 } else { 2 } };
         let rows = |stride: usize| (0..most).map(|tile| (tile * stride) as u32).collect();
         Self {
             side,
+            points,
+            line: match side {
+                [_, 1] => place.row,
+                [1, _] => place.pixel,
+                _ => 0,
+            },
             tiles,
             windows,
             run: Run { first: 0, last: inputs },
@@ -146,7 +177,7 @@ impl WinogradPlan {
 
     /// Floats of the transformed windows, and of the sums.
     pub fn scratch(&self) -> [usize; 2] {
-        [POINTS * self.most * self.inputs, POINTS * self.most * self.outputs]
+        [self.points * self.most * self.inputs, self.points * self.most * self.outputs]
     }
 
     /// Patches at which the operation is fastest.
