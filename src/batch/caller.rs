@@ -111,6 +111,9 @@ impl<'r, 'a, I: Iterator<Item = Input<'a>>> Caller<'r, 'a, I> {
         while let Some(jobs) = &self.jobs
             && !jobs.is_full()
         {
+            if !self.open.is_empty() && !self.sink.ready() {
+                return;
+            }
             let Some(input) = self.inputs.next() else {
                 self.jobs = None;
                 return;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::Result;
 use crate::audio::{AudioInfo, AudioOptions, Gain, Levelled, MonoReader, MonoStream, gain_of_samples};
@@ -18,6 +19,13 @@ use crate::audio::{AudioInfo, AudioOptions, Gain, Levelled, MonoReader, MonoStre
 pub enum Input<'a> {
     /// An audio file.
     File(PathBuf),
+    /// The bytes of an audio file, kept until the recording is decoded.
+    Bytes {
+        /// What error messages call it, in angle brackets.
+        name: String,
+        /// The whole file.
+        bytes: Arc<[u8]>,
+    },
     /// Samples in memory, kept until the recording is decoded.
     Samples {
         /// Interleaved samples; full scale is 1.
@@ -36,6 +44,11 @@ impl<'a> Input<'a> {
     /// An audio file.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Input::File(path.into())
+    }
+
+    /// The bytes of an audio file; error messages contain `name` in angle brackets.
+    pub fn bytes(name: impl Into<String>, bytes: impl Into<Arc<[u8]>>) -> Self {
+        Input::Bytes { name: name.into(), bytes: bytes.into() }
     }
 
     /// Mono samples, borrowed or owned; full scale is 1.
@@ -64,6 +77,10 @@ impl<'i> Recording<'i> {
     pub fn open(input: &'i Input<'_>, rate: u32, options: &AudioOptions) -> Result<Self> {
         Ok(match input {
             Input::File(path) => Recording::File(Box::new(MonoReader::open(path, rate, options.clone())?)),
+            Input::Bytes { name, bytes } => {
+                let reader = MonoReader::from_bytes(name, Arc::clone(bytes), rate, options.clone())?;
+                Recording::File(Box::new(reader))
+            }
             Input::Samples { samples, channels, sample_rate } => {
                 let stream = Box::new(MonoStream::new(*sample_rate, *channels, rate, options.resampler)?);
                 let info = AudioInfo {

@@ -21,6 +21,13 @@ pub trait BatchSink {
     /// failed, or was cancelled ([`Error::Cancelled`](crate::Error::Cancelled)), and its rows may be incomplete.
     fn done(&mut self, recording: usize, outcome: Result<Summary>);
 
+    /// Whether the next input may be asked for now, while other recordings are under way; asked again after each event,
+    /// at least ten times a second. A host whose inputs come from elsewhere says `false` while there is none, so that rows
+    /// are given meanwhile, or while it holds too many results. When nothing is under way, the iterator is asked at once.
+    fn ready(&mut self) -> bool {
+        true
+    }
+
     /// A recording was opened.
     fn started(&mut self, _recording: usize, _audio: &AudioInfo) {}
 

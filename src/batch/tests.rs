@@ -451,3 +451,63 @@ fn nothing_to_do_and_what_cannot_be_done_are_said() {
     let totals = batch.run(inputs, &mut recorder).unwrap();
     assert_eq!((totals.done, totals.failed), (0, 4));
 }
+
+/// Holds back further inputs until everything that was handed out is done.
+struct OneByOne {
+    done: Vec<usize>,
+    taken: Arc<AtomicUsize>,
+}
+
+impl BatchSink for OneByOne {
+    fn rows(&mut self, _: usize, _: usize, _: &Rows<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    fn done(&mut self, recording: usize, outcome: Result<Summary>) {
+        outcome.unwrap();
+        self.done.push(recording);
+    }
+
+    fn ready(&mut self) -> bool {
+        assert!(self.taken.load(Ordering::Relaxed) > self.done.len(), "asked with nothing under way");
+        false
+    }
+}
+
+#[test]
+fn inputs_wait_for_a_sink_that_is_not_ready() {
+    let clips = clips(9);
+    for concurrent in [true, false] {
+        let (extractor, _) = fake(4, concurrent);
+        let batch = BatchExtractor::new(&extractor, &options(3, 0)).unwrap();
+        let taken = Arc::new(AtomicUsize::new(0));
+        let mut sink = OneByOne { done: Vec::new(), taken: Arc::clone(&taken) };
+        let inputs = clips.iter().inspect(|_| _ = taken.fetch_add(1, Ordering::Relaxed));
+        let totals = batch.run(inputs.map(|clip| Input::mono(clip, 16_000)), &mut sink).unwrap();
+        // One under way at a time, so they are done in their order.
+        assert_eq!(totals.done, 9);
+        assert_eq!(sink.done, (0..9).collect::<Vec<usize>>());
+    }
+}
+
+#[test]
+fn the_bytes_of_a_file_give_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    silence(&path, 7);
+    let bytes = std::fs::read(&path).unwrap();
+    let (extractor, _) = fake(4, true);
+    let expected = extractor.extract_file(&path).unwrap();
+    let alone = extractor.extract_bytes("memory", bytes.clone()).unwrap();
+    assert_eq!(alone.outputs()[0].values, expected.outputs()[0].values);
+    assert_eq!((alone.times(), alone.warnings()), (expected.times(), expected.warnings()));
+
+    let batch = BatchExtractor::new(&extractor, &options(2, 0)).unwrap();
+    let mut recorder = Recorder::new(1);
+    let inputs = [Input::bytes("memory", bytes), Input::bytes("no audio", *b"nothing of the kind")];
+    let totals = batch.run(inputs, &mut recorder).unwrap();
+    assert_eq!((totals.done, totals.failed), (1, 1));
+    recorder.assert_rows(0, 0, &expected);
+    let error = recorder.outcome(1).as_ref().unwrap_err().to_string();
+    assert!(error.starts_with("<no audio>: "), "{error}");
+}

@@ -116,6 +116,7 @@ impl Worker<'_, '_> {
         let outcome = catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
             let path = match &job.input {
                 Input::File(path) => path.clone(),
+                Input::Bytes { name, .. } => PathBuf::from(format!("<{name}>")),
                 _ => PathBuf::from("<samples>"),
             };
             Err(Error::Audio { path, reason: reason(&*panic) })

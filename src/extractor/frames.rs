@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Summary;
-use crate::audio::{AudioOptions, MonoReader};
+use crate::audio::{AudioInfo, AudioOptions, MonoReader, MonoStream, gain_of_samples};
 use crate::front_end::{FrontEnd, SpectrogramStream};
 use crate::{Error, Result};
 
@@ -120,6 +120,49 @@ pub fn each_frame_of(
     mut take: impl FnMut(&[f32]) -> Result<()>,
 ) -> Result<Summary> {
     each_piece(reader, front_end, |_, frames| take(frames))
+}
+
+/// [`each_frame`] for interleaved samples in memory; full scale is 1.
+///
+/// # Errors
+/// `NonFinite` with the index of the first sample frame that is NaN or infinite; `InvalidArgument` for 0 channels, a
+/// partial sample frame at the end, a sample rate out of range, or if the samples are to be levelled and their loudness
+/// cannot be measured; whatever `take` returns.
+pub fn each_frame_of_samples(
+    samples: &[f32],
+    channels: u16,
+    sample_rate: u32,
+    front_end: FrontEnd,
+    options: impl Into<AudioOptions>,
+    mut take: impl FnMut(&[f32]) -> Result<()>,
+) -> Result<Summary> {
+    let (options, rate) = (options.into().for_front_end(front_end), front_end.sample_rate());
+    let mut stream = MonoStream::new(sample_rate, channels, rate, options.resampler)?;
+    let mut gain = gain_of_samples(samples, channels, sample_rate, rate, &options, || true)?;
+    // A second at a time: a long recording is never resampled as a whole.
+    let mut chunks = samples.chunks(sample_rate as usize * usize::from(channels));
+    let mut finished = false;
+    let read = |mono: &mut Vec<f32>| {
+        match chunks.next() {
+            Some(chunk) => stream.push(chunk, mono)?,
+            None if finished => return Ok(false),
+            None => {
+                finished = true;
+                stream.finish(mono)?;
+            }
+        }
+        gain.apply(mono);
+        Ok(true)
+    };
+    Frames::new([front_end]).run(read, |_, frames| take(frames.of(front_end)))?;
+    let frames = (samples.len() / usize::from(channels)) as u64;
+    Ok(Summary {
+        audio: AudioInfo { format: "samples".to_owned(), sample_rate, channels, frames: Some(frames) },
+        seconds: frames as f64 / f64::from(sample_rate),
+        patches: Vec::new(),
+        level: gain.levelled(),
+        warnings: gain.warning.take().into_iter().collect(),
+    })
 }
 
 /// [`each_frame_of`] for those who also want the mono samples: `take` receives some of them with the frames that they

@@ -34,7 +34,7 @@ use crate::patches::{LastPatch, Patching, Preparation};
 pub use analysis::{Analysis, OutputRows};
 pub use builder::ExtractorBuilder;
 pub(crate) use frames::{Completed, Frames};
-pub use frames::{each_frame, each_frame_of};
+pub use frames::{each_frame, each_frame_of, each_frame_of_samples};
 pub(crate) use pipeline::Pipeline;
 pub use pitch::median_pitch;
 pub use predictor::Predictor;
@@ -193,6 +193,16 @@ impl Extractor {
         Ok(analysis.finish(summary.level, summary.warnings))
     }
 
+    /// Analyses the bytes of an audio file. Error messages contain `name` in angle brackets.
+    ///
+    /// # Errors
+    /// As [`Extractor::extract_file`].
+    pub fn extract_bytes(&self, name: &str, bytes: impl Into<Arc<[u8]>>) -> Result<Analysis> {
+        let mut analysis = Analysis::collect(self);
+        let summary = self.run_bytes(name, bytes, &mut analysis)?;
+        Ok(analysis.finish(summary.level, summary.warnings))
+    }
+
     /// Analyses mono samples at `sample_rate` Hz; full scale is 1.
     ///
     /// # Errors
@@ -209,8 +219,8 @@ impl Extractor {
     /// As [`Extractor::extract_samples`], and `InvalidArgument` for 0 channels or a partial sample frame at the end.
     pub fn extract_interleaved(&self, samples: &[f32], channels: u16, sample_rate: u32) -> Result<Analysis> {
         let mut analysis = Analysis::collect(self);
-        let (level, warnings) = run::samples(self, samples, channels, sample_rate, &mut analysis)?;
-        Ok(analysis.finish(level, warnings))
+        let summary = self.run_interleaved(samples, channels, sample_rate, &mut analysis)?;
+        Ok(analysis.finish(summary.level, summary.warnings))
     }
 
     /// Runs the model on patches of its front end's frames, `[patches, frames, bands]`; they are normalised here. The
@@ -230,6 +240,28 @@ impl Extractor {
     /// As [`Extractor::extract_file`], and whatever the sink returns, which ends the run.
     pub fn run_file(&self, path: impl AsRef<Path>, sink: &mut dyn Sink) -> Result<Summary> {
         run_file_together(&mut [(self, sink)], path)
+    }
+
+    /// [`run_file`](Self::run_file) for the bytes of a file in memory. Error messages contain `name` in angle brackets.
+    ///
+    /// # Errors
+    /// As [`Extractor::run_file`].
+    pub fn run_bytes(&self, name: &str, bytes: impl Into<Arc<[u8]>>, sink: &mut dyn Sink) -> Result<Summary> {
+        run::bytes(self, name, bytes.into(), sink)
+    }
+
+    /// Gives the rows of interleaved samples in memory to `sink` as they are computed.
+    ///
+    /// # Errors
+    /// As [`Extractor::extract_interleaved`], and whatever the sink returns, which ends the run.
+    pub fn run_interleaved(
+        &self,
+        samples: &[f32],
+        channels: u16,
+        sample_rate: u32,
+        sink: &mut dyn Sink,
+    ) -> Result<Summary> {
+        run::samples(self, samples, channels, sample_rate, sink)
     }
 
     /// The same extractor for callers with threads of their own, on [`Engine::concurrent`]: it gives the same bits.

@@ -1,13 +1,14 @@
 //! Runs extractors on a whole recording.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ndarray::ArrayView3;
 
 use super::frames::Frames;
 use super::lane::Lane;
 use super::lanes::Lanes;
-use super::{Extractor, Pipeline, Sink};
+use super::{Extractor, Pipeline, Rows, Sink};
 use crate::audio::{AudioInfo, AudioOptions, Levelled, MonoReader, gain_of_samples};
 use crate::{Error, Result};
 
@@ -76,10 +77,30 @@ pub fn run_file_together(
     path: impl AsRef<Path>,
 ) -> Result<Summary> {
     let path = path.as_ref();
+    together(extractors, |rate, options| MonoReader::open(path, rate, options))
+}
+
+/// Runs one extractor on the bytes of a file.
+pub(super) fn bytes(
+    extractor: &Extractor,
+    name: &str,
+    bytes: Arc<[u8]>,
+    sink: &mut dyn Sink,
+) -> Result<Summary> {
+    together(&mut [(extractor, sink)], |rate, options| {
+        MonoReader::from_bytes(name, Arc::clone(&bytes), rate, options)
+    })
+}
+
+/// Runs several extractors on one recording, opened once for each sample rate.
+fn together(
+    extractors: &mut [(&Extractor, &mut dyn Sink)],
+    open: impl Fn(u32, AudioOptions) -> Result<MonoReader>,
+) -> Result<Summary> {
     let decodings = decodings(extractors.iter().map(|(extractor, _)| *extractor))?;
     let mut whole: Option<Summary> = None;
     for Decoding { rate, options, members } in decodings {
-        let mut reader = MonoReader::open(path, rate, options)?;
+        let mut reader = open(rate, options)?;
         let audio = reader.info().clone();
         let total = audio.frames.map(|frames| frames as f64 / f64::from(audio.sample_rate));
         let together: Vec<&Extractor> = members.iter().map(|&member| extractors[member].0).collect();
@@ -116,25 +137,45 @@ pub fn run_file_together(
     Ok(whole.expect("there is a decoding for every extractor"))
 }
 
-/// Runs one extractor on interleaved samples in memory. Returns the level and warnings.
+/// Runs one extractor on interleaved samples in memory.
 pub(super) fn samples(
     extractor: &Extractor,
     samples: &[f32],
     channels: u16,
     sample_rate: u32,
     sink: &mut dyn Sink,
-) -> Result<(Option<Levelled>, Vec<String>)> {
+) -> Result<Summary> {
     let pipeline = Pipeline::new(extractor, sample_rate, channels)?;
     let rate = extractor.front_end().sample_rate();
     let mut gain = gain_of_samples(samples, channels, sample_rate, rate, &extractor.audio, || true)?;
-    let outcome = (gain.levelled(), gain.warning.take().into_iter().collect());
+    let (level, warnings) = (gain.levelled(), gain.warning.take().into_iter().collect());
+    let frames = (samples.len() / usize::from(channels)) as u64;
+    let total = frames as f64 / f64::from(sample_rate);
+    let mut counted = Counted { sink, patches: 0 };
     let mut pipeline = pipeline.with_gain(gain);
     // A second at a time: a long recording is never resampled as a whole.
-    for chunk in samples.chunks(sample_rate.max(1) as usize * usize::from(channels.max(1))) {
-        pipeline.push(chunk, sink)?;
+    for (second, chunk) in samples.chunks(sample_rate as usize * usize::from(channels)).enumerate() {
+        pipeline.push(chunk, &mut counted)?;
+        counted.sink.progress((second + 1).min(total as usize) as f64, Some(total));
     }
-    pipeline.finish(sink)?;
-    Ok(outcome)
+    pipeline.finish(&mut counted)?;
+    let patches = vec![counted.patches];
+    let format = "samples".to_owned();
+    let audio = AudioInfo { format, sample_rate, channels, frames: Some(frames) };
+    Ok(Summary { audio, seconds: total, patches, level, warnings })
+}
+
+/// Counts the patches on their way to a sink.
+struct Counted<'s> {
+    sink: &'s mut dyn Sink,
+    patches: u64,
+}
+
+impl Sink for Counted<'_> {
+    fn rows(&mut self, rows: &Rows<'_>) -> Result<()> {
+        self.patches += rows.times.len() as u64;
+        self.sink.rows(rows)
+    }
 }
 
 /// Runs one extractor on mel patches in memory.

@@ -155,3 +155,44 @@ fn chunks_of_a_second_in_pieces() {
         assert!(holds || spoilt == clean, "frame {index}");
     }
 }
+
+/// What `each_frame` gives for a file, `each_frame_of_samples` gives for its samples: every front end, one channel and
+/// two, resampled, levelled, normalised.
+#[test]
+fn samples_in_memory_give_the_frames_of_their_file() {
+    use sleeve::audio::{AudioOptions, Level, Resampler};
+    use sleeve::extractor::{each_frame, each_frame_of_samples};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stereo.wav");
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: 22_050,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let mut noise = Noise(7);
+    let samples: Vec<f32> = (0..2 * 22_050 * 3 + 246).map(|_| 0.2 * noise.next()).collect();
+    let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+    samples.iter().for_each(|&sample| writer.write_sample(sample).unwrap());
+    writer.finalize().unwrap();
+    for front_end in FrontEnd::ALL {
+        for level in [Level::None, Level::Track] {
+            let options = AudioOptions::new().level(level).resampler(Resampler::Linear);
+            let (mut of_file, mut of_samples) = (Vec::new(), Vec::new());
+            let keep = |frames: &mut Vec<f32>, more: &[f32]| {
+                frames.extend_from_slice(more);
+                Ok(())
+            };
+            let file =
+                each_frame(&path, front_end, options.clone(), |more| keep(&mut of_file, more)).unwrap();
+            let memory = each_frame_of_samples(&samples, 2, 22_050, front_end, options, |more| {
+                keep(&mut of_samples, more)
+            })
+            .unwrap();
+            assert!(!of_file.is_empty());
+            assert_eq!(bits(&of_samples), bits(&of_file), "{front_end}, level {level}");
+            assert_eq!(memory.level, file.level);
+        }
+    }
+}
