@@ -27,6 +27,10 @@ pub enum Peer {
     EssentiaTensorflow,
     /// cargo-c, compiled from its source.
     CargoC,
+    /// The environment that the Python package is built and tested in.
+    PythonPackage,
+    /// The environment with Ray, Spark and PyTorch.
+    Cluster,
     /// Packages that the test itself fetches.
     Network,
 }
@@ -70,6 +74,8 @@ const NEEDS: &[(&str, &[Peer])] = {
             "sleeve-tests::essentia",
             &[EssentiaLibrary, EssentiaTensorflow, Keras, Libtorch, Network, Programs, Python],
         ),
+        ("sleeve-tests::python", &[PythonPackage]),
+        ("sleeve-tests::python::cluster", &[Cluster]),
         ("sleeve-tests::torch", &[Libtorch, Python]),
         ("sleeve-torch", &[Libtorch]),
         ("sleeve-training::tests::model::export", &[Python]),
@@ -99,6 +105,15 @@ const LONG: &[&str] = &[
     "sleeve-training::tests::pipeline::synthetic",
 ];
 
+/// The tests that only `--all` and filters run, by program and the beginnings of their names: what they need is too large
+/// to fetch for every change.
+pub const LARGE: &[(&str, &str)] = &[("sleeve-tests::python", "cluster::")];
+
+/// Whether a test is among [`LARGE`].
+pub fn is_large(program: &str, test: &str) -> bool {
+    LARGE.iter().any(|(id, start)| *id == program && test.starts_with(start))
+}
+
 /// Whether a test of a program takes long.
 pub fn is_long(program: &str, test: &str) -> bool {
     let whole = format!("{program}::{test}");
@@ -126,6 +141,8 @@ impl Peer {
             Peer::EssentiaLibrary => essentia::library()?,
             Peer::EssentiaTensorflow => essentia::tensorflow()?,
             Peer::CargoC => peers::cargo_c()?,
+            Peer::PythonPackage => peers::python_package()?,
+            Peer::Cluster => peers::cluster()?,
             // libtorch is prepared before compiling, and tests fetch their packages themselves.
             Peer::Libtorch | Peer::Network => {}
         }
@@ -162,6 +179,16 @@ impl Peer {
             ),
             Peer::CargoC => ("cargo-c", "a network", &["no cargo-c"]),
             Peer::Libtorch => ("libtorch", "cargo xtask libtorch", &["no libtorch"]),
+            Peer::PythonPackage => (
+                "the Python package's environment",
+                "apt-get install python3 python3-venv, and a network",
+                &["no Python environment"],
+            ),
+            Peer::Cluster => (
+                "Ray, Spark and PyTorch",
+                "apt-get install python3 python3-venv, and a network",
+                &["no Python environment with"],
+            ),
             Peer::Network => ("packages that tests fetch", "a network", &[]),
         }
     }
@@ -225,6 +252,7 @@ pub fn ensure(wanted: &[Peer]) -> Result<OsString> {
 /// Prepares everything that tests need, except libtorch, which has its own command.
 pub fn prepare_all() -> Result<()> {
     let all: Vec<Peer> = NEEDS.iter().flat_map(|(_, peers)| *peers).copied().collect();
+    let all: Vec<Peer> = all.into_iter().filter(|&peer| peer != Peer::Cluster).collect();
     ensure(&all).map(drop)
 }
 
@@ -260,6 +288,12 @@ mod tests {
                 tests.any(|(program, test)| fits(&program.id, &test.name)),
                 "no test begins with {start}"
             );
+        }
+        for (id, start) in LARGE {
+            let fits = |program: &crate::test::found::Program| {
+                program.id == *id && program.tests.iter().any(|test| test.name.starts_with(start))
+            };
+            assert!(programs.iter().any(fits), "no test of {id} begins with {start}");
         }
     }
 

@@ -66,6 +66,17 @@ pub fn keras() -> Result<()> {
     environment("keras", &repository().join("tests/peers/requirements-keras.txt")).map(drop)
 }
 
+/// What the Python package is built and tested with.
+pub fn python_package() -> Result<()> {
+    environment("python", &repository().join("bindings/python/tests/requirements.txt")).map(drop)
+}
+
+/// Ray, Spark and PyTorch, with which the Python package is tested.
+pub fn cluster() -> Result<()> {
+    environment("python-cluster", &repository().join("bindings/python/tests/cluster/requirements.txt"))
+        .map(drop)
+}
+
 /// Creates the virtual environment `target/<name>` with the packages of `requirements`.
 pub fn environment(name: &str, requirements: &Path) -> Result<PathBuf> {
     let folder = target().join(name);

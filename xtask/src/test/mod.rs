@@ -24,7 +24,8 @@ Without options: format, lints, documentation, then all tests of the workspace w
 documentation. What the tests need is fetched by package name into target/, once.
 
   --quick    for every commit: format, lints, and the tests that need no peers and are short. Only crates are fetched
-  --all      also compiles each package by itself and from its archive, which takes too long for every change
+  --all      also compiles each package by itself and from its archive, and tests the Python package with Ray, Spark and
+             PyTorch, which takes too long for every change
   FILTER     only the tests whose names contain it; only what they need is fetched and compiled. Names are as printed:
              `front_end::parity`, `sleeve-tests::cli`, `sleeve-training`
   --help     this text
@@ -82,6 +83,9 @@ impl<'a> Plan<'a> {
                 needs.extend(test.with_torch.then_some(Peer::Libtorch));
                 let is_asked =
                     request.filters.is_empty() || request.filters.iter().any(|part| name.contains(part));
+                // A run of everything is one without filters.
+                let is_large = needs::is_large(&program.id, &test.name);
+                let is_asked = is_asked && (!is_large || request.is_all || !request.filters.is_empty());
                 let is_quick =
                     needs.iter().all(|need| need.is_optional()) && !needs::is_long(&program.id, &test.name);
                 if is_asked && (!request.is_quick || is_quick) {
@@ -149,7 +153,9 @@ impl<'a> Plan<'a> {
         }
 
         step("compile");
-        let runner = Runner::new(if is_whole { Some(workspace) } else { None }, &self.chosen, with_torch);
+        let left_out = if request.is_all { &[] } else { needs::LARGE };
+        let runner =
+            Runner::new(if is_whole { Some(workspace) } else { None }, left_out, &self.chosen, with_torch);
         runner.compile()?;
         step("peers");
         let prepared = preparation.finish()?;
@@ -184,6 +190,9 @@ impl<'a> Plan<'a> {
             let all: usize = programs.iter().map(|program| program.tests.len()).sum();
             let chosen: usize = self.chosen.iter().map(|chosen| chosen.tests.len()).sum();
             println!("left out by --quick: {} tests that need their peers or take long", all - chosen);
+        }
+        if is_whole && !request.is_all {
+            println!("left out without --all: the Python package with Ray, Spark and PyTorch");
         }
         if is_whole {
             // A filter would miss them.

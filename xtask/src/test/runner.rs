@@ -42,14 +42,21 @@ pub struct Runner<'a> {
     what: Vec<&'a str>,
     /// The tests to run; `None` for all of the packages.
     chosen: Option<&'a [Chosen<'a>]>,
+    /// Those of all that are left out: programs, and the beginnings of tests' names.
+    left_out: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Runner<'a> {
-    /// Runs all tests of the packages in cargo's arguments `whole`, or the chosen ones.
-    pub fn new(whole: Option<&'a [&'a str]>, chosen: &'a [Chosen<'a>], with_torch: bool) -> Self {
+    /// Runs all tests of the packages in cargo's arguments `whole` but those `left_out`, or the chosen ones.
+    pub fn new(
+        whole: Option<&'a [&'a str]>,
+        left_out: &'a [(&'a str, &'a str)],
+        chosen: &'a [Chosen<'a>],
+        with_torch: bool,
+    ) -> Self {
         let has_nextest = output(cargo().args(["nextest", "--version"])).is_ok();
         if let Some(whole) = whole {
-            return Runner { has_nextest, what: whole.to_owned(), chosen: None };
+            return Runner { has_nextest, what: whole.to_owned(), chosen: None, left_out };
         }
         let mut what = Vec::new();
         for Chosen { program, .. } in chosen {
@@ -69,7 +76,7 @@ impl<'a> Runner<'a> {
                 what.extend(["--features", feature]);
             }
         }
-        Runner { has_nextest, what, chosen: Some(chosen) }
+        Runner { has_nextest, what, chosen: Some(chosen), left_out: &[] }
     }
 
     /// Compiles the tests.
@@ -87,7 +94,10 @@ impl<'a> Runner<'a> {
         }
         let Some(chosen) = self.chosen else {
             let mut command = cargo();
-            command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]).args(&self.what);
+            command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]).args(&self.what).arg("--");
+            for (_, start) in self.left_out {
+                command.args(["--skip", start]);
+            }
             return libtest(&mut command, environment);
         };
         let mut outcome = Outcome { is_success: true, ..Outcome::default() };
@@ -109,6 +119,11 @@ impl<'a> Runner<'a> {
         command.args(["nextest", "run", "--cargo-quiet"]).args(&self.what);
         if let Some(chosen) = self.chosen {
             command.arg("--filterset").arg(filterset(chosen));
+        } else if !self.left_out.is_empty() {
+            let left_out =
+                self.left_out.iter().map(|(id, start)| format!("(binary_id(={id}) & test(/^{start}/))"));
+            let left_out: Vec<String> = left_out.collect();
+            command.arg("--filterset").arg(format!("not ({})", left_out.join(" | ")));
         }
         let report = target().join("nextest/default/junit.xml");
         let _ = std::fs::remove_file(&report);
