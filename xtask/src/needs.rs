@@ -107,7 +107,8 @@ const LONG: &[&str] = &[
 
 /// The tests that only `--all` and filters run, by program and the beginnings of their names: what they need is too large
 /// to fetch for every change.
-pub const LARGE: &[(&str, &str)] = &[("sleeve-tests::python", "cluster::")];
+pub const LARGE: &[(&str, &str)] =
+    &[("sleeve-tests::python", "cluster::"), ("sleeve-tests::python", "release::")];
 
 /// Whether a test is among [`LARGE`].
 pub fn is_large(program: &str, test: &str) -> bool {

@@ -192,7 +192,9 @@ impl<'a> Plan<'a> {
             println!("left out by --quick: {} tests that need their peers or take long", all - chosen);
         }
         if is_whole && !request.is_all {
-            println!("left out without --all: the Python package with Ray, Spark and PyTorch");
+            println!(
+                "left out without --all: the Python package's release, and it with Ray, Spark and PyTorch"
+            );
         }
         if is_whole {
             // A filter would miss them.
