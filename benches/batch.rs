@@ -17,7 +17,8 @@ use anyhow::{Context, Result, ensure};
 use sleeve::batch::{BatchExtractor, BatchOptions, BatchSink, Input};
 use sleeve::extractor::{Extractor, Rows, Summary};
 use sleeve::model::Model;
-use sleeve_benches::{cpu, median, recording, repository};
+use sleeve_benches::clips::clips;
+use sleeve_benches::{cpu, median, repository};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -112,35 +113,6 @@ impl BatchSink for Sum {
             eprintln!("clip {recording}: {error}");
         }
     }
-}
-
-/// Clips of 10 to 40 s, cycling through the formats.
-fn clips(folder: &Path, count: usize) -> Result<Vec<PathBuf>> {
-    let formats: [(&str, &[&str]); 4] = [
-        ("mp3", &["-c:a", "libmp3lame", "-b:a", "192k"]),
-        ("ogg", &["-c:a", "libvorbis", "-q:a", "5"]),
-        ("flac", &[]),
-        ("wav", &[]),
-    ];
-    let sources = ["idle_tune.mp3", "ground.ogg", "sky.ogg"];
-    let mut made = Vec::new();
-    for index in 0..count {
-        let (ending, options) = formats[index % formats.len()];
-        let path = folder.join(format!("{index}.{ending}"));
-        // Lengths spread evenly over 10 to 40 s, in mixed order.
-        let (seconds, start) = (10 + index * 13 % 31, index * 7 % 20);
-        let status = Command::new("ffmpeg")
-            .args(["-v", "error", "-stream_loop", "-1", "-i"])
-            .arg(recording(sources[index % sources.len()]))
-            .args(["-ss", &start.to_string(), "-t", &seconds.to_string(), "-ar", "44100", "-ac", "2"])
-            .args(options)
-            .arg(&path)
-            .status()
-            .context("ffmpeg encodes the clips")?;
-        ensure!(status.success(), "ffmpeg could not encode {}", path.display());
-        made.push(path);
-    }
-    Ok(made)
 }
 
 /// An EfficientNet-B0 with random weights, as in the tests and the other benchmarks.

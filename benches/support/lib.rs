@@ -5,6 +5,7 @@ use std::process::{Child, Command, ExitStatus};
 
 use anyhow::{Context, Result};
 
+pub mod clips;
 pub mod cpu;
 pub mod peak;
 mod peer;

@@ -1,8 +1,10 @@
 //! With packages of gigabytes: Ray, Spark, PyTorch. `cargo xtask test --all`, or by name.
 
-use sleeve_tests::skip;
+use std::process::Command;
 
-use super::{environment, install, pytest};
+use sleeve_tests::{once_a_run, output_of, repository, skip, torch_engine};
+
+use super::{environment, install, pip_install, pytest, wheel_in};
 
 /// Runs these files in the environment `target/python-cluster`, with the wheel. `false` without the environment.
 fn passes(files: &[&str]) -> bool {
@@ -33,6 +35,17 @@ fn spark() {
 
 #[test]
 fn pytorch() {
+    let Some(python) = environment("python-cluster") else { skip!("no Python environment with PyTorch") };
+    let Some(engine) = torch_engine() else { skip!("no libtorch") };
+    once_a_run("sleeve-torch-installed", || {
+        let folder = repository().join("target/python-torch-wheel");
+        let _ = std::fs::remove_dir_all(&folder);
+        let mut pip = Command::new(&python);
+        pip.args(["-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+        pip.args(["--no-build-isolation", "--wheel-dir"]).arg(&folder);
+        output_of(pip.arg(repository().join("bindings/torch/python")).env("SLEEVE_TORCH_LIBRARY", engine));
+        pip_install(&python, &wheel_in(&folder), &["--no-deps"]);
+    });
     if !passes(&["cluster/test_torch.py"]) {
         skip!("no Python environment with PyTorch");
     }

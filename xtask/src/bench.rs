@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::needs::Peer;
 use crate::run::{cargo, checked, repository};
-use crate::{essentia, libtorch, needs, peers};
+use crate::{essentia, libtorch, needs, peers, python_package};
 
 /// Runs the named benchmark with the remaining arguments, or lists all.
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -53,6 +53,9 @@ pub fn run(arguments: &[String]) -> Result<()> {
         // In the benchmark's folder, where the library searches for it.
         libtorch::prepare()?;
         checked(cargo().args(["build", "--quiet", "--release", "--package", "sleeve-torch"]))?;
+    }
+    if name == "python" {
+        python_package::prepare()?;
     }
     // Some benchmarks run command-line tools; this one runs Python.
     if name != "essentia" {

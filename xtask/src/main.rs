@@ -11,6 +11,7 @@ mod header;
 mod libtorch;
 mod needs;
 mod peers;
+mod python_package;
 mod run;
 mod test;
 mod tools;

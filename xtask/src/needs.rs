@@ -76,6 +76,7 @@ const NEEDS: &[(&str, &[Peer])] = {
         ),
         ("sleeve-tests::python", &[PythonPackage]),
         ("sleeve-tests::python::cluster", &[Cluster]),
+        ("sleeve-tests::python::cluster::pytorch", &[Libtorch]),
         ("sleeve-tests::torch", &[Libtorch, Python]),
         ("sleeve-torch", &[Libtorch]),
         ("sleeve-training::tests::model::export", &[Python]),

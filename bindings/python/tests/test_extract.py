@@ -168,6 +168,12 @@ def test_options_are_checked() -> None:
     assert caught.value.kind == "model" and "not a head" in str(caught.value)
 
 
+def test_cuda_without_its_package_says_what_to_install() -> None:
+    with pytest.raises(sleeve.Error) as caught:
+        sleeve.Extractor(device="cuda")
+    assert caught.value.kind == "unavailable" and "pip install sleeve-torch" in str(caught.value)
+
+
 def test_options_have_their_effect(extractor: sleeve.Extractor, recording: pathlib.Path) -> None:
     plain = extractor.extract(recording)
     hop = sleeve.Extractor(patch_hop=187, outputs="embeddings").extract(recording)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -48,6 +50,16 @@ def test_files_bytes_and_arrays_together(extractor: sleeve.Extractor) -> None:
     assert [result.source for result in results] == [str(RECORDINGS[2])] * 2 + [None, str(RECORDINGS[2]), None]
     for result in results[:4]:
         assert np.array_equal(result.embeddings, expected.embeddings)
+
+
+def test_a_path_that_is_not_utf_8(extractor: sleeve.Extractor, folder: pathlib.Path) -> None:
+    path = os.fsdecode(b"m\xfcsik.ogg")
+    shutil.copy(RECORDINGS[2], path)
+    [alone, *many] = [extractor.extract(path), *extractor.extract_many([path, pathlib.Path(path)])]
+    assert [result.source for result in many] == [path, path] and len(alone) == 16
+    for to in ("pandas", "polars", "arrow"):
+        table = sleeve.to_table(many, to=to)  # type: ignore[call-overload]
+        assert "m\\udcfcsik.ogg" in str(table["source"][0])
 
 
 def test_errors_are_raised_yielded_or_left_out(extractor: sleeve.Extractor, folder: pathlib.Path) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from . import _sleeve
 from ._audio import Audio
 from ._errors import Error, SleeveWarning
-from ._extractor import Extractor, Options, extract, mel
+from ._extractor import Extractor, Options, extract, find_torch, mel
 from ._result import Failure, Level, Output, Outputs, Patch, Result, Tags
 from ._stream import Stream
 from ._table import to_table
@@ -54,4 +54,5 @@ def models() -> list[str]:
 
 def devices() -> dict[str, str]:
     """The devices that models can run on, by name: ``{"cpu": "CPU, AVX-512"}``."""
+    find_torch(required=False)
     return dict(_sleeve.devices())

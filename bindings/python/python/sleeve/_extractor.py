@@ -130,10 +130,13 @@ class Extractor:
         name = _sleeve.bundled_models()[0] if model is None else os.fspath(model)
         if not isinstance(name, str):
             raise TypeError(f"the model must be a path or a name, not {type(model).__name__}")
-        if device.startswith("cuda"):
-            _find_torch()
+        lacking = find_torch(required=device.startswith("cuda") or engine == "torch" or name.endswith(".pt"))
         try:
             self._core = _sleeve.Core(name, options)
+        except Error as error:
+            if lacking and error.kind == "unavailable":
+                raise Error(f"{error}\n{lacking}", error.kind) from None
+            raise
         finally:
             drain()
         self._arguments = (name, options)
@@ -384,15 +387,24 @@ def _channels(channels: Any) -> int:
     return int(channels)
 
 
-def _find_torch() -> None:
-    """Lets the library find the engine of the package ``sleeve-torch``, if that is installed."""
+def find_torch(required: bool) -> str:
+    """Lets the library find the engine of the package ``sleeve-torch``.
+
+    Returns what is missing, to be said if the library fails for it; raises that if there is a package which cannot be used
+    and is ``required``.
+    """
     if os.environ.get("SLEEVE_TORCH_ENGINE"):
-        return
+        return ""
     try:
         import sleeve_torch
     except ModuleNotFoundError:
-        return
-    sleeve_torch.prepare()
+        return "In Python, the package sleeve-torch has that engine: pip install sleeve-torch" if required else ""
+    try:
+        sleeve_torch.prepare()
+    except (ImportError, OSError) as error:
+        if required:
+            raise Error(str(error), "unavailable") from error
+    return ""
 
 
 # The extractors of `extract`, so that a loop does not load its model for every file.

@@ -98,6 +98,9 @@ class _Columns:
             self._row(result.source, row, time, None, embedding, None if tags is None else tags.values[row])
 
     def _row(self, source: str | None, second: Any, third: Any, error: str | None, embedding: Any, tags: Any) -> None:
+        if source is not None:
+            # A path that is not UTF-8 has bytes that no table holds.
+            source = source.encode("utf-8", "backslashreplace").decode()
         for column, value in zip(self.plain.values(), (source, second, third), strict=True):
             column.append(value)
         self.errors.append(error)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
 import pathlib
+import subprocess
+import sys
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -56,3 +61,57 @@ def test_a_data_loader_that_forks_is_told() -> None:
         list(loader)
     # It comes from the worker with its words.
     assert "multiprocessing_context" in str(caught.value)
+
+
+class Network(torch.nn.Module):
+    """As small as a model can be: the mean of the bands, and the first of them as tags."""
+
+    def forward(self, patches: torch.Tensor) -> dict[str, torch.Tensor]:
+        embeddings = patches.mean(dim=1)
+        return {"predictions": torch.sigmoid(embeddings[:, :3]), "embeddings": embeddings}
+
+
+METADATA = {
+    "name": "small",
+    "classes": ["a", "b", "c"],
+    "schema": {
+        "inputs": [{"name": "melspectrogram", "type": "float", "shape": [187, 96]}],
+        "outputs": [
+            {"name": "predictions", "type": "float", "shape": [1, 3], "output_purpose": "predictions"},
+            {"name": "embeddings", "type": "float", "shape": [1, 96], "output_purpose": "embeddings"},
+        ],
+    },
+    "inference": {"sample_rate": 16000, "algorithm": "TensorflowPredictMusiCNN"},
+}
+
+
+def test_the_engine_of_sleeve_torch(tmp_path: pathlib.Path) -> None:
+    """In a process that has not imported torch: TorchScript on the torch that pip installed."""
+    torch.jit.script(Network()).save(str(tmp_path / "small.pt"))
+    (tmp_path / "small.json").write_text(json.dumps(METADATA))
+    samples = np.random.default_rng(1).uniform(-0.5, 0.5, 60_000).astype(np.float32)
+    np.save(tmp_path / "samples.npy", samples)
+    code = """
+        import sys, numpy, sleeve
+        extractor = sleeve.Extractor("small.pt", device="cpu")
+        result = extractor.extract((numpy.load("samples.npy"), 16_000))
+        assert "torch" not in sys.modules and extractor.engine.startswith("torch: "), extractor.engine
+        numpy.save("embeddings.npy", result.embeddings)
+        print(result.tags.labels)
+    """
+    run = [sys.executable, "-c", textwrap.dedent(code)]
+    out = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path)
+    assert (out.returncode, out.stdout) == (0, "('a', 'b', 'c')\n"), out.stderr
+    mel = sleeve.mel(samples, 16_000)[:187]
+    assert np.allclose(np.load(tmp_path / "embeddings.npy"), mel.mean(axis=0)[np.newaxis], atol=1e-5)
+
+
+def test_another_torch_is_named_with_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLEEVE_TORCH_ENGINE", raising=False)
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.12.1+cu999")
+    with pytest.raises(sleeve.Error) as caught:
+        sleeve.Extractor(device="cuda")
+    said = str(caught.value)
+    assert caught.value.kind == "unavailable" and "torch 2.11.0" in said and "torch 2.12.1+cu999" in said
+    # The CPU needs neither.
+    assert sleeve.Extractor(threads=1).dim == 200
