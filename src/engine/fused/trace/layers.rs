@@ -32,6 +32,7 @@ impl Window {
             [rows] if kernel.len() == 1 => Ok([rows, missing]),
             _ => Err(format!("its {name} do not fit {} dimensions", kernel.len())),
         };
+        let kernel_rank = kernel.len();
         let stride = pair(list("strides", 1)?, "strides", 1)?;
         let dilation = pair(list("dilations", 1)?, "dilations", 1)?;
         let kernel = pair(kernel.to_vec(), "kernel", 1)?;
@@ -46,7 +47,10 @@ impl Window {
             b"NOTSET" => {
                 let mut values = node.ints("pads").map_or_else(Vec::new, <[i64]>::to_vec);
                 if values.is_empty() {
-                    values = vec![0; 4];
+                    values = vec![0; 2 * kernel_rank];
+                }
+                if values.len() != 2 * kernel_rank {
+                    return Err("a border of other dimensions".into());
                 }
                 let values: Option<Vec<usize>> = values
                     .iter()

@@ -182,8 +182,12 @@ impl<'a> Trace<'a> {
             "Cast" if node.int("to") == Some(element::F32) => Ok(Value::Tensor { id, view }),
             "Neg" => Ok(Value::Tensor { id: self.ir.affine(id, &[-1.0], &[0.0])?, view }),
             "Softmax" => {
+                // In old operator sets, over all axes from this one, and from the second if none is stated: the same for
+                // the last.
+                if node.int("axis").is_none() && view.rank() != 2 {
+                    return Err("a softmax that does not say over which axis".into());
+                }
                 let axis = axis_index(node.int("axis").unwrap_or(-1), view.rank())?;
-                // In old operator sets, over all axes from this one: the same for the last.
                 let is_one = view.0[axis] == Axis::Unit && self.size(id).channels == 1;
                 if !(view.0[axis] == Axis::Channel || is_one) || axis + 1 != view.rank() {
                     return Err("a softmax over an axis other than the last, the channels".into());
@@ -261,7 +265,11 @@ impl<'a> Trace<'a> {
                     Sub => self.ir.affine(*id, &[1.0], &values.iter().map(|v| -v).collect::<Vec<_>>())?,
                     Mul => self.ir.affine(*id, &values, &[0.0])?,
                     Div => {
-                        self.ir.affine(*id, &values.iter().map(|v| 1.0 / v).collect::<Vec<_>>(), &[0.0])?
+                        let inverses: Vec<f32> = values.iter().map(|v| 1.0 / v).collect();
+                        if !values.iter().chain(&inverses).all(|v| v.is_normal()) {
+                            return Err("a division by what has no inverse".into());
+                        }
+                        self.ir.affine(*id, &inverses, &[0.0])?
                     }
                     Max | Min => {
                         let [limit] = values[..] else { return Err("a limit for each channel".into()) };
@@ -336,7 +344,7 @@ fn function(node: &Node, inputs: &[Option<Value>]) -> Result<Option<Function>, S
     Ok(Some(match node.op_type() {
         "Relu" => Function::Relu,
         "Clip" => {
-            let (from, to) = (limit(1, "min", f32::NEG_INFINITY)?, limit(2, "max", f32::INFINITY)?);
+            let (from, to) = (limit(1, "min", f32::MIN)?, limit(2, "max", f32::MAX)?);
             if from.is_nan() || to.is_nan() || from > to {
                 return Err(format!("limits {from} and {to}"));
             }
@@ -358,8 +366,7 @@ fn function(node: &Node, inputs: &[Option<Value>]) -> Result<Option<Function>, S
         "Abs" => Function::Abs,
         "Pow" => match floats(inputs, 1)?[..] {
             [2.0] => Function::Square,
-            [0.5] => Function::Sqrt,
-            _ => return Err("a power other than 2 or 0.5".into()),
+            _ => return Err("a power other than 2".into()),
         },
         _ => return Ok(None),
     }))
