@@ -18,7 +18,7 @@ mod sync {
     pub(super) use loom::thread::{JoinHandle, yield_now};
 
     /// Waiting is giving way: loom runs others until something changes.
-    pub(super) const SPINS: u32 = 0;
+    pub(super) const SPINS: u32 = 1;
     pub(super) const SPINS_BEFORE_SLEEP: u32 = 1;
 
     pub(super) fn spawn(
