@@ -4,7 +4,7 @@
 //! - `extract_many` over clips beside the program, whole processes that write the same arrays, on two threads
 //! - the import, beyond NumPy's
 //! - from file to mean embedding beside `musicnn`'s package (the same network) and `essentia-tensorflow` (the same
-//!   architecture, random weights), one thread each: time, peak memory, start, size on the disk
+//!   architecture, random weights): time, peak memory, start, size on the disk. Ours has one thread, theirs what they take
 //!
 //! Sides take turns, and medians are compared. Options: `--rounds N` (default 5), `--clips N` (default 200).
 

@@ -75,7 +75,7 @@ class Essentia:
         essentia.log.warningActive = essentia.log.infoActive = False
         self.loader = standard.MonoLoader
         self.network = standard.TensorflowPredictMusiCNN(
-            graphFilename=os.path.join(sys.argv[1], "musicnn.pb"), input="x", output="Identity_1"
+            graphFilename=os.path.join(sys.argv[1], "musicnn.pb"), input="patches", output="Identity_1"
         )
 
     def run(self, path):
@@ -107,6 +107,8 @@ def main():
             numpy.save(name + ".predictions.npy", result.predictions)
         return
     package = side()
+    # Packages print what they do: the answers alone go to where they are read.
+    answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         request, *arguments = line.split()
         started = time.perf_counter()
@@ -125,7 +127,7 @@ def main():
             import sysconfig
 
             answer = size(sysconfig.get_paths()["platlib"])
-        print(answer, flush=True)
+        print(answer, file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -86,6 +86,7 @@ METADATA = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_the_engine_of_sleeve_torch(tmp_path: pathlib.Path) -> None:
     """In a process that has not imported torch: TorchScript on the torch that pip installed."""
     torch.jit.script(Network()).save(str(tmp_path / "small.pt"))
