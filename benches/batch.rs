@@ -9,7 +9,7 @@
 //! - `--clips N`: clips (default 200)
 //! - `--workers N`: threads of both sides (default 2)
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
