@@ -294,8 +294,8 @@ impl FusedEngine {
         let split = each * self.threads;
         if split > 0 {
             // Parts of half a thread's share: if the system suspends a thread, the others take what it has not begun.
-            let part =
-                if plan.is_heavy { plan.group() } else { each.div_ceil(2).clamp(1, plan.group()).max(4) };
+            let whole = plan.is_heavy || plan.is_of_vectors();
+            let part = if whole { plan.group() } else { each.div_ceil(2).clamp(1, plan.group()).max(4) };
             let passes = self.threads * each.div_ceil(part);
             phases.reset();
             let phases = &*phases;

@@ -176,6 +176,11 @@ impl Plan {
         self.segments.last().map_or(1, |segment| segment.group)
     }
 
+    /// Whether all operations use their weights once a row: the more rows together, the better.
+    pub fn is_of_vectors(&self) -> bool {
+        self.segments.first().is_some_and(|segment| segment.group == MAX_GROUP)
+    }
+
     /// Marks the operations that the outputs need.
     pub fn mark_needed(&self, outputs: impl Iterator<Item = usize>, needed: &mut [bool]) {
         for output in outputs {
