@@ -183,7 +183,7 @@ impl WinogradPlan {
     /// Patches at which the operation is fastest.
     pub fn group(&self) -> usize {
         let wanted = if self.most == MOST_TILES { MOST_TILES } else { TILES / 2 };
-        super::wanted_div(wanted, self.count())
+        super::memory::wanted_div(wanted, self.count())
     }
 }
 
