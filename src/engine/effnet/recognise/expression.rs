@@ -2,8 +2,8 @@
 //!
 //! Every tensor that depends on the input becomes an expression over feature maps `[channels, rows, columns]` of one
 //! patch. Layout (NHWC, flattened, squeezed) is not part of it: the axes of a tensor are stored separately, in
-//! [`super::view`]. Constant scales and shifts are folded into the convolution before or after them at once, so that
-//! batch norm as a node, as a Mul and an Add, or folded by the exporter gives the same expression.
+//! [`crate::engine::graph::view`]. Constant scales and shifts are folded into the convolution before or after them at
+//! once, so that batch norm as a node, as a Mul and an Add, or folded by the exporter gives the same expression.
 
 use std::collections::HashMap;
 use std::sync::Arc;
