@@ -16,7 +16,7 @@ class Error(Exception):
     ``unavailable`` this build or machine lacks the device, precision or engine
     ``engine``      the network failed
     ``stream``      a finished stream was pushed to
-    ``forked``      the object was made before this process was forked
+    ``forked``      the object, or the first extractor, was made before this process was forked
     ``cancelled``   the work was cancelled
     ``io``          reading failed, without an error number of the system's
     ``panicked``    a fault of Sleeve's own: please report it
