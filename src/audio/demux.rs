@@ -57,8 +57,6 @@ macro_rules! opener {
 }
 
 /// Opens a container that begins at the start of `range`.
-///
-/// WAV is what is not PCM, with its header put right.
 pub(super) fn open(container: Container, mut input: Input, range: Range<u64>) -> Decoded<Opened> {
     let (facts, view, opener) = match container {
         Container::Flac => (
@@ -99,13 +97,13 @@ pub(super) fn open(container: Container, mut input: Input, range: Range<u64>) ->
             let facts = Facts::Other { container: "CAF" };
             return open_view(facts, view, opener!("caf", CafReader, "CAF"), note);
         }
-        Container::Wav => return open_adpcm(input, range, Repair::default()),
+        Container::Wav => return open_wav(input, range, Repair::default()),
     };
     open_view(facts, view, opener, None)
 }
 
-/// Opens a WAV file with ADPCM, whose header may need a repair.
-pub(super) fn open_adpcm(input: Input, range: Range<u64>, repair: Repair) -> Decoded<Opened> {
+/// Opens a WAV file that is not plain PCM, with its header put right.
+pub(super) fn open_wav(input: Input, range: Range<u64>, repair: Repair) -> Decoded<Opened> {
     let opener: Opener = |stream| {
         let options = FormatOptions::default();
         Ok(Box::new(symphonia::default::formats::WavReader::try_new(stream, options)?))

@@ -239,8 +239,14 @@ fn open(input: Input) -> Decoded<Box<dyn Source>> {
                 Ok(Err(_)) => return Err(Failure::Damage("WAV: has no frame of its codec".to_owned())),
                 Err(error) => return Err(Failure::from_io(error)),
             },
-            Err((input, wav::Other::Adpcm(repair))) => {
-                demux::open_adpcm(input, range, repair).map_err(unreadable("WAV"))?
+            Err((input, wav::Other::Demuxer(repair, reason))) => {
+                let opened = demux::open_wav(input, range, repair);
+                return match opened.and_then(|opened| Container::new(opened, len)) {
+                    Ok(container) => Ok(Box::new(container)),
+                    Err(Failure::Io(error)) => Err(Failure::Io(error)),
+                    // It is WAV, so the reason of the WAV reader is the helpful one.
+                    Err(failure) => Err(unreadable("WAV")(reason.unwrap_or(failure))),
+                };
             }
             Err((_, wav::Other::Refused(failure))) => return Err(failure),
         },

@@ -63,8 +63,9 @@ enum Encoding {
 pub(super) enum Other {
     /// MPEG audio or AAC frames in this range.
     Frames(Kind, Range<u64>),
-    /// Samples that the demuxer's codecs may decode.
-    Adpcm(Repair),
+    /// Samples that the demuxer may decode, with its header put right; and why they are not plain PCM, unless that is
+    /// ADPCM.
+    Demuxer(Repair, Option<Failure>),
     /// Neither.
     Refused(Failure),
 }
@@ -122,11 +123,12 @@ fn parse(input: &mut Input, range: &Range<u64>) -> Result<Header, Other> {
                 let data = position..position + length.left;
                 other_codec(&format, data.clone())?;
                 if let Some(ADPCM_MICROSOFT | ADPCM_IMA) = tag(&format) {
-                    return Err(Other::Adpcm(length.repair(range, position, fact)));
+                    return Err(Other::Demuxer(length.repair(range, position, fact), None));
                 }
                 disguised(input, data)?;
                 input.seek(SeekFrom::Start(position)).map_err(io)?;
-                return header(format, length, there).map_err(Other::Refused);
+                return header(format, &length, there)
+                    .map_err(|reason| Other::Demuxer(length.repair(range, position, fact), Some(reason)));
             }
             _ => {}
         }
@@ -245,7 +247,7 @@ impl Length {
 impl Length {
     /// What a demuxer must see in the header, of which the samples begin at `data`, to decode all of them and no more.
     /// `fact` is the chunk with the number of sample frames, which is as wrong as the length.
-    fn repair(self, range: &Range<u64>, data: u64, fact: Option<u64>) -> Repair {
+    fn repair(&self, range: &Range<u64>, data: u64, fact: Option<u64>) -> Repair {
         if self.claimed == Some(self.left) && self.note.is_none() {
             return Repair::default();
         }
@@ -253,7 +255,7 @@ impl Length {
         let mut patches = vec![(range.start + 4, size(data + self.left - range.start - 8))];
         patches.extend(fact.map(|fact| (fact, b"JUNK".to_vec())));
         patches.push((data - 4, size(self.left)));
-        Repair { patches, note: self.note }
+        Repair { patches, note: self.note.clone() }
     }
 }
 
@@ -274,7 +276,7 @@ fn unknown_to_hound(format: &[u8]) -> Option<(Encoding, hound::WavSpec)> {
     Some((encoding, spec))
 }
 
-fn header(mut format: Vec<u8>, length: Length, there: u64) -> Decoded<Header> {
+fn header(mut format: Vec<u8>, length: &Length, there: u64) -> Decoded<Header> {
     // Samples fill whole bytes, whatever the number of bits: hound refuses 20 bits in three bytes.
     if format.len() >= 16 && format[..2] == [1, 0] && format[15] == 0 {
         format[14] = format[14].checked_next_multiple_of(8).unwrap_or(format[14]);
@@ -305,7 +307,7 @@ fn header(mut format: Vec<u8>, length: Length, there: u64) -> Decoded<Header> {
             "WAV: frames of {frame_bytes} bytes do not fit {channels} channels"
         )));
     }
-    let mut notes: Vec<String> = length.note.into_iter().collect();
+    let mut notes: Vec<String> = length.note.clone().into_iter().collect();
     if there > 0 && !length.left.is_multiple_of(frame_bytes as u64) && notes.is_empty() {
         notes.push("ends in the middle of a sample".to_owned());
     }

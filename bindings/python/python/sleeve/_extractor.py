@@ -61,7 +61,7 @@ class Extractor:
             ``effnet-discogs``, ``vggish``, ...). Values are wrong if it is not true.
         device: ``auto`` (CUDA if the model can run there, else the CPU), ``cpu``, ``cuda`` or ``cuda:1``. CUDA needs the
             package ``sleeve-torch``.
-        engine: ``auto``, ``effnet``, ``onnx`` or ``torch``.
+        engine: ``auto``, ``effnet``, ``fused``, ``onnx`` or ``torch``.
         precision: ``auto`` (float32 on a CPU), ``f32``, ``bf16`` or ``fp16``.
         threads: Threads of the network, and of :meth:`extract_many`; 0 means every core that the process may use.
         batch_size: Patches per batch, 1 to 4096; by default the engine chooses. Values do not depend on it.
