@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::ir::Ir;
 use super::kernels::Kernels;
 use super::pass::Pass;
-use super::plan::Plan;
+use super::plan::{MAX_GROUP, Plan};
 use super::rewrite::rewrite;
 use super::trace::trace;
 use crate::engine::cpu::KernelSet;
@@ -166,7 +166,7 @@ impl FusedEngine {
         Ok(Self {
             input,
             outputs,
-            batch_size: options.batch_size.unwrap_or(BATCH),
+            batch_size: options.batch_size.unwrap_or_else(|| (MAX_GROUP * threads).min(BATCH)),
             network,
             threads,
             idle: Mutex::new(idle),
@@ -340,7 +340,8 @@ impl FusedEngine {
     }
 }
 
-/// Rows per batch, unless the caller says otherwise: whole groups of the late layers.
+/// Rows per batch, unless the caller says otherwise: for each thread a whole group of the late layers, and at most this.
+/// More would only take memory for patches.
 const BATCH: usize = 64;
 
 /// The arguments of a call, as addresses that threads can share.
