@@ -138,7 +138,8 @@ fn scan(
 /// The name after `mod` in a line that declares or opens a module.
 fn module(code: &str) -> Option<&str> {
     let code = match code.strip_prefix("pub") {
-        Some(rest) => rest.trim_start_matches(|c| c != ' ').trim_start(),
+        // `pub`, `pub(crate)`, `pub(in crate::engine)`.
+        Some(rest) => rest.split_once(')').map_or(rest, |(_, rest)| rest).trim_start(),
         None => code,
     };
     let name = code.strip_prefix("mod ")?;
@@ -180,6 +181,8 @@ mod tests {
         assert!(
             unit.tests.iter().any(|test| test.name == "model::metadata::tests::everything_may_be_missing")
         );
+        // In a module that is `pub(in ...)`.
+        assert!(unit.tests.iter().any(|test| test.name.starts_with("engine::graph::view::tests::")));
         let library = programs.iter().find(|program| program.id == "sleeve-tests::library").unwrap();
         assert!(library.tests.iter().any(|test| test.name == "front_end::parity::golden_files"));
         let cases = [
