@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::parts::Parts;
 use crate::engine::effnet::EffnetEngine;
-use crate::engine::fused::FusedEngine;
+use crate::engine::fused::{FusedEngine, Network};
 #[cfg(feature = "rten")]
 use crate::engine::onnx::OnnxEngine;
 use crate::engine::plugin::{Library, PluginEngine};
@@ -74,7 +74,8 @@ fn on_cpu(parts: &Parts, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
     }
     let is_f32 = matches!(options.precision, Precision::Auto | Precision::F32);
     if options.engine == EngineChoice::Fused || options.engine == EngineChoice::Auto && is_f32 {
-        match onnx.fused() {
+        let fitting = |network: Arc<Network>| network.fits(parts.input, &parts.outputs).map(|()| network);
+        match onnx.fused().and_then(fitting) {
             Ok(network) => {
                 return Ok(Arc::new(FusedEngine::new(network, parts.input, parts.outputs.clone(), options)?));
             }

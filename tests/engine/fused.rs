@@ -275,3 +275,19 @@ fn a_workspace_is_small() {
         assert!(network.workspace_bytes() < most << 20, "{name}: {} bytes", network.workspace_bytes());
     }
 }
+
+/// A graph that is not what it declares goes to the ONNX engine, which says so.
+#[test]
+fn a_graph_of_another_shape_than_declared_is_passed_on() {
+    let model = Model::from_bytes("wrong", sleeve_tests::small_model::with_a_wrong_shape(), None).unwrap();
+    let options = EngineOptions::default().threads(1);
+    let engine = model.engine(&options).unwrap();
+    assert_eq!(engine.name(), "onnx");
+    let mut values = [0.0; 5];
+    assert!(engine.run(&vec![0.1; engine.input().len()], 1, &mut [(0, &mut values)]).is_err());
+    let forced = model.engine(&options.engine(EngineChoice::Fused)).map(|_| ()).unwrap_err().to_string();
+    assert!(
+        forced.contains("not for the fused engine") && forced.contains("(\"predictions\", 3)"),
+        "{forced}"
+    );
+}

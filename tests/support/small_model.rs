@@ -42,6 +42,12 @@ pub fn with_sines() -> Model {
     Model::from_bytes("sines", file, None).expect("the graph can be read")
 }
 
+/// The file of a network that declares more predictions than its weights give.
+pub fn with_a_wrong_shape() -> Vec<u8> {
+    let nodes = vec![node("Flatten", &["x"], "flat"), node("MatMul", &["flat", "w"], "predictions")];
+    build(nodes, vec![weights("w", FRAMES * 96, 3, 0.02)], ("x", &[FRAMES, 96]), &[("predictions", 5)])
+}
+
 /// A head for its embeddings, with three predictions.
 pub fn head() -> Model {
     let nodes = vec![node("MatMul", &["x", "w"], "logits"), node("Sigmoid", &["logits"], "predictions")];

@@ -62,6 +62,22 @@ impl Network {
         &self.outputs
     }
 
+    /// Whether a model describes the input and the outputs that this network has; if not, where they differ.
+    pub(crate) fn fits(&self, input: InputSpec, outputs: &[OutputSpec]) -> Result<(), String> {
+        let same = input.len() == self.plan.input
+            && outputs.len() == self.outputs.len()
+            && outputs.iter().zip(&self.outputs).all(|(a, (name, dim))| a.name == *name && a.dim == *dim);
+        let described: Vec<(&str, usize)> =
+            outputs.iter().map(|output| (&*output.name, output.dim)).collect();
+        same.then_some(()).ok_or_else(|| {
+            format!(
+                "rows of {} values and outputs {described:?} are described, but the graph has {:?}",
+                input.len(),
+                self.outputs
+            )
+        })
+    }
+
     /// Bytes of working memory per thread.
     #[doc(hidden)]
     pub fn workspace_bytes(&self) -> usize {
@@ -133,15 +149,7 @@ impl FusedEngine {
         outputs: Vec<OutputSpec>,
         options: &EngineOptions,
     ) -> Result<Self> {
-        let same = input.len() == network.plan.input
-            && outputs.len() == network.outputs.len()
-            && outputs.iter().zip(&network.outputs).all(|(a, (name, dim))| a.name == *name && a.dim == *dim);
-        if !same {
-            return Err(Error::InvalidArgument(format!(
-                "{input:?} and {outputs:?} are described, but the graph has {:?}",
-                network.outputs
-            )));
-        }
+        network.fits(input, &outputs).map_err(Error::InvalidArgument)?;
         if !matches!(options.precision, Precision::Auto | Precision::F32) {
             let asked = options.precision;
             return Err(Error::Unavailable(format!("precision {asked}: the fused engine computes in f32")));
