@@ -56,21 +56,7 @@ pub(super) unsafe fn tile<V: Vector, const P: usize>(args: &DepthwiseArgs, pixel
                 }
                 weights = weights.add(args.channels);
             }
-            if !store(&sums.map(|sum| [sum]), args.quick, &args.to, pixel, channel) {
-                let at = stored.address();
-                for p in 0..P {
-                    sums[p].store(at.add(p * V::LANES));
-                }
-                (args.finish)(&FinishArgs {
-                    sums: at,
-                    steps: args.steps,
-                    to: &args.to,
-                    pixel,
-                    channel,
-                    pixels: P,
-                    vectors: 1,
-                });
-            }
+            finish(sums, args, &mut stored, pixel, channel);
             channel += V::LANES;
         }
     }
@@ -106,22 +92,41 @@ pub(super) unsafe fn row<V: Vector, const P: usize, const K: usize>(args: &Depth
                     }
                 }
             }
-            if !store(&sums.map(|sum| [sum]), args.quick, &args.to, pixel, channel) {
-                let at = stored.address();
-                for p in 0..P {
-                    sums[p].store(at.add(p * V::LANES));
-                }
-                (args.finish)(&FinishArgs {
-                    sums: at,
-                    steps: args.steps,
-                    to: &args.to,
-                    pixel,
-                    channel,
-                    pixels: P,
-                    vectors: 1,
-                });
-            }
+            finish(sums, args, &mut stored, pixel, channel);
             channel += V::LANES;
         }
+    }
+}
+
+/// Stores the sums of a tile, or passes them on to the steps that follow.
+///
+/// # Safety
+/// As for [`super::conv::tile`].
+#[inline(always)]
+unsafe fn finish<V: Vector, const P: usize>(
+    sums: [V; P],
+    args: &DepthwiseArgs,
+    stored: &mut Tile,
+    pixel: usize,
+    channel: usize,
+) {
+    // SAFETY: the caller's promise; a tile has room for `P` vectors.
+    unsafe {
+        if store(&sums.map(|sum| [sum]), args.quick, &args.to, pixel, channel) {
+            return;
+        }
+        let at = stored.address();
+        for (p, sum) in sums.into_iter().enumerate() {
+            sum.store(at.add(p * V::LANES));
+        }
+        (args.finish)(&FinishArgs {
+            sums: at,
+            steps: args.steps,
+            to: &args.to,
+            pixel,
+            channel,
+            pixels: P,
+            vectors: 1,
+        });
     }
 }
