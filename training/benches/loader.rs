@@ -105,9 +105,11 @@ fn write(folder: &Path, tracks: usize) {
             let content = Content::from_hex(sha256).expect("hexadecimal");
             support::dataset::write_features(&store.path(content), track, FRAMES);
             listed.push([
+                Cell::Text("music"),
                 Cell::Text(path),
                 Cell::Text(sha256),
                 Cell::Int(Some(FRAMES as i32)),
+                Cell::MaybeText(None),
                 Cell::MaybeText(None),
             ]);
             track += 1;

@@ -8,6 +8,42 @@ use sleeve::front_end::FrontEnd;
 use sleeve::front_end::musicnn::SAMPLE_RATE;
 use sleeve::internal::each_piece;
 
+/// Whether a recording can be opened: that its format is known and its beginning is sound.
+///
+/// # Errors
+/// The reason, without the file's name.
+pub fn can_open(audio: &Path) -> Result<(), String> {
+    match MonoReader::open(audio, SAMPLE_RATE, Resampler::default()) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let said = error.to_string();
+            Err(said.strip_prefix(&format!("{}: ", audio.display())).unwrap_or(&said).to_owned())
+        }
+    }
+}
+
+/// Decodes a recording to its end and returns what was wrong on the way: a file that is cut or damaged gives a warning
+/// and ends early.
+///
+/// # Errors
+/// If it cannot be decoded at all.
+pub fn warnings(audio: &Path) -> sleeve::Result<Vec<String>> {
+    let mut reader = MonoReader::open(audio, SAMPLE_RATE, Resampler::default())?;
+    let (mut samples, mut count) = (Vec::new(), 0);
+    loop {
+        match reader.read(&mut samples)? {
+            0 => break,
+            read => count += read,
+        }
+        samples.clear();
+    }
+    let mut warnings = reader.warnings().to_vec();
+    if count == 0 {
+        warnings.push("it contains no audio".into());
+    }
+    Ok(warnings)
+}
+
 /// Gives a recording's samples to `take`, in pieces, and returns how many there are. An error of the recording is the
 /// inner `Err`; an error of `take` ends the reading and is the outer one.
 ///

@@ -4,9 +4,11 @@
 //!
 //! The modules, in the order in which data flows:
 //!
-//! - [`discogs`] and [`scan`] make tables of a dump and of a collection, and [`matching`] joins them.
+//! - [`discogs`] and [`scan`] make tables of a dump and of a collection, and [`matching`] joins them, or takes the metadata
+//!   from tags.
 //! - [`splits`] separates training, validation and test, [`pairs`] draws the pairs of tracks, and [`stats`] counts.
-//!   Each reads only the tables of the step before.
+//!   Each reads only the tables of the step before, and
+//!   removes those of later steps ([`stale`]).
 //! - [`corpus`] fetches a real collection to try these on.
 //! - [`hear`] decodes recordings, [`features`] stores their mel-spectrograms, and [`batches`] makes training batches of
 //!   these.
@@ -43,6 +45,7 @@ pub mod plot;
 pub mod runlog;
 pub mod scan;
 pub mod splits;
+pub mod stale;
 pub mod stats;
 pub mod table;
 pub mod threads;

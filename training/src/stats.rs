@@ -27,7 +27,7 @@ pub struct Stats {
     pub tracks: [u64; 3],
     /// Distinct releases, artists and labels.
     pub distinct: [u64; 3],
-    /// Mean number of releases per track.
+    /// Mean number of releases per track, versions of their masters included, as `match` counts them.
     pub releases_per_track: f64,
     /// Share of the tracks that are on more than one release.
     pub on_several: f64,
@@ -123,7 +123,7 @@ impl fmt::Display for Stats {
         writeln!(out, "distinct    {releases} releases, {artists} artists, {labels} labels")?;
         writeln!(
             out,
-            "releases    {:.2} a track (paper: about 5), {:.1} % of the tracks on more than one (paper: 58.2 %)",
+            "releases    {:.2} a track, versions included (paper: about 5), {:.1} % of the tracks on more than one (paper: 58.2 %)",
             self.releases_per_track,
             100.0 * self.on_several
         )?;

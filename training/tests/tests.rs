@@ -14,6 +14,7 @@ mod model {
 }
 mod pipeline {
     mod batches;
+    mod cases;
     mod discogs;
     mod end_to_end;
     mod features;

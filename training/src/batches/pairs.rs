@@ -9,6 +9,7 @@ use super::{Dataset, PATCH, PairBatch, explain, order};
 use crate::config::{Config, Task};
 use crate::error::{Error, Result};
 use crate::links::shared;
+use crate::pairs::tables::drawn_order;
 use crate::pairs::{Association, ExcludedPairs, Order, TrackMetadata, generate};
 use crate::splits::Part;
 
@@ -49,8 +50,8 @@ struct Inner {
 enum Source {
     /// The table written by `pairs`.
     Drawn(Arc<Vec<(u32, u32)>>),
-    /// Drawn again every epoch among these tracks.
-    Redrawn { tracks: Vec<u32>, metadata: Box<TrackMetadata>, excluded: Box<ExcludedPairs> },
+    /// Drawn again every epoch among these tracks, in the order that `pairs` had.
+    Redrawn { tracks: Vec<u32>, metadata: Box<TrackMetadata>, excluded: Box<ExcludedPairs>, order: Order },
 }
 
 /// The content of an epoch's batches.
@@ -80,7 +81,8 @@ impl PairLoader {
             let (tracks, without) = dataset.tracks(part)?;
             let metadata = Box::new(dataset.split().metadata.select(&tracks));
             let excluded = Box::new(dataset.split().excluded.select(&tracks));
-            (Source::Redrawn { tracks, metadata, excluded }, without)
+            let order = drawn_order(dataset.folder())?;
+            (Source::Redrawn { tracks, metadata, excluded, order }, without)
         } else {
             let (pairs, without) = dataset.pairs(association, part)?;
             (Source::Drawn(Arc::new(pairs)), without)
@@ -170,9 +172,9 @@ impl Inner {
     fn pairs(&self, epoch: u64) -> Arc<Vec<(u32, u32)>> {
         match &self.source {
             Source::Drawn(pairs) => Arc::clone(pairs),
-            Source::Redrawn { tracks, metadata, excluded } => {
+            Source::Redrawn { tracks, metadata, excluded, order } => {
                 let seed = order::seed("pairs", self.seed, epoch);
-                let drawn = generate(self.association, metadata, excluded, Order::Uniform, seed);
+                let drawn = generate(self.association, metadata, excluded, *order, seed);
                 let number = |track: u32| tracks[track as usize];
                 Arc::new(drawn.into_iter().map(|(a, b)| (number(a), number(b))).collect())
             }

@@ -1,19 +1,20 @@
 //! `sleeve-train discogs`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::discogs::{Options, Progress, ingest};
+use crate::discogs::{Kind, Options, Progress, ingest, kind_of};
 use crate::error::{Error, Result};
 
 /// Turns dumps of Discogs into Parquet tables.
 ///
 /// Discogs publishes its whole catalogue every month (section 2.1 of the paper): releases with their artists, labels,
 /// genres, styles, dates and tracklists, and the masters that group the versions of a release. Each dump is read as a
-/// stream, in memory that does not depend on its size. A damaged record is reported with its position and id, counted
-/// and skipped. A file that ends too early is an error and leaves no table.
+/// stream, in memory that hardly depends on its size. A damaged record is reported with its position and id, counted
+/// and skipped. Of records with the same id the last counts; a dump that has any is read twice. A file that ends too
+/// early is an error and leaves no table, and so are two dumps of the same kind.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Dumps of releases, masters, artists or labels, in any order: .xml, .xml.gz, or - for standard input. The kind is
@@ -36,7 +37,22 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
         options.threads = Some(threads);
     }
+    // Before hours of reading: two dumps of one kind would replace each other's tables.
+    let mut kinds: Vec<(Kind, &Path)> = Vec::new();
+    for dump in arguments.dumps.iter().filter(|dump| *dump != Path::new("-")) {
+        let kind = kind_of(dump)?;
+        if let Some((_, other)) = kinds.iter().find(|(other, _)| *other == kind) {
+            let reason = format!(
+                "a dump of {}, as {} is; one command reads one of each kind, for their tables have the same names",
+                kind.root(),
+                other.display()
+            );
+            return Err(Error::format(dump, reason));
+        }
+        kinds.push((kind, dump));
+    }
     for dump in &arguments.dumps {
+        options.taken = kinds.iter().filter(|(_, of)| of != dump).map(|(kind, _)| *kind).collect();
         let progress = Progress::default();
         let size = std::fs::metadata(dump).ok().filter(|data| data.is_file()).map(|data| data.len());
         let bar = progress_bar(size, &dump.display().to_string());
@@ -67,6 +83,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         })?;
         bar.finish_and_clear();
         let seconds = start.elapsed().as_secs_f64();
+        if !kinds.iter().any(|(_, of)| of == dump) {
+            kinds.push((report.kind, dump));
+        }
         println!(
             "{}: {} {} ({} damaged), {:.1} MB of XML in {seconds:.1} s, {:.0} MB/s",
             dump.display(),
@@ -76,6 +95,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             report.bytes as f64 / 1e6,
             report.bytes as f64 / 1e6 / seconds,
         );
+        if report.replaced > 0 {
+            println!(
+                "  {} records left out: a later one has the same id, and the last counts",
+                report.replaced
+            );
+        }
+        if progress.ignored() > 0 {
+            println!("  {} bytes behind the gzip stream passed over", progress.ignored());
+        }
         for (table, rows) in report.tables {
             println!("  {table}.parquet: {rows} rows");
         }

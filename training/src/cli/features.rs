@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
-use super::stop;
+use super::scan::list;
+use super::{progress, stop};
 use crate::error::{Error, Result};
 use crate::features::Work;
 
@@ -13,8 +12,10 @@ use crate::features::Work;
 /// As in the paper: 16 kHz mono, frames of 512 samples every 256, 96 mel bands, stored in half precision. `extract`
 /// computes the same before the network. Each is a NumPy array, float16 [frames, 96], named by the SHA-256 of its
 /// recording: `FEATURES/ab/cd/abcd....npy`. Existing files are kept, so a stopped run continues from there. A recording
-/// that cannot be read is reported with the reason and left out. features.parquet lists all of them. With --shard,
-/// several machines share the work and the folder.
+/// that cannot be read is reported with the reason and left out; one that is cut or corrupt has features as far as it can
+/// be decoded, and is reported as well. features.parquet lists all of them, those of other collections too: one folder
+/// serves several. Files are known by their audio, so new tags cost nothing. With --shard, several machines share the
+/// work and the folder.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The scanned folder of music.
@@ -63,29 +64,31 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if *dry_run {
         return Ok(());
     }
-    let template = "features [{bar:30}] {percent}% of the audio, {elapsed} elapsed, {eta} left";
-    let style = ProgressStyle::with_template(template).expect("a valid template");
-    let bar = ProgressBar::new(estimate.seconds.ceil() as u64).with_style(style);
-    let mut heard = 0.0;
-    let report = work.run_until(threads, stop::watched()?, |seconds| {
-        heard += seconds;
-        bar.set_position(heard as u64);
+    let bar = progress::bytes_and_files("features");
+    let (mut bytes, mut files) = (0, 0);
+    let all = (estimate.recordings - estimate.present) as u64;
+    let report = work.run_until(threads, stop::watched()?, |done| {
+        bytes += done.bytes;
+        files += 1;
+        progress::show(&bar, bytes, estimate.source_bytes, files, all);
     })?;
     bar.finish_and_clear();
-    for (path, reason) in report.unreadable.iter().take(20) {
-        eprintln!("{path}: {reason}");
-    }
-    if report.unreadable.len() > 20 {
-        eprintln!("... and more, in {}", report.table.display());
-    }
+    let table = report.table.display().to_string();
+    list(&report.unreadable, &table);
+    list(&report.damaged, &table);
     println!(
-        "{}: {} recordings ({} done before), {} frames, {} unreadable",
-        report.table.display(),
+        "{table}: {} recordings ({} done before), {} frames, {} unreadable",
         report.recordings,
         report.present,
         report.frames,
         report.unreadable.len()
     );
+    if !report.damaged.is_empty() {
+        println!(
+            "{} of them damaged: they have features as far as they can be decoded",
+            report.damaged.len()
+        );
+    }
     match report.recordings {
         0 if !report.unreadable.is_empty() => Err(Error::format(
             music,

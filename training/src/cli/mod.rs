@@ -9,8 +9,11 @@ mod export;
 mod features;
 mod map;
 mod matching;
+#[cfg(not(feature = "torch"))]
+mod missing;
 mod pairs;
 mod plot;
+mod progress;
 mod report;
 mod retrieve;
 mod scan;
@@ -30,12 +33,12 @@ use crate::error::{Error, Result};
 ///
 /// The method is that of Alonso-Jiménez, Serra and Bogdanov, "Music Representation Learning Based on Editorial Metadata
 /// from Discogs" (ISMIR 2022): two recordings belong together if their editorial metadata have a release, an artist or
-/// a label in common (section 2). The commands, in order: `discogs` and `scan` make tables of a dump and of a
-/// collection, `match` joins them, `split` separates training, validation and test, `pairs` draws the pairs, `stats`
+/// a label in common (section 3). The commands, in order: `discogs` and `scan` make tables of a dump and of a
+/// collection, `match` joins them or takes the metadata from the tags, `split` separates training, validation and test, `pairs` draws the pairs, `stats`
 /// counts; `corpus` fetches a collection to try it on. `features` makes mel-spectrograms, `train` trains (with the
 /// feature `torch`), `plot` draws the curves of runs, `export` makes a model of a trained network, and `evaluate` (with
-/// `torch`) and `retrieve` measure it, by tags and by neighbours. `adapt` adapts a trained model to a collection that
-/// is too small to train on. `report` sets results beside the paper's, and `map` draws a collection. GUIDE.md leads
+/// `torch`) and `retrieve` measure it, by tags and by neighbours. `adapt` adapts a trained model to a folder of music, in
+/// one command. `report` sets results beside the paper's, and `map` draws a collection. GUIDE.md leads
 /// from a dump and a folder of music to a model. Every table is Parquet, which DuckDB, Polars and pandas open;
 /// TABLES.md describes the columns.
 #[derive(Parser)]
@@ -58,9 +61,13 @@ enum Command {
     Corpus(corpus::Arguments),
     #[cfg(feature = "torch")]
     Train(train::Arguments),
+    #[cfg(not(feature = "torch"))]
+    Train(missing::Arguments),
     Export(export::Arguments),
     #[cfg(feature = "torch")]
     Evaluate(evaluate::Arguments),
+    #[cfg(not(feature = "torch"))]
+    Evaluate(missing::Arguments),
     Retrieve(retrieve::Arguments),
     Adapt(adapt::Arguments),
     Report(report::Arguments),
@@ -91,11 +98,15 @@ pub fn main() -> ExitCode {
         Command::Corpus(arguments) => corpus::run(&arguments),
         #[cfg(feature = "torch")]
         Command::Train(arguments) => train::run(&arguments),
+        #[cfg(not(feature = "torch"))]
+        Command::Train(arguments) => missing::run("train", &arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Map(arguments) => map::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         #[cfg(feature = "torch")]
         Command::Evaluate(arguments) => evaluate::run(&arguments),
+        #[cfg(not(feature = "torch"))]
+        Command::Evaluate(arguments) => missing::run("evaluate", &arguments),
         Command::Retrieve(arguments) => retrieve::run(&arguments),
         Command::Adapt(arguments) => adapt::run(&arguments),
     };

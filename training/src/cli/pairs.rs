@@ -2,17 +2,19 @@
 
 use std::path::PathBuf;
 
+use super::progress;
 use crate::error::{Error, Result};
-use crate::pairs::tables::{Split, keep_never, write_pairs};
+use crate::pairs::tables::{Split, draw_pairs};
 use crate::pairs::{Association, Order};
 
 /// Draws pairs of tracks that belong together.
 ///
 /// All tracks of a part start in a pool. Each in turn draws one partner among the remaining ones that meet the
-/// condition, and both leave the pool (section 2.2 of the paper). `track`: the track itself. `release`: a release in
+/// condition, and both leave the pool (section 3 of the paper). `track`: the track itself. `release`: a release in
 /// common. `artist`: an artist in common and no release. `label`: a label in common and no artist. Partners are drawn
 /// uniformly, however many releases, artists or labels they share. Training, validation and test draw separately. The
-/// same seed gives the same pairs. Files with the same content are never a pair.
+/// same seed gives the same pairs. Files with the same audio are never a pair. Tables of an earlier run with another list
+/// of recordings not to be paired, or another order, are removed, for pairs of both do not belong together.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Folder of the data set, made by `split`; gets pairs_<association>_<part>.parquet.
@@ -21,10 +23,11 @@ pub struct Arguments {
     /// The association; may be repeated. By default all four.
     #[arg(long = "association", value_enum, value_name = "NAME")]
     associations: Vec<Association>,
-    /// Takes anchors in rounds of one track per artist, instead of uniformly over all tracks.
+    /// Takes anchors in rounds, in each of which every artist offers one of its tracks, instead of uniformly over all
+    /// tracks. All tracks without an artist together count as one artist.
     #[arg(long, value_enum, value_name = "BY")]
     balanced: Option<Balance>,
-    /// With --balanced, at most this many rounds, and so at most this many anchors per artist.
+    /// With --balanced, at most this many rounds, and so at most this many anchors that an artist offers.
     #[arg(long, value_name = "N", requires = "balanced")]
     rounds: Option<u32>,
     /// Recordings that must not be paired: a tab-separated file with a header, two paths per line. A copy is stored
@@ -55,13 +58,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Some(Balance::Artist) => Order::ByArtist { rounds: arguments.rounds },
     };
     let split = Split::read(&arguments.folder, arguments.never.as_deref())?;
-    for (association, part, count) in
-        write_pairs(&split, &associations, order, arguments.seed, &arguments.folder)?
-    {
+    let bar = progress::counted("pairs", "tables");
+    let never = arguments.never.as_deref();
+    let show = |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    };
+    let counts = draw_pairs(&split, &associations, order, arguments.seed, never, &arguments.folder, show)?;
+    bar.finish_and_clear();
+    for (association, part, count) in counts {
         println!("{:<8} {:<10} {count} pairs", association.name(), part.name());
-    }
-    if let Some(never) = &arguments.never {
-        keep_never(never, &arguments.folder)?;
     }
     Ok(())
 }

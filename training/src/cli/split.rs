@@ -2,14 +2,16 @@
 
 use std::path::PathBuf;
 
+use super::progress;
 use crate::error::Result;
 use crate::splits::{Apart, Fold, Options, split};
 
 /// Separates training, validation and test, with no artist in common.
 ///
 /// The tracks of the most frequent styles are kept. Of these, validation and test get enough tracks that every style
-/// is on at least the given number of releases in each, if the data allow (section 2.1 of the paper: 400 styles, 50,000
-/// tracks each, 50 releases). A track whose artists are in different parts is dropped and counted.
+/// is on at least the given number of releases in each, if the data allow (section 4.1 of the paper: 400 styles, 50,000
+/// tracks each, 50 releases). A track whose artists are in different parts is dropped and counted. Files with the same
+/// audio are never in two parts. Pairs of an earlier split in the same folder are removed.
 ///
 /// For small collections there are two deviations from the paper. `--apart releases` keeps releases together as well,
 /// so that no two parts have a release in common. `--fold 1/3` tests with one third of the collection: with the same
@@ -69,7 +71,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Kind::Releases => Apart::Releases,
     };
     let options = Options { apart, fold, styles, validation, test, releases, seed };
-    let report = split(folder, out.as_deref().unwrap_or(folder), &options)?;
+    let bar = progress::counted("split", "tracks");
+    let report = split(folder, out.as_deref().unwrap_or(folder), &options, |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    })?;
+    bar.finish_and_clear();
     let [train, in_validation, in_test] = report.tracks;
     println!(
         "{train} training, {in_validation} validation and {in_test} test tracks, {} styles",

@@ -121,6 +121,10 @@ impl Records for ArtistTables {
         Artist::read(xml, tag)
     }
 
+    fn id(artist: &Artist<'_>) -> i64 {
+        artist.id
+    }
+
     fn push(&mut self, artist: &Artist<'_>) {
         self.artists.push([
             Cell::Id(artist.id),

@@ -70,6 +70,10 @@ impl Records for LabelTables {
         Label::read(xml, tag)
     }
 
+    fn id(label: &Label<'_>) -> i64 {
+        label.id
+    }
+
     fn push(&mut self, label: &Label<'_>) {
         self.labels.push([
             Cell::Id(label.id),

@@ -90,6 +90,10 @@ impl Records for MasterTables {
         Master::read(xml, tag)
     }
 
+    fn id(master: &Master<'_>) -> i64 {
+        master.id
+    }
+
     fn push(&mut self, master: &Master<'_>) {
         let id = master.id;
         self.masters.push([

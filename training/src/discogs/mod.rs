@@ -5,7 +5,9 @@
 //! whatever the size of the dump.
 
 mod artist;
+mod boundaries;
 mod credit;
+mod gzip;
 mod label;
 mod master;
 mod records;
@@ -20,6 +22,7 @@ use std::io::Read;
 use std::path::Path;
 
 use rayon::prelude::*;
+use roaring::RoaringTreemap;
 
 pub use artist::{Artist, OtherName, Relation};
 pub use credit::{Credit, is_no_label, is_nobody, is_nobodys_name};
@@ -33,8 +36,8 @@ pub use values::{Date, duration};
 pub use xml::Damage;
 
 use crate::error::{Error, Result};
-use crate::table::TableWriter;
-use records::{Parsed, Records, each_record, parse};
+use crate::table::{Finished, TableWriter};
+use records::{Last, Parsed, Place, Records, each_record, parse};
 use split::{Chunk, Splitter};
 
 /// How to read a dump.
@@ -44,11 +47,14 @@ pub struct Options {
     pub threads: Option<usize>,
     /// Size of a chunk in bytes of XML.
     pub chunk: usize,
+    /// Kinds that have been read into the folder already: another dump of one of them would replace its tables, and is
+    /// refused.
+    pub taken: Vec<Kind>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { threads: None, chunk: 1 << 20 }
+        Options { threads: None, chunk: 1 << 20, taken: Vec::new() }
     }
 }
 
@@ -61,6 +67,8 @@ pub struct Report {
     pub records: u64,
     /// Records that were skipped.
     pub damaged: u64,
+    /// Records left out because a later one has the same id.
+    pub replaced: u64,
     /// Size of the uncompressed records in bytes.
     pub bytes: u64,
     /// The tables, and their rows.
@@ -70,11 +78,12 @@ pub struct Report {
 impl Report {
     fn of<T: Records>() -> Self {
         let tables = T::TABLES.iter().map(|table| (table.name, 0)).collect();
-        Report { kind: T::KIND, records: 0, damaged: 0, bytes: 0, tables }
+        Report { kind: T::KIND, records: 0, damaged: 0, replaced: 0, bytes: 0, tables }
     }
 
     fn add(&mut self, parsed: &Parsed, damaged: &mut dyn FnMut(&Damaged)) {
-        self.records += parsed.records;
+        self.records += parsed.places.len() as u64;
+        self.replaced += parsed.replaced;
         self.bytes += parsed.bytes;
         self.damaged += parsed.damaged.len() as u64;
         for ((_, rows), batch) in self.tables.iter_mut().zip(&parsed.batches) {
@@ -87,8 +96,12 @@ impl Report {
 /// Reads the dump of any kind in `input` (`-` is standard input) and writes its tables into the folder `out`, where
 /// they appear together at the end or not at all. `damaged` is called with every skipped record, in order.
 ///
+/// Where several records have the same id, the last undamaged one counts. Which these are is known only at the end, so
+/// a dump that has any is read a second time.
+///
 /// # Errors
-/// If the input cannot be read, is not a dump, or ends too early, or a table cannot be written.
+/// If the input cannot be read, is not a dump, ends too early, or is of a kind in [`Options::taken`]; if ids occur more
+/// than once in standard input, which cannot be read twice; if a table cannot be written.
 pub fn ingest(
     input: &Path,
     out: &Path,
@@ -96,59 +109,129 @@ pub fn ingest(
     progress: &Progress,
     damaged: &mut dyn FnMut(&Damaged),
 ) -> Result<Report> {
-    let source = open(input, progress)?;
-    let threads = options.threads.unwrap_or(0);
-    let splitter = Splitter::new(source.stream, input, options.chunk)?;
-    match splitter.kind() {
-        Kind::Releases => run::<release::ReleaseTables>(splitter, out, threads, damaged),
-        Kind::Masters => run::<master::MasterTables>(splitter, out, threads, damaged),
-        Kind::Artists => run::<artist::ArtistTables>(splitter, out, threads, damaged),
-        Kind::Labels => run::<label::LabelTables>(splitter, out, threads, damaged),
+    let splitter = Splitter::new(open(input, progress)?.stream, input, options.chunk)?;
+    let kind = splitter.kind();
+    if options.taken.contains(&kind) {
+        let reason = format!("another dump of {}; one command reads one of each kind", kind.root());
+        return Err(Error::format(input, reason));
     }
+    let again = || Splitter::new(open(input, &Progress::default())?.stream, input, options.chunk);
+    match kind {
+        Kind::Releases => ingest_as::<release::ReleaseTables, _>(splitter, again, out, options, damaged),
+        Kind::Masters => ingest_as::<master::MasterTables, _>(splitter, again, out, options, damaged),
+        Kind::Artists => ingest_as::<artist::ArtistTables, _>(splitter, again, out, options, damaged),
+        Kind::Labels => ingest_as::<label::LabelTables, _>(splitter, again, out, options, damaged),
+    }
+}
+
+/// The kind of the dump in the file `path`.
+///
+/// # Errors
+/// If it cannot be read or is not a dump.
+pub fn kind_of(path: &Path) -> Result<Kind> {
+    let chunk = Options::default().chunk;
+    Ok(Splitter::new(open(path, &Progress::default())?.stream, path, chunk)?.kind())
+}
+
+fn ingest_as<T: Records, R: Read + Send>(
+    splitter: Splitter<R>,
+    again: impl FnOnce() -> Result<Splitter<R>>,
+    out: &Path,
+    options: &Options,
+    damaged: &mut dyn FnMut(&Damaged),
+) -> Result<Report> {
+    let path = splitter.path().to_owned();
+    let mut read = read_all::<T>(splitter, out, options, &Last::default(), damaged)?;
+    if !read.last.is_empty() {
+        if path == Path::new("-") {
+            let reason = format!(
+                "{} ids occur more than once, and only the last record of each counts; read it from a file, which can be \
+                 read twice",
+                read.last.len()
+            );
+            return Err(Error::format(&path, reason));
+        }
+        let last = std::mem::take(&mut read.last);
+        drop(read);
+        // Damage has been reported already.
+        read = read_all::<T>(again()?, out, options, &last, &mut |_| ())?;
+    }
+    for table in read.tables {
+        table.persist()?;
+    }
+    Ok(read.report)
 }
 
 /// Chunks in a round: enough that threads do not wait long for each other at its end.
 const ROUND: usize = 32;
 
-fn run<T: Records>(
+/// A dump that has been read.
+struct Outcome {
+    report: Report,
+    tables: Vec<Finished>,
+    /// Ids that several records have.
+    last: Last,
+}
+
+fn read_all<T: Records>(
     mut splitter: Splitter<impl Read + Send>,
     out: &Path,
-    threads: usize,
+    options: &Options,
+    last: &Last,
     damaged: &mut dyn FnMut(&Damaged),
-) -> Result<Report> {
+) -> Result<Outcome> {
+    let threads = options.threads.unwrap_or(0);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| Error::InvalidArgument(format!("{threads} threads: {error}")))?;
     let writers = T::TABLES.iter().map(|table| TableWriter::create(&table.path(out), table));
     let mut writers = writers.collect::<Result<Vec<_>>>()?;
     let mut report = Report::of::<T>();
+    let mut repeated = Repeated::default();
 
     let mut chunks = read_round(&mut splitter)?;
     let mut parsed = Vec::new();
     while !chunks.is_empty() || !parsed.is_empty() {
         let (next, (rows, written)) = pool.join(
             || read_round(&mut splitter),
-            || rayon::join(|| parse_round::<T>(&chunks), || write_round(&mut writers, &parsed)),
+            || rayon::join(|| parse_round::<T>(&chunks, last), || write_round(&mut writers, &parsed)),
         );
         written?;
-        rows.iter().for_each(|rows| report.add(rows, damaged));
+        for rows in &rows {
+            report.add(rows, damaged);
+            repeated.add(&rows.places);
+        }
         (chunks, parsed) = (next?, rows);
     }
 
     // Write the last row groups.
-    let finished =
-        pool.install(|| writers.into_par_iter().map(TableWriter::finish).collect::<Result<Vec<_>>>());
-    for table in finished? {
-        table.persist()?;
+    let tables =
+        pool.install(|| writers.into_par_iter().map(TableWriter::finish).collect::<Result<Vec<_>>>())?;
+    Ok(Outcome { report, tables, last: repeated.last })
+}
+
+/// Finds ids that occur more than once. The ids seen are a compressed bitmap: some megabytes for all releases.
+#[derive(Default)]
+struct Repeated {
+    seen: RoaringTreemap,
+    last: Last,
+}
+
+impl Repeated {
+    fn add(&mut self, places: &[Place]) {
+        for &(id, number) in places {
+            if !self.seen.insert(id.cast_unsigned()) {
+                self.last.insert(id, number);
+            }
+        }
     }
-    Ok(report)
 }
 
 fn read_round(splitter: &mut Splitter<impl Read>) -> Result<Vec<Chunk>> {
     std::iter::from_fn(|| splitter.next_chunk().transpose()).take(ROUND).collect()
 }
 
-fn parse_round<T: Records>(chunks: &[Chunk]) -> Vec<Parsed> {
-    chunks.par_iter().map_init(T::new, parse).collect()
+fn parse_round<T: Records>(chunks: &[Chunk], last: &Last) -> Vec<Parsed> {
+    chunks.par_iter().map_init(T::new, |tables, chunk| parse(tables, chunk, last)).collect()
 }
 
 fn write_round(writers: &mut [TableWriter], round: &[Parsed]) -> Result<()> {
@@ -159,7 +242,7 @@ fn write_round(writers: &mut [TableWriter], round: &[Parsed]) -> Result<()> {
 }
 
 /// Reads the uncompressed dump of any kind in `stream` and only counts: what [`ingest`] would write, without writing
-/// it, on one thread and with `chunk` bytes at a time. `name` is for errors.
+/// it, on one thread and with `chunk` bytes at a time; records with the same id are all counted. `name` is for errors.
 ///
 /// # Errors
 /// If the stream cannot be read, is not a dump, or ends too early.
@@ -175,7 +258,7 @@ pub fn survey(
     ) -> Result<Report> {
         let (mut report, mut tables) = (Report::of::<T>(), T::new());
         while let Some(chunk) = splitter.next_chunk()? {
-            report.add(&parse(&mut tables, &chunk), damaged);
+            report.add(&parse(&mut tables, &chunk, &Last::default()), damaged);
         }
         Ok(report)
     }

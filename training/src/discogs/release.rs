@@ -257,6 +257,10 @@ impl Records for ReleaseTables {
         Release::read(xml, tag)
     }
 
+    fn id(release: &Release<'_>) -> i64 {
+        release.id
+    }
+
     fn push(&mut self, release: &Release<'_>) {
         let id = release.id;
         let date = Date::read(&release.released);

@@ -6,19 +6,26 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
-
+use super::gzip::Members;
 use crate::error::{Error, Result};
 
 /// How much of a source has been read, in stored bytes (compressed ones for gzip). Shared between the reading thread
 /// and the progress display.
 #[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<AtomicU64>);
+pub struct Progress {
+    read: Arc<AtomicU64>,
+    ignored: Arc<AtomicU64>,
+}
 
 impl Progress {
     /// Bytes read so far.
     pub fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Bytes behind the gzip stream that were passed over: padding with zeros, and anything else that is not gzip.
+    pub fn ignored(&self) -> u64 {
+        self.ignored.load(Ordering::Relaxed)
     }
 }
 
@@ -31,7 +38,7 @@ struct Counted<R> {
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        self.progress.0.fetch_add(count as u64, Ordering::Relaxed);
+        self.progress.read.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }
 }
@@ -67,8 +74,7 @@ fn unpack(raw: impl Read + Send + 'static, path: &Path, progress: &Progress) -> 
     let head = buffered.fill_buf().map_err(|error| Error::io(path, error))?;
     let is_packed = head.starts_with(&[0x1f, 0x8b]);
     let stream: Box<dyn Read + Send> = if is_packed {
-        // Discogs' files have one gzip member, but parallel compressors write many.
-        Box::new(MultiGzDecoder::new(buffered))
+        Box::new(Members::new(buffered, progress.ignored.clone()))
     } else {
         Box::new(buffered)
     };

@@ -1,14 +1,12 @@
 //! Cuts a dump into chunks of whole records.
 //!
-//! A record begins at a line start, and text cannot contain a raw `<`. So a line feed followed by the record's opening
-//! tag is a boundary, which can be found without parsing. This module does as little work as possible, because only one
-//! thread can read and decompress a stream.
+//! Where records begin is found without parsing (`boundaries`). This module does as little work as possible, because
+//! only one thread can read and decompress a stream.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use memchr::memmem::{Finder, FinderRev};
-
+use super::boundaries::Boundaries;
 use crate::error::{Error, Result};
 
 /// The four kinds of dump.
@@ -51,54 +49,6 @@ impl Kind {
 
 /// Much longer than any real record; a longer one is not from a dump and must not fill the memory.
 const LONGEST_RECORD: usize = 64 << 20;
-
-/// Finds where the records of one kind start.
-#[derive(Clone)]
-pub(super) struct Boundaries {
-    forward: Finder<'static>,
-    backward: FinderRev<'static>,
-    length: usize,
-}
-
-impl Boundaries {
-    pub(super) fn of(kind: Kind) -> Self {
-        let needle = format!("\n<{}", kind.record());
-        Boundaries {
-            forward: Finder::new(&needle).into_owned(),
-            backward: FinderRev::new(&needle).into_owned(),
-            length: needle.len(),
-        }
-    }
-
-    /// Whether the match at `at` is the record's tag and not a longer name (`<releases>`).
-    fn holds(&self, text: &[u8], at: usize) -> bool {
-        matches!(text.get(at + self.length), Some(b' ' | b'>' | b'/' | b'\t' | b'\r' | b'\n'))
-    }
-
-    /// Position of the `<` that opens the next record after `from`.
-    pub(super) fn next(&self, text: &[u8], from: usize) -> Option<usize> {
-        let mut from = from;
-        loop {
-            let at = from + self.forward.find(text.get(from..)?)?;
-            if self.holds(text, at) {
-                return Some(at + 1);
-            }
-            from = at + 1;
-        }
-    }
-
-    /// Position of the `<` that opens the last record, unless it is the first byte.
-    fn last(&self, text: &[u8]) -> Option<usize> {
-        let mut end = text.len();
-        loop {
-            let at = self.backward.rfind(&text[..end])?;
-            if self.holds(text, at) {
-                return Some(at + 1);
-            }
-            end = at + self.length - 1;
-        }
-    }
-}
 
 /// Whole records, one after the other.
 pub(super) struct Chunk {
@@ -157,6 +107,10 @@ impl<R: Read> Splitter<R> {
         })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn kind(&self) -> Kind {
         self.kind
     }
@@ -195,7 +149,9 @@ impl<R: Read> Splitter<R> {
 
     /// Length of the last chunk without the dump's closing tag. If the tag is missing, the dump is truncated.
     fn end_of_records(&self, tail: &[u8]) -> Result<usize> {
+        // Padding with zeros is no part of the text.
         let text = tail.trim_ascii_end();
+        let text = text[..text.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1)].trim_ascii_end();
         let closing = format!("</{}>", if self.rooted { self.kind.root() } else { self.kind.record() });
         if !text.ends_with(closing.as_bytes()) {
             let at = self.offset + tail.len() as u64;
@@ -279,6 +235,23 @@ mod tests {
                 assert!(text[*offset as usize..].starts_with(part.as_str()));
             }
             assert_eq!(found.iter().map(|(_, part)| part.as_str()).collect::<String>(), body);
+        }
+    }
+
+    #[test]
+    fn records_begin_on_indented_lines_and_behind_one_another() {
+        for between in ["\n  ", "\r\n\t", "", " "] {
+            let record = |id: u32| format!("<release id=\"{id}\"><title>a</title></release>{between}");
+            let body: String = (1..=7).map(record).collect();
+            let text = format!("<releases>{between}{body}</releases>");
+            for chunk in 1..text.len() + 2 {
+                let found = chunks(&text, chunk).unwrap();
+                assert!(found.iter().all(|(_, part)| part.starts_with("<release id=")), "{found:?}");
+                let joined = found.iter().map(|(_, part)| part.as_str()).collect::<String>();
+                assert_eq!(joined.trim_end(), body.trim_end());
+                // A chunk is not larger than it must be: one record and its beginning more.
+                assert!(found.iter().all(|(_, part)| part.len() <= chunk.max(1) * 4 + 200), "{chunk}");
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
-use super::split::Boundaries;
+use super::boundaries::Boundaries;
 use super::*;
 
 fn sample(name: &str) -> PathBuf {
@@ -36,7 +36,7 @@ fn tables_of(text: &str, folder: &Path) -> (Report, Vec<Damaged>) {
     let path = folder.join("dump.xml");
     std::fs::write(&path, text).unwrap();
     let mut damaged = Vec::new();
-    let options = Options { threads: Some(2), chunk: 256 };
+    let options = Options { threads: Some(2), chunk: 256, ..Options::default() };
     let mut note = |one: &Damaged| damaged.push(one.clone());
     let report = ingest(&path, &folder.join("out"), &options, &Progress::default(), &mut note).unwrap();
     (report, damaged)

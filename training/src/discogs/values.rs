@@ -1,5 +1,7 @@
 //! The formats of dates and durations in records.
 
+use unicode_normalization::UnicodeNormalization;
+
 /// A release date, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Date {
@@ -27,8 +29,9 @@ impl Date {
     }
 }
 
-/// Seconds in `m:ss` or `h:mm:ss` (also with a fraction, in parentheses, or with other separators that editors have
-/// used), or `None` if empty or unreadable.
+/// Seconds in `m:ss` or `h:mm:ss`, or `None` if empty, unreadable, or of unknown unit. Fractions of a second are cut
+/// (`4:45.5`, `0:06.45`). Also read is what editors have typed: parentheses, `m.ss` and other separators, primes, `5m30s`,
+/// full-width digits.
 pub fn duration(text: &str) -> Option<i32> {
     // Fast path for the usual format.
     let digit = |byte: u8| i32::from(byte.wrapping_sub(b'0'));
@@ -42,23 +45,68 @@ pub fn duration(text: &str) -> Option<i32> {
     {
         return Some((10 * l + m) * 60 + 10 * s + t).filter(|&seconds| seconds > 0);
     }
-    let text = text.trim().trim_start_matches(['(', '[', '~']).trim_end_matches([')', ']']);
-    if text.is_empty() {
+    let text: String =
+        text.nfkc().map(|letter| if letter == '′' || letter == '’' { '\'' } else { letter }).collect();
+    // NFKC makes two primes of a double one.
+    let text = text.replace(['"', '″'], "''");
+    let text = text.trim().trim_start_matches(['(', '[', '~', ' ']).trim_end_matches([')', ']', '*', ' ']);
+    let seconds = with_units(text).or_else(|| separated(text))?;
+    (seconds > 0).then_some(seconds)
+}
+
+/// `1h02m03s`, `5m30s`, `5 min 30 sec`.
+fn with_units(text: &str) -> Option<i32> {
+    let mut rest = text;
+    let mut seconds = 0i32;
+    let mut last = i32::MAX;
+    while !rest.is_empty() {
+        let end = rest.find(|letter: char| !letter.is_ascii_digit())?;
+        let (digits, after) = rest.split_at(end);
+        let after = after.trim_start();
+        let end = after.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(end);
+        let size = match unit.to_ascii_lowercase().as_str() {
+            "h" | "hr" | "hrs" => 3600,
+            "m" | "min" | "mins" => 60,
+            "s" | "sec" | "secs" => 1,
+            _ => return None,
+        };
+        if digits.len() > 4 || size >= last {
+            return None;
+        }
+        last = size;
+        seconds = seconds.checked_add(number(digits)?.checked_mul(size)?)?;
+        rest = after.trim_start_matches(['.', ',', ' ']);
+    }
+    (last < i32::MAX).then_some(seconds)
+}
+
+/// Numbers with separators between them.
+fn separated(text: &str) -> Option<i32> {
+    let text = text.trim_end_matches('\'');
+    // Behind a colon or a prime, a point or comma begins the fraction of a second. Alone, it separates minutes and
+    // seconds.
+    let marks: &[char] = if text.contains([':', '\'', ';']) { &[':', '\'', ';'] } else { &['.', ','] };
+    let mut parts: Vec<&str> = text.split(marks).map(str::trim).collect();
+    // The unit of a single number is unknown.
+    if !(2..=3).contains(&parts.len()) {
         return None;
     }
+    let last = parts.pop()?;
+    let (whole, fraction) = last.split_once(['.', ',']).unwrap_or((last, ""));
+    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    parts.push(whole);
     let mut seconds = 0i32;
-    let mut count = 0;
-    for part in text.split([':', '.', '\'', ';', ',']) {
-        let part = part.trim_end_matches('"');
+    for (at, part) in parts.into_iter().enumerate() {
         // The second of two parts, and all but the first of three, have at most two digits.
-        if part.is_empty() || part.len() > if count == 0 { 5 } else { 2 } || count == 3 {
+        if part.is_empty() || part.len() > if at == 0 { 5 } else { 2 } {
             return None;
         }
         seconds = seconds.checked_mul(60)?.checked_add(number(part)?)?;
-        count += 1;
     }
-    // The unit of a single number is unknown.
-    (count >= 2 && seconds > 0).then_some(seconds)
+    Some(seconds)
 }
 
 fn number(digits: &str) -> Option<i32> {
@@ -95,10 +143,56 @@ mod tests {
         assert_eq!(duration("1:01:05"), Some(3665));
         assert_eq!(duration(" (3:07) "), Some(187));
         assert_eq!(duration("3'07\""), Some(187));
-        assert_eq!(duration("3.07"), Some(187));
-        for none in
-            ["", "?", "0:00", "00:00", "45", "a:00", "/:11", "4:5x", "1:2:3:4", "99999999:00", "4:455"]
+        assert_eq!(
+            (duration("3.07"), duration("1.02.03"), duration("3,07")),
+            (Some(187), Some(3723), Some(187))
+        );
+        // Fractions of a second.
+        for (text, seconds) in
+            [("4:45.5", 285), ("0:06.45", 6), ("1:02:03.5", 3723), ("4:45,999", 285), ("3'07''5", 0)]
         {
+            assert_eq!(duration(text), Some(seconds).filter(|&seconds| seconds > 0), "{text}");
+        }
+        // As typed by editors.
+        for text in [
+            "4：45",
+            "４：４５",
+            "4'45''",
+            "4′45″",
+            "4:45*",
+            "4 : 45",
+            "4m45s",
+            "4 min 45 sec",
+            "4;45",
+            "~4:45",
+        ] {
+            assert_eq!(duration(text), Some(285), "{text}");
+        }
+        assert_eq!(
+            (duration("1h02m03s"), duration("90s"), duration("5m")),
+            (Some(3723), Some(90), Some(300))
+        );
+        for none in [
+            "",
+            "?",
+            "0:00",
+            "00:00",
+            "45",
+            "a:00",
+            "/:11",
+            "4:5x",
+            "1:2:3:4",
+            "99999999:00",
+            "4:455",
+            "4:45.x",
+            "3m4m",
+            "s",
+            "1.2.3.4",
+            "-3:07",
+            "4-45",
+            "99999h",
+            "5.m",
+        ] {
             assert_eq!(duration(none), None, "{none}");
         }
     }

@@ -16,7 +16,7 @@ use crate::atomic;
 use crate::error::{Error, Result};
 use crate::features::{Content, Store};
 use crate::hear::each_frames;
-use crate::scan::sha256_of;
+use crate::scan::audio_sha256;
 use crate::threads::pool;
 
 /// A recording that exists.
@@ -24,7 +24,7 @@ use crate::threads::pool;
 pub struct Recording {
     /// Its name in the data set, usually a path inside a folder.
     pub name: String,
-    /// The SHA-256 of its file, which identifies it wherever the file is.
+    /// The SHA-256 of its audio, which identifies it wherever the file is and however it is tagged.
     pub content: Content,
     /// Its file; `None` if only its features exist.
     pub audio: Option<PathBuf>,
@@ -103,7 +103,7 @@ impl Sources {
         if let Some(content) = known.get(&stamp) {
             return Ok((recording(content), None));
         }
-        let hash = sha256_of(&path).map_err(|error| error.to_string())?;
+        let hash = audio_sha256(&path).map_err(|error| error.to_string())?;
         let content = Content::from_hex(&hash).ok_or("no SHA-256")?;
         Ok((recording(content), Some((stamp, content))))
     }
@@ -269,7 +269,7 @@ mod tests {
         assert!(changed[0].as_ref().unwrap().content != a.content);
         assert_eq!(
             changed[0].as_ref().unwrap().content.to_string(),
-            sha256_of(&audio.join("a.wav")).unwrap()
+            audio_sha256(&audio.join("a.wav")).unwrap()
         );
 
         let stop = AtomicBool::new(true);

@@ -7,11 +7,12 @@ use arrow_array::Array;
 use sleeve::front_end::musicnn::{BANDS, SAMPLE_RATE, frame_count};
 use sleeve_files::npy::{Dtype, NpyWriter};
 
-use super::store::{Content, FEATURES, Store};
+use super::merge::{self, Line};
+use super::store::{Content, Store};
 use crate::error::{Error, Result};
 use crate::hear::each_frames;
-use crate::scan::{COLLECTION, Stamp, sha256_of};
-use crate::table::{Builder, Cell, TableReader, TableWriter};
+use crate::scan::{COLLECTION, Stamp, audio_sha256};
+use crate::table::TableReader;
 use crate::threads::spread;
 
 /// Size of a file's header in bytes.
@@ -47,6 +48,8 @@ pub struct Estimate {
     pub present: usize,
     /// Seconds of audio to decode.
     pub seconds: f64,
+    /// Bytes of files to read.
+    pub source_bytes: u64,
     /// Bytes to write.
     pub bytes: u64,
 }
@@ -62,6 +65,8 @@ pub struct Report {
     pub frames: u64,
     /// Recordings that could not be read, with the reasons.
     pub unreadable: Vec<(String, String)>,
+    /// Recordings that have features although something is wrong with them, with what it is.
+    pub damaged: Vec<(String, String)>,
     /// The table that was written.
     pub table: PathBuf,
 }
@@ -111,6 +116,7 @@ impl Work {
                 None => {
                     let seconds = seconds_of(row);
                     estimate.seconds += seconds;
+                    estimate.source_bytes += row.stamp.size.max(0) as u64;
                     let frames = frame_count((seconds * f64::from(SAMPLE_RATE)) as u64);
                     estimate.bytes += HEADER + frames * (BANDS * Dtype::F16.size()) as u64;
                 }
@@ -119,12 +125,12 @@ impl Work {
         estimate
     }
 
-    /// Makes the missing features on `threads` threads and writes the table. `progress` is called after each recording
-    /// with its duration in seconds.
+    /// Makes the missing features on `threads` threads and writes the table. `progress` is called after each recording.
+    /// Rows of other collections and other recordings stay in the table.
     ///
     /// # Errors
     /// If features cannot be written. An unreadable recording is not an error.
-    pub fn run(self, threads: usize, progress: impl FnMut(f64)) -> Result<Report> {
+    pub fn run(self, threads: usize, progress: impl FnMut(Done)) -> Result<Report> {
         self.run_until(threads, &AtomicBool::new(false), progress)
     }
 
@@ -137,11 +143,14 @@ impl Work {
         self,
         threads: usize,
         stop: &AtomicBool,
-        mut progress: impl FnMut(f64),
+        mut progress: impl FnMut(Done),
     ) -> Result<Report> {
         let todo: Vec<usize> = (0..self.rows.len()).filter(|&at| self.present[at].is_none()).collect();
-        let mut outcomes: Vec<Result<u64, String>> =
-            self.present.iter().map(|present| present.ok_or_else(String::new)).collect();
+        let mut outcomes: Vec<Result<Made, String>> = self
+            .present
+            .iter()
+            .map(|present| present.map(|frames| Made { frames, warning: None }).ok_or_else(String::new))
+            .collect();
         let mut done = 0;
         // Unlike a reason, an error is not about a recording: the disk is full, for example.
         let is_done = spread(
@@ -152,7 +161,8 @@ impl Work {
             |item, outcome| {
                 outcomes[todo[item]] = outcome?;
                 done += 1;
-                progress(seconds_of(&self.rows[todo[item]]));
+                let row = &self.rows[todo[item]];
+                progress(Done { seconds: seconds_of(row), bytes: row.stamp.size.max(0) as u64 });
                 Ok(())
             },
         )?;
@@ -165,17 +175,17 @@ impl Work {
         self.write_table(&outcomes)
     }
 
-    /// Makes the features of one recording; returns the number of frames, or why it cannot be read.
-    fn make(&self, row: &Row) -> Result<Result<u64, String>> {
+    /// Makes the features of one recording, or returns why it cannot be read.
+    fn make(&self, row: &Row) -> Result<Result<Made, String>> {
         let path = self.music.join(&row.path);
-        // As in `scan`, a file with the same size and time is unchanged. One that was copied or touched is hashed
-        // again.
+        // As in `scan`, a file with the same size and time is unchanged. One that was copied, touched or tagged anew is
+        // hashed again.
         let unchanged = match std::fs::metadata(&path) {
             Ok(metadata) => row.stamp.modified_ns != 0 && Stamp::of(&metadata) == row.stamp,
             Err(error) => return Ok(Err(error.to_string())),
         };
         if !unchanged {
-            match sha256_of(&path) {
+            match audio_sha256(&path) {
                 Ok(hash) if hash == row.content.to_string() => {}
                 Ok(_) => return Ok(Err("it has changed since it was scanned".into())),
                 Err(error) => return Ok(Err(error.to_string())),
@@ -188,37 +198,38 @@ impl Work {
         write_features(&path, &file)
     }
 
-    fn write_table(self, outcomes: &[Result<u64, String>]) -> Result<Report> {
+    fn write_table(self, outcomes: &[Result<Made, String>]) -> Result<Report> {
         let table = self.store.table(self.shard);
         let mut report = Report { table: table.clone(), ..Report::default() };
-        let mut writer = TableWriter::create(&table, &FEATURES)?;
-        let mut builder = Builder::new(&FEATURES);
+        let music = self.music.canonicalize().unwrap_or_else(|_| self.music.clone()).display().to_string();
+        let mut listed = merge::read(&table)?;
         for ((row, outcome), present) in self.rows.iter().zip(outcomes).zip(&self.present) {
-            let (frames, reason) = match outcome {
-                Ok(frames) => {
+            let place = (music.clone(), row.path.clone());
+            let line = match outcome {
+                Ok(made) => {
                     report.recordings += 1;
                     report.present += usize::from(present.is_some());
-                    report.frames += frames;
-                    (i32::try_from(*frames).ok(), None)
+                    report.frames += made.frames;
+                    // What was wrong with a recording that was done before is in the table.
+                    let before =
+                        || listed.get(&place).filter(|line| line.content == row.content)?.warning.clone();
+                    let warning = made.warning.clone().or_else(before);
+                    Line {
+                        content: row.content,
+                        frames: i32::try_from(made.frames).ok(),
+                        reason: None,
+                        warning,
+                    }
                 }
                 Err(reason) => {
                     report.unreadable.push((row.path.clone(), reason.clone()));
-                    (None, Some(reason.as_str()))
+                    Line { content: row.content, frames: None, reason: Some(reason.clone()), warning: None }
                 }
             };
-            let content = row.content.to_string();
-            builder.push([
-                Cell::Text(&row.path),
-                Cell::Text(&content),
-                Cell::Int(frames),
-                Cell::MaybeText(reason),
-            ]);
-            if builder.len() == 1 << 14 {
-                writer.write(&builder.finish())?;
-            }
+            report.damaged.extend(line.warning.clone().map(|warning| (row.path.clone(), warning)));
+            listed.insert(place, line);
         }
-        writer.write(&builder.finish())?;
-        writer.finish()?.persist()?;
+        merge::write(&table, &listed)?;
         Ok(report)
     }
 }
@@ -228,23 +239,45 @@ fn seconds_of(row: &Row) -> f64 {
     f64::from(known.unwrap_or(USUAL))
 }
 
+/// A recording that is done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Done {
+    /// Its duration in seconds.
+    pub seconds: f64,
+    /// The size of its file.
+    pub bytes: u64,
+}
+
+/// Features that have been made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Made {
+    /// Mel frames.
+    pub frames: u64,
+    /// What is wrong with the recording, if anything: that it ends early, for example.
+    pub warning: Option<String>,
+}
+
 /// Decodes `audio` and writes its mel-spectrogram to `file`: the same frames as `extract` computes, rounded to half
-/// precision, in constant memory. Returns the number of frames, or why the recording cannot be read.
+/// precision, in constant memory. Returns what was made, or why the recording cannot be read.
 ///
 /// # Errors
 /// If `file` cannot be written.
-pub fn write_features(audio: &Path, file: &Path) -> Result<Result<u64, String>> {
+pub fn write_features(audio: &Path, file: &Path) -> Result<Result<Made, String>> {
     // The list of reasons already has the file's name.
     let reason = |error: sleeve::Error| {
         let said = error.to_string();
         said.strip_prefix(&format!("{}: ", audio.display())).unwrap_or(&said).to_owned()
     };
     let mut writer = NpyWriter::create(file, BANDS, Dtype::F16)?;
-    if let Err(error) = each_frames(audio, |_, frames| writer.write_rows(frames))? {
-        return Ok(Err(reason(error)));
-    }
+    let summary = match each_frames(audio, |_, frames| writer.write_rows(frames))? {
+        Ok(summary) => summary,
+        Err(error) => return Ok(Err(reason(error))),
+    };
     match writer.rows() {
         0 => Ok(Err("it contains no audio".into())),
-        _ => Ok(Ok(writer.finish()?)),
+        _ => {
+            let warning = Some(summary.warnings.join("; ")).filter(|warning| !warning.is_empty());
+            Ok(Ok(Made { frames: writer.finish()?, warning }))
+        }
     }
 }

@@ -9,22 +9,28 @@ use sleeve::front_end::musicnn::BANDS;
 use sleeve_files::npy::NpyReader;
 
 use crate::error::{Error, Result};
-use crate::table::Type::{Int, Text};
+use crate::table::Type::{Int, Text, Word};
 use crate::table::{Table, TableReader, column, optional};
 
 /// One row per recording.
 pub static FEATURES: Table = Table {
     name: "features",
-    row: "a recording, in the order of paths",
+    row: "a recording of any collection whose features are here, in the order of folders and paths",
     columns: &[
-        column("path", Text, "path inside the collection"),
+        column("music", Word, "the scanned folder of music"),
+        column("path", Text, "path inside that folder"),
         column(
             "sha256",
             Text,
-            "SHA-256 of the file; `ab/cd/abcd....npy` beside this table holds its features",
+            "SHA-256 of the file's audio; `ab/cd/abcd....npy` beside this table holds its features",
         ),
         optional("frames", Int, "mel frames, 62.5 a second; null where there are no features"),
         optional("reason", Text, "why there are none"),
+        optional(
+            "warning",
+            Text,
+            "what was wrong with a recording that has features: that its end is missing, for example",
+        ),
     ],
 };
 
@@ -110,18 +116,20 @@ impl Store {
         Ok(Recording { reader })
     }
 
-    /// The recordings that have features, by their paths in the collection.
+    /// The recordings that have features, by their paths in their collections. Paths that several collections give to
+    /// different recordings are left out.
     ///
     /// # Errors
     /// As [`Store::listed`].
     pub fn named(&self) -> Result<FxHashMap<String, Content>> {
-        let mut named = FxHashMap::default();
+        let mut named: FxHashMap<String, Option<Content>> = FxHashMap::default();
         self.each_row(|path, content, there| {
             if there {
-                named.insert(path.to_owned(), content);
+                let known = named.entry(path.to_owned()).or_insert(Some(content));
+                *known = known.filter(|known| *known == content);
             }
         })?;
-        Ok(named)
+        Ok(named.into_iter().filter_map(|(path, content)| Some((path, content?))).collect())
     }
 
     /// Every recording in the folder's tables, and whether it has features. It has them if any of the tables says so.

@@ -47,11 +47,16 @@ pub struct Release {
     pub tracks: Vec<Track>,
 }
 
-/// Calls `each` with every release of the tables in `folder`, and with their number.
+/// Calls `each` with every release of the tables in `folder`, and now and then `progress` with the number of releases
+/// done and the total.
 ///
 /// # Errors
 /// If a table is missing, is not from a dump, or is not in the order of the releases.
-pub fn for_each_release(folder: &Path, mut each: impl FnMut(&Release, u64) -> Result<()>) -> Result<()> {
+pub fn for_each_release(
+    folder: &Path,
+    progress: &mut impl FnMut(u64, u64),
+    mut each: impl FnMut(&Release),
+) -> Result<()> {
     let mut artists = Child::open(folder, &RELEASE_ARTISTS, &["release_id", "artist_id", "name", "anv"])?;
     let mut tracks = Child::open(folder, &TRACKS, &["release_id", "track", "entry", "title", "duration_s"])?;
     let mut track_artists =
@@ -60,6 +65,7 @@ pub fn for_each_release(folder: &Path, mut each: impl FnMut(&Release, u64) -> Re
         TableReader::open(&RELEASES.path(folder), &RELEASES, &["release_id", "title", "master_id"])?;
     let count = releases.rows();
     let mut release = Release::default();
+    let mut done = 0;
     for rows in releases {
         let rows = rows?;
         let (ids, titles, masters) = (rows.ids("release_id"), rows.texts("title"), rows.ids("master_id"));
@@ -87,8 +93,10 @@ pub fn for_each_release(folder: &Path, mut each: impl FnMut(&Release, u64) -> Re
                     release.tracks[at].artists.push(credit(rows, row));
                 }
             })?;
-            each(&release, count)?;
+            each(&release);
         }
+        done += rows.len() as u64;
+        progress(done, count);
     }
     artists.end()?;
     tracks.end()?;

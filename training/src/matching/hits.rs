@@ -1,8 +1,9 @@
 //! Finds the tracks of a collection in the dump, and chooses among the hits.
 
 use super::dump::{Credit, Release, Track};
-use super::names::{artist_key, title_key};
-use super::wanted::{Index, Wanted};
+use super::names::{artist_key, title_key, without_homonym};
+use super::people::OtherNames;
+use super::wanted::{Index, Wanted, hash};
 use crate::discogs::is_nobody;
 
 /// An occurrence of a track in the dump.
@@ -20,13 +21,41 @@ pub struct Hit {
     pub gap: Option<f32>,
     /// Whether the album tag equals the release's title.
     pub album: bool,
+    /// How the artist was found.
+    pub by: By,
+}
+
+/// How the artist of a hit was found, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum By {
+    /// By a whole tag.
+    Whole,
+    /// By a whole tag that is another name of the artist, in the dump of artists.
+    OtherName,
+    /// By a part of a tag, or the artist of the album.
+    Part,
+}
+
+/// Where a track with an id stands on its release: what the dump prints there.
+#[derive(Clone, Debug)]
+pub struct Printed {
+    /// Title.
+    pub title: String,
+    /// Names of the artists.
+    pub artists: Vec<String>,
+    /// Duration in seconds.
+    pub duration: Option<i32>,
 }
 
 /// The hits of one track.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// Releases with an id from the tags.
+    /// Releases with an id from the tags that something in the tags agrees with.
     pub by_id: Vec<Hit>,
+    /// Where it stands on one of these.
+    pub printed: Option<Printed>,
+    /// Releases with an id from the tags that everything else in the tags contradicts.
+    pub contradicted: u32,
     /// Releases with its artist and title, with a matching duration or none.
     pub by_text: Vec<Hit>,
     /// Whether its artist and title occur with another duration.
@@ -42,11 +71,17 @@ pub enum Miss {
     NotFound,
     /// It occurs only with another duration.
     OtherDuration,
-    /// Several artists of that name have a track with that title.
+    /// Several artists of that name have a track with that title, or the title says too little.
     Ambiguous,
+    /// Everything else in the tags contradicts the id, and the dump has no such track.
+    Contradicted,
 }
 
 impl Miss {
+    /// All of them.
+    pub const ALL: [Miss; 5] =
+        [Miss::NoTags, Miss::NotFound, Miss::OtherDuration, Miss::Ambiguous, Miss::Contradicted];
+
     /// The words in the table.
     pub fn words(self) -> &'static str {
         match self {
@@ -54,6 +89,7 @@ impl Miss {
             Miss::NotFound => "not found",
             Miss::OtherDuration => "other duration",
             Miss::Ambiguous => "ambiguous",
+            Miss::Contradicted => "id contradicted",
         }
     }
 }
@@ -64,14 +100,33 @@ fn tolerance(duration: f32, common: bool) -> f32 {
     if common { 2.5 } else { (duration * 0.02).max(5.0) }
 }
 
-/// Notes all occurrences of the collection's tracks in `release`.
-pub fn note(index: &Index, release: &Release, found: &mut [Found]) {
+/// Notes the tracks that have the id of `release`, or of its master, in their tags.
+pub fn note_ids(index: &Index, release: &Release, found: &mut [Found]) {
     let by_release = index.by_release.get(&release.id);
     let by_master = release.master.and_then(|master| index.by_master.get(&master));
     for &number in by_release.into_iter().chain(by_master).flatten() {
-        let hit = hit_by_id(&index.tracks[number as usize], release);
-        found[number as usize].by_id.push(hit);
+        let (wanted, found) = (&index.tracks[number as usize], &mut found[number as usize]);
+        if contradicts(wanted, release) {
+            found.contradicted += 1;
+            continue;
+        }
+        let track = place_of(wanted, release);
+        if let (Some(track), None) = (track, &found.printed) {
+            let artists = credits_of(track, release).iter().filter(|credit| !is_nobody(credit.artist));
+            found.printed = Some(Printed {
+                title: track.title.clone(),
+                artists: artists.map(|credit| credit.name.clone()).collect(),
+                duration: track.duration,
+            });
+        }
+        // Without a place on the release, its artists are the release's.
+        let hit = new_hit(release, track.unwrap_or(&Track::default()), None, true, By::Whole);
+        found.by_id.push(hit);
     }
+}
+
+/// Notes all occurrences of the collection's tracks in `release` by artist and title.
+pub fn note_texts(index: &Index, others: &OtherNames, release: &Release, found: &mut [Found]) {
     let mut album = None;
     for track in &release.tracks {
         let title = title_key(&track.title);
@@ -79,30 +134,39 @@ pub fn note(index: &Index, release: &Release, found: &mut [Found]) {
             continue;
         }
         let credits = credits_of(track, release);
-        for number in numbers_by_text(index, credits, &title) {
+        for (number, by) in numbers_by_text(index, others, credits, &title) {
             let wanted = &index.tracks[number as usize];
             let found = &mut found[number as usize];
             let gap = match (wanted.duration, track.duration) {
-                (Some(one), Some(other)) => Some((one - other as f32).abs()),
+                (Some(one), Some(other)) => Some(gap(one, other)),
                 _ => None,
             };
             let fits = gap.is_none_or(|gap| gap <= tolerance(wanted.duration.unwrap_or(0.0), wanted.common));
             let album = album.get_or_insert_with(|| title_key(&release.title));
             let same_album = !wanted.album.is_empty() && wanted.album == *album;
-            if !fits || (wanted.common && gap.is_none() && !same_album) {
-                found.other_duration = true;
+            let weak = wanted.common || by == By::Part;
+            if !fits || (weak && gap.is_none() && !same_album) {
+                found.other_duration |= by != By::Part;
                 continue;
             }
-            // Listed twice on one release: once is enough.
-            if found.by_text.last().is_some_and(|hit| hit.release == release.id) {
-                continue;
+            let hit = new_hit(release, track, gap, same_album, by);
+            match found.by_text.last_mut() {
+                // Listed twice on one release: once is enough, the better one.
+                Some(last) if last.release == release.id => {
+                    let rank = |hit: &Hit| {
+                        (hit.by, hit.gap.is_none(), hit.gap.map_or(0, |gap| (gap * 1000.0) as u32))
+                    };
+                    if rank(&hit) < rank(last) {
+                        *last = hit;
+                    }
+                }
+                _ => found.by_text.push(hit),
             }
-            found.by_text.push(new_hit(release, track, gap, same_album));
         }
     }
 }
 
-fn new_hit(release: &Release, track: &Track, gap: Option<f32>, album: bool) -> Hit {
+fn new_hit(release: &Release, track: &Track, gap: Option<f32>, album: bool, by: By) -> Hit {
     Hit {
         release: release.id,
         master: release.master,
@@ -110,7 +174,13 @@ fn new_hit(release: &Release, track: &Track, gap: Option<f32>, album: bool) -> H
         own: !track.artists.is_empty(),
         gap,
         album,
+        by,
     }
+}
+
+/// The dump has whole seconds, cut or rounded.
+fn gap(file: f32, printed: i32) -> f32 {
+    (file - printed as f32).abs()
 }
 
 fn credits_of<'a>(track: &'a Track, release: &'a Release) -> &'a [Credit] {
@@ -124,36 +194,52 @@ fn somebody(credits: &[Credit]) -> Vec<i64> {
     ids
 }
 
-/// Tracks of the collection whose artist may be one of the credited artists or all of them together.
-fn numbers_by_text(index: &Index, credits: &[Credit], title: &str) -> Vec<u32> {
-    let printed = |credit: &Credit| {
-        if credit.printed.is_empty() { credit.name.clone() } else { credit.printed.clone() }
-    };
-    let mut numbers = Vec::new();
-    let mut look = |name: &str| numbers.extend_from_slice(index.by_text(&artist_key(name), title));
+/// Calls `look` with the key of every name that the credited artists may be known by, single and together.
+fn each_name(credits: &[Credit], mut look: impl FnMut(&str)) {
     for credit in credits.iter().filter(|credit| !is_nobody(credit.artist)) {
-        look(&credit.name);
+        look(&artist_key(&credit.name));
         if !credit.printed.is_empty() {
-            look(&credit.printed);
+            look(&artist_key(&credit.printed));
         }
     }
     if credits.len() > 1 {
+        let printed = |credit: &Credit| {
+            if credit.printed.is_empty() { credit.name.clone() } else { credit.printed.clone() }
+        };
         let names = |name: &dyn Fn(&Credit) -> String| {
             // Homonyms' numbers are at the end of each name.
             let names: Vec<String> = credits.iter().map(name).collect();
-            let names: Vec<&str> = names.iter().map(|name| super::names::without_homonym(name)).collect();
+            let names: Vec<&str> = names.iter().map(|name| without_homonym(name)).collect();
             names.join(" & ")
         };
-        look(&names(&|credit| credit.name.clone()));
-        look(&names(&printed));
+        look(&artist_key(&names(&|credit| credit.name.clone())));
+        look(&artist_key(&names(&printed)));
+    }
+}
+
+/// Tracks of the collection whose artist may be one of the credited artists or all of them together, each with the best
+/// way to it.
+fn numbers_by_text(index: &Index, others: &OtherNames, credits: &[Credit], title: &str) -> Vec<(u32, By)> {
+    let mut numbers = Vec::new();
+    each_name(credits, |key| {
+        let claims = index.by_text(key, title).iter();
+        numbers.extend(claims.map(|claim| (claim.number, if claim.whole { By::Whole } else { By::Part })));
+    });
+    for credit in credits.iter().filter(|credit| !is_nobody(credit.artist)) {
+        for key in others.of(credit.artist) {
+            let claims = index.by_text(key, title).iter();
+            numbers.extend(
+                claims.map(|claim| (claim.number, if claim.whole { By::OtherName } else { By::Part })),
+            );
+        }
     }
     numbers.sort_unstable();
-    numbers.dedup();
+    numbers.dedup_by_key(|(number, _)| *number);
     numbers
 }
 
-/// The hit of a track on a release with an id from its tags.
-fn hit_by_id(wanted: &Wanted, release: &Release) -> Hit {
+/// The track of the release that `wanted` is: by its title, or by its number if the duration fits.
+fn place_of<'a>(wanted: &Wanted, release: &'a Release) -> Option<&'a Track> {
     let same_title = || {
         release
             .tracks
@@ -161,42 +247,90 @@ fn hit_by_id(wanted: &Wanted, release: &Release) -> Hit {
             .find(|track| !wanted.title.is_empty() && title_key(&track.title) == wanted.title)
     };
     let same_number = || {
-        let at = usize::try_from(wanted.track_number?).ok()?.checked_sub(1)?;
-        let track = release.tracks.get(at)?;
-        let gap = (wanted.duration? - track.duration? as f32).abs();
-        (gap <= tolerance(wanted.duration?, false)).then_some(track)
+        let track = numbered(wanted, release)?;
+        (gap(wanted.duration?, track.duration?) <= tolerance(wanted.duration?, false)).then_some(track)
     };
-    match same_title().or_else(same_number) {
-        Some(track) => new_hit(release, track, None, true),
-        // Unknown position on the release: its artists are the release's.
-        None => new_hit(release, &Track::default(), None, true),
-    }
+    same_title().or_else(same_number)
 }
 
-/// Chooses among the hits of `wanted`: ids before text; among text hits, one artist.
+fn numbered<'a>(wanted: &Wanted, release: &'a Release) -> Option<&'a Track> {
+    release.tracks.get(usize::try_from(wanted.track_number?).ok()?.checked_sub(1)?)
+}
+
+/// Whether everything that can be compared says that `wanted` is not on `release`: its title, artist, album, and the
+/// duration (of the track with its number, or of any if it has none). One alone is not enough, for names are written in
+/// several scripts and languages.
+fn contradicts(wanted: &Wanted, release: &Release) -> bool {
+    let title = (!wanted.title.is_empty() && !release.tracks.is_empty())
+        .then(|| release.tracks.iter().any(|track| title_key(&track.title) == wanted.title));
+    let (mut credited, mut known) = (false, false);
+    if !wanted.names.is_empty() {
+        let mut look = |key: &str| {
+            credited = true;
+            known |= wanted.names.contains(&hash(key));
+        };
+        each_name(&release.artists, &mut look);
+        release.tracks.iter().for_each(|track| each_name(&track.artists, &mut look));
+    }
+    let artist = credited.then_some(known);
+    let album = (!wanted.album.is_empty() && !release.title.is_empty())
+        .then(|| title_key(&release.title) == wanted.album);
+    let duration = wanted.duration.and_then(|duration| {
+        let fits = |track: &Track| {
+            Some(gap(duration, track.duration?) <= tolerance(duration, false).min(duration * 0.5))
+        };
+        match numbered(wanted, release) {
+            Some(track) => fits(track),
+            None => release.tracks.iter().filter_map(fits).reduce(|one, other| one || other),
+        }
+    });
+    let said = [title, artist, album, duration];
+    said.iter().flatten().count() >= 2
+        && (title.is_some() || artist.is_some())
+        && said.iter().flatten().all(|agrees| !agrees)
+}
+
+/// What a track was matched by, and where it was found.
+#[derive(Clone, Debug)]
+pub struct Match {
+    /// `id` or `text`.
+    pub how: &'static str,
+    /// Its occurrences.
+    pub hits: Vec<Hit>,
+}
+
+/// Chooses among the hits of `wanted`. An id chooses the recording, and text adds its other releases; without an id, or
+/// if the tags contradict it, text hits of one artist.
 ///
 /// # Errors
 /// The reason if there is nothing to choose.
-pub fn resolve(wanted: &Wanted, found: Found) -> Result<(&'static str, Vec<Hit>), Miss> {
+pub fn resolve(wanted: &Wanted, found: Found) -> Result<Match, Miss> {
     if !found.by_id.is_empty() {
-        return Ok(("id", found.by_id));
+        return Ok(Match { how: "id", hits: with_other_releases(wanted, found) });
     }
     if !wanted.has_text {
-        return Err(if wanted.has_id { Miss::NotFound } else { Miss::NoTags });
+        return Err(match (found.contradicted > 0, wanted.has_id) {
+            (true, _) => Miss::Contradicted,
+            (false, true) => Miss::NotFound,
+            (false, false) => Miss::NoTags,
+        });
     }
-    let mut hits = found.by_text;
-    if found.other_duration && !hits.iter().any(|hit| hit.gap.is_some()) {
-        // The dump has other durations for it, so a hit without a duration counts only if the album matches.
-        hits.retain(|hit| hit.album);
-    }
+    let other_duration = found.other_duration;
+    let hits = plausible(wanted, found.by_text, other_duration);
     if hits.is_empty() {
-        return Err(if found.other_duration { Miss::OtherDuration } else { Miss::NotFound });
+        return Err(match (other_duration, found.contradicted > 0) {
+            (true, _) => Miss::OtherDuration,
+            (false, true) => Miss::Contradicted,
+            (false, false) => Miss::NotFound,
+        });
     }
     let mut groups = by_artist(hits);
     if groups.len() > 1 {
-        // Homonyms: decide by the artist id in the tags, then the album, then a matching duration.
-        let tests: [&dyn Fn(&Hit) -> bool; 3] = [
+        // Homonyms: decide by the artist id in the tags, then the whole name, the album, a matching duration.
+        let tests: [&dyn Fn(&Hit) -> bool; 5] = [
             &|hit| hit.artists.iter().any(|artist| wanted.artists.contains(artist)),
+            &|hit| hit.by == By::Whole,
+            &|hit| hit.by != By::Part,
             &|hit| hit.album,
             &|hit| hit.gap.is_some(),
         ];
@@ -211,9 +345,59 @@ pub fn resolve(wanted: &Wanted, found: Found) -> Result<(&'static str, Vec<Hit>)
         }
     }
     match groups.len() {
-        1 => Ok(("text", groups.swap_remove(0))),
+        1 => {
+            let hits = groups.swap_remove(0);
+            if wanted.common && !is_one_work(&hits) {
+                Err(Miss::Ambiguous)
+            } else {
+                Ok(Match { how: "text", hits })
+            }
+        }
         _ => Err(Miss::Ambiguous),
     }
+}
+
+/// Text hits that may be the recording.
+fn plausible(wanted: &Wanted, mut hits: Vec<Hit>, other_duration: bool) -> Vec<Hit> {
+    if other_duration && !hits.iter().any(|hit| hit.gap.is_some()) {
+        // The dump has other durations for it, so a hit without a duration counts only if the album matches.
+        hits.retain(|hit| hit.album);
+    }
+    if wanted.common && hits.iter().any(|hit| hit.album) {
+        // Other albums have other recordings of that title.
+        hits.retain(|hit| hit.album);
+    }
+    hits
+}
+
+/// Whether hits with a common title and no album can be one recording: all are versions of one release.
+fn is_one_work(hits: &[Hit]) -> bool {
+    let work = |hit: &Hit| hit.master.map_or((hit.release, false), |master| (master, true));
+    hits.iter().all(|hit| hit.album) || hits.iter().all(|hit| work(hit) == work(&hits[0]))
+}
+
+/// The releases with the id, and the others that hold the recording: those found by text with an artist of theirs.
+fn with_other_releases(wanted: &Wanted, found: Found) -> Vec<Hit> {
+    let mut hits = found.by_id;
+    let mut others = plausible(wanted, found.by_text, found.other_duration);
+    if wanted.common {
+        others.retain(|hit| hit.album);
+    }
+    let known = |hit: &Hit| hits.iter().any(|other| other.release == hit.release);
+    others.retain(|hit| !known(hit));
+    let mut groups = by_artist(others);
+    let artists: Vec<i64> = hits.iter().flat_map(|hit| hit.artists.iter().copied()).collect();
+    if artists.is_empty() && groups.len() > 1 {
+        // Without an artist on the release, the text alone does not say which of them it is.
+        groups.clear();
+    }
+    for group in groups {
+        let shares = group.iter().flat_map(|hit| &hit.artists).any(|artist| artists.contains(artist));
+        if artists.is_empty() || shares {
+            hits.extend(group);
+        }
+    }
+    hits
 }
 
 /// Groups hits that share artists; no two groups have an artist in common.
@@ -245,7 +429,7 @@ mod tests {
     use super::*;
 
     fn hit(release: i64, artist: i64, gap: Option<f32>, album: bool) -> Hit {
-        Hit { release, master: None, artists: vec![artist], own: false, gap, album }
+        Hit { release, master: None, artists: vec![artist], own: false, gap, album, by: By::Whole }
     }
 
     fn wanted() -> Wanted {
@@ -253,7 +437,7 @@ mod tests {
     }
 
     fn releases(found: Found, wanted: &Wanted) -> Result<Vec<i64>, Miss> {
-        resolve(wanted, found).map(|(_, hits)| hits.iter().map(|hit| hit.release).collect())
+        resolve(wanted, found).map(|found| found.hits.iter().map(|hit| hit.release).collect())
     }
 
     #[test]
@@ -289,5 +473,28 @@ mod tests {
         assert_eq!(releases(found, &wanted()), Ok(vec![7]));
         let nothing = Wanted::default();
         assert_eq!(releases(Found::default(), &nothing), Err(Miss::NoTags));
+        // Text adds the other releases of the same artist.
+        let found = Found {
+            by_id: vec![hit(7, 1, None, true)],
+            by_text: vec![hit(1, 2, None, false), hit(2, 1, Some(0.0), false), hit(7, 1, None, false)],
+            ..Found::default()
+        };
+        assert_eq!(releases(found, &wanted()), Ok(vec![7, 2]));
+    }
+
+    #[test]
+    fn common_titles_need_the_album_or_one_work() {
+        let common = Wanted { common: true, ..wanted() };
+        let found = |by_text| Found { by_text, ..Found::default() };
+        let hits = || vec![hit(1, 10, Some(0.0), false), hit(2, 10, Some(1.0), false)];
+        assert_eq!(releases(found(hits()), &common), Err(Miss::Ambiguous));
+        assert_eq!(releases(found(hits()), &wanted()), Ok(vec![1, 2]));
+        assert_eq!(releases(found(hits()[..1].to_vec()), &common), Ok(vec![1]));
+        let mut one = hits();
+        one[1].album = true;
+        assert_eq!(releases(found(one), &common), Ok(vec![2]));
+        let mut versions = hits();
+        versions.iter_mut().for_each(|hit| hit.master = Some(5));
+        assert_eq!(releases(found(versions), &common), Ok(vec![1, 2]));
     }
 }

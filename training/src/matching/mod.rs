@@ -1,30 +1,45 @@
-//! Matches a collection to a dump, and pools the editorial metadata of every track.
+//! Gives every track of a collection its editorial metadata: releases, artists, labels and styles, pooled over all
+//! releases that it is on (section 4.1 of the paper).
 //!
-//! A track is looked up by the Discogs id in its tags, or else by artist, title and duration. The metadata of its
-//! releases, and of the other versions of their masters, are pooled (section 2.1 of the paper). The dump is read as a
-//! stream; only what matches the collection is kept.
+//! [`match_collection`] takes them from the tables of a Discogs dump: a track is looked up by the Discogs id in its tags,
+//! or else by artist, title and duration. The metadata of its releases, of the other versions of their masters, and of
+//! the masters themselves are pooled. The dump is read as a stream; only what matches the collection is kept. [`own`]
+//! takes them from the files' own tags, or from anybody's table.
 
 mod dump;
 mod hits;
 mod listed;
 pub mod names;
+mod output;
+pub mod own;
+mod people;
+mod pool;
 pub mod tables;
 mod wanted;
+mod words;
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use arrow_array::Array;
-use rustc_hash::{FxHashMap, FxHashSet};
-
-use crate::discogs::tables::{RELEASE_ARTISTS, RELEASE_GENRES, RELEASE_LABELS, RELEASE_STYLES, RELEASES};
-use crate::discogs::{is_no_label, is_nobody};
 use crate::error::Result;
-use crate::table::{Builder, Cell, TableReader, TableWriter};
-use hits::{Found, Hit, Miss};
+use hits::{By, Found, Match, Miss};
 pub use listed::{Entry, Listed};
-use tables::{LINKED_STYLES, MATCHED, UNMATCHED};
-use wanted::Index;
+use output::{Output, Row};
+use people::{Aliases, OtherNames, Parents};
+use pool::{Linked, Pooled};
+use wanted::{Index, Names, Wanted};
+
+/// How to match.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// A list of ids ([`Listed`]), which has priority over tags.
+    pub ids: Option<PathBuf>,
+    /// Artists are also found by their name variations, of the dump of artists.
+    pub variations: bool,
+    /// Aliases of an artist count as one artist, which is also found by their names.
+    pub aliases: bool,
+    /// The parents of labels are added to the labels of a track.
+    pub parents: bool,
+}
 
 /// The outcome of matching.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,277 +50,151 @@ pub struct Report {
     pub by_id: u64,
     /// Matched by artist and title.
     pub by_text: u64,
-    /// Tracks on more than one release.
+    /// Tracks whose tags contradict the id in them; they were looked up by artist and title.
+    pub contradicted: u64,
+    /// Tracks found only by another name of their artist, in the dump of artists.
+    pub by_other_name: u64,
+    /// Tracks to which the dump of masters has added something.
+    pub by_masters: u64,
+    /// Tracks whose artists aliases have changed.
+    pub by_aliases: u64,
+    /// Tracks that have got the parent of a label.
+    pub by_parents: u64,
+    /// Tracks on more than one release, versions included.
     pub on_several: u64,
-    /// Number of releases summed over all matched tracks, for the mean.
+    /// Number of releases, versions included, summed over all matched tracks, for the mean.
     pub releases: u64,
     /// Tracks that were not matched, by reason.
     pub missed: Vec<(&'static str, u64)>,
 }
 
-/// Matches the table `collection`, with the entries of the list `ids` ([`Listed`]), to the tables of a dump in
-/// `discogs`, and writes the tables `matched`, `linked_styles` and `unmatched` into the folder `out`. `progress` is
-/// called with the number of releases done and the total.
+/// Matches the table `collection` to the tables of a dump in `discogs`, and writes the tables `matched`, `linked_styles`
+/// and `unmatched` into the folder `out`. `progress` is called with the number of releases done and the total.
 ///
 /// # Errors
-/// If a table cannot be read or written, or the dump's tables do not match each other.
+/// If a table cannot be read or written, the dump's tables do not match each other, or an option needs a table that is
+/// missing.
 pub fn match_collection(
     collection: &Path,
-    ids: Option<&Path>,
     discogs: &Path,
     out: &Path,
+    options: &Options,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Report> {
-    let listed = ids.map(Listed::read).transpose()?.unwrap_or_default();
+    let listed = options.ids.as_deref().map(Listed::read).transpose()?.unwrap_or_default();
     let index = Index::read(collection, &listed)?;
+    let others = if options.variations || options.aliases {
+        OtherNames::read(discogs, &index, options.variations, options.aliases)?
+    } else {
+        OtherNames::default()
+    };
+    let aliases = options.aliases.then(|| Aliases::read(discogs)).transpose()?;
+    let parents = options.parents.then(|| Parents::read(discogs)).transpose()?;
+
     let mut found = vec![Found::default(); index.tracks.len()];
-    let mut done = 0;
-    dump::for_each_release(discogs, |release, count| {
-        hits::note(&index, release, &mut found);
-        done += 1;
-        if done % 4096 == 0 || done == count {
-            progress(done, count);
-        }
-        Ok(())
+    dump::for_each_release(discogs, &mut progress, |release| {
+        hits::note_ids(&index, release, &mut found);
+        hits::note_texts(&index, &others, release, &mut found);
     })?;
-    let resolved: Vec<_> =
-        index.tracks.iter().zip(found).map(|(wanted, found)| hits::resolve(wanted, found)).collect();
-    let linked = Linked::read(discogs, resolved.iter().flatten().flat_map(|(_, hits)| hits))?;
-    write(&index, &resolved, &linked, out)
-}
+    look_up_printed(&index, &others, discogs, &mut found, &mut progress)?;
 
-/// The metadata of the releases that tracks were found on, and of their versions.
-#[derive(Default)]
-struct Linked {
-    releases: FxHashMap<i64, Sleeve>,
-    /// Master -> its versions.
-    versions: FxHashMap<i64, Vec<i64>>,
-    words: Words,
-}
-
-/// The metadata of one release.
-#[derive(Default)]
-struct Sleeve {
-    year: Option<i32>,
-    artists: Vec<i64>,
-    labels: Vec<i64>,
-    styles: Vec<u32>,
-    genres: Vec<u32>,
-}
-
-impl Linked {
-    fn read<'a>(discogs: &Path, hits: impl Iterator<Item = &'a Hit>) -> Result<Self> {
-        let mut linked = Linked::default();
-        let mut masters = FxHashSet::default();
-        for hit in hits {
-            linked.releases.entry(hit.release).or_default();
-            masters.extend(hit.master);
-        }
-        for rows in
-            TableReader::open(&RELEASES.path(discogs), &RELEASES, &["release_id", "year", "master_id"])?
-        {
-            let rows = rows?;
-            let (ids, years, of) = (rows.ids("release_id"), rows.ints("year"), rows.ids("master_id"));
-            for row in 0..rows.len() {
-                let release = ids.value(row);
-                if of.is_valid(row) && masters.contains(&of.value(row)) {
-                    linked.versions.entry(of.value(row)).or_default().push(release);
-                    linked.releases.entry(release).or_default();
-                }
-                if let Some(sleeve) = linked.releases.get_mut(&release) {
-                    sleeve.year = years.is_valid(row).then(|| years.value(row));
-                }
-            }
-        }
-        let releases = &mut linked.releases;
-        for rows in
-            TableReader::open(&RELEASE_ARTISTS.path(discogs), &RELEASE_ARTISTS, &["release_id", "artist_id"])?
-        {
-            let rows = rows?;
-            for (&release, &artist) in
-                rows.ids("release_id").values().iter().zip(rows.ids("artist_id").values())
-            {
-                if let Some(sleeve) = releases.get_mut(&release)
-                    && !is_nobody(artist)
-                {
-                    sleeve.artists.push(artist);
-                }
-            }
-        }
-        for rows in TableReader::open(
-            &RELEASE_LABELS.path(discogs),
-            &RELEASE_LABELS,
-            &["release_id", "label_id", "name"],
-        )? {
-            let rows = rows?;
-            let (ids, labels, names) = (rows.ids("release_id"), rows.ids("label_id"), rows.texts("name"));
-            for row in 0..rows.len() {
-                if let Some(sleeve) = releases.get_mut(&ids.value(row))
-                    && !is_no_label(labels.value(row), names.value(row))
-                {
-                    sleeve.labels.push(labels.value(row));
-                }
-            }
-        }
-        for (table, column) in [(&RELEASE_STYLES, "style"), (&RELEASE_GENRES, "genre")] {
-            for rows in TableReader::open(&table.path(discogs), table, &["release_id", column])? {
-                let rows = rows?;
-                let (ids, texts) = (rows.ids("release_id"), rows.texts(column));
-                for row in 0..rows.len() {
-                    if let Some(sleeve) = releases.get_mut(&ids.value(row)) {
-                        let word = linked.words.number(texts.value(row));
-                        let list = if column == "style" { &mut sleeve.styles } else { &mut sleeve.genres };
-                        list.push(word);
-                    }
-                }
-            }
-        }
-        Ok(linked)
-    }
-}
-
-/// Numbers for words: there are a few hundred, on millions of releases.
-#[derive(Default)]
-struct Words {
-    numbers: FxHashMap<String, u32>,
-    words: Vec<String>,
-}
-
-impl Words {
-    fn number(&mut self, word: &str) -> u32 {
-        if let Some(&number) = self.numbers.get(word) {
-            return number;
-        }
-        let number = self.words.len() as u32;
-        self.numbers.insert(word.to_owned(), number);
-        self.words.push(word.to_owned());
-        number
-    }
-}
-
-type Resolved = Result<(&'static str, Vec<Hit>), Miss>;
-
-fn write(index: &Index, resolved: &[Resolved], linked: &Linked, out: &Path) -> Result<Report> {
     let mut report = Report { tracks: index.tracks.len() as u64, ..Report::default() };
-    let mut matched = (TableWriter::create(&MATCHED.path(out), &MATCHED)?, Builder::new(&MATCHED));
-    let mut unmatched = (TableWriter::create(&UNMATCHED.path(out), &UNMATCHED)?, Builder::new(&UNMATCHED));
-    let mut missed =
-        [Miss::NoTags, Miss::NotFound, Miss::OtherDuration, Miss::Ambiguous].map(|miss| (miss, 0));
-    for (wanted, outcome) in index.tracks.iter().zip(resolved) {
-        let (how, hits) = match outcome {
-            Ok((how, hits)) => (*how, hits),
+    report.contradicted =
+        found.iter().filter(|one| one.by_id.is_empty() && one.contradicted > 0).count() as u64;
+    let resolved: Vec<Result<Match, Miss>> =
+        index.tracks.iter().zip(found).map(|(wanted, found)| hits::resolve(wanted, found)).collect();
+    let linked = Linked::read(discogs, resolved.iter().flatten().flat_map(|found| &found.hits))?;
+
+    let mut output = Output::create(out)?;
+    let mut missed = Miss::ALL.map(|miss| (miss, 0));
+    for (wanted, outcome) in index.tracks.iter().zip(&resolved) {
+        let Match { how, hits } = match outcome {
+            Ok(found) => found,
             Err(miss) => {
-                unmatched.1.push([
-                    Cell::Text(&wanted.path),
-                    Cell::Text(miss.words()),
-                    Cell::Int(wanted.track_number),
-                ]);
+                output.unmatched(wanted, miss.words())?;
                 missed.iter_mut().filter(|(of, _)| of == miss).for_each(|(_, count)| *count += 1);
                 continue;
             }
         };
-        let pooled = Pooled::of(hits, linked);
-        report.by_id += u64::from(how == "id");
-        report.by_text += u64::from(how == "text");
-        report.on_several += u64::from(pooled.releases.len() > 1);
-        report.releases += pooled.releases.len() as u64;
-        matched.1.push([
-            Cell::Text(&wanted.path),
-            Cell::Text(&wanted.sha256),
-            Cell::Id(wanted.stamp.size),
-            Cell::Id(wanted.stamp.modified_ns),
-            Cell::Float(wanted.duration),
-            Cell::Text(how),
-            Cell::Ids(&pooled.releases),
-            Cell::Ids(&pooled.versions),
-            Cell::Ids(&pooled.masters),
-            Cell::Ids(&pooled.artists),
-            Cell::Ids(&pooled.labels),
-            Cell::Words(&pooled.styles),
-            Cell::Words(&pooled.genres),
-            Cell::Ints(&pooled.years),
-        ]);
-        if matched.1.len() >= 8192 {
-            matched.0.write(&matched.1.finish())?;
-        }
+        let pooled = Pooled::of(hits, &linked, aliases.as_ref(), parents.as_ref());
+        let row = Row {
+            how,
+            releases: &pooled.releases,
+            versions: &pooled.versions,
+            masters: &pooled.masters,
+            artists: &pooled.artists,
+            labels: &pooled.labels,
+            styles: &pooled.styles,
+            genres: &pooled.genres,
+            years: &pooled.years,
+        };
+        report.by_id += u64::from(*how == "id");
+        report.by_text += u64::from(*how == "text");
+        report.by_other_name += u64::from(*how == "text" && hits.iter().all(|hit| hit.by == By::OtherName));
+        report.by_masters += u64::from(pooled.by_masters);
+        report.by_aliases += u64::from(pooled.by_aliases);
+        report.by_parents += u64::from(pooled.by_parents);
+        report.on_several += u64::from(row.linked() > 1);
+        report.releases += row.linked() as u64;
+        output.matched(wanted, &row)?;
     }
     report.missed = missed
         .into_iter()
         .filter(|&(_, count)| count > 0)
         .map(|(miss, count)| (miss.words(), count))
         .collect();
-    matched.0.write(&matched.1.finish())?;
-    unmatched.0.write(&unmatched.1.finish())?;
-    let linked_styles = write_linked_styles(linked, out)?;
-    for table in [matched.0.finish()?, unmatched.0.finish()?, linked_styles.finish()?] {
-        table.persist()?;
-    }
+    linked.release_styles().try_for_each(|(release, style)| output.style(release, style))?;
+    output.finish()?;
     Ok(report)
 }
 
-fn write_linked_styles(linked: &Linked, out: &Path) -> Result<TableWriter> {
-    let mut writer = TableWriter::create(&LINKED_STYLES.path(out), &LINKED_STYLES)?;
-    let mut builder = Builder::new(&LINKED_STYLES);
-    let mut releases: Vec<i64> = linked.releases.keys().copied().collect();
-    releases.sort_unstable();
-    for release in releases {
-        for &style in &linked.releases[&release].styles {
-            builder.push([Cell::Id(release), Cell::Text(&linked.words.words[style as usize])]);
+/// A track with an id may have other names in its tags than the dump prints, or none. It is looked up a second time by
+/// what is printed on the release with its id, so that it gets all its releases like a track found by text.
+fn look_up_printed(
+    index: &Index,
+    others: &OtherNames,
+    discogs: &Path,
+    found: &mut [Found],
+    progress: &mut impl FnMut(u64, u64),
+) -> Result<()> {
+    let (mut again, mut numbers) = (Index::default(), Vec::new());
+    for (number, (wanted, found)) in index.tracks.iter().zip(&*found).enumerate() {
+        let Some(printed) = &found.printed else { continue };
+        let title = names::title_key(&printed.title);
+        let artists: Vec<&str> = printed.artists.iter().map(String::as_str).collect();
+        let keys = Names::of(&artists, None);
+        let is_the_same = title == wanted.title
+            && keys.whole.iter().any(|key| {
+                let claims = index.by_text(key, &title);
+                claims.iter().any(|claim| claim.whole && claim.number as usize == number)
+            });
+        if keys.whole.is_empty() || title.is_empty() || is_the_same {
+            continue;
         }
-        if builder.len() >= 8192 {
-            writer.write(&builder.finish())?;
-        }
+        let track = Wanted {
+            common: names::is_common_title(&title),
+            title,
+            album: wanted.album.clone(),
+            duration: printed.duration.map(|seconds| seconds as f32).or(wanted.duration),
+            ..Wanted::default()
+        };
+        again.insert(track, &keys, &[], &[]);
+        numbers.push(number);
     }
-    writer.write(&builder.finish())?;
-    Ok(writer)
-}
-
-/// The pooled metadata of one track.
-#[derive(Default)]
-struct Pooled<'a> {
-    releases: Vec<i64>,
-    versions: Vec<i64>,
-    masters: Vec<i64>,
-    artists: Vec<i64>,
-    labels: Vec<i64>,
-    styles: Vec<&'a str>,
-    genres: Vec<&'a str>,
-    years: Vec<i32>,
-}
-
-impl<'a> Pooled<'a> {
-    fn of(hits: &[Hit], linked: &'a Linked) -> Self {
-        let releases: BTreeSet<i64> = hits.iter().map(|hit| hit.release).collect();
-        let masters: BTreeSet<i64> = hits.iter().filter_map(|hit| hit.master).collect();
-        let mut artists: BTreeSet<i64> = hits.iter().flat_map(|hit| hit.artists.iter().copied()).collect();
-        let mut versions = BTreeSet::new();
-        for master in &masters {
-            versions.extend(linked.versions.get(master).into_iter().flatten().copied());
-        }
-        versions.retain(|version| !releases.contains(version));
-        if hits.iter().all(|hit| !hit.own) {
-            // The track's artist is the release's, so it is the artist of every version. If a track has its own
-            // artists, the artists of other versions would be wrong.
-            artists.extend(versions.iter().flat_map(|version| &linked.releases[version].artists));
-        }
-        let (mut labels, mut years) = (BTreeSet::new(), BTreeSet::new());
-        let (mut styles, mut genres) = (BTreeSet::new(), BTreeSet::new());
-        for release in releases.iter().chain(&versions) {
-            let sleeve = &linked.releases[release];
-            labels.extend(sleeve.labels.iter().copied());
-            years.extend(sleeve.year);
-            styles.extend(sleeve.styles.iter().map(|&word| linked.words.words[word as usize].as_str()));
-            genres.extend(sleeve.genres.iter().map(|&word| linked.words.words[word as usize].as_str()));
-        }
-        Pooled {
-            releases: releases.into_iter().collect(),
-            versions: versions.into_iter().collect(),
-            masters: masters.into_iter().collect(),
-            artists: artists.into_iter().collect(),
-            labels: labels.into_iter().collect(),
-            styles: styles.into_iter().collect(),
-            genres: genres.into_iter().collect(),
-            years: years.into_iter().collect(),
-        }
+    if numbers.is_empty() {
+        return Ok(());
     }
+    let mut more = vec![Found::default(); numbers.len()];
+    dump::for_each_release(discogs, progress, |release| {
+        hits::note_texts(&again, others, release, &mut more);
+    })?;
+    for ((number, mut more), track) in numbers.into_iter().zip(more).zip(&again.tracks) {
+        let found = &mut found[number];
+        if track.common {
+            more.by_text.retain(|hit| hit.album);
+        }
+        more.by_text.retain(|hit| found.by_text.iter().all(|other| other.release != hit.release));
+        found.by_text.append(&mut more.by_text);
+    }
+    Ok(())
 }

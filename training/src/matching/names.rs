@@ -1,7 +1,7 @@
 //! Artist names and track titles, normalised so that different spellings are equal.
 
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
+use super::words::words;
+use crate::discogs::is_nobodys_name;
 
 /// A name without the "(2)" that Discogs gives to homonyms.
 pub fn without_homonym(name: &str) -> &str {
@@ -39,6 +39,14 @@ pub fn main_artist(name: &str) -> &str {
     name[..featuring(name).unwrap_or(name.len())].trim().trim_end_matches(['(', '[']).trim()
 }
 
+/// The part of a name behind "feat." or a similar word.
+pub fn guests(name: &str) -> Option<&str> {
+    let rest = &name[featuring(name)?..];
+    let rest = rest.split_once([' ', '.']).map_or("", |(_, rest)| rest);
+    let rest = rest.trim_start_matches('.').trim().trim_end_matches([')', ']']).trim();
+    (!rest.is_empty()).then_some(rest)
+}
+
 /// The words of a title, without guests and without words that do not mean another recording ("remastered", "album
 /// version"); words that do (live, remix, instrumental) stay. Never empty unless the title is.
 pub fn title_key(title: &str) -> String {
@@ -68,21 +76,157 @@ pub fn title_key(title: &str) -> String {
     or_as_it_is(kept.join(" "), title)
 }
 
-/// Whether a title is so common that it needs a duration.
+/// The names that a field may contain beside each other: "A/B", "A; B", "A, B", "A & B", "A feat. B". Empty if it is one
+/// name. A name may contain such a mark itself ("AC/DC"), so what is found by a part needs more evidence than what is
+/// found by the whole.
+pub fn joined_names(name: &str) -> Vec<&str> {
+    const WORDS: [&str; 10] =
+        [" and ", " feat. ", " feat ", " ft. ", " ft ", " featuring ", " vs. ", " vs ", " with ", " x "];
+    let mut parts: Vec<&str> = [Some(main_artist(name)), guests(name)].into_iter().flatten().collect();
+    for word in WORDS {
+        let mut found = Vec::new();
+        for part in parts {
+            let mut rest = part;
+            while let Some(at) = find_ignoring_case(rest, word) {
+                found.push(&rest[..at]);
+                rest = &rest[at + word.len()..];
+            }
+            found.push(rest);
+        }
+        parts = found;
+    }
+    let parts = parts.into_iter().flat_map(|part| {
+        part.split(['/', ';', ',', '&', '+', '|', '\\', '\0', '／', '；', '，', '、', '＆', '×'])
+    });
+    let parts: Vec<&str> = parts
+        .map(|part| part.trim().trim_matches(['(', ')', '[', ']']).trim())
+        .map(main_artist)
+        .filter(|part| !is_nobodys_name(part) && part.chars().any(char::is_alphanumeric))
+        .collect();
+    if parts.len() < 2 { Vec::new() } else { parts }
+}
+
+/// Where `word`, of ASCII letters, occurs in `text`.
+fn find_ignoring_case(text: &str, word: &str) -> Option<usize> {
+    text.as_bytes().windows(word.len()).position(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Words of which titles consist that say little about the recording.
+const COMMON: &[&str] = &[
+    "untitled",
+    "intro",
+    "outro",
+    "interlude",
+    "skit",
+    "track",
+    "prelude",
+    "introduction",
+    "instrumental",
+    // Movements: their tempi, what qualifies these, and their forms.
+    "adagietto",
+    "adagio",
+    "allegretto",
+    "allegro",
+    "andante",
+    "andantino",
+    "grave",
+    "largo",
+    "larghetto",
+    "lento",
+    "moderato",
+    "presto",
+    "prestissimo",
+    "vivace",
+    "vivacissimo",
+    "animato",
+    "appassionato",
+    "agitato",
+    "assai",
+    "brio",
+    "cantabile",
+    "con",
+    "del",
+    "di",
+    "dolce",
+    "e",
+    "ed",
+    "energico",
+    "espressivo",
+    "fuoco",
+    "giusto",
+    "giocoso",
+    "grazioso",
+    "il",
+    "in",
+    "la",
+    "ma",
+    "maestoso",
+    "marcato",
+    "meno",
+    "molto",
+    "moto",
+    "mosso",
+    "non",
+    "piu",
+    "poco",
+    "quasi",
+    "sostenuto",
+    "spirito",
+    "tanto",
+    "tempo",
+    "tranquillo",
+    "troppo",
+    "un",
+    "vivo",
+    "movement",
+    "mvt",
+    "satz",
+    "number",
+    "part",
+    "allemande",
+    "aria",
+    "bourree",
+    "capriccio",
+    "chorale",
+    "chorus",
+    "courante",
+    "credo",
+    "finale",
+    "fugue",
+    "gavotte",
+    "gigue",
+    "gloria",
+    "kyrie",
+    "menuet",
+    "menuetto",
+    "minuet",
+    "overture",
+    "recitative",
+    "rondo",
+    "sanctus",
+    "sarabande",
+    "scherzo",
+    "toccata",
+    "trio",
+    "variation",
+    "waltz",
+];
+
+/// Whether a title is so common (untitled, an interlude, a movement of a larger work, a number) that it needs more than
+/// the title: the album, or a duration that only one release has.
 pub fn is_common_title(key: &str) -> bool {
-    let common = [
-        "untitled",
-        "intro",
-        "outro",
-        "interlude",
-        "skit",
-        "track",
-        "prelude",
-        "introduction",
-        "instrumental",
-    ];
-    key.len() < 3
-        || key.split(' ').all(|word| common.contains(&word) || word.bytes().all(|byte| byte.is_ascii_digit()))
+    let numeral = |word: &str| {
+        word.bytes().all(|byte| byte.is_ascii_digit())
+            || (word.len() <= 5 && word.bytes().all(|byte| matches!(byte, b'i' | b'v' | b'x')))
+    };
+    let letters = key.chars().count();
+    letters < 2
+        || (letters < 3 && key.is_ascii())
+        || key.split(' ').all(|word| {
+            COMMON.contains(&word)
+                || numeral(word)
+                || word.strip_suffix('s').is_some_and(|one| COMMON.contains(&one))
+        })
 }
 
 fn or_as_it_is(key: String, text: &str) -> String {
@@ -160,46 +304,6 @@ fn drop_edition(words: &mut Vec<String>) {
     }
 }
 
-/// Lower-case words without diacritics and punctuation.
-fn words(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let mut take = |character: char, word: &mut String| match character {
-        // Dropped inside words: "don't". "R.E.M." becomes three words, as it is three letters.
-        '\'' | '’' | '‘' | '`' | '´' | 'ʼ' => {}
-        '&' | '+' => {
-            if !word.is_empty() {
-                words.push(std::mem::take(word));
-            }
-        }
-        _ if character.is_alphanumeric() => word.extend(character.to_lowercase()),
-        _ => {
-            if !word.is_empty() {
-                words.push(std::mem::take(word));
-            }
-        }
-    };
-    if text.is_ascii() {
-        text.chars().for_each(|character| take(character, &mut word));
-    } else {
-        for character in text.nfkd().filter(|&character| !is_combining_mark(character)) {
-            match character {
-                'ß' => "ss".chars().for_each(|character| take(character, &mut word)),
-                'æ' | 'Æ' => "ae".chars().for_each(|character| take(character, &mut word)),
-                'œ' | 'Œ' => "oe".chars().for_each(|character| take(character, &mut word)),
-                'ø' | 'Ø' => take('o', &mut word),
-                'ł' | 'Ł' => take('l', &mut word),
-                'đ' | 'Đ' | 'ð' | 'Ð' => take('d', &mut word),
-                'þ' | 'Þ' => "th".chars().for_each(|character| take(character, &mut word)),
-                'ı' => take('i', &mut word),
-                _ => take(character, &mut word),
-            }
-        }
-    }
-    take(' ', &mut word);
-    words
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +335,8 @@ mod tests {
         assert_eq!(main_artist("Little Feat"), "Little Feat");
         assert_ne!(artist_key("Little Feat"), artist_key("Little"));
         assert_eq!(without_homonym("UB40 (band)"), "UB40 (band)");
+        assert_eq!(guests("Jay-Z (feat. Alicia Keys)"), Some("Alicia Keys"));
+        assert_eq!((guests("A Featuring B & C"), guests("Daft Punk")), (Some("B & C"), None));
     }
 
     #[test]
@@ -267,6 +373,42 @@ mod tests {
         }
         assert!(!title_key("Remastered").is_empty());
         assert!(is_common_title(&title_key("Untitled 2")) && is_common_title(&title_key("Intro")));
-        assert!(!is_common_title(&title_key("Stockholm")));
+        for title in [
+            "Allegro",
+            "II. Allegro ma non troppo",
+            "Adagio con moto",
+            "Menuetto - Trio",
+            "No. 3",
+            "Variations",
+            "春",
+        ] {
+            assert!(is_common_title(&title_key(title)), "{title}");
+        }
+        for title in ["Stockholm", "Allegro Barbaro", "Adagio for Strings", "Trio Lescano", "春よ", "バス"]
+        {
+            assert!(!is_common_title(&title_key(title)), "{title}");
+        }
+    }
+
+    #[test]
+    fn names_in_one_field_are_taken_apart() {
+        for joined in [
+            "A One/B Two",
+            "A One; B Two",
+            "A One, B Two",
+            "A One & B Two",
+            "A One feat. B Two",
+            "A One FT B Two",
+            "A One and B Two",
+            "A One (feat. B Two)",
+            "A One x B Two",
+            "A One、B Two",
+        ] {
+            assert_eq!(joined_names(joined), ["A One", "B Two"], "{joined}");
+        }
+        assert_eq!(joined_names("A, B & C feat. D"), ["A", "B", "C", "D"]);
+        for one in ["Little Feat", "Daft Punk", "Brand X", "Various / A", "!!! & A"] {
+            assert!(joined_names(one).is_empty(), "{one}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Draws the pairs of tracks that belong together (section 2.2 of the paper).
+//! Draws the pairs of tracks that belong together (section 3 of the paper).
 //!
 //! All tracks start in a pool. Each in turn, in random order, draws one partner among the remaining ones that meet the
 //! condition of the association, and both leave the pool; a track has one attempt. Training, validation and test draw
@@ -57,13 +57,15 @@ impl Association {
         Some(Condition { same, different, excluded })
     }
 
-    /// Whether a track can be in a pair at all. Label pairs also need known artists, because only these show that two
-    /// tracks have no artist in common.
+    /// Whether a track can be in a pair at all. Artist pairs also need known releases, and label pairs known artists,
+    /// because only these show that two tracks have none in common.
     pub fn eligible(self, metadata: &TrackMetadata, track: u32) -> bool {
         match self {
             Association::Track => true,
             Association::Release => !metadata.releases.of(track).is_empty(),
-            Association::Artist => !metadata.artists.of(track).is_empty(),
+            Association::Artist => {
+                !metadata.artists.of(track).is_empty() && !metadata.releases.of(track).is_empty()
+            }
             Association::Label => {
                 !metadata.artists.of(track).is_empty() && !metadata.labels.of(track).is_empty()
             }

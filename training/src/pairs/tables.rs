@@ -1,14 +1,17 @@
 //! Writes tables of pairs for a split data set.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use super::{Association, ExcludedPairs, Order, TrackMetadata, generate};
 use crate::error::{Error, Result};
 use crate::links::Numbering;
-use crate::splits::{Part, SPLIT};
+use crate::splits::{Part, SPLIT, half_of_hash};
+use crate::stale;
 use crate::table::Type::Id;
 use crate::table::{Builder, Cell, Table, TableReader, TableWriter, column};
 
@@ -69,11 +72,7 @@ impl Split {
                 releases.push(&[rows.id_list("releases", row), rows.id_list("versions", row)]);
                 artists.push(&[rows.id_list("artists", row)]);
                 labels.push(&[rows.id_list("labels", row)]);
-                // Half of a SHA-256 identifies a file well enough.
-                if let Some(Ok(half)) = hashes.value(row).get(..32).map(|text| u128::from_str_radix(text, 16))
-                {
-                    contents.push((half, track));
-                }
+                contents.extend(half_of_hash(hashes.value(row)).map(|half| (half, track)));
                 if let Some((&name, ())) = wanted.get_key_value(paths.value(row)) {
                     numbers.insert(name, track);
                 }
@@ -114,20 +113,76 @@ fn read_named(path: &Path) -> Result<Vec<(String, String)>> {
     Ok(named)
 }
 
-/// Stores a copy of `excluded` in `folder`, for drawing pairs again.
+/// The file, beside the pairs, that says how they were drawn.
+pub const DRAWN: &str = "pairs.json";
+
+/// How the pairs in a folder were drawn.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Drawn {
+    /// Whether anchors were balanced by artist.
+    balanced_by_artist: bool,
+    /// The maximum number of rounds of that.
+    rounds: Option<u32>,
+}
+
+impl Drawn {
+    fn of(order: Order) -> Self {
+        match order {
+            Order::Uniform => Drawn::default(),
+            Order::ByArtist { rounds } => Drawn { balanced_by_artist: true, rounds },
+        }
+    }
+}
+
+/// The order in which the pairs in `folder` were drawn, so that pairs drawn anew have the same. Uniform if nothing was
+/// drawn there.
 ///
 /// # Errors
-/// If it cannot be read or written.
-pub fn keep_never(excluded: &Path, folder: &Path) -> Result<()> {
-    let text = std::fs::read(excluded).map_err(|error| Error::io(excluded, error))?;
-    crate::atomic::write(folder.join(NEVER), &text)
+/// If the file that says so cannot be read.
+pub fn drawn_order(folder: &Path) -> Result<Order> {
+    let path = folder.join(DRAWN);
+    let drawn = match std::fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| Error::format(&path, error))?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Drawn::default(),
+        Err(error) => return Err(Error::io(&path, error)),
+    };
+    let Drawn { balanced_by_artist, rounds } = drawn;
+    Ok(if balanced_by_artist { Order::ByArtist { rounds } } else { Order::Uniform })
+}
+
+/// Draws pairs as [`write_pairs`] does, with `split` read with `never`, and keeps a copy of `never` beside them for
+/// drawing again; without one, that of an earlier run is removed. If another list or another order was used before, so
+/// are the tables of other associations: they would not belong together. `progress` is called, by any thread, with the
+/// number of tables done and the total.
+///
+/// # Errors
+/// If a file cannot be read, written or removed.
+pub fn draw_pairs(
+    split: &Split,
+    associations: &[Association],
+    order: Order,
+    seed: u64,
+    never: Option<&Path>,
+    folder: &Path,
+    progress: impl Fn(u64, u64) + Sync,
+) -> Result<Vec<(Association, Part, u64)>> {
+    let read = |path: &Path| std::fs::read(path).map_err(|error| Error::io(path, error));
+    let never = never.map(read).transpose()?;
+    let kept = folder.join(NEVER);
+    let before = if kept.exists() { Some(read(&kept)?) } else { None };
+    if before != never || drawn_order(folder).ok() != Some(order) {
+        stale::remove_pairs(folder)?;
+    }
+    if let Some(text) = never {
+        crate::atomic::write(&kept, &text)?;
+    }
+    write_with_progress(split, associations, order, seed, folder, progress)
 }
 
 /// Draws the pairs of `associations` separately in each part of the data set, and writes them into `folder`. Returns
 /// their numbers.
 ///
 /// # Errors
-/// If a table cannot be written; tables are atomic.
 /// If a table cannot be written; tables appear whole or not at all.
 pub fn write_pairs(
     split: &Split,
@@ -136,6 +191,20 @@ pub fn write_pairs(
     seed: u64,
     folder: &Path,
 ) -> Result<Vec<(Association, Part, u64)>> {
+    write_with_progress(split, associations, order, seed, folder, |_, _| ())
+}
+
+fn write_with_progress(
+    split: &Split,
+    associations: &[Association],
+    order: Order,
+    seed: u64,
+    folder: &Path,
+    progress: impl Fn(u64, u64) + Sync,
+) -> Result<Vec<(Association, Part, u64)>> {
+    let drawn = serde_json::to_vec(&Drawn::of(order)).expect("plain values");
+    crate::atomic::write(folder.join(DRAWN), &drawn)?;
+    let (done, all) = (AtomicU64::new(0), (Part::ALL.len() * associations.len()) as u64);
     let parts: Vec<(Part, Vec<u32>)> = Part::ALL.into_iter().map(|part| (part, split.tracks(part))).collect();
     let mut counts = Vec::new();
     for (part, tracks) in &parts {
@@ -148,6 +217,7 @@ pub fn write_pairs(
             .map(|&association| {
                 let pairs = generate(association, &metadata, &excluded, order, seed);
                 write(&path(folder, association, *part), &pairs, tracks)?;
+                progress(done.fetch_add(1, Ordering::Relaxed) + 1, all);
                 Ok((association, *part, pairs.len() as u64))
             })
             .collect();

@@ -149,6 +149,38 @@ fn balanced_by_artist_takes_turns() {
     assert_eq!(generate(Association::Artist, &metadata, &ExcludedPairs::default(), order, 3).len(), 6);
 }
 
+#[test]
+fn tracks_of_nobody_have_the_turns_of_one_artist() {
+    // 5,000 tracks; of five, three have no artist, and the others are of 96 artists.
+    let artist = |track: u32| if track % 5 < 3 { None } else { Some(track / 5 % 96) };
+    let metadata = TrackMetadata {
+        releases: Links::from_lists((0..5000).map(|track| [track / 2]), 2500),
+        artists: Links::from_lists(
+            (0..5000).map(|track| artist(track).map_or_else(Vec::new, |of| vec![of])),
+            96,
+        ),
+        labels: Links::from_lists(
+            (0..5000).map(|track| if track < 2500 { vec![track % 7] } else { vec![] }),
+            7,
+        ),
+    };
+    let draw = |association, rounds| {
+        generate(association, &metadata, &ExcludedPairs::default(), Order::ByArtist { rounds }, 3)
+    };
+    assert_eq!(draw(Association::Track, Some(1)).len(), 97);
+    assert_eq!(draw(Association::Track, Some(3)).len(), 3 * 97);
+    assert_eq!(draw(Association::Track, None).len(), 5000);
+    // A turn is not lost by a track that cannot be in a pair, or is in one.
+    let release = draw(Association::Release, Some(2));
+    let of_nobody = release.iter().filter(|pair| artist(pair.0).is_none()).count();
+    assert_eq!(of_nobody, 2);
+    let label = draw(Association::Label, Some(1));
+    assert!(label.len() > 90, "{}: every artist has tracks with a label", label.len());
+    let mut offered: Vec<u32> = label.iter().filter_map(|pair| artist(pair.0)).collect();
+    offered.sort_unstable();
+    assert!(offered.is_sorted_by(|a, b| a < b), "one anchor an artist");
+}
+
 prop_compose! {
     fn lists(tracks: usize)(lists in prop::collection::vec(prop::collection::vec(0u32..12, 0..5), tracks)) -> Vec<Vec<u32>> {
         lists

@@ -1,25 +1,33 @@
 //! Scans a folder of music into a table of its tracks.
 
+mod audio_hash;
 mod ids;
+mod kept;
+mod ogg;
+mod rows;
 mod tags;
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
-pub use ids::DiscogsIds;
+pub use audio_hash::audio_sha256;
+pub use ids::{DiscogsIds, MusicBrainzIds};
 pub use tags::{Tags, read as read_tags};
 
 use crate::atomic;
 use crate::error::{Error, Result};
+use crate::hear;
 use crate::table::Type::{Float, Id, Ids, Int, Text, Word, Words};
-use crate::table::{Builder, Cell, Rows, Table, TableReader, TableWriter, column, optional};
+use crate::table::{Builder, Rows, Table, TableWriter, column, optional};
+use kept::{Journal, OldRows};
+use rows::Row;
 
 /// One row per readable file.
 pub static COLLECTION: Table = Table {
@@ -29,7 +37,11 @@ pub static COLLECTION: Table = Table {
         column("path", Text, "path inside the scanned folder, with `/` between its parts"),
         column("size", Id, "size in bytes"),
         column("modified_ns", Id, "time of the last change, in nanoseconds since 1970"),
-        column("sha256", Text, "SHA-256 of the whole file, in hexadecimal"),
+        column(
+            "sha256",
+            Text,
+            "SHA-256 of the audio in the file, without its tags, in hexadecimal: new tags leave it as it is",
+        ),
         column("format", Word, "`mp3`, `flac`, `vorbis`, `opus`, `mp4`, `wav` and so on, by content"),
         optional("duration_s", Float, "duration in seconds"),
         optional("sample_rate", Int, "samples a second"),
@@ -39,12 +51,23 @@ pub static COLLECTION: Table = Table {
         optional("album", Text, "album tag"),
         optional("album_artist", Text, "album artist tag"),
         optional("label", Text, "label or publisher tag"),
+        optional("catalogue_number", Text, "catalogue number tag"),
+        column("genres", Words, "genre tags"),
         optional("year", Int, "year tag"),
         optional("track_number", Int, "track number tag"),
         column("discogs_releases", Ids, "Discogs release ids in the tags"),
         column("discogs_masters", Ids, "Discogs master ids in the tags"),
         column("discogs_artists", Ids, "Discogs artist ids in the tags"),
         column("discogs_labels", Ids, "Discogs label ids in the tags"),
+        column("mb_releases", Words, "MusicBrainz release ids in the tags"),
+        column("mb_groups", Words, "MusicBrainz release group ids in the tags"),
+        column("mb_artists", Words, "MusicBrainz artist ids in the tags, in their order"),
+        column("mb_recordings", Words, "MusicBrainz recording ids in the tags"),
+        optional(
+            "damage",
+            Text,
+            "what `scan --verify` found: empty for a file that decodes to its end without a warning; null where it was not asked",
+        ),
     ],
 };
 
@@ -71,28 +94,6 @@ impl Stamp {
     }
 }
 
-const ALL_COLUMNS: [&str; 19] = [
-    "path",
-    "size",
-    "modified_ns",
-    "sha256",
-    "format",
-    "duration_s",
-    "sample_rate",
-    "channels",
-    "title",
-    "artists",
-    "album",
-    "album_artist",
-    "label",
-    "year",
-    "track_number",
-    "discogs_releases",
-    "discogs_masters",
-    "discogs_artists",
-    "discogs_labels",
-];
-
 /// Extensions of audio files; other files are ignored.
 const ENDINGS: [&str; 17] = [
     "aac", "aif", "aiff", "ape", "flac", "m4a", "m4b", "mp2", "mp3", "mp4", "mpc", "oga", "ogg", "opus",
@@ -101,6 +102,26 @@ const ENDINGS: [&str; 17] = [
 
 /// Files read in parallel before their rows are written.
 const BATCH: usize = 2048;
+
+/// How to scan.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Decode every file to its end, and list what is damaged.
+    pub verify: bool,
+}
+
+/// How far a scan is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Files done.
+    pub files: u64,
+    /// Files in all.
+    pub all_files: u64,
+    /// Bytes of the files done.
+    pub bytes: u64,
+    /// Bytes in all.
+    pub all_bytes: u64,
+}
 
 /// The outcome of a scan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,29 +132,63 @@ pub struct Report {
     pub unchanged: u64,
     /// Files that could not be read, with the reasons.
     pub unreadable: Vec<(String, String)>,
+    /// Files in the table that do not decode to their end without a warning, where this was asked, with what was found.
+    pub damaged: Vec<(String, String)>,
 }
 
 /// Scans `folder` and writes the table `out`, and beside it `<out>.unreadable.tsv` with the files that could not be
-/// read. If `out` exists, rows of files with unchanged size and time are kept. `progress` is called with the number of
-/// files done and the total.
+/// read. If `out` exists, rows of files with unchanged size and time are kept, and so is what an earlier scan that was
+/// killed had read. With [`Options::verify`], `<out>.damaged.tsv` lists files that are cut or corrupt; files that were
+/// verified before and have not changed are not decoded again. `progress` is called as files are done, by any thread.
 ///
 /// # Errors
 /// If the folder cannot be read or the table cannot be written. An unreadable file is not an error.
-pub fn scan(folder: &Path, out: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Report> {
+pub fn scan(
+    folder: &Path,
+    out: &Path,
+    options: &Options,
+    progress: impl Fn(Progress) + Sync,
+) -> Result<Report> {
     let mut report = Report::default();
     let files = list(folder, &mut report)?;
+    let all_bytes = files.iter().map(|file| file.size.max(0) as u64).sum();
+    let (done, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+    let show = |file: &Found| {
+        let size = file.size.max(0) as u64;
+        progress(Progress {
+            files: done.fetch_add(1, Ordering::Relaxed) + 1,
+            all_files: files.len() as u64,
+            bytes: bytes.fetch_add(size, Ordering::Relaxed) + size,
+            all_bytes,
+        });
+    };
     let mut old = OldRows::open(out)?;
+    let (mut earlier, journal) = Journal::open(out)?;
     let mut writer = TableWriter::create(out, &COLLECTION)?;
     let mut builder = Builder::new(&COLLECTION);
-    let mut done = 0;
     for batch in files.chunks(BATCH) {
-        let known: Vec<Option<Row>> = batch.iter().map(|file| old.take(file)).collect::<Result<_>>()?;
+        let mut known = Vec::with_capacity(batch.len());
+        for file in batch {
+            let row = old.take(file)?;
+            known.push(earlier.remove(&file.path).filter(|row| row.is_of(file)).or(row));
+        }
         let rows: Vec<(bool, Result<Row, String>)> = batch
             .par_iter()
             .zip(known)
-            .map(|(file, known)| match known {
-                Some(row) => (true, Ok(row)),
-                None => (false, read_row(folder, file)),
+            .map(|(file, known)| {
+                let unchanged = known.is_some();
+                let row = known.map_or_else(|| Row::read(folder, file), Ok).map(|mut row| {
+                    let verifies = options.verify && row.damage.is_none();
+                    if verifies {
+                        row.damage = Some(damage(&folder.join(&file.path)));
+                    }
+                    if verifies || !unchanged {
+                        journal.add(&row);
+                    }
+                    row
+                });
+                show(file);
+                (unchanged, row)
             })
             .collect();
         for (file, (unchanged, row)) in batch.iter().zip(rows) {
@@ -142,18 +197,32 @@ pub fn scan(folder: &Path, out: &Path, mut progress: impl FnMut(u64, u64)) -> Re
                     row.push(&mut builder);
                     report.tracks += 1;
                     report.unchanged += u64::from(unchanged);
+                    if let Some(damage) = row.damage.filter(|damage| !damage.is_empty()) {
+                        report.damaged.push((file.path.clone(), damage));
+                    }
                 }
                 Err(reason) => report.unreadable.push((file.path.clone(), reason)),
             }
         }
         writer.write(&builder.finish())?;
-        done += batch.len() as u64;
-        progress(done, files.len() as u64);
     }
     report.unreadable.sort();
     writer.finish()?.persist()?;
-    write_unreadable(out, &report.unreadable)?;
+    write_list(out, "unreadable", &report.unreadable)?;
+    write_list(out, "damaged", &report.damaged)?;
+    journal.remove()?;
     Ok(report)
+}
+
+/// What is wrong with a file's audio: empty if it decodes to its end without a warning.
+fn damage(path: &Path) -> String {
+    match hear::warnings(path) {
+        Ok(warnings) => warnings.join("; "),
+        Err(error) => {
+            let said = error.to_string();
+            said.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&said).to_owned()
+        }
+    }
 }
 
 /// An audio file in the folder.
@@ -197,92 +266,7 @@ fn list(folder: &Path, report: &mut Report) -> Result<Vec<Found>> {
     Ok(files)
 }
 
-/// One row of the table.
-struct Row {
-    path: String,
-    size: i64,
-    modified: i64,
-    sha256: String,
-    format: String,
-    tags: Tags,
-}
-
-impl Row {
-    fn push(&self, builder: &mut Builder) {
-        let tags = &self.tags;
-        let artists: Vec<&str> = tags.artists.iter().map(String::as_str).collect();
-        builder.push([
-            Cell::Text(&self.path),
-            Cell::Id(self.size),
-            Cell::Id(self.modified),
-            Cell::Text(&self.sha256),
-            Cell::Text(&self.format),
-            Cell::Float(tags.duration),
-            Cell::Int(tags.sample_rate),
-            Cell::Int(tags.channels),
-            Cell::MaybeText(tags.title.as_deref()),
-            Cell::Words(&artists),
-            Cell::MaybeText(tags.album.as_deref()),
-            Cell::MaybeText(tags.album_artist.as_deref()),
-            Cell::MaybeText(tags.label.as_deref()),
-            Cell::Int(tags.year),
-            Cell::Int(tags.track_number),
-            Cell::Ids(&tags.discogs.releases),
-            Cell::Ids(&tags.discogs.masters),
-            Cell::Ids(&tags.discogs.artists),
-            Cell::Ids(&tags.discogs.labels),
-        ]);
-    }
-
-    fn at(rows: &Rows, row: usize) -> Self {
-        use arrow_array::Array;
-        let text = |name| rows.texts(name).is_valid(row).then(|| rows.texts(name).value(row).to_owned());
-        let int = |name| rows.ints(name).is_valid(row).then(|| rows.ints(name).value(row));
-        let durations = rows.floats("duration_s");
-        Row {
-            path: rows.texts("path").value(row).to_owned(),
-            size: rows.ids("size").value(row),
-            modified: rows.ids("modified_ns").value(row),
-            sha256: rows.texts("sha256").value(row).to_owned(),
-            format: rows.texts("format").value(row).to_owned(),
-            tags: Tags {
-                format: "",
-                duration: durations.is_valid(row).then(|| durations.value(row)),
-                sample_rate: int("sample_rate"),
-                channels: int("channels"),
-                title: text("title"),
-                artists: rows.word_list("artists", row).map(str::to_owned).collect(),
-                album: text("album"),
-                album_artist: text("album_artist"),
-                label: text("label"),
-                year: int("year"),
-                track_number: int("track_number"),
-                discogs: DiscogsIds {
-                    releases: rows.id_list("discogs_releases", row).to_vec(),
-                    masters: rows.id_list("discogs_masters", row).to_vec(),
-                    artists: rows.id_list("discogs_artists", row).to_vec(),
-                    labels: rows.id_list("discogs_labels", row).to_vec(),
-                },
-            },
-        }
-    }
-}
-
-fn read_row(folder: &Path, file: &Found) -> Result<Row, String> {
-    let path: PathBuf = folder.join(&file.path);
-    let tags = read_tags(&path)?;
-    let sha256 = sha256_of(&path).map_err(|error| error.to_string())?;
-    Ok(Row {
-        path: file.path.clone(),
-        size: file.size,
-        modified: file.modified,
-        sha256,
-        format: tags.format.to_owned(),
-        tags,
-    })
-}
-
-/// SHA-256 of a file, in hexadecimal.
+/// SHA-256 of a whole file, in hexadecimal.
 pub fn sha256_of(path: &Path) -> std::io::Result<String> {
     let mut file = File::open(path)?;
     let mut hash = Sha256::new();
@@ -296,48 +280,17 @@ pub fn sha256_of(path: &Path) -> std::io::Result<String> {
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// The rows of the previous scan. They are in the order of paths, as the files are now, so both are read in parallel.
-struct OldRows {
-    reader: Option<TableReader>,
-    rows: VecDeque<Row>,
-}
-
-impl OldRows {
-    /// If the table cannot be read or is of another kind, it counts as empty: all files are read again.
-    fn open(path: &Path) -> Result<Self> {
-        let reader = path.exists().then(|| TableReader::open(path, &COLLECTION, &ALL_COLUMNS).ok()).flatten();
-        Ok(OldRows { reader, rows: VecDeque::new() })
-    }
-
-    /// The old row of `file`, if it has not changed. Must be called in the order of paths.
-    fn take(&mut self, file: &Found) -> Result<Option<Row>> {
-        loop {
-            while let Some(row) = self.rows.front() {
-                if row.path > file.path {
-                    return Ok(None);
-                }
-                let row = self.rows.pop_front().expect("there is one");
-                if row.path == file.path {
-                    let same = row.size == file.size && row.modified == file.modified;
-                    return Ok(same.then_some(row));
-                }
-            }
-            match self.reader.as_mut().and_then(Iterator::next) {
-                Some(batch) => {
-                    let batch = batch?;
-                    self.rows.extend((0..batch.len()).map(|row| Row::at(&batch, row)));
-                }
-                None => return Ok(None),
-            }
-        }
-    }
-}
-
-fn write_unreadable(out: &Path, unreadable: &[(String, String)]) -> Result<()> {
+/// `<out>.<ending>`.
+fn beside(out: &Path, ending: &str) -> PathBuf {
     let mut name = out.as_os_str().to_owned();
-    name.push(".unreadable.tsv");
-    let path = PathBuf::from(name);
-    if unreadable.is_empty() {
+    name.push(format!(".{ending}"));
+    PathBuf::from(name)
+}
+
+/// Writes a list of files with reasons beside the table, or removes an old one if there is nothing to list.
+fn write_list(out: &Path, what: &str, files: &[(String, String)]) -> Result<()> {
+    let path = beside(out, &format!("{what}.tsv"));
+    if files.is_empty() {
         return match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&path, error)),
             _ => Ok(()),
@@ -346,7 +299,7 @@ fn write_unreadable(out: &Path, unreadable: &[(String, String)]) -> Result<()> {
     let mut file = atomic::create(&path)?;
     let cell = |text: &str| text.replace(['\t', '\n', '\r'], " ");
     let mut text = String::from("path\treason\n");
-    for (path, reason) in unreadable {
+    for (path, reason) in files {
         text.push_str(&format!("{}\t{}\n", cell(path), cell(reason)));
     }
     file.write_all(text.as_bytes()).map_err(|error| Error::io(&path, error))?;

@@ -12,14 +12,17 @@ use lofty::mp4::{AtomData, AtomIdent, Ilst};
 use lofty::ogg::tag::VorbisComments;
 use lofty::probe::Probe;
 use lofty::tag::ItemKey;
+use serde::{Deserialize, Serialize};
 
-use super::ids::DiscogsIds;
+use super::ids::{DiscogsIds, Ids, MusicBrainzIds};
+use super::ogg;
 use crate::discogs::Date;
 
 /// Tags and audio properties of one file.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tags {
     /// Container and codec, as one word: `mp3`, `flac`, `vorbis` ...
+    #[serde(skip)]
     pub format: &'static str,
     /// Duration in seconds.
     pub duration: Option<f32>,
@@ -37,12 +40,18 @@ pub struct Tags {
     pub album_artist: Option<String>,
     /// Label.
     pub label: Option<String>,
+    /// Catalogue number.
+    pub catalogue: Option<String>,
+    /// Genres.
+    pub genres: Vec<String>,
     /// Year of the release.
     pub year: Option<i32>,
     /// Number of the track on its medium.
     pub track_number: Option<i32>,
     /// Discogs ids.
     pub discogs: DiscogsIds,
+    /// MusicBrainz ids.
+    pub musicbrainz: MusicBrainzIds,
 }
 
 /// Reads the tags of `path`.
@@ -52,6 +61,10 @@ pub struct Tags {
 pub fn read(path: &Path) -> Result<Tags, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let mut reader = BufReader::with_capacity(1 << 16, file);
+    if let Some(flac) = ogg::read_flac(&mut reader).map_err(|error| error.to_string())? {
+        return Ok(from_ogg_flac(&flac));
+    }
+    reader.rewind().map_err(|error| error.to_string())?;
     let probe = Probe::new(&mut reader).guess_file_type().map_err(|error| error.to_string())?;
     let kind = probe
         .file_type()
@@ -60,11 +73,11 @@ pub fn read(path: &Path) -> Result<Tags, String> {
     reader.rewind().map_err(|error| error.to_string())?;
     // Covers are the largest part of many tags and are not needed.
     let options = ParseOptions::new().read_cover_art(false).parsing_mode(ParsingMode::Relaxed);
-    let mut ids = DiscogsIds::default();
+    let mut ids = Ids::default();
     let (format, file) = open(kind, &mut reader, options, &mut ids)?;
     let mut tags = from_tagged(&file);
     tags.format = format;
-    tags.discogs = ids;
+    (tags.discogs, tags.musicbrainz) = (ids.discogs, ids.musicbrainz);
     Ok(tags)
 }
 
@@ -74,7 +87,7 @@ fn open(
     kind: FileType,
     reader: &mut BufReader<File>,
     options: ParseOptions,
-    ids: &mut DiscogsIds,
+    ids: &mut Ids,
 ) -> Result<(&'static str, TaggedFile), String> {
     macro_rules! read_as {
         ($kind:ty, $name:literal, |$file:ident| $collect:expr) => {{
@@ -128,23 +141,24 @@ fn open(
     }
 }
 
-fn from_id3(tag: &Id3v2Tag, ids: &mut DiscogsIds) {
+fn from_id3(tag: &Id3v2Tag, ids: &mut Ids) {
     for frame in tag {
         match frame {
             Frame::UserText(frame) => ids.note(&frame.description, &frame.content),
             Frame::UserUrl(frame) => ids.note(&frame.description, &frame.content),
             Frame::Url(frame) => ids.note("URL", frame.url()),
             Frame::Comment(frame) => ids.note("COMMENT", &frame.content),
+            Frame::UniqueFileIdentifier(frame) => ids.note_unique(&frame.owner, &frame.identifier),
             _ => {}
         }
     }
 }
 
-fn from_comments(tag: &VorbisComments, ids: &mut DiscogsIds) {
+fn from_comments(tag: &VorbisComments, ids: &mut Ids) {
     tag.items().for_each(|(key, value)| ids.note(key, value));
 }
 
-fn from_ape(tag: &ApeTag, ids: &mut DiscogsIds) {
+fn from_ape(tag: &ApeTag, ids: &mut Ids) {
     for item in tag {
         for value in item.text_values().into_iter().flatten() {
             ids.note(item.key(), value);
@@ -152,7 +166,7 @@ fn from_ape(tag: &ApeTag, ids: &mut DiscogsIds) {
     }
 }
 
-fn from_ilst(tag: &Ilst, ids: &mut DiscogsIds) {
+fn from_ilst(tag: &Ilst, ids: &mut Ids) {
     for atom in tag {
         let key = match atom.ident() {
             AtomIdent::Freeform { name, .. } => name.as_ref(),
@@ -188,6 +202,11 @@ fn from_tagged(file: &TaggedFile) -> Tags {
         fill(&mut tags.album, || one(&[ItemKey::AlbumTitle]));
         fill(&mut tags.album_artist, || one(&[ItemKey::AlbumArtist]));
         fill(&mut tags.label, || one(&[ItemKey::Label, ItemKey::Publisher]));
+        fill(&mut tags.catalogue, || one(&[ItemKey::CatalogNumber]));
+        if tags.genres.is_empty() {
+            let genres = tag.get_strings(ItemKey::Genre).flat_map(|text| text.split(['\0', ';']));
+            tags.genres = distinct(genres);
+        }
         fill(&mut tags.year, || {
             let text = one(&[ItemKey::RecordingDate, ItemKey::Year, ItemKey::ReleaseDate])?;
             Date::read(text.get(..4)?).year
@@ -204,6 +223,48 @@ fn from_tagged(file: &TaggedFile) -> Tags {
         }
     }
     tags
+}
+
+fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut found: Vec<String> =
+        texts.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// FLAC in Ogg, which lofty does not know.
+fn from_ogg_flac(flac: &ogg::OggFlac) -> Tags {
+    let mut ids = Ids::default();
+    flac.comments.iter().for_each(|(key, value)| ids.note(key, value));
+    let all = |wanted: &[&str]| -> Vec<&str> {
+        let is_wanted = |key: &str| wanted.iter().any(|name| name.eq_ignore_ascii_case(key));
+        let values = flac.comments.iter().filter(|(key, _)| is_wanted(key)).map(|(_, value)| value.trim());
+        values.filter(|value| !value.is_empty()).collect()
+    };
+    let one = |wanted: &[&str]| all(wanted).first().map(|&value| value.to_owned());
+    let mut artists = all(&["ARTISTS"]);
+    if artists.is_empty() {
+        artists = all(&["ARTIST"]);
+    }
+    let seconds = flac.samples as f32 / flac.sample_rate.max(1) as f32;
+    Tags {
+        format: "flac",
+        duration: (seconds > 0.0).then_some(seconds),
+        sample_rate: i32::try_from(flac.sample_rate).ok(),
+        channels: Some(i32::from(flac.channels)),
+        title: one(&["TITLE"]),
+        artists: artists.into_iter().map(str::to_owned).collect(),
+        album: one(&["ALBUM"]),
+        album_artist: one(&["ALBUMARTIST", "ALBUM ARTIST"]),
+        label: one(&["LABEL", "PUBLISHER", "ORGANIZATION"]),
+        catalogue: one(&["CATALOGNUMBER"]),
+        genres: distinct(all(&["GENRE"]).into_iter()),
+        year: one(&["DATE", "YEAR"]).and_then(|text| Date::read(text.get(..4)?).year),
+        track_number: one(&["TRACKNUMBER"]).and_then(|text| text.split('/').next()?.parse().ok()),
+        discogs: ids.discogs,
+        musicbrainz: ids.musicbrainz,
+    }
 }
 
 fn fill<T>(slot: &mut Option<T>, value: impl FnOnce() -> Option<T>) {

@@ -24,6 +24,8 @@ pub(super) struct Data {
 pub(super) struct Track {
     pub releases: Vec<i64>,
     pub artists: Vec<i64>,
+    /// The number of the group of files with the same audio, if there are others.
+    pub copies: Option<u32>,
 }
 
 impl Data {
@@ -230,21 +232,23 @@ impl Filling {
 
 /// Joins artists who share tracks (and, if releases are kept apart, releases that share artists), as long as a unit has
 /// at most `largest` tracks. Tracks without an artist form units by release, so that the unknown artist of an album is
-/// not in two parts either.
+/// not in two parts either. Files with the same audio are in a unit too, whatever their tags say: either they are in the
+/// same part, or some of them are dropped.
 fn units(data: &Data, apart: Apart, largest: usize) -> Vec<Vec<u32>> {
     let mut numbers: FxHashMap<i64, u32> = FxHashMap::default();
     let mut named: Vec<Vec<u32>> = Vec::with_capacity(data.tracks.len());
     for track in &data.tracks {
         let mut own = Vec::new();
         if let Some(track) = track {
-            // Negative ids are those of releases, positive ones those of artists.
+            // Negative ids are those of releases, positive ones those of artists, the most negative ones those of copies.
             let releases = track.releases.iter().map(|release| -release);
             let releases = releases.take(match (apart, track.artists.is_empty()) {
                 (Apart::Artists, false) => 0,
                 (Apart::Artists, true) => 1,
                 (Apart::Releases, _) => usize::MAX,
             });
-            for id in track.artists.iter().copied().chain(releases) {
+            let copies = track.copies.map(|number| i64::MIN + i64::from(number));
+            for id in track.artists.iter().copied().chain(releases).chain(copies) {
                 let next = numbers.len() as u32;
                 own.push(*numbers.entry(id).or_insert(next));
             }
@@ -292,7 +296,7 @@ mod tests {
             let mut artists = artists.clone();
             artists.sort_unstable();
             artists.dedup();
-            Some(Track { releases: vec![at as i64 + 1], artists })
+            Some(Track { releases: vec![at as i64 + 1], artists, copies: None })
         };
         Data {
             tracks: artists.iter().enumerate().map(track).collect(),
@@ -322,7 +326,7 @@ mod tests {
     fn folds_are_the_whole_collection_and_have_no_artist_or_release_in_common() {
         // Eighty releases of five tracks; every artist is on two of them, and every fifth track has no artist.
         let artist = |at: i64| if at % 5 == 0 { vec![] } else { vec![at / 10 + 1] };
-        let track = |at: i64| Some(Track { releases: vec![at / 5 + 1], artists: artist(at) });
+        let track = |at: i64| Some(Track { releases: vec![at / 5 + 1], artists: artist(at), copies: None });
         let release_styles = FxHashMap::default();
         let data = Data { tracks: (0..400).map(track).collect(), styles: vec![], release_styles };
         let mut tested = vec![0; 400];
@@ -354,22 +358,27 @@ mod tests {
         fn no_artist_is_in_two_parts(
             artists in prop::collection::vec(prop::collection::vec(1i64..40, 0..4), 1..200),
             validation in 1usize..40, test in 1usize..40, seed in any::<u64>(),
+            copies in prop::collection::vec(prop::option::weighted(0.3, 0u32..10), 200),
         ) {
-            let data = data(&artists, 5);
+            let mut data = data(&artists, 5);
+            for (track, copies) in data.tracks.iter_mut().flatten().zip(&copies) {
+                track.copies = *copies;
+            }
             let options = Options { styles: 5, validation, test, releases: 3, seed, ..Options::default() };
             let (parts, surplus) = Division::new(&data, &options).divide(&options);
             let mut part_of: FxHashMap<i64, Part> = FxHashMap::default();
             let mut torn = 0;
             for (track, part) in data.tracks.iter().flatten().zip(&parts) {
                 let Some(part) = part else { torn += 1; continue };
-                for artist in &track.artists {
-                    prop_assert_eq!(part_of.entry(*artist).or_insert(*part), part);
+                for id in track.artists.iter().copied().chain(track.copies.map(|number| -1 - i64::from(number))) {
+                    prop_assert_eq!(part_of.entry(id).or_insert(*part), part);
                 }
             }
             let count = |part| parts.iter().filter(|of| **of == Some(part)).count();
             prop_assert!(count(Part::Validation) <= validation && count(Part::Test) <= test);
-            // Only tracks of several artists can have them in different parts.
-            prop_assert!(torn - surplus <= data.tracks.iter().flatten().filter(|track| track.artists.len() > 1).count());
+            // Only tracks of several artists, and copies, can have them in different parts.
+            let several = |track: &&Track| track.artists.len() > 1 || track.copies.is_some();
+            prop_assert!(torn - surplus <= data.tracks.iter().flatten().filter(several).count());
         }
     }
 }

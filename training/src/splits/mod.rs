@@ -1,4 +1,4 @@
-//! Splits matched tracks into training, validation and test without an artist in common (section 2.1 of the paper).
+//! Splits matched tracks into training, validation and test without an artist in common (section 4.1 of the paper).
 //!
 //! This module reads and writes the tables; `division` assigns the tracks.
 
@@ -10,6 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::error::{Error, Result};
 use crate::matching::tables::{LINKED_STYLES, MATCHED};
+use crate::stale;
 use crate::table::Type::{Float, Id, Ids, Int, Ints, Text, Word, Words};
 use crate::table::{Builder, Cell, Table, TableReader, TableWriter, column, optional, write_table};
 use division::{Data, Division, Track};
@@ -51,18 +52,22 @@ pub static SPLIT: Table = Table {
     columns: &[
         column("track", Id, "number of the row, from 0: what tables of pairs refer to"),
         column("path", Text, "path inside the collection"),
-        column("sha256", Text, "SHA-256 of the file"),
+        column("sha256", Text, "SHA-256 of the file's audio"),
         column("size", Id, "size of the file in bytes, as `scan` saw it"),
         column("modified_ns", Id, "time of its last change, in nanoseconds since 1970, as `scan` saw it"),
         optional("duration_s", Float, "duration of the file in seconds"),
         column("part", Word, "`train`, `validation` or `test`"),
         column("releases", Ids, "releases that hold the track"),
         column("versions", Ids, "other versions of those releases' masters"),
-        column("artists", Ids, "artists over all those releases"),
+        column("artists", Ids, "artists over all those releases and masters"),
         column("labels", Ids, "labels over all those releases and versions"),
-        column("styles", Words, "styles over all those releases and versions, among the chosen ones"),
-        column("genres", Words, "genres over all those releases and versions"),
-        column("years", Ints, "years over all those releases and versions"),
+        column(
+            "styles",
+            Words,
+            "styles over all those releases, versions and masters, among the chosen ones",
+        ),
+        column("genres", Words, "genres over all those releases, versions and masters"),
+        column("years", Ints, "years over all those releases, versions and masters"),
     ],
 };
 
@@ -166,12 +171,19 @@ const COLUMNS: [&str; 12] = [
 ];
 
 /// Splits the matched tracks in `folder` and writes the tables `split` and `styles` to `out`, which may be the same.
+/// Pairs there, of an earlier split, are removed: they refer to other rows. `progress` is called with the number of
+/// tracks read and the total, in each of several passes.
 ///
 /// # Errors
-/// If there is nothing to split, or a table cannot be read or written.
-pub fn split(folder: &Path, out: &Path, options: &Options) -> Result<Report> {
+/// If there is nothing to split, no track is left for training, or a table cannot be read or written.
+pub fn split(
+    folder: &Path,
+    out: &Path,
+    options: &Options,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Report> {
     std::fs::create_dir_all(out).map_err(|error| Error::io(out, error))?;
-    let data = Data::read(folder, options)?;
+    let data = Data::read(folder, options, &mut progress)?;
     let mut report = Report {
         styles: data.styles.len(),
         without_style: data.tracks.iter().filter(|track| track.is_none()).count() as u64,
@@ -184,22 +196,53 @@ pub fn split(folder: &Path, out: &Path, options: &Options) -> Result<Report> {
     for part in parts.iter().flatten() {
         report.tracks[*part as usize] += 1;
     }
+    if report.tracks[Part::Train as usize] == 0 {
+        return Err(nothing_to_learn(folder, &data, options, &report));
+    }
     let counts = data.count_releases(&parts);
     let poor =
         |part: Part| counts[part as usize].iter().filter(|&&count| count < options.releases as u32).count();
     (report.poor_in_validation, report.poor_in_test) = (poor(Part::Validation), poor(Part::Test));
     let styles = style_rows(&data, &counts);
-    write_split(folder, out, &data, &parts)?.finish()?.persist()?;
+    let table = write_split(folder, out, &data, &parts, &mut progress)?.finish()?;
+    stale::remove_pairs(out)?;
+    table.persist()?;
     write_table(&STYLES.path(out), &STYLES, &styles)?;
     Ok(report)
 }
 
+/// The error if validation and test leave no track for training.
+fn nothing_to_learn(folder: &Path, data: &Data, options: &Options, report: &Report) -> Error {
+    let &Options { validation, test, .. } = options;
+    let [_, in_validation, in_test] = report.tracks;
+    let wanted = match options.fold {
+        Some(Fold { index, count }) => {
+            format!("{validation} for validation and fold {index} of {count} for test")
+        }
+        None => format!("{validation} for validation and {test} for test"),
+    };
+    let reason = format!(
+        "no track is left for training: of {} matched tracks, {} have no chosen style, {in_validation} are in validation, \
+         {in_test} in test, {} have artists in different parts, {} were dropped to keep to the sizes; {wanted} were asked \
+         for, so ask for fewer (--validation, --test), or keep every track (--styles 0)",
+        data.tracks.len(),
+        report.without_style,
+        report.torn,
+        report.surplus
+    );
+    Error::Nothing { path: MATCHED.path(folder), reason }
+}
+
 impl Data {
-    fn read(folder: &Path, options: &Options) -> Result<Self> {
+    fn read(folder: &Path, options: &Options, progress: &mut impl FnMut(u64, u64)) -> Result<Self> {
         let path = MATCHED.path(folder);
         let mut counts: FxHashMap<String, u64> = FxHashMap::default();
-        for rows in TableReader::open(&path, &MATCHED, &["styles"])? {
+        let reader = TableReader::open(&path, &MATCHED, &["styles"])?;
+        let (mut done, all) = (0, reader.rows());
+        for rows in reader {
             let rows = rows?;
+            done += rows.len() as u64;
+            progress(done, all);
             for row in 0..rows.len() {
                 for style in rows.word_list("styles", row) {
                     match counts.get_mut(style) {
@@ -218,7 +261,10 @@ impl Data {
             options.styles.min(usize::from(u16::MAX))
         });
         if styles.is_empty() && !keep_all {
-            return Err(Error::format(&path, "no matched track has a style"));
+            let reason = format!(
+                "none of its {all} tracks has a style, by which tracks are chosen; --styles 0 keeps every track"
+            );
+            return Err(Error::format(&path, reason));
         }
         let numbers: FxHashMap<&str, u16> =
             styles.iter().zip(0..).map(|(style, at)| (style.0.as_str(), at)).collect();
@@ -232,20 +278,41 @@ impl Data {
                 }
             }
         }
-        let mut tracks = Vec::new();
-        for rows in TableReader::open(&path, &MATCHED, &["releases", "versions", "artists", "styles"])? {
+        let mut tracks: Vec<Option<Track>> = Vec::new();
+        let mut contents: Vec<(u128, u32)> = Vec::new();
+        let columns = ["sha256", "releases", "versions", "artists", "styles"];
+        for rows in TableReader::open(&path, &MATCHED, &columns)? {
             let rows = rows?;
             for row in 0..rows.len() {
                 let chosen =
                     keep_all || rows.word_list("styles", row).any(|style| numbers.contains_key(style));
+                contents.extend(
+                    half_of_hash(rows.texts("sha256").value(row)).map(|half| (half, tracks.len() as u32)),
+                );
                 tracks.push(chosen.then(|| Track {
                     releases: [rows.id_list("releases", row), rows.id_list("versions", row)].concat(),
                     artists: rows.id_list("artists", row).to_vec(),
+                    copies: None,
                 }));
+            }
+            progress(tracks.len() as u64, all);
+        }
+        contents.sort_unstable();
+        let groups = contents.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1);
+        for (number, group) in (0..).zip(groups) {
+            for &(_, track) in group {
+                if let Some(track) = &mut tracks[track as usize] {
+                    track.copies = Some(number);
+                }
             }
         }
         Ok(Data { tracks, styles, release_styles })
     }
+}
+
+/// Half of a SHA-256 in hexadecimal, which identifies a recording well enough; `None` if the text is none.
+pub(crate) fn half_of_hash(text: &str) -> Option<u128> {
+    u128::from_str_radix(text.get(..32)?, 16).ok()
 }
 
 fn style_rows(data: &Data, counts: &[Vec<u32>; 3]) -> arrow_array::RecordBatch {
@@ -263,7 +330,13 @@ fn style_rows(data: &Data, counts: &[Vec<u32>; 3]) -> arrow_array::RecordBatch {
     builder.finish()
 }
 
-fn write_split(folder: &Path, out: &Path, data: &Data, parts: &[Option<Part>]) -> Result<TableWriter> {
+fn write_split(
+    folder: &Path,
+    out: &Path,
+    data: &Data,
+    parts: &[Option<Part>],
+    progress: &mut impl FnMut(u64, u64),
+) -> Result<TableWriter> {
     use arrow_array::Array;
     let chosen: FxHashSet<&str> = data.styles.iter().map(|(style, _)| style.as_str()).collect();
     let mut writer = TableWriter::create(&SPLIT.path(out), &SPLIT)?;
@@ -297,6 +370,7 @@ fn write_split(folder: &Path, out: &Path, data: &Data, parts: &[Option<Part>]) -
             number += 1;
         }
         writer.write(&builder.finish())?;
+        progress(at as u64, parts.len() as u64);
     }
     Ok(writer)
 }

@@ -108,9 +108,11 @@ fn write_features(folder: &Path, tracks: &[Made], of: impl Fn(usize, &Made) -> i
         }
         writer.finish().expect("room");
         listed.push([
+            Cell::Text("music"),
             Cell::Text(&track.path),
             Cell::Text(&track.content),
             Cell::Int(Some(150)),
+            Cell::MaybeText(None),
             Cell::MaybeText(None),
         ]);
     }

@@ -118,7 +118,7 @@ fn threads_and_chunks_do_not_change_the_tables() {
     let mut tables = Vec::new();
     for (threads, chunk) in [(1, 1 << 24), (3, 10_000), (2, 300)] {
         let out = folder.path().join(format!("{threads}"));
-        let options = Options { threads: Some(threads), chunk };
+        let options = Options { threads: Some(threads), chunk, ..Options::default() };
         ingest(&dump, &out, &options, &Progress::default(), &mut |damaged| panic!("{damaged:?}")).unwrap();
         tables.push((
             words(&out, &TRACKS, "title"),

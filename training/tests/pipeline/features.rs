@@ -11,7 +11,7 @@ use sleeve::front_end::{FrontEnd, Spectrogram};
 use sleeve_files::npy::{Dtype, NpyReader, read_npy};
 use sleeve_tests::{output_of, peer, skip};
 use sleeve_training::features::{Content, FEATURES, Store};
-use sleeve_training::scan::{scan, sha256_of};
+use sleeve_training::scan::{Options, audio_sha256, scan};
 use sleeve_training::table::TableReader;
 
 use crate::support;
@@ -37,7 +37,7 @@ impl Collection {
         let (music, table, out) = (at("music"), at("collection.parquet"), at("features"));
         std::fs::create_dir(&music).unwrap();
         fill(&music);
-        scan(&music, &table, |_, _| {}).unwrap();
+        scan(&music, &table, &Options::default(), |_| {}).unwrap();
         Collection { _temporary: temporary, music, table, out }
     }
 
@@ -88,7 +88,7 @@ fn noise(seed: u64, samples: usize) -> Vec<f32> {
 }
 
 fn content(file: &Path) -> Content {
-    Content::from_hex(&sha256_of(file).unwrap()).unwrap()
+    Content::from_hex(&audio_sha256(file).unwrap()).unwrap()
 }
 
 /// Two of the recordings, a copy of one, a short one, a silent one, and two that cannot be read.

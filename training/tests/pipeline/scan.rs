@@ -8,7 +8,7 @@ use lofty::id3::v2::Id3v2Tag;
 use lofty::mpeg::MpegFile;
 use lofty::ogg::VorbisFile;
 use lofty::tag::Accessor;
-use sleeve_training::scan::{COLLECTION, Report, scan, sha256_of};
+use sleeve_training::scan::{COLLECTION, Options, Report, audio_sha256, scan};
 use sleeve_training::table::{Rows, TableReader};
 
 fn recording(name: &str) -> PathBuf {
@@ -68,7 +68,7 @@ fn tags_durations_ids_and_hashes() {
     let music = folder.path().join("music");
     collection(&music);
     let out = folder.path().join("collection.parquet");
-    let report = scan(&music, &out, |_, _| ()).unwrap();
+    let report = scan(&music, &out, &Options::default(), |_| ()).unwrap();
     assert_eq!((report.tracks, report.unchanged, report.unreadable.len()), (3, 0, 2), "{report:?}");
     let listed = std::fs::read_to_string(folder.path().join("collection.parquet.unreadable.tsv")).unwrap();
     assert!(listed.contains("broken.flac\t") && listed.contains("empty.ogg\t"), "{listed}");
@@ -90,7 +90,7 @@ fn tags_durations_ids_and_hashes() {
     assert!((rows.floats("duration_s").value(2) - 29.54).abs() < 0.1);
     assert!((rows.floats("duration_s").value(0) - 44.72).abs() < 0.2);
     let hashes = rows.texts("sha256");
-    assert_eq!(hashes.value(0), sha256_of(&music.join("b.mp3")).unwrap());
+    assert_eq!(hashes.value(0), audio_sha256(&music.join("b.mp3")).unwrap());
     assert!(hashes.value(0) == hashes.value(1) && hashes.value(0) != hashes.value(2));
 }
 
@@ -100,7 +100,7 @@ fn only_what_changed_is_read_again() {
     let music = folder.path().join("music");
     collection(&music);
     let out = folder.path().join("collection.parquet");
-    let again = || -> Report { scan(&music, &out, |_, _| ()).unwrap() };
+    let again = || -> Report { scan(&music, &out, &Options::default(), |_| ()).unwrap() };
     again();
     let first = std::fs::read(&out).unwrap();
     assert_eq!(again().unchanged, 3);

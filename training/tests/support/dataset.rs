@@ -85,7 +85,14 @@ pub fn write(folder: &Path, unread: &[u32]) {
         let has = !unread.contains(&track);
         let reason = (!has).then_some("damaged");
         let count = has.then_some(frames(track) as i32);
-        listed.push([Cell::Text(&name), Cell::Text(&sha256), Cell::Int(count), Cell::MaybeText(reason)]);
+        listed.push([
+            Cell::Text("music"),
+            Cell::Text(&name),
+            Cell::Text(&sha256),
+            Cell::Int(count),
+            Cell::MaybeText(reason),
+            Cell::MaybeText(None),
+        ]);
         if has {
             write_features(&features(&store, track), track, frames(track));
         }

@@ -7,8 +7,8 @@ use std::path::Path;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use sleeve_training::discogs::{Entry, for_each_release, is_nobody};
-use sleeve_training::matching::match_collection;
 use sleeve_training::matching::tables::MATCHED;
+use sleeve_training::matching::{Options, match_collection};
 use sleeve_training::scan::COLLECTION;
 use sleeve_training::table::{Builder, Cell, TableReader, write_table};
 
@@ -119,7 +119,7 @@ pub fn measure(folder: &Path, seed: u64) -> Scores {
     let collection = folder.join("collection.parquet");
     write_collection(&collection, &files);
     let out = folder.join("dataset");
-    match_collection(&collection, None, &dump, &out, |_, _| ()).expect("a match");
+    match_collection(&collection, &dump, &out, &Options::default(), |_, _| ()).expect("a match");
 
     let mut scores = vec![Score::default(); KINDS.len() + DECOYS.len()];
     files.iter().for_each(|(kind, ..)| scores[*kind].files += 1);
@@ -419,12 +419,19 @@ fn write_collection(path: &Path, files: &[(usize, Option<&Source>, Tags)]) {
             Cell::MaybeText(album.as_deref()),
             Cell::MaybeText(None),
             Cell::MaybeText(None),
+            Cell::MaybeText(None),
+            Cell::Words(&[]),
             Cell::Int(None),
             Cell::Int(None),
             Cell::Ids(&release),
             Cell::Ids(&[]),
             Cell::Ids(&[]),
             Cell::Ids(&[]),
+            Cell::Words(&[]),
+            Cell::Words(&[]),
+            Cell::Words(&[]),
+            Cell::Words(&[]),
+            Cell::MaybeText(None),
         ]);
     }
     write_table(path, &COLLECTION, &builder.finish()).expect("a table");
