@@ -56,14 +56,20 @@ impl Boundaries {
     /// Whether the match at `at` opens a record; `start` is a position before it that is not in a CDATA section or a
     /// comment.
     fn holds(&self, text: &[u8], at: usize, start: usize) -> bool {
-        let named = match (self.kind, text.get(at + self.length)) {
-            // Labels contain the labels that belong to them, with their ids as attributes; a record's own id is an
-            // element.
-            (Kind::Artists | Kind::Labels, Some(b' ' | b'\t' | b'\r' | b'\n')) => {
-                text[at + self.length..].trim_ascii_start().starts_with(b">")
+        let rest = &text[(at + self.length).min(text.len())..];
+        let named = match self.kind {
+            // Labels contain the labels that belong to them, with ids as attributes, as names, or empty. A record has
+            // its own id in an element.
+            Kind::Artists | Kind::Labels => {
+                rest.trim_ascii_start().strip_prefix(b">").is_some_and(|inside| {
+                    let inside = inside.trim_ascii_start();
+                    inside.starts_with(b"<") && inside.len() > 1 && inside[1] != b'/'
+                })
             }
             // Not a longer name (`<releases>`, `<released>`).
-            (_, byte) => matches!(byte, Some(b' ' | b'>' | b'/' | b'\t' | b'\r' | b'\n')),
+            Kind::Releases | Kind::Masters => {
+                matches!(rest.first(), Some(b' ' | b'>' | b'/' | b'\t' | b'\r' | b'\n'))
+            }
         };
         if !named {
             return false;
@@ -106,7 +112,7 @@ mod tests {
 
     #[test]
     fn labels_of_labels_are_no_records() {
-        let text = "<label><id>1</id><sublabels><label id=\"2\">a</label>\n  <label id=\"3\">b</label></sublabels></label>";
+        let text = "<label><id>1</id><sublabels><label id=\"2\">a</label>\n  <label id=\"3\">b</label><label/><label>c</label>\n<label></label></sublabels></label>";
         assert_eq!(all(Kind::Labels, text), [0]);
         assert_eq!(all(Kind::Labels, &format!("{text}{text}")), [0, text.len()]);
         assert_eq!(all(Kind::Labels, &format!("{text}\n\t{text}")), [0, text.len() + 2]);

@@ -15,7 +15,7 @@ use sleeve_training::table::{Builder, Cell, TableReader, write_table};
 use super::{data, real_releases, tables_of};
 
 /// Changes to the tags.
-pub const KINDS: [&str; 15] = [
+pub const KINDS: [&str; 20] = [
     "as in the dump",
     "case",
     "diacritics lost",
@@ -31,11 +31,24 @@ pub const KINDS: [&str; 15] = [
     "first of several artists",
     "no album",
     "release id only",
+    "release id beside tags",
+    "release id under other names",
+    "several artists with a slash",
+    "another artist in the field",
+    "only the album's artist",
 ];
 
 /// Kinds of decoys, which are not in the dump.
-pub const DECOYS: [&str; 6] =
-    ["live version", "remix", "other duration", "other artist", "other title", "another's title"];
+pub const DECOYS: [&str; 8] = [
+    "live version",
+    "remix",
+    "other duration",
+    "other artist",
+    "other title",
+    "another's title",
+    "another release's id",
+    "a part of the artist's name",
+];
 
 /// The score of one kind.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +99,7 @@ struct Tags {
     album: String,
     duration: Option<f32>,
     release: Option<i64>,
+    album_artist: String,
 }
 
 /// Scores by kind, the total over all kinds in the dump, and the total with the decoys.
@@ -160,7 +174,7 @@ pub fn print(scores: &Scores) {
         println!("{decoy:<26} {:>7} {:>8} {:>10}", score.files, score.releases, score.wrong);
     }
     println!(
-        "recall {:.2} % (wanted: at least 97), precision {:.2} % with decoys (wanted: at least 99.5)",
+        "recall {:.2} % (wanted: at least 99.4), precision {:.2} % with decoys (wanted: at least 99.9)",
         100.0 * scores.recall,
         100.0 * scores.precision
     );
@@ -250,6 +264,7 @@ fn perturbed(source: &Source, kind: usize, random: &mut impl Rng) -> Option<Tags
         album: source.album.clone(),
         duration: Some(length as f32 + random.random_range(-0.9..0.9)),
         release: None,
+        album_artist: String::new(),
     };
     match KINDS[kind] {
         "as in the dump" => {
@@ -327,6 +342,31 @@ fn perturbed(source: &Source, kind: usize, random: &mut impl Rng) -> Option<Tags
         "release id only" => {
             tags = Tags { release: Some(source.release), ..Tags::default() };
         }
+        "release id beside tags" => tags.release = Some(source.release),
+        "release id under other names" => {
+            // In another script: only the duration agrees.
+            source.duration?;
+            tags.release = Some(source.release);
+            (tags.title, tags.album, tags.artists) = ("Ж".into(), "Щ".into(), vec!["Ю".into()]);
+        }
+        "several artists with a slash" => {
+            if names.len() < 2 {
+                return None;
+            }
+            tags.artists = vec![names.join("/")];
+        }
+        "another artist in the field" => {
+            source.duration?;
+            tags.artists = vec![format!("Some Body, {}", names[0])];
+            if is_nobody(source.credits[0].0) {
+                return None;
+            }
+        }
+        "only the album's artist" => {
+            source.duration?;
+            tags.album_artist = names.join(" & ");
+            tags.artists = vec!["Some Body".into()];
+        }
         other => panic!("{other}"),
     }
     Some(tags)
@@ -393,6 +433,19 @@ fn decoyed(
             }
             tags.title.clone_from(&other.title);
         }
+        "another release's id" => {
+            tags.title = format!("Qqq Zzz {}", random.random_range(0..1_000_000));
+            tags.artists = vec!["Zzz Qqq".into()];
+            tags.album = "Qqq".into();
+            tags.duration = Some(5000.0);
+            tags.release = Some(source.release);
+        }
+        "a part of the artist's name" => {
+            // One word of a name is another artist.
+            let name = without_number(&source.credits[0].1);
+            let word = name.split_whitespace().next().filter(|word| word.len() + 3 < name.len())?;
+            tags.artists = vec![format!("{word} & Zzz Qqq")];
+        }
         other => panic!("{other}"),
     }
     Some(tags)
@@ -417,7 +470,7 @@ fn write_collection(path: &Path, files: &[(usize, Option<&Source>, Tags)]) {
             Cell::MaybeText(title.as_deref()),
             Cell::Words(&artists),
             Cell::MaybeText(album.as_deref()),
-            Cell::MaybeText(None),
+            Cell::MaybeText(some(&tags.album_artist).as_deref()),
             Cell::MaybeText(None),
             Cell::MaybeText(None),
             Cell::Words(&[]),
