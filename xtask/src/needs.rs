@@ -83,6 +83,7 @@ const NEEDS: &[(&str, &[Peer])] = {
         ("sleeve-training::tests::model::runlog", &[Python]),
         ("sleeve-training::tests::pipeline::end_to_end::a_module", &[Network]),
         ("sleeve-training::tests::pipeline::end_to_end::from_packages", &[Network]),
+        ("sleeve-training::tests::pipeline::end_to_end::the_guide_works", &[Network]),
         ("sleeve-training::tests::pipeline::features", &[Python]),
         ("sleeve-training::torch", &[Libtorch]),
         ("sleeve-training::torch::learning", &[Network]),

@@ -1,7 +1,7 @@
 //! From Debian's packages to pairs with the program itself: real recordings, every command.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
@@ -23,28 +23,36 @@ fn run(arguments: &[&str]) -> String {
 /// Locked while apt runs: the tests share its lists of packages.
 static FETCHING: Mutex<()> = Mutex::new(());
 
-#[test]
-fn from_packages_to_pairs() {
+/// The small corpus, kept between runs: existing files are not fetched again. `None` if it is out of reach, which is
+/// noted as a skip of `test`.
+fn small_corpus(test: &str) -> Option<PathBuf> {
     for program in ["apt-get", "dpkg-deb"] {
         if !support::have(program) {
-            return support::skip("from_packages_to_pairs", &format!("no {program}"));
+            support::skip(test, &format!("no {program}"));
+            return None;
         }
     }
-    // Kept between runs: existing files are not fetched again.
     let corpus = Path::new(env!("CARGO_TARGET_TMPDIR")).join("corpus-small");
     let fetching = FETCHING.lock().unwrap_or_else(PoisonError::into_inner);
-    let at = |name: &str| corpus.join(name).to_str().unwrap().to_owned();
     let fetched = Command::new(env!("CARGO_BIN_EXE_sleeve-train"))
         .args(["corpus", "debian", "--subset", "small", "--out", corpus.to_str().unwrap()])
         .output()
         .unwrap();
+    drop(fetching);
     if !fetched.status.success() {
         let reason = String::from_utf8_lossy(&fetched.stderr).trim().to_owned();
-        return support::skip("from_packages_to_pairs", &format!("packages out of reach: {reason}"));
+        support::skip(test, &format!("packages out of reach: {reason}"));
+        return None;
     }
-    drop(fetching);
+    Some(corpus)
+}
+
+#[test]
+fn from_packages_to_pairs() {
+    let Some(corpus) = small_corpus("from_packages_to_pairs") else { return };
+    let at = |name: &str| corpus.join(name).to_str().unwrap().to_owned();
     let rows = subset(Subset::Small);
-    assert!(!corpus.join("skipped.tsv").exists(), "{}", String::from_utf8_lossy(&fetched.stderr));
+    assert!(!corpus.join("skipped.tsv").exists());
     for row in &rows {
         assert!(corpus.join("audio").join(row.place()).is_file(), "{}", row.place());
     }
@@ -258,11 +266,12 @@ fn the_guide_says_what_the_program_does() {
             continue;
         };
         seen.insert(command);
-        // Commands that need libtorch exist only in builds with it.
-        if ["train", "evaluate"].contains(&command) && !known.contains(&format!("\n  {command}")) {
+        assert!(known.contains(&format!("\n  {command}")), "{command}: {known}");
+        let help = run(&[command, "--help"]);
+        // Commands that need libtorch have their options only in builds with it.
+        if help.contains("built without it") {
             continue;
         }
-        let help = run(&[command, "--help"]);
         for option in words.filter(|word| word.starts_with("--")) {
             assert!(help.contains(option), "{line}: {help}");
         }
@@ -279,4 +288,80 @@ fn the_guide_says_what_the_program_does() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/artist.toml");
         sleeve_training::config::Config::load_with(file, &[change]).unwrap();
     }
+}
+
+/// The guide's commands, run in a folder like the root of the repository, from beginning to end. Those that need
+/// libtorch say so in a program without it.
+#[test]
+fn the_guide_works_word_by_word() {
+    let Some(corpus) = small_corpus("the_guide_works_word_by_word") else { return };
+    let temporary = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for name in ["training", "models"] {
+        std::os::unix::fs::symlink(root.join(name), temporary.path().join(name)).unwrap();
+    }
+    // The corpus is there already, so that it is not fetched twice; its folder is written to.
+    let copied = Command::new("cp")
+        .args(["-r".as_ref(), corpus.as_os_str()])
+        .arg(temporary.path().join("corpus"))
+        .status();
+    assert!(copied.unwrap().success());
+    let program = Path::new(env!("CARGO_BIN_EXE_sleeve-train"));
+    let path = std::env::join_paths(
+        std::iter::once(program.parent().unwrap().to_owned())
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
+    )
+    .unwrap();
+    let shell = |script: &str| {
+        let mut shell = Command::new("sh");
+        let output = shell
+            .args(["-e", "-c", script])
+            .current_dir(temporary.path())
+            .env("PATH", &path)
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let mut said = String::new();
+    let (mut blocks, mut refused) = (0, 0);
+    for block in include_str!("../../GUIDE.md").split("```").skip(1).step_by(2) {
+        let (kind, script) = block.split_once('\n').unwrap();
+        match kind {
+            "sh" => {
+                let (success, output) = shell(script);
+                assert!(success, "{script}{output}");
+                said += &output;
+                blocks += 1;
+            }
+            "sh libtorch" if cfg!(feature = "torch") => {}
+            "sh libtorch" => {
+                let lines = script.lines().map(str::trim);
+                for line in lines.filter(|line| {
+                    line.starts_with("sleeve-train train") || line.starts_with("sleeve-train eval")
+                }) {
+                    let (success, output) = shell(line);
+                    assert!(
+                        !success && output.contains("needs libtorch") && output.contains("xtask libtorch"),
+                        "{output}"
+                    );
+                    refused += 1;
+                }
+            }
+            other => assert_eq!(other, "text", "{script}"),
+        }
+    }
+    assert!(blocks >= 10 && (refused >= 3 || cfg!(feature = "torch")), "{blocks} {refused}");
+    for expected in [
+        "23 of 23 tracks matched: 23 by id",
+        "11 training, 4 validation and 4 test tracks",
+        "artist   train      5 pairs",
+        "5 of 23 tracks have an artist or a release by tags",
+        "19 recordings (0 done before)",
+        "Whether it helps cannot be told",
+        "mine/mine.onnx",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    assert!(std::fs::read_dir(temporary.path().join("report")).unwrap().count() > 0);
 }
