@@ -13,7 +13,7 @@ use sleeve::audio::{MonoReader, Resampler};
 use sleeve::front_end::musicnn::SAMPLE_RATE;
 use sleeve::front_end::{FrontEnd, SpectrogramStream};
 use sleeve_training::features::Work;
-use sleeve_training::scan::scan;
+use sleeve_training::scan::{Options, scan};
 
 fn main() {
     let rounds = option("--rounds").unwrap_or(7);
@@ -40,7 +40,7 @@ fn main() {
     println!("{:<24}{:>14}{:>10}{:>8}", "", "decode + mel", "features", "ratio");
     for (name, music) in [("MP3, Vorbis, Opus", &recordings), ("WAV, 44.1 kHz mono", &waves)] {
         let table = folder.path().join("collection.parquet");
-        scan(music, &table, |_, _| {}).expect("a folder of music");
+        scan(music, &table, &Options::default(), |_| {}).expect("a folder of music");
         let (mut alone, mut whole) = (Vec::new(), Vec::new());
         // The recordings are short and the clock has a resolution of 10 ms, so each is measured several times.
         let times = 20;

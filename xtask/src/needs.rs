@@ -82,6 +82,7 @@ const NEEDS: &[(&str, &[Peer])] = {
         ("sleeve-training::tests::model::export", &[Python]),
         ("sleeve-training::tests::model::runlog", &[Python]),
         ("sleeve-training::tests::pipeline::end_to_end::a_module", &[Network]),
+        ("sleeve-training::tests::pipeline::end_to_end::a_table", &[Network]),
         ("sleeve-training::tests::pipeline::end_to_end::from_packages", &[Network]),
         ("sleeve-training::tests::pipeline::end_to_end::the_guide_works", &[Network]),
         ("sleeve-training::tests::pipeline::features", &[Python]),

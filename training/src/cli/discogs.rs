@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// Turns dumps of Discogs into Parquet tables.
 ///
-/// Discogs publishes its whole catalogue every month (section 2.1 of the paper): releases with their artists, labels,
+/// Discogs publishes its whole catalogue every month (section 4.1 of the paper): releases with their artists, labels,
 /// genres, styles, dates and tracklists, and the masters that group the versions of a release. Each dump is read as a
 /// stream, in memory that hardly depends on its size. A damaged record is reported with its position and id, counted
 /// and skipped. Of records with the same id the last counts; a dump that has any is read twice. A file that ends too

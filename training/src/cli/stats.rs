@@ -6,7 +6,7 @@ use crate::error::Result;
 
 /// Counts a data set and prints it beside the paper's numbers.
 ///
-/// The columns of Table 1 (section 3): pairs of each association, and the numbers of distinct tracks, releases, artists
+/// The columns of Table 1 of the paper (pairs by section 3, metadata by section 4.1): pairs of each association, and the numbers of distinct tracks, releases, artists
 /// and labels in them.
 #[derive(clap::Args)]
 pub struct Arguments {

@@ -99,11 +99,11 @@ mod tests {
         for buffer in [1, 7, 4096] {
             let (one, two) = (member("one "), member("two"));
             for (bytes, ignored) in [
-                (vec![one.clone(), two.clone()].concat(), 0),
-                (vec![one.clone(), two.clone(), vec![0; 600]].concat(), 600),
-                (vec![one.clone(), vec![0; 20], two.clone()].concat(), 20),
-                (vec![one.clone(), two.clone(), b"\nsignature".to_vec()].concat(), 10),
-                (vec![one.clone(), two.clone(), vec![0; 9], vec![0xff; 5]].concat(), 14),
+                ([one.clone(), two.clone()].concat(), 0),
+                ([one.clone(), two.clone(), vec![0; 600]].concat(), 600),
+                ([one.clone(), vec![0; 20], two.clone()].concat(), 20),
+                ([one.clone(), two.clone(), b"\nsignature".to_vec()].concat(), 10),
+                ([one.clone(), two.clone(), vec![0; 9], vec![0xff; 5]].concat(), 14),
             ] {
                 let (text, passed) = read(&bytes, buffer);
                 assert_eq!((text.unwrap().as_str(), passed), ("one two", ignored), "{buffer}");

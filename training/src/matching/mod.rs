@@ -6,6 +6,8 @@
 //! the masters themselves are pooled. The dump is read as a stream; only what matches the collection is kept. [`own`]
 //! takes them from the files' own tags, or from anybody's table.
 
+mod choice;
+mod common;
 mod dump;
 mod hits;
 mod listed;
@@ -21,7 +23,8 @@ mod words;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
-use hits::{By, Found, Match, Miss};
+use choice::{Match, Miss};
+use hits::{By, Found};
 pub use listed::{Entry, Listed};
 use output::{Output, Row};
 use people::{Aliases, OtherNames, Parents};
@@ -102,7 +105,7 @@ pub fn match_collection(
     report.contradicted =
         found.iter().filter(|one| one.by_id.is_empty() && one.contradicted > 0).count() as u64;
     let resolved: Vec<Result<Match, Miss>> =
-        index.tracks.iter().zip(found).map(|(wanted, found)| hits::resolve(wanted, found)).collect();
+        index.tracks.iter().zip(found).map(|(wanted, found)| choice::resolve(wanted, found)).collect();
     let linked = Linked::read(discogs, resolved.iter().flatten().flat_map(|found| &found.hits))?;
 
     let mut output = Output::create(out)?;
@@ -172,7 +175,7 @@ fn look_up_printed(
             continue;
         }
         let track = Wanted {
-            common: names::is_common_title(&title),
+            common: common::is_common_title(&title),
             title,
             album: wanted.album.clone(),
             duration: printed.duration.map(|seconds| seconds as f32).or(wanted.duration),

@@ -6,8 +6,9 @@ use std::path::Path;
 use arrow_array::Array;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::common::is_common_title;
 use super::listed::Listed;
-use super::names::{artist_key, is_common_title, joined_names, main_artist, title_key};
+use super::names::{artist_key, joined_names, main_artist, title_key};
 use crate::discogs::is_nobodys_name;
 use crate::error::Result;
 use crate::scan::{COLLECTION, Stamp};
@@ -34,6 +35,8 @@ pub struct Wanted {
     pub track_number: Option<i32>,
     /// Discogs' ids of its artists, from the tags.
     pub artists: Vec<i64>,
+    /// Whether its id is from the user's list, which is believed whatever the tags say.
+    pub listed: bool,
     /// Hashes of the keys that may name its artist, for a track with an id: the id is checked against them.
     pub names: Vec<u64>,
     /// Whether artist and title are known.
@@ -144,6 +147,7 @@ impl Index {
                     album: text("album").map(title_key).unwrap_or_default(),
                     track_number: entry.and_then(|entry| entry.number).or(tagged_number),
                     artists: rows.id_list("discogs_artists", row).to_vec(),
+                    listed: entry.is_some_and(|entry| entry.release.is_some()),
                     names: Vec::new(),
                     has_text: false,
                     has_id: false,

@@ -43,7 +43,7 @@ pub fn audio_sha256(path: &Path) -> Result<String> {
         _ => None,
     };
     let mut hash = Sha256::new();
-    for range in ranges.unwrap_or_else(|| vec![within]) {
+    for range in ranges.unwrap_or_else(|| std::iter::once(within).collect()) {
         update(&mut hash, &mut file, range)?;
     }
     Ok(hexadecimal(hash))
@@ -144,7 +144,7 @@ fn flac(file: &mut BufReader<File>, within: &Range<u64>) -> Result<Option<Vec<Ra
             return Ok(None);
         }
         if head[0] & 0x80 != 0 {
-            return Ok(Some(vec![at..within.end]));
+            return Ok(Some(std::iter::once(at..within.end).collect()));
         }
     }
 }
@@ -211,5 +211,67 @@ fn of_packets(file: &mut BufReader<File>) -> Result<Option<String>> {
         Ok(()) => Ok(Some(hexadecimal(hash))),
         Err(error) if error.kind() == ErrorKind::InvalidData => Ok(None),
         Err(error) => Err(Error::new(error.kind(), error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The beginnings of files of every structure, from which others are made.
+    const STARTS: [&[u8]; 9] = [
+        b"ID3\x03\0\x10\0\0\0\x05",
+        b"fLaC\0\0\0\x02ab\x84\xff\xff\xff",
+        b"RIFF\xff\xff\xff\xffWAVEfmt \xff\xff\xff\xff",
+        b"FORM\0\0\0\x10AIFFCOMM\xff\xff\xff\xf0",
+        b"\0\0\0\x08ftyp\0\0\0\x01mdat\xff\xff\xff\xff\xff\xff\xff\xff",
+        b"OggS\0\x02\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x02\xff\x01",
+        b"OggS\0\x02\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x01\x33\x7fFLAC\x01\0\0\x01fLaC",
+        b"APETAGEX\xd0\x07\0\0\xff\xff\xff\x7f\0\0\0\0\xff\xff\xff\xff",
+        b"999999LYRICS200",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_bytes_have_a_hash(
+            parts in prop::collection::vec((0..STARTS.len(), prop::collection::vec(any::<u8>(), 0..80)), 0..4),
+        ) {
+            let bytes: Vec<u8> = parts.iter().flat_map(|(start, more)| [STARTS[*start], more].concat()).collect();
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), &bytes).unwrap();
+            let hash = audio_sha256(file.path()).unwrap();
+            prop_assert_eq!(hash.len(), 64);
+            prop_assert_eq!(hash, audio_sha256(file.path()).unwrap());
+            ogg::read_flac(&mut &bytes[..]).unwrap();
+        }
+    }
+
+    #[test]
+    fn tags_around_the_audio_do_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let hash = |parts: &[&[u8]]| {
+            let path = folder.path().join("x");
+            std::fs::write(&path, parts.concat()).unwrap();
+            audio_sha256(&path).unwrap()
+        };
+        let audio = [0xff, 0xfb, 0x90, 0x44].repeat(100);
+        let id3v2 = [&b"ID3\x04\0\0\0\0\0\x05"[..], b"hello"].concat();
+        let id3v1 = [&b"TAG"[..], &[b'x'; 125]].concat();
+        let ape = [&b"APETAGEX\xd0\x07\0\0\x20\0\0\0\0\0\0\0\0\0\0\0"[..], &[0; 8]].concat();
+        let lyrics = b"LYRICSBEGINwords000016LYRICS200";
+        let plain = hash(&[&audio]);
+        for parts in [
+            &[&id3v2[..], &audio][..],
+            &[&audio, &id3v1],
+            &[&id3v2, &id3v2, &audio, &ape, &id3v1],
+            &[&audio, lyrics, &id3v1],
+        ] {
+            assert_eq!(hash(parts), plain, "{parts:?}");
+        }
+        assert_ne!(hash(&[&audio, b"x"]), plain);
     }
 }

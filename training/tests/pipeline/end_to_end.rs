@@ -126,6 +126,45 @@ fn from_packages_to_pairs() {
     println!("{matched}{drawn}{stats}");
 }
 
+/// The catalogue as a table of names gives the same relations between tracks as in Discogs' schema, and so the same pairs.
+#[test]
+fn a_table_of_the_catalogue_gives_the_same_pairs() {
+    let Some(corpus) = small_corpus("a_table_of_the_catalogue_gives_the_same_pairs") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let out = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let at = |name: &str| corpus.join(name).to_str().unwrap().to_owned();
+    let mut csv = String::from("path,artists,releases,labels,styles\n");
+    for row in subset(Subset::Small) {
+        let cell = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+        let (artists, styles) = (row.artists.join("|"), row.styles.join("|"));
+        let cells = [&row.place(), &artists, &row.release_id.to_string(), row.label, &styles].map(cell);
+        csv += &(cells.join(",") + "\n");
+    }
+    std::fs::write(out("table.csv"), csv).unwrap();
+    run(&["discogs", &at("releases.xml.gz"), "--out", &out("tables")]);
+    run(&["scan", &at("audio"), "--out", &out("collection.parquet")]);
+    let collection = out("collection.parquet");
+    run(&["match", &collection, "--ids", &at("ids.tsv"), "--discogs", &out("tables"), "--out", &out("dump")]);
+    run(&["match", &collection, "--source", "table", &out("table.csv"), "--out", &out("table")]);
+    let relations = ["dump", "table"].map(|set| {
+        run(&["split", &out(set), "--styles", "0", "--validation", "4", "--test", "4", "--releases", "1"]);
+        let split = Split::read(Path::new(&out(set)), None).unwrap();
+        let tracks = split.metadata.tracks() as u32;
+        let related = |association: Association| {
+            let condition = association.condition(&split.metadata, &split.excluded).unwrap();
+            (0..tracks)
+                .flat_map(|a| (0..tracks).map(move |b| (a, b)))
+                .filter(|&(a, b)| condition.holds(a, b))
+                .collect()
+        };
+        let all: Vec<Vec<(u32, u32)>> =
+            [Association::Release, Association::Artist, Association::Label].map(related).into();
+        (tracks, all)
+    });
+    assert_eq!(relations[0], relations[1]);
+    assert!(relations[0].1.iter().all(|pairs| !pairs.is_empty()), "{relations:?}");
+}
+
 /// A package of 50 KB with one module, rendered by Debian's openmpt123 (4 MB, unless it is installed).
 #[test]
 fn a_module_becomes_a_recording() {

@@ -16,7 +16,8 @@ use std::path::Path;
 use arrow_array::Array;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::super::names::{guests, is_common_title, joined_names, main_artist, title_key};
+use super::super::common::is_common_title;
+use super::super::names::{guests, joined_names, main_artist, title_key};
 use super::super::wanted::Wanted;
 use super::super::words::words;
 use super::{Report, Styles, Track, name_key, number, write};

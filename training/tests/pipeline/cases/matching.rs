@@ -1,13 +1,13 @@
 //! What `match` makes of tags as people have them.
 
-use super::{Place, Release, Row, Tags, fails, tag};
+use super::{Entry, Place, Release, Row, Tags, fails, tag};
 
 const BAND: &[(i64, &str)] = &[(10, "Band")];
 const VARIOUS: &[(i64, &str)] = &[(194, "Various")];
 
 /// One song on an album, its reissue, a collection of its artist, and one of several artists.
 fn one_song(place: &Place) {
-    let song: &[(&str, &str, &[(i64, &str)])] = &[("Song One", "0:06", &[]), ("Song Two", "0:07", &[])];
+    let song: &[Entry] = &[("Song One", "0:06", &[]), ("Song Two", "0:07", &[])];
     place.dump(&[
         Release {
             id: 100,
@@ -195,8 +195,7 @@ fn an_id_that_everything_contradicts_is_not_believed() {
 fn marks_of_other_scripts_are_letters() {
     let place = Place::new();
     let songs = [("ハス", 500), ("バス", 501), ("दिल", 502), ("दाल", 503), ("กา", 504), ("กี", 505)];
-    let tracks: Vec<[(&str, &str, &[(i64, &str)]); 1]> =
-        songs.iter().map(|(title, _)| [(*title, "0:06", &[][..])]).collect();
+    let tracks: Vec<[Entry; 1]> = songs.iter().map(|(title, _)| [(*title, "0:06", &[][..])]).collect();
     let releases: Vec<Release> = songs
         .iter()
         .zip(&tracks)

@@ -26,6 +26,9 @@ struct Place {
 /// An artist as credited: id and name.
 type Credit<'a> = (i64, &'a str);
 
+/// A track: title, duration, and artists of its own.
+type Entry<'a> = (&'a str, &'a str, &'a [Credit<'a>]);
+
 /// A release of a dump.
 #[derive(Clone, Copy, Default)]
 struct Release<'a> {
@@ -35,8 +38,7 @@ struct Release<'a> {
     artists: &'a [Credit<'a>],
     labels: &'a [Credit<'a>],
     styles: &'a [&'a str],
-    /// Titles, durations, and artists of their own.
-    tracks: &'a [(&'a str, &'a str, &'a [Credit<'a>])],
+    tracks: &'a [Entry<'a>],
 }
 
 /// The tags of a file.

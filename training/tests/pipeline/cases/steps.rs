@@ -21,7 +21,7 @@ fn library(place: &Place) {
                     &name,
                     1.0 + song as f32 * 0.2,
                     Tags {
-                        title: &format!("Song {}", i32::from(artist) * 100 + i32::from(album) * 10 + song),
+                        title: &format!("Song {}", i32::from(artist) * 100 + album * 10 + song),
                         artist: &artist_name,
                         album: &format!("Album {} {album}", char::from(b'A' + artist)),
                         album_artist: &artist_name,
