@@ -80,8 +80,25 @@ pub fn title_key(title: &str) -> String {
 /// name. A name may contain such a mark itself ("AC/DC"), so what is found by a part needs more evidence than what is
 /// found by the whole.
 pub fn joined_names(name: &str) -> Vec<&str> {
-    const WORDS: [&str; 10] =
-        [" and ", " feat. ", " feat ", " ft. ", " ft ", " featuring ", " vs. ", " vs ", " with ", " x "];
+    const WORDS: [&str; 17] = [
+        " and ",
+        " feat. ",
+        " feat ",
+        " ft. ",
+        " ft ",
+        " featuring ",
+        " vs. ",
+        " vs ",
+        " with ",
+        " x ",
+        " meets ",
+        " pres. ",
+        " presents ",
+        " und ",
+        " et ",
+        " y ",
+        " con ",
+    ];
     let mut parts: Vec<&str> = [Some(main_artist(name)), guests(name)].into_iter().flatten().collect();
     for word in WORDS {
         let mut found = Vec::new();

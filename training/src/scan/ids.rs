@@ -127,7 +127,8 @@ impl DiscogsIds {
             | "DISCOGSARTISTURL"
             | "DISCOGSTRACKARTISTID"
             | "URLDISCOGSARTISTSITE"
-            | "MUSICBRAINZARTISTID" => Some(Of::Artist),
+            | "MUSICBRAINZARTISTID"
+            | "MUSICBRAINZALBUMARTISTID" => Some(Of::Artist),
             "DISCOGSLABELID" | "DISCOGSLABELIDS" | "DISCOGSLABEL" | "DISCOGSLABELURL" | "URLDISCOGSLABELSITE" => {
                 Some(Of::Label)
             }

@@ -1,6 +1,6 @@
 //! Dumps in other layouts than Discogs', and damaged ones.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use sleeve_training::discogs::tables::{RELEASE_LABELS, RELEASES, TRACKS};
 use sleeve_training::discogs::{Damaged, Options, Progress, Report, ingest};
@@ -46,6 +46,30 @@ fn a_damaged_record_costs_itself_alone_in_any_layout() {
             assert_eq!(damaged[0].id, Some(7), "{damaged:?}");
             assert_eq!(texts(&place, &RELEASES, "title").len(), 4);
         }
+    }
+}
+
+#[test]
+fn real_records_in_any_layout_make_the_same_tables() {
+    for kind in ["releases", "masters", "artists", "labels"] {
+        let packed = crate::support::data(&format!("discogs/discogs_20200806_{kind}.xml.gz"));
+        let mut text = String::new();
+        let mut stream = sleeve_training::discogs::open(&packed, &Progress::default()).unwrap().stream;
+        stream.read_to_string(&mut text).unwrap();
+        let (record, root) = (format!("\n<{}", &kind[..kind.len() - 1]), format!("\n</{kind}"));
+        // Line breaks inside texts stay.
+        let laid_out = |between: &str| {
+            let text = text.replace(&record, &format!("{between}{}", &record[1..]));
+            text.replace(&root, &format!("{between}{}", &root[1..]))
+        };
+        let tables = ["\n", "", "\n      "].map(|between| {
+            let place = Place::new();
+            let (report, damaged) = read(&place, laid_out(between).as_bytes());
+            assert!(damaged.is_empty() && report.records == 1000, "{kind} {between:?}: {damaged:?}");
+            let name = |table: &str| place.at(&format!("out/{table}.parquet"));
+            report.tables.iter().map(|(table, _)| std::fs::read(name(table)).unwrap()).collect::<Vec<_>>()
+        });
+        assert!(tables[0] == tables[1] && tables[0] == tables[2], "{kind}");
     }
 }
 
