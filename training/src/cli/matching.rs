@@ -20,6 +20,8 @@ use crate::matching::{Options, Report, match_collection};
 /// `--source tags` needs no dump: it takes artists, releases, labels and genres from the tags themselves. `--source table
 /// FILE` takes them from a CSV or Parquet file with the columns path, artists, releases, labels and styles (lists are
 /// separated by `|`). Both write the same tables, and all later commands work as with a dump.
+///
+/// What `split` and `pairs` have made of earlier matches in that folder is removed.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The table made by `scan`.

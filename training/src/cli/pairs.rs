@@ -17,7 +17,8 @@ use crate::pairs::{Association, Order};
 /// of recordings not to be paired, or another order, are removed, for pairs of both do not belong together.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Folder of the data set, made by `split`; gets pairs_<association>_<part>.parquet.
+    /// Folder of the data set, made by `split`; gets `pairs_<association>_<part>.parquet`, and `pairs.json`, which says
+    /// how they were drawn.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// The association; may be repeated. By default all four.

@@ -1,6 +1,10 @@
 //! Metadata from tags and from tables, and a model for one's own library.
 
+use sleeve_training::pairs::Association;
+use sleeve_training::pairs::tables::Split;
+
 use super::{Place, Row, Tags, fails, train};
+use crate::support::synthetic::{self, Size};
 
 const SONG: Tags = Tags {
     title: "Song One",
@@ -112,6 +116,44 @@ fn names_are_taken_apart_only_where_the_collection_says_so() {
     assert_eq!((artists("both.wav"), artists("slash.wav").len()), (both, 1));
 }
 
+/// Tags that say what the dump says relate the same tracks by release, artist and label.
+#[test]
+fn tags_give_the_pairs_of_the_dump() {
+    let place = Place::new();
+    let size = Size { artists: 12, releases: 1, tracks: 2, seconds: 1, rate: 8000 };
+    synthetic::write(&place.at("library"), size);
+    let [collection, tables] = ["collection.parquet", "tables"].map(|name| place.at(name));
+    train(&[&"discogs", &place.at("library/releases.xml.gz"), &"--out", &tables]);
+    train(&[&"scan", &place.at("library/audio"), &"--out", &collection]);
+    train(&[&"match", &collection, &"--discogs", &tables, &"--out", &place.at("dump")]);
+    train(&[&"match", &collection, &"--source", &"tags", &"--out", &place.at("tags")]);
+    let relations = ["dump", "tags"].map(|set| {
+        let set = place.at(set);
+        train(&[
+            &"split",
+            &set,
+            &"--styles",
+            &"0",
+            &"--validation",
+            &"4",
+            &"--test",
+            &"4",
+            &"--releases",
+            &"1",
+        ]);
+        let split = Split::read(&set, None).unwrap();
+        let tracks = split.metadata.tracks() as u32;
+        assert_eq!(tracks, 48);
+        [Association::Release, Association::Artist, Association::Label].map(|association| {
+            let condition = association.condition(&split.metadata, &split.excluded).unwrap();
+            let all = (0..tracks).flat_map(|a| (0..tracks).map(move |b| (a, b)));
+            all.filter(|&(a, b)| condition.holds(a, b)).collect::<Vec<_>>()
+        })
+    });
+    assert_eq!(relations[0], relations[1]);
+    assert!(relations[0].iter().all(|pairs| pairs.len() >= 48), "{relations:?}");
+}
+
 #[test]
 fn anybodys_table_will_do() {
     let place = Place::new();
@@ -174,9 +216,9 @@ fn anybodys_table_will_do() {
 #[test]
 fn adapt_makes_a_model_of_a_folder_of_music() {
     let place = Place::new();
-    crate::support::synthetic::write(
+    synthetic::write(
         &place.at("library"),
-        crate::support::synthetic::Size { artists: 12, releases: 1, tracks: 3, seconds: 5, rate: 16_000 },
+        Size { artists: 12, releases: 1, tracks: 3, seconds: 5, rate: 16_000 },
     );
     let (music, out) = (place.at("library/audio"), place.at("models"));
     let said = train(&[&"adapt", &music, &"--out", &out]);
