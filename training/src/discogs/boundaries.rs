@@ -46,7 +46,14 @@ impl Boundaries {
         let mut end = text.len();
         loop {
             let at = self.backward.rfind(&text[..end]).filter(|&at| at > 0)?;
-            if self.holds(text, at, 0) {
+            // What follows decides; where too little has been read, an earlier record is the last.
+            let enough = match self.kind {
+                Kind::Artists | Kind::Labels => {
+                    inside(&text[at + self.length..]).is_none_or(|inside| inside.len() > self.length)
+                }
+                Kind::Releases | Kind::Masters => true,
+            };
+            if enough && self.holds(text, at, 0) {
                 return Some(at);
             }
             end = at + self.length - 1;
@@ -59,13 +66,13 @@ impl Boundaries {
         let rest = &text[(at + self.length).min(text.len())..];
         let named = match self.kind {
             // Labels contain the labels that belong to them, with ids as attributes, as names, or empty. A record has
-            // its own id in an element.
-            Kind::Artists | Kind::Labels => {
-                rest.trim_ascii_start().strip_prefix(b">").is_some_and(|inside| {
-                    let inside = inside.trim_ascii_start();
-                    inside.starts_with(b"<") && inside.len() > 1 && inside[1] != b'/'
-                })
-            }
+            // its own id in an element, and does not begin with another of its kind.
+            Kind::Artists | Kind::Labels => inside(rest).is_some_and(|inside| {
+                inside.len() > 1
+                    && inside.starts_with(b"<")
+                    && inside[1] != b'/'
+                    && !inside.starts_with(self.forward.needle())
+            }),
             // Not a longer name (`<releases>`, `<released>`).
             Kind::Releases | Kind::Masters => {
                 matches!(rest.first(), Some(b' ' | b'>' | b'/' | b'\t' | b'\r' | b'\n'))
@@ -81,6 +88,11 @@ impl Boundaries {
             None => true,
         }
     }
+}
+
+/// What stands in an element, from behind its name; `None` if it has attributes, or is another element.
+fn inside(rest: &[u8]) -> Option<&[u8]> {
+    rest.trim_ascii_start().strip_prefix(b">").map(<[u8]>::trim_ascii_start)
 }
 
 /// Whether a CDATA section or a comment is open at the end of `text`.

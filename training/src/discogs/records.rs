@@ -91,29 +91,40 @@ pub(super) fn each_record<'a, T: Records>(
         let end = boundaries.next(chunk, start).unwrap_or(chunk.len());
         let outcome = match std::str::from_utf8(&chunk[start..end]) {
             Ok(text) => each_of_line::<T>(text, |record| each(start..end, Ok(record))),
-            Err(_) => Err(Damage::Encoding),
+            Err(_) => Err((0, Damage::Encoding)),
         };
-        outcome.unwrap_or_else(|damage| each(start..end, Err(damage)));
+        outcome.unwrap_or_else(|(at, damage)| each(start + at..end, Err(damage)));
         start = end;
     }
 }
 
-/// Calls `each` with the record at the beginning of `text`, and with others that follow it on the same line.
-fn each_of_line<'a, T: Records>(text: &'a str, mut each: impl FnMut(T::Record<'a>)) -> Result<(), Damage> {
-    let mut text = text.trim_start();
-    while !text.is_empty() {
-        let mut xml = Xml::new(text);
-        let record = match xml.next()? {
-            Some(tag) if tag.name() == T::KIND.record() => T::read(&mut xml, &tag)?,
+/// Calls `each` with the record at the beginning of `text`, and with others that follow it on the same line. An error
+/// comes with the place of the record that it is about.
+fn each_of_line<'a, T: Records>(
+    text: &'a str,
+    mut each: impl FnMut(T::Record<'a>),
+) -> Result<(), (usize, Damage)> {
+    let mut at = 0;
+    loop {
+        let rest = text[at..].trim_start();
+        let start = text.len() - rest.len();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let mut xml = Xml::new(rest);
+        let record = match xml.next().map_err(|damage| (0, damage))? {
+            Some(tag) if tag.name() == T::KIND.record() => {
+                T::read(&mut xml, &tag).map_err(|damage| (start, damage))?
+            }
+            // Not a record: what stands behind one.
             other => {
                 let name = other.map_or("", |tag| tag.name());
-                return Err(Damage::Stray(name.chars().take(40).collect()));
+                return Err((0, Damage::Stray(name.chars().take(40).collect())));
             }
         };
         each(record);
-        text = xml.rest().trim_start();
+        at = text.len() - xml.rest().len();
     }
-    Ok(())
 }
 
 /// The probable id of a damaged record: that of its own opening tag or child, not of what the record mentions.

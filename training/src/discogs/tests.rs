@@ -206,3 +206,34 @@ proptest! {
         prop_assert_eq!(&whole, &survey(chunk));
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// What is read does not depend on where the chunks are cut, whatever the text.
+    #[test]
+    fn chunks_are_cut_where_records_begin(
+        labels in any::<bool>(),
+        parts in prop::collection::vec(0usize..16, 0..40),
+        chunk in 1usize..200,
+    ) {
+        const RELEASES: [&str; 16] = [
+            "<release id=\"1\">", "</release>", "<release id=\"2\"><title>t</title></release>", "<release/>", "<released>", "\n", "  ", "<![CDATA[",
+            "]]>", "<!--", "-->", "<b>", "</b>", "text", "<release", "<release id=\"3\">\n",
+        ];
+        const LABELS: [&str; 16] = [
+            "<label>", "</label>", "<label><id>1</id></label>", "<label/>", "<label id=\"2\">", "\n", "  ", "<![CDATA[",
+            "]]>", "<!--", "-->", "<id>3</id>", "</b>", "text", "<label", "<label>\n<name>",
+        ];
+        let (parts_of, root) = if labels { (LABELS, "labels") } else { (RELEASES, "releases") };
+        let body: String = parts.iter().map(|&part| parts_of[part]).collect();
+        let first = parts_of[2];
+        let text = format!("<{root}>\n{first}{body}</{root}>");
+        let read = |chunk| {
+            let mut damaged = Vec::new();
+            let report = survey(text.as_bytes(), Path::new("x"), chunk, &mut |one| damaged.push(one.clone())).unwrap();
+            (report, damaged)
+        };
+        prop_assert_eq!(read(chunk), read(1 << 20), "{}", text);
+    }
+}

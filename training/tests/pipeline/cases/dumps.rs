@@ -82,6 +82,11 @@ fn a_damaged_record_is_not_called_by_what_it_mentions() {
     let text =
         "<artists>\n<artist><members><id>70</id><name id=\"70\">x</name></members></artist>\n</artists>";
     assert_eq!(read(&place, text.as_bytes()).1[0].id, None);
+    // Nor by the record before it.
+    let text =
+        "<artists>\n<artist><id>1</id></artist><artist></artist><artist><id>2</id></artist>\n</artists>";
+    let (report, damaged) = read(&place, text.as_bytes());
+    assert_eq!((report.records, damaged.len(), damaged[0].id, damaged[0].offset), (2, 1, None, 37));
 }
 
 #[test]
