@@ -116,12 +116,12 @@ impl Styles {
     }
 }
 
-/// Writes the tables of a data set. `tracks` are those of `wanted` with what is known of them, or why nothing is;
-/// `own_styles` the styles of each track itself, before copies were pooled.
+/// Writes the tables of a data set. `tracks` are those of `wanted` with what is known of them, or why nothing is; `own` is
+/// what each file says itself, before copies of its recording were pooled: only that is of all its releases.
 fn write(
     wanted: &[Wanted],
     tracks: &[Result<Track, &'static str>],
-    own_styles: &[BTreeSet<u32>],
+    own: &[Track],
     styles: &Styles,
     how: &'static str,
     out: &Path,
@@ -131,8 +131,7 @@ fn write(
     // Versions of a master are its releases in the collection; labels and years are those of whole releases.
     let mut versions: FxHashMap<i64, BTreeSet<i64>> = FxHashMap::default();
     let mut of_release: FxHashMap<i64, Track> = FxHashMap::default();
-    for (track, styles) in tracks.iter().zip(own_styles) {
-        let Ok(track) = track else { continue };
+    for track in own {
         for &master in &track.masters {
             versions.entry(master).or_default().extend(&track.releases);
         }
@@ -140,7 +139,7 @@ fn write(
             let all = of_release.entry(release).or_default();
             all.labels.extend(&track.labels);
             all.years.extend(&track.years);
-            all.styles.extend(styles);
+            all.styles.extend(&track.styles);
         }
     }
     let mut output = Output::create(out)?;

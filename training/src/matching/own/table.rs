@@ -5,7 +5,6 @@
 //! several rows, which are pooled. Artists and labels are names or ids, compared like names; releases must be ids or
 //! titles that only one release has, and are compared exactly.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 
@@ -71,10 +70,12 @@ pub fn from_table(collection: &Path, table: &Path, out: &Path) -> Result<Report>
         let reason = format!("none of its {strangers} paths is in {}", collection.display());
         return Err(Error::Nothing { path: table.to_owned(), reason });
     }
-    let own_styles: Vec<BTreeSet<u32>> = tracks
-        .iter()
-        .map(|track| track.as_ref().map(|track| track.styles.clone()).unwrap_or_default())
-        .collect();
+    // A row says what its track has; that is not said of the other tracks of its releases.
+    let of_releases = |track: &Option<Track>| {
+        let track = track.clone().unwrap_or_default();
+        Track { releases: track.releases, styles: track.styles, ..Track::default() }
+    };
+    let own: Vec<Track> = tracks.iter().map(of_releases).collect();
     let tracks: Vec<Result<Track, &str>> = tracks
         .into_iter()
         .map(|track| match track {
@@ -83,7 +84,7 @@ pub fn from_table(collection: &Path, table: &Path, out: &Path) -> Result<Report>
             None => Err("no row"),
         })
         .collect();
-    let report = write(&wanted, &tracks, &own_styles, &styles, "table", out)?;
+    let report = write(&wanted, &tracks, &own, &styles, "table", out)?;
     Ok(Report { strangers, ..report })
 }
 

@@ -49,7 +49,7 @@ pub fn from_tags(collection: &Path, out: &Path) -> Result<Report> {
         });
         tracks.push(track);
     })?;
-    let own_styles: Vec<BTreeSet<u32>> = tracks.iter().map(|track| track.styles.clone()).collect();
+    let own = tracks.clone();
     for group in recordings.groups(&wanted) {
         let mut all = Track::default();
         group.iter().for_each(|&track| all.pool(&tracks[track as usize]));
@@ -59,7 +59,7 @@ pub fn from_tags(collection: &Path, out: &Path) -> Result<Report> {
         .into_iter()
         .map(|track| if track.is_empty() { Err("no artist or release") } else { Ok(track) })
         .collect();
-    write(&wanted, &tracks, &own_styles, &styles, "tags", out)
+    write(&wanted, &tracks, &own, &styles, "tags", out)
 }
 
 /// What `scan` has read of a file.

@@ -54,8 +54,10 @@ fn tags_make_the_same_tables() {
     // The same recording on a collection, without an album artist.
     place.song("hits/d.wav", 6.1, Tags { album: "Hits", album_artist: "", label: "Not On Label", ..SONG });
     place.song("none.wav", 6.0, Tags { title: "Nothing", ..Tags::default() });
+    // Another song of the album, which is not on the collection.
+    place.song("e.wav", 5.0, Tags { title: "Song Three", ..SONG });
     let said = by_tags(&place);
-    assert!(said.contains("4 of 5 tracks have an artist or a release by tags; 2 artists"), "{said}");
+    assert!(said.contains("5 of 6 tracks have an artist or a release by tags; 2 artists"), "{said}");
     assert!(said.contains("not matched, no artist or release: 1"), "{said}");
     let [a, b, c, d] = ["a.wav", "b.wav", "c.wav", "hits/d.wav"].map(|name| place.row(name).unwrap());
     assert_eq!((a.how.as_str(), a.artists.len(), b.artists.len(), c.artists.len()), ("tags", 1, 2, 1));
@@ -73,6 +75,9 @@ fn tags_make_the_same_tables() {
     assert_eq!((a.releases.len(), &a.labels), (2, &d.labels));
     assert_eq!(a, Row { path: "a.wav".into(), ..d });
     assert!(b.releases.iter().all(|release| !a.releases.contains(release)));
+    let e = place.row("e.wav").unwrap();
+    assert_eq!((e.releases.len(), e.versions.len()), (1, 0));
+    assert!(a.releases.contains(&e.releases[0]) && a.versions.is_empty());
 }
 
 #[test]
