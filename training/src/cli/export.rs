@@ -71,6 +71,9 @@ pub struct Arguments {
     /// Replaces files of that name.
     #[arg(long)]
     replace: bool,
+    /// Exports only these heads of the checkpoint, by name; the embeddings are always an output. By default all heads.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "checkpoint")]
+    heads: Option<Vec<String>>,
 }
 
 /// The formats' names.
@@ -150,7 +153,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// The checkpoint of the arguments, or an untrained one.
 fn network(arguments: &Arguments) -> Result<Checkpoint> {
     let mut checkpoint = match &arguments.checkpoint {
-        Some(path) => Checkpoint::read(path)?,
+        Some(path) => {
+            let mut checkpoint = Checkpoint::read(path)?;
+            if let Some(names) = &arguments.heads {
+                checkpoint.keep_heads(names).map_err(|reason| Error::format(path, reason))?;
+            }
+            checkpoint
+        }
         None => {
             let mut description = Description::new(arguments.head.0.clone());
             let text = format!("untrained EfficientNet-B0, seed {}", arguments.seed);

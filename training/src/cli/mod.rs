@@ -17,6 +17,7 @@ mod scan;
 mod split;
 mod stats;
 mod stop;
+mod targets;
 #[cfg(feature = "torch")]
 mod train;
 
@@ -32,8 +33,8 @@ use crate::error::{Error, Result};
 /// from Discogs" (ISMIR 2022): two recordings belong together if their editorial metadata have a release, an artist or
 /// a label in common (section 2). The commands, in order: `discogs` and `scan` make tables of a dump and of a
 /// collection, `match` joins them, `split` separates training, validation and test, `pairs` draws the pairs, `stats`
-/// counts; `corpus` fetches a collection to try it on. `features` makes mel-spectrograms, `train` trains (with the
-/// feature `torch`), `plot` draws the curves of runs, `export` makes a model of a trained network, and `evaluate` (with
+/// counts; `corpus` fetches a collection to try it on. `features` makes mel-spectrograms, `targets` computes what other
+/// models give for these, `train` trains (with the feature `torch`), `plot` draws the curves of runs, `export` makes a model of a trained network, and `evaluate` (with
 /// `torch`) and `retrieve` measure it, by tags and by neighbours. `adapt` adapts a trained model to a collection that
 /// is too small to train on. `report` sets results beside the paper's, and `map` draws a collection. GUIDE.md leads
 /// from a dump and a folder of music to a model. Every table is Parquet, which DuckDB, Polars and pandas open;
@@ -54,6 +55,7 @@ enum Command {
     Pairs(pairs::Arguments),
     Stats(stats::Arguments),
     Features(features::Arguments),
+    Targets(targets::Arguments),
     Plot(plot::Arguments),
     Corpus(corpus::Arguments),
     #[cfg(feature = "torch")]
@@ -87,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Pairs(arguments) => pairs::run(&arguments),
         Command::Stats(arguments) => stats::run(&arguments),
         Command::Features(arguments) => features::run(&arguments),
+        Command::Targets(arguments) => targets::run(&arguments),
         Command::Plot(arguments) => plot::run(&arguments),
         Command::Corpus(arguments) => corpus::run(&arguments),
         #[cfg(feature = "torch")]

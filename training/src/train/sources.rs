@@ -5,17 +5,42 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, bounded};
 use tch::{Device, Kind, Tensor};
 
-use super::objective::{Batch, Part};
-use crate::batches::{Dataset, MultitaskLoader, PairBatch, PairLoader, Readers, TagBatch, TagLoader};
-use crate::config::{Config, Objective};
+use super::objective::{Batch, Learnt, Part};
+use crate::batches::{
+    Ahead, Dataset, DistilBatch, DistilLoader, MultitaskLoader, PairBatch, PairLoader, Readers, TagBatch,
+    TagLoader,
+};
+use crate::config::{Config, Length, Objective};
 use crate::error::{Error, Result};
 use crate::network::architecture::{BANDS, FRAMES};
 use crate::network::masks::Masks;
 use crate::network::model::Factors;
 use crate::splits::Part as Portion;
+use crate::targets::{TargetStore, Teacher};
 
 /// Batches of each group that wait for the device, besides those that its loader has ready.
 const STAGED: usize = 1;
+
+/// What a run reads.
+pub struct Data<'a> {
+    /// The data set.
+    pub dataset: &'a Arc<Dataset>,
+    /// The configuration.
+    pub config: &'a Config,
+    /// The targets of a distillation and its teachers.
+    pub teachers: Option<&'a (TargetStore, Vec<Teacher>)>,
+    /// The threads that read.
+    pub readers: &'a Arc<Readers>,
+}
+
+impl Data<'_> {
+    fn distil(&self, distil: &crate::config::Distil, part: Portion) -> Result<DistilLoader> {
+        let Some((store, teachers)) = self.teachers else {
+            return Err(Error::InvalidArgument("targets of the teachers are needed (--targets)".into()));
+        };
+        DistilLoader::new(self.dataset, self.config, distil, (store, teachers), part, self.readers)
+    }
+}
 
 /// The batches of a part of the data set, for any objective.
 pub enum Source {
@@ -25,6 +50,15 @@ pub enum Source {
     Tags(TagLoader),
     /// Several associations.
     Multitask(MultitaskLoader),
+    /// What teachers give, and associations beside it if there are any.
+    Distil {
+        /// The patches with targets.
+        tracks: Arc<DistilLoader>,
+        /// The associations.
+        pairs: MultitaskLoader,
+        /// What determines the length of an epoch.
+        length: Length,
+    },
 }
 
 /// A batch in host memory.
@@ -39,6 +73,7 @@ enum HostPart {
     Nothing,
     Pairs { count: usize, allowed: Option<Vec<bool>> },
     Tags { tags: Vec<f32>, count: usize },
+    Targets { values: Vec<f32>, count: usize, again: bool },
 }
 
 type Batches = Box<dyn Iterator<Item = Result<HostBatch>> + Send>;
@@ -48,12 +83,8 @@ impl Source {
     ///
     /// # Errors
     /// If there is nothing to learn from, with counts that explain it; if a table cannot be read.
-    pub fn open(
-        dataset: &Arc<Dataset>,
-        config: &Config,
-        part: Portion,
-        readers: &Arc<Readers>,
-    ) -> Result<Self> {
+    pub fn open(data: &Data, part: Portion) -> Result<Self> {
+        let &Data { dataset, config, readers, .. } = data;
         Ok(match &config.objective {
             Objective::Contrastive(contrastive) => {
                 let task = &contrastive.associations[0];
@@ -63,35 +94,40 @@ impl Source {
             Objective::Multitask(multitask) => {
                 Source::Multitask(MultitaskLoader::new(dataset, config, multitask, part, readers)?)
             }
+            Objective::Distil(distil) => {
+                let (tasks, length) = (&distil.associations, distil.epoch);
+                let pairs = MultitaskLoader::of(dataset, config, tasks, length, part, readers)?;
+                Source::Distil { tracks: Arc::new(data.distil(distil, part)?), pairs, length }
+            }
         })
     }
 
-    /// The names of the classes; empty for pairs.
-    pub fn classes(&self) -> Vec<String> {
+    /// The classes and teachers that determine the network's heads.
+    pub fn learnt(&self) -> Learnt {
         match self {
-            Source::Tags(loader) => loader.classes().to_vec(),
-            Source::Pairs(_) | Source::Multitask(_) => Vec::new(),
+            Source::Tags(loader) => Learnt { classes: loader.classes().to_vec(), teachers: Vec::new() },
+            Source::Pairs(_) | Source::Multitask(_) => Learnt::default(),
+            Source::Distil { tracks, .. } => {
+                let of = |teacher: &Teacher| {
+                    let [tags, embeddings] = teacher.columns();
+                    (embeddings.len(), teacher.classes().to_vec(), tags.len())
+                };
+                Learnt { classes: Vec::new(), teachers: tracks.teachers().iter().map(of).collect() }
+            }
         }
     }
 
     /// A description for a log: `1234 artist pairs`.
     pub fn describe(&self) -> String {
-        let pairs = |loader: &PairLoader| format!("{} {} pairs", loader.pairs(), loader.association().name());
+        let several =
+            |loader: &MultitaskLoader| loader.tasks().iter().map(|task| of_pairs(task)).collect::<Vec<_>>();
         match self {
-            Source::Tags(loader) => format!("{} tracks, {} classes", loader.tracks(), loader.classes().len()),
-            Source::Pairs(loader) => pairs(loader),
-            Source::Multitask(loader) => {
-                loader.tasks().iter().map(|task| pairs(task)).collect::<Vec<_>>().join(", ")
+            Source::Tags(loader) => of_tags(loader),
+            Source::Pairs(loader) => of_pairs(loader),
+            Source::Multitask(loader) => several(loader).join(", "),
+            Source::Distil { tracks, pairs, .. } => {
+                [vec![of_teachers(tracks)], several(pairs)].concat().join(", ")
             }
-        }
-    }
-
-    /// The number of pairs or tracks; with several associations, that of the largest.
-    fn items(&self) -> usize {
-        match self {
-            Source::Pairs(loader) => loader.pairs(),
-            Source::Tags(loader) => loader.tracks(),
-            Source::Multitask(loader) => loader.tasks().iter().map(|task| task.pairs()).max().unwrap_or(0),
         }
     }
 
@@ -104,6 +140,17 @@ impl Source {
             Source::Pairs(loader) => loader.steps(epoch, groups),
             Source::Tags(loader) => loader.steps(epoch, groups),
             Source::Multitask(loader) => loader.steps(epoch, groups),
+            Source::Distil { tracks, pairs, length } => {
+                let own = tracks.steps(epoch, groups)?;
+                if pairs.tasks().is_empty() {
+                    return Ok(own);
+                }
+                let other = pairs.steps(epoch, groups)?;
+                Ok(match length {
+                    Length::Longest => own.max(other),
+                    Length::Shortest => own.min(other),
+                })
+            }
         }
     }
 
@@ -119,41 +166,102 @@ impl Source {
             Source::Multitask(loader) => {
                 Box::new(loader.epoch(epoch, group, groups).map(|batches| Ok(HostBatch::pairs(batches?))))
             }
+            Source::Distil { tracks, pairs, .. } => {
+                let pairs = pairs.epoch_of(self.steps(epoch, groups), epoch, group, groups);
+                let mut rounds = Rounds::new(Arc::clone(tracks), epoch, group, groups);
+                Box::new(pairs.map(move |pairs| {
+                    let pairs = HostBatch::pairs(pairs?);
+                    Ok(pairs.and(HostBatch::targets(rounds.next()?)))
+                }))
+            }
         }
+    }
+}
+
+fn of_pairs(loader: &PairLoader) -> String {
+    format!("{} {} pairs", loader.pairs(), loader.association().name())
+}
+
+fn of_tags(loader: &TagLoader) -> String {
+    format!("{} tracks, {} classes", loader.tracks(), loader.classes().len())
+}
+
+fn of_teachers(loader: &DistilLoader) -> String {
+    format!("{} tracks, {} teachers", loader.tracks(), loader.teachers().len())
+}
+
+/// The batches of a group with targets, which begin again with other crops when a round has ended.
+struct Rounds {
+    loader: Arc<DistilLoader>,
+    of: (u64, usize, usize),
+    number: u32,
+    batches: Ahead<DistilBatch>,
+}
+
+impl Rounds {
+    fn new(loader: Arc<DistilLoader>, epoch: u64, group: usize, groups: usize) -> Self {
+        let batches = loader.round(epoch, 0, group, groups);
+        Rounds { loader, of: (epoch, group, groups), number: 0, batches }
+    }
+
+    fn next(&mut self) -> Result<DistilBatch> {
+        if let Some(batch) = self.batches.next() {
+            return batch;
+        }
+        let (epoch, group, groups) = self.of;
+        self.number += 1;
+        self.batches = self.loader.round(epoch, self.number, group, groups);
+        self.batches.next().unwrap_or_else(|| Err(Error::Training("a round without a batch".into())))
     }
 }
 
 /// The pairs or tracks of the validation part.
 pub struct Validation {
-    loaders: Vec<(usize, Source)>,
-    heads: usize,
-    sizes: Vec<usize>,
-    groups: usize,
+    /// The first term of each, and its batches.
+    judged: Vec<(usize, Judged)>,
+    terms: usize,
     /// Why associations have no validation pairs, with counts.
     pub missing: Vec<String>,
 }
 
+/// What is judged together.
+enum Judged {
+    Pairs(PairLoader),
+    Tags(TagLoader),
+    Distil(DistilLoader),
+}
+
+impl Judged {
+    fn whole(&self, rank: usize, count: usize) -> Result<Batches> {
+        Ok(match self {
+            Judged::Pairs(loader) => {
+                Box::new(loader.whole(rank, count)?.map(|batch| Ok(HostBatch::pairs(vec![batch?]))))
+            }
+            Judged::Tags(loader) => {
+                Box::new(loader.whole(rank, count)?.map(|batch| Ok(HostBatch::tags(batch?))))
+            }
+            Judged::Distil(loader) => {
+                Box::new(loader.whole(rank, count)?.map(|batch| Ok(HostBatch::targets(batch?))))
+            }
+        })
+    }
+}
+
 impl Validation {
-    /// The validation part of a data set. Associations without validation pairs are skipped, and `missing` says why.
+    /// The validation part of a data set, for an objective of `terms` terms. Associations without validation pairs are
+    /// skipped, and `missing` says why.
     ///
     /// # Errors
     /// If a table cannot be read.
-    pub fn open(dataset: &Arc<Dataset>, config: &Config, readers: &Arc<Readers>) -> Result<Self> {
+    pub fn open(data: &Data, terms: usize) -> Result<Self> {
         let part = Portion::Validation;
-        let mut all = Validation {
-            loaders: Vec::new(),
-            heads: config.objective.associations().len().max(1),
-            sizes: Vec::new(),
-            groups: config.run.groups,
-            missing: Vec::new(),
-        };
-        let mut add = |head: usize, loader: Result<Source>, size: usize| {
+        let &Data { dataset, config, readers, .. } = data;
+        let mut all = Validation { judged: Vec::new(), terms, missing: Vec::new() };
+        let mut add = |first: usize, judged: Result<Judged>| {
             // A single pair or patch is not enough either.
-            let loader = loader.and_then(|loader| loader.steps(0, 1).map(|_| loader));
-            match loader {
-                Ok(loader) => {
-                    all.loaders.push((head, loader));
-                    all.sizes.push(size);
+            match judged.and_then(|judged| judged.whole(0, 1).map(|_| judged)) {
+                Ok(judged) => {
+                    all.judged.push((first, judged));
                     Ok(())
                 }
                 Err(error @ (Error::Nothing { .. } | Error::InvalidArgument(_))) => {
@@ -164,38 +272,46 @@ impl Validation {
             }
         };
         if let Objective::Tags(tags) = &config.objective {
-            let loader = TagLoader::new(dataset, config, tags, part, readers);
-            add(0, loader.map(Source::Tags), tags.patches)?;
+            add(0, TagLoader::new(dataset, config, tags, part, readers).map(Judged::Tags))?;
         }
-        for (head, task) in config.objective.associations().iter().enumerate() {
-            let loader = PairLoader::new(dataset, config, task, part, readers);
-            add(head, loader.map(Source::Pairs), task.pairs)?;
+        let tasks = config.objective.associations();
+        for (first, task) in tasks.iter().enumerate() {
+            add(first, PairLoader::new(dataset, config, task, part, readers).map(Judged::Pairs))?;
+        }
+        if let Objective::Distil(distil) = &config.objective {
+            add(tasks.len(), data.distil(distil, part).map(Judged::Distil))?;
         }
         Ok(all)
     }
 
     /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
-        self.loaders.is_empty()
+        self.judged.is_empty()
     }
 
     /// A description for a log.
     pub fn describe(&self) -> String {
-        let parts: Vec<String> = self.loaders.iter().map(|(_, source)| source.describe()).collect();
+        let one = |(_, judged): &(usize, Judged)| match judged {
+            Judged::Pairs(loader) => of_pairs(loader),
+            Judged::Tags(loader) => of_tags(loader),
+            Judged::Distil(loader) => of_teachers(loader),
+        };
+        let parts: Vec<String> = self.judged.iter().map(one).collect();
         if parts.is_empty() { "nothing".into() } else { parts.join(", ") }
     }
 
-    /// The batches for process `rank` of `count`. They are as large as in training if there are enough items, and the
-    /// same for any number of processes and in every epoch.
-    pub fn batches(&self, rank: usize, count: usize) -> impl Iterator<Item = Result<HostBatch>> {
-        let heads = self.heads;
-        self.loaders.iter().zip(&self.sizes).flat_map(move |((head, source), size)| {
-            // Limiting the groups to the number of full batches makes all batches full except those of the last step.
-            let groups = (source.items() / size.max(&1)).clamp(1, self.groups);
-            let own = (0..groups).filter(move |group| group % count == rank);
-            own.flat_map(move |group| source.epoch(0, group, groups))
-                .map(move |batch| Ok(batch?.at(*head, heads)))
-        })
+    /// The batches for process `rank` of `count`: as large as in training if there are enough items, and the same for
+    /// any number of processes and in every epoch.
+    ///
+    /// # Errors
+    /// If there are too few items for a batch.
+    pub fn batches(&self, rank: usize, count: usize) -> Result<impl Iterator<Item = Result<HostBatch>>> {
+        let terms = self.terms;
+        let mut all = Vec::new();
+        for &(first, ref judged) in &self.judged {
+            all.push(judged.whole(rank, count)?.map(move |batch| Ok(batch?.at(first, terms))));
+        }
+        Ok(all.into_iter().flatten())
     }
 }
 
@@ -218,13 +334,32 @@ impl HostBatch {
         HostBatch { patches: batch.patches, parts, tracks: batch.tracks }
     }
 
-    /// Makes the only part that of one head among several.
-    fn at(mut self, head: usize, heads: usize) -> Self {
-        let own = self.parts.pop();
-        self.parts = (0..heads).map(|_| HostPart::Nothing).collect();
-        self.parts.extend(own);
-        self.parts.swap_remove(head);
+    fn targets(batch: DistilBatch) -> Self {
+        let count = batch.tracks.len();
+        let parts = batch.targets.into_iter().enumerate();
+        let parts = parts.map(|(at, values)| HostPart::Targets { values, count, again: at > 0 }).collect();
+        HostBatch { patches: batch.patches, parts, tracks: batch.tracks }
+    }
+
+    /// The patches and parts of both.
+    fn and(mut self, other: HostBatch) -> Self {
+        self.patches.extend_from_slice(&other.patches);
+        self.parts.extend(other.parts);
+        self.tracks.extend(other.tracks);
         self
+    }
+
+    /// Makes its parts those of the terms from `first` on, of `terms` in all.
+    fn at(mut self, first: usize, terms: usize) -> Self {
+        let own = std::mem::take(&mut self.parts);
+        self.parts = (0..first).map(|_| HostPart::Nothing).chain(own).collect();
+        self.parts.resize_with(terms, || HostPart::Nothing);
+        self
+    }
+
+    /// Its patches, `[n, 128, 96]`.
+    pub fn patches(&self) -> Tensor {
+        Tensor::from_slice(&self.patches).view([self.tracks.len() as i64, FRAMES as i64, BANDS as i64])
     }
 
     /// The indices of the patches with NaN or infinity.
@@ -245,6 +380,10 @@ impl HostBatch {
             }
             HostPart::Tags { tags, count } => {
                 Part::Tags(pinned(Tensor::from_slice(tags).view([*count as i64, -1]), device))
+            }
+            HostPart::Targets { values, count, again } => {
+                let values = pinned(Tensor::from_slice(values).view([*count as i64, -1]), device);
+                Part::Targets { values, again: *again }
             }
         });
         let parts = parts.collect();
@@ -277,6 +416,7 @@ impl Batch {
                 Part::Pairs { count: *count, allowed: allowed.as_ref().map(|allowed| sent(allowed, device)) }
             }
             Part::Tags(tags) => Part::Tags(sent(tags, device)),
+            Part::Targets { values, again } => Part::Targets { values: sent(values, device), again: *again },
         });
         Batch { patches: sent(&self.patches, device), parts: parts.collect() }
     }
@@ -313,19 +453,21 @@ impl Staged {
 
 /// The batches of a process's groups, step by step, which threads prepare ahead of the device.
 pub struct Stage {
-    groups: Vec<Receiver<Result<Staged>>>,
+    groups: Vec<(usize, Receiver<Result<Staged>>)>,
     next: usize,
+    /// Batches that are still to come.
+    left: usize,
     /// How long the device's thread has waited for batches.
     pub waited: std::time::Duration,
 }
 
 impl Stage {
-    /// Prepares an epoch whose first step has the number `step` in the run.
+    /// Prepares an epoch of `steps` steps, whose first has the number `first` in the run.
     pub fn start(
         source: &Source,
         config: &Config,
         epoch: u64,
-        step: u64,
+        (first, steps): (u64, usize),
         own: &[usize],
         device: Device,
     ) -> Self {
@@ -335,7 +477,7 @@ impl Stage {
             let (send, receive) = bounded(STAGED);
             // In its own thread, not in a pool: it makes batches while the device computes, and mostly waits.
             std::thread::spawn(move || {
-                for (step, batch) in (step..).zip(batches) {
+                for (step, batch) in (first..).zip(batches) {
                     let staged = batch.map(|host| Staged::new(host, seed, step, group, device));
                     // If the receiver was dropped, the epoch has ended early.
                     if send.send(staged).is_err() {
@@ -343,21 +485,42 @@ impl Stage {
                     }
                 }
             });
-            receive
+            (group, receive)
         };
-        Stage { groups: own.iter().map(start).collect(), next: 0, waited: Default::default() }
+        let groups: Vec<_> = own.iter().map(start).collect();
+        Stage { next: 0, left: steps * groups.len(), groups, waited: Default::default() }
+    }
+
+    /// The batches of the next step, one of each group; fewer are an error.
+    pub fn step(&mut self) -> impl Iterator<Item = Result<Staged>> {
+        let groups = self.groups.len();
+        self.by_ref().take(groups)
     }
 }
 
 impl Iterator for Stage {
     type Item = Result<Staged>;
 
-    /// The next batch: those of a step in the order of the groups, then those of the next step.
+    /// The next batch: those of a step in the order of the groups, then those of the next step. A batch that is missing
+    /// because its thread has ended is an error, and so is one more than there should be.
     fn next(&mut self) -> Option<Self::Item> {
+        let Some(left) = self.left.checked_sub(1) else {
+            let more = self.groups.drain(..).find(|(_, batches)| batches.recv().is_ok());
+            let extra = |(group, _)| {
+                Err(Error::Training(format!("group {group} has more batches than the epoch has steps")))
+            };
+            return more.map(extra);
+        };
+        self.left = left;
         let start = std::time::Instant::now();
-        let batch = self.groups[self.next].recv().ok();
+        let (group, batches) = &self.groups[self.next];
+        let batch = batches.recv().unwrap_or_else(|_| {
+            Err(Error::Training(format!(
+                "the thread that reads the batches of group {group} ended too early"
+            )))
+        });
         self.next = (self.next + 1) % self.groups.len();
         self.waited += start.elapsed();
-        batch
+        Some(batch)
     }
 }

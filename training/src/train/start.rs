@@ -3,14 +3,19 @@
 use std::path::Path;
 
 use serde_json::Value;
+use tch::Tensor;
 
-use super::objective;
+use super::learner::Learner;
+use super::sources::Source;
 use super::state::{Files, Saved};
 use crate::checkpoint::Checkpoint;
 use crate::config::{Config, Objective};
 use crate::error::{Error, Result};
-use crate::network::Description;
+use crate::export::published;
+use crate::network::{Description, Head};
 
+/// The number of patches from which batch norm's statistics are taken.
+const CALIBRATED: usize = 256;
 /// Keys that may change when a run is resumed: they affect where and how fast it runs, not what it computes.
 const FREE: [&str; 4] = ["/run/device", "/run/precision", "/data/loader_threads", "/data/ahead"];
 
@@ -69,17 +74,16 @@ fn differs(one: &Value, other: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// The description and the initial weights: those of the state, or untrained ones, with another run's encoder if the
-/// configuration has one.
+/// The description and the initial weights: those of the state, or untrained ones, with the encoder and heads of another
+/// file or another run's encoder if the configuration names one.
 ///
 /// # Errors
 /// `Format` if the state has other classes than the data set; errors of reading another run's encoder.
 pub fn network(
     config: &Config,
-    classes: Vec<String>,
+    description: Description,
     saved: Option<&Saved>,
 ) -> Result<(Description, Checkpoint)> {
-    let description = objective::description(&config.objective, classes);
     let mut checkpoint = Checkpoint::untrained(description, config.run.seed)?;
     let own = &checkpoint.description;
     if let Some(saved) = saved {
@@ -89,6 +93,10 @@ pub fn network(
                     .into(),
             ));
         }
+    } else if !config.model.initial.is_empty() {
+        let path = Path::new(&config.model.initial);
+        let other = if is_folded(config) { published::unfolded(path)? } else { Checkpoint::read(path)? };
+        take(&mut checkpoint, other);
     } else if let Objective::Multitask(multitask) = &config.objective
         && !multitask.encoder.run.is_empty()
     {
@@ -96,6 +104,52 @@ pub fn network(
         take_encoder(&mut checkpoint, &path)?;
     }
     Ok((checkpoint.description.clone(), checkpoint))
+}
+
+/// Whether a run starts from a file whose batch norms are folded into the convolutions.
+pub fn is_folded(config: &Config) -> bool {
+    Path::new(&config.model.initial).extension().is_some_and(|extension| extension == "onnx")
+}
+
+/// Gives the batch norms of a network from a folded file the statistics of some training patches.
+///
+/// # Errors
+/// Those of reading the first batches.
+pub fn calibrate(learner: &mut Learner, train: &Source, config: &Config) -> Result<()> {
+    let mut patches = Vec::new();
+    let mut count = 0;
+    for batch in train.epoch(0, 0, config.run.groups) {
+        let batch = batch?;
+        count += batch.tracks.len();
+        patches.push(batch.patches());
+        if count >= CALIBRATED {
+            break;
+        }
+    }
+    learner.calibrate(&Tensor::cat(&patches, 0));
+    Ok(())
+}
+
+/// Takes over another network's encoder, and its heads of the same name, kind and width.
+fn take(checkpoint: &mut Checkpoint, other: Checkpoint) {
+    let heads = &checkpoint.description.heads;
+    let same = |name: &str| {
+        let of = |heads: &[Head]| {
+            heads.iter().find(|head| name.starts_with(&format!("{}.", head.path()))).cloned()
+        };
+        match (of(heads), of(&other.description.heads)) {
+            (Some(own), Some(other)) => (own.kind, own.values) == (other.kind, other.values),
+            _ => false,
+        }
+    };
+    let taken: Vec<String> =
+        other.tensors.keys().filter(|name| !name.starts_with("heads.") || same(name)).cloned().collect();
+    let mut tensors = other.tensors;
+    for name in taken {
+        if let Some(tensor) = tensors.remove(&name) {
+            checkpoint.tensors.insert(name, tensor);
+        }
+    }
 }
 
 /// Replaces the encoder by that of another network.
