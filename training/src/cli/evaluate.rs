@@ -56,8 +56,9 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     features: Option<PathBuf>,
     /// A model: a file (.onnx, .pt), its stem, or a bundled model's name (msd-musicnn-1). MODEL@OUTPUT for another
-    /// output than its embeddings; random:SEED for an untrained EfficientNet-B0. May be repeated.
-    #[arg(long = "model", value_name = "MODEL", required = true)]
+    /// output than its embeddings; random:SEED for an untrained EfficientNet-B0; npy=DIR or parquet=FILE for embeddings
+    /// that another program has computed (as in `retrieve`). May be repeated; --encoder is the same.
+    #[arg(long = "model", alias = "encoder", value_name = "MODEL", required = true)]
     models: Vec<String>,
     /// Evaluates every stack of two to five of the models, instead of one stack of all.
     #[arg(long)]
@@ -183,6 +184,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     pool.map_err(|error| Error::InvalidArgument(format!("cannot start {threads} threads: {error}")))?;
     let options = EngineOptions::default().device(arguments.device.clone()).threads(threads);
     let mut encoders = open_all(&arguments.models, &options)?;
+    if arguments.save_head.is_some() && encoders[0].gives_rows() {
+        let reason =
+            "--save-head is for models on MusiCNN's frames: `extract --head` gives a head no other rows";
+        return Err(Error::InvalidArgument(reason.into()));
+    }
     let stacks = match arguments.all_combinations {
         true => combinations(stacked, stacked),
         false => vec![(0..stacked).collect()],

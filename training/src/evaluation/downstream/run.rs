@@ -126,6 +126,12 @@ impl Evaluation<'_> {
         protocol.insert("bootstrap_resamples".into(), json!(self.bootstrap.resamples));
         protocol.insert("bootstrap_seed".into(), json!(self.bootstrap.seed));
         protocol.insert("interval".into(), json!(self.bootstrap.confidence));
+        let given = members.iter().filter(|member| member.frames == 0).map(|member| {
+            let name = &member.name;
+            format!(
+                "deviation from the paper: {name} has rows of its own; heads learn from random ones of these"
+            )
+        });
         Results {
             schema: SCHEMA,
             task: Task::Downstream,
@@ -134,7 +140,7 @@ impl Evaluation<'_> {
             protocol,
             counts: BTreeMap::new(),
             metrics: BTreeMap::new(),
-            remarks: self.protocol.deviations(),
+            remarks: self.protocol.deviations().into_iter().chain(given).collect(),
         }
     }
 
