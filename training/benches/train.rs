@@ -21,7 +21,8 @@ use sleeve_training::train::flat::Layout;
 use sleeve_training::train::learner::{Computation, Learner};
 use sleeve_training::train::objective::{Batch, Learnt, Part, plan};
 use sleeve_training::train::processes::Processes;
-use sleeve_training::train::sources::{Data, Source, Stage};
+use sleeve_training::train::sources::{Data, Source};
+use sleeve_training::train::stage::Stage;
 use support::dataset;
 use tch::{Device, Kind, Tensor};
 

@@ -7,6 +7,7 @@
 //!   recordings, this is the power that is expected of their mix (their phases have nothing to do with each other).
 //! - **A band limit** removes the bands below a first and above a last one: between band 0 and 10 (up to about 340 Hz),
 //!   and between band 63 (from about 2.7 kHz on) and 95.
+//! - **Copies** of the recordings, such as those of a lossy codec, are read in their place (`copies`).
 //! - **Masks** set ranges of bands or frames to silence (SpecAugment; Park et al., 2019). These are gaps in what the
 //!   network sees rather than another sound, so targets never follow them.
 
@@ -40,7 +41,8 @@ struct Changes {
 impl Augmenter {
     /// An augmenter with these options; `None` if they change nothing.
     pub fn of(options: &Augment) -> Option<Self> {
-        (*options != Augment { mix_share: options.mix_share, ..Augment::default() })
+        let Augment { mix_share, copies, .. } = options.clone();
+        (*options != Augment { mix_share, copies, ..Augment::default() })
             .then(|| Augmenter { options: options.clone() })
     }
 

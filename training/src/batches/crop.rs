@@ -42,7 +42,12 @@ impl Crop {
 
     /// Uniform in `0..count`.
     pub(crate) fn among(self, count: u64) -> u64 {
-        ((u128::from(self.generator("crop").next_u64()) * u128::from(count)) >> 64) as u64
+        self.of("crop", count)
+    }
+
+    /// Uniform in `0..count`, for this purpose.
+    pub(super) fn of(self, what: &str, count: u64) -> u64 {
+        ((u128::from(self.generator(what).next_u64()) * u128::from(count)) >> 64) as u64
     }
 
     /// A generator of random numbers for this crop and this purpose.

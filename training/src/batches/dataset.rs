@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::crop::{Crop, read_frames, read_patch};
+use super::copies::Copies;
+use super::crop::{Crop, read_frames};
 use crate::error::{Error, Result};
 use crate::features::{Content, Recording, Store};
-use crate::network::architecture::FRAMES;
+use crate::network::architecture::{BANDS, FRAMES};
 use crate::pairs::Association;
 use crate::pairs::tables::{NEVER, PAIRS, Split, path};
 use crate::splits::{Part, SPLIT};
@@ -174,10 +175,10 @@ impl Dataset {
         self.contents[track as usize]
     }
 
-    /// Reads frames of a track, beginning with frame `start`. A recording that is shorter is repeated.
+    /// Reads frames of a recording of a track, beginning with frame `start`. One that is shorter is repeated.
     ///
     /// # Errors
-    /// If its features cannot be read; the error names track and file.
+    /// If they cannot be read; the error names track and file.
     pub(super) fn frames(
         &self,
         track: u32,
@@ -185,20 +186,33 @@ impl Dataset {
         start: u64,
         values: &mut [f32],
     ) -> Result<()> {
+        // A copy may be a few frames shorter than the recording that the place was drawn in.
+        let length = (values.len() / BANDS) as u64;
+        let start = start.min(recording.frames().saturating_sub(length));
         read_frames(recording, start, values).map_err(|error| self.blame(track, error))
     }
 
-    /// Reads a crop of a track into `patch`, `[128, 96]`; not the crop at `apart` if there is another position.
+    /// Reads a crop of a track into `patch`, `[128, 96]`; not the crop at `apart` if there is another position. Of a
+    /// copy, it is the crop at the same place.
     ///
     /// # Errors
     /// If its features cannot be read; the error names track and file.
-    pub(super) fn patch(&self, crop: Crop, apart: Option<u64>, patch: &mut [f32]) -> Result<u64> {
+    pub(super) fn patch(
+        &self,
+        crop: Crop,
+        apart: Option<u64>,
+        copies: Option<&Copies>,
+        patch: &mut [f32],
+    ) -> Result<u64> {
         let mut recording = self.recording(crop.track)?;
         let start = match apart {
             None => crop.start(recording.frames()),
             Some(other) => crop.start_apart(other, recording.frames()),
         };
-        read_patch(&mut recording, start, patch).map_err(|error| self.blame(crop.track, error))?;
+        if let Some(copy) = copies.map(|copies| copies.draw(crop)).transpose()?.flatten() {
+            recording = copy;
+        }
+        self.frames(crop.track, &mut recording, start, patch)?;
         Ok(start)
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::ahead::{Ahead, Readers};
 use super::augment::{Augmenter, Mixed, mix_rows};
+use super::copies::Copies;
 use super::crop::{Crop, around, stored_crops, stored_start};
 use super::passes::{Making, Passes};
 use super::tags::plan;
@@ -74,6 +75,7 @@ struct Inner {
     terms: Vec<TargetTerm>,
     heard: bool,
     augmenter: Option<Augmenter>,
+    copies: Option<Copies>,
 }
 
 impl DistilLoader {
@@ -109,6 +111,8 @@ impl DistilLoader {
                 terms.push(TargetTerm { teacher: at, tags: true, columns: tags, scale: None });
             }
         }
+        let folders: &[String] = if learns { &config.augment.copies } else { &[] };
+        let copies = Copies::open(dataset, folders, &tracks)?;
         let inner = Inner {
             dataset: Arc::clone(dataset),
             part,
@@ -123,6 +127,7 @@ impl DistilLoader {
             terms,
             heard: learns && distil.targets == TargetsOf::Heard,
             augmenter: Augmenter::of(&config.augment).filter(|_| learns),
+            copies,
         };
         for &track in &inner.tracks {
             inner.check(track)?;
@@ -219,6 +224,8 @@ impl Inner {
             };
             let start = stored_start(frames, index, count);
             let first = around(start, length, frames);
+            let copy = self.copies.as_ref().map(|copies| copies.draw(crop)).transpose()?.flatten();
+            recording = copy.unwrap_or(recording);
             self.dataset.frames(crop.track, &mut recording, first, window)?;
             places.push(Place { start: (start - first) as usize, first, frames });
             if self.heard {

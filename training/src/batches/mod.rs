@@ -10,6 +10,7 @@
 
 pub mod ahead;
 pub mod augment;
+mod copies;
 pub mod crop;
 mod dataset;
 pub mod deal;
@@ -23,7 +24,7 @@ mod tags;
 
 pub use ahead::{Ahead, Readers};
 pub use dataset::Dataset;
-pub use distil::{DistilBatch, DistilLoader};
+pub use distil::{DistilBatch, DistilLoader, TargetTerm};
 pub use multitask::{MultitaskEpoch, MultitaskLoader};
 pub use pairs::PairLoader;
 pub use tags::TagLoader;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ahead::{Ahead, Readers};
 use super::augment::Augmenter;
+use super::copies::Copies;
 use super::crop::Crop;
 use super::passes::{Making, Passes, too_few};
 use super::{Dataset, PATCH, PairBatch, explain, order, refusing, share};
@@ -45,6 +46,7 @@ struct Inner {
     source: Source,
     without_features: usize,
     augmenter: Option<Augmenter>,
+    copies: Option<Copies>,
 }
 
 /// The source of an epoch's pairs.
@@ -53,6 +55,19 @@ enum Source {
     Drawn(Arc<Vec<(u32, u32)>>),
     /// Drawn again every epoch among these tracks.
     Redrawn { tracks: Vec<u32>, metadata: Box<TrackMetadata>, excluded: Box<ExcludedPairs> },
+}
+
+impl Source {
+    /// The tracks that its pairs can be of.
+    fn tracks(&self) -> Vec<u32> {
+        let mut tracks = match self {
+            Source::Drawn(pairs) => pairs.iter().flat_map(|&(a, b)| [a, b]).collect(),
+            Source::Redrawn { tracks, .. } => tracks.clone(),
+        };
+        tracks.sort_unstable();
+        tracks.dedup();
+        tracks
+    }
 }
 
 /// The content of an epoch's batches.
@@ -84,6 +99,8 @@ impl PairLoader {
             let (pairs, without) = dataset.pairs(association, part)?;
             (Source::Drawn(Arc::new(pairs)), without)
         };
+        let folders: &[String] = if learns { &config.augment.copies } else { &[] };
+        let copies = Copies::open(dataset, folders, &source.tracks())?;
         let inner = Inner {
             dataset: Arc::clone(dataset),
             association,
@@ -97,6 +114,7 @@ impl PairLoader {
             source,
             without_features,
             augmenter: Augmenter::of(&config.augment).filter(|_| learns),
+            copies,
         };
         if inner.pairs(0).is_empty() {
             return Err(explain::no_pairs(dataset, association, part, without_features));
@@ -222,8 +240,9 @@ impl Inner {
         };
         let (first, second) = (crops(&anchor_tracks, 2 * pass), crops(&positive_tracks, 2 * pass + 1));
         for ((&one, &other), (anchor, positive)) in first.iter().zip(&second).zip(rows) {
-            let start = self.dataset.patch(one, None, anchor)?;
-            self.dataset.patch(other, (one.track == other.track).then_some(start), positive)?;
+            let copies = self.copies.as_ref();
+            let start = self.dataset.patch(one, None, copies, anchor)?;
+            self.dataset.patch(other, (one.track == other.track).then_some(start), copies, positive)?;
         }
         if let Some(augmenter) = &self.augmenter {
             for (patches, crops) in [(&mut anchors, &first), (&mut positives, &second)] {

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::ahead::{Ahead, Readers};
 use super::augment::{Augmenter, mix_rows};
+use super::copies::Copies;
 use super::crop::Crop;
 use super::passes::{Making, Passes, too_few};
 use super::{Dataset, PATCH, TagBatch, refusing, share};
@@ -36,6 +37,7 @@ struct Inner {
     /// The classes of every track of the data set.
     styles: Links,
     augmenter: Option<Augmenter>,
+    copies: Option<Copies>,
 }
 
 impl TagLoader {
@@ -61,6 +63,8 @@ impl TagLoader {
         if styles.tracks() != dataset.split().metadata.tracks() {
             return Err(Error::format(SPLIT.path(dataset.folder()), "it changed while it was being read"));
         }
+        let folders: &[String] = if learns { &config.augment.copies } else { &[] };
+        let copies = Copies::open(dataset, folders, &tracks)?;
         let inner = Inner {
             dataset: Arc::clone(dataset),
             part,
@@ -73,6 +77,7 @@ impl TagLoader {
             classes,
             styles,
             augmenter: Augmenter::of(&config.augment).filter(|_| learns),
+            copies,
         };
         Ok(TagLoader { inner: Arc::new(inner), readers: Arc::clone(readers) })
     }
@@ -155,7 +160,7 @@ impl Inner {
         let crop = |&track: &u32| Crop { seed: self.seed, epoch, track, number: 2 * pass };
         let crops: Vec<Crop> = tracks.iter().map(crop).collect();
         for (at, (&crop, patch)) in crops.iter().zip(patches.chunks_exact_mut(PATCH)).enumerate() {
-            self.dataset.patch(crop, None, patch)?;
+            self.dataset.patch(crop, None, self.copies.as_ref(), patch)?;
             let own = &mut tags[at * self.classes.len()..][..self.classes.len()];
             self.styles.of(crop.track).iter().for_each(|&class| own[class as usize] = 1.0);
         }

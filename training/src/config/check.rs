@@ -49,7 +49,10 @@ impl Config {
             return Err(format!("model.name is {:?}; it must be letters, digits, - and _", model.name));
         }
         if model.architecture != ARCHITECTURE {
-            return Err(format!("model.architecture is `{}`; it must be {ARCHITECTURE}", model.architecture));
+            return Err(format!(
+                "model.architecture is `{}`; it must be {ARCHITECTURE}, the only one",
+                model.architecture
+            ));
         }
         let sizes = [
             ("frames", model.frames as f64, FRAMES as f64),
@@ -59,7 +62,9 @@ impl Config {
             ("stochastic_depth", model.stochastic_depth, STOCHASTIC_DEPTH),
         ];
         match sizes.into_iter().find(|(_, value, own)| value != own) {
-            Some((key, value, own)) => Err(format!("model.{key} is {value}; {ARCHITECTURE} has {own}")),
+            Some((key, value, own)) => {
+                Err(format!("model.{key} is {value}; {ARCHITECTURE} has {own}, which cannot change"))
+            }
             None => Ok(()),
         }
     }

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::distil::Distil;
 use crate::pairs::Association;
 
-/// `[model]`: the name of the run, and the network's fixed sizes, which are stated for the reader.
+/// `[model]`: name and initial weights, which may change, and the network's sizes, which cannot: they are stated for the
+/// reader, and another value is an error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
@@ -71,6 +72,10 @@ pub struct Augment {
     pub time_masks: usize,
     /// The length of each is uniform from 0 to this number of frames.
     pub time_width: usize,
+    /// Folders of features of altered copies of the recordings, such as those of a lossy codec. A patch is read from the
+    /// original or from one of the copies, each as often.
+    #[serde(default)]
+    pub copies: Vec<String>,
 }
 
 /// `[objective]`: what the network learns.

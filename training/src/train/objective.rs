@@ -1,4 +1,4 @@
-//! The objectives: contrastive pairs and style tags (section 3 of the paper), several associations on one encoder (4.6),
+//! The objectives: contrastive pairs and style tags (section 4.2 of the paper), several associations on one encoder (4.6),
 //! and what other models give, which is beyond the paper.
 
 use tch::{Kind, Tensor};

@@ -6,24 +6,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use sleeve::engine::EngineOptions;
-
 use super::device;
 use super::learner::{Average, Broken, Learner, Step};
 use super::objective::{self, Figures, Loss};
 use super::processes::{Place, Processes};
 use super::progress::{Bar, Epoch, Scores, TermScores};
 use super::schedule::Plateau;
-use super::sources::{Data, Source, Stage, Validation};
+use super::sources::{Data, Source};
+use super::stage::Stage;
 use super::start;
 use super::state::{Best, Files, Progress, Saved, write_network, write_state};
+use super::validation::Validation;
 use crate::atomic;
 use crate::batches::{Dataset, Readers};
-use crate::config::{Config, Objective};
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::network::Description;
 use crate::splits::Part;
-use crate::targets::{TargetStore, Teacher};
 
 /// The maximum number of tracks that a message names.
 const NAMED: usize = 6;
@@ -103,7 +102,7 @@ impl<'a> Run<'a> {
         let computation = device::choose(&config.run, options.place.as_ref())?;
         let dataset = Dataset::open(options.data, options.features)?;
         let readers = Readers::new(config.data.loader_threads, config.data.ahead);
-        let teachers = teachers(&config, options.targets)?;
+        let teachers = start::teachers(&config, options.targets)?;
         let data =
             Data { dataset: &dataset, config: &config, teachers: teachers.as_ref(), readers: &readers };
         let train = Source::open(&data, Part::Train)?;
@@ -468,24 +467,6 @@ impl<'a> Run<'a> {
             listener.average(self.average.count, scores.as_ref())?;
         }
         Ok(())
-    }
-}
-
-/// Opens the teachers of a distillation and the folder of their targets.
-fn teachers(config: &Config, folder: Option<&Path>) -> Result<Option<(TargetStore, Vec<Teacher>)>> {
-    let wrong = |reason: &str| Err(Error::InvalidArgument(reason.into()));
-    match (&config.objective, folder) {
-        (Objective::Distil(distil), Some(folder)) => {
-            let store = TargetStore::open(folder)?;
-            let options = EngineOptions::default().threads(1);
-            let open = |teacher| Teacher::open(teacher, &options);
-            Ok(Some((store, distil.teachers.iter().map(open).collect::<Result<_>>()?)))
-        }
-        (Objective::Distil(_), None) => {
-            wrong("--targets is missing: the folder that `sleeve-train targets` writes")
-        }
-        (_, Some(_)) => wrong("--targets is for objective.kind = \"distil\" alone"),
-        (_, None) => Ok(None),
     }
 }
 

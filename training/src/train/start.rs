@@ -1,8 +1,9 @@
-//! The start of a run: from random weights, from another run's encoder, or from its own last epoch.
+//! The start of a run: its teachers, and its weights: random, of another network or run, or of its own last epoch.
 
 use std::path::Path;
 
 use serde_json::Value;
+use sleeve::engine::EngineOptions;
 use tch::Tensor;
 
 use super::learner::Learner;
@@ -13,6 +14,7 @@ use crate::config::{Config, Objective};
 use crate::error::{Error, Result};
 use crate::export::published;
 use crate::network::{Description, Head};
+use crate::targets::{TargetStore, Teacher};
 
 /// The number of patches from which batch norm's statistics are taken.
 const CALIBRATED: usize = 256;
@@ -71,6 +73,27 @@ fn differs(one: &Value, other: &Value, path: &str) -> Option<String> {
         }
         _ if one == other => None,
         _ => Some(format!("{path} is {one} there and {other} here")),
+    }
+}
+
+/// Opens the teachers of a distillation and the folder of their targets.
+///
+/// # Errors
+/// If one cannot be opened, the folder is missing, or there is one for another objective.
+pub fn teachers(config: &Config, folder: Option<&Path>) -> Result<Option<(TargetStore, Vec<Teacher>)>> {
+    let wrong = |reason: &str| Err(Error::InvalidArgument(reason.into()));
+    match (&config.objective, folder) {
+        (Objective::Distil(distil), Some(folder)) => {
+            let store = TargetStore::open(folder)?;
+            let options = EngineOptions::default().threads(1);
+            let open = |teacher| Teacher::open(teacher, &options);
+            Ok(Some((store, distil.teachers.iter().map(open).collect::<Result<_>>()?)))
+        }
+        (Objective::Distil(_), None) => {
+            wrong("--targets is missing: the folder that `sleeve-train targets` writes")
+        }
+        (_, Some(_)) => wrong("--targets is for objective.kind = \"distil\" alone"),
+        (_, None) => Ok(None),
     }
 }
 

@@ -11,10 +11,11 @@ use sleeve::model::Model;
 use sleeve_files::npy::{Dtype, NpyWriter, read_npy};
 use sleeve_training::batches::{DistilBatch, DistilLoader, PATCH, Readers};
 use sleeve_training::config::{Config, Distil, EmbeddingLoss, Objective, TagLoss};
-use sleeve_training::features::{Content, Store};
+use sleeve_training::features::{Content, FEATURES, Store};
 use sleeve_training::network::loss;
 use sleeve_training::runlog::{Entry, read};
 use sleeve_training::splits::Part;
+use sleeve_training::table::{Builder, Cell, write_table};
 use sleeve_training::targets::{TargetStore, Teacher, make::make};
 use tch::{Kind, Tensor};
 
@@ -215,6 +216,66 @@ fn standardised_targets_are_relative_to_all_stored_crops_of_the_training_part() 
             );
         }
     }
+}
+
+#[test]
+fn patches_come_from_copies_as_often_as_from_originals_and_targets_stay() {
+    let folder = data_set();
+    // Copies of the same paths with another extension: 6 dB quieter, and a frame shorter.
+    let copies = Store::new(folder.path().join("copies"));
+    let mut listed = Builder::new(&FEATURES);
+    for track in 0..UNREAD {
+        let sha = dataset::sha256(track + 1000);
+        let file = copies.path(Content::from_hex(&sha).unwrap());
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let mut writer = NpyWriter::create(&file, 96, Dtype::F16).unwrap();
+        let frames = (dataset::frames(track) - 1).max(1);
+        for frame in 0..frames {
+            let quieter = |value: f32| (1.0 + 0.25 * (10.0f32.powf(value) - 1.0)).log10();
+            let row: Vec<f32> = (0..96).map(|band| quieter(mel(track as usize, frame, band))).collect();
+            writer.write_rows(&row).unwrap();
+        }
+        writer.finish().unwrap();
+        let name = dataset::name(track).replace(".ogg", ".mp3");
+        listed.push([
+            Cell::Text(&name),
+            Cell::Text(&sha),
+            Cell::Int(Some(frames as i32)),
+            Cell::MaybeText(None),
+        ]);
+    }
+    write_table(&copies.table(None), &FEATURES, &listed.finish()).unwrap();
+    let set = format!("augment.copies=[{:?}]", copies.folder());
+    let base = ["objective.patches=8", "data.crops=12", "augment.gain_least=0", "augment.gain_most=0"];
+    let plain = batches(&loader(folder.path(), &config(&base), Part::Train));
+    let mixed = batches(&loader(folder.path(), &config(&[&base[..], &[&set]].concat()), Part::Train));
+    let (mut copied, mut all) = (0, 0);
+    for (plain, mixed) in plain.iter().zip(&mixed) {
+        assert!(plain.tracks == mixed.tracks && plain.targets == mixed.targets);
+        for (one, other) in plain.patches.chunks(PATCH).zip(mixed.patches.chunks(PATCH)) {
+            all += 1;
+            if one != other {
+                copied += 1;
+                // The same place at another level; at the very end, a frame earlier.
+                let sum = |patch: &[f32]| patch.iter().map(|value| 10.0f32.powf(*value) - 1.0).sum::<f32>();
+                assert!((sum(other) / sum(one) - 0.25).abs() < 0.02, "{}", sum(other) / sum(one));
+            }
+        }
+    }
+    let expected = all as f64 / 2.0;
+    assert!((f64::from(copied) - expected).abs() < 4.0 * (f64::from(all) / 4.0).sqrt(), "{copied} of {all}");
+    // A copy that is missing, or of something else, is named.
+    let content = Content::from_hex(&dataset::sha256(1003)).unwrap();
+    let mut writer = NpyWriter::create(copies.path(content), 96, Dtype::F16).unwrap();
+    writer.write_rows(&[0.0; 96]).unwrap();
+    writer.finish().unwrap();
+    let (data, config) = (dataset::open(folder.path()), config(&[&base[..], &[&set]].concat()));
+    let (store, teachers) = (TargetStore::open(&folder.path().join("targets")).unwrap(), teachers(&config));
+    let readers = dataset::readers();
+    let opened =
+        DistilLoader::new(&data, &config, distil(&config), (&store, &teachers), Part::Train, &readers);
+    let said = opened.err().unwrap().to_string();
+    assert!(said.contains("003.ogg: its copy has 1 frames"), "{said}");
 }
 
 #[test]

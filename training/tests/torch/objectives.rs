@@ -335,6 +335,17 @@ fn a_step_takes_the_mean_of_its_batches() {
 }
 
 #[test]
+fn a_step_with_fewer_batches_is_an_error() {
+    let mut learner = learner(&projection(), double());
+    let before = values(learner.flat().values());
+    let batches = [Ok(batch(0, 0))].into_iter();
+    let outcome = learner.step(batches, 2, RATE, &Processes::alone());
+    let said = outcome.err().expect("an error").to_string();
+    assert_eq!(said, "a step has 1 batches in each of 1 processes instead of 2 in all");
+    assert!(values(learner.flat().values()) == before);
+}
+
+#[test]
 fn adam_and_averages_agree_with_pytorch() {
     let count = 40;
     for decay in ["0.0", "0.01"] {
