@@ -99,3 +99,71 @@ impl Encoder for Extracted {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use half::f16;
+    use sleeve::internal::onnx::{Attribute, Graph, Node, ValueInfo};
+
+    use super::*;
+    use crate::evaluation::encoders::open;
+    use crate::export::onnx::{cast, dense, half, written};
+    use crate::features::Content;
+
+    /// A linear network on VGGish's patches, 96 frames of 64 bands.
+    fn model(folder: &Path) -> String {
+        let inputs = 96 * 64;
+        let value = |at: usize| f16::from_f64((at as f64 * 0.37).sin() * 0.01);
+        let weights: Vec<f16> = (0..3 * inputs).map(value).collect();
+        let graph = Graph {
+            name: Some("linear".into()),
+            node: vec![
+                cast("weight", "weight.f32"),
+                cast("bias", "bias.f32"),
+                Node::new("Flatten", &["melspectrogram"], "flat", vec![Attribute::of_int("axis", 1)]),
+                dense(&["flat", "weight.f32", "bias.f32"], "embeddings"),
+            ],
+            initializer: vec![half("weight", &[3, inputs], &weights), half("bias", &[3], &[f16::ONE; 3])],
+            input: vec![ValueInfo::rows("melspectrogram", &[96, 64])],
+            output: vec![ValueInfo::rows("embeddings", &[3])],
+            ..Graph::default()
+        };
+        let path = folder.join("linear.onnx");
+        std::fs::write(&path, written(graph, &[])).unwrap();
+        let json = serde_json::json!({
+            "name": "linear", "classes": [],
+            "schema": {
+                "inputs": [{"name": "melspectrogram", "type": "float", "shape": ["batch", 96, 64]}],
+                "outputs": [{"name": "embeddings", "shape": ["batch", 3], "output_purpose": "embeddings"}],
+            },
+            "inference": {"sample_rate": 16000, "algorithm": "TensorflowPredictVGGish"},
+        });
+        std::fs::write(folder.join("linear.json"), json.to_string()).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_model_with_its_own_front_end_gives_the_rows_of_the_library() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = model(folder.path());
+        let options = EngineOptions::default().threads(1);
+        let mut encoder = open::open(&place, &options).unwrap();
+        assert_eq!((encoder.name(), encoder.dimensions(), encoder.gives_rows()), ("linear", 3, true));
+        assert!(!encoder.is_stored() && !open::open("msd-musicnn-1", &options).unwrap().gives_rows());
+        let audio = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/audio/ground.ogg");
+        let content = Content::from_hex(&"0".repeat(64)).unwrap();
+        let mut recording = Recording { name: "ground.ogg".into(), content, audio: Some(audio.clone()) };
+        let rows = encoder.rows(&recording).unwrap().unwrap();
+        let extractor = Extractor::builder(Model::open(&place).unwrap()).patch_hop(48).build().unwrap();
+        assert_eq!(rows, extractor.extract_file(&audio).unwrap().embeddings().unwrap());
+        assert!(rows.nrows() > 20 && rows.row(0) != rows.row(9));
+        recording.audio = None;
+        assert!(
+            encoder.rows(&recording).unwrap().unwrap_err().contains("own front end"),
+            "features do not do"
+        );
+        assert!(open::open(&format!("{place}@nothing"), &options).is_err());
+    }
+}
