@@ -1,7 +1,7 @@
 //! Adapts a model to a collection: a linear map after its embeddings, learnt from editorial metadata.
 //!
 //! If a collection is too small to train a network on, the associations of the paper can still show which directions of
-//! a trained network's embeddings matter. The differences between tracks that belong together (section 2.2 of the
+//! a trained network's embeddings matter. The differences between tracks that belong together (section 3 of the
 //! paper) lie in directions that do not depend on what the tracks share. The map shrinks these directions, so that the
 //! others separate tracks that do not belong together. This is relevant component analysis (Bar-Hillel, Hertental,
 //! Shental and Weinshall, ICML 2003), known in speaker recognition as within-class covariance normalisation (Hatch and

@@ -31,7 +31,7 @@ use crate::error::{Error, Result};
 ///
 /// The method is that of Alonso-Jiménez, Serra and Bogdanov, "Music Representation Learning Based on Editorial Metadata
 /// from Discogs" (ISMIR 2022): two recordings belong together if their editorial metadata have a release, an artist or
-/// a label in common (section 2). The commands, in order: `discogs` and `scan` make tables of a dump and of a
+/// a label in common (section 3). The commands, in order: `discogs` and `scan` make tables of a dump and of a
 /// collection, `match` joins them, `split` separates training, validation and test, `pairs` draws the pairs, `stats`
 /// counts; `corpus` fetches a collection to try it on. `features` makes mel-spectrograms, `targets` computes what other
 /// models give for these, `train` trains (with the feature `torch`), `plot` draws the curves of runs, `export` makes a model of a trained network, and `evaluate` (with

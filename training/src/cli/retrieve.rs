@@ -27,7 +27,7 @@ use crate::splits::Part;
 /// Every track of the held-out parts is a query. All others are ranked by the cosine of their vectors (the mean of the
 /// embeddings of half-overlapped patches). By artist, a track is relevant that shares an artist and no release; tracks
 /// of the same release are dropped from the ranking. By release and by label, tracks are relevant as pairs are drawn
-/// (section 2.2 of the paper): a release in common; a label and no artist in common. Near-duplicates (never.tsv beside
+/// (section 3 of the paper): a release in common; a label and no artist in common. Near-duplicates (never.tsv beside
 /// the splits, and files with the same content) are dropped from every ranking, and tracks with a near-duplicate in
 /// another part are left out.
 ///

@@ -11,7 +11,7 @@ use crate::train::processes::Place;
 use crate::train::progress::{Epoch, Scores};
 use crate::train::run::{Listener, Options, Run};
 
-/// Trains a model: track, release, artist, label, style tags or multi-task (sections 3, 4.2 and 4.6 of the paper), or one
+/// Trains a model: track, release, artist, label, style tags or multi-task (sections 4.2 and 4.6 of the paper), or one
 /// that learns from other models.
 ///
 /// CONFIG has every setting; `training/configs/` has the paper's six models, and `distil.toml`. RUN gets `config.toml`, `log.jsonl` and
