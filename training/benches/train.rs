@@ -19,9 +19,10 @@ use sleeve_training::splits::Part as Portion;
 use sleeve_training::train::device;
 use sleeve_training::train::flat::Layout;
 use sleeve_training::train::learner::{Computation, Learner};
-use sleeve_training::train::objective::{Batch, Part, description};
+use sleeve_training::train::objective::{Batch, Learnt, Part, plan};
 use sleeve_training::train::processes::Processes;
-use sleeve_training::train::sources::{Source, Stage};
+use sleeve_training::train::sources::{Data, Source};
+use sleeve_training::train::stage::Stage;
 use support::dataset;
 use tch::{Device, Kind, Tensor};
 
@@ -76,8 +77,9 @@ fn main() {
 }
 
 fn learner(config: &Config, computation: Computation) -> Learner {
-    let checkpoint = Checkpoint::untrained(description(&config.objective, vec![]), 1).expect("sound");
-    Learner::new(&checkpoint, &[1.0], &config.optimizer, computation).expect("a device")
+    let (description, terms) = plan(&config.objective, &Learnt::default()).expect("sound");
+    let checkpoint = Checkpoint::untrained(description, 1).expect("sound");
+    Learner::new(&checkpoint, &terms, &config.optimizer, computation).expect("a device")
 }
 
 fn pace(config: &Config, computation: Computation, patches: usize, steps: usize) -> f64 {
@@ -151,13 +153,14 @@ fn waiting(config: &Config, computation: Computation) {
     config.data.crops = if computation.device.is_cuda() { 40 } else { 1 };
     let data = dataset::open(folder.path());
     let readers = sleeve_training::batches::Readers::new(config.data.loader_threads, config.data.ahead);
-    let source = Source::open(&data, &config, Portion::Train, &readers).expect("it has pairs");
+    let data = Data { dataset: &data, config: &config, teachers: None, readers: &readers };
+    let source = Source::open(&data, Portion::Train).expect("it has pairs");
     let mut learner = learner(&config, computation);
     let (steps, processes) = (source.steps(0, 1).expect("enough"), Processes::alone());
-    let mut stage = Stage::start(&source, &config, 0, 0, &[0], computation.device);
+    let mut stage = Stage::start(&source, &config, 0, (0, steps), &[0], computation.device);
     let (start, mut patches, mut last) = (Instant::now(), 0, None);
     for _ in 0..steps {
-        let batches = stage.by_ref().take(1).map(|staged| {
+        let batches = stage.step().map(|staged| {
             let staged = staged?;
             patches += staged.host.tracks.len();
             Ok(staged.on(computation.device))

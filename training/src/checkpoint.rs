@@ -18,7 +18,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::network::parameters::{check, untrained};
-use crate::network::{Description, Tensor, Tensors};
+use crate::network::{Description, Head, HeadKind, Tensor, Tensors};
 
 /// The key of the description in the file's header.
 pub(crate) const KEY: &str = "sleeve";
@@ -45,6 +45,37 @@ impl Checkpoint {
         description.check().map_err(Error::InvalidArgument)?;
         let tensors = untrained(&description.heads, seed);
         Ok(Checkpoint { description, tensors })
+    }
+
+    /// Keeps only the heads with these names, in the checkpoint's order.
+    ///
+    /// # Errors
+    /// If it has no head of a name, with the names of those it has.
+    pub fn keep_heads(&mut self, names: &[String]) -> Result<(), String> {
+        let Description { heads, classes, .. } = &mut self.description;
+        if let Some(name) = names.iter().find(|name| heads.iter().all(|head| head.name != **name)) {
+            let known: Vec<&str> = heads.iter().map(|head| head.name.as_str()).collect();
+            return Err(format!("it has no head `{name}`; its heads are {}", known.join(", ")));
+        }
+        let is_classifier = |head: &Head| head.kind == HeadKind::Classes;
+        let first = heads.iter().position(is_classifier);
+        let (kept, left): (Vec<_>, Vec<_>) =
+            heads.drain(..).enumerate().partition(|(_, head)| names.contains(&head.name));
+        *heads = kept.iter().map(|(_, head)| head.clone()).collect();
+        // The description has the classes of the first classifier, which may be another one now.
+        if let Some((at, _)) = kept.iter().find(|(_, head)| is_classifier(head)) {
+            if first != Some(*at) {
+                let own = heads.iter_mut().find(|head| is_classifier(head)).expect("it was found");
+                *classes = std::mem::take(&mut own.classes);
+            }
+        } else {
+            classes.clear();
+        }
+        for (_, head) in left {
+            let prefix = format!("{}.", head.path());
+            self.tensors.retain(|name, _| !name.starts_with(&prefix));
+        }
+        Ok(())
     }
 
     /// Reads and checks a file. Values in half precision or bfloat16 are widened, doubles rounded. PyTorch's counters
@@ -131,7 +162,6 @@ fn read_tensor(name: &str, view: &TensorView) -> Result<Tensor, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Head;
 
     fn untrained() -> Checkpoint {
         let mut description = Description::new(vec![Head::projection("artist"), Head::classes("styles", 3)]);
@@ -151,6 +181,32 @@ mod tests {
         checkpoint.write(&path).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), first);
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn some_heads_are_kept_with_their_classes() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let mut second = Head::classes("moods", 2);
+        second.classes = words(&["calm", "loud"]);
+        let heads = vec![Head::projection("artist"), Head::classes("styles", 1), second];
+        let mut description = Description::new(heads);
+        description.classes = words(&["House"]);
+        let whole = Checkpoint::untrained(description, 4).unwrap();
+        let kept = |names: &[&str]| {
+            let mut checkpoint = whole.clone();
+            checkpoint.keep_heads(&words(names)).unwrap();
+            check(&checkpoint.description.heads, &checkpoint.tensors).unwrap();
+            checkpoint.description.check().unwrap();
+            let names: Vec<String> =
+                checkpoint.description.heads.iter().map(|head| head.name.clone()).collect();
+            (names, checkpoint.description.classes)
+        };
+        assert_eq!(kept(&["moods"]), (words(&["moods"]), words(&["calm", "loud"])));
+        assert_eq!(kept(&["moods", "styles"]), (words(&["styles", "moods"]), words(&["House"])));
+        assert_eq!(kept(&["artist"]), (words(&["artist"]), vec![]));
+        assert_eq!(kept(&[]), (vec![], vec![]));
+        let said = whole.clone().keep_heads(&words(&["label"])).unwrap_err();
+        assert_eq!(said, "it has no head `label`; its heads are artist, styles, moods");
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! - [`corpus`] fetches a real collection to try these on.
 //! - [`hear`] decodes recordings, [`features`] stores their mel-spectrograms, and [`batches`] makes training batches of
 //!   these.
+//! - [`targets`] computes what other models give for these, for a network that learns from them.
 //! - [`config`] is the configuration of a run, [`network`] the network, `train` the training loop, [`runlog`] the log
 //!   of a run, and [`plot`] draws it.
 //! - [`checkpoint`] stores networks, and [`export`] makes models that the library opens.
@@ -48,6 +49,7 @@ pub mod splits;
 pub mod stale;
 pub mod stats;
 pub mod table;
+pub mod targets;
 pub mod threads;
 #[cfg(feature = "torch")]
 pub mod train;

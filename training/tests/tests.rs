@@ -2,6 +2,7 @@
 //! one program with a folder for each part, because every further program must be linked.
 
 mod evaluation {
+    mod given;
     mod map;
     mod published;
     mod report;

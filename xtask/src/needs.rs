@@ -109,9 +109,12 @@ const LONG: &[&str] = &[
 ];
 
 /// The tests that only `--all` and filters run, by program and the beginnings of their names: what they need is too large
-/// to fetch for every change.
-pub const LARGE: &[(&str, &str)] =
-    &[("sleeve-tests::python", "cluster::"), ("sleeve-tests::python", "release::")];
+/// to fetch for every change, or they compute for minutes what shorter tests of the same code show in one case.
+pub const LARGE: &[(&str, &str)] = &[
+    ("sleeve-tests::python", "cluster::"),
+    ("sleeve-tests::python", "release::"),
+    ("sleeve-training::torch", "learning::every_other_objective"),
+];
 
 /// Whether a test is among [`LARGE`].
 pub fn is_large(program: &str, test: &str) -> bool {

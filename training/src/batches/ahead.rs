@@ -2,6 +2,7 @@
 //! rayon pool, because they wait for disks and would block other work in such a pool.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 type Job = Box<dyn FnOnce() + Send>;
 type Make<B> = Arc<dyn Fn(usize) -> Result<B> + Send + Sync>;
@@ -95,7 +96,7 @@ impl<B: Send + 'static> Ahead<B> {
             let job = move || {
                 if !abandoned.load(Ordering::Relaxed) {
                     // The receiver may have been dropped.
-                    let _ = done.send(make(index));
+                    let _ = done.send(made(&make, index));
                 }
             };
             // The threads run as long as the sender exists.
@@ -120,11 +121,12 @@ impl<B: Send + 'static> Iterator for Ahead<B> {
         let batch = if self.readers.threads.is_empty() {
             (self.next < self.count).then(|| {
                 self.next += 1;
-                (self.make)(self.next - 1)
+                made(&self.make, self.next - 1)
             })
         } else {
             self.ask();
-            let batch = self.coming.pop_front().map(|coming| coming.recv().expect("a reader does not panic"));
+            let ended = |_| Err(Error::Training("the threads that read batches have ended".into()));
+            let batch = self.coming.pop_front().map(|coming| coming.recv().unwrap_or_else(ended));
             self.ask();
             batch
         };
@@ -139,6 +141,14 @@ impl<B: Send + 'static> Iterator for Ahead<B> {
         let left = self.count - self.next + self.coming.len();
         (0, Some(left))
     }
+}
+
+/// A batch, or the panic of its making as an error: otherwise a thread would end, and the batch would be missing.
+fn made<B>(make: &Make<B>, index: usize) -> Result<B> {
+    std::panic::catch_unwind(AssertUnwindSafe(|| make(index))).unwrap_or_else(|panic| {
+        let reason = sleeve::internal::panic_message(&*panic);
+        Err(Error::Training(format!("reading batch {index} failed: {reason}")))
+    })
 }
 
 impl<B> Drop for Ahead<B> {
@@ -185,6 +195,22 @@ mod tests {
         drop(batches);
         drop(readers);
         assert_eq!(made.load(Ordering::SeqCst), 4);
+    }
+
+    #[test]
+    fn a_panic_is_an_error_and_the_threads_go_on() {
+        for threads in [0, 1] {
+            let readers = Readers::new(threads, 2);
+            let mut broken = readers.run(3, |index| match index {
+                1 => panic!("no batch {index}"),
+                _ => Ok(index),
+            });
+            assert_eq!(broken.next().unwrap().unwrap(), 0);
+            let said = broken.next().unwrap().unwrap_err().to_string();
+            assert!(said.contains("reading batch 1 failed: no batch 1"), "{said}");
+            assert!(broken.next().is_none());
+            assert_eq!(readers.run(2, Ok).map(Result::unwrap).collect::<Vec<_>>(), [0, 1]);
+        }
     }
 
     #[test]

@@ -41,16 +41,26 @@ impl Crop {
     }
 
     /// Uniform in `0..count`.
-    fn among(self, count: u64) -> u64 {
+    pub(crate) fn among(self, count: u64) -> u64 {
+        self.of("crop", count)
+    }
+
+    /// Uniform in `0..count`, for this purpose.
+    pub(super) fn of(self, what: &str, count: u64) -> u64 {
+        ((u128::from(self.generator(what).next_u64()) * u128::from(count)) >> 64) as u64
+    }
+
+    /// A generator of random numbers for this crop and this purpose.
+    pub(super) fn generator(self, what: &str) -> impl Rng + use<> {
         let Crop { seed, epoch, track, number } = self;
         let names: [&[u8]; 5] = [
-            b"crop",
+            what.as_bytes(),
             &seed.to_le_bytes(),
             &epoch.to_le_bytes(),
             &u64::from(track).to_le_bytes(),
             &u64::from(number).to_le_bytes(),
         ];
-        ((u128::from(random::generator(&names).next_u64()) * u128::from(count)) >> 64) as u64
+        random::generator(&names)
     }
 }
 
@@ -69,16 +79,42 @@ fn starts(frames: u64) -> u64 {
 /// If `patch` is not as long as a patch.
 pub fn read_patch(recording: &mut Recording, start: u64, patch: &mut [f32]) -> Result<()> {
     assert_eq!(patch.len(), PATCH);
+    read_frames(recording, start, patch)
+}
+
+/// As [`read_patch`], for any number of frames.
+pub(crate) fn read_frames(recording: &mut Recording, start: u64, values: &mut [f32]) -> Result<()> {
     let frames = recording.frames();
-    if frames >= FRAMES as u64 {
-        return recording.read(start, patch);
+    if frames >= (values.len() / BANDS) as u64 {
+        return recording.read(start, values);
     }
     let there = frames as usize * BANDS;
-    recording.read(0, &mut patch[..there])?;
-    for at in there..PATCH {
-        patch[at] = patch[at - there];
+    recording.read(0, &mut values[..there])?;
+    for at in there..values.len() {
+        values[at] = values[at - there];
     }
     Ok(())
+}
+
+/// The number of crops of a recording whose targets are stored: `most`, or every position if there are fewer.
+pub(crate) fn stored_crops(frames: u64, most: usize) -> usize {
+    usize::try_from(starts(frames)).map_or(most, |positions| most.min(positions))
+}
+
+/// The first frame of the `index`-th of `count` crops that are evenly spaced over a recording, each in the middle of its
+/// share of the positions.
+pub(crate) fn stored_start(frames: u64, index: usize, count: usize) -> u64 {
+    let (index, count) = (index as u128, count as u128);
+    ((2 * index + 1) * u128::from(starts(frames)) / (2 * count)) as u64
+}
+
+/// The first frame of the patch of `length` frames that a teacher hears beside the crop at `start`: the one with the
+/// same middle, moved into the recording where it would reach beyond an end. A recording that is shorter is repeated from
+/// its beginning.
+pub(crate) fn around(start: u64, length: usize, frames: u64) -> u64 {
+    let earlier = length.saturating_sub(FRAMES) as u64 / 2;
+    let later = FRAMES.saturating_sub(length) as u64 / 2;
+    (start + later).saturating_sub(earlier).min(frames.saturating_sub(length as u64))
 }
 
 #[cfg(test)]
@@ -134,6 +170,21 @@ mod tests {
         assert_eq!(apart[4], 0);
         let rest = apart.iter().enumerate().filter(|(at, _)| *at != 4);
         assert!(rest.clone().all(|(_, count)| (1960..2440).contains(count)), "{apart:?}");
+    }
+
+    #[test]
+    fn stored_crops_are_spread_evenly_and_teachers_hear_around_them() {
+        let starts = |frames, most| -> Vec<u64> {
+            let count = stored_crops(frames, most);
+            (0..count).map(|index| stored_start(frames, index, count)).collect()
+        };
+        assert_eq!(starts(127 + 100, 4), [12, 37, 62, 87]);
+        // Every position where there are fewer, and one in a recording that fills no patch.
+        assert_eq!((starts(130, 64), starts(128, 64), starts(1, 64)), (vec![0, 1, 2], vec![0], vec![0]));
+        // 187 frames have 29 more before the crop's 128 and 30 after; at the ends they are moved inside.
+        assert_eq!((around(100, 187, 1000), around(0, 187, 1000), around(872, 187, 1000)), (71, 0, 813));
+        assert_eq!((around(10, 187, 140), around(0, 187, 30)), (0, 0));
+        assert_eq!((around(100, 128, 1000), around(100, 62, 1000)), (100, 133));
     }
 
     /// The numbers are part of a run's definition: another implementation must get the same crops.

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::crop::{Crop, read_patch};
+use super::copies::Copies;
+use super::crop::{Crop, read_frames};
 use crate::error::{Error, Result};
 use crate::features::{Content, Recording, Store};
+use crate::network::architecture::{BANDS, FRAMES};
 use crate::pairs::Association;
 use crate::pairs::tables::{NEVER, PAIRS, Split, path};
 use crate::splits::{Part, SPLIT};
@@ -17,8 +19,8 @@ pub struct Dataset {
     store: Store,
     split: Split,
     contents: Vec<Content>,
-    /// Whether the track has features; `None` if the features table does not list it.
-    has_features: Vec<Option<bool>>,
+    /// Frames of the track's features, if it has any; `None` if the features table does not list it.
+    features: Vec<Option<Option<u32>>>,
 }
 
 impl Dataset {
@@ -32,20 +34,20 @@ impl Dataset {
         let store = Store::new(features);
         let listed = store.listed()?;
         let table = SPLIT.path(folder);
-        let (mut contents, mut has_features) = (Vec::new(), Vec::new());
+        let (mut contents, mut known) = (Vec::new(), Vec::new());
         for rows in TableReader::open(&table, &SPLIT, &["sha256"])? {
             let rows = rows?;
             for text in rows.texts("sha256").iter().map(Option::unwrap_or_default) {
                 let content = Content::from_hex(text)
                     .ok_or_else(|| Error::format(&table, format!("{text:?} is not a SHA-256")))?;
                 contents.push(content);
-                has_features.push(listed.get(&content).copied());
+                known.push(listed.get(&content).copied());
             }
         }
         if contents.len() != split.metadata.tracks() {
             return Err(Error::format(&table, "it changed while it was being read"));
         }
-        Ok(Arc::new(Dataset { folder: folder.to_owned(), store, split, contents, has_features }))
+        Ok(Arc::new(Dataset { folder: folder.to_owned(), store, split, contents, features: known }))
     }
 
     /// The folder of the data set.
@@ -86,16 +88,17 @@ impl Dataset {
     ///
     /// # Errors
     /// If the features table does not list some of them.
-    pub(super) fn tracks(&self, part: Part) -> Result<(Vec<u32>, usize)> {
+    pub(crate) fn tracks(&self, part: Part) -> Result<(Vec<u32>, usize)> {
         let mut tracks = self.split.tracks(part);
         self.check_known(&tracks)?;
         let all = tracks.len();
-        tracks.retain(|&track| self.has_features[track as usize] == Some(true));
+        tracks.retain(|&track| self.has_features(track));
         let without = all - tracks.len();
         Ok((tracks, without))
     }
 
-    /// The pairs that `pairs` has drawn, without those that lack features, and the number of the latter.
+    /// The pairs that `pairs` has drawn, without those that lack features, whose number is returned, and those of one
+    /// patch with itself.
     ///
     /// # Errors
     /// If the table is missing, it belongs to another data set, or the features table does not list some tracks.
@@ -112,10 +115,21 @@ impl Dataset {
         let tracks: Vec<u32> = pairs.iter().flat_map(|&(anchor, positive)| [anchor, positive]).collect();
         self.check_known(&tracks)?;
         let all = pairs.len();
-        let has = |track: u32| self.has_features[track as usize] == Some(true);
-        pairs.retain(|&(anchor, positive)| has(anchor) && has(positive));
+        pairs.retain(|&(anchor, positive)| self.has_features(anchor) && self.has_features(positive));
         let without = all - pairs.len();
+        pairs.retain(|&pair| self.differs(pair));
         Ok((pairs, without))
+    }
+
+    /// Whether the two patches of a pair can differ. A track with only one place for a patch, because it is no longer than
+    /// one, has no pair with itself: both patches would be the same.
+    pub(super) fn differs(&self, (anchor, positive): (u32, u32)) -> bool {
+        let frames = self.features[anchor as usize].flatten().unwrap_or(0);
+        anchor != positive || frames as usize > FRAMES
+    }
+
+    fn has_features(&self, track: u32) -> bool {
+        self.features[track as usize].flatten().is_some()
     }
 
     fn number(&self, file: &Path, track: i64, part: Part) -> Result<u32> {
@@ -135,7 +149,7 @@ impl Dataset {
     /// Returns an error if the features table does not list some tracks.
     fn check_known(&self, tracks: &[u32]) -> Result<()> {
         let mut unknown: Vec<u32> =
-            tracks.iter().copied().filter(|&track| self.has_features[track as usize].is_none()).collect();
+            tracks.iter().copied().filter(|&track| self.features[track as usize].is_none()).collect();
         unknown.sort_unstable();
         unknown.dedup();
         let Some(&first) = unknown.first() else { return Ok(()) };
@@ -152,21 +166,53 @@ impl Dataset {
     ///
     /// # Errors
     /// If the file is missing or not such an array; the error names track and file.
-    pub(super) fn recording(&self, track: u32) -> Result<Recording> {
+    pub(crate) fn recording(&self, track: u32) -> Result<Recording> {
         self.store.open(self.contents[track as usize]).map_err(|error| self.blame(track, error))
     }
 
-    /// Reads a crop of a track into `patch`, `[128, 96]`; not the crop at `apart` if there is another position.
+    /// The SHA-256 of a track's file.
+    pub(crate) fn content(&self, track: u32) -> Content {
+        self.contents[track as usize]
+    }
+
+    /// Reads frames of a recording of a track, beginning with frame `start`. One that is shorter is repeated.
+    ///
+    /// # Errors
+    /// If they cannot be read; the error names track and file.
+    pub(super) fn frames(
+        &self,
+        track: u32,
+        recording: &mut Recording,
+        start: u64,
+        values: &mut [f32],
+    ) -> Result<()> {
+        // A copy may be a few frames shorter than the recording that the place was drawn in.
+        let length = (values.len() / BANDS) as u64;
+        let start = start.min(recording.frames().saturating_sub(length));
+        read_frames(recording, start, values).map_err(|error| self.blame(track, error))
+    }
+
+    /// Reads a crop of a track into `patch`, `[128, 96]`; not the crop at `apart` if there is another position. Of a
+    /// copy, it is the crop at the same place.
     ///
     /// # Errors
     /// If its features cannot be read; the error names track and file.
-    pub(super) fn patch(&self, crop: Crop, apart: Option<u64>, patch: &mut [f32]) -> Result<u64> {
+    pub(super) fn patch(
+        &self,
+        crop: Crop,
+        apart: Option<u64>,
+        copies: Option<&Copies>,
+        patch: &mut [f32],
+    ) -> Result<u64> {
         let mut recording = self.recording(crop.track)?;
         let start = match apart {
             None => crop.start(recording.frames()),
             Some(other) => crop.start_apart(other, recording.frames()),
         };
-        read_patch(&mut recording, start, patch).map_err(|error| self.blame(crop.track, error))?;
+        if let Some(copy) = copies.map(|copies| copies.draw(crop)).transpose()?.flatten() {
+            recording = copy;
+        }
+        self.frames(crop.track, &mut recording, start, patch)?;
         Ok(start)
     }
 

@@ -1,7 +1,7 @@
 //! Batches of patches for training, the same on every machine and in every process.
 //!
-//! A [`Dataset`] is the output of `split`, `pairs` and `features`. [`PairLoader`], [`TagLoader`] and
-//! [`MultitaskLoader`] make its batches: which tracks are in which batch ([`deal`]) and which 128 frames of each
+//! A [`Dataset`] is the output of `split`, `pairs` and `features`. [`PairLoader`], [`TagLoader`], [`DistilLoader`] and
+//! [`MultitaskLoader`] make its batches, which [`augment`] may change: which tracks are in which batch ([`deal`]) and which 128 frames of each
 //! ([`crop`]) depend only on seed, epoch and group. [`Readers`] are threads that prefetch batches.
 //!
 //! An epoch is a number of optimizer steps. Each step averages the gradients of a number of *groups*, one batch each,
@@ -9,27 +9,53 @@
 //! so the loaders of all groups give equally many batches.
 
 pub mod ahead;
+pub mod augment;
+mod copies;
 pub mod crop;
 mod dataset;
 pub mod deal;
+mod distil;
 mod explain;
 mod multitask;
 mod order;
 mod pairs;
+mod passes;
 mod tags;
 
 pub use ahead::{Ahead, Readers};
 pub use dataset::Dataset;
+pub use distil::{DistilBatch, DistilLoader, TargetTerm};
 pub use multitask::{MultitaskEpoch, MultitaskLoader};
 pub use pairs::PairLoader;
 pub use tags::TagLoader;
 
 use std::fmt;
+use std::sync::Arc;
 
+use crate::error::Error;
 use crate::network::architecture::{BANDS, FRAMES};
 
 /// Values of a patch: 128 frames of 96 bands.
 pub const PATCH: usize = FRAMES * BANDS;
+
+/// The steps of `0..steps` that process `rank` of `count` takes.
+fn share(steps: usize, rank: usize, count: usize) -> Vec<usize> {
+    (rank..steps).step_by(count.max(1)).collect()
+}
+
+/// Batches that are an error: there is no plan, or no such group.
+fn refusing<B: Send + 'static>(
+    readers: &Arc<Readers>,
+    error: Option<Error>,
+    group: usize,
+    groups: usize,
+) -> Ahead<B> {
+    let reason = match error {
+        Some(error) => error.to_string(),
+        None => format!("group {group} does not exist; there are {groups}"),
+    };
+    readers.run(1, move |_| Err(Error::InvalidArgument(reason.clone())))
+}
 
 /// Pairs of patches. Row `i` of the anchors belongs with row `i` of the positives.
 #[derive(Clone, PartialEq)]

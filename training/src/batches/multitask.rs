@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::ahead::{Ahead, Readers};
 use super::{Dataset, PairBatch, PairLoader};
-use crate::config::{Config, Length, Multitask};
+use crate::config::{Config, Length, Multitask, Task};
 use crate::error::{Error, Result};
 use crate::splits::Part;
 
@@ -31,9 +31,23 @@ impl MultitaskLoader {
         part: Part,
         readers: &Arc<Readers>,
     ) -> Result<Self> {
+        Self::of(dataset, config, &multitask.associations, multitask.epoch, part, readers)
+    }
+
+    /// As [`new`](Self::new), for any associations.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of(
+        dataset: &Arc<Dataset>,
+        config: &Config,
+        associations: &[Task],
+        length: Length,
+        part: Part,
+        readers: &Arc<Readers>,
+    ) -> Result<Self> {
         let one = |task| PairLoader::new(dataset, config, task, part, readers).map(Arc::new);
-        let tasks = multitask.associations.iter().map(one).collect::<Result<_>>()?;
-        Ok(MultitaskLoader { tasks, length: multitask.epoch })
+        Ok(MultitaskLoader { tasks: associations.iter().map(one).collect::<Result<_>>()?, length })
     }
 
     /// The loaders of the associations, in the order of the configuration.
@@ -57,12 +71,23 @@ impl MultitaskLoader {
 
     /// The batches of a group: for each step one of every association, in order.
     pub fn epoch(&self, epoch: u64, group: usize, groups: usize) -> MultitaskEpoch {
+        self.epoch_of(self.steps(epoch, groups), epoch, group, groups)
+    }
+
+    /// As [`epoch`](Self::epoch), with another number of steps; an error becomes the only item.
+    pub(crate) fn epoch_of(
+        &self,
+        steps: Result<usize>,
+        epoch: u64,
+        group: usize,
+        groups: usize,
+    ) -> MultitaskEpoch {
         let tasks = self.tasks.iter().map(|loader| Rounds {
             loader: Arc::clone(loader),
             number: 0,
             batches: loader.round(epoch, 0, group, groups),
         });
-        let (steps, refused) = match self.steps(epoch, groups) {
+        let (steps, refused) = match steps {
             Ok(steps) => (steps, None),
             Err(error) => (0, Some(error)),
         };

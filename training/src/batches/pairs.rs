@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ahead::{Ahead, Readers};
+use super::augment::Augmenter;
+use super::copies::Copies;
 use super::crop::Crop;
-use super::deal::{LEAST, Plan, batch_size, deal};
-use super::{Dataset, PATCH, PairBatch, explain, order};
+use super::passes::{Making, Passes, too_few};
+use super::{Dataset, PATCH, PairBatch, explain, order, refusing, share};
 use crate::config::{Config, Task};
 use crate::error::{Error, Result};
 use crate::links::shared;
@@ -44,6 +46,8 @@ struct Inner {
     artist_unique: bool,
     source: Source,
     without_features: usize,
+    augmenter: Option<Augmenter>,
+    copies: Option<Copies>,
 }
 
 /// The source of an epoch's pairs.
@@ -54,13 +58,23 @@ enum Source {
     Redrawn { tracks: Vec<u32>, metadata: Box<TrackMetadata>, excluded: Box<ExcludedPairs>, order: Order },
 }
 
+impl Source {
+    /// The tracks that its pairs can be of.
+    fn tracks(&self) -> Vec<u32> {
+        let mut tracks = match self {
+            Source::Drawn(pairs) => pairs.iter().flat_map(|&(a, b)| [a, b]).collect(),
+            Source::Redrawn { tracks, .. } => tracks.clone(),
+        };
+        tracks.sort_unstable();
+        tracks.dedup();
+        tracks
+    }
+}
+
 /// The content of an epoch's batches.
 struct Epoch {
     pairs: Arc<Vec<(u32, u32)>>,
-    /// One plan for each pass over the pairs.
-    passes: Vec<Plan>,
-    /// The number of the first pass.
-    first: u32,
+    passes: Passes,
 }
 
 impl PairLoader {
@@ -87,6 +101,8 @@ impl PairLoader {
             let (pairs, without) = dataset.pairs(association, part)?;
             (Source::Drawn(Arc::new(pairs)), without)
         };
+        let folders: &[String] = if learns { &config.augment.copies } else { &[] };
+        let copies = Copies::open(dataset, folders, &source.tracks())?;
         let inner = Inner {
             dataset: Arc::clone(dataset),
             association,
@@ -99,6 +115,8 @@ impl PairLoader {
             artist_unique: learns && config.data.artist_unique,
             source,
             without_features,
+            augmenter: Augmenter::of(&config.augment).filter(|_| learns),
+            copies,
         };
         if inner.pairs(0).is_empty() {
             return Err(explain::no_pairs(dataset, association, part, without_features));
@@ -145,14 +163,19 @@ impl PairLoader {
                 let inner = Arc::clone(&self.inner);
                 self.readers.run(plan.steps(), move |step| inner.batch(epoch, &plan, step, group))
             }
-            outcome => {
-                let reason = match outcome {
-                    Err(error) => error.to_string(),
-                    Ok(_) => format!("group {group} does not exist; there are {groups}"),
-                };
-                self.readers.run(1, move |_| Err(Error::InvalidArgument(reason.clone())))
-            }
+            outcome => refusing(&self.readers, outcome.err(), group, groups),
         }
+    }
+
+    /// The batches of all pairs that process `rank` of `count` judges: whole ones if there are enough pairs, the same
+    /// for any number of processes.
+    ///
+    /// # Errors
+    /// If there are too few pairs for a batch.
+    pub fn whole(&self, rank: usize, count: usize) -> Result<Ahead<PairBatch>> {
+        let (inner, plan) = (Arc::clone(&self.inner), self.plan(0, 0, 1)?);
+        let own = share(plan.steps(), rank, count);
+        Ok(self.readers.run(own.len(), move |at| inner.batch(0, &plan, own[at], 0)))
     }
 
     fn plan(&self, epoch: u64, round: u32, groups: usize) -> Result<Arc<Epoch>> {
@@ -176,7 +199,8 @@ impl Inner {
                 let seed = order::seed("pairs", self.seed, epoch);
                 let drawn = generate(self.association, metadata, excluded, *order, seed);
                 let number = |track: u32| tracks[track as usize];
-                Arc::new(drawn.into_iter().map(|(a, b)| (number(a), number(b))).collect())
+                let drawn = drawn.into_iter().map(|(a, b)| (number(a), number(b)));
+                Arc::new(drawn.filter(|&pair| self.dataset.differs(pair)).collect())
             }
         }
     }
@@ -186,33 +210,22 @@ impl Inner {
             return Err(Error::InvalidArgument("a step needs at least one group".into()));
         }
         let pairs = self.pairs(epoch);
-        let size = batch_size(self.size, pairs.len(), groups, self.least_steps);
         let artists = &self.dataset.split().metadata.artists;
         let owners = |pair: u32| {
             let (a, b) = pairs[pair as usize];
             let owners = self.artist_unique.then(|| artists.of(a).iter().chain(artists.of(b)).copied());
             owners.into_iter().flatten()
         };
-        let first = round * self.crops;
-        let plan = |pass| {
-            let items = match self.part {
-                Part::Train => order::shuffled(pairs.len(), self.association.name(), self.seed, epoch, pass),
-                Part::Validation | Part::Test => (0..pairs.len() as u32).collect(),
-            };
-            deal(items, groups, size, owners)
-        };
-        let passes: Vec<Plan> = (first..first + self.crops).map(plan).collect();
-        let plan = Epoch { pairs: Arc::clone(&pairs), passes, first };
-        if plan.steps() == 0 {
-            let (association, part) = (self.association.name(), self.part.name());
+        let &Inner { part, seed, size, crops, least_steps, .. } = self;
+        let what = self.association.name();
+        let making = Making { what, part, seed, size, crops, least_steps };
+        let passes = making.passes(pairs.len(), [epoch, round.into()], groups, owners);
+        if passes.steps() == 0 {
             let with = if self.artist_unique { " whose artists all differ" } else { "" };
-            return Err(Error::InvalidArgument(format!(
-                "{} {association} pairs in {part} are too few for one step: each of its {groups} groups (run.groups) \
-                 needs {LEAST}{with}",
-                pairs.len()
-            )));
+            let what = format!("{what} pairs");
+            return Err(Error::InvalidArgument(too_few(pairs.len(), &what, part, groups, with)));
         }
-        Ok(plan)
+        Ok(Epoch { pairs: Arc::clone(&pairs), passes })
     }
 
     fn batch(&self, epoch: u64, plan: &Epoch, step: usize, group: usize) -> Result<PairBatch> {
@@ -223,11 +236,21 @@ impl Inner {
         let mut positives = vec![0.0; items.len() * PATCH];
         let rows = anchors.chunks_exact_mut(PATCH).zip(positives.chunks_exact_mut(PATCH));
         let epoch = if self.part == Part::Train { epoch } else { 0 };
-        for ((a, b), (anchor, positive)) in anchor_tracks.iter().zip(&positive_tracks).zip(rows) {
-            let crop = Crop { seed: self.seed, epoch, track: *a, number: 2 * pass };
-            let start = self.dataset.patch(crop, None, anchor)?;
-            let other = Crop { track: *b, number: 2 * pass + 1, ..crop };
-            self.dataset.patch(other, (a == b).then_some(start), positive)?;
+        let crop = |track, number| Crop { seed: self.seed, epoch, track, number };
+        let crops = |tracks: &[u32], number| -> Vec<Crop> {
+            tracks.iter().map(|&track| crop(track, number)).collect()
+        };
+        let (first, second) = (crops(&anchor_tracks, 2 * pass), crops(&positive_tracks, 2 * pass + 1));
+        for ((&one, &other), (anchor, positive)) in first.iter().zip(&second).zip(rows) {
+            let copies = self.copies.as_ref();
+            let start = self.dataset.patch(one, None, copies, anchor)?;
+            self.dataset.patch(other, (one.track == other.track).then_some(start), copies, positive)?;
+        }
+        if let Some(augmenter) = &self.augmenter {
+            for (patches, crops) in [(&mut anchors, &first), (&mut positives, &second)] {
+                augmenter.hear(patches, crops);
+                augmenter.mask(patches, crops);
+            }
         }
         let allowed = self.mask_related.then(|| {
             let one = |(row, &a): (usize, &u32)| {
@@ -255,18 +278,11 @@ impl Inner {
 
 impl Epoch {
     fn steps(&self) -> usize {
-        self.passes.iter().map(Plan::steps).sum()
+        self.passes.steps()
     }
 
     /// The pass of a step, and the pairs of a group's batch.
     fn batch(&self, step: usize, group: usize) -> (u32, &[u32]) {
-        let mut step = step;
-        for (pass, plan) in (self.first..).zip(&self.passes) {
-            match step.checked_sub(plan.steps()) {
-                None => return (pass, plan.batch(step, group)),
-                Some(rest) => step = rest,
-            }
-        }
-        panic!("no such step")
+        self.passes.batch(step, group)
     }
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::ahead::{Ahead, Readers};
+use super::augment::{Augmenter, mix_rows};
+use super::copies::Copies;
 use super::crop::Crop;
-use super::deal::{LEAST, Plan, batch_size, deal};
-use super::{Dataset, PATCH, TagBatch, order};
+use super::passes::{Making, Passes, too_few};
+use super::{Dataset, PATCH, TagBatch, refusing, share};
 use crate::config::{Config, Tags};
 use crate::error::{Error, Result};
 use crate::links::Links;
@@ -34,6 +36,8 @@ struct Inner {
     classes: Vec<String>,
     /// The classes of every track of the data set.
     styles: Links,
+    augmenter: Option<Augmenter>,
+    copies: Option<Copies>,
 }
 
 impl TagLoader {
@@ -59,6 +63,8 @@ impl TagLoader {
         if styles.tracks() != dataset.split().metadata.tracks() {
             return Err(Error::format(SPLIT.path(dataset.folder()), "it changed while it was being read"));
         }
+        let folders: &[String] = if learns { &config.augment.copies } else { &[] };
+        let copies = Copies::open(dataset, folders, &tracks)?;
         let inner = Inner {
             dataset: Arc::clone(dataset),
             part,
@@ -70,6 +76,8 @@ impl TagLoader {
             without_features,
             classes,
             styles,
+            augmenter: Augmenter::of(&config.augment).filter(|_| learns),
+            copies,
         };
         Ok(TagLoader { inner: Arc::new(inner), readers: Arc::clone(readers) })
     }
@@ -94,7 +102,7 @@ impl TagLoader {
     /// # Errors
     /// If there are too few tracks for one step.
     pub fn steps(&self, epoch: u64, groups: usize) -> Result<usize> {
-        Ok(self.inner.plan(epoch, groups)?.iter().map(Plan::steps).sum())
+        Ok(self.inner.plan(epoch, groups)?.steps())
     }
 
     /// The batches of a group, one per step. `epoch` and `group` count from 0.
@@ -102,56 +110,64 @@ impl TagLoader {
         match self.inner.plan(epoch, groups) {
             Ok(passes) if group < groups => {
                 let inner = Arc::clone(&self.inner);
-                let steps = passes.iter().map(Plan::steps).sum();
-                self.readers.run(steps, move |step| inner.batch(epoch, &passes, step, group))
+                self.readers.run(passes.steps(), move |step| inner.batch(epoch, &passes, step, group))
             }
-            outcome => {
-                let reason = match outcome {
-                    Err(error) => error.to_string(),
-                    Ok(_) => format!("group {group} does not exist; there are {groups}"),
-                };
-                self.readers.run(1, move |_| Err(Error::InvalidArgument(reason.clone())))
-            }
+            outcome => refusing(&self.readers, outcome.err(), group, groups),
         }
+    }
+
+    /// The batches of all tracks that process `rank` of `count` judges: whole ones if there are enough tracks, the
+    /// same for any number of processes.
+    ///
+    /// # Errors
+    /// If there are too few tracks for a batch.
+    pub fn whole(&self, rank: usize, count: usize) -> Result<Ahead<TagBatch>> {
+        let (inner, passes) = (Arc::clone(&self.inner), self.inner.plan(0, 1)?);
+        let own = share(passes.steps(), rank, count);
+        Ok(self.readers.run(own.len(), move |at| inner.batch(0, &passes, own[at], 0)))
+    }
+}
+
+/// The batches of a round of an epoch over `count` tracks.
+pub(super) fn plan(making: &Making, count: usize, of: [u64; 2], groups: usize) -> Result<Passes> {
+    if groups == 0 {
+        return Err(Error::InvalidArgument("a step needs at least one group".into()));
+    }
+    let passes = making.passes(count, of, groups, |_| []);
+    match passes.steps() {
+        0 => Err(Error::InvalidArgument(too_few(count, "tracks", making.part, groups, ""))),
+        _ => Ok(passes),
     }
 }
 
 impl Inner {
-    fn plan(&self, epoch: u64, groups: usize) -> Result<Vec<Plan>> {
-        if groups == 0 {
-            return Err(Error::InvalidArgument("a step needs at least one group".into()));
-        }
-        let count = self.tracks.len();
-        let size = batch_size(self.size, count, groups, self.least_steps);
-        let plan = |pass| {
-            let items = match self.part {
-                Part::Train => order::shuffled(count, "tags", self.seed, epoch, pass),
-                Part::Validation | Part::Test => (0..count as u32).collect(),
-            };
-            deal(items, groups, size, |_| [])
-        };
-        let passes: Vec<Plan> = (0..self.crops).map(plan).collect();
-        if passes.iter().all(|plan| plan.steps() == 0) {
-            return Err(Error::InvalidArgument(format!(
-                "{count} tracks in {} are too few for one step: each of its {groups} groups (run.groups) needs {LEAST}",
-                self.part.name()
-            )));
-        }
-        Ok(passes)
+    fn plan(&self, epoch: u64, groups: usize) -> Result<Passes> {
+        let &Inner { part, seed, size, crops, least_steps, .. } = self;
+        plan(
+            &Making { what: "tags", part, seed, size, crops, least_steps },
+            self.tracks.len(),
+            [epoch, 0],
+            groups,
+        )
     }
 
-    fn batch(&self, epoch: u64, passes: &[Plan], step: usize, group: usize) -> Result<TagBatch> {
-        let steps = passes[0].steps();
-        let (pass, items) = (step / steps, passes[step / steps].batch(step % steps, group));
+    fn batch(&self, epoch: u64, passes: &Passes, step: usize, group: usize) -> Result<TagBatch> {
+        let (pass, items) = passes.batch(step, group);
         let tracks: Vec<u32> = items.iter().map(|&item| self.tracks[item as usize]).collect();
         let mut patches = vec![0.0; tracks.len() * PATCH];
         let mut tags = vec![0.0; tracks.len() * self.classes.len()];
         let epoch = if self.part == Part::Train { epoch } else { 0 };
-        for (at, (&track, patch)) in tracks.iter().zip(patches.chunks_exact_mut(PATCH)).enumerate() {
-            let crop = Crop { seed: self.seed, epoch, track, number: 2 * pass as u32 };
-            self.dataset.patch(crop, None, patch)?;
+        let crop = |&track: &u32| Crop { seed: self.seed, epoch, track, number: 2 * pass };
+        let crops: Vec<Crop> = tracks.iter().map(crop).collect();
+        for (at, (&crop, patch)) in crops.iter().zip(patches.chunks_exact_mut(PATCH)).enumerate() {
+            self.dataset.patch(crop, None, self.copies.as_ref(), patch)?;
             let own = &mut tags[at * self.classes.len()..][..self.classes.len()];
-            self.styles.of(track).iter().for_each(|&class| own[class as usize] = 1.0);
+            self.styles.of(crop.track).iter().for_each(|&class| own[class as usize] = 1.0);
+        }
+        if let Some(augmenter) = &self.augmenter {
+            let mixed = augmenter.hear(&mut patches, &crops);
+            augmenter.mask(&mut patches, &crops);
+            mix_rows(&mut tags, self.classes.len(), &mixed);
         }
         Ok(TagBatch { patches, tags, tracks })
     }

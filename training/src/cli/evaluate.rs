@@ -10,6 +10,7 @@ use sleeve::engine::{Device, EngineOptions};
 
 use crate::error::{Error, Result};
 use crate::evaluation::cache::Cache;
+use crate::evaluation::datasets::published::compared;
 use crate::evaluation::datasets::{Dataset, Known, Labelling};
 use crate::evaluation::downstream::head::{self, About};
 use crate::evaluation::downstream::run::{Evaluation, Listener, Outcome};
@@ -20,7 +21,7 @@ use crate::evaluation::metrics::Bootstrap;
 use crate::evaluation::recordings::Sources;
 
 /// Measures a model by downstream tasks: a small network learns tags or classes from its frozen embeddings
-/// (section 4 of the paper).
+/// (sections 4.3 and 4.4 of the paper; stacks: 4.5).
 ///
 /// The protocol is the paper's. A head with one hidden layer of 512 learns from the embedding of one random patch
 /// of each track per epoch (Adam, learning rate 0.001, weight decay 1e-5, halved when the validation loss has not
@@ -33,7 +34,12 @@ use crate::evaluation::recordings::Sources;
 ///   mtg-jamendo-{genre,instrument,moodtheme,top50}  --metadata data/splits/split-0, audio as 14/214.mp3 or 14/214.low.mp3
 ///   magnatagatune  --metadata annotations_final.csv, or a folder with it or with index_mtt.tsv and *_gt_mtt.tsv
 ///   fma-small      --metadata fma_metadata (tracks.csv), audio as 000/000002.mp3
-///   csv            --metadata FILE.csv with the columns path, split (train, validation, test) and labels (between `|`)
+///   gtzan          --metadata a folder with {train,valid,test}_filtered.txt, audio as blues/blues.00000.wav
+///   openmic-2018   --metadata openmic-2018 (the whole folder), audio as 000/000046_3840.ogg
+///   emomusic       --metadata annotations (static_annotations.csv, songs_info.csv), audio as 2.mp3
+///   deam           --metadata the folder of static_annotations_averaged_songs_1_2000.csv, audio as 2.mp3
+///   csv            --metadata FILE.csv with the columns path, split (train, validation, test) and labels (between `|`);
+///                  fold in place of split: each fold is tested once; target:NAME in place of labels: numbers (R2)
 ///
 /// Several --model make one stack: their embeddings side by side. With --all-combinations, every stack of two to
 /// five of them is evaluated (Table 4).
@@ -56,8 +62,9 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     features: Option<PathBuf>,
     /// A model: a file (.onnx, .pt), its stem, or a bundled model's name (msd-musicnn-1). MODEL@OUTPUT for another
-    /// output than its embeddings; random:SEED for an untrained EfficientNet-B0. May be repeated.
-    #[arg(long = "model", value_name = "MODEL", required = true)]
+    /// output than its embeddings; random:SEED for an untrained EfficientNet-B0; npy=DIR or parquet=FILE for embeddings
+    /// that another program has computed (as in `retrieve`). May be repeated; --encoder is the same.
+    #[arg(long = "model", alias = "encoder", value_name = "MODEL", required = true)]
     models: Vec<String>,
     /// Evaluates every stack of two to five of the models, instead of one stack of all.
     #[arg(long)]
@@ -84,6 +91,15 @@ pub struct Arguments {
     /// Epochs.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: u32,
+    /// Units of the hidden layer; 0 makes a linear probe.
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(0..=65536))]
+    hidden: u32,
+    /// The initial learning rate.
+    #[arg(long, value_name = "RATE", default_value_t = 1e-3)]
+    learning_rate: f64,
+    /// The share of the weights that is added to their gradients.
+    #[arg(long, value_name = "SHARE", default_value_t = 1e-5)]
+    weight_decay: f64,
     /// Tracks per step; the paper does not give a number.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
@@ -175,6 +191,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         dataset.classes.len(),
         dataset.labelling.name()
     );
+    if dataset.folds > 0 {
+        println!("{} folds, each of which is tested once; the numbers are those of the first", dataset.folds);
+    }
+    for line in compared(arguments.dataset, &dataset) {
+        println!("  {line}");
+    }
     let sources = Sources::open(arguments.audio.as_deref(), arguments.features.as_deref())?;
     let all = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = arguments.threads.map_or(all, |threads| threads as usize);
@@ -183,6 +205,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     pool.map_err(|error| Error::InvalidArgument(format!("cannot start {threads} threads: {error}")))?;
     let options = EngineOptions::default().device(arguments.device.clone()).threads(threads);
     let mut encoders = open_all(&arguments.models, &options)?;
+    if arguments.save_head.is_some() && encoders[0].gives_rows() {
+        let reason =
+            "--save-head is for models on MusiCNN's frames: `extract --head` gives a head no other rows";
+        return Err(Error::InvalidArgument(reason.into()));
+    }
     let stacks = match arguments.all_combinations {
         true => combinations(stacked, stacked),
         false => vec![(0..stacked).collect()],
@@ -227,8 +254,17 @@ fn protocol(arguments: &Arguments) -> Result<Protocol> {
     if arguments.seed.checked_add(arguments.seeds.into()).is_none() {
         return Err(Error::InvalidArgument("--seed leaves no room for the seeds after it".into()));
     }
+    let (rate, decay) = (arguments.learning_rate, arguments.weight_decay);
+    if !(rate.is_finite() && rate > 0.0 && decay.is_finite() && decay >= 0.0) {
+        let reason =
+            format!("--learning-rate is above 0 and --weight-decay 0 or more, not {rate} and {decay}");
+        return Err(Error::InvalidArgument(reason));
+    }
     Ok(Protocol {
         crops,
+        hidden: arguments.hidden as usize,
+        learning_rate: rate,
+        weight_decay: decay,
         epochs: arguments.epochs as usize,
         batch: arguments.batch as usize,
         seed: arguments.seed,

@@ -4,9 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde_json::{Map, Value};
+use sleeve::model::Model;
 
+use crate::atomic;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
+use crate::evaluation::results::Results;
+use crate::export::card::card;
 use crate::export::closeness::Closeness;
 use crate::export::metadata::check_keys;
 use crate::export::weights::Storage;
@@ -71,6 +75,16 @@ pub struct Arguments {
     /// Replaces files of that name.
     #[arg(long)]
     replace: bool,
+    /// Writes a model card in the form that Hugging Face shows, usually README.md in the model's own folder, from the
+    /// metadata and --results.
+    #[arg(long, value_name = "FILE.md")]
+    card: Option<PathBuf>,
+    /// Results of `retrieve` and `evaluate` for the card; those count that were measured with exactly this ONNX file.
+    #[arg(long, value_name = "RESULTS", requires = "card")]
+    results: Option<PathBuf>,
+    /// Exports only these heads of the checkpoint, by name; the embeddings are always an output. By default all heads.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "checkpoint")]
+    heads: Option<Vec<String>>,
 }
 
 /// The formats' names.
@@ -128,9 +142,23 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     });
     let compared_on = arguments.compare.as_deref();
     let options = Options { folder, name, formats: &formats, storage, compared_on, replace: *replace };
+    if let Some(card) = arguments.card.as_ref().filter(|card| card.exists() && !replace) {
+        return Err(Error::format(card, "exists already; choose another name, or use --replace"));
+    }
+    let results = arguments.results.as_deref().map(Results::load_all).transpose()?;
     let report = export(&source, &options)?;
     for file in &report.files {
         println!("{}", file.display());
+    }
+    if let Some(path) = &arguments.card {
+        let written = folder.join(format!("{name}.onnx"));
+        let model = match &arguments.from {
+            _ if written.exists() => Model::open(&written)?,
+            Some(from) => Model::open(from)?,
+            None => Model::open(folder.join(format!("{name}.pt")))?,
+        };
+        atomic::write(path, card(&model, results.as_deref().unwrap_or_default()).as_bytes())?;
+        println!("{}", path.display());
     }
     if report.rounding > 0.0 {
         let kind = match report.storage {
@@ -150,7 +178,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// The checkpoint of the arguments, or an untrained one.
 fn network(arguments: &Arguments) -> Result<Checkpoint> {
     let mut checkpoint = match &arguments.checkpoint {
-        Some(path) => Checkpoint::read(path)?,
+        Some(path) => {
+            let mut checkpoint = Checkpoint::read(path)?;
+            if let Some(names) = &arguments.heads {
+                checkpoint.keep_heads(names).map_err(|reason| Error::format(path, reason))?;
+            }
+            checkpoint
+        }
         None => {
             let mut description = Description::new(arguments.head.0.clone());
             let text = format!("untrained EfficientNet-B0, seed {}", arguments.seed);

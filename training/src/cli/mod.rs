@@ -20,6 +20,7 @@ mod scan;
 mod split;
 mod stats;
 mod stop;
+mod targets;
 #[cfg(feature = "torch")]
 mod train;
 
@@ -34,11 +35,12 @@ use crate::error::{Error, Result};
 /// The method is that of Alonso-Jiménez, Serra and Bogdanov, "Music Representation Learning Based on Editorial Metadata
 /// from Discogs" (ISMIR 2022): two recordings belong together if their editorial metadata have a release, an artist or
 /// a label in common (section 3). The commands, in order: `discogs` and `scan` make tables of a dump and of a
-/// collection, `match` joins them or takes the metadata from the tags, `split` separates training, validation and test, `pairs` draws the pairs, `stats`
-/// counts; `corpus` fetches a collection to try it on. `features` makes mel-spectrograms, `train` trains (with the
-/// feature `torch`), `plot` draws the curves of runs, `export` makes a model of a trained network, and `evaluate` (with
-/// `torch`) and `retrieve` measure it, by tags and by neighbours. `adapt` adapts a trained model to a folder of music, in
-/// one command. `report` sets results beside the paper's, and `map` draws a collection. GUIDE.md leads
+/// collection, `match` joins them or takes the metadata from the tags, `split` separates training, validation and test,
+/// `pairs` draws the pairs, `stats` counts; `corpus` fetches a collection to try it on. `features` makes
+/// mel-spectrograms, `targets` computes what other models give for these, `train` trains (with the feature `torch`),
+/// `plot` draws the curves of runs, `export` makes a model of a trained network, and `evaluate` (with `torch`) and
+/// `retrieve` measure it, by tags and by neighbours. `adapt` adapts a trained model to a folder of music, in one command.
+/// `report` sets results beside the paper's, and `map` draws a collection. GUIDE.md leads
 /// from a dump and a folder of music to a model. Every table is Parquet, which DuckDB, Polars and pandas open;
 /// TABLES.md describes the columns.
 #[derive(Parser)]
@@ -57,6 +59,7 @@ enum Command {
     Pairs(pairs::Arguments),
     Stats(stats::Arguments),
     Features(features::Arguments),
+    Targets(targets::Arguments),
     Plot(plot::Arguments),
     Corpus(corpus::Arguments),
     #[cfg(feature = "torch")]
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Pairs(arguments) => pairs::run(&arguments),
         Command::Stats(arguments) => stats::run(&arguments),
         Command::Features(arguments) => features::run(&arguments),
+        Command::Targets(arguments) => targets::run(&arguments),
         Command::Plot(arguments) => plot::run(&arguments),
         Command::Corpus(arguments) => corpus::run(&arguments),
         #[cfg(feature = "torch")]

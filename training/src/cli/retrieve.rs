@@ -48,7 +48,9 @@ pub struct Arguments {
     folders: Vec<PathBuf>,
     /// What embeds the recordings; may be repeated. A model's file or stem, the name of a bundled model
     /// (msd-musicnn-1), MODEL@OUTPUT for another output, mel-statistics (mean and standard deviation of the bands),
-    /// vggish=FILE.onnx (made by models/convert_vggish.py), or random:SEED for an untrained EfficientNet-B0.
+    /// vggish=FILE.onnx (made by models/convert_vggish.py), random:SEED for an untrained EfficientNet-B0, or embeddings
+    /// that another program has computed: npy=DIR (a NumPy array for each recording, [patches, values] or [values]) or
+    /// parquet=FILE (columns path and embedding).
     #[arg(long = "encoder", value_name = "ENCODER", required = true)]
     encoders: Vec<String>,
     /// Also measures a stack of encoders: their names in the table, joined with `+`; may be repeated. Their vectors are

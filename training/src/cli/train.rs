@@ -11,9 +11,10 @@ use crate::train::processes::Place;
 use crate::train::progress::{Epoch, Scores};
 use crate::train::run::{Listener, Options, Run};
 
-/// Trains a model: track, release, artist, label, style tags or multi-task (section 3 of the paper).
+/// Trains a model: track, release, artist, label, style tags or multi-task (sections 4.2 and 4.6 of the paper), or one
+/// that learns from other models.
 ///
-/// CONFIG has every setting; `training/configs/` has the paper's six models. RUN gets `config.toml`, `log.jsonl` and
+/// CONFIG has every setting; `training/configs/` has the paper's six models, and `distil.toml`. RUN gets `config.toml`, `log.jsonl` and
 /// TensorBoard's event files. After every epoch it gets `last.safetensors`, from which --resume continues, and, if the
 /// validation loss is the lowest so far, `best.safetensors`. At the end it gets `swa.safetensors`, the average of the
 /// last epochs' weights. `export` makes a model of any of them.
@@ -34,6 +35,9 @@ pub struct Arguments {
     /// Folder of the features, made by `features`.
     #[arg(long, value_name = "DIR")]
     features: PathBuf,
+    /// Folder of the teachers' targets, made by `targets`; for `kind = "distil"` alone.
+    #[arg(long, value_name = "TARGETS")]
+    targets: Option<PathBuf>,
     /// Folder of the run; created if it does not exist.
     #[arg(long, value_name = "RUN")]
     out: PathBuf,
@@ -55,6 +59,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         config: config.clone(),
         data: &arguments.data,
         features: &arguments.features,
+        targets: arguments.targets.as_deref(),
         out: &arguments.out,
         resume: arguments.resume,
         keep: arguments.keep,
@@ -84,14 +89,21 @@ impl Printer {
 
     /// The figures of a part under the names that readers of the log expect.
     fn scores(&self, mut entry: Entry, part: &str, scores: &Scores) -> Entry {
-        for (head, loss, top1) in &scores.heads {
-            entry = entry.with(&format!("{part}/{head}/loss"), *loss);
-            if let Some(top1) = top1 {
-                entry = entry.with(&format!("{part}/{head}/accuracy"), *top1);
+        for term in &scores.heads {
+            let head = &term.name;
+            entry = entry.with(&format!("{part}/{head}/loss"), term.loss);
+            match term.top1 {
+                Some(top1) => {
+                    entry = entry.with(&format!("{part}/{head}/accuracy"), top1);
+                    entry = entry.with(&format!("{part}/{head}/pairs"), term.items as f64);
+                }
+                None => entry = entry.with(&format!("{part}/{head}/patches"), term.items as f64),
             }
         }
-        if let Objective::Multitask(_) = self.config.objective {
-            entry = entry.with(&format!("{part}/multitask/loss"), scores.loss);
+        match self.config.objective {
+            Objective::Multitask(_) => entry = entry.with(&format!("{part}/multitask/loss"), scores.loss),
+            Objective::Distil(_) => entry = entry.with(&format!("{part}/distil/loss"), scores.loss),
+            Objective::Contrastive(_) | Objective::Tags(_) => {}
         }
         entry
     }
@@ -110,6 +122,7 @@ impl Listener for Printer {
         self.last = (epoch.number.into(), epoch.steps);
         let entry = Entry::new(epoch.number.into(), epoch.steps)
             .with("learning_rate", epoch.rate)
+            .with("batches", epoch.batches as f64)
             .with("patches_per_second", epoch.patches_per_s)
             .with("waiting_share", epoch.waiting)
             .with("seconds", epoch.seconds);

@@ -1,6 +1,6 @@
 //! The values that keys may have.
 
-use super::{Config, Objective, Task};
+use super::{Augment, Config, Distil, EmbeddingLoss, Objective, TagLoss, Task, Teacher};
 use crate::network::architecture::{BANDS, DROPOUT, EMBEDDING, FRAMES, STOCHASTIC_DEPTH};
 use crate::network::description::ARCHITECTURE;
 
@@ -12,6 +12,7 @@ impl Config {
     pub(super) fn check(&self) -> Result<(), String> {
         self.check_model()?;
         self.check_objective()?;
+        check_augment(&self.augment)?;
         let Config { data, optimizer, schedule, swa, run, .. } = self;
         within("data.crops", data.crops as usize, 1, 1000)?;
         within("data.loader_threads", data.loader_threads, 0, 1024)?;
@@ -48,7 +49,10 @@ impl Config {
             return Err(format!("model.name is {:?}; it must be letters, digits, - and _", model.name));
         }
         if model.architecture != ARCHITECTURE {
-            return Err(format!("model.architecture is `{}`; it must be {ARCHITECTURE}", model.architecture));
+            return Err(format!(
+                "model.architecture is `{}`; it must be {ARCHITECTURE}, the only one",
+                model.architecture
+            ));
         }
         let sizes = [
             ("frames", model.frames as f64, FRAMES as f64),
@@ -58,7 +62,9 @@ impl Config {
             ("stochastic_depth", model.stochastic_depth, STOCHASTIC_DEPTH),
         ];
         match sizes.into_iter().find(|(_, value, own)| value != own) {
-            Some((key, value, own)) => Err(format!("model.{key} is {value}; {ARCHITECTURE} has {own}")),
+            Some((key, value, own)) => {
+                Err(format!("model.{key} is {value}; {ARCHITECTURE} has {own}, which cannot change"))
+            }
             None => Ok(()),
         }
     }
@@ -89,7 +95,13 @@ impl Config {
                     ));
                 }
             }
+            Objective::Distil(distil) => check_distil(distil)?,
             Objective::Multitask(multitask) => {
+                if !multitask.encoder.run.is_empty() && !self.model.initial.is_empty() {
+                    return Err(
+                        "objective.encoder.run and model.initial are both set; empty one of them".into()
+                    );
+                }
                 within("objective.projection", multitask.projection, 1, MOST)?;
                 within("objective.encoder.epoch", multitask.encoder.epoch as usize, 1, 1_000_000)?;
                 if tasks.is_empty() {
@@ -107,6 +119,58 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn check_augment(augment: &Augment) -> Result<(), String> {
+    let &Augment { gain_least, gain_most, mix, mix_share, band_limit, .. } = augment;
+    for (key, value) in [("gain_least", gain_least), ("gain_most", gain_most)] {
+        if !(-120.0..=60.0).contains(&value) {
+            return Err(format!("augment.{key} is {value}; it must be -120 to 60 dB"));
+        }
+    }
+    if gain_least > gain_most {
+        return Err(format!("augment.gain_least is {gain_least}, above augment.gain_most, {gain_most}"));
+    }
+    for (key, value) in [("mix", mix), ("mix_share", mix_share), ("band_limit", band_limit)] {
+        if !(0.0..=1.0).contains(&value) {
+            return Err(format!("augment.{key} is {value}; it must be 0 to 1"));
+        }
+    }
+    within("augment.frequency_masks", augment.frequency_masks, 0, BANDS)?;
+    within("augment.frequency_width", augment.frequency_width, 0, BANDS)?;
+    within("augment.time_masks", augment.time_masks, 0, FRAMES)?;
+    within("augment.time_width", augment.time_width, 0, FRAMES)
+}
+
+fn check_distil(distil: &Distil) -> Result<(), String> {
+    within("objective.patches", distil.patches, 2, MOST)?;
+    within("objective.projection", distil.projection, 1, MOST)?;
+    if distil.teachers.is_empty() {
+        return Err("objective.teachers is empty".into());
+    }
+    for (index, teacher) in distil.teachers.iter().enumerate() {
+        let Teacher { name, embeddings, embeddings_weight, tags, tags_weight, tags_head, .. } = teacher;
+        let key = format!("objective.teachers.{name}");
+        let letters = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic());
+        if !is_name || name.len() > 40 || !name.chars().all(letters) {
+            return Err(format!(
+                "a teacher is called {name:?}; names have only letters, digits and _, and begin with a letter"
+            ));
+        }
+        if distil.teachers[..index].iter().any(|other| other.name == *name) {
+            return Err(format!("two teachers are called {name}"));
+        }
+        if (*embeddings, *tags) == (EmbeddingLoss::None, TagLoss::None) {
+            return Err(format!("{key}: neither its embeddings nor its tags are learnt"));
+        }
+        positive(&format!("{key}.embeddings_weight"), *embeddings_weight)?;
+        positive(&format!("{key}.tags_weight"), *tags_weight)?;
+        if *tags != TagLoss::None && distil.associations.iter().any(|task| task.name.name() == tags_head) {
+            return Err(format!("{key}.tags_head is `{tags_head}`, the name of an association's head"));
+        }
+    }
+    Ok(())
 }
 
 fn within(key: &str, value: usize, least: usize, most: usize) -> Result<(), String> {

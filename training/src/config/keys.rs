@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::SHIPPED;
+use super::{DISTIL, SHIPPED};
 
 /// Checks that `table` has exactly the keys of the shipped file with its objective.
 pub(super) fn check(table: &Table) -> Result<(), String> {
@@ -13,14 +13,17 @@ pub(super) fn check(table: &Table) -> Result<(), String> {
         None if table.contains_key("objective") => return Err("the key `objective.kind` is missing".into()),
         None => "contrastive",
     };
-    let template = match kind {
-        "contrastive" => "artist",
-        "tags" | "multitask" => kind,
+    let shipped = |wanted: &str| SHIPPED.iter().find(|(name, _)| *name == wanted).expect("it is shipped").1;
+    let text = match kind {
+        "contrastive" => shipped("artist"),
+        "tags" | "multitask" => shipped(kind),
+        "distil" => DISTIL,
         _ => {
-            return Err(format!("objective.kind is `{kind}`; it must be contrastive, tags or multitask"));
+            return Err(format!(
+                "objective.kind is `{kind}`; it must be contrastive, tags, multitask or distil"
+            ));
         }
     };
-    let (_, text) = SHIPPED.iter().find(|(name, _)| *name == template).expect("all three are shipped");
     let known: Table = text.parse().expect("shipped files are TOML");
     let mut names = Vec::new();
     list(&known, "", &mut names);

@@ -1,9 +1,10 @@
 //! The configuration of a run, one TOML file.
 //!
-//! `configs/` has the paper's six models. All keys are required: there are no defaults in the code. An unknown key is
+//! `configs/` has the paper's six models, and `distil.toml`, which is beyond the paper. All keys are required: there are no defaults in the code. An unknown key is
 //! an error that names it and the most similar known key. The shipped files define which keys exist.
 
 mod check;
+mod distil;
 mod keys;
 mod values;
 
@@ -12,9 +13,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+pub use distil::{Distil, EmbeddingLoss, TagLoss, TargetsOf, Teacher};
 pub use values::{
-    Contrastive, Data, Encoder, Length, Model, Multitask, Objective, Optimizer, OptimizerKind, Precision,
-    Run, Schedule, ScheduleKind, Swa, Tags, Task,
+    Augment, Contrastive, Data, Encoder, Length, Model, Multitask, Objective, Optimizer, OptimizerKind,
+    Precision, Run, Schedule, ScheduleKind, Swa, Tags, Task,
 };
 
 use crate::error::{Error, Result};
@@ -29,6 +31,9 @@ pub const SHIPPED: [(&str, &str); 6] = [
     ("multitask", include_str!("../../configs/multitask.toml")),
 ];
 
+/// The shipped file for learning from other models. It names files of this repository.
+pub const DISTIL: &str = include_str!("../../configs/distil.toml");
+
 /// A run's configuration: one field for each section of the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +42,9 @@ pub struct Config {
     pub model: Model,
     /// The batches.
     pub data: Data,
+    /// Changes to training patches.
+    #[serde(default)]
+    pub augment: Augment,
     /// The objective.
     pub objective: Objective,
     /// The optimizer.

@@ -92,7 +92,11 @@ fn missing_keys_and_wrong_values_are_named() {
         ("seed = 0\n", "", "the key `run.seed` is missing"),
         ("weight = 1.0\n", "", "the key `objective.associations.weight` is missing"),
         ("kind = \"contrastive\"", "", "the key `objective.kind` is missing"),
-        ("kind = \"contrastive\"", "kind = \"constrastive\"", "it must be contrastive, tags or multitask"),
+        (
+            "kind = \"contrastive\"",
+            "kind = \"constrastive\"",
+            "it must be contrastive, tags, multitask or distil",
+        ),
         ("kind = \"contrastive\"", "kind = 3", "not a string"),
         ("name = \"artist\" # a pair", "name = \"artits\" # a pair", "artits"),
         ("groups = 6", "groups = 0", "run.groups is 0; it must be 1 to"),

@@ -1,10 +1,12 @@
-//! The sections and their keys.
+//! The sections and their keys, but for those of distillation.
 
 use serde::{Deserialize, Serialize};
 
+use super::distil::Distil;
 use crate::pairs::Association;
 
-/// `[model]`: the name of the run, and the network's fixed sizes, which are stated for the reader.
+/// `[model]`: name and initial weights, which may change, and the network's sizes, which cannot: they are stated for the
+/// reader, and another value is an error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
@@ -22,6 +24,9 @@ pub struct Model {
     pub dropout: f64,
     /// The probability of skipping the last block; it grows towards it. 0.2.
     pub stochastic_depth: f64,
+    /// The file with the initial weights: an ONNX file of `export`, or a checkpoint. Empty: random weights.
+    #[serde(default)]
+    pub initial: String,
 }
 
 /// `[data]`: the batches.
@@ -44,6 +49,35 @@ pub struct Data {
     pub ahead: usize,
 }
 
+/// `[augment]`: changes to training patches, drawn anew for each. With [`Augment::default`], which is the paper's, there
+/// are none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Augment {
+    /// The lowest gain in dB.
+    pub gain_least: f64,
+    /// The highest gain in dB; each patch's is uniform between the two.
+    pub gain_most: f64,
+    /// The probability that another patch of the batch is mixed in.
+    pub mix: f64,
+    /// The other patch's share of the power is uniform from 0 to this.
+    pub mix_share: f64,
+    /// The probability that the bands below a first one and above a last one are removed.
+    pub band_limit: f64,
+    /// The number of ranges of bands that are set to silence.
+    pub frequency_masks: usize,
+    /// The width of each is uniform from 0 to this number of bands.
+    pub frequency_width: usize,
+    /// The number of ranges of frames that are set to silence.
+    pub time_masks: usize,
+    /// The length of each is uniform from 0 to this number of frames.
+    pub time_width: usize,
+    /// Folders of features of altered copies of the recordings, such as those of a lossy codec. A patch is read from the
+    /// original or from one of the copies, each as often.
+    #[serde(default)]
+    pub copies: Vec<String>,
+}
+
 /// `[objective]`: what the network learns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -54,6 +88,8 @@ pub enum Objective {
     Tags(Tags),
     /// Several associations on one encoder.
     Multitask(Multitask),
+    /// What other models give, alone or beside associations.
+    Distil(Distil),
 }
 
 impl Objective {
@@ -61,7 +97,8 @@ impl Objective {
     pub fn associations(&self) -> &[Task] {
         match self {
             Objective::Contrastive(Contrastive { associations, .. })
-            | Objective::Multitask(Multitask { associations, .. }) => associations,
+            | Objective::Multitask(Multitask { associations, .. })
+            | Objective::Distil(Distil { associations, .. }) => associations,
             Objective::Tags(_) => &[],
         }
     }

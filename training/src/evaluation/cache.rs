@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use half::f16;
 use indicatif::ProgressBar;
-use ndarray::{Array2, ArrayView2, ArrayView3};
+use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 use rand::Rng;
 use sha2::{Digest, Sha256};
 use sleeve_files::npy::{Dtype, NpyReader, NpyWriter};
@@ -31,9 +31,9 @@ const LOSS: f64 = 1e-3;
 /// Which patches of a recording are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Patches {
-    /// All complete patches that begin at multiples of half a patch.
+    /// All complete patches that begin at multiples of half a patch; all rows of an encoder that gives rows.
     Overlapped,
-    /// `count` patches at random positions, the same on every machine.
+    /// `count` patches at random positions (or random rows), the same on every machine.
     Drawn {
         /// The seed.
         seed: u64,
@@ -199,12 +199,34 @@ impl Job<'_, '_> {
     fn make(&self, recording: &Recording, patches: &[Patches]) -> Result<Result<(), String>> {
         let mut todo: Vec<(FrontEnd, usize, Patches, PathBuf)> = Vec::new();
         for (index, slots) in self.slots.iter().enumerate() {
-            let encoder = self.lock(slots);
+            let mut encoder = self.lock(slots);
+            let mut rows = None;
             for &patches in patches {
                 let path = self.cache.path(&self.identities[index], recording.content, patches);
-                if open(&path, encoder.dimensions(), patches).is_err() {
-                    todo.push((encoder.front_end(), index, patches, path));
+                if open(&path, encoder.dimensions(), patches).is_ok() {
+                    continue;
                 }
+                if !encoder.gives_rows() {
+                    todo.push((encoder.front_end(), index, patches, path));
+                    continue;
+                }
+                if rows.is_none() {
+                    match encoder.rows(recording)? {
+                        Ok(own) => rows = Some(own),
+                        Err(reason) => return Ok(Err(reason)),
+                    }
+                }
+                let all = rows.as_ref().expect("just filled");
+                let chosen = match patches {
+                    Patches::Overlapped => all.clone(),
+                    Patches::Drawn { .. } => {
+                        all.select(Axis(0), &patches.starts(recording.content, all.nrows(), 1))
+                    }
+                };
+                if let Some(reason) = not_finite(&chosen, &self.identities[index]) {
+                    return Ok(Err(reason));
+                }
+                write(&path, &chosen)?;
             }
         }
         let mut front_ends: Vec<FrontEnd> = Vec::new();
@@ -227,8 +249,8 @@ impl Job<'_, '_> {
             let starts = patches.starts(recording.content, frames.nrows(), encoder.frames());
             let embeddings = embed(&mut **encoder, frames, &starts)?;
             drop(encoder);
-            if let Some(value) = embeddings.iter().find(|value| !value.is_finite()) {
-                return Ok(Err(format!("its embeddings by {} hold {value}", self.identities[index])));
+            if let Some(reason) = not_finite(&embeddings, &self.identities[index]) {
+                return Ok(Err(reason));
             }
             write(&path, &embeddings)?;
         }
@@ -238,6 +260,12 @@ impl Job<'_, '_> {
     fn lock<'s, 'b>(&self, slots: &'s [Slot<'b>]) -> MutexGuard<'s, &'b mut (dyn Encoder + 'static)> {
         slots[self.thread % slots.len()].lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+/// Why embeddings cannot be used, if they are not all finite.
+fn not_finite(embeddings: &Array2<f32>, identity: &str) -> Option<String> {
+    let value = embeddings.iter().find(|value| !value.is_finite())?;
+    Some(format!("its embeddings by {identity} hold {value}"))
 }
 
 /// The embeddings of the patches that begin at `starts`, `[starts, dimensions]`, from `frames` `[frames, bands]`. A

@@ -1,4 +1,4 @@
-//! Measures models: their embeddings are evaluated with tags, genres and neighbours, as in section 4 of the paper.
+//! Measures models: their embeddings are evaluated with tags, genres and neighbours, as in sections 4.3 to 4.6 of the paper.
 //!
 //! The modules, in the order in which data flows: [`recordings`] finds recordings and computes their spectrograms,
 //! [`encoders`] turns these into embeddings, and [`cache`] stores them. [`datasets`] reads the labels of recordings,

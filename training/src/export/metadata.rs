@@ -29,18 +29,28 @@ pub fn document(
 ) -> Result<Map<String, Value>, String> {
     check_keys(&description.metadata)?;
     let kind = if description.classifier().is_some() { "auto-tagging" } else { "feature extractor" };
+    let first = description.classifier().map(|head| head.name.as_str());
     let mut outputs: Vec<Value> = Vec::new();
     for head in &description.heads {
         let (op, purpose, what) = match head.kind {
-            HeadKind::Classes => {
+            // Essentia's schema has one list of classes: that of the first classifier.
+            HeadKind::Classes if first == Some(&head.name) => {
                 ("Sigmoid", "predictions", "activations of the classes, each between 0 and 1")
             }
+            HeadKind::Classes => {
+                ("Sigmoid", "", "activations of the classes listed here, each between 0 and 1")
+            }
             HeadKind::Projection => ("Tanh", "", "projection in which the contrastive objective compares"),
+            HeadKind::Dense => ("fully connected", "", "prediction of another model's embedding"),
         };
-        outputs.push(json!({
+        let mut output = json!({
             "name": head.name, "type": "float", "shape": ["batch", head.values], "op": op,
             "output_purpose": purpose, "description": what,
-        }));
+        });
+        if !head.classes.is_empty() {
+            output["classes"] = json!(head.classes);
+        }
+        outputs.push(output);
     }
     outputs.push(json!({
         "name": EMBEDDINGS, "type": "float", "shape": ["batch", EMBEDDING], "op": "GlobalAveragePool",

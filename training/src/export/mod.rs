@@ -3,8 +3,10 @@
 //!
 //! [`weights`] folds batch norm and rounds to half precision or to eight bits, and [`onnx`] writes the ONNX file. The
 //! library opens it and makes the TorchScript file from it, so all formats have the same weights. [`mod@closeness`]
-//! measures what rounding does to embeddings, and [`published`] reads the weights back from an ONNX file.
+//! measures what rounding does to embeddings, [`published`] reads the weights back from an ONNX file, and [`mod@card`]
+//! describes a model for those who find it.
 
+pub mod card;
 pub mod closeness;
 pub mod metadata;
 pub mod onnx;

@@ -187,8 +187,13 @@ impl Writer<'_> {
         let path = head.path();
         let weight = self.weight(&format!("{path}.dense.weight"));
         let bias = self.weight(&format!("{path}.dense.bias"));
+        if head.kind == HeadKind::Dense {
+            self.push(dense(&[EMBEDDINGS, &weight, &bias], &head.name));
+            return;
+        }
         let x = self.push(dense(&[EMBEDDINGS, &weight, &bias], &format!("{path}.dense.out")));
         match head.kind {
+            HeadKind::Dense => unreachable!("returned above"),
             HeadKind::Classes => self.node("Sigmoid", &head.name, &[&x], Vec::new()),
             HeadKind::Projection => {
                 let weight = self.weight(&format!("{path}.norm.weight"));

@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use half::f16;
-use sleeve::internal::onnx::{self, Tensor, element};
+use sleeve::internal::onnx::{self, element};
 use sleeve::internal::read_capped;
 use sleeve::model::Model;
 
 use super::onnx::{DESCRIPTION, scale_of};
 use super::weights::{Half, Weights, layout};
+use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
-use crate::network::Description;
+use crate::network::architecture::{Encoder, NORM_EPSILON};
+use crate::network::parameters::parameters;
+use crate::network::{Description, HeadKind, Tensor, Tensors};
 
 /// The description and the weights of a file that [`super::export`] wrote.
 ///
@@ -22,6 +25,47 @@ pub fn read(path: &Path) -> Result<(Description, Weights)> {
         read_capped(path, onnx::MAX_FILE_BYTES).map_err(|error| Error::format(path, reason(&error)))?;
     let model = onnx::Model::read(bytes).and_then(|model| weights_of(&model));
     model.map_err(|reason| Error::format(path, reason))
+}
+
+/// The network of a file that [`super::export`] wrote, to be trained further: each batch norm, which was folded into its
+/// convolution, is one without effect but for its bias. Projection heads are left out, because a file lacks the
+/// similarity that they were learnt with.
+///
+/// # Errors
+/// As [`read`].
+pub fn unfolded(path: &Path) -> Result<Checkpoint> {
+    let (mut description, weights) = read(path)?;
+    description.heads.retain(|head| head.kind != HeadKind::Projection);
+    let mut stored: BTreeMap<String, Tensor> = weights
+        .tensors
+        .into_iter()
+        .map(|(name, half)| {
+            let values = half.values.iter().map(|value| value.to_f32()).collect();
+            (name, Tensor { dims: half.dims, values })
+        })
+        .collect();
+    let mut tensors = Tensors::new();
+    for layer in Encoder::b0().convolutions() {
+        let bias = stored.remove(&format!("{}.bias", layer.conv())).expect("it was read");
+        let norm = layer.norm();
+        let all = |value: f32| Tensor { dims: vec![layer.outputs], values: vec![value; layer.outputs] };
+        let scale = (1.0 + NORM_EPSILON).sqrt() as f32;
+        for (name, tensor) in
+            [("weight", all(scale)), ("bias", bias), ("running_mean", all(0.0)), ("running_var", all(1.0))]
+        {
+            tensors.insert(format!("{norm}.{name}"), tensor);
+        }
+    }
+    let parameters = parameters(&description.heads).into_iter();
+    for name in parameters
+        .map(|parameter| parameter.name)
+        .filter(|name| !tensors.contains_key(name))
+        .collect::<Vec<_>>()
+    {
+        let tensor = stored.remove(&name).expect("it was read");
+        tensors.insert(name, tensor);
+    }
+    Ok(Checkpoint { description, tensors })
 }
 
 /// Opens the file with the library.
@@ -49,7 +93,7 @@ fn weights_of(model: &onnx::Model) -> Result<(Description, Weights), String> {
     let description: Description = serde_json::from_str(description)
         .map_err(|error| format!("the description among its properties cannot be read: {error}"))?;
     description.check()?;
-    let mut stored: HashMap<&str, &Tensor> =
+    let mut stored: HashMap<&str, &onnx::Tensor> =
         model.graph.initializer.iter().map(|tensor| (tensor.name(), tensor)).collect();
     let mut tensors = BTreeMap::new();
     let mut tensor = |name: &str| stored.remove(name).ok_or_else(|| format!("it has no tensor `{name}`"));
@@ -70,13 +114,13 @@ fn weights_of(model: &onnx::Model) -> Result<(Description, Weights), String> {
     Ok((description, Weights { heads, tensors, rounding: 0.0 }))
 }
 
-fn half(tensor: &Tensor, dims: &[usize]) -> Result<Half, String> {
+fn half(tensor: &onnx::Tensor, dims: &[usize]) -> Result<Half, String> {
     let values = words(tensor, dims, element::F16, "half precision", f16::from_le_bytes)?;
     Ok(Half { dims: dims.to_vec(), values: finite(values)?, steps: None })
 }
 
 /// The scales of an eight-bit tensor, one per output.
-fn steps(tensor: &Tensor, outputs: usize) -> Result<Vec<f16>, String> {
+fn steps(tensor: &onnx::Tensor, outputs: usize) -> Result<Vec<f16>, String> {
     let exact = words(tensor, &[outputs], element::F32, "f32", f32::from_le_bytes)?;
     let steps: Vec<f16> = exact.iter().map(|&step| f16::from_f32(step)).collect();
     match exact.iter().zip(&steps).find(|&(&exact, step)| exact <= 0.0 || step.to_f32() != exact) {
@@ -85,7 +129,7 @@ fn steps(tensor: &Tensor, outputs: usize) -> Result<Vec<f16>, String> {
     }
 }
 
-fn eight_bits(tensor: &Tensor, dims: &[usize], steps: Vec<f16>) -> Result<Half, String> {
+fn eight_bits(tensor: &onnx::Tensor, dims: &[usize], steps: Vec<f16>) -> Result<Half, String> {
     let counts = words(tensor, dims, element::I8, "eight bits", i8::from_le_bytes)?;
     let per_output = counts.len() / dims[0];
     let rows = counts.chunks(per_output).zip(&steps);
@@ -103,7 +147,7 @@ fn finite(values: Vec<f16>) -> Result<Vec<f16>, String> {
 
 /// The values of a tensor that must have this shape and type.
 fn words<const N: usize, T>(
-    tensor: &Tensor,
+    tensor: &onnx::Tensor,
     dims: &[usize],
     data_type: i64,
     spelt: &str,

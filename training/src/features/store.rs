@@ -123,8 +123,8 @@ impl Store {
     /// As [`Store::listed`].
     pub fn named(&self) -> Result<FxHashMap<String, Content>> {
         let mut named: FxHashMap<String, Option<Content>> = FxHashMap::default();
-        self.each_row(|path, content, there| {
-            if there {
+        self.each_row(|path, content, frames| {
+            if frames.is_some() {
                 let known = named.entry(path.to_owned()).or_insert(Some(content));
                 *known = known.filter(|known| *known == content);
             }
@@ -132,18 +132,22 @@ impl Store {
         Ok(named.into_iter().filter_map(|(path, content)| Some((path, content?))).collect())
     }
 
-    /// Every recording in the folder's tables, and whether it has features. It has them if any of the tables says so.
+    /// Every recording in the folder's tables, and the frames of its features if it has any. It has them if any of the
+    /// tables says so.
     ///
     /// # Errors
     /// If there is no table, or one cannot be read.
-    pub fn listed(&self) -> Result<FxHashMap<Content, bool>> {
+    pub fn listed(&self) -> Result<FxHashMap<Content, Option<u32>>> {
         let mut listed = FxHashMap::default();
-        self.each_row(|_, content, there| *listed.entry(content).or_insert(false) |= there)?;
+        self.each_row(|_, content, frames| {
+            let known = listed.entry(content).or_insert(None);
+            *known = known.or(frames);
+        })?;
         Ok(listed)
     }
 
-    /// Reads the tables in the folder: path, content, and whether there are features.
-    fn each_row(&self, mut row_of: impl FnMut(&str, Content, bool)) -> Result<()> {
+    /// Reads the tables in the folder: path, content, and the frames of its features if there are any.
+    fn each_row(&self, mut row_of: impl FnMut(&str, Content, Option<u32>)) -> Result<()> {
         let mut tables = 0;
         let entries = std::fs::read_dir(&self.folder).map_err(|error| Error::io(&self.folder, error))?;
         for entry in entries {
@@ -158,7 +162,9 @@ impl Store {
                     let text = rows.texts("sha256").value(row);
                     let content = Content::from_hex(text)
                         .ok_or_else(|| Error::format(&path, format!("{text:?} is not a SHA-256")))?;
-                    row_of(rows.texts("path").value(row), content, rows.ints("frames").is_valid(row));
+                    let frames = rows.ints("frames");
+                    let frames = frames.is_valid(row).then(|| frames.value(row).max(0) as u32);
+                    row_of(rows.texts("path").value(row), content, frames);
                 }
             }
         }

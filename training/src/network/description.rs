@@ -28,7 +28,7 @@ pub struct Description {
     /// The heads, in the order of the outputs.
     #[serde(default)]
     pub heads: Vec<Head>,
-    /// Names of the classifier's classes; may be empty.
+    /// Names of the first classifier's classes; may be empty.
     #[serde(default)]
     pub classes: Vec<String>,
     /// Keys of the model's metadata, such as `dataset`, `description` or `license`.
@@ -45,6 +45,9 @@ pub struct Head {
     pub kind: HeadKind,
     /// Values per patch.
     pub values: usize,
+    /// Names of the classes of a further classifier; may be empty. Those of the first are the description's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
 }
 
 /// The kinds of heads.
@@ -55,17 +58,28 @@ pub enum HeadKind {
     Projection,
     /// A dense layer; its sigmoid is the probability of each class.
     Classes,
+    /// A dense layer: the embedding of another model, which the network has learnt to predict.
+    Dense,
 }
 
 impl Head {
     /// The projection of the contrastive objectives.
     pub fn projection(name: &str) -> Self {
-        Head { name: name.into(), kind: HeadKind::Projection, values: PROJECTION }
+        Head::new(name, HeadKind::Projection, PROJECTION)
     }
 
     /// A classifier, such as that of style tags.
     pub fn classes(name: &str, count: usize) -> Self {
-        Head { name: name.into(), kind: HeadKind::Classes, values: count }
+        Head::new(name, HeadKind::Classes, count)
+    }
+
+    /// A prediction of another model's embedding.
+    pub fn dense(name: &str, values: usize) -> Self {
+        Head::new(name, HeadKind::Dense, values)
+    }
+
+    fn new(name: &str, kind: HeadKind, values: usize) -> Self {
+        Head { name: name.into(), kind, values, classes: Vec::new() }
     }
 
     /// The prefix of its weights' names.
@@ -81,7 +95,7 @@ impl Description {
         Description { architecture: ARCHITECTURE.into(), heads, classes, metadata }
     }
 
-    /// The classifier, if there is one.
+    /// The first classifier, if there is one.
     pub fn classifier(&self) -> Option<&Head> {
         self.heads.iter().find(|head| head.kind == HeadKind::Classes)
     }
@@ -115,10 +129,23 @@ impl Description {
                 return Err(format!("head `{name}` has {} values", head.values));
             }
         }
-        if self.heads.iter().filter(|head| head.kind == HeadKind::Classes).count() > 1 {
-            return Err("two classifiers, but one list of classes".into());
+        let first = self.classifier();
+        for head in self.heads.iter().filter(|head| !head.classes.is_empty()) {
+            if head.kind != HeadKind::Classes || first.is_some_and(|first| first.name == head.name) {
+                return Err(format!(
+                    "head `{}` names classes of its own; only further classifiers do",
+                    head.name
+                ));
+            }
+            if head.classes.len() != head.values {
+                let (named, values) = (head.classes.len(), head.values);
+                return Err(format!(
+                    "{named} classes are named, but head `{}` has {values} values",
+                    head.name
+                ));
+            }
         }
-        match self.classifier() {
+        match first {
             Some(head) if !self.classes.is_empty() && self.classes.len() != head.values => Err(format!(
                 "{} classes are named, but head `{}` has {} values",
                 self.classes.len(),
@@ -150,7 +177,7 @@ mod tests {
             description.check()
         };
         assert_eq!(check(|_| {}), Ok(()));
-        let cases: [(&str, Change); 10] = [
+        let cases: [(&str, Change); 11] = [
             ("architecture `musicnn`", |it| it.architecture = "musicnn".into()),
             ("`embeddings`, which is reserved", |it| it.heads[0].name = "embeddings".into()),
             ("`class`, which is reserved", |it| it.heads[0].name = "class".into()),
@@ -158,7 +185,11 @@ mod tests {
             ("\"0\"", |it| it.heads[0].name = "0".into()),
             ("two heads are called `b`", |it| it.heads[0].name = "b".into()),
             ("has 0 values", |it| it.heads[0].values = 0),
-            ("two classifiers", |it| it.heads[0].kind = HeadKind::Classes),
+            ("only further classifiers", |it| it.heads[1].classes = vec!["one".into(), "two".into()]),
+            ("1 classes are named, but head `a` has 512", |it| {
+                it.heads.swap(0, 1);
+                (it.heads[1].kind, it.heads[1].classes) = (HeadKind::Classes, vec!["one".into()]);
+            }),
             ("1 classes are named, but head `b` has 2", |it| it.classes = vec!["one".into()]),
             ("no head predicts them", |it| {
                 it.heads.pop();

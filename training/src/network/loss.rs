@@ -1,6 +1,11 @@
-//! The losses: contrastive over a batch of pairs, and multi-label for tags.
+//! The losses: contrastive over a batch of pairs, multi-label for tags, and those against another model's outputs.
 
 use tch::{Kind, Tensor};
+
+use crate::config::{EmbeddingLoss, TagLoss};
+
+/// The least length of a vector in a cosine.
+const LEAST_LENGTH: f64 = 1e-8;
 
 /// The contrastive loss of similarities `[n, n]` whose row `i` compares anchor `i` with every positive of the batch:
 /// the mean cross-entropy of classifying its own positive; all others are negatives.
@@ -25,6 +30,32 @@ pub fn tags(logits: &Tensor, targets: &Tensor) -> Tensor {
     let targets = targets.to_kind(logits.kind());
     let likelihood: Tensor = &targets * logits.log_sigmoid() + (1.0 - &targets) * (-logits).log_sigmoid();
     -likelihood.mean(None::<Kind>)
+}
+
+/// The loss of predicted embeddings `[n, values]` against those of another model.
+pub fn embedding(kind: EmbeddingLoss, own: &Tensor, target: &Tensor) -> Tensor {
+    let target = target.to_kind(own.kind());
+    match kind {
+        EmbeddingLoss::Cosine => {
+            1.0 - Tensor::cosine_similarity(own, &target, 1, LEAST_LENGTH).mean(None::<Kind>)
+        }
+        EmbeddingLoss::Mse | EmbeddingLoss::None => (own - target).square().mean(None::<Kind>),
+    }
+}
+
+/// The loss of logits `[n, classes]` against another model's probabilities, the mean over patches and classes.
+pub fn probabilities(kind: TagLoss, logits: &Tensor, target: &Tensor) -> Tensor {
+    let target = target.to_kind(logits.kind());
+    match kind {
+        TagLoss::Bce | TagLoss::None => tags(logits, &target),
+        TagLoss::Kl => {
+            let rest: Tensor = 1.0 - &target;
+            // The entropy of each target: 0 log 0 is 0.
+            let entropy = -(target.xlogy(&target) + rest.xlogy(&rest)).mean(None::<Kind>);
+            tags(logits, &target) - entropy
+        }
+        TagLoss::Mse => (logits.sigmoid() - target).square().mean(None::<Kind>),
+    }
 }
 
 /// The column of each row's own positive.

@@ -1,5 +1,6 @@
 //! The network in libtorch, with gradients through autograd.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use tch::nn::{Init, Path, VarStore};
@@ -21,6 +22,8 @@ pub struct Network {
     tensors: HashMap<String, Torch>,
     encoder: Encoder,
     heads: Vec<Head>,
+    /// Whether batch norms take the statistics of what passes through.
+    calibrating: Cell<bool>,
 }
 
 /// The behaviour of batch norm, dropout and stochastic depth.
@@ -116,7 +119,13 @@ impl Network {
         if kind != Kind::Float {
             store.set_kind(kind);
         }
-        Ok(Network { store, tensors: own, encoder: Encoder::b0(), heads: description.heads.clone() })
+        Ok(Network {
+            store,
+            tensors: own,
+            encoder: Encoder::b0(),
+            heads: description.heads.clone(),
+            calibrating: Cell::new(false),
+        })
     }
 
     /// The variables, for an optimizer.
@@ -180,8 +189,8 @@ impl Network {
         }
     }
 
-    /// The output of a head for embeddings `[n, 1280]`: a projection `[n, 512]`, each value between -1 and 1, or logits
-    /// `[n, classes]`.
+    /// The output of a head for embeddings `[n, 1280]`: a projection `[n, 512]`, each value between -1 and 1, logits
+    /// `[n, classes]`, or the values of a dense head.
     ///
     /// # Panics
     /// If there is no such head.
@@ -191,7 +200,7 @@ impl Network {
         let (weight, bias) = (self.named(&path, "dense.weight"), self.named(&path, "dense.bias"));
         let x = embeddings.linear(weight, Some(bias));
         match head.kind {
-            HeadKind::Classes => x,
+            HeadKind::Classes | HeadKind::Dense => x,
             HeadKind::Projection => {
                 let (scale, shift) = (self.named(&path, "norm.weight"), self.named(&path, "norm.bias"));
                 let dims = [head.values as i64];
@@ -207,6 +216,30 @@ impl Network {
     pub fn similarities(&self, index: usize, anchors: &Torch, positives: &Torch) -> Torch {
         let form = self.named(&self.heads[index].path(), "similarity");
         anchors.matmul(form).matmul(&positives.transpose(0, 1))
+    }
+
+    /// Gives batch norms that were folded into their convolutions (no mean, variance 1) the statistics of these patches,
+    /// without changing what the network computes in inference mode. In training mode, batch norm uses each batch's own
+    /// statistics, so without this the network would start as another one.
+    pub fn calibrate(&self, patches: &Torch) {
+        self.calibrating.set(true);
+        let _ = tch::no_grad(|| self.embeddings(patches, Mode::Inference));
+        self.calibrating.set(false);
+    }
+
+    fn take_statistics(&self, norm: &str, x: &Torch) {
+        let named = |name: &str| self.named(norm, name).shallow_clone();
+        let x = x.to_kind(self.store.kind());
+        let (mean, variance) =
+            (x.mean_dim([0i64, 2, 3].as_slice(), false, None::<Kind>), named("running_var"));
+        let spread = x.var_dim([0i64, 2, 3].as_slice(), false, false);
+        // So far x becomes (x - mean) * scale + bias; that stays, with the new mean and variance.
+        let scale = named("weight") / (&variance + NORM_EPSILON).sqrt();
+        let bias = named("bias") + (&mean - named("running_mean")) * &scale;
+        named("weight").copy_(&(scale * (&spread + NORM_EPSILON).sqrt()));
+        named("bias").copy_(&bias);
+        named("running_mean").copy_(&mean);
+        named("running_var").copy_(&spread);
     }
 
     fn named(&self, path: &str, name: &str) -> &Torch {
@@ -228,6 +261,9 @@ impl Network {
             x.conv2d(weight, None::<Torch>, stride, padding, [1, 1], groups)
         };
         let norm = layer.norm();
+        if self.calibrating.get() {
+            self.take_statistics(&norm, &x);
+        }
         let (weight, bias) = (self.named(&norm, "weight"), self.named(&norm, "bias"));
         let (mean, variance) = (self.named(&norm, "running_mean"), self.named(&norm, "running_var"));
         if self.is_native(follow) {

@@ -4,12 +4,15 @@
 //! `train/artist/accuracy`, at a step of an epoch:
 //!
 //! ```json
-//! {"time":1700000000.5,"epoch":1,"step":120,"train/artist/loss":4.9,"train/artist/accuracy":0.07}
+//! {"time":1700000000.5,"epoch":1,"step":120,"batches":720,"train/artist/loss":4.9,"train/artist/pairs":144000}
 //! ```
 //!
 //! Names are `part/what/measure` for objectives, where the part is `train` or `validation`; others, such as
 //! `learning_rate`, are free. NaN and infinities, which JSON numbers do not have, are the strings `NaN`, `Infinity` and
 //! `-Infinity`.
+//!
+//! There are no files for Weights & Biases: its offline format is the client's own and changes with it. The client takes
+//! TensorBoard's instead: `wandb sync --sync-tensorboard RUN/tensorboard`.
 
 mod entry;
 mod events;

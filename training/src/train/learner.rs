@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::adam::Adam;
 use super::flat::{Flat, Layout};
-use super::objective::{Batch, Figures, losses};
+use super::objective::{Batch, Figures, Term, losses};
 use super::processes::Processes;
 use crate::checkpoint::Checkpoint;
 use crate::config::Optimizer;
@@ -34,7 +34,7 @@ pub struct Learner {
     flat: Flat,
     /// The optimizer.
     pub adam: Adam,
-    weights: Vec<f64>,
+    terms: Vec<Term>,
     computation: Computation,
 }
 
@@ -75,22 +75,22 @@ impl Step {
 }
 
 impl Learner {
-    /// A network with the values of a checkpoint, before its first step, and a weight for each head's loss.
+    /// A network with the values of a checkpoint, before its first step, and the terms of its loss.
     ///
     /// # Errors
     /// `InvalidArgument` with libtorch's message, or if the checkpoint is wrong.
     pub fn new(
         checkpoint: &Checkpoint,
-        weights: &[f64],
+        terms: &[Term],
         optimizer: &Optimizer,
         computation: Computation,
     ) -> Result<Self> {
         let Checkpoint { description, tensors } = checkpoint;
         let network = Network::with_kind(description, tensors, computation.device, computation.kind);
         let network = network.map_err(Error::InvalidArgument)?;
-        let flat = Flat::new(&network, computation.layout, Figures::room(weights.len()));
+        let flat = Flat::new(&network, computation.layout, Figures::room(terms.len()));
         let adam = Adam::new(optimizer, flat.values());
-        Ok(Learner { network, flat, adam, weights: weights.to_vec(), computation })
+        Ok(Learner { network, flat, adam, terms: terms.to_vec(), computation })
     }
 
     /// The network.
@@ -108,9 +108,9 @@ impl Learner {
         &self.computation
     }
 
-    /// The weights of the heads' losses.
-    pub fn weights(&self) -> &[f64] {
-        &self.weights
+    /// The terms of the loss.
+    pub fn terms(&self) -> &[Term] {
+        &self.terms
     }
 
     fn embeddings(&self, patches: &Tensor, mode: Mode) -> Result<Tensor> {
@@ -129,7 +129,8 @@ impl Learner {
     /// computes which batch, or in which order.
     ///
     /// # Errors
-    /// The error that ended `batches`; `Process` if another process has ended.
+    /// The error that ended `batches`; `Training` if this process has other than its share of batches, which would make
+    /// the mean wrong; `Process` if another process has ended.
     pub fn step(
         &mut self,
         batches: impl Iterator<Item = Result<(Batch, Factors)>>,
@@ -152,7 +153,7 @@ impl Learner {
                 let _ = gradients.zero_();
             });
             let embeddings = self.embeddings(&batch.patches, Mode::Prepared(&factors))?;
-            let losses = losses(&self.network, &self.weights, &embeddings, &batch.parts);
+            let losses = losses(&self.network, &self.terms, &embeddings, &batch.parts);
             losses.total.backward();
             health.push(losses.total.detach().to_kind(Kind::Double));
             let figures = losses.figures.flatten(0, -1);
@@ -164,6 +165,12 @@ impl Learner {
                     }
                 }
             });
+        }
+        let (own, processes_count) = (health.len(), processes.count());
+        if own * processes_count != of_step {
+            return Err(Error::Training(format!(
+                "a step has {own} batches in each of {processes_count} processes instead of {of_step} in all"
+            )));
         }
         let [gradients_sum, statistics_sum, figures] = sums;
         if alone {
@@ -189,7 +196,7 @@ impl Learner {
     pub fn evaluate(&self, batch: &Batch) -> Result<Tensor> {
         tch::no_grad(|| {
             let embeddings = self.embeddings(&batch.patches, Mode::Inference)?;
-            Ok(losses(&self.network, &self.weights, &embeddings, &batch.parts).figures.flatten(0, -1))
+            Ok(losses(&self.network, &self.terms, &embeddings, &batch.parts).figures.flatten(0, -1))
         })
     }
 
@@ -226,6 +233,12 @@ impl Learner {
         let mean = if batches > 0.0 { values / (NORM_MOMENTUM * batches) } else { before };
         tch::no_grad(|| statistics.copy_(&mean));
         Ok(batches as u64)
+    }
+
+    /// Gives folded batch norms the statistics of these patches; see [`Network::calibrate`].
+    pub fn calibrate(&mut self, patches: &Tensor) {
+        let patches = patches.to_device(self.computation.device).to_kind(self.computation.kind);
+        self.network.calibrate(&patches);
     }
 
     /// Sets the weights, statistics and optimizer state of every process to those of the first.

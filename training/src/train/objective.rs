@@ -1,27 +1,68 @@
-//! The objectives: contrastive pairs, style tags, or several associations on one encoder (section 3 of the paper).
+//! The objectives: contrastive pairs and style tags (section 4.2 of the paper), several associations on one encoder (4.6),
+//! and what other models give, which is beyond the paper.
 
 use tch::{Kind, Tensor};
 
-use crate::config::{Objective, Tags};
+use crate::config::{EmbeddingLoss, Objective, TagLoss, Tags};
+use crate::error::{Error, Result};
+use crate::network::architecture::EMBEDDING;
 use crate::network::model::Network;
 use crate::network::{Description, Head, HeadKind, loss};
 
-/// The number of figures of each head.
-const FIGURES_OF_A_HEAD: usize = 3;
+/// The number of figures of each term.
+const FIGURES_OF_A_TERM: usize = 3;
 
-/// Patches that are encoded together, and the targets of each head.
+/// One loss among those whose weighted sum is minimised.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Term {
+    /// Its name in logs: an association, `tags`, or a teacher's name with `_embeddings` or `_tags`.
+    pub name: String,
+    /// Its weight in the sum.
+    pub weight: f64,
+    /// The head whose output it compares; `None`: the embedding itself.
+    pub head: Option<usize>,
+    /// The loss.
+    pub loss: Loss,
+}
+
+/// The loss of a term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Cross-entropy over the positives of the batch.
+    Pairs,
+    /// Multi-label soft-margin loss against tags.
+    Tags,
+    /// Against another model's embedding.
+    Embedding(EmbeddingLoss),
+    /// Against another model's tags.
+    Probabilities(TagLoss),
+}
+
+impl Term {
+    /// The only term of a head, named like it.
+    pub fn of_head(index: usize, head: &Head, weight: f64) -> Self {
+        let loss = match head.kind {
+            HeadKind::Projection => Loss::Pairs,
+            HeadKind::Classes => Loss::Tags,
+            HeadKind::Dense => Loss::Embedding(EmbeddingLoss::Mse),
+        };
+        Term { name: head.name.clone(), weight, head: Some(index), loss }
+    }
+}
+
+/// Patches that are encoded together, and the targets of each term.
 #[derive(Debug)]
 pub struct Batch {
     /// `[n, 128, 96]`.
     pub patches: Tensor,
-    /// A part for each head; each part is a range of consecutive patches.
+    /// A part for each term; each part is a range of consecutive patches.
     pub parts: Vec<Part>,
 }
 
-/// The targets of one head in a batch.
+/// The targets of one term in a batch.
 #[derive(Debug)]
 pub enum Part {
-    /// The head has no patches in this batch.
+    /// The term has no patches in this batch.
     Nothing,
     /// Pairs: first the anchors, then as many positives in the same order.
     Pairs {
@@ -32,6 +73,13 @@ pub enum Part {
     },
     /// Patches with tags `[n, classes]`, 0 or 1.
     Tags(Tensor),
+    /// Patches with what another model gives for them.
+    Targets {
+        /// `[n, values]`.
+        values: Tensor,
+        /// Whether these are the patches of the part before.
+        again: bool,
+    },
 }
 
 impl Part {
@@ -41,53 +89,136 @@ impl Part {
             Part::Nothing => 0,
             Part::Pairs { count, .. } => 2 * *count as i64,
             Part::Tags(tags) => tags.size()[0],
+            Part::Targets { values, .. } => values.size()[0],
         }
     }
 }
 
-/// The heads for an objective, with the weights of their losses.
-pub fn heads(objective: &Objective, classes: usize) -> Vec<(Head, f64)> {
+/// What an objective needs to know of its data: the widths and classes of what is learnt.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Learnt {
+    /// The names of the style tags.
+    pub classes: Vec<String>,
+    /// For each teacher, the width of its embedding and the names and number of its tags.
+    pub teachers: Vec<(usize, Vec<String>, usize)>,
+}
+
+/// The heads for an objective, the classes of the first classifier, and the terms of the loss.
+///
+/// # Errors
+/// `InvalidArgument` if teachers cannot share a head, or an embedding has another width than the network's.
+pub fn plan(objective: &Objective, learnt: &Learnt) -> Result<(Description, Vec<Term>)> {
     let projection = |name: &str, values| Head { values, ..Head::projection(name) };
+    let (mut heads, mut classes): (Vec<Head>, Vec<String>) = (Vec::new(), Vec::new());
+    let mut terms = Vec::new();
     match objective {
-        Objective::Contrastive(contrastive) => {
-            let weight = contrastive.associations[0].weight;
-            vec![(projection("projections", contrastive.projection), weight)]
+        Objective::Contrastive(contrastive) => heads.push(projection("projections", contrastive.projection)),
+        Objective::Tags(Tags { .. }) => {
+            heads.push(Head::classes("predictions", learnt.classes.len()));
+            classes = learnt.classes.clone();
+            terms.push(Term { name: "tags".into(), ..Term::of_head(0, &heads[0], 1.0) });
         }
-        Objective::Tags(Tags { .. }) => vec![(Head::classes("predictions", classes), 1.0)],
         Objective::Multitask(multitask) => {
-            let heads = multitask.associations.iter();
-            heads.map(|task| (projection(task.name.name(), multitask.projection), task.weight)).collect()
+            let tasks = multitask.associations.iter();
+            heads.extend(tasks.map(|task| projection(task.name.name(), multitask.projection)));
+        }
+        Objective::Distil(distil) => {
+            let tasks = distil.associations.iter();
+            heads.extend(tasks.map(|task| projection(task.name.name(), distil.projection)));
         }
     }
+    for (index, task) in objective.associations().iter().enumerate() {
+        let term = Term::of_head(index, &heads[index], task.weight);
+        terms.push(Term { name: task.name.name().to_owned(), ..term });
+    }
+    if let Objective::Distil(distil) = objective {
+        for (teacher, (width, tags, count)) in distil.teachers.iter().zip(&learnt.teachers) {
+            let name = &teacher.name;
+            if teacher.embeddings != EmbeddingLoss::None {
+                let head = match teacher.dense {
+                    true => {
+                        heads.push(Head::dense(&teacher.embeddings_head(), *width));
+                        Some(heads.len() - 1)
+                    }
+                    false if *width == EMBEDDING => None,
+                    false => {
+                        return Err(Error::InvalidArgument(format!(
+                            "objective.teachers.{name}.dense is false, but its embedding has {width} values and the \
+                             network's {EMBEDDING}"
+                        )));
+                    }
+                };
+                let loss = Loss::Embedding(teacher.embeddings);
+                let name = teacher.embeddings_head();
+                terms.push(Term { name, weight: teacher.embeddings_weight, head, loss });
+            }
+            if teacher.tags != TagLoss::None {
+                let head = tag_head(&mut heads, &mut classes, &teacher.tags_head, tags, *count).map_err(
+                    |reason| Error::InvalidArgument(format!("objective.teachers.{name}: {reason}")),
+                )?;
+                let loss = Loss::Probabilities(teacher.tags);
+                let name = teacher.tags_term();
+                terms.push(Term { name, weight: teacher.tags_weight, head: Some(head), loss });
+            }
+        }
+    }
+    let description = Description { classes, ..Description::new(heads) };
+    description.check().map_err(Error::InvalidArgument)?;
+    Ok((description, terms))
 }
 
-/// The description of the network for an objective.
-pub fn description(objective: &Objective, classes: Vec<String>) -> Description {
-    let heads = heads(objective, classes.len()).into_iter().map(|(head, _)| head).collect();
-    Description { classes, ..Description::new(heads) }
+/// The head of this name for a teacher's tags: an existing one with the same classes, or a new one.
+fn tag_head(
+    heads: &mut Vec<Head>,
+    classes: &mut Vec<String>,
+    name: &str,
+    tags: &[String],
+    count: usize,
+) -> std::result::Result<usize, String> {
+    let first = heads.iter().position(|head| head.kind == HeadKind::Classes);
+    if let Some(at) = heads.iter().position(|head| head.name == name) {
+        let own = if first == Some(at) { &*classes } else { &heads[at].classes };
+        return match heads[at].kind == HeadKind::Classes && heads[at].values == count && own == tags {
+            true => Ok(at),
+            false => {
+                Err(format!("the head `{name}` of another teacher has other classes; name another tags_head"))
+            }
+        };
+    }
+    let mut head = Head::classes(name, count);
+    match first {
+        None => *classes = tags.to_vec(),
+        Some(_) => head.classes = tags.to_vec(),
+    }
+    heads.push(head);
+    Ok(heads.len() - 1)
 }
 
-/// The losses of the heads on embeddings: their weighted sum, which is minimised, and figures for each head.
+/// The losses of the terms on embeddings: their weighted sum, which is minimised, and figures for each term.
 ///
 /// # Panics
-/// If the numbers of parts and heads, or of patches, do not match, or there are no patches.
-pub fn losses(network: &Network, weights: &[f64], embeddings: &Tensor, parts: &[Part]) -> Losses {
-    assert_eq!((parts.len(), weights.len()), (network.heads().len(), network.heads().len()));
+/// If the numbers of parts and terms, or of patches, do not match, or there are no patches.
+pub fn losses(network: &Network, terms: &[Term], embeddings: &Tensor, parts: &[Part]) -> Losses {
+    assert_eq!(parts.len(), terms.len());
     let mut total: Option<Tensor> = None;
-    let mut figures = Vec::with_capacity(parts.len() * FIGURES_OF_A_HEAD);
+    let mut figures = Vec::with_capacity(parts.len() * FIGURES_OF_A_TERM);
     let like = (embeddings.kind(), embeddings.device());
     let mut start = 0;
-    for (index, (part, weight)) in parts.iter().zip(weights).enumerate() {
+    for (part, term) in parts.iter().zip(terms) {
+        if let Part::Targets { again: true, .. } = part {
+            start -= part.patches();
+        }
         let own = embeddings.narrow(0, start, part.patches());
         start += part.patches();
-        let (loss, count, correct) = match part {
-            Part::Nothing => {
-                figures.extend((0..FIGURES_OF_A_HEAD).map(|_| Tensor::zeros(&[] as &[i64], like)));
+        let output = || term.head.map_or_else(|| own.shallow_clone(), |head| network.head(head, &own));
+        let (loss, count, correct) = match (part, term.loss, term.head) {
+            (Part::Nothing, ..) => {
+                figures.extend((0..FIGURES_OF_A_TERM).map(|_| Tensor::zeros(&[] as &[i64], like)));
                 continue;
             }
-            Part::Pairs { allowed, .. } => {
-                let projected = network.head(index, &own).chunk(2, 0);
-                let similarities = network.similarities(index, &projected[0], &projected[1]);
+            (Part::Pairs { allowed, .. }, Loss::Pairs, Some(head)) => {
+                let projected = output().chunk(2, 0);
+                let similarities = network.similarities(head, &projected[0], &projected[1]);
                 let similarities = match allowed {
                     Some(allowed) => similarities.masked_fill(&allowed.logical_not(), f64::NEG_INFINITY),
                     None => similarities,
@@ -95,14 +226,21 @@ pub fn losses(network: &Network, weights: &[f64], embeddings: &Tensor, parts: &[
                 let correct = tch::no_grad(|| loss::correct(&similarities));
                 (loss::contrastive(&similarities), similarities.size()[0], Some(correct))
             }
-            Part::Tags(tags) => (loss::tags(&network.head(index, &own), tags), tags.size()[0], None),
+            (Part::Tags(tags), Loss::Tags, _) => (loss::tags(&output(), tags), tags.size()[0], None),
+            (Part::Targets { values, .. }, Loss::Embedding(kind), _) => {
+                (loss::embedding(kind, &output(), values), values.size()[0], None)
+            }
+            (Part::Targets { values, .. }, Loss::Probabilities(kind), _) => {
+                (loss::probabilities(kind, &output(), values), values.size()[0], None)
+            }
+            (part, loss, _) => panic!("a part of {part:?} for {loss:?}"),
         };
         let of_all = loss.detach() * count;
         let correct = correct.map(|correct| correct.to_kind(loss.kind()));
         figures.push(of_all.shallow_clone());
         figures.push(correct.unwrap_or_else(|| loss.detach().zeros_like()));
         figures.push(loss.detach().full_like(count));
-        let weighted = loss * *weight;
+        let weighted = loss * term.weight;
         total = Some(total.map_or_else(|| weighted.shallow_clone(), |total| total + &weighted));
     }
     assert_eq!(start, embeddings.size()[0], "patches of another batch");
@@ -121,56 +259,56 @@ pub struct Losses {
 /// Sums over batches.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
-    /// Those of each head.
-    pub heads: Vec<HeadFigures>,
+    /// Those of each term.
+    pub terms: Vec<TermFigures>,
 }
 
-/// Sums of one head.
+/// Sums of one term.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct HeadFigures {
-    /// The loss, summed over pairs (or tagged patches).
+pub struct TermFigures {
+    /// The loss, summed over pairs (or patches).
     pub loss: f64,
     /// Anchors whose own positive is the most similar.
     pub correct: f64,
-    /// Pairs (or tagged patches).
+    /// Pairs (or patches).
     pub count: f64,
 }
 
 impl Figures {
-    /// The number of values in a tensor of figures for `heads` heads.
-    pub fn room(heads: usize) -> usize {
-        heads * FIGURES_OF_A_HEAD
+    /// The number of values in a tensor of figures for `terms` terms.
+    pub fn room(terms: usize) -> usize {
+        terms * FIGURES_OF_A_TERM
     }
 
     /// Reads a tensor of figures.
     pub fn read(tensor: &Tensor) -> Self {
         let tensor = tensor.detach().to_kind(Kind::Double).to_device(tch::Device::Cpu);
         let values = Vec::<f64>::try_from(&tensor.contiguous()).expect("a vector of doubles");
-        let heads = values.as_chunks().0.iter();
-        Figures { heads: heads.map(|&[loss, correct, count]| HeadFigures { loss, correct, count }).collect() }
+        let terms = values.as_chunks().0.iter();
+        Figures { terms: terms.map(|&[loss, correct, count]| TermFigures { loss, correct, count }).collect() }
     }
 
     /// Adds other figures.
     pub fn add(&mut self, other: &Figures) {
-        self.heads.resize(other.heads.len(), HeadFigures::default());
-        for (own, other) in self.heads.iter_mut().zip(&other.heads) {
+        self.terms.resize(other.terms.len(), TermFigures::default());
+        for (own, other) in self.terms.iter_mut().zip(&other.terms) {
             own.loss += other.loss;
             own.correct += other.correct;
             own.count += other.count;
         }
     }
 
-    /// The loss: the weighted sum of each head's mean.
-    pub fn loss(&self, weights: &[f64]) -> f64 {
-        let means = self.heads.iter().zip(weights);
-        means.filter(|(head, _)| head.count > 0.0).map(|(head, weight)| weight * head.loss / head.count).sum()
+    /// The loss: the weighted sum of each term's mean.
+    pub fn loss(&self, terms: &[Term]) -> f64 {
+        let means = self.terms.iter().zip(terms).filter(|(own, _)| own.count > 0.0);
+        means.map(|(own, term)| term.weight * own.loss / own.count).sum()
     }
 
-    /// In-batch top-1 accuracy over all heads that learn pairs.
-    pub fn top1(&self, heads: &[Head]) -> Option<f64> {
-        let pairs = self.heads.iter().zip(heads).filter(|(_, head)| head.kind == HeadKind::Projection);
+    /// In-batch top-1 accuracy over all terms that learn pairs.
+    pub fn top1(&self, terms: &[Term]) -> Option<f64> {
+        let pairs = self.terms.iter().zip(terms).filter(|(_, term)| term.loss == Loss::Pairs);
         let (correct, count) =
-            pairs.fold((0.0, 0.0), |sum, (head, _)| (sum.0 + head.correct, sum.1 + head.count));
+            pairs.fold((0.0, 0.0), |sum, (own, _)| (sum.0 + own.correct, sum.1 + own.count));
         (count > 0.0).then(|| correct / count)
     }
 }

@@ -16,6 +16,8 @@ pub struct Epoch {
     pub of: u32,
     /// Optimizer steps of the run so far.
     pub steps: u64,
+    /// Batches of this epoch, over all groups and processes.
+    pub batches: u64,
     /// The learning rate.
     pub rate: f64,
     /// The scores on the training part.
@@ -37,8 +39,21 @@ pub struct Scores {
     pub loss: f64,
     /// In-batch top-1 accuracy, if pairs are learnt.
     pub top1: Option<f64>,
-    /// Loss and accuracy of each association, or of the tags, by name.
-    pub heads: Vec<(String, f64, Option<f64>)>,
+    /// Those of each term of the loss.
+    pub heads: Vec<TermScores>,
+}
+
+/// The scores of one term: of an association, of tags, or of what a teacher gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TermScores {
+    /// Its name.
+    pub name: String,
+    /// The mean loss.
+    pub loss: f64,
+    /// In-batch top-1 accuracy, if it learns pairs.
+    pub top1: Option<f64>,
+    /// Pairs, or patches where there are no pairs.
+    pub items: u64,
 }
 
 impl Epoch {
@@ -134,6 +149,7 @@ mod tests {
             number: 3,
             of: 100,
             steps: 12,
+            batches: 24,
             rate: 1e-3,
             train: scores(4.25, Some(0.125)),
             validation: Some(scores(4.5, Some(0.1))),

@@ -8,18 +8,20 @@ use std::time::Instant;
 
 use super::device;
 use super::learner::{Average, Broken, Learner, Step};
-use super::objective::{self, Figures};
+use super::objective::{self, Figures, Loss};
 use super::processes::{Place, Processes};
-use super::progress::{Bar, Epoch, Scores};
+use super::progress::{Bar, Epoch, Scores, TermScores};
 use super::schedule::Plateau;
-use super::sources::{Source, Stage, Validation};
+use super::sources::{Data, Source};
+use super::stage::Stage;
 use super::start;
 use super::state::{Best, Files, Progress, Saved, write_network, write_state};
+use super::validation::Validation;
 use crate::atomic;
 use crate::batches::{Dataset, Readers};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::network::{Description, Head, HeadKind};
+use crate::network::Description;
 use crate::splits::Part;
 
 /// The maximum number of tracks that a message names.
@@ -33,6 +35,8 @@ pub struct Options<'a> {
     pub data: &'a Path,
     /// Folder of the features.
     pub features: &'a Path,
+    /// Folder of the teachers' targets, for a distillation.
+    pub targets: Option<&'a Path>,
     /// Folder of the run.
     pub out: &'a Path,
     /// Whether to continue a run in that folder.
@@ -98,9 +102,13 @@ impl<'a> Run<'a> {
         let computation = device::choose(&config.run, options.place.as_ref())?;
         let dataset = Dataset::open(options.data, options.features)?;
         let readers = Readers::new(config.data.loader_threads, config.data.ahead);
-        let train = Source::open(&dataset, &config, Part::Train, &readers)?;
+        let teachers = start::teachers(&config, options.targets)?;
+        let data =
+            Data { dataset: &dataset, config: &config, teachers: teachers.as_ref(), readers: &readers };
+        let train = Source::open(&data, Part::Train)?;
         train.steps(0, config.run.groups)?;
-        let validation = Validation::open(&dataset, &config, &readers)?;
+        let (description, terms) = objective::plan(&config.objective, &train.learnt())?;
+        let validation = Validation::open(&data, terms.len())?;
 
         let processes = match &options.place {
             Some(place) => Processes::meet(place, computation.device)?,
@@ -110,12 +118,11 @@ impl<'a> Run<'a> {
             true => start::state(&files, &config, options.resume)?,
             false => None,
         };
-        let (description, checkpoint) = start::network(&config, train.classes(), saved.as_ref())?;
-        let weights: Vec<f64> = objective::heads(&config.objective, description.classes.len())
-            .into_iter()
-            .map(|(_, weight)| weight)
-            .collect();
-        let mut learner = Learner::new(&checkpoint, &weights, &config.optimizer, computation)?;
+        let (description, checkpoint) = start::network(&config, description, saved.as_ref())?;
+        let mut learner = Learner::new(&checkpoint, &terms, &config.optimizer, computation)?;
+        if saved.is_none() && processes.is_first() && start::is_folded(&config) {
+            start::calibrate(&mut learner, &train, &config)?;
+        }
         let mut average = Average::new(learner.flat());
         let progress = match &saved {
             Some(saved) => {
@@ -291,6 +298,7 @@ impl<'a> Run<'a> {
                 rate,
                 train,
                 validation,
+                batches: (steps * config.run.groups) as u64,
                 patches_per_s: pace,
                 waiting,
                 seconds: start.elapsed().as_secs_f64(),
@@ -314,7 +322,7 @@ impl<'a> Run<'a> {
         let own = self.own_groups();
         let device = self.learner.computation().device;
         let first = self.progress.steps;
-        let mut stage = Stage::start(&self.train, config, epoch, first, &own, device);
+        let mut stage = Stage::start(&self.train, config, epoch, (first, steps), &own, device);
         // The figures of an asynchronous device are read one step later, so that it never waits.
         let behind = usize::from(device.is_cuda());
         let mut unread: VecDeque<(usize, Step, Vec<Vec<u32>>)> = VecDeque::new();
@@ -323,7 +331,7 @@ impl<'a> Run<'a> {
         for step in 0..steps {
             self.check_stop()?;
             let mut tracks = Vec::with_capacity(own.len());
-            let batches = stage.by_ref().take(own.len()).map(|staged| {
+            let batches = stage.step().map(|staged| {
                 let staged = staged?;
                 let on_device = staged.on(device);
                 tracks.push(staged.host.tracks);
@@ -341,7 +349,10 @@ impl<'a> Run<'a> {
                 }
             }
             let pace = (patches * self.processes.count()) as f64 / start.elapsed().as_secs_f64();
-            bar.step(all.loss(self.learner.weights()), all.top1(self.learner.network().heads()), pace);
+            bar.step(all.loss(self.learner.terms()), all.top1(self.learner.terms()), pace);
+        }
+        if let Some(extra) = stage.next() {
+            return Err(extra.err().unwrap_or_else(|| Error::Training("more batches than steps".into())));
         }
         let seconds = start.elapsed().as_secs_f64();
         let pace = (patches * self.processes.count()) as f64 / seconds;
@@ -384,7 +395,7 @@ impl<'a> Run<'a> {
         }
         let device = self.learner.computation().device;
         let mut sum = self.learner.flat().figures().zeros_like();
-        for batch in self.validation.batches(self.processes.rank(), self.processes.count()) {
+        for batch in self.validation.batches(self.processes.rank(), self.processes.count())? {
             self.check_stop()?;
             sum += self.learner.evaluate(&batch?.upload(device))?;
         }
@@ -393,18 +404,13 @@ impl<'a> Run<'a> {
     }
 
     fn scores(&self, figures: &Figures) -> Scores {
-        let heads: &[Head] = self.learner.network().heads();
-        let mut scores = Scores {
-            loss: figures.loss(self.learner.weights()),
-            top1: figures.top1(heads),
-            heads: Vec::new(),
-        };
-        let tasks = self.progress.config.objective.associations();
-        for (place, (head, own)) in heads.iter().zip(&figures.heads).enumerate() {
+        let terms = self.learner.terms();
+        let mut scores = Scores { loss: figures.loss(terms), top1: figures.top1(terms), heads: Vec::new() };
+        for (term, own) in terms.iter().zip(&figures.terms) {
             if own.count > 0.0 {
-                let name = tasks.get(place).map_or("tags", |task| task.name.name());
-                let top1 = (head.kind == HeadKind::Projection).then(|| own.correct / own.count);
-                scores.heads.push((name.to_owned(), own.loss / own.count, top1));
+                let top1 = (term.loss == Loss::Pairs).then(|| own.correct / own.count);
+                let (name, loss) = (term.name.clone(), own.loss / own.count);
+                scores.heads.push(TermScores { name, loss, top1, items: own.count as u64 });
             }
         }
         scores
@@ -442,14 +448,10 @@ impl<'a> Run<'a> {
         tch::no_grad(|| weights.copy_(&self.average.values));
         let config = self.progress.config.clone();
         let device = self.learner.computation().device;
-        let stage = Stage::start(
-            &self.train,
-            &config,
-            config.run.epochs.into(),
-            self.progress.steps,
-            &self.own_groups(),
-            device,
-        );
+        let epoch = config.run.epochs.into();
+        let steps = self.train.steps(epoch, config.run.groups)?;
+        let of = (self.progress.steps, steps);
+        let stage = Stage::start(&self.train, &config, epoch, of, &self.own_groups(), device);
         let stop = self.options.stop;
         let patches = stage.map(|staged| match stop.load(Ordering::Relaxed) {
             false => Ok(staged?.patches(device)),

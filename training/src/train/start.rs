@@ -1,16 +1,23 @@
-//! The start of a run: from random weights, from another run's encoder, or from its own last epoch.
+//! The start of a run: its teachers, and its weights: random, of another network or run, or of its own last epoch.
 
 use std::path::Path;
 
 use serde_json::Value;
+use sleeve::engine::EngineOptions;
+use tch::Tensor;
 
-use super::objective;
+use super::learner::Learner;
+use super::sources::Source;
 use super::state::{Files, Saved};
 use crate::checkpoint::Checkpoint;
 use crate::config::{Config, Objective};
 use crate::error::{Error, Result};
-use crate::network::Description;
+use crate::export::published;
+use crate::network::{Description, Head};
+use crate::targets::{TargetStore, Teacher};
 
+/// The number of patches from which batch norm's statistics are taken.
+const CALIBRATED: usize = 256;
 /// Keys that may change when a run is resumed: they affect where and how fast it runs, not what it computes.
 const FREE: [&str; 4] = ["/run/device", "/run/precision", "/data/loader_threads", "/data/ahead"];
 
@@ -69,17 +76,37 @@ fn differs(one: &Value, other: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// The description and the initial weights: those of the state, or untrained ones, with another run's encoder if the
-/// configuration has one.
+/// Opens the teachers of a distillation and the folder of their targets.
+///
+/// # Errors
+/// If one cannot be opened, the folder is missing, or there is one for another objective.
+pub fn teachers(config: &Config, folder: Option<&Path>) -> Result<Option<(TargetStore, Vec<Teacher>)>> {
+    let wrong = |reason: &str| Err(Error::InvalidArgument(reason.into()));
+    match (&config.objective, folder) {
+        (Objective::Distil(distil), Some(folder)) => {
+            let store = TargetStore::open(folder)?;
+            let options = EngineOptions::default().threads(1);
+            let open = |teacher| Teacher::open(teacher, &options);
+            Ok(Some((store, distil.teachers.iter().map(open).collect::<Result<_>>()?)))
+        }
+        (Objective::Distil(_), None) => {
+            wrong("--targets is missing: the folder that `sleeve-train targets` writes")
+        }
+        (_, Some(_)) => wrong("--targets is for objective.kind = \"distil\" alone"),
+        (_, None) => Ok(None),
+    }
+}
+
+/// The description and the initial weights: those of the state, or untrained ones, with the encoder and heads of another
+/// file or another run's encoder if the configuration names one.
 ///
 /// # Errors
 /// `Format` if the state has other classes than the data set; errors of reading another run's encoder.
 pub fn network(
     config: &Config,
-    classes: Vec<String>,
+    description: Description,
     saved: Option<&Saved>,
 ) -> Result<(Description, Checkpoint)> {
-    let description = objective::description(&config.objective, classes);
     let mut checkpoint = Checkpoint::untrained(description, config.run.seed)?;
     let own = &checkpoint.description;
     if let Some(saved) = saved {
@@ -89,6 +116,10 @@ pub fn network(
                     .into(),
             ));
         }
+    } else if !config.model.initial.is_empty() {
+        let path = Path::new(&config.model.initial);
+        let other = if is_folded(config) { published::unfolded(path)? } else { Checkpoint::read(path)? };
+        take(&mut checkpoint, other);
     } else if let Objective::Multitask(multitask) = &config.objective
         && !multitask.encoder.run.is_empty()
     {
@@ -96,6 +127,52 @@ pub fn network(
         take_encoder(&mut checkpoint, &path)?;
     }
     Ok((checkpoint.description.clone(), checkpoint))
+}
+
+/// Whether a run starts from a file whose batch norms are folded into the convolutions.
+pub fn is_folded(config: &Config) -> bool {
+    Path::new(&config.model.initial).extension().is_some_and(|extension| extension == "onnx")
+}
+
+/// Gives the batch norms of a network from a folded file the statistics of some training patches.
+///
+/// # Errors
+/// Those of reading the first batches.
+pub fn calibrate(learner: &mut Learner, train: &Source, config: &Config) -> Result<()> {
+    let mut patches = Vec::new();
+    let mut count = 0;
+    for batch in train.epoch(0, 0, config.run.groups) {
+        let batch = batch?;
+        count += batch.tracks.len();
+        patches.push(batch.patches());
+        if count >= CALIBRATED {
+            break;
+        }
+    }
+    learner.calibrate(&Tensor::cat(&patches, 0));
+    Ok(())
+}
+
+/// Takes over another network's encoder, and its heads of the same name, kind and width.
+fn take(checkpoint: &mut Checkpoint, other: Checkpoint) {
+    let heads = &checkpoint.description.heads;
+    let same = |name: &str| {
+        let of = |heads: &[Head]| {
+            heads.iter().find(|head| name.starts_with(&format!("{}.", head.path()))).cloned()
+        };
+        match (of(heads), of(&other.description.heads)) {
+            (Some(own), Some(other)) => (own.kind, own.values) == (other.kind, other.values),
+            _ => false,
+        }
+    };
+    let taken: Vec<String> =
+        other.tensors.keys().filter(|name| !name.starts_with("heads.") || same(name)).cloned().collect();
+    let mut tensors = other.tensors;
+    for name in taken {
+        if let Some(tensor) = tensors.remove(&name) {
+            checkpoint.tensors.insert(name, tensor);
+        }
+    }
 }
 
 /// Replaces the encoder by that of another network.

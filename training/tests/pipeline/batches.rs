@@ -63,7 +63,11 @@ fn an_epoch_has_every_pair_once_over_all_groups() {
     for association in Association::ALL {
         let changes = ["objective.associations.0.pairs=3"];
         let loader = loader(folder.path(), &config(association.name(), &changes), Part::Train);
-        let wanted = table(folder.path(), association, Part::Train);
+        let mut wanted = table(folder.path(), association, Part::Train);
+        // A track that is no longer than a patch has no pair with itself: both patches would be the same.
+        let all = wanted.len();
+        wanted.retain(|&(a, b)| a != b || frames(a) > 128);
+        assert_eq!(all - wanted.len(), if association == Association::Track { 3 } else { 0 });
         assert_eq!(loader.pairs(), wanted.len());
         for groups in [1, 2, 5] {
             let mut seen = BTreeSet::new();

@@ -317,7 +317,7 @@ fn the_guide_says_what_the_program_does() {
     }
     let all = [
         "adapt", "corpus", "discogs", "evaluate", "export", "features", "match", "pairs", "plot", "report",
-        "retrieve", "scan", "split", "stats", "train",
+        "retrieve", "scan", "split", "stats", "targets", "train",
     ];
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);
     // Its configuration values can be set.

@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 use sleeve::engine::Purpose;
 use sleeve::extractor::{Extractor, OutputRows};
 use sleeve::model::Model;
+use sleeve_files::npy::{Dtype, NpyWriter};
 use sleeve_tests::once_a_run;
 use sleeve_training::evaluation::results::Results;
 
@@ -361,7 +362,53 @@ fn wrong_arguments_are_named() {
     let help =
         Command::new(env!("CARGO_BIN_EXE_sleeve-train")).args(["evaluate", "--help"]).output().unwrap();
     let help = text(&help);
-    for word in ["section 4", "mtg-jamendo", "--save-head", "deviation", "missing.tsv"] {
+    for word in ["sections 4.3 and 4.4", "mtg-jamendo", "--save-head", "deviation", "missing.tsv"] {
         assert!(help.contains(word), "{word}");
+    }
+}
+
+/// Numbers that follow from embeddings of another program are predicted in every fold, by a linear probe with options of
+/// its own; numbers that have nothing to do with them are not.
+#[test]
+fn quantities_are_predicted_over_folds_from_embeddings_of_another_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (mut state, mut table) = (3, "path,fold,target:mood,target:luck\n".to_owned());
+    for number in 0..120 {
+        let path = format!("{number}.wav");
+        std::fs::create_dir_all(at("audio")).unwrap();
+        std::fs::create_dir_all(at("mert")).unwrap();
+        // Never decoded: only its content is a name.
+        std::fs::write(at("audio").join(&path), format!("{number}")).unwrap();
+        let values: Vec<f32> = (0..6).map(|_| noise(&mut state)).collect();
+        let mut writer = NpyWriter::create(at("mert").join(format!("{number}.npy")), 6, Dtype::F32).unwrap();
+        (0..3).for_each(|_| writer.write_rows(&values).unwrap());
+        writer.finish().unwrap();
+        let mood = 5.0 + 2.0 * values[0] - values[3];
+        table.push_str(&format!("{path},{},{mood},{}\n", number % 4, 5.0 + noise(&mut state)));
+    }
+    std::fs::write(at("moods.csv"), table).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sleeve-train"));
+    command.args(["evaluate", "--dataset", "csv", "--threads", "2", "--metadata"]).arg(at("moods.csv"));
+    command.arg("--audio").arg(at("audio")).arg("--cache").arg(at("cache")).arg("--out").arg(at("out"));
+    command.arg("--encoder").arg(format!("npy={}", at("mert").display()));
+    let options =
+        "--hidden 0 --epochs 60 --learning-rate 0.05 --weight-decay 0 --batch 16 --seeds 2 --stored-crops 2";
+    let output = command.args(options.split(' ')).output().unwrap();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("4 folds, each of which is tested once"), "{said}");
+    let results = Results::load(&at("out/downstream/moods/mert.json")).unwrap();
+    let figure = |name: &str| &results.metrics[name];
+    let (mood, luck) = (figure("r2_mood"), figure("r2_luck"));
+    println!("{mood:?} {luck:?}");
+    assert!(mood.value > 0.98 && mood.interval.unwrap()[0] > 0.97 && mood.seeds.len() == 2, "{mood:?}");
+    assert!(luck.value < 0.2, "{luck:?}");
+    assert!((figure("r2").value - (mood.value + luck.value) / 2.0).abs() < 1e-9);
+    assert_eq!((results.counts["folds"], results.counts["test"], results.counts["train"]), (4, 30, 60));
+    assert_eq!(results.protocol["hidden"], 0);
+    for word in ["hidden units 0, not 512", "rows of its own", "4 folds"] {
+        assert!(results.remarks.iter().any(|remark| remark.contains(word)), "{word}: {:?}", results.remarks);
     }
 }

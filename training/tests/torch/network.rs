@@ -3,6 +3,7 @@
 
 use safetensors::SafeTensors;
 use sleeve_training::checkpoint::Checkpoint;
+use sleeve_training::export::{Format, Options, Source, export, published};
 use sleeve_training::network::architecture::{EMBEDDING, Encoder};
 use sleeve_training::network::masks::Masks;
 use sleeve_training::network::model::{Mode, Network};
@@ -208,4 +209,52 @@ fn the_plain_form_agrees_with_libtorch() {
     let network = Network::new(&Description::new(vec![]), &tensors, Device::Cpu).unwrap();
     let found = tch::no_grad(|| network.embeddings(&patches(2), Mode::Inference));
     agree("embeddings", &values(&found), &plain, 1e-5);
+}
+
+/// Of an exported file, batch norms are folded into convolutions. Calibrated, they have statistics again: the network
+/// computes the same in inference mode, and in training mode starts close to it instead of as another network.
+#[test]
+fn a_network_from_an_exported_file_goes_on_as_itself() {
+    let description = description();
+    let tensors = formula::tensors(&description.heads);
+    let checkpoint = Checkpoint { description, tensors };
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        folder: folder.path(),
+        name: "one",
+        formats: &[Format::Onnx],
+        storage: None,
+        compared_on: None,
+        replace: false,
+    };
+    export(&Source::Checkpoint(&checkpoint, None), &options).unwrap();
+    let unfolded = published::unfolded(&folder.path().join("one.onnx")).unwrap();
+    // The projection is not taken over: the file lacks its similarity.
+    assert_eq!(unfolded.description.heads, [Head::classes("predictions", CLASSES)]);
+    let open = |checkpoint: &Checkpoint| {
+        Network::new(&checkpoint.description, &checkpoint.tensors, Device::Cpu).unwrap()
+    };
+    let (before, after) = (open(&checkpoint), open(&unfolded));
+    let patches = patches(PATCHES as i64);
+    let apart = |one: &Tensor, other: &Tensor| {
+        let (one, other) = (values(one), values(other));
+        let difference: Vec<f32> = one.iter().zip(&other).map(|(a, b)| a - b).collect();
+        length(&difference) / length(&one)
+    };
+    let inference = |network: &Network| tch::no_grad(|| network.embeddings(&patches, Mode::Inference));
+    let masks = Masks::none(PATCHES);
+    let training = |network: &Network| tch::no_grad(|| network.embeddings(&patches, Mode::Training(&masks)));
+    let original = inference(&before);
+    // Weights are in half precision in the file.
+    assert!(apart(&original, &inference(&after)) < 2e-2, "{}", apart(&original, &inference(&after)));
+    let folded = inference(&after);
+    let lost = apart(&folded, &training(&after));
+    let after = open(&unfolded);
+    after.calibrate(&patches);
+    let kept = [apart(&folded, &inference(&after)), apart(&folded, &training(&after))];
+    println!(
+        "training mode: {lost:.3} apart as it is, {:.1e} calibrated; inference {:.1e}",
+        kept[1], kept[0]
+    );
+    assert!(kept[0] < 1e-3 && kept[1] < 1e-3 && lost > 0.1, "{kept:?}, {lost}");
 }

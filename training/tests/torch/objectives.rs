@@ -13,7 +13,7 @@ use sleeve_training::network::{Description, Head};
 use sleeve_training::train::adam::Adam;
 use sleeve_training::train::flat::Layout;
 use sleeve_training::train::learner::{Average, Computation, Learner};
-use sleeve_training::train::objective::{Batch, Figures, Part, losses};
+use sleeve_training::train::objective::{Batch, Figures, Part, Term, losses};
 use sleeve_training::train::processes::Processes;
 use sleeve_training::train::schedule::Plateau;
 use tch::{Device, Kind, Tensor};
@@ -104,11 +104,17 @@ fn optimizer() -> Optimizer {
 fn learner(heads: &[(Head, f64)], computation: Computation) -> Learner {
     // The tests already run in parallel.
     tch::set_num_threads(1);
-    let (heads, weights): (Vec<Head>, Vec<f64>) = heads.iter().cloned().unzip();
+    let terms = terms(heads);
+    let heads: Vec<Head> = heads.iter().map(|(head, _)| head.clone()).collect();
     let tensors = formula::tensors(&heads);
     let checkpoint = Checkpoint { description: Description::new(heads), tensors };
     let optimizer = Optimizer { epsilon: EPSILON, ..optimizer() };
-    Learner::new(&checkpoint, &weights, &optimizer, computation).unwrap()
+    Learner::new(&checkpoint, &terms, &optimizer, computation).unwrap()
+}
+
+/// A term for each head, with its weight.
+fn terms(heads: &[(Head, f64)]) -> Vec<Term> {
+    heads.iter().enumerate().map(|(index, (head, weight))| Term::of_head(index, head, *weight)).collect()
 }
 
 fn projection() -> Vec<(Head, f64)> {
@@ -126,7 +132,7 @@ fn check_gradients(what: &str, batch: &str, heads: &[(Head, f64)], parts: Vec<Pa
     let patches = patches(batch, count).to_kind(Kind::Double);
     let masks = masks(batch, count);
     let embeddings = learner.network().embeddings(&patches, Mode::Training(&masks));
-    let losses = losses(learner.network(), learner.weights(), &embeddings, &parts);
+    let losses = losses(learner.network(), learner.terms(), &embeddings, &parts);
     losses.total.backward();
     let expected = reference.get(&format!("{what}.loss"))[0];
     let found = losses.total.double_value(&[]);
@@ -215,7 +221,7 @@ fn apart(reference: &Reference, what: &str, mut found: Vec<(String, Tensor)>) ->
 fn ten_steps(what: &str, computation: Computation) -> (f64, [[f64; 2]; 4]) {
     let (heads, _) = objective(what);
     let (mut learner, reference) = (learner(&heads, computation), Reference::read());
-    let weights: Vec<f64> = heads.iter().map(|(_, weight)| *weight).collect();
+    let terms = terms(&heads);
     let before = learner.flat().values().copy();
     let mut average = Average::new(learner.flat());
     let expected = reference.get(&format!("{what}.steps.losses"));
@@ -227,7 +233,7 @@ fn ten_steps(what: &str, computation: Computation) -> (f64, [[f64; 2]; 4]) {
         let batch = Batch { patches: patches(&name, count), parts };
         let batches = [Ok((batch, factors(&masks(&name, count))))].into_iter();
         let outcome = learner.step(batches, 1, RATE, &Processes::alone()).unwrap();
-        let loss = outcome.read().unwrap().loss(&weights);
+        let loss = outcome.read().unwrap().loss(&terms);
         losses = losses.max((loss / expected - 1.0).abs());
         if step >= STEPS - AVERAGED {
             average.add(learner.flat().values());
@@ -269,8 +275,8 @@ fn ten_steps_in_single_precision_agree_with_pytorch() {
 #[test]
 fn contrastive_gradients_agree_with_pytorch() {
     let figures = check_gradients("contrastive", "contrastive", &projection(), vec![pairs(4)]);
-    assert_eq!(figures.heads.len(), 1);
-    assert_eq!(figures.heads[0].count, 4.0);
+    assert_eq!(figures.terms.len(), 1);
+    assert_eq!(figures.terms[0].count, 4.0);
 }
 
 #[test]
@@ -290,7 +296,7 @@ fn multitask_gradients_agree_with_pytorch() {
     let (heads, parts) = objective("multitask");
     let figures = check_gradients("multitask", "multitask", &heads, parts);
     let expected = Reference::read().get("multitask.losses");
-    for (own, expected) in figures.heads.iter().zip(expected) {
+    for (own, expected) in figures.terms.iter().zip(expected) {
         assert!((own.loss / own.count - expected).abs() < TOLERANCE * expected.abs().max(1.0));
     }
 }
@@ -308,7 +314,7 @@ fn a_step_takes_the_mean_of_its_batches() {
         let mut learner = learner(&projection(), double());
         let batches = groups.iter().map(|&group| Ok(batch(0, group)));
         let outcome = learner.step(batches, groups.len(), RATE, &Processes::alone()).unwrap();
-        let loss = outcome.read().unwrap().loss(&[1.0]);
+        let loss = outcome.read().unwrap().loss(learner.terms());
         let flat = learner.flat();
         (loss, values(flat.gradients()), values(flat.statistics()), values(flat.values()))
     };
@@ -326,6 +332,17 @@ fn a_step_takes_the_mean_of_its_batches() {
     assert_ne!(both.3, one.3);
     // The order of the groups does not matter.
     assert!(stepped(&[1, 0]) == both);
+}
+
+#[test]
+fn a_step_with_fewer_batches_is_an_error() {
+    let mut learner = learner(&projection(), double());
+    let before = values(learner.flat().values());
+    let batches = [Ok(batch(0, 0))].into_iter();
+    let outcome = learner.step(batches, 2, RATE, &Processes::alone());
+    let said = outcome.err().expect("an error").to_string();
+    assert_eq!(said, "a step has 1 batches in each of 1 processes instead of 2 in all");
+    assert!(values(learner.flat().values()) == before);
 }
 
 #[test]
@@ -393,7 +410,7 @@ fn bfloat16_learns_much_the_same() {
         let batches = [Ok((batch, factors(&masks("tags", 5))))].into_iter();
         let outcome = learner.step(batches, 1, 1e-3, &Processes::alone()).unwrap();
         let gradients = learner.flat().gradients();
-        (outcome.read().unwrap().loss(&[1.0]), gradients.norm().double_value(&[]))
+        (outcome.read().unwrap().loss(learner.terms()), gradients.norm().double_value(&[]))
     });
     println!("{losses:?}");
     let [(single, slope), (half, half_slope)] = losses;

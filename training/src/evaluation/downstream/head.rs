@@ -1,4 +1,4 @@
-//! The small network on an embedding: one hidden layer. Its values, and the file that `extract --head` opens.
+//! The small network on an embedding: one hidden layer or none. Its values, and the file that `extract --head` opens.
 
 use std::path::{Path, PathBuf};
 
@@ -17,18 +17,21 @@ use crate::export::onnx::{cast, dense, half, written};
 pub struct Shape {
     /// Values of an embedding.
     pub inputs: usize,
-    /// Units of the hidden layer.
+    /// Units of the hidden layer; 0 for none, which makes it a linear probe.
     pub hidden: usize,
-    /// Classes.
+    /// Classes, or targets.
     pub classes: usize,
 }
 
 impl Shape {
     /// The tensors with their names, in the order of a head's values: `[outputs, inputs]` and `[outputs]` of the hidden
-    /// layer, then of the output layer.
-    pub fn tensors(self) -> [(&'static str, Vec<usize>); 4] {
+    /// layer if there is one, then of the output layer.
+    pub fn tensors(self) -> Vec<(&'static str, Vec<usize>)> {
         let Shape { inputs, hidden, classes } = self;
-        [
+        if hidden == 0 {
+            return vec![("output.weight", vec![classes, inputs]), ("output.bias", vec![classes])];
+        }
+        vec![
             ("hidden.weight", vec![hidden, inputs]),
             ("hidden.bias", vec![hidden]),
             ("output.weight", vec![classes, hidden]),
@@ -47,7 +50,7 @@ impl Shape {
 pub struct Head {
     /// The sizes of its layers.
     pub shape: Shape,
-    /// Whether classes exclude each other (softmax) or not (sigmoid).
+    /// Whether classes exclude each other (softmax) or not (sigmoid), or its outputs are quantities.
     pub labelling: Labelling,
     /// Its values, in the order of [`Shape::tensors`].
     pub values: Vec<f32>,
@@ -65,23 +68,30 @@ impl Head {
     /// If a weight is too large for half precision.
     pub fn onnx(&self, name: &str) -> Result<Vec<u8>> {
         assert_eq!(self.values.len(), self.shape.values());
-        let layer = |layer: &str, input: &str| {
+        let layer = |layer: &str, input: &str, output: &str| {
             let (weight, bias) = (format!("{layer}.weight.f32"), format!("{layer}.bias.f32"));
-            dense(&[input, &weight, &bias], &format!("{layer}.out"))
+            dense(&[input, &weight, &bias], output)
         };
         let (activation, axis) = match self.labelling {
-            Labelling::Multi => ("Sigmoid", Vec::new()),
-            Labelling::Single => ("Softmax", vec![Attribute::of_int("axis", -1)]),
+            Labelling::Multi => (Some("Sigmoid"), Vec::new()),
+            Labelling::Single => (Some("Softmax"), vec![Attribute::of_int("axis", -1)]),
+            Labelling::Regression => (None, Vec::new()),
         };
         let tensors = self.shape.tensors();
         let mut node: Vec<Node> =
             tensors.iter().map(|(name, _)| cast(name, &format!("{name}.f32"))).collect();
-        node.extend([
-            layer("hidden", INPUT),
-            Node::new("Relu", &["hidden.out"], "hidden.relu", Vec::new()),
-            layer("output", "hidden.relu"),
-            Node::new(activation, &["output.out"], OUTPUT, axis),
-        ]);
+        let before = if self.shape.hidden > 0 { "hidden.relu" } else { INPUT };
+        if self.shape.hidden > 0 {
+            node.push(layer("hidden", INPUT, "hidden.out"));
+            node.push(Node::new("Relu", &["hidden.out"], before, Vec::new()));
+        }
+        match activation {
+            Some(activation) => {
+                node.push(layer("output", before, "output.out"));
+                node.push(Node::new(activation, &["output.out"], OUTPUT, axis));
+            }
+            None => node.push(layer("output", before, OUTPUT)),
+        }
         let mut initializer = Vec::new();
         let mut rest = &self.values[..];
         for (name, dims) in tensors {
@@ -157,6 +167,11 @@ fn document(name: &str, head: &Head, about: &About) -> Map<String, Value> {
     let (op, kind) = match head.labelling {
         Labelling::Multi => ("Sigmoid", "multi-label classifier"),
         Labelling::Single => ("Softmax", "multi-class classifier"),
+        Labelling::Regression => ("Gemm", "regression"),
+    };
+    let what = match head.labelling {
+        Labelling::Regression => "the quantities, in the units of the data set",
+        Labelling::Multi | Labelling::Single => "activations of the classes",
     };
     // The front end and patching of its model.
     let algorithm = match about.frames {
@@ -188,7 +203,7 @@ fn document(name: &str, head: &Head, about: &About) -> Map<String, Value> {
             "inputs": [{"name": INPUT, "type": "float", "shape": ["batch", head.shape.inputs]}],
             "outputs": [{
                 "name": OUTPUT, "type": "float", "shape": ["batch", head.shape.classes], "op": op,
-                "output_purpose": "predictions", "description": "activations of the classes",
+                "output_purpose": "predictions", "description": what,
             }],
         },
         "citation": "",
@@ -205,14 +220,21 @@ fn document(name: &str, head: &Head, about: &About) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use sleeve::engine::{EngineOptions, Purpose};
+    use sleeve::model::Meaning;
 
     use super::*;
 
     #[test]
     fn the_library_computes_what_the_numbers_say() {
         let folder = tempfile::tempdir().unwrap();
-        for labelling in [Labelling::Multi, Labelling::Single] {
-            let shape = Shape { inputs: 5, hidden: 4, classes: 3 };
+        for (labelling, hidden) in [
+            (Labelling::Multi, 4),
+            (Labelling::Single, 4),
+            (Labelling::Regression, 4),
+            (Labelling::Single, 0),
+            (Labelling::Regression, 0),
+        ] {
+            let shape = Shape { inputs: 5, hidden, classes: 3 };
             let values: Vec<f32> = (0..shape.values()).map(|at| ((at * 7 % 11) as f32 - 5.0) / 4.0).collect();
             let head = Head { shape, labelling, values };
             let classes = ["a", "b", "c"].map(str::to_owned);
@@ -227,6 +249,12 @@ mod tests {
             let model = Model::open(&path).unwrap();
             assert!(model.is_head() && model.warnings().is_empty() && model.classes() == classes);
             assert_eq!(model.output(Purpose::Predictions), Some(0));
+            let meaning = match labelling {
+                Labelling::Multi => Meaning::Labels,
+                Labelling::Single => Meaning::Classes,
+                Labelling::Regression => Meaning::Quantities,
+            };
+            assert_eq!(model.meaning(0), meaning);
             let document: Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
             assert_eq!(document["dataset"]["metrics"]["roc_auc"], 0.75);
             let embedding = &document["inference"]["embedding_model"];
@@ -254,12 +282,18 @@ mod tests {
             rows.map(|(row, bias)| row.iter().zip(x).map(|(a, b)| a * b).sum::<f32>() + bias).collect()
         };
         let v = &head.values;
-        let hidden: Vec<f32> = layer(&v[..20], &v[20..24], row).iter().map(|x| x.max(0.0)).collect();
-        let logits = layer(&v[24..36], &v[36..], &hidden);
+        let logits = match head.shape.hidden {
+            0 => layer(&v[..15], &v[15..], row),
+            _ => {
+                let hidden: Vec<f32> = layer(&v[..20], &v[20..24], row).iter().map(|x| x.max(0.0)).collect();
+                layer(&v[24..36], &v[36..], &hidden)
+            }
+        };
         let exponents: Vec<f32> = logits.iter().map(|x| x.exp()).collect();
         match head.labelling {
             Labelling::Multi => exponents.iter().map(|x| x / (1.0 + x)).collect(),
             Labelling::Single => exponents.iter().map(|x| x / exponents.iter().sum::<f32>()).collect(),
+            Labelling::Regression => logits,
         }
     }
 

@@ -25,7 +25,7 @@ pub struct Protocol {
     pub epochs: usize,
     /// Tracks per step.
     pub batch: usize,
-    /// Units of the hidden layer.
+    /// Units of the hidden layer; 0 for a linear probe.
     pub hidden: usize,
     /// The initial learning rate.
     pub learning_rate: f64,
@@ -81,13 +81,17 @@ impl Protocol {
         let (activation, loss) = match labelling {
             Labelling::Multi => ("sigmoid", "binary cross-entropy, mean over tracks and classes"),
             Labelling::Single => ("softmax", "cross-entropy, mean over tracks"),
+            Labelling::Regression => (
+                "none",
+                "squared difference of targets with mean 0 and deviation 1, mean over tracks and targets",
+            ),
         };
         let mut all: BTreeMap<String, Value> = [
             ("crops", json!(crops)),
             ("epochs", json!(self.epochs)),
             ("batch", json!(self.batch)),
             ("hidden", json!(self.hidden)),
-            ("hidden_activation", json!("relu")),
+            ("hidden_activation", json!(if self.hidden > 0 { "relu" } else { "none" })),
             ("output_activation", json!(activation)),
             ("loss", json!(loss)),
             ("initialisation", json!("uniform within 1/sqrt(inputs) of a layer")),

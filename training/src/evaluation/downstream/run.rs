@@ -11,12 +11,11 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::super::cache::{Cache, Filling, Patches};
-use super::super::datasets::{Dataset, Labelling, Track};
+use super::super::datasets::{Dataset, Track};
 use super::super::encoders::Encoder;
-use super::super::metrics::ranking::table;
-use super::super::metrics::{Bootstrap, Rankings, accuracy};
+use super::super::metrics::Bootstrap;
 use super::super::recordings::{Recording, Sources};
-use super::super::results::{Figure, Results, SCHEMA, Task};
+use super::super::results::{Results, SCHEMA, Task};
 use super::learn::{Example, Examples, Learnt, check, learn};
 use super::protocol::Protocol;
 use super::stack::{Member, Stack};
@@ -103,7 +102,7 @@ impl Evaluation<'_> {
             let numbers = encoders.iter_mut().enumerate();
             let mut used: Vec<&mut Box<dyn Encoder>> =
                 numbers.filter(|(index, _)| needed.contains(index)).map(|(_, encoder)| encoder).collect();
-            let (examples, missing) = self.examples(&mut used, listener)?;
+            let (rounds, missing) = self.examples(&mut used, listener)?;
             let chosen: Vec<(usize, Stack)> = todo
                 .iter()
                 .map(|&index| {
@@ -111,13 +110,13 @@ impl Evaluation<'_> {
                     (index, Stack::new(self.cache.clone(), members))
                 })
                 .collect();
-            self.learn(&chosen, &examples, missing, &mut outcomes, listener)?;
+            self.learn(&chosen, &rounds, missing, &mut outcomes, listener)?;
         }
         Ok(outcomes.into_iter().flatten().collect())
     }
 
     /// Results without figures.
-    fn blank<'m>(&self, members: impl Iterator<Item = &'m Member>) -> Results {
+    pub(super) fn blank<'m>(&self, members: impl Iterator<Item = &'m Member>) -> Results {
         let members: Vec<&Member> = members.collect();
         let mut protocol = self.protocol.document(self.dataset.labelling);
         protocol.insert("labelling".into(), json!(self.dataset.labelling.name()));
@@ -126,6 +125,12 @@ impl Evaluation<'_> {
         protocol.insert("bootstrap_resamples".into(), json!(self.bootstrap.resamples));
         protocol.insert("bootstrap_seed".into(), json!(self.bootstrap.seed));
         protocol.insert("interval".into(), json!(self.bootstrap.confidence));
+        let given = members.iter().filter(|member| member.frames == 0).map(|member| {
+            let name = &member.name;
+            format!(
+                "deviation from the paper: {name} has rows of its own; heads learn from random ones of these"
+            )
+        });
         Results {
             schema: SCHEMA,
             task: Task::Downstream,
@@ -134,7 +139,7 @@ impl Evaluation<'_> {
             protocol,
             counts: BTreeMap::new(),
             metrics: BTreeMap::new(),
-            remarks: self.protocol.deviations(),
+            remarks: self.protocol.deviations().into_iter().chain(given).collect(),
         }
     }
 
@@ -165,12 +170,12 @@ impl Evaluation<'_> {
         Err(Error::format(path, reason))
     }
 
-    /// Finds the recordings and computes the embeddings. Also returns how many are missing.
+    /// Finds the recordings and computes the embeddings. Returns the examples of each round, and how many are missing.
     fn examples(
         &self,
         encoders: &mut [&mut Box<dyn Encoder>],
         listener: &mut dyn Listener,
-    ) -> Result<(Examples, usize)> {
+    ) -> Result<(Vec<Examples>, usize)> {
         let tracks = &self.dataset.tracks;
         let names: Vec<Vec<String>> = tracks.iter().map(|track| track.paths.clone()).collect();
         let found = self.sources.find(&names, &self.cache.contents(), self.threads, self.stop)?;
@@ -178,7 +183,7 @@ impl Evaluation<'_> {
         let mut work: Vec<(&Track, (Recording, Vec<Patches>))> = Vec::new();
         for (track, found) in tracks.iter().zip(found) {
             match found {
-                Ok(recording) => work.push((track, (recording, self.patches(track.part)))),
+                Ok(recording) => work.push((track, (recording, self.patches(track)))),
                 Err(reason) => missing.push((&track.paths[0], reason)),
             }
         }
@@ -188,21 +193,24 @@ impl Evaluation<'_> {
         let (tracks, work): (Vec<&Track>, Vec<_>) = work.into_iter().unzip();
         let reasons = self.cache.fill(encoders, self.sources, &work, &filling)?;
         bar.finish_and_clear();
-        let labelling = self.dataset.labelling;
-        let mut examples =
-            Examples { parts: Default::default(), labelling, classes: self.dataset.classes.len() };
+        let (labelling, classes) = (self.dataset.labelling, self.dataset.classes.len());
+        let blank = || Examples { parts: Default::default(), labelling, classes };
+        let mut rounds: Vec<Examples> = (0..self.dataset.rounds()).map(|_| blank()).collect();
         for ((track, (recording, _)), reason) in tracks.into_iter().zip(work).zip(reasons) {
-            match reason {
-                Some(reason) => missing.push((&track.paths[0], reason)),
-                None => {
-                    let example = Example { content: recording.content, labels: track.labels.clone() };
-                    examples.parts[track.part as usize].push(example);
-                }
+            if let Some(reason) = reason {
+                missing.push((&track.paths[0], reason));
+                continue;
+            }
+            let Track { labels, unknown, values, .. } = track.clone();
+            let example = Example { content: recording.content, labels, unknown, values };
+            for (round, examples) in rounds.iter_mut().enumerate() {
+                examples.parts[self.dataset.part_in(track, round) as usize].push(example.clone());
             }
         }
         self.check_share(&missing)?;
         self.list(&missing)?;
-        for (part, examples) in Part::ALL.into_iter().zip(&examples.parts) {
+        let parts = rounds.iter().flat_map(|round| Part::ALL.into_iter().zip(&round.parts));
+        for (part, examples) in parts {
             if examples.is_empty() {
                 let reason = format!("{}: no recordings for {}", self.dataset.name, part.name());
                 return Err(Error::InvalidArgument(reason));
@@ -217,17 +225,27 @@ impl Evaluation<'_> {
                 self.missing().display()
             ));
         }
-        Ok((examples, missing.len()))
+        Ok((rounds, missing.len()))
     }
 
     /// The patches of a track that are encoded.
-    fn patches(&self, part: Part) -> Vec<Patches> {
-        let mut patches = match part {
-            Part::Train => self.protocol.all_seeds().map(|seed| self.protocol.training(seed)).collect(),
-            Part::Validation | Part::Test => vec![Patches::Overlapped],
-        };
-        patches.dedup();
-        patches
+    fn patches(&self, track: &Track) -> Vec<Patches> {
+        let mut patches = Vec::new();
+        for round in 0..self.dataset.rounds() {
+            match self.dataset.part_in(track, round) {
+                Part::Train => {
+                    patches.extend(self.protocol.all_seeds().map(|seed| self.protocol.training(seed)));
+                }
+                Part::Validation | Part::Test => patches.push(Patches::Overlapped),
+            }
+        }
+        let mut distinct: Vec<Patches> = Vec::new();
+        for one in patches {
+            if !distinct.contains(&one) {
+                distinct.push(one);
+            }
+        }
+        distinct
     }
 
     /// The file that lists missing recordings.
@@ -272,31 +290,34 @@ impl Evaluation<'_> {
     fn learn(
         &self,
         stacks: &[(usize, Stack)],
-        examples: &Examples,
+        rounds: &[Examples],
         missing: usize,
         outcomes: &mut [Option<Outcome>],
         listener: &mut dyn Listener,
     ) -> Result<()> {
         let seeds: Vec<u64> = self.protocol.all_seeds().collect();
-        let jobs: Vec<(usize, u64)> =
-            (0..stacks.len()).flat_map(|stack| seeds.iter().map(move |&seed| (stack, seed))).collect();
+        let mut jobs: Vec<(usize, usize, u64)> = Vec::new();
+        for stack in 0..stacks.len() {
+            for round in 0..rounds.len() {
+                jobs.extend(seeds.iter().map(|&seed| (stack, round, seed)));
+            }
+        }
         let bar = listener.bar("heads", jobs.len());
-        let mut learnt: Vec<Vec<Learnt>> = vec![Vec::new(); stacks.len()];
+        let mut learnt: Vec<Vec<(usize, Learnt)>> = vec![Vec::new(); stacks.len()];
         let is_done = spread(
             jobs.len(),
             self.threads,
             self.stop,
             |job, _| {
-                let (stack, seed) = jobs[job];
-                learn(&stacks[stack].1, examples, self.protocol, seed, self.stop)
+                let (stack, round, seed) = jobs[job];
+                learn(&stacks[stack].1, &rounds[round], self.protocol, seed, self.stop)
             },
             |job, one| {
-                let (stack, _) = jobs[job];
-                learnt[stack].push(one?);
-                if learnt[stack].len() == seeds.len() {
+                let (stack, round, _) = jobs[job];
+                learnt[stack].push((round, one?));
+                if learnt[stack].len() == seeds.len() * rounds.len() {
                     let runs = std::mem::take(&mut learnt[stack]);
-                    outcomes[stacks[stack].0] =
-                        Some(self.judge(&stacks[stack].1, examples, missing, runs)?);
+                    outcomes[stacks[stack].0] = Some(self.judge(&stacks[stack].1, rounds, missing, runs)?);
                 }
                 bar.inc(1);
                 Ok(())
@@ -304,77 +325,6 @@ impl Evaluation<'_> {
         )?;
         bar.finish_and_clear();
         if is_done { Ok(()) } else { check(self.stop) }
-    }
-
-    /// Computes and saves the figures of a stack.
-    fn judge(
-        &self,
-        stack: &Stack,
-        examples: &Examples,
-        missing: usize,
-        mut runs: Vec<Learnt>,
-    ) -> Result<Outcome> {
-        runs.sort_unstable_by_key(|run| run.seed);
-        let mut results = self.blank(stack.members().iter());
-        let sizes = Part::ALL.into_iter().zip(&examples.parts);
-        results.counts =
-            sizes.map(|(part, examples)| (part.name().to_owned(), examples.len() as u64)).collect();
-        results.counts.insert("missing".into(), missing as u64);
-        results.counts.insert("classes".into(), examples.classes as u64);
-        let test = &examples.parts[Part::Test as usize];
-        match examples.labelling {
-            Labelling::Multi => {
-                let truth = table(test.iter().map(|example| &example.labels[..]), examples.classes);
-                let rankings: Vec<Rankings> = runs
-                    .iter()
-                    .map(|run| Rankings::new(run.scores.view(), truth.view()))
-                    .collect::<Result<_>>()?;
-                let roc = |rankings: &Rankings, weights: Option<&[u32]>| rankings.roc_auc(weights).value;
-                let precision =
-                    |rankings: &Rankings, weights: Option<&[u32]>| rankings.average_precision(weights).value;
-                self.figure(&mut results, "roc_auc", test.len(), &rankings, roc);
-                self.figure(&mut results, "pr_auc", test.len(), &rankings, precision);
-                let left = [rankings[0].roc_auc(None), rankings[0].average_precision(None)];
-                for (name, mean) in ["roc_auc", "pr_auc"].into_iter().zip(left) {
-                    results.counts.insert(format!("classes_without_{name}"), mean.left_out as u64);
-                }
-            }
-            Labelling::Single => {
-                let truth: Vec<u32> = test.iter().map(|example| example.labels[0]).collect();
-                let right =
-                    |run: &Learnt, weights: Option<&[u32]>| accuracy(run.scores.view(), &truth, weights);
-                self.figure(&mut results, "accuracy", test.len(), &runs, right);
-            }
-        }
-        if missing > 0 {
-            results.remarks.push(format!("{missing} recordings of the data set are missing or unreadable"));
-        }
-        let path = results.save(self.out)?;
-        let best = runs.into_iter().min_by(|a, b| a.validation_loss.total_cmp(&b.validation_loss));
-        Ok(Outcome { results, path, best })
-    }
-
-    /// The mean over the seeds, and the interval of that mean over resampled tracks.
-    fn figure<T: Sync>(
-        &self,
-        results: &mut Results,
-        name: &str,
-        tracks: usize,
-        runs: &[T],
-        of: impl Fn(&T, Option<&[u32]>) -> Option<f64> + Sync,
-    ) {
-        let mean = |weights: Option<&[u32]>| -> Option<f64> {
-            let figures: Option<Vec<f64>> = runs.iter().map(|run| of(run, weights)).collect();
-            figures.map(|figures| figures.iter().sum::<f64>() / figures.len() as f64)
-        };
-        let Some(value) = mean(None) else {
-            results.remarks.push(format!("no class has a {name} among the test recordings"));
-            return;
-        };
-        let interval = self.bootstrap.interval(tracks, |weights| mean(Some(weights)));
-        let several = runs.len() > 1;
-        let seeds = runs.iter().filter(|_| several).filter_map(|run| of(run, None)).collect();
-        results.metrics.insert(name.to_owned(), Figure { value, interval, seeds });
     }
 }
 
@@ -399,6 +349,10 @@ fn digest(dataset: &Dataset) -> String {
         add(&track.paths[0]);
         add(track.part.name());
         add(&format!("{:?}", track.labels));
+        // Only where there is something, so that digests of other data sets stay as they were.
+        if !track.unknown.is_empty() || !track.values.is_empty() || track.fold.is_some() {
+            add(&format!("{:?} {:?} {:?}", track.unknown, track.values, track.fold));
+        }
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

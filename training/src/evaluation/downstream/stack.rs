@@ -17,7 +17,7 @@ pub struct Member {
     pub identity: String,
     /// The spectrogram that it reads.
     pub front_end: FrontEnd,
-    /// Frames of its patches.
+    /// Frames of its patches; 0 if it gives rows of recordings.
     pub frames: usize,
     /// Values of its embeddings.
     pub dimensions: usize,
@@ -156,6 +156,10 @@ impl Stack {
     /// For each member, the patch that belongs to the `patch`-th one of the member with the most patches.
     fn aligned(&self, counts: &[usize], patch: usize) -> Vec<usize> {
         let most = counts.iter().max().copied().unwrap_or(0);
+        // Where the times of rows are not known, they are taken as spread evenly over the recording.
+        if self.members.iter().any(|member| member.frames == 0) {
+            return counts.iter().map(|&count| (2 * patch + 1) * count / (2 * most.max(1))).collect();
+        }
         let first = counts.iter().position(|&count| count == most).unwrap_or(0);
         let middle = self.members[first].middle(patch);
         let member = |(member, &count): (&Member, &usize)| match count == most {
@@ -191,6 +195,17 @@ mod tests {
         assert_eq!((&all[0], &all[9], &all[25]), (&vec![0, 1], &vec![3, 4], &vec![0, 1, 2, 3, 4]));
         assert_eq!(combinations(3, 2), [[0, 1], [0, 2], [1, 2]]);
         assert!(combinations(1, 5).is_empty());
+    }
+
+    #[test]
+    fn rows_without_times_are_spread_over_the_recording() {
+        let members = vec![member(128, FrontEnd::MusiCnn), member(0, FrontEnd::MusiCnn)];
+        let stack = Stack::new(Cache::new("nowhere"), members);
+        let rows = |counts: [usize; 2]| -> Vec<usize> {
+            (0..counts[0].max(counts[1])).map(|patch| stack.aligned(&counts, patch)[1]).collect()
+        };
+        assert_eq!(rows([6, 3]), [0, 0, 1, 1, 2, 2]);
+        assert_eq!((rows([4, 1]), rows([2, 4])), (vec![0; 4], vec![0, 1, 2, 3]));
     }
 
     #[test]

@@ -1,5 +1,7 @@
-//! Encoders: models, and the baselines beside them, with one interface.
+//! Encoders: models, the baselines beside them, and embeddings from elsewhere, with one interface.
 
+pub mod extracted;
+pub mod given;
 pub mod mel_statistics;
 pub mod model;
 pub mod open;
@@ -9,6 +11,7 @@ use ndarray::{Array2, ArrayView2, ArrayView3};
 use sleeve::engine::Engine;
 use sleeve::front_end::Spectrogram;
 
+use super::recordings::Recording;
 use crate::error::{Error, Result};
 
 /// Turns patches of a spectrogram into embeddings, one per patch. It does not learn.
@@ -23,7 +26,7 @@ pub trait Encoder: Send {
     /// The spectrogram that it reads.
     fn front_end(&self) -> FrontEnd;
 
-    /// Frames of a patch.
+    /// Frames of a patch; 0 if it gives the rows of whole recordings.
     fn frames(&self) -> usize;
 
     /// Values of an embedding.
@@ -38,6 +41,24 @@ pub trait Encoder: Send {
     /// Another encoder of the same kind and weights for another thread; `None` if all threads must share this one.
     fn sibling(&self) -> Option<Box<dyn Encoder>> {
         None
+    }
+
+    /// Whether it gives the rows of whole recordings ([`Encoder::rows`]) instead of embedding patches.
+    fn gives_rows(&self) -> bool {
+        false
+    }
+
+    /// Whether its rows come from files, whatever the audio is.
+    fn is_stored(&self) -> bool {
+        false
+    }
+
+    /// The rows of a recording, `[n, dimensions]` in the order of time, at least one; or why there are none.
+    ///
+    /// # Errors
+    /// If a file is damaged, or it embeds patches.
+    fn rows(&mut self, _recording: &Recording) -> Result<Result<Array2<f32>, String>> {
+        Err(Error::InvalidArgument(format!("{} embeds patches of a spectrogram", self.name())))
     }
 
     /// One vector for a whole recording `[frames, bands]`; `None` if it is the mean of the patches' embeddings.

@@ -40,24 +40,7 @@ impl ModelEncoder {
     /// As [`ModelEncoder::open`].
     pub fn of(model: &Model, output: Option<&str>, options: &EngineOptions) -> Result<Self> {
         let wrong = |reason: String| Error::InvalidArgument(format!("model {}: {reason}", model.name()));
-        let frames = match model.input() {
-            InputSpec::Patch { frames, bands: BANDS } => frames,
-            InputSpec::Patch { bands, .. } => {
-                return Err(wrong(format!("it reads {bands} mel bands, and the front end gives {BANDS}")));
-            }
-            InputSpec::Vector { .. } => {
-                return Err(wrong("it is a head, which reads embeddings, not audio".into()));
-            }
-        };
-        // Of which nothing is known, such as an untrained network, the bands must do.
-        let other =
-            model.front_end().is_some_and(|front_end| front_end != sleeve::front_end::FrontEnd::MusiCnn);
-        if other || !model.preparation().is_nothing() {
-            let algorithm = model.algorithm().map_or_else(String::new, |algorithm| algorithm.to_string());
-            return Err(wrong(format!(
-                "its input is that of {algorithm}; stored features are MusiCNN's mel frames"
-            )));
-        }
+        let frames = musicnn_frames(model).map_err(wrong)?;
         let index = match output {
             Some(name) => model.output_named(name),
             None => model.output(Purpose::Embeddings),
@@ -97,6 +80,24 @@ impl ModelEncoder {
     pub fn describe(&self) -> String {
         self.engine.describe()
     }
+}
+
+/// The frames of a model's patches, if it takes MusiCNN's mel frames as they are; otherwise the reason why it does not.
+pub(crate) fn musicnn_frames(model: &Model) -> Result<usize, String> {
+    let frames = match model.input() {
+        InputSpec::Patch { frames, bands: BANDS } => frames,
+        InputSpec::Patch { bands, .. } => {
+            return Err(format!("it reads {bands} mel bands, and the front end gives {BANDS}"));
+        }
+        InputSpec::Vector { .. } => return Err("it is a head, which reads embeddings, not audio".into()),
+    };
+    // Of which nothing is known, such as an untrained network, the bands must do.
+    let other = model.front_end().is_some_and(|front_end| front_end != sleeve::front_end::FrontEnd::MusiCnn);
+    if other || !model.preparation().is_nothing() {
+        let algorithm = model.algorithm().map_or_else(String::new, |algorithm| algorithm.to_string());
+        return Err(format!("its input is that of {algorithm}; stored features are MusiCNN's mel frames"));
+    }
+    Ok(frames)
 }
 
 impl Encoder for ModelEncoder {

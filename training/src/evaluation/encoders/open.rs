@@ -1,17 +1,22 @@
 //! Names of encoders on the command line.
 
 use sleeve::engine::EngineOptions;
+use sleeve::model::Model;
 
 use super::Encoder;
+use super::extracted::Extracted;
+use super::given::Given;
 use super::mel_statistics::MelStatistics;
-use super::model::ModelEncoder;
+use super::model::{ModelEncoder, musicnn_frames};
 use super::vggish::VggIsh;
 use crate::error::{Error, Result};
 
 /// The names of encoders, for `--help`.
 pub const NAMES: &str = "a model's file (.onnx, .pt), stem or bundled name (msd-musicnn-1), MODEL@OUTPUT for another \
      of its outputs than its embeddings, mel-statistics (mean and standard deviation of the bands), vggish=FILE.onnx \
-     (made by models/convert_vggish.py), or random:SEED for an untrained EfficientNet-B0";
+     (made by models/convert_vggish.py), random:SEED for an untrained EfficientNet-B0, or embeddings that another \
+     program has computed: npy=DIR (a NumPy array for each recording, [patches, values] or [values]) or parquet=FILE \
+     (columns path and embedding)";
 
 /// Opens the encoder with the given name.
 ///
@@ -25,15 +30,27 @@ pub fn open(name: &str, options: &EngineOptions) -> Result<Box<dyn Encoder>> {
     if let Some(file) = name.strip_prefix("vggish=") {
         return Ok(Box::new(VggIsh::open(file, options)?));
     }
+    if let Some(folder) = name.strip_prefix("npy=") {
+        return Ok(Box::new(Given::folder(folder.as_ref())?));
+    }
+    if let Some(file) = name.strip_prefix("parquet=") {
+        return Ok(Box::new(Given::table(file.as_ref())?));
+    }
     if let Some(seed) = name.strip_prefix("random:") {
         let wrong = || Error::InvalidArgument(format!("{name}: {seed:?} is not a seed (a whole number)"));
         return Ok(Box::new(ModelEncoder::random(seed.parse().map_err(|_| wrong())?, options)?));
     }
-    match name.rsplit_once('@') {
+    let (place, output) = match name.rsplit_once('@') {
         Some((place, output)) if !std::path::Path::new(name).exists() && !output.contains('/') => {
-            Ok(Box::new(ModelEncoder::open(place, Some(output), options)?))
+            (place, Some(output))
         }
-        _ => Ok(Box::new(ModelEncoder::open(name, None, options)?)),
+        _ => (name, None),
+    };
+    let model = Model::open(place)?;
+    // A model with a front end of its own is run by the library's extractor; others share MusiCNN's frames.
+    match musicnn_frames(&model) {
+        Err(_) if model.audio_patching().is_ok() => Ok(Box::new(Extracted::of(model, output, options)?)),
+        _ => Ok(Box::new(ModelEncoder::of(&model, output, options)?)),
     }
 }
 

@@ -28,8 +28,16 @@ impl Ranked {
     /// # Panics
     /// If the numbers of scores and truths differ.
     pub fn new(scores: &[f32], truth: &[bool]) -> Self {
+        Self::of(scores, truth, |_| true)
+    }
+
+    /// As [`Ranked::new`], of those tracks only about which it is known whether they are examples.
+    ///
+    /// # Panics
+    /// As [`Ranked::new`].
+    pub fn of(scores: &[f32], truth: &[bool], is_known: impl Fn(u32) -> bool) -> Self {
         assert_eq!(scores.len(), truth.len());
-        let mut tracks: Vec<u32> = (0..scores.len() as u32).collect();
+        let mut tracks: Vec<u32> = (0..scores.len() as u32).filter(|&track| is_known(track)).collect();
         // -0 and 0 are the same score.
         let score = |track: u32| scores[track as usize] + 0.0;
         tracks.sort_unstable_by(|&a, &b| score(b).total_cmp(&score(a)).then(a.cmp(&b)));
@@ -97,6 +105,18 @@ impl Rankings {
     /// # Errors
     /// `InvalidArgument` if the shapes differ, or a score is NaN.
     pub fn new(scores: ArrayView2<f32>, truth: ArrayView2<bool>) -> Result<Self> {
+        Self::of(scores, truth, |_, _| true)
+    }
+
+    /// As [`Rankings::new`]; each class ranks only the tracks for which `is_known(track, class)`.
+    ///
+    /// # Errors
+    /// As [`Rankings::new`].
+    pub fn of(
+        scores: ArrayView2<f32>,
+        truth: ArrayView2<bool>,
+        is_known: impl Fn(u32, u32) -> bool,
+    ) -> Result<Self> {
         if scores.dim() != truth.dim() {
             let reason = format!("scores {:?} of {:?} truths", scores.dim(), truth.dim());
             return Err(Error::InvalidArgument(reason));
@@ -106,9 +126,11 @@ impl Rankings {
                 "the score of track {track} for class {class} is NaN"
             )));
         }
-        let column = |class| (scores.column(class).to_vec(), truth.column(class).to_vec());
-        let ranked = |(scores, truth): (Vec<f32>, Vec<bool>)| Ranked::new(&scores, &truth);
-        Ok(Rankings { classes: (0..scores.ncols()).map(|class| ranked(column(class))).collect() })
+        let ranked = |class| {
+            let (scores, truth) = (scores.column(class).to_vec(), truth.column(class).to_vec());
+            Ranked::of(&scores, &truth, |track| is_known(track, class as u32))
+        };
+        Ok(Rankings { classes: (0..scores.ncols()).map(ranked).collect() })
     }
 
     /// The ranking of each class.

@@ -155,7 +155,8 @@ fn at<'a>(config: &'a Table, section: &str, key: &str) -> Option<&'a Value> {
 /// several.
 fn deciding_loss(entry: &Entry) -> Option<f64> {
     let of = |part: &str| {
-        let all = entry.values.get(&format!("{part}/multitask/loss"));
+        let of_all = |kind: &str| entry.values.get(&format!("{part}/{kind}/loss"));
+        let all = of_all("multitask").or_else(|| of_all("distil"));
         let begins = format!("{part}/");
         let one = || entry.values.iter().find(|(key, _)| key.starts_with(&begins) && key.ends_with("/loss"));
         all.or_else(|| one().map(|(_, value)| value)).copied()

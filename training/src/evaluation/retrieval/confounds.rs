@@ -15,7 +15,7 @@ use super::bootstrap::Bootstrap;
 use super::collection::{Collection, Verdict};
 use super::ranking::rank;
 use super::vectors::{Heard, Listening, blank, hear, takes_whole};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evaluation::cache::Patches;
 use crate::evaluation::encoders::Encoder;
 use crate::evaluation::recordings::{Recording, Sources};
@@ -37,13 +37,18 @@ pub fn hear_altered(
     alteration: &Alteration,
     listening: &Listening,
 ) -> Result<Heard> {
+    if let Some(stored) = encoders.iter().find(|encoder| encoder.is_stored()) {
+        let reason =
+            format!("{} has stored embeddings, and none of altered copies (--confounds)", stored.name());
+        return Err(Error::InvalidArgument(reason));
+    }
     let whole = encoders.iter_mut().any(|encoder| takes_whole(encoder.as_mut()));
     let mut all = Heard { vectors: blank(encoders, recordings.len()), failures: Vec::new() };
     // Stored features are those of the originals and cannot be used here.
     let sources = Sources::default();
     let listening = &Listening { sources: &sources, ..*listening };
     for some in recordings.chunks((FILES * listening.threads).max(1)) {
-        let folder = tempfile::tempdir().map_err(|error| crate::Error::io(std::env::temp_dir(), error))?;
+        let folder = tempfile::tempdir().map_err(|error| Error::io(std::env::temp_dir(), error))?;
         let first = all.failures.len();
         let contents: Vec<Content> = some.iter().map(|one| alteration.content(one.content)).collect();
         let cached: Vec<bool> = contents

@@ -90,6 +90,9 @@ pub fn hear(
 
 /// Whether an encoder has a vector for a recording as a whole.
 pub fn takes_whole(encoder: &mut dyn Encoder) -> bool {
+    if encoder.gives_rows() {
+        return false;
+    }
     let silence = Array2::zeros((encoder.frames(), encoder.front_end().bands()));
     encoder.whole(silence.view()).is_some()
 }
