@@ -24,7 +24,7 @@
 //! | patch index | nothing, or for each row: its first patch (8 bytes), its number of patches (4), the CRC-32 of their vectors (4) |
 //! | patches | `dim` f32 for each patch; the CRC-32 of the section is 0, because each row's patches have their own |
 //!
-//! A record is: seconds (f64), SHA-256 of the audio file (32 bytes), its size (8), its time of modification in
+//! A record is: seconds (f64), SHA-256 of the encoded audio (32 bytes), the size of the file (8), its time of modification in
 //! milliseconds since 1970 or the smallest number (8), the year or the smallest number (4), and seven texts, each with
 //! its length (4) first: path, artist, artist of the album, album, title, label, genre.
 

@@ -30,7 +30,8 @@ pub struct Track {
     pub path: PathBuf,
     /// Its duration in seconds: finite, 0 or more.
     pub seconds: f64,
-    /// The SHA-256 of its file, by which a file that was moved or renamed is recognised.
+    /// What identifies the recording, whatever its file's name and tags are: [`content_hash`](crate::audio::content_hash).
+    /// Zeros if it is not known.
     pub sha256: [u8; 32],
     /// The size of its file in bytes.
     pub bytes: u64,
@@ -46,7 +47,7 @@ pub struct TrackRef<'a> {
     path: &'a [u8],
     /// Its duration in seconds.
     pub seconds: f64,
-    /// The SHA-256 of its file.
+    /// What identifies the recording; zeros if it is not known.
     pub sha256: &'a [u8; 32],
     /// The size of its file in bytes, when it was added.
     pub bytes: u64,
