@@ -103,7 +103,7 @@ impl Library {
             self.smooth(part, options.artist_gap);
         }
         let unit = FloatQuery::new(&direction, self.kernels());
-        let found = |track| Match { track, cosine: self.exact(&unit, track), duplicate_of: None };
+        let found = |track| Match::new(track, self.exact(&unit, track));
         Ok(list.into_iter().map(found).collect())
     }
 
@@ -221,7 +221,7 @@ impl Library {
         places.push(vec![(to, 0.0)]);
         let path = self.shortest(&places);
         let step = |at: usize| if at == 0 { 1.0 } else { self.cosine(path[at - 1], path[at]) };
-        let found = |(at, &track)| Match { track, cosine: step(at), duplicate_of: None };
+        let found = |(at, &track)| Match::new(track, step(at));
         Ok(path.iter().enumerate().map(found).collect())
     }
 

@@ -74,6 +74,13 @@ pub struct Match {
     pub duplicate_of: Option<usize>,
 }
 
+impl Match {
+    /// A track with its cosine, that is not a near-duplicate.
+    pub fn new(track: usize, cosine: f32) -> Self {
+        Match { track, cosine, duplicate_of: None }
+    }
+}
+
 impl Default for Query {
     fn default() -> Self {
         Query {

@@ -34,7 +34,7 @@ impl Library {
         let mut nearest = vec![f32::NEG_INFINITY; self.len()];
         loop {
             let (track, cosine) = next;
-            sample.push(Match { track, cosine, duplicate_of: None });
+            sample.push(Match::new(track, cosine));
             if sample.len() == count.min(tracks.len()) {
                 return Ok(sample);
             }
