@@ -71,6 +71,7 @@ pub mod internal {
     pub use crate::extractor::frames::each_piece;
     pub use crate::model::file::read_capped;
     pub use crate::model::torchscript::Module;
+    pub use crate::similarity::header::mend as mend_library;
 
     /// ONNX files, read and written.
     pub mod onnx {

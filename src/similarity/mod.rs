@@ -20,7 +20,7 @@
 mod duplicates;
 mod embedding;
 mod find;
-mod header;
+pub(crate) mod header;
 mod kernels;
 mod library;
 mod origin;

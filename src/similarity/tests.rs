@@ -1,6 +1,7 @@
 //! Libraries of random vectors, and what is asked of them beside plain answers.
 
 mod files;
+mod hostile;
 mod playlists;
 mod searches;
 

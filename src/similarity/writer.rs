@@ -168,10 +168,8 @@ impl LibraryWriter {
         if patches.len() % dim != 0 {
             return Err(wrong(format!("{} values of patches are not whole vectors of {dim}", patches.len())));
         }
-        let length = vector.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
-        let scale = (1.0 / length) as f32;
-        if !length.is_finite() || !scale.is_finite() || scale <= 0.0 {
-            return Err(wrong("its vector has no direction".to_owned()));
+        if segment::scale_of(vector.iter().copied()).is_none() {
+            return Err(wrong("its vector has no direction, or a length beyond 1e-15 to 1e15".to_owned()));
         }
         if !activations.iter().chain(patches).all(|value| value.is_finite()) {
             return Err(wrong("an activation or a patch is not finite".to_owned()));
