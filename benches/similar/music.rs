@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use sleeve::batch::{BatchExtractor, BatchOptions, BatchSink, Input};
 use sleeve::extractor::{Extractor, Rows, Summary};
 use sleeve::model::Model;
-use sleeve::similarity::{DuplicateRule, Embedding, EmbeddingBuilder, Library, LibraryWriter, Origin, Track};
+use sleeve::similarity::{DuplicateRule, EmbeddingBuilder, Library, LibraryWriter, Origin, Track};
 use sleeve_benches::clips::clips;
 use sleeve_benches::{median, program};
 use sleeve_files::walk::{Walk, walk};

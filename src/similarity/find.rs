@@ -20,7 +20,8 @@ impl Library {
         let plain = query.duplicates == Duplicates::Keep
             && query.max_per_artist.is_none()
             && query.max_per_album.is_none();
-        let mut candidates = if plain { query.count } else { 4 * query.count + 64 };
+        let mut candidates =
+            if plain { query.count } else { query.count.saturating_mul(4).saturating_add(64) };
         loop {
             let nearest = self.nearest(&direction, candidates, query.how(), &accept);
             let all = nearest.len() < candidates;

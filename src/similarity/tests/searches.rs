@@ -133,6 +133,7 @@ fn artists_and_albums_are_limited() {
     let found = library.find(&query.clone().count(25).max_per_album(1)).unwrap();
     assert_eq!((found.len(), per(&found, &album)), (25, 1));
     // There are only so many.
+    assert_eq!(library.find(&query.clone().count(usize::MAX).max_per_artist(3)).unwrap().len(), 30);
     assert_eq!(library.find(&query.count(1000).max_per_artist(3)).unwrap().len(), 30);
 }
 
