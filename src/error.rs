@@ -44,6 +44,14 @@ pub enum Error {
         /// Why it cannot be used.
         reason: String,
     },
+    /// A library file is not one, has another version, is damaged, in use or of another model.
+    #[error("{}: {reason}", path.display())]
+    Library {
+        /// The library file.
+        path: PathBuf,
+        /// Why it cannot be used.
+        reason: String,
+    },
     /// An argument is outside its documented range.
     #[error("{0}")]
     InvalidArgument(String),
@@ -89,6 +97,11 @@ impl Error {
     /// A model that cannot be used.
     pub fn model(name: impl Into<String>, reason: impl Into<String>) -> Self {
         Error::Model { name: name.into(), reason: reason.into() }
+    }
+
+    /// A library file that cannot be used.
+    pub fn library(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
+        Error::Library { path: path.as_ref().to_owned(), reason: reason.into() }
     }
 
     /// A failure of the caller's own [`Sink`](crate::extractor::Sink), such as a file that cannot be written.

@@ -37,6 +37,7 @@
 //! | [`extractor`] | one recording | embeddings and predictions |
 //! | [`stream`] | audio in real time | embeddings and predictions as it plays |
 //! | [`batch`] | many recordings | the same, on all cores, in bounded memory |
+//! | [`similarity`] | embeddings of a library of music | similar tracks, playlists, duplicates |
 //!
 //! Every call that can fail returns an [`Error`], whose message names the file, option or tensor concerned.
 //!
@@ -57,6 +58,7 @@ pub mod front_end;
 pub mod model;
 mod onnx;
 pub mod patches;
+pub mod similarity;
 pub mod stream;
 
 pub use error::{Error, Result};
@@ -69,6 +71,7 @@ pub mod internal {
     pub use crate::extractor::frames::each_piece;
     pub use crate::model::file::read_capped;
     pub use crate::model::torchscript::Module;
+    pub use crate::similarity::header::mend as mend_library;
 
     /// ONNX files, read and written.
     pub mod onnx {

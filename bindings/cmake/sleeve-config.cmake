@@ -5,7 +5,7 @@
 #   sleeve::sleeve-shared   each by itself, where it is installed
 #   sleeve::sleeve-static
 #
-# Headers: <sleeve/sleeve.h> and <sleeve/sleeve.hpp> (C++17).
+# Headers: <sleeve/sleeve.h>, <sleeve/sleeve.hpp> and <sleeve/similarity.hpp> (C++17).
 
 get_filename_component(_sleeve_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 include("${CMAKE_CURRENT_LIST_DIR}/sleeve-config-version.cmake")

@@ -111,6 +111,8 @@ typedef enum {
   SLEEVE_STATUS_CLOSED = 13,
   // The caller cancelled the work.
   SLEEVE_STATUS_CANCELLED = 14,
+  // A library file is not one, has another version, is damaged, in use or of another model.
+  SLEEVE_STATUS_LIBRARY = 15,
 } sleeve_status;
 
 // The level of a log record.
@@ -144,6 +146,15 @@ typedef struct sleeve_analysis sleeve_analysis;
 // share it and run it at the same time.
 typedef struct sleeve_extractor sleeve_extractor;
 
+// A library file that `sleeve similar index` or a sleeve_library_writer wrote, open for reading. Tracks have indices
+// from 0. It shows the file as it was when it was opened. Immutable: threads may share it and search it at the same
+// time. Other programs must not change the file in place.
+typedef struct sleeve_library sleeve_library;
+
+// Writes a library file: one writer at a time, while others may read. What was added is in the file after
+// `sleeve_library_writer_flush`. For one thread at a time.
+typedef struct sleeve_library_writer sleeve_library_writer;
+
 // The tables and buffers of the mel-spectrogram. For one thread at a time.
 typedef struct sleeve_mel sleeve_mel;
 
@@ -155,6 +166,10 @@ typedef struct sleeve_model sleeve_model;
 // a time.
 typedef struct sleeve_options sleeve_options;
 
+// What is asked of a library: seeds, filters and options. Functions of the library copy it; it may be changed, reused or
+// freed afterwards. For one thread at a time.
+typedef struct sleeve_query sleeve_query;
+
 // The output end of a stream. For one thread at a time: `sleeve_stream_reader_next` resamples, computes the
 // mel-spectrogram and runs the networks.
 typedef struct sleeve_stream_reader sleeve_stream_reader;
@@ -162,6 +177,12 @@ typedef struct sleeve_stream_reader sleeve_stream_reader;
 // The input end of a stream. For one thread at a time, which may be a real-time one: except for `_free`, no call on a
 // writer waits, locks, allocates memory or makes a system call.
 typedef struct sleeve_stream_writer sleeve_stream_writer;
+
+// What a library is told of a track. Writers copy it. For one thread at a time.
+typedef struct sleeve_track sleeve_track;
+
+// Tracks that a library gave. Immutable: threads may share it.
+typedef struct sleeve_tracks sleeve_tracks;
 
 // Log callback: the level of a record, the part of the library that logged it and the message (UTF-8, valid during the
 // call only). It may be called from any thread, and from several at once.
@@ -682,6 +703,344 @@ sleeve_status sleeve_mel_compute(sleeve_mel *mel,
 
 // Frees the object. NULL is allowed.
 void sleeve_mel_free(sleeve_mel *mel);
+
+/* ---- Libraries: tracks with their embeddings, and which are alike ---------- */
+
+// Opens a library file and checks all of it.
+//
+// Errors: IO; LIBRARY if it is not a library file, has another version, is cut or damaged.
+sleeve_status sleeve_library_open(const char *file, sleeve_library **library);
+
+// The number of tracks; 0 for NULL.
+size_t sleeve_library_track_count(const sleeve_library *library);
+
+// The number of values of a track's vector; 0 for NULL.
+size_t sleeve_library_dim(const sleeve_library *library);
+
+// The name of the model that made the vectors; NULL for NULL.
+//
+// Valid as long as the library.
+const char *sleeve_library_model(const sleeve_library *library);
+
+// The SHA-256 of that model's graph in hexadecimal digits; NULL for NULL.
+//
+// Valid as long as the library.
+const char *sleeve_library_model_sha256(const sleeve_library *library);
+
+// The name of the activation at `index`; NULL beyond the last, and if the library has none.
+//
+// Valid as long as the library.
+const char *sleeve_library_class_name(const sleeve_library *library, size_t index);
+
+// Whether the file was written to or replaced since it was opened; opening it again shows what it has now. False for
+// NULL.
+bool sleeve_library_has_changed(const sleeve_library *library);
+
+// Checks that what an extractor gives can be compared with the library's vectors.
+//
+// Errors: LIBRARY, with both models by name; INVALID_ARGUMENT if the extractor has no embeddings.
+sleeve_status sleeve_library_check_extractor(const sleeve_library *library,
+                                             const sleeve_extractor *extractor);
+
+// Copies a text of a track, NUL-terminated and truncated to `size` bytes: `"path"` (absolute where the library is one
+// folder or its tracks are), `"artist"`, `"album_artist"`, `"album"`, `"title"`, `"label"` or `"genre"`. In a path, what
+// is not UTF-8 is replaced; `sleeve_library_file` copies its own bytes.
+//
+// Returns the length of the whole text without its NUL; 0 if it is empty, for NULL, an unknown name and beyond the last
+// track. With `buffer` NULL or `size` 0 nothing is written.
+size_t sleeve_library_text(const sleeve_library *library,
+                           size_t track,
+                           const char *name,
+                           char *buffer,
+                           size_t size);
+
+// Copies the path of a track's file in the system's encoding to `buffer`, NUL-terminated; nothing if it does not fit.
+//
+// Returns the length of the whole path without its NUL; 0 for NULL and beyond the last track. With `buffer` NULL
+// nothing is written.
+size_t sleeve_library_file(const sleeve_library *library,
+                           size_t track,
+                           char *buffer,
+                           size_t size);
+
+// The duration of a track in seconds; 0 for NULL and beyond the last track.
+double sleeve_library_seconds(const sleeve_library *library, size_t track);
+
+// The year of a track; 0 if it is not known, for NULL and beyond the last track.
+int32_t sleeve_library_year(const sleeve_library *library, size_t track);
+
+// The vector of a track: the mean over its patches.
+//
+// The values are valid as long as the library. Errors: NOT_FOUND beyond the last track.
+sleeve_status sleeve_library_vector(const sleeve_library *library,
+                                    size_t track,
+                                    const float **values,
+                                    size_t *dim);
+
+// The activations of a track, one for each name of `sleeve_library_class_name`; NULL if the library has none.
+//
+// The values are valid as long as the library. Errors: NOT_FOUND beyond the last track.
+sleeve_status sleeve_library_activations(const sleeve_library *library,
+                                         size_t track,
+                                         const float **values,
+                                         size_t *count);
+
+// The vectors of a track's patches, one after the other, `count` values in all; NULL if they were not kept.
+//
+// The values are valid as long as the library. Errors: NOT_FOUND beyond the last track; LIBRARY if they are damaged.
+sleeve_status sleeve_library_patches(const sleeve_library *library,
+                                     size_t track,
+                                     const float **values,
+                                     size_t *count);
+
+// The track whose file has this path: absolute, or relative to the library's folder.
+//
+// Errors: NOT_FOUND.
+sleeve_status sleeve_library_find_path(const sleeve_library *library, const char *file, size_t *track);
+
+// The cosine of two tracks' vectors, from -1 to 1.
+//
+// Errors: NOT_FOUND beyond the last track.
+sleeve_status sleeve_library_cosine(const sleeve_library *library, size_t one, size_t other, float *cosine);
+
+// The tracks that are most similar to a query's seeds, best first.
+//
+// Errors: INVALID_ARGUMENT if the query has no seed, a seed is no track or has another size, the seeds cancel each
+// other, or a filter names an activation that the library does not have.
+sleeve_status sleeve_library_find(const sleeve_library *library,
+                                  const sleeve_query *query,
+                                  sleeve_tracks **tracks);
+
+// A playlist: each track is near the query's seeds and near the track before, no recording comes twice, and it begins
+// with the first seed that is a track. The cosines are those with the seeds.
+//
+// Errors: as `sleeve_library_find`.
+sleeve_status sleeve_library_playlist(const sleeve_library *library,
+                                      const sleeve_query *query,
+                                      sleeve_tracks **tracks);
+
+// A path from one track to another in small steps, both included: as many tracks as the query's count. Of the query,
+// count, filters, precision, threads and the rule for near-duplicates matter. The cosines are those with the track
+// before.
+//
+// Errors: INVALID_ARGUMENT if a track does not exist, both are the same, the count is less than 2, or the filter leaves
+// too few tracks.
+sleeve_status sleeve_library_path(const sleeve_library *library,
+                                  const sleeve_query *query,
+                                  size_t from,
+                                  size_t to,
+                                  sleeve_tracks **tracks);
+
+// A few tracks that cover the library: the first follows from the query's seed for random numbers, and each other is the
+// one farthest from all before. Of the query, count, filters, seed and threads matter. The cosines are the largest with
+// a track before.
+//
+// Errors: INVALID_ARGUMENT if a filter names an activation that the library does not have.
+sleeve_status sleeve_library_sample(const sleeve_library *library,
+                                    const sleeve_query *query,
+                                    sleeve_tracks **tracks);
+
+// All tracks that are the same recording as another one, group after group; `sleeve_tracks_group` tells groups apart.
+// Of the query, threads and the rule for near-duplicates matter. The cosines are those with the first of the group.
+sleeve_status sleeve_library_duplicates(const sleeve_library *library,
+                                        const sleeve_query *query,
+                                        sleeve_tracks **tracks);
+
+// Frees a library. NULL is allowed.
+void sleeve_library_free(sleeve_library *library);
+
+/* ---- Queries: what is asked of a library ----------------------------------- */
+
+// Makes a query without seeds, for 10 tracks.
+sleeve_status sleeve_query_new(sleeve_query **query);
+
+// Adds a track of the library as a seed. `weight` is usually 1; with a negative one, results are not to be like it.
+sleeve_status sleeve_query_add_track(sleeve_query *query,
+                                     size_t track,
+                                     float weight);
+
+// Adds a vector as a seed, `dim` values: the mean embedding of a recording that is not of the library, or any other.
+sleeve_status sleeve_query_add_vector(sleeve_query *query,
+                                      const float *values,
+                                      size_t dim,
+                                      float weight);
+
+// Sets the number of tracks.
+sleeve_status sleeve_query_set_count(sleeve_query *query, size_t count);
+
+// Sets how many tracks of an artist there may be; 0, the default, means no limit.
+sleeve_status sleeve_query_set_max_per_artist(sleeve_query *query, size_t count);
+
+// Sets how many tracks of an album there may be; 0, the default, means no limit.
+sleeve_status sleeve_query_set_max_per_album(sleeve_query *query, size_t count);
+
+// Sets the policy for near-duplicates, the same recording in another encoding or from another release: `"keep"` (the
+// default), `"skip"`, or `"list"` (they come beside the others, and `sleeve_tracks_get` says of which they are one).
+sleeve_status sleeve_query_set_duplicates(sleeve_query *query,
+                                          const char *policy);
+
+// Sets what counts as a near-duplicate: the least cosine, and the largest difference of the durations in seconds.
+sleeve_status sleeve_query_set_duplicate_rule(sleeve_query *query,
+                                              float cosine,
+                                              double seconds);
+
+// Sets the rows that are searched: `"f32"` (the default) or `"int8"` (a quarter of the memory to read; the best are
+// computed again from the floats).
+sleeve_status sleeve_query_set_precision(sleeve_query *query,
+                                         const char *precision);
+
+// Sets the number of threads; 0 (the default) means every core that the process may use. Results do not depend on it.
+sleeve_status sleeve_query_set_threads(sleeve_query *query,
+                                       size_t threads);
+
+// Adds a filter: only tracks of this `"folder"`, `"artist"`, `"album"`, `"label"` or `"genre"`. Of several with the same
+// name, one must hold; of different names, all.
+sleeve_status sleeve_query_add_filter(sleeve_query *query,
+                                      const char *name,
+                                      const char *value);
+
+// Only tracks of the years from `first` to `last`.
+sleeve_status sleeve_query_set_years(sleeve_query *query, int32_t first, int32_t last);
+
+// Only tracks whose activation of this class is larger than `value` (`above` true) or smaller. All such bounds must
+// hold.
+sleeve_status sleeve_query_add_bound(sleeve_query *query,
+                                     const char *class_name,
+                                     bool above,
+                                     float value);
+
+// All tracks but this one.
+sleeve_status sleeve_query_exclude(sleeve_query *query, size_t track);
+
+// Sets how a playlist goes on. `drift`: how far it goes away from the seeds, from 0 to 1 (default 0.3). `variety`: how
+// much is left to chance, from 0 (the default) to 1. `artist_gap`: the tracks between two of an artist (default 2).
+sleeve_status sleeve_query_set_playlist(sleeve_query *query,
+                                        float drift,
+                                        float variety,
+                                        size_t artist_gap);
+
+// Sets the seed of random numbers for playlists and samples (default 0): the same one gives the same tracks.
+sleeve_status sleeve_query_set_seed(sleeve_query *query, uint64_t seed);
+
+// Frees a query. NULL is allowed.
+void sleeve_query_free(sleeve_query *query);
+
+// The number of tracks; 0 for NULL.
+size_t sleeve_tracks_count(const sleeve_tracks *tracks);
+
+// The track at `index` of the list, and its cosine. `duplicate_of` becomes the track that it is a near-duplicate of, or
+// SIZE_MAX; it may be NULL.
+//
+// Errors: NOT_FOUND.
+sleeve_status sleeve_tracks_get(const sleeve_tracks *tracks,
+                                size_t index,
+                                size_t *track,
+                                float *cosine,
+                                size_t *duplicate_of);
+
+// The number of the group that the track at `index` belongs to, from 0: for `sleeve_library_duplicates`. 0 for NULL and
+// beyond the last.
+size_t sleeve_tracks_group(const sleeve_tracks *tracks,
+                           size_t index);
+
+// Frees a list of tracks. NULL is allowed.
+void sleeve_tracks_free(sleeve_tracks *tracks);
+
+/* ---- Tracks: what a library is told of one --------------------------------- */
+
+// Makes a track with the path of its file: relative to the library's folder, or absolute in a library that is not one
+// folder.
+sleeve_status sleeve_track_new(const char *file,
+                               sleeve_track **track);
+
+// Sets the duration in seconds, 0 or more.
+sleeve_status sleeve_track_set_seconds(sleeve_track *track, double seconds);
+
+// Sets a tag: `"artist"`, `"album_artist"`, `"album"`, `"title"`, `"label"` or `"genre"`.
+sleeve_status sleeve_track_set_tag(sleeve_track *track, const char *name, const char *value);
+
+// Sets the year; 0 means that it is not known.
+sleeve_status sleeve_track_set_year(sleeve_track *track, int32_t year);
+
+// Reads from a file what `sleeve similar index` recognises a track by: its size, the time of its last change, and the
+// SHA-256 of its encoded audio.
+//
+// Errors: IO, AUDIO.
+sleeve_status sleeve_track_read_file(sleeve_track *track,
+                                     const char *file);
+
+// Frees a track. NULL is allowed.
+void sleeve_track_free(sleeve_track *track);
+
+/* ---- Writers of libraries -------------------------------------------------- */
+
+// Creates a library file for what an extractor gives; an existing file is replaced. `root` is the library's folder,
+// absolute, or empty if the library is not one folder.
+//
+// Errors: IO; LIBRARY if another process is writing it; INVALID_ARGUMENT if the extractor has no embeddings.
+sleeve_status sleeve_library_writer_create(const char *file,
+                                           const char *root,
+                                           const sleeve_extractor *extractor,
+                                           sleeve_library_writer **writer);
+
+// The same for vectors of `dim` values that came from elsewhere. `model` and `sha256` are what a library of another
+// model is recognised by.
+//
+// Errors: as `sleeve_library_writer_create`.
+sleeve_status sleeve_library_writer_create_other(const char *file,
+                                                 const char *root,
+                                                 const char *model,
+                                                 const char *sha256,
+                                                 size_t dim,
+                                                 sleeve_library_writer **writer);
+
+// Opens an existing library file for writing.
+//
+// Errors: IO; LIBRARY if it cannot be used, or another process is writing it.
+sleeve_status sleeve_library_writer_open(const char *file, sleeve_library_writer **writer);
+
+// Adds a track with the means of an analysis's embeddings and, if the library has activations, predictions; with
+// `keep_patches`, the embedding of every patch, too.
+//
+// Errors: INVALID_ARGUMENT if the analysis has no patches or no embeddings, or they are not of the library's size.
+sleeve_status sleeve_library_writer_add(sleeve_library_writer *writer,
+                                        const sleeve_track *track,
+                                        const sleeve_analysis *analysis,
+                                        bool keep_patches);
+
+// Adds a track with a vector of `dim` values, to a library without activations.
+//
+// Errors: INVALID_ARGUMENT if it is not of the library's size, has no direction or is not finite.
+sleeve_status sleeve_library_writer_add_vector(sleeve_library_writer *writer,
+                                               const sleeve_track *track,
+                                               const float *values,
+                                               size_t dim);
+
+// Changes what is known of a track, which keeps its vector. `index` is that of the library as it was when the writer was
+// made.
+//
+// Errors: INVALID_ARGUMENT beyond the last track.
+sleeve_status sleeve_library_writer_replace(sleeve_library_writer *writer,
+                                            size_t index,
+                                            const sleeve_track *track);
+
+// Removes a track. `index` is that of the library as it was when the writer was made.
+//
+// Errors: INVALID_ARGUMENT beyond the last track.
+sleeve_status sleeve_library_writer_remove(sleeve_library_writer *writer, size_t index);
+
+// Writes everything that was added, changed and removed to the file, and waits for the disk.
+//
+// Errors: IO. The file is then as it was.
+sleeve_status sleeve_library_writer_flush(sleeve_library_writer *writer);
+
+// Flushes, and ends the writer, which can then only be freed. A file with many parts is rewritten as one.
+//
+// Errors: IO.
+sleeve_status sleeve_library_writer_finish(sleeve_library_writer *writer);
+
+// Frees a writer. What was not flushed is lost. NULL is allowed.
+void sleeve_library_writer_free(sleeve_library_writer *writer);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -283,6 +283,13 @@ impl Source for Container {
         Ok(false)
     }
 
+    fn encoded(&mut self, out: &mut Vec<u8>, warnings: &mut Warnings) -> Decoded<bool> {
+        out.clear();
+        let Some((packet, _)) = self.packet(warnings)? else { return Ok(false) };
+        out.extend_from_slice(&packet.data);
+        Ok(true)
+    }
+
     fn block(&self) -> Block<'_> {
         let kept = self.kept.clone();
         Block { rate: self.rate, frames: kept.len(), samples: self.decoder.samples(kept) }

@@ -23,6 +23,7 @@
 mod aac;
 mod caf;
 mod container;
+mod content;
 mod decoder;
 mod demux;
 mod downmix;
@@ -52,6 +53,7 @@ mod view;
 mod vorbis;
 mod wav;
 
+pub use content::content_hash;
 pub use loudness::Levelled;
 pub(crate) use loudness::{Gain, gain_of_samples};
 pub use mono::{MonoReader, MonoStream};

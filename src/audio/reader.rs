@@ -229,7 +229,7 @@ impl fmt::Debug for AudioReader {
 }
 
 /// Selects the decoder for the input.
-fn open(input: Input) -> Decoded<Box<dyn Source>> {
+pub(super) fn open(input: Input) -> Decoded<Box<dyn Source>> {
     let len = input.len();
     let opened = match probe::recognise(input)? {
         Found::Container(probe::Container::Wav, input, range) => match wav::open(input, &range) {
@@ -289,7 +289,7 @@ fn better(
 }
 
 /// Runs third-party code. A panic becomes an error, and the object that panicked is only dropped afterwards.
-fn contain<T>(work: impl FnOnce() -> Decoded<T>) -> Decoded<T> {
+pub(super) fn contain<T>(work: impl FnOnce() -> Decoded<T>) -> Decoded<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         Err(Failure::Damage(format!("the decoder failed ({})", panic_message(&*panic))))
     })

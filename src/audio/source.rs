@@ -21,6 +21,19 @@ pub(super) trait Source: Send {
     /// The block that the last [`Source::advance`] decoded.
     fn block(&self) -> Block<'_>;
 
+    /// The next bytes of the encoded recording, without decoding them where that is possible: they are the same whatever
+    /// the file's tags are. `false` at the end. Not to be mixed with [`Source::advance`].
+    fn encoded(&mut self, out: &mut Vec<u8>, warnings: &mut Warnings) -> Decoded<bool> {
+        out.clear();
+        if !self.advance(warnings)? {
+            return Ok(false);
+        }
+        let mut samples = Vec::new();
+        self.block().interleave(&mut samples);
+        out.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+        Ok(true)
+    }
+
     /// The order of that block's channels.
     fn layout(&self) -> Layout {
         Layout::Unknown

@@ -1,4 +1,4 @@
-/* Every function with NULL for each pointer in turn, and with invalid lengths and numbers: hostile ONNX HEAD.
+/* Every function with NULL for each pointer in turn, and with invalid lengths and numbers: hostile ONNX HEAD FOLDER.
  * Functions without a status must return 0 or NULL. A test checks that every function of the header is called here. */
 #include "check.h"
 
@@ -375,8 +375,277 @@ static void mel(void) {
     sleeve_mel_free(NULL);
 }
 
+/* Files that are cut and damaged: a status, no crash. */
+static void damaged_libraries(const char *whole, const char *damaged) {
+    size_t size;
+    uint8_t *bytes = contents(whole, &size);
+    unsigned state = 11;
+    for (int round = 0; round < 120; ++round) {
+        state = state * 1664525u + 1013904223u;
+        const size_t at = (state >> 8) % size;
+        const uint8_t was = bytes[at];
+        size_t length = size;
+        if (round % 4 == 0) length = at;
+        /* Not in the commit slots: those are read again for a while, as a writer might be at work. */
+        else if (at < 64 || at >= 192) bytes[at] = (uint8_t)~was;
+        FILE *stream = fopen(damaged, "wb");
+        CHECK(stream != NULL && fwrite(bytes, 1, length, stream) == length);
+        fclose(stream);
+        bytes[at] = was;
+        sleeve_library *library = NULL;
+        const sleeve_status status = sleeve_library_open(damaged, &library);
+        CHECK(status == SLEEVE_STATUS_OK || status == SLEEVE_STATUS_LIBRARY);
+        sleeve_library_free(library);
+    }
+    free(bytes);
+}
+
+static void tracks(sleeve_track **out) {
+    sleeve_track *track = nowhere;
+    NULL_POINTER(sleeve_track_new(NULL, &track));
+    NULL_POINTER(sleeve_track_new("a", NULL));
+    OK(sleeve_track_new("a.ogg", &track));
+    NULL_POINTER(sleeve_track_set_seconds(NULL, 1));
+    INVALID(sleeve_track_set_seconds(track, -1));
+    INVALID(sleeve_track_set_seconds(track, (double)NAN));
+    INVALID(sleeve_track_set_seconds(track, (double)INFINITY));
+    NULL_POINTER(sleeve_track_set_tag(NULL, "artist", "x"));
+    NULL_POINTER(sleeve_track_set_tag(track, NULL, "x"));
+    NULL_POINTER(sleeve_track_set_tag(track, "artist", NULL));
+    INVALID(sleeve_track_set_tag(track, "colour", "x"));
+    INVALID(sleeve_track_set_tag(track, "artist", "\xc3\x28"));
+    NULL_POINTER(sleeve_track_set_year(NULL, 1));
+    OK(sleeve_track_set_year(track, INT32_MIN + 1));
+    NULL_POINTER(sleeve_track_read_file(NULL, "a"));
+    NULL_POINTER(sleeve_track_read_file(track, NULL));
+    EXPECT(SLEEVE_STATUS_IO, sleeve_track_read_file(track, "/nowhere"));
+    OK(sleeve_track_set_seconds(track, 100));
+    sleeve_track_free(NULL);
+    *out = track;
+}
+
+static void writers(const sleeve_extractor *extractor, const sleeve_track *track, const char *file) {
+    sleeve_library_writer *writer = nowhere;
+    NULL_POINTER(sleeve_library_writer_create(NULL, "", extractor, &writer));
+    NULL_POINTER(sleeve_library_writer_create(file, NULL, extractor, &writer));
+    NULL_POINTER(sleeve_library_writer_create(file, "", NULL, &writer));
+    NULL_POINTER(sleeve_library_writer_create(file, "", extractor, NULL));
+    EXPECT(SLEEVE_STATUS_IO, sleeve_library_writer_create("/nowhere/a/b", "", extractor, &writer));
+    NULL_POINTER(sleeve_library_writer_open(NULL, &writer));
+    NULL_POINTER(sleeve_library_writer_open(file, NULL));
+    EXPECT(SLEEVE_STATUS_IO, sleeve_library_writer_open("/nowhere/a", &writer));
+    NULL_POINTER(sleeve_library_writer_create_other(NULL, "", "m", "0", 2, &writer));
+    NULL_POINTER(sleeve_library_writer_create_other(file, NULL, "m", "0", 2, &writer));
+    NULL_POINTER(sleeve_library_writer_create_other(file, "", NULL, "0", 2, &writer));
+    NULL_POINTER(sleeve_library_writer_create_other(file, "", "m", NULL, 2, &writer));
+    NULL_POINTER(sleeve_library_writer_create_other(file, "", "m", "0", 2, NULL));
+    INVALID(sleeve_library_writer_create_other(file, "", "m", "0", 0, &writer));
+    INVALID(sleeve_library_writer_create_other(file, "", "m", "0", (size_t)-1, &writer));
+    OK(sleeve_library_writer_create_other(file, "", "m", "0", 2, &writer));
+    sleeve_library_writer *second = nowhere;
+    EXPECT(SLEEVE_STATUS_LIBRARY, sleeve_library_writer_open(file, &second));
+
+    static float silence[64000];
+    const float vector[] = {1, 0}, nothing[] = {0, 0}, infinite[] = {INFINITY, 0};
+    sleeve_analysis *analysis;
+    OK(sleeve_extractor_run_samples(extractor, silence, 64000, 1, 16000, &analysis));
+    NULL_POINTER(sleeve_library_writer_add(NULL, track, analysis, true));
+    NULL_POINTER(sleeve_library_writer_add(writer, NULL, analysis, true));
+    NULL_POINTER(sleeve_library_writer_add(writer, track, NULL, true));
+    INVALID(sleeve_library_writer_add(writer, track, analysis, true));
+    sleeve_analysis_free(analysis);
+    NULL_POINTER(sleeve_library_writer_add_vector(NULL, track, vector, 2));
+    NULL_POINTER(sleeve_library_writer_add_vector(writer, NULL, vector, 2));
+    NULL_POINTER(sleeve_library_writer_add_vector(writer, track, NULL, 2));
+    NULL_POINTER(sleeve_library_writer_add_vector(writer, track, NULL, 0));
+    INVALID(sleeve_library_writer_add_vector(writer, track, vector, (size_t)-1));
+    INVALID(sleeve_library_writer_add_vector(writer, track, vector, 1));
+    INVALID(sleeve_library_writer_add_vector(writer, track, nothing, 2));
+    INVALID(sleeve_library_writer_add_vector(writer, track, infinite, 2));
+    OK(sleeve_library_writer_add_vector(writer, track, vector, 2));
+    NULL_POINTER(sleeve_library_writer_replace(NULL, 0, track));
+    NULL_POINTER(sleeve_library_writer_replace(writer, 0, NULL));
+    INVALID(sleeve_library_writer_replace(writer, 0, track));
+    INVALID(sleeve_library_writer_replace(writer, (size_t)-1, track));
+    NULL_POINTER(sleeve_library_writer_remove(NULL, 0));
+    INVALID(sleeve_library_writer_remove(writer, (size_t)-1));
+    NULL_POINTER(sleeve_library_writer_flush(NULL));
+    NULL_POINTER(sleeve_library_writer_finish(NULL));
+    OK(sleeve_library_writer_finish(writer));
+    INVALID(sleeve_library_writer_finish(writer));
+    INVALID(sleeve_library_writer_flush(writer));
+    sleeve_library_writer_free(writer);
+    sleeve_library_writer_free(NULL);
+}
+
+static void queries(sleeve_query **out) {
+    sleeve_query *query = nowhere;
+    const float vector[] = {1, 0, 0};
+    NULL_POINTER(sleeve_query_new(NULL));
+    OK(sleeve_query_new(&query));
+    NULL_POINTER(sleeve_query_add_track(NULL, 0, 1));
+    NULL_POINTER(sleeve_query_add_vector(NULL, vector, 3, 1));
+    NULL_POINTER(sleeve_query_add_vector(query, NULL, 3, 1));
+    NULL_POINTER(sleeve_query_add_vector(query, NULL, 0, 1));
+    INVALID(sleeve_query_add_vector(query, vector, (size_t)-1, 1));
+    NULL_POINTER(sleeve_query_set_count(NULL, 1));
+    NULL_POINTER(sleeve_query_set_max_per_artist(NULL, 1));
+    NULL_POINTER(sleeve_query_set_max_per_album(NULL, 1));
+    NULL_POINTER(sleeve_query_set_duplicates(NULL, "keep"));
+    NULL_POINTER(sleeve_query_set_duplicates(query, NULL));
+    INVALID(sleeve_query_set_duplicates(query, "perhaps"));
+    NULL_POINTER(sleeve_query_set_duplicate_rule(NULL, 1, 1));
+    INVALID(sleeve_query_set_duplicate_rule(query, NAN, 1));
+    INVALID(sleeve_query_set_duplicate_rule(query, 1, -1));
+    NULL_POINTER(sleeve_query_set_precision(NULL, "f32"));
+    NULL_POINTER(sleeve_query_set_precision(query, NULL));
+    INVALID(sleeve_query_set_precision(query, "f16"));
+    NULL_POINTER(sleeve_query_set_threads(NULL, 1));
+    INVALID(sleeve_query_set_threads(query, (size_t)-1));
+    NULL_POINTER(sleeve_query_add_filter(NULL, "artist", "x"));
+    NULL_POINTER(sleeve_query_add_filter(query, NULL, "x"));
+    NULL_POINTER(sleeve_query_add_filter(query, "artist", NULL));
+    INVALID(sleeve_query_add_filter(query, "colour", "x"));
+    INVALID(sleeve_query_add_filter(query, "artist", "\xff"));
+    NULL_POINTER(sleeve_query_set_years(NULL, 0, 1));
+    INVALID(sleeve_query_set_years(query, 1, 0));
+    NULL_POINTER(sleeve_query_add_bound(NULL, "rock", true, 0));
+    NULL_POINTER(sleeve_query_add_bound(query, NULL, true, 0));
+    NULL_POINTER(sleeve_query_exclude(NULL, 0));
+    OK(sleeve_query_exclude(query, (size_t)-1));
+    NULL_POINTER(sleeve_query_set_playlist(NULL, 0, 0, 0));
+    INVALID(sleeve_query_set_playlist(query, NAN, 0, 0));
+    INVALID(sleeve_query_set_playlist(query, 0, 2, 0));
+    NULL_POINTER(sleeve_query_set_seed(NULL, 1));
+    sleeve_query_free(NULL);
+    *out = query;
+}
+
+static void libraries(const sleeve_extractor *extractor, const sleeve_extractor *alone, const char *folder) {
+    char file[4096], damaged[4096];
+    snprintf(file, sizeof file, "%s/hostile.library", folder);
+    snprintf(damaged, sizeof damaged, "%s/damaged.library", folder);
+    sleeve_track *track;
+    tracks(&track);
+    writers(extractor, track, file);
+    sleeve_track_free(track);
+    damaged_libraries(file, damaged);
+
+    sleeve_library *library = nowhere;
+    NULL_POINTER(sleeve_library_open(NULL, &library));
+    NULL_POINTER(sleeve_library_open(file, NULL));
+    EXPECT(SLEEVE_STATUS_IO, sleeve_library_open("/nowhere", &library));
+    OK(sleeve_library_open(file, &library));
+    CHECK(sleeve_library_track_count(NULL) == 0 && sleeve_library_track_count(library) == 1);
+    CHECK(sleeve_library_dim(NULL) == 0 && sleeve_library_dim(library) == 2);
+    CHECK(sleeve_library_model(NULL) == NULL && sleeve_library_model_sha256(NULL) == NULL);
+    CHECK(sleeve_library_class_name(NULL, 0) == NULL && sleeve_library_class_name(library, 0) == NULL);
+    CHECK(!sleeve_library_has_changed(NULL) && !sleeve_library_has_changed(library));
+    NULL_POINTER(sleeve_library_check_extractor(NULL, extractor));
+    NULL_POINTER(sleeve_library_check_extractor(library, NULL));
+    INVALID(sleeve_library_check_extractor(library, alone));
+    EXPECT(SLEEVE_STATUS_LIBRARY, sleeve_library_check_extractor(library, extractor));
+    char byte = 'x';
+    CHECK(sleeve_library_text(NULL, 0, "path", &byte, 1) == 0);
+    CHECK(sleeve_library_text(library, 0, NULL, &byte, 1) == 0);
+    CHECK(sleeve_library_text(library, 0, "colour", &byte, 1) == 0);
+    CHECK(sleeve_library_text(library, (size_t)-1, "path", &byte, 1) == 0 && byte == 'x');
+    CHECK(sleeve_library_text(library, 0, "path", &byte, 1) == 5 && byte == '\0');
+    CHECK(sleeve_library_text(library, 0, "path", NULL, 99) == 5);
+    byte = 'x';
+    CHECK(sleeve_library_file(NULL, 0, &byte, 1) == 0 && sleeve_library_file(library, 7, &byte, 1) == 0);
+    CHECK(sleeve_library_file(library, 0, &byte, 1) == 5 && byte == 'x');
+    CHECK(sleeve_library_file(library, 0, NULL, 0) == 5);
+    CHECK(sleeve_library_seconds(NULL, 0) == 0 && sleeve_library_seconds(library, (size_t)-1) == 0);
+    CHECK(sleeve_library_year(NULL, 0) == 0 && sleeve_library_year(library, (size_t)-1) == 0);
+    const float *values = NULL;
+    size_t count = 0;
+    NULL_POINTER(sleeve_library_vector(NULL, 0, &values, &count));
+    NULL_POINTER(sleeve_library_vector(library, 0, NULL, &count));
+    NULL_POINTER(sleeve_library_vector(library, 0, &values, NULL));
+    EXPECT(SLEEVE_STATUS_NOT_FOUND, sleeve_library_vector(library, (size_t)-1, &values, &count));
+    NULL_POINTER(sleeve_library_activations(NULL, 0, &values, &count));
+    NULL_POINTER(sleeve_library_activations(library, 0, NULL, &count));
+    NULL_POINTER(sleeve_library_activations(library, 0, &values, NULL));
+    EXPECT(SLEEVE_STATUS_NOT_FOUND, sleeve_library_activations(library, 1, &values, &count));
+    NULL_POINTER(sleeve_library_patches(NULL, 0, &values, &count));
+    NULL_POINTER(sleeve_library_patches(library, 0, NULL, &count));
+    NULL_POINTER(sleeve_library_patches(library, 0, &values, NULL));
+    EXPECT(SLEEVE_STATUS_NOT_FOUND, sleeve_library_patches(library, 1, &values, &count));
+    OK(sleeve_library_patches(library, 0, &values, &count));
+    CHECK(values == NULL && count == 0);
+    NULL_POINTER(sleeve_library_find_path(NULL, "a", &count));
+    NULL_POINTER(sleeve_library_find_path(library, NULL, &count));
+    NULL_POINTER(sleeve_library_find_path(library, "a", NULL));
+    EXPECT(SLEEVE_STATUS_NOT_FOUND, sleeve_library_find_path(library, "\xff", &count));
+    float cosine;
+    NULL_POINTER(sleeve_library_cosine(NULL, 0, 0, &cosine));
+    NULL_POINTER(sleeve_library_cosine(library, 0, 0, NULL));
+    EXPECT(SLEEVE_STATUS_NOT_FOUND, sleeve_library_cosine(library, (size_t)-1, 0, &cosine));
+    EXPECT(SLEEVE_STATUS_NOT_FOUND, sleeve_library_cosine(library, 0, (size_t)-1, &cosine));
+
+    sleeve_query *query;
+    queries(&query);
+    sleeve_tracks *found = nowhere;
+    sleeve_status (*const all[])(const sleeve_library *, const sleeve_query *, sleeve_tracks **) = {
+        sleeve_library_find,
+        sleeve_library_playlist,
+        sleeve_library_sample,
+        sleeve_library_duplicates,
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; ++i) {
+        NULL_POINTER(all[i](NULL, query, &found));
+        NULL_POINTER(all[i](library, NULL, &found));
+        NULL_POINTER(all[i](library, query, NULL));
+    }
+    NULL_POINTER(sleeve_library_find(NULL, query, &found));
+    NULL_POINTER(sleeve_library_playlist(NULL, query, &found));
+    NULL_POINTER(sleeve_library_sample(NULL, query, &found));
+    NULL_POINTER(sleeve_library_duplicates(NULL, query, &found));
+    NULL_POINTER(sleeve_library_path(NULL, query, 0, 1, &found));
+    NULL_POINTER(sleeve_library_path(library, NULL, 0, 1, &found));
+    NULL_POINTER(sleeve_library_path(library, query, 0, 1, NULL));
+    INVALID(sleeve_library_path(library, query, 0, (size_t)-1, &found));
+    INVALID(sleeve_library_path(library, query, 0, 0, &found));
+    /* Without a seed, with a seed that does not exist, and with a huge count. */
+    INVALID(sleeve_library_find(library, query, &found));
+    OK(sleeve_query_add_track(query, (size_t)-1, 1));
+    INVALID(sleeve_library_find(library, query, &found));
+    INVALID(sleeve_library_playlist(library, query, &found));
+    sleeve_query_free(query);
+    OK(sleeve_query_new(&query));
+    OK(sleeve_query_add_track(query, 0, 1));
+    OK(sleeve_query_set_count(query, (size_t)-1));
+    OK(sleeve_library_find(library, query, &found));
+    CHECK(sleeve_tracks_count(found) == 0);
+    sleeve_tracks_free(found);
+    OK(sleeve_query_set_duplicates(query, "skip"));
+    OK(sleeve_library_find(library, query, &found));
+    sleeve_tracks_free(found);
+    OK(sleeve_library_playlist(library, query, &found));
+    CHECK(sleeve_tracks_count(found) == 1 && sleeve_tracks_count(NULL) == 0);
+    size_t index, other;
+    NULL_POINTER(sleeve_tracks_get(NULL, 0, &index, &cosine, &other));
+    NULL_POINTER(sleeve_tracks_get(found, 0, NULL, &cosine, &other));
+    NULL_POINTER(sleeve_tracks_get(found, 0, &index, NULL, &other));
+    EXPECT(SLEEVE_STATUS_NOT_FOUND, sleeve_tracks_get(found, (size_t)-1, &index, &cosine, &other));
+    OK(sleeve_tracks_get(found, 0, &index, &cosine, NULL));
+    CHECK(sleeve_tracks_group(NULL, 0) == 0 && sleeve_tracks_group(found, (size_t)-1) == 0);
+    sleeve_tracks_free(found);
+    sleeve_tracks_free(NULL);
+    OK(sleeve_library_sample(library, query, &found));
+    sleeve_tracks_free(found);
+    OK(sleeve_query_add_vector(query, (const float[]){1, 2, 3}, 3, 1));
+    INVALID(sleeve_library_find(library, query, &found));
+    OK(sleeve_query_add_bound(query, "no such class", true, NAN));
+    INVALID(sleeve_library_sample(library, query, &found));
+    sleeve_query_free(query);
+    sleeve_library_free(library);
+    sleeve_library_free(NULL);
+}
+
 int main(int argc, char **argv) {
-    CHECK(argc == 3);
+    CHECK(argc == 4);
     (void)sleeve_version();
     (void)sleeve_abi_version();
     CHECK(sleeve_status_name(1 << 30) != NULL);
@@ -396,6 +665,12 @@ int main(int argc, char **argv) {
     options(head);
     extractors(model, head);
     mel();
+    sleeve_extractor *extractor, *alone;
+    OK(sleeve_extractor_new(model, NULL, &extractor));
+    OK(sleeve_extractor_new(head, NULL, &alone));
+    libraries(extractor, alone, argv[3]);
+    sleeve_extractor_free(extractor);
+    sleeve_extractor_free(alone);
     sleeve_model_free(head);
     sleeve_model_free(model);
     printf("hostile: ok\n");

@@ -87,6 +87,24 @@ fn try_out(name: &str, program: &Path, libraries: &Path) {
         fs::remove_file(file).unwrap();
         return;
     }
+    if name == "similar" {
+        let library = native::folder().join(format!("packages-{}.library", std::process::id()));
+        command.arg("--make").arg(&library).arg(recording("ground.ogg")).arg(recording("sky.ogg"));
+        output_of(&mut command);
+        let mut find = Command::new(program);
+        find.env("LD_LIBRARY_PATH", libraries).arg(&library).arg(recording("sky.ogg"));
+        let text = String::from_utf8(output_of(&mut find)).unwrap();
+        assert!(text.lines().count() == 1 && text.trim_end().ends_with("ground.ogg"), "{text}");
+        fs::remove_file(library).unwrap();
+        return;
+    }
+    if name == "playlist" {
+        // Its library is made by another example: here, it says that there is none.
+        let output = command.args(["/nowhere.library", "x"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere.library"), "{output:?}");
+        return;
+    }
     let text =
         String::from_utf8(output_of(command.arg(recording("ground.ogg")).arg(recording("sky.ogg")))).unwrap();
     if name == "batch" {
@@ -97,11 +115,13 @@ fn try_out(name: &str, program: &Path, libraries: &Path) {
     }
 }
 
-const EXAMPLES: [(&str, &str); 4] = [
+const EXAMPLES: [(&str, &str); 6] = [
     ("extract", "c/extract.c"),
     ("batch", "c/batch.c"),
     ("extract", "cpp/extract.cpp"),
     ("live", "cpp/live.cpp"),
+    ("similar", "c/similar.c"),
+    ("playlist", "cpp/playlist.cpp"),
 ];
 
 #[test]

@@ -108,7 +108,8 @@ fn headers_compile_without_a_warning_twice_over() {
             let cpp = standard.starts_with("c++");
             let (header, extension) = if cpp { ("sleeve.hpp", "cpp") } else { ("sleeve.h", "c") };
             // Included twice, in two translation units.
-            let source = format!("#include <sleeve/{header}>\n#include <sleeve/{header}>\n");
+            let more = if cpp { "#include <sleeve/similarity.hpp>\n" } else { "" };
+            let source = format!("{more}#include <sleeve/{header}>\n{more}#include <sleeve/{header}>\n");
             let folder = native::folder().join(format!("headers-{compiler}-{standard}"));
             fs::create_dir_all(&folder).unwrap();
             let (one, two) =
@@ -174,7 +175,46 @@ fn c_programs_cannot_crash_it() {
         skip!("no {tool}");
     }
     let Some((small, head)) = models() else { skip!("no peers; run `cargo xtask peers`") };
-    in_every_manner("hostile.c", &[&small, &head]);
+    let folder = native::folder().join("hostile");
+    fs::create_dir_all(&folder).unwrap();
+    in_every_manner("hostile.c", &[&small, &head, &folder]);
+}
+
+#[test]
+fn cpp_programs_write_and_search_libraries() {
+    if let Some(tool) = native::missing(&TOOLS) {
+        skip!("no {tool}");
+    }
+    let folder = native::folder().join("libraries");
+    fs::create_dir_all(&folder).unwrap();
+    in_every_manner("library.cpp", &[&folder, &recording("ground.ogg"), &recording("sky.ogg")]);
+}
+
+#[test]
+fn examples_in_c_and_cpp_find_and_make_playlists() {
+    if let Some(tool) = native::missing(&TOOLS) {
+        skip!("no {tool}");
+    }
+    let library = native::folder().join("examples.library");
+    let example =
+        |source: &str| native::build(&repository().join("examples").join(source), Linking::Shared, &[]);
+    let similar = example("c/similar.c");
+    let (ground, sky) = (recording("ground.ogg"), recording("sky.ogg"));
+    let tune = recording("idle_tune.mp3");
+    output_of(Command::new(&similar).arg("--make").args([&library, &ground, &sky, &tune]));
+    let text = |command: &mut Command| String::from_utf8(output_of(command)).unwrap();
+    let found = text(Command::new(&similar).args([&library, &ground]).arg("5"));
+    assert!(found.lines().count() == 2 && !found.contains("ground.ogg"), "{found}");
+    // A file that is not of the library is analysed.
+    let copy = native::folder().join("a copy.ogg");
+    fs::copy(&sky, &copy).unwrap();
+    let found = text(Command::new(&similar).args([&library, &copy]));
+    assert!(found.starts_with("1.000  ") && found.lines().next().unwrap().ends_with("sky.ogg"), "{found}");
+    let list = text(Command::new(example("cpp/playlist.cpp")).args([&library, &ground]));
+    assert!(list.starts_with("#EXTM3U\n#EXTINF:"), "{list}");
+    assert!(list.lines().count() == 7 && list.lines().nth(2).unwrap().ends_with("ground.ogg"), "{list}");
+    let failed = Command::new(&similar).args(["/nowhere.library", "x"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&failed.stderr).contains("/nowhere.library"), "{failed:?}");
 }
 
 #[test]

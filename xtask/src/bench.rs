@@ -42,6 +42,9 @@ pub fn run(arguments: &[String]) -> Result<()> {
         // Its peers are large: fetched for this benchmark only.
         peers::environment("bench-peers", &repository().join("benches/peers/requirements.txt"))?;
     }
+    if name == "similar" {
+        peers::environment("bench-faiss", &repository().join("benches/peers/requirements-faiss.txt"))?;
+    }
     if name == "essentia" {
         needs::ensure(&[Peer::EssentiaLibrary, Peer::EssentiaTensorflow, Peer::Keras])?;
         // Built without other packages' features, as for a host application.

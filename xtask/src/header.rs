@@ -9,7 +9,7 @@ use cbindgen::{Builder, Config, DocumentationStyle, Language, Style};
 use crate::run::repository;
 
 /// The files of `bindings/c/src/` and the titles of their sections in the header, in the order of the header.
-const SECTIONS: [(&str, &str); 12] = [
+const SECTIONS: [(&str, &str); 16] = [
     ("version", "Versions"),
     ("status", "Statuses"),
     ("error", "Error messages"),
@@ -22,6 +22,10 @@ const SECTIONS: [(&str, &str); 12] = [
     ("stream", "Streams: audio in real time"),
     ("batch", "Batches: many recordings"),
     ("mel", "Mel-spectrogram alone"),
+    ("library", "Libraries: tracks with their embeddings, and which are alike"),
+    ("query", "Queries: what is asked of a library"),
+    ("track", "Tracks: what a library is told of one"),
+    ("writer", "Writers of libraries"),
 ];
 
 /// Writes the header, or with `--check` fails if the committed one differs.

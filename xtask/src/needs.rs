@@ -94,7 +94,6 @@ const NEEDS: &[(&str, &[Peer])] = {
 /// The tests that take more than ten seconds of a core, by the beginning of their names. `--quick` leaves them out.
 const LONG: &[&str] = &[
     "sleeve-cli::cli::extract::an_interrupted_run",
-    "sleeve-cli::cli::similar::the_graph_finds",
     "sleeve-tests::library::extractor::batch::every_recording",
     "sleeve-tests::library::extractor::files::mean_tags",
     "sleeve-tests::library::stream::loom_queue::events_keep",

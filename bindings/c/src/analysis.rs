@@ -21,6 +21,10 @@ impl sleeve_analysis {
         Self { classes: texts(analysis.classes()), warnings: texts(analysis.warnings()), analysis }
     }
 
+    pub(super) fn analysis(&self) -> &Analysis {
+        &self.analysis
+    }
+
     /// The values of an output in row order, and its values per row.
     fn values(&self, index: usize) -> Result<(*const f32, usize), Failure> {
         let outputs = self.analysis.outputs();

@@ -45,6 +45,7 @@ pub(super) fn status_of(error: &Error) -> sleeve_status {
         Error::Audio { .. } => sleeve_status::SLEEVE_STATUS_AUDIO,
         Error::NonFinite { .. } => sleeve_status::SLEEVE_STATUS_NON_FINITE,
         Error::Model { .. } => sleeve_status::SLEEVE_STATUS_MODEL,
+        Error::Library { .. } => sleeve_status::SLEEVE_STATUS_LIBRARY,
         Error::InvalidArgument(_) => sleeve_status::SLEEVE_STATUS_INVALID_ARGUMENT,
         Error::Unavailable(_) => sleeve_status::SLEEVE_STATUS_UNAVAILABLE,
         Error::Engine { .. } => sleeve_status::SLEEVE_STATUS_ENGINE,

@@ -37,10 +37,12 @@ pub enum sleeve_status {
     SLEEVE_STATUS_CLOSED = 13,
     /// The caller cancelled the work.
     SLEEVE_STATUS_CANCELLED = 14,
+    /// A library file is not one, has another version, is damaged, in use or of another model.
+    SLEEVE_STATUS_LIBRARY = 15,
 }
 
 /// Every status and its name, in the order of their numbers.
-pub(super) const STATUSES: [(sleeve_status, &CStr); 15] = {
+pub(super) const STATUSES: [(sleeve_status, &CStr); 16] = {
     use sleeve_status::*;
     [
         (SLEEVE_STATUS_OK, c"ok"),
@@ -58,6 +60,7 @@ pub(super) const STATUSES: [(sleeve_status, &CStr); 15] = {
         (SLEEVE_STATUS_FINISHED, c"finished"),
         (SLEEVE_STATUS_CLOSED, c"closed"),
         (SLEEVE_STATUS_CANCELLED, c"cancelled"),
+        (SLEEVE_STATUS_LIBRARY, c"unusable library"),
     ]
 };
 

@@ -1,164 +1,119 @@
-//! The index file: the tracks, their vectors, and the model.
-//!
-//! It is a magic number, a version, the index in postcard's format and a SHA-256 of all that, so that damage is
-//! detected before anything is used.
+//! `similar index`: creates or updates the library file of a music library.
 
-use std::fs::{self, File};
-use std::io::{BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use sleeve::audio::Level;
-use sleeve_files::AtomicFile;
-use sleeve_files::names::{self, shown};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sleeve::similarity::{Library, LibraryWriter};
+use sleeve_files::names::shown;
 
-use super::nearest::Nearest;
+use super::embedder::{Embedder, Options};
+use super::update::{Counts, update};
+use super::walk::{self, Walk};
+use super::{args, show, watch};
+use crate::interrupt;
+use crate::terminal::{note, print, warn};
 
-const MARK: &[u8; 8] = b"slv-near";
-/// Increased when the format, or the way vectors are computed, changes. Version 2 ends with the level; an index of
-/// recordings at their own level is written in version 1, which has none.
-const VERSION: u32 = 2;
-/// The oldest version that is read.
-const OLDEST: u32 = 1;
-const HASH: usize = 32;
-
-/// A file's size and modification time, to notice changed files: milliseconds since 1970 in two's complement.
-pub type Stamp = (u64, u64);
-
-/// The model of an index.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModelNote {
-    /// Its name.
-    pub name: String,
-    /// The argument of --model: a bundled name, or the path of its file.
-    pub place: Vec<u8>,
-    /// The hash of its graph.
-    pub sha256: String,
-}
-
-/// One track.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Track {
-    /// Its path below the library's directory, as bytes.
-    pub path: Vec<u8>,
-    /// The file when it was processed.
-    pub stamp: Stamp,
-    /// Seconds of audio.
-    pub seconds: f64,
-}
-
-/// The index of a library.
-#[derive(Serialize, Deserialize)]
-pub struct Index {
-    /// The model of the vectors.
-    pub model: ModelNote,
-    /// The library's folder, as bytes. Empty if it is not one folder; then the paths of tracks are absolute.
-    pub library: Vec<u8>,
-    /// The tracks, by path.
-    pub tracks: Vec<Track>,
-    /// Their vectors, in the order of `tracks`.
-    pub nearest: Nearest,
-    /// The level of the recordings that the vectors are of.
-    #[serde(skip)]
-    pub level: Level,
-}
-
-impl Index {
-    /// The path of a track.
-    pub fn place(&self, track: usize) -> PathBuf {
-        names::from_bytes(&self.library).join(names::from_bytes(&self.tracks[track].path))
+pub fn run(args: &args::Index) -> Result<ExitCode> {
+    if args.library.is_dir() {
+        bail!("{}: a folder; first comes the library file, then the music", shown(&args.library));
     }
-
-    /// The index of a track that is unchanged since it was processed.
-    pub fn number(&self, file: &Path, stamp: Stamp) -> Option<usize> {
-        let inside = file.strip_prefix(names::from_bytes(&self.library)).ok()?;
-        let inside = names::to_bytes(inside);
-        let at = self.tracks.binary_search_by(|track| track.path.cmp(&inside)).ok()?;
-        (self.tracks[at].stamp == stamp).then_some(at)
+    let first = walk::walk(&args.inputs, &args.ffmpeg.ffmpeg)?;
+    let old = match args.library.try_exists().with_context(|| shown(&args.library))? {
+        true => Some(Library::open(&args.library)?),
+        false => None,
+    };
+    if let Some(library) = old.as_ref().filter(|library| library.root() != first.root) {
+        bail!(
+            "{}: a library of {}, not of {}; use another library file",
+            shown(&args.library),
+            described(library.root()),
+            described(&first.root)
+        );
     }
-
-    /// Writes the index in one step.
-    pub fn save(&self, path: &Path) -> Result<()> {
-        sleeve_files::atomic::sweep(path);
-        let cannot = || format!("cannot write {}", shown(path));
-        let mut out = Hashing { inner: AtomicFile::create(path)?, hash: Sha256::new() };
-        out.write_all(MARK).with_context(cannot)?;
-        let version = if self.level == Level::None { OLDEST } else { VERSION };
-        out.write_all(&version.to_le_bytes()).with_context(cannot)?;
-        let mut out = postcard::to_io(self, out).with_context(cannot)?;
-        if version > OLDEST {
-            out = postcard::to_io(self.level.name(), out).with_context(cannot)?;
-        }
-        let Hashing { mut inner, hash } = out;
-        inner.write_all(&hash.finalize()).with_context(cannot)?;
-        // The journal, which has the same, is removed next.
-        inner.commit_synced()?;
-        Ok(())
+    let origin = old.as_ref().map(Library::origin);
+    let model = args.model.as_deref().or_else(|| origin.map(|origin| Path::new(&*origin.place)));
+    let level = match (args.level, origin) {
+        (Some(level), _) => level,
+        (None, Some(origin)) => origin.level.parse()?,
+        (None, None) => Default::default(),
+    };
+    let embedder = Embedder::open(model, level, &args.ffmpeg.ffmpeg)?;
+    if let Some(library) = &old {
+        library.check_origin(embedder.origin())?;
     }
-
-    /// Reads an index; `None` if there is no such file.
-    pub fn load(path: &Path) -> Result<Option<Self>> {
-        if !path.try_exists().with_context(|| shown(path))? {
-            return Ok(None);
-        }
-        match Self::read(path) {
-            Ok(index) => Ok(Some(index)),
-            Err(error) => Err(error.context(format!("{}: cannot be used as an index", shown(path)))),
-        }
-    }
-
-    fn read(path: &Path) -> Result<Self> {
-        if !fs::metadata(path)?.is_file() {
-            bail!("not a file");
-        }
-        let mut bytes = Vec::new();
-        BufReader::new(File::open(path)?).read_to_end(&mut bytes)?;
-        let Some(rest) = bytes.strip_prefix(MARK) else { bail!("it has another format") };
-        let Some((version, _)) = rest.split_first_chunk::<4>() else { bail!("it is truncated") };
-        let version = u32::from_le_bytes(*version);
-        if !(OLDEST..=VERSION).contains(&version) {
-            bail!(
-                "it has version {version}, and this program reads versions {OLDEST} to {VERSION}; remove it and index \
-                 the library again"
-            );
-        }
-        let Some((content, hash)) = bytes.split_last_chunk::<HASH>() else { bail!("it is truncated") };
-        if Sha256::digest(content).as_slice() != hash {
-            bail!("it is damaged; remove it and index the library again");
-        }
-        let content = content.get(MARK.len() + 4..).unwrap_or_default();
-        let (mut index, rest): (Index, _) = postcard::take_from_bytes(content)?;
-        if version > OLDEST {
-            index.level = postcard::from_bytes::<&str>(rest)?.parse()?;
-        }
-        let width = |index: &Index| {
-            let vectors = index.nearest.vectors()?;
-            let first = vectors.first().map_or(0, |vector| vector.dimensions());
-            (vectors.len() == index.tracks.len() && vectors.iter().all(|one| one.dimensions() == first))
-                .then_some(())
+    let is_new = old.is_none();
+    drop(old);
+    let stop = interrupt::watch()?;
+    let watching = args.watch.then(|| watch::Watch::new(&args.inputs)).transpose()?;
+    let mut walk = Some(first);
+    let mut clean;
+    loop {
+        let walk = match walk.take() {
+            Some(walk) => walk,
+            None => walk::walk(&args.inputs, &args.ffmpeg.ffmpeg)?,
         };
-        width(&index)
-            .context("its tracks and vectors do not match; remove it and index the library again")?;
-        Ok(index)
+        walk.complaints.iter().for_each(warn);
+        let writer = match args.library.exists() {
+            true => LibraryWriter::open(&args.library)?,
+            false => LibraryWriter::create(&args.library, &walk.root, embedder.origin())?,
+        };
+        let options = Options { threads: args.threads, patches: args.patches };
+        let counts = update(writer, &walk, &embedder, options, &stop, |files| progress_bar(args, files))?;
+        if counts.interrupted {
+            note(format_args!(
+                "interrupted after {} of {} tracks; the same command continues from there",
+                counts.tracks,
+                walk.tracks.len()
+            ));
+            return Ok(ExitCode::from(interrupt::CODE));
+        }
+        if counts.tracks == 0 && is_new && watching.is_none() {
+            // Nothing that anybody could use.
+            let _ = std::fs::remove_file(&args.library);
+            bail!("{}: none of its {} files could be processed", described(&walk.root), walk.tracks.len());
+        }
+        summary(args, &walk, &counts)?;
+        clean = counts.failed == 0 && walk.complaints.is_empty();
+        match &watching {
+            Some(watching) if watching.wait(&stop)? => {}
+            _ => break,
+        }
     }
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The content of the file, with its hash.
-struct Hashing {
-    inner: AtomicFile,
-    hash: Sha256,
+fn summary(args: &args::Index, walk: &Walk, counts: &Counts) -> Result<()> {
+    if let Some(passed_over) = walk.passed_over.as_ref().filter(|_| !args.quiet) {
+        note(passed_over);
+    }
+    if args.json {
+        return show::json(&args.library, counts);
+    }
+    let Counts { tracks, processed, unchanged, moved, retagged, removed, failed, .. } = counts;
+    print(&format!(
+        "{}: {tracks} tracks: {processed} processed, {unchanged} unchanged, {moved} moved, {retagged} retagged, {removed} \
+         removed, {failed} failed\n",
+        shown(&args.library)
+    ))
 }
 
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.hash.update(&bytes[..written]);
-        Ok(written)
-    }
+/// A library, which may have no folder of its own.
+fn described(root: &Path) -> String {
+    if root.as_os_str().is_empty() { "several folders or files".to_owned() } else { shown(root) }
+}
 
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.inner.flush()
+/// A progress bar on a terminal, nothing elsewhere.
+fn progress_bar(args: &args::Index, files: usize) -> ProgressBar {
+    if args.quiet || files == 0 || !std::io::stderr().is_terminal() {
+        return ProgressBar::with_draw_target(Some(files as u64), ProgressDrawTarget::hidden());
     }
+    let template = "{bar:32} {pos}/{len} tracks, {elapsed} elapsed, {eta} left";
+    let style = ProgressStyle::with_template(template).expect("the template is valid");
+    let bar = ProgressBar::new(files as u64).with_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
 }

@@ -1,98 +1,173 @@
-//! `similar index`: updates the index of a library.
+//! What has changed in a music library since it was indexed, and the update of its library file.
 
-use std::collections::HashMap;
-use std::io::IsTerminal;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use sleeve::audio::Level;
-use sleeve_files::names::{self, shown};
+use anyhow::Result;
+use indicatif::ProgressBar;
+use serde::Serialize;
+use sleeve::audio::content_hash;
+use sleeve::similarity::{Embedding, Library, LibraryWriter, Track};
+use sleeve_files::Stamp;
+use sleeve_files::names::shown;
 
-use super::args;
-use super::index::{Index, ModelNote, Stamp, Track};
-use super::journal::{Indexed, Journal, Of};
-use super::library;
-use super::nearest::Nearest;
-use super::vectors::Embedder;
-use crate::interrupt;
-use crate::terminal::{note, print, warn};
+use super::embedder::{Embedder, Options};
+use super::tags;
+use super::walk::Walk;
+use crate::terminal::note;
 
-pub fn run(args: &args::Index) -> Result<ExitCode> {
-    let library = library::walk(&args.library, &args.ffmpeg.ffmpeg)?;
-    for complaint in &library.complaints {
-        warn(complaint);
-    }
-    let root = names::to_bytes(&library.root);
-    let old = Index::load(&args.index)?;
-    if let Some(index) = old.as_ref().filter(|index| index.library != root) {
-        bail!(
-            "{}: an index of {}, not of {}; use another file with --index",
-            shown(&args.index),
-            described(&names::from_bytes(&index.library)),
-            described(&library.root)
-        );
-    }
-    let place =
-        args.model.clone().or_else(|| old.as_ref().map(|index| names::from_bytes(&index.model.place)));
-    let level = args.level.or_else(|| old.as_ref().map(|index| index.level)).unwrap_or_default();
-    let embedder = Embedder::open(place.as_deref(), level, &args.ffmpeg.ffmpeg)?;
-    let model = embedder.note();
-    if let Some(index) = &old {
-        same_model(shown(&args.index), &index.model, &model)?;
-        same_level(shown(&args.index), index.level, level)?;
-    }
-    let of = Of::new(&model, level, root.clone());
-    let (mut journal, indexed) = Journal::open(&args.index, &of)?;
+/// What is finished is written to the library file this often.
+const FLUSH: Duration = Duration::from_secs(5);
 
-    // Known tracks: those in the index, and those that an interrupted run processed.
-    let resumed = indexed.len();
-    let mut known: HashMap<Vec<u8>, Indexed> = HashMap::new();
-    let mut before = 0;
-    if let Some(Index { tracks, nearest, .. }) = old {
-        before = tracks.len();
-        let vectors = nearest.vectors().context("checked when it was read")?;
-        let all = tracks.into_iter().zip(vectors);
-        known.extend(
-            all.map(|(track, vector)| (track.path.clone(), Indexed { vector: vector.clone(), track })),
-        );
-    }
-    known.extend(indexed.into_iter().map(|indexed| (indexed.track.path.clone(), indexed)));
-    let mut kept: Vec<Indexed> = Vec::new();
-    let mut todo: Vec<(Vec<u8>, Stamp, PathBuf)> = Vec::new();
-    for (name, stamp) in &library.tracks {
-        let path = names::to_bytes(name);
-        match known.remove(&path) {
-            Some(indexed) if indexed.track.stamp == *stamp => kept.push(indexed),
-            _ => todo.push((path, *stamp, library.root.join(name))),
+/// What an update did, as it is printed with --json.
+#[derive(Debug, Default, Serialize)]
+pub struct Counts {
+    /// Tracks in the library.
+    pub tracks: usize,
+    /// Tracks that were decoded.
+    pub processed: usize,
+    pub unchanged: usize,
+    /// Tracks that were known by their audio, at another path.
+    pub moved: usize,
+    /// Files that have changed, but not their audio.
+    pub retagged: usize,
+    pub removed: usize,
+    pub failed: usize,
+    /// Seconds of audio that were decoded.
+    pub audio_seconds: f64,
+    /// Seconds that it took.
+    pub seconds: f64,
+    pub interrupted: bool,
+}
+
+/// What is to be done.
+struct Plan {
+    /// Tracks that keep their vectors, with what is known of them now.
+    replaced: Vec<(usize, Track)>,
+    removed: Vec<usize>,
+    /// Files to decode, with the track of the library that each takes the place of.
+    todo: Vec<(PathBuf, Stamp, Option<usize>)>,
+    /// Hashes that were needed to find moved files.
+    hashes: HashMap<PathBuf, [u8; 32]>,
+    counts: Counts,
+}
+
+impl Plan {
+    fn new(library: &Library, walk: &Walk) -> Self {
+        let mut plan = Plan {
+            replaced: Vec::new(),
+            removed: Vec::new(),
+            todo: Vec::new(),
+            hashes: HashMap::new(),
+            counts: Counts::default(),
+        };
+        let here: HashSet<&Path> = walk.tracks.iter().map(|(path, _)| path.as_path()).collect();
+        // By their audio, the tracks that are not where they were.
+        let mut gone: HashMap<[u8; 32], Vec<usize>> = HashMap::new();
+        for track in 0..library.len() {
+            let known = library.track(track);
+            if !here.contains(known.path().as_path()) {
+                gone.entry(*known.sha256).or_default().push(track);
+            }
         }
-    }
-    let gone = known.len();
-
-    let files: Vec<PathBuf> = todo.iter().map(|(_, _, file)| file.clone()).collect();
-    let bar = progress_bar(args, files.len());
-    let stop = interrupt::watch()?;
-    let (mut failed, mut broken, mut new) = (0, None, 0);
-    let done = |at: usize, outcome: Result<(f64, super::nearest::Vector)>| {
-        bar.inc(1);
-        match outcome {
-            Ok((seconds, vector)) => {
-                let (path, stamp, _) = &todo[at];
-                let track = Track { path: path.clone(), stamp: *stamp, seconds };
-                let indexed = Indexed { track, vector };
-                // Stops if the journal cannot be written.
-                if let Err(error) = journal.add(&indexed) {
-                    broken.get_or_insert(error);
-                    stop.store(true, Ordering::Release);
+        for (path, stamp) in &walk.tracks {
+            let file = walk.root.join(path);
+            match library.find_path(path) {
+                Some(track) if is_same(library, track, *stamp) => plan.counts.unchanged += 1,
+                Some(track) => match content_hash(&file) {
+                    Ok(hash) if hash == *library.track(track).sha256 => {
+                        plan.counts.retagged += 1;
+                        plan.replaced.push((
+                            track,
+                            described(path, &file, *stamp, hash, library.track(track).seconds),
+                        ));
+                    }
+                    _ => plan.todo.push((path.clone(), *stamp, Some(track))),
+                },
+                None if gone.is_empty() => plan.todo.push((path.clone(), *stamp, None)),
+                None => {
+                    let hash = content_hash(&file).ok();
+                    match hash.and_then(|hash| gone.get_mut(&hash)).and_then(Vec::pop) {
+                        Some(track) => {
+                            let (hash, seconds) =
+                                (*library.track(track).sha256, library.track(track).seconds);
+                            plan.counts.moved += 1;
+                            plan.replaced.push((track, described(path, &file, *stamp, hash, seconds)));
+                        }
+                        None => {
+                            plan.hashes.extend(hash.map(|hash| (path.clone(), hash)));
+                            plan.todo.push((path.clone(), *stamp, None));
+                        }
+                    }
                 }
-                kept.push(indexed);
-                new += 1;
+            }
+        }
+        plan.removed = gone.into_values().flatten().collect();
+        plan.removed.sort_unstable();
+        plan.counts.removed = plan.removed.len();
+        plan
+    }
+}
+
+fn is_same(library: &Library, track: usize, stamp: Stamp) -> bool {
+    let known = library.track(track);
+    (known.bytes, known.modified) == (stamp.bytes, stamp.modified)
+}
+
+/// A track with its tags as they are now.
+fn described(path: &Path, file: &Path, stamp: Stamp, sha256: [u8; 32], seconds: f64) -> Track {
+    Track {
+        path: path.to_owned(),
+        seconds,
+        sha256,
+        bytes: stamp.bytes,
+        modified: stamp.modified,
+        tags: tags::read(file),
+    }
+}
+
+/// Brings a library file up to date. What fails is printed and left out.
+pub fn update(
+    mut writer: LibraryWriter,
+    walk: &Walk,
+    embedder: &Embedder,
+    options: Options,
+    stop: &Arc<AtomicBool>,
+    bar: impl FnOnce(usize) -> ProgressBar,
+) -> Result<Counts> {
+    let start = Instant::now();
+    let before = writer.library().len();
+    let Plan { replaced, removed, todo, mut hashes, mut counts } = Plan::new(writer.library(), walk);
+    for (track, by) in &replaced {
+        writer.replace(*track, by)?;
+    }
+    for track in removed {
+        writer.remove(track)?;
+    }
+    let files: Vec<PathBuf> = todo.iter().map(|(path, _, _)| walk.root.join(path)).collect();
+    let bar = bar(files.len());
+    let (mut broken, mut flushed, mut dropped) = (None, Instant::now(), 0);
+    let mut done = |at: usize, outcome: Result<(f64, Embedding)>| -> Result<()> {
+        let (path, stamp, old) = &todo[at];
+        if let Some(old) = old {
+            writer.remove(*old)?;
+            dropped += 1;
+        }
+        let added = outcome.and_then(|(seconds, embedding)| {
+            let hash = hashes.remove(path).map_or_else(|| content_hash(&files[at]), Ok)?;
+            writer.add(&described(path, &files[at], *stamp, hash, seconds), &embedding)?;
+            Ok(seconds)
+        });
+        match added {
+            Ok(seconds) => {
+                counts.processed += 1;
+                counts.audio_seconds += seconds;
             }
             Err(error) => {
-                failed += 1;
+                counts.failed += 1;
                 let (text, file) = (format!("{error:#}"), &files[at]);
                 // The library's own errors name the file.
                 let named = text.contains(&file.display().to_string());
@@ -100,94 +175,29 @@ pub fn run(args: &args::Index) -> Result<ExitCode> {
                 bar.suspend(|| note(format_args!("error: {text}")));
             }
         }
+        if flushed.elapsed() > FLUSH {
+            writer.flush()?;
+            flushed = Instant::now();
+        }
+        Ok(())
     };
     if !files.is_empty() {
-        embedder.embed(&files, args.threads, &stop, done)?;
+        embedder.embed(&files, options, stop, |at, outcome| {
+            bar.inc(1);
+            // Stops if the library cannot be written.
+            if let Err(error) = done(at, outcome) {
+                broken.get_or_insert(error);
+                stop.store(true, Ordering::Release);
+            }
+        })?;
     }
     bar.finish_and_clear();
     if let Some(error) = broken {
         return Err(error);
     }
-    if stop.load(Ordering::Acquire) && new + failed < files.len() {
-        note(format_args!(
-            "interrupted after {} of {} tracks; the same command continues from there",
-            kept.len(),
-            library.tracks.len()
-        ));
-        return Ok(ExitCode::from(interrupt::CODE));
-    }
-    if kept.is_empty() {
-        bail!("{}: none of its {} files could be processed", described(&library.root), files.len());
-    }
-    let count = kept.len();
-    // An unchanged index is not written.
-    if new + resumed + gone > 0 || before != count {
-        save(args, model, level, root, kept)?;
-    }
-    journal.finish()?;
-    if let Some(passed_over) = library.passed_over.filter(|_| !args.quiet) {
-        note(passed_over);
-    }
-    print(&format!(
-        "{}: {count} tracks: {new} processed, {} unchanged, {gone} removed, {failed} failed\n",
-        shown(&args.index),
-        count - new
-    ))?;
-    let whole = failed == 0 && library.complaints.is_empty();
-    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// A library, which may have no folder of its own.
-fn described(root: &Path) -> String {
-    if root.as_os_str().is_empty() { "several folders or files".to_owned() } else { shown(root) }
-}
-
-fn save(
-    args: &args::Index,
-    model: ModelNote,
-    level: Level,
-    library: Vec<u8>,
-    mut indexed: Vec<Indexed>,
-) -> Result<()> {
-    indexed.sort_by(|a, b| a.track.path.cmp(&b.track.path));
-    let (tracks, vectors) = indexed.into_iter().map(|Indexed { track, vector }| (track, vector)).unzip();
-    Index { model, library, tracks, nearest: Nearest::new(vectors), level }.save(&args.index)
-}
-
-/// Vectors of two models cannot be compared.
-pub fn same_model(index: impl std::fmt::Display, its: &ModelNote, other: &ModelNote) -> Result<()> {
-    if its.sha256 == other.sha256 {
-        return Ok(());
-    }
-    let short =
-        |note: &ModelNote| format!("{} (SHA-256 {}...)", note.name, note.sha256.get(..12).unwrap_or(""));
-    bail!(
-        "{index}: made with {}, but this is {}: their embeddings cannot be compared; use another index file, or remove \
-         this one",
-        short(its),
-        short(other)
-    );
-}
-
-/// Nor can vectors of recordings at different levels.
-pub fn same_level(index: impl std::fmt::Display, its: Level, other: Level) -> Result<()> {
-    if its == other {
-        return Ok(());
-    }
-    bail!(
-        "{index}: made with level {its}, not {other}: the embeddings cannot be compared; use another index file, or \
-         remove this one"
-    );
-}
-
-/// A progress bar on a terminal, nothing elsewhere.
-fn progress_bar(args: &args::Index, files: usize) -> ProgressBar {
-    if args.quiet || !std::io::stderr().is_terminal() {
-        return ProgressBar::with_draw_target(Some(files as u64), ProgressDrawTarget::hidden());
-    }
-    let template = "{bar:32} {pos}/{len} tracks, {elapsed} elapsed, {eta} left";
-    let style = ProgressStyle::with_template(template).expect("the template is valid");
-    let bar = ProgressBar::new(files as u64).with_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
-    bar.enable_steady_tick(Duration::from_millis(250));
-    bar
+    counts.interrupted = counts.processed + counts.failed < files.len();
+    counts.tracks = before - counts.removed - dropped + counts.processed;
+    writer.finish()?;
+    counts.seconds = start.elapsed().as_secs_f64();
+    Ok(counts)
 }

@@ -46,8 +46,8 @@ fn a_whole_recording_comes_from_standard_input() {
         assert!(fails(place.extract(twice).stdin(input())).contains("standard input can be read once"));
     }
     let mut similar = sleeve("similar");
-    similar.args(["index", "-", "--index", "i"]).current_dir(place.path());
-    assert!(fails(&mut similar).contains("a track of an index must be a file"));
+    similar.args(["index", "i", "-"]).current_dir(place.path());
+    assert!(fails(&mut similar).contains("a track of a library must be a file"));
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn what_is_excluded_is_left_out_and_counted() {
 }
 
 #[test]
-fn an_index_of_similar_tracks_takes_the_same() {
+fn a_library_of_similar_tracks_takes_the_same() {
     let place = place();
     place.put("lib/deeper/c.wav", &crate::wav(4.0));
     place.put("l.m3u8", "lib/a.wav\nlib/deeper/c.wav\n".as_bytes());
@@ -156,22 +156,19 @@ fn an_index_of_similar_tracks_takes_the_same() {
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    let index = ["index", "l.m3u8", "--index", "i"];
+    let index = ["index", "i", "l.m3u8"];
     assert!(said(&index).contains("i: 2 tracks: 2 processed"));
     assert!(said(&index).contains("i: 2 tracks: 0 processed, 2 unchanged"));
-    let found = said(&["find", "lib/a.wav", "--index", "i"]);
+    let found = said(&["find", "i", "lib/a.wav"]);
     let path: PathBuf = found.trim_end().rsplit("  ").next().unwrap().into();
     assert_eq!((path, found.lines().count()), (place.at("lib/deeper/c.wav"), 1));
     // More inputs of the same kind are the same index; one folder is another.
-    assert!(said(&["index", "l.m3u8", "lib/é b.wav", "--index", "i"]).contains("3 tracks: 1 processed"));
-    assert!(
-        fails(&mut similar(&["index", "lib", "--index", "i"]))
-            .contains("an index of several folders or files")
-    );
-    assert!(said(&["index", "lib", "--exclude", "deeper", "--index", "j"]).contains("2 tracks: 2 processed"));
+    assert!(said(&["index", "i", "l.m3u8", "lib/é b.wav"]).contains("3 tracks: 1 processed"));
+    assert!(fails(&mut similar(&["index", "i", "lib"])).contains("a library of several folders or files"));
+    assert!(said(&["index", "j", "lib", "--exclude", "deeper"]).contains("2 tracks: 2 processed"));
     // An argument that is missing or empty must not empty the index.
     fs::create_dir(place.at("empty")).unwrap();
     for missing in ["gone", "empty"] {
-        assert!(fails(&mut similar(&["index", "l.m3u8", missing, "--index", "i"])).contains(missing));
+        assert!(fails(&mut similar(&["index", "i", "l.m3u8", missing])).contains(missing));
     }
 }

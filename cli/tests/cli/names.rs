@@ -52,9 +52,7 @@ fn names_with_dots_are_music_and_what_is_passed_over_is_counted() {
 
     let similar = |folder: &str| {
         let mut command = sleeve("similar");
-        command
-            .args(["index", folder, "--index", &(folder.replace('/', " ") + ".index")])
-            .current_dir(place.path());
+        command.args(["index", &(folder.replace('/', " ") + ".library"), folder]).current_dir(place.path());
         command
     };
     let output = without_ffmpeg(similar("lib")).output().unwrap();
@@ -119,7 +117,7 @@ fn times_before_1970_are_no_error() {
     assert_eq!(place.index("v/index.json")["files"][0]["modified"], -86_400_000);
     let similar = || {
         let mut command = sleeve("similar");
-        let output = command.args(["index", ".", "--index", "i"]).current_dir(place.path()).output().unwrap();
+        let output = command.args(["index", "i", "."]).current_dir(place.path()).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
     assert!(similar().contains("1 processed, 0 unchanged") && similar().contains("0 processed, 1 unchanged"));
@@ -179,7 +177,7 @@ fn control_characters_are_escaped_wherever_they_are_printed() {
         command.args(&arguments[1..]).current_dir(place.path());
         command
     };
-    let index = ["similar", "index", ".", "--index", "i\u{1b}"];
+    let index = ["similar", "index", "i\u{1b}", "."];
     for (arguments, expected) in [
         (&["extract", name][..], shown),
         (&["extract", ".", "-o", "v\u{1b}"], "written to v\\u{1b}"),
@@ -191,8 +189,8 @@ fn control_characters_are_escaped_wherever_they_are_printed() {
         (&["stream", broken], "b\\u{1b}]0;x\\u{7}.wav: "),
         (&["models", broken], "b\\u{1b}]0;x\\u{7}.wav"),
         (&index, "i\\u{1b}: 1 tracks"),
-        (&["similar", "find", broken, "--index", "i\u{1b}"], "b\\u{1b}]0;x\\u{7}.wav: "),
-        (&["similar", "find", "d.wav", "--index", "i\u{1b}"], shown),
+        (&["similar", "find", "i\u{1b}", broken], "b\\u{1b}]0;x\\u{7}.wav: "),
+        (&["similar", "find", "i\u{1b}", "d.wav"], shown),
         (&["extract", "--x\u{1b}", name], "--x"),
         (&["man", "-o", "b\u{1b}]0;x\u{7}.wav/x"], "b\\u{1b}]0;x\\u{7}.wav/x"),
     ] {

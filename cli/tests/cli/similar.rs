@@ -1,13 +1,16 @@
-//! `sleeve similar`, run as a user would, and the recall of its graph.
+//! `sleeve similar`, run as a user would.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
-use sleeve::audio::{AudioReader, Level};
-use sleeve_cli::similar::index::{Index, ModelNote, Track};
-use sleeve_cli::similar::journal::{Indexed, Journal, Of};
-use sleeve_cli::similar::nearest::{Nearest, Vector};
+use lofty::config::WriteOptions;
+use lofty::file::TaggedFileExt;
+use lofty::tag::{Accessor, ItemKey, Tag, TagExt};
+use serde_json::Value;
+use sleeve::audio::AudioReader;
+use sleeve::similarity::{LibraryWriter, Query};
 use sleeve_tests::recording;
 
 use crate::sleeve;
@@ -24,13 +27,17 @@ impl Library {
         library
     }
 
-    /// The folder of its music. The index is beside it.
+    /// The folder of its music. The library file is beside it.
     fn folder(&self) -> PathBuf {
-        self.0.path().canonicalize().unwrap().join("music")
+        self.at("music")
     }
 
     fn at(&self, name: &str) -> PathBuf {
         self.0.path().canonicalize().unwrap().join(name)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.at("music.library")
     }
 
     fn add(&self, recorded: &str, name: impl AsRef<Path>) {
@@ -39,16 +46,38 @@ impl Library {
         fs::copy(recording(recorded), path).unwrap();
     }
 
-    fn index(&self, more: &[&str]) -> Output {
+    fn command(&self, name: &str) -> Command {
         let mut command = sleeve("similar");
-        command.arg("index").arg(self.folder()).arg("--index").arg(self.at("library.index")).args(more);
-        command.output().unwrap()
+        command.arg(name).arg(self.file()).current_dir(self.0.path());
+        command
+    }
+
+    fn index(&self, more: &[&str]) -> Output {
+        self.command("index").arg(self.folder()).args(more).output().unwrap()
     }
 
     fn find(&self, track: impl AsRef<Path>, more: &[&str]) -> Output {
-        let mut command = sleeve("similar");
-        command.arg("find").arg(track.as_ref()).arg("--index").arg(self.at("library.index")).args(more);
-        command.current_dir(self.0.path()).output().unwrap()
+        self.command("find").arg(track.as_ref()).args(more).output().unwrap()
+    }
+
+    fn json(&self, name: &str, more: &[&str]) -> Value {
+        let said = said(self.command(name).args(more).arg("--json").output().unwrap());
+        assert_eq!(said.lines().count(), 1, "{said}");
+        serde_json::from_str(&said).unwrap()
+    }
+
+    fn open(&self) -> sleeve::similarity::Library {
+        sleeve::similarity::Library::open(self.file()).unwrap()
+    }
+
+    /// The vectors by path.
+    fn vectors(&self) -> Vec<(PathBuf, Vec<f32>)> {
+        let library = self.open();
+        let all =
+            (0..library.len()).map(|track| (library.track(track).path(), library.vector(track).to_vec()));
+        let mut all: Vec<_> = all.collect();
+        all.sort_by(|one, other| one.0.cmp(&other.0));
+        all
     }
 }
 
@@ -66,12 +95,26 @@ fn complaint(output: Output) -> String {
     text
 }
 
+/// Writes tags into a file.
+fn tag(path: &Path, artist: &str, title: &str) {
+    let file = lofty::read_from_path(path).unwrap();
+    let mut tag = Tag::new(file.primary_tag_type());
+    tag.set_artist(artist.into());
+    tag.set_title(title.into());
+    tag.set_album("Both <Sides>".into());
+    tag.set_genre("Ambient".into());
+    tag.insert_text(ItemKey::RecordingDate, "1997-03-01".into());
+    tag.save_to_path(path, WriteOptions::default()).unwrap();
+}
+
 #[test]
 fn what_sounds_alike_is_found() {
     let library = Library::new();
     library.add("sky.ogg", "deeper/sky again.ogg");
     library.add("idle_tune.mp3", "tune.mp3");
-    assert!(said(library.index(&[])).ends_with("4 tracks: 4 processed, 0 unchanged, 0 removed, 0 failed\n"));
+    let summary = said(library.index(&[]));
+    let expected = "4 tracks: 4 processed, 0 unchanged, 0 moved, 0 retagged, 0 removed, 0 failed\n";
+    assert!(summary.ends_with(expected), "{summary}");
     // For a track of the library, the track itself is not among the results.
     let found = said(library.find(library.folder().join("sky.ogg"), &[]));
     let lines: Vec<&str> = found.lines().collect();
@@ -85,25 +128,40 @@ fn what_sounds_alike_is_found() {
     // For the same file outside the library, both copies are found.
     let found = said(library.find(recording("sky.ogg"), &["-n", "2"]));
     assert!(found.lines().count() == 2 && found.lines().all(|line| line.starts_with("1.000")), "{found}");
-    assert_eq!(found, said(library.find(recording("sky.ogg"), &["-n", "2", "--exact"])));
+    // Near-duplicates are skipped or marked.
+    let skipped = said(library.find(recording("sky.ogg"), &["--duplicates", "skip"]));
+    assert_eq!(skipped.lines().filter(|line| line.starts_with("1.000")).count(), 1, "{skipped}");
+    let listed = said(library.find(library.folder().join("sky.ogg"), &["--duplicates", "list"]));
+    assert!(listed.lines().next().unwrap().ends_with("sky again.ogg  (duplicate)"), "{listed}");
+    let groups = said(library.command("duplicates").output().unwrap());
+    assert_eq!(groups.lines().count(), 2, "{groups}");
+    // What `extract` wrote is a seed, too.
+    let mut extract = sleeve("extract");
+    extract.args(["--model", "msd-musicnn-debian-1", "-o", "v"]).arg(recording("sky.ogg"));
+    said(extract.current_dir(library.0.path()).output().unwrap());
+    let npy = fs::read_dir(library.at("v")).unwrap().map(|entry| entry.unwrap().path());
+    let npy = npy.into_iter().find(|path| path.to_str().unwrap().ends_with(".embeddings.npy")).unwrap();
+    let found = library.json("find", &["--vector", npy.to_str().unwrap(), "-n", "1"]);
+    assert!(found["tracks"][0]["cosine"].as_f64().unwrap() > 0.99999, "{found}");
 }
 
 #[test]
-fn an_index_follows_its_library() {
+fn a_library_follows_its_music() {
     let library = Library::new();
     assert!(said(library.index(&[])).contains("2 tracks: 2 processed"));
-    let before = fs::read(library.at("library.index")).unwrap();
-    assert!(said(library.index(&[])).contains("2 tracks: 0 processed, 2 unchanged, 0 removed"));
-    assert_eq!(before, fs::read(library.at("library.index")).unwrap());
+    let before = fs::read(library.file()).unwrap();
+    assert!(said(library.index(&[])).contains("2 tracks: 0 processed, 2 unchanged"));
+    assert_eq!(before, fs::read(library.file()).unwrap());
     // One track is added, one changed, one removed, and one is not music.
     library.add("idle_tune.mp3", "tune.mp3");
     library.add("sky.ogg", "deeper/ground.OGG");
     fs::remove_file(library.folder().join("sky.ogg")).unwrap();
     fs::write(library.folder().join("broken.ogg"), "not an Ogg file").unwrap();
     let output = library.index(&[]);
+    let summary = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
-        String::from_utf8_lossy(&output.stdout)
-            .contains("2 tracks: 2 processed, 0 unchanged, 1 removed, 1 failed")
+        summary.contains("2 tracks: 2 processed, 0 unchanged, 0 moved, 0 retagged, 1 removed, 1 failed"),
+        "{summary}"
     );
     let text = complaint(output);
     assert!(text.contains("broken.ogg: ") && text.lines().count() == 1, "{text}");
@@ -115,41 +173,159 @@ fn an_index_follows_its_library() {
 }
 
 #[test]
+fn moved_files_and_new_tags_need_no_decoding() {
+    let library = Library::new();
+    library.add("idle_tune.mp3", "tune.mp3");
+    tag(&library.folder().join("tune.mp3"), "The <Band>", "One & Two");
+    assert!(said(library.index(&[])).contains("3 tracks: 3 processed"));
+    let before = library.vectors();
+    // New tags in MP3 and Vorbis, another folder, and both at once.
+    tag(&library.folder().join("deeper/ground.OGG"), "Someone", "The ground");
+    fs::rename(library.folder().join("sky.ogg"), library.folder().join("deeper/heaven.oga")).unwrap();
+    fs::rename(library.folder().join("tune.mp3"), library.folder().join("other.mp3")).unwrap();
+    tag(&library.folder().join("other.mp3"), "Another Band", "Three");
+    let summary = said(library.index(&["--json"]));
+    let summary: Value = serde_json::from_str(&summary).unwrap();
+    for (key, count) in [
+        ("tracks", 3),
+        ("processed", 0),
+        ("unchanged", 0),
+        ("moved", 2),
+        ("retagged", 1),
+        ("removed", 0),
+        ("failed", 0),
+    ] {
+        assert_eq!(summary[key], count, "{key} in {summary}");
+    }
+    let after = library.vectors();
+    assert_eq!(
+        after.iter().map(|(path, _)| path.to_str().unwrap()).collect::<Vec<_>>(),
+        ["deeper/ground.OGG", "deeper/heaven.oga", "other.mp3"]
+    );
+    assert_eq!((&after[0].1, &after[1].1, &after[2].1), (&before[0].1, &before[1].1, &before[2].1));
+    let found = library.json("find", &["music/deeper/heaven.oga", "--artist", "another band"]);
+    let track = &found["tracks"][0];
+    assert_eq!(track["title"], "Three");
+    assert_eq!((&track["year"], &track["genre"]), (&1997.into(), &"Ambient".into()));
+    assert!(said(library.index(&[])).contains("0 processed, 3 unchanged"));
+}
+
+#[test]
+fn every_command_speaks_json_and_answers() {
+    let library = Library::new();
+    library.add("idle_tune.mp3", "tune.mp3");
+    library.add("sky.ogg", "copy.ogg");
+    tag(&library.folder().join("tune.mp3"), "The <Band>", "One & Two");
+    assert!(said(library.index(&["--patches"])).contains("4 processed"));
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let track = [
+        "path",
+        "uri",
+        "cosine",
+        "seconds",
+        "artist",
+        "album_artist",
+        "album",
+        "title",
+        "label",
+        "genre",
+        "year",
+        "duplicate_of",
+    ];
+    for (command, arguments) in [
+        (
+            "find",
+            &["music/sky.ogg", "music/tune.mp3", "--weights", "1,0.5", "--unlike", "music/deeper/ground.OGG"]
+                [..],
+        ),
+        ("playlist", &["music/sky.ogg", "-n", "3", "--variety", "0.5", "--seed", "3"]),
+        ("path", &["music/sky.ogg", "music/tune.mp3", "-n", "3"]),
+        ("sample", &["-n", "2"]),
+    ] {
+        let value = library.json(command, arguments);
+        assert_eq!(keys(&value), ["library", "tracks"]);
+        let tracks = value["tracks"].as_array().unwrap();
+        assert!(!tracks.is_empty());
+        for one in tracks {
+            assert_eq!(keys(one), track);
+            assert!(Path::new(one["path"].as_str().unwrap()).exists());
+        }
+    }
+    // The same as by the library's own function.
+    let opened = library.open();
+    let seed = opened.find_path("sky.ogg").unwrap();
+    let expected: Vec<Value> = opened
+        .find(&Query::new().track(seed))
+        .unwrap()
+        .iter()
+        .map(|found| opened.file(found.track).to_str().unwrap().into())
+        .collect();
+    let found = library.json("find", &["music/sky.ogg"]);
+    let found: Vec<Value> =
+        found["tracks"].as_array().unwrap().iter().map(|track| track["path"].clone()).collect();
+    assert_eq!(found, expected);
+    assert!(!opened.patches(seed).unwrap().is_empty());
+
+    let groups = library.json("duplicates", &[]);
+    assert_eq!(groups["groups"].as_array().unwrap().len(), 1);
+    let names = |value: &Value| -> Vec<String> {
+        let tracks = value["tracks"].as_array().unwrap().iter();
+        tracks.map(|track| track["path"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&groups["groups"][0]), ["copy.ogg", "sky.ogg"]);
+    let stats = library.json("stats", &[]);
+    assert_eq!(
+        (&stats["tracks"], &stats["artists"], &stats["patches"]),
+        (&4.into(), &1.into(), &true.into())
+    );
+    assert_eq!(stats["activations"].as_array().unwrap().len(), 50);
+    let stats = said(library.command("stats").output().unwrap());
+    assert!(stats.contains("tracks       4 (2:05)") && stats.contains("msd-musicnn-debian-1"), "{stats}");
+    // Filters by activations: one side or the other.
+    let class = &opened.classes()[0];
+    let count = |bound: &str| {
+        let found = library.json("find", &["music/sky.ogg", "--tag", &format!("{class}{bound}")]);
+        found["tracks"].as_array().unwrap().len()
+    };
+    assert_eq!((count(">-1"), count(">2"), count("<2")), (3, 0, 3));
+    let error = complaint(library.find("music/sky.ogg", &["--tag", "nonsense>0.1"]));
+    assert!(error.contains("no activation named `nonsense`"), "{error}");
+    assert_eq!(
+        library.json("find", &["music/sky.ogg", "--folder", "music/deeper"])["tracks"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(
+        library.json("find", &["music/sky.ogg", "--years", "1990-1999"])["tracks"].as_array().unwrap().len(),
+        1
+    );
+    assert!(complaint(library.find("music/sky.ogg", &["--years", "x"])).contains("--years x"));
+    assert!(
+        complaint(library.find("music/sky.ogg", &["--weights", "1,2"])).contains("2 weights for 1 tracks")
+    );
+}
+
+#[test]
 fn a_run_goes_on_where_it_was_stopped() {
     let library = Library::new();
     assert!(said(library.index(&[])).contains("2 processed"));
-    let whole = Index::load(&library.at("library.index")).unwrap().unwrap();
-    // As after a kill in the middle of writing the second track.
-    fs::remove_file(library.at("library.index")).unwrap();
-    let of = Of::new(&whole.model, Level::None, whole.library.clone());
-    let indexed = |at: usize| Indexed {
-        track: whole.tracks[at].clone(),
-        vector: whole.nearest.vectors().unwrap()[at].clone(),
-    };
-    let (mut journal, left) = Journal::open(&library.at("library.index"), &of).unwrap();
-    assert!(left.is_empty());
-    journal.add(&indexed(0)).unwrap();
-    let path = library.at("library.index.journal");
-    let one = fs::read(&path).unwrap().len();
-    journal.add(&indexed(1)).unwrap();
-    // Another process that is writing the index is not disturbed.
+    let whole = library.vectors();
+    // As after a kill: one track is not there yet, and a part of it was written.
+    let mut writer = LibraryWriter::open(library.file()).unwrap();
+    writer.remove(1).unwrap();
+    writer.flush().unwrap();
+    // Another process that is writing the library is not disturbed.
     assert!(complaint(library.index(&[])).contains("another process"));
-    drop(journal);
-    let bytes = fs::read(&path).unwrap();
-    fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
-    assert!(said(library.index(&[])).contains("2 tracks: 1 processed, 1 unchanged, 0 removed"));
-    let again = Index::load(&library.at("library.index")).unwrap().unwrap();
-    assert_eq!(again.tracks, whole.tracks);
-    assert_eq!(again.nearest.vectors(), whole.nearest.vectors());
-    assert!(!path.exists());
-    // Records of another level and damaged ones are ignored.
-    let other = Of::new(&whole.model, Level::Track, whole.library.clone());
-    fs::write(&path, &bytes).unwrap();
-    assert!(Journal::open(&library.at("library.index"), &other).unwrap().1.is_empty());
-    let mut damaged = bytes.clone();
-    damaged[one + 20] ^= 1;
-    fs::write(&path, damaged).unwrap();
-    assert_eq!(Journal::open(&library.at("library.index"), &of).unwrap().1.len(), 1);
+    // It can be read meanwhile.
+    let rest = writer.library().len();
+    assert_eq!((rest, said(library.find(recording("sky.ogg"), &[])).lines().count()), (2, 1));
+    drop(writer);
+    let bytes = fs::read(library.file()).unwrap();
+    fs::write(library.file(), [bytes.as_slice(), &[7; 777]].concat()).unwrap();
+    assert!(said(library.index(&[])).contains("2 tracks: 1 processed, 1 unchanged, 0 moved"));
+    assert_eq!(library.vectors(), whole);
 }
 
 #[test]
@@ -158,7 +334,7 @@ fn another_model_is_refused() {
     assert!(said(library.index(&[])).contains("2 processed"));
     let text = complaint(library.index(&["--model", "mtt-musicnn-1"]));
     assert!(
-        text.contains("library.index: made with msd-musicnn-debian-1") && text.contains("mtt-musicnn-1"),
+        text.contains("music.library: made with msd-musicnn-debian-1") && text.contains("mtt-musicnn-1"),
         "{text}"
     );
     let sky = library.folder().join("sky.ogg");
@@ -172,16 +348,13 @@ fn another_level_is_refused() {
     let library = Library::new();
     let sky = recording("sky.ogg");
     assert!(said(library.index(&["--level", "track"])).contains("2 processed"));
-    // The level of the index is the default, and a quieter copy is the same track.
+    // The level of the library is the default, and a quieter copy is the same track.
     assert!(said(library.index(&[])).contains("0 processed, 2 unchanged"));
     let found = said(library.find(quieter(&library, &sky), &["-n", "1"]));
     assert!(found.starts_with("1.000") && found.trim_end().ends_with("sky.ogg"), "{found}");
-    let levels = ["--level", "none"];
-    for output in [library.index(&levels), library.find(&sky, &levels)] {
-        let text = complaint(output);
-        assert!(text.contains("library.index: made with level track, not none"), "{text}");
-    }
-    fs::remove_file(library.at("library.index")).unwrap();
+    let text = complaint(library.index(&["--level", "none"]));
+    assert!(text.contains("music.library: made with level track, not none"), "{text}");
+    fs::remove_file(library.file()).unwrap();
     assert!(said(library.index(&[])).contains("2 processed"));
     assert!(complaint(library.index(&["--level", "track"])).contains("made with level none, not track"));
     let found = said(library.find(library.at("quieter.wav"), &["-n", "1"]));
@@ -210,40 +383,41 @@ fn quieter(library: &Library, original: &Path) -> PathBuf {
 fn what_cannot_be_used_is_named() {
     let library = Library::new();
     let sky = recording("sky.ogg");
-    assert!(complaint(library.find(&sky, &[])).contains("library.index: no such index"));
+    assert!(complaint(library.find(&sky, &[])).contains("music.library: no such library"));
     assert!(said(library.index(&[])).contains("2 processed"));
     assert!(complaint(library.find("nowhere.ogg", &[])).contains("nowhere.ogg"));
     assert!(complaint(library.find(library.folder().join("notes.txt"), &[])).contains("notes.txt"));
     assert!(complaint(library.find(&sky, &["-n", "0"])).contains("-n"));
     assert!(complaint(library.find(&sky, &["--m3u", "no/such/list.m3u8"])).contains("list.m3u8"));
-    // Damage anywhere.
-    let whole = fs::read(library.at("library.index")).unwrap();
-    for at in (0..whole.len()).step_by(whole.len() / 23) {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 0x10;
-        fs::write(library.at("library.index"), bytes).unwrap();
-        let text = complaint(library.find(&sky, &[]));
-        assert!(text.contains("library.index: cannot be used as an index"), "{text}");
-    }
-    for length in [0, 5, 12, 30, whole.len() / 2, whole.len() - 1] {
-        fs::write(library.at("library.index"), &whole[..length]).unwrap();
+    let not_in_it = library.command("path").args([&sky, &library.folder().join("sky.ogg")]).output().unwrap();
+    assert!(complaint(not_in_it).contains("sky.ogg: not a track of"));
+    // The folder first.
+    let mut turned = sleeve("similar");
+    turned.arg("index").arg(library.folder()).arg(library.file());
+    assert!(complaint(turned.output().unwrap()).contains("first comes the library file"));
+    // Damage, and the format of earlier versions.
+    let whole = fs::read(library.file()).unwrap();
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 0x10;
+    for bytes in [&damaged[..], &whole[..whole.len() / 2], b"slv-near\x02\0\0\0 as it was"] {
+        fs::write(library.file(), bytes).unwrap();
         for output in [library.find(&sky, &[]), library.index(&[])] {
-            assert!(complaint(output).contains("library.index: cannot be used as an index"));
+            let text = complaint(output);
+            assert!(text.contains("music.library: "), "{text}");
         }
     }
-    fs::write(library.at("library.index"), &whole).unwrap();
+    assert!(complaint(library.index(&[])).contains("index the library again into another file"));
+    fs::write(library.file(), &whole).unwrap();
     // A library that has become empty is an error, because its disk may not be mounted.
     fs::remove_dir_all(library.folder()).unwrap();
     assert!(complaint(library.index(&[])).contains("music"));
     fs::create_dir(library.folder()).unwrap();
     assert!(complaint(library.index(&[])).contains("music: no audio files"));
-    assert_eq!(whole, fs::read(library.at("library.index")).unwrap());
-    // An index belongs to one library.
-    fs::rename(library.folder(), library.at("other")).unwrap();
+    assert_eq!(whole, fs::read(library.file()).unwrap());
+    // A library file belongs to one folder.
     library.add("sky.ogg", "../other/sky.ogg");
-    let mut command = sleeve("similar");
-    command.arg("index").arg(library.at("other")).arg("--index").arg(library.at("library.index"));
-    assert!(complaint(command.output().unwrap()).contains("an index of "));
+    let other = library.command("index").arg(library.at("other")).output().unwrap();
+    assert!(complaint(other).contains("a library of "));
 }
 
 #[test]
@@ -252,7 +426,9 @@ fn playlists_lead_to_their_tracks() {
     for name in ["deeper/#1, it's.ogg", "two\nlines.ogg"] {
         library.add("sky.ogg", name);
     }
-    assert!(said(library.index(&[])).contains("4 processed"));
+    library.add("idle_tune.mp3", "tune.mp3");
+    tag(&library.folder().join("tune.mp3"), "The <Band>", "One & Two");
+    assert!(said(library.index(&[])).contains("5 processed"));
     fs::create_dir(library.at("lists")).unwrap();
     let sky = library.folder().join("sky.ogg");
     let list = |more: &[&str]| {
@@ -261,24 +437,89 @@ fn playlists_lead_to_their_tracks() {
     };
     let music = library.folder();
     let (music, encoded) = (music.to_str().unwrap(), music.to_str().unwrap().replace(' ', "%20"));
-    let absolute = list(&["--m3u", "lists/like sky.m3u8"]);
+    let absolute = list(&["--m3u", "lists/like sky.m3u8", "--absolute"]);
     let lines: Vec<&str> = absolute.lines().collect();
     assert_eq!(lines[..3], ["#EXTM3U", "#EXTINF:26,sky", &*format!("{music}/sky.ogg")]);
-    assert_eq!(lines.len(), 9, "{absolute}");
+    assert_eq!(lines.len(), 11, "{absolute}");
     assert!(lines.contains(&&*format!("{music}/deeper/#1, it's.ogg")), "{absolute}");
     assert!(lines.contains(&&*format!("file://{encoded}/two%0Alines.ogg")), "{absolute}");
     assert!(lines.contains(&"#EXTINF:26,two lines"), "{absolute}");
-    let relative = list(&["--m3u", "lists/like sky.m3u8", "--relative"]);
+    assert!(lines.contains(&"#EXTINF:45,The <Band> - One & Two"), "{absolute}");
+    let relative = list(&["--m3u", "lists/like sky.m3u8"]);
     assert!(
         relative.contains("\n../music/sky.ogg\n") && relative.contains("\n../music/deeper/#1, it's.ogg\n")
     );
     // In the playlist's folder, a name that would be a comment.
-    said(
-        library
-            .find(&sky, &["--relative", "--m3u", library.folder().join("deeper/l.m3u8").to_str().unwrap()]),
-    );
-    let inside = fs::read_to_string(library.folder().join("deeper/l.m3u8")).unwrap();
+    let inside = library.folder().join("deeper/l.m3u8");
+    said(library.find(&sky, &["--m3u", inside.to_str().unwrap()]));
+    let inside = fs::read_to_string(inside).unwrap();
     assert!(inside.contains("\n./#1, it's.ogg\n"), "{inside}");
+    // XSPF, read by our own reader of playlists: all five files are in it.
+    said(library.find(&sky, &["--xspf", "lists/l.xspf"]));
+    let xspf = fs::read_to_string(library.at("lists/l.xspf")).unwrap();
+    assert!(xspf.contains("<location>../music/deeper/%231%2C%20it%27s.ogg</location>"), "{xspf}");
+    assert!(xspf.contains("<creator>The &lt;Band&gt;</creator>"), "{xspf}");
+    for list in ["lists/l.xspf", "lists/like sky.m3u8"] {
+        let mut again = sleeve("similar");
+        again.args(["index", "again.library", list]).current_dir(library.0.path());
+        assert!(said(again.output().unwrap()).contains("5 tracks: 5 processed"));
+        fs::remove_file(library.at("again.library")).unwrap();
+    }
+}
+
+#[test]
+fn a_watched_folder_is_followed() {
+    let library = Library::new();
+    let mut watch = library.command("index");
+    watch.arg(library.folder()).args(["--watch", "--quiet"]).stdout(std::process::Stdio::null());
+    let mut watch = watch.spawn().unwrap();
+    let wait = |count: usize| {
+        let start = Instant::now();
+        let is_there =
+            || sleeve::similarity::Library::open(library.file()).is_ok_and(|library| library.len() == count);
+        while !is_there() {
+            assert!(start.elapsed() < Duration::from_secs(60), "no library of {count} tracks");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    };
+    wait(2);
+    library.add("idle_tune.mp3", "new/tune.mp3");
+    wait(3);
+    fs::remove_file(library.folder().join("sky.ogg")).unwrap();
+    wait(2);
+    assert!(library.open().find_path("new/tune.mp3").is_some());
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn a_table_is_the_library_again() {
+    let library = Library::new();
+    library.add("idle_tune.mp3", "tune.mp3");
+    tag(&library.folder().join("tune.mp3"), "The <Band>", "One & Two");
+    assert!(said(library.index(&[])).contains("3 processed"));
+    let done = library.json("export", &["out.parquet"]);
+    assert_eq!((&done["tracks"], &done["table"]), (&3.into(), &"out.parquet".into()));
+    let import = |file: &str| {
+        let mut command = sleeve("similar");
+        command.args(["import", file, "out.parquet"]).current_dir(library.0.path()).output().unwrap()
+    };
+    said(import("again.library"));
+    let (one, other) =
+        (library.open(), sleeve::similarity::Library::open(library.at("again.library")).unwrap());
+    assert_eq!((one.len(), one.origin(), one.root()), (other.len(), other.origin(), other.root()));
+    for track in 0..one.len() {
+        let path = one.track(track).path();
+        let same = other.find_path(&path).unwrap();
+        assert_eq!(one.track(track), other.track(same));
+        assert_eq!(one.vector(track), other.vector(same));
+        assert_eq!(one.activations(track), other.activations(same));
+    }
+    assert!(complaint(import("again.library")).contains("exists"));
+    fs::write(library.at("out.parquet"), "nothing").unwrap();
+    assert!(complaint(import("other.library")).contains("out.parquet"));
+    assert!(!library.at("other.library").exists());
 }
 
 #[cfg(target_os = "linux")]
@@ -295,76 +536,6 @@ fn names_need_not_be_unicode() {
     assert!(found.starts_with("1.000") && found.trim_end().ends_with("sky.ogg"), "{found}");
     let list = fs::read_to_string(library.at("list.m3u8")).unwrap();
     assert!(list.lines().any(|line| line.starts_with("file:///") && line.ends_with("/caf%E9.ogg")), "{list}");
-}
-
-#[test]
-fn the_graph_finds_what_an_exact_search_finds() {
-    // Groups of near vectors, like albums, from a simple random number generator.
-    let mut state = 1_u64;
-    let mut draw = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-    };
-    let (groups, each, width) = (400, 10, 200);
-    let mut vectors = Vec::new();
-    for _ in 0..groups {
-        let middle: Vec<f32> = (0..width).map(|_| draw()).collect();
-        for _ in 0..each {
-            vectors.push(Vector::new(middle.iter().map(|value| value + 0.6 * draw()).collect()).unwrap());
-        }
-    }
-    let nearest = Nearest::new(vectors.clone());
-    assert!(nearest.vectors().unwrap().into_iter().eq(&vectors));
-    let (mut same, mut all) = (0, 0);
-    for query in (0..vectors.len()).step_by(20) {
-        let exact = nearest.find(&vectors[query], 10, None, true);
-        assert_eq!((exact[0].0 as usize, exact.len()), (query, 10));
-        let found: Vec<(u32, f32)> = nearest.search(&vectors[query]).take(10).collect();
-        assert!(found.is_sorted_by(|a, b| a.1 >= b.1 - 1e-6));
-        all += exact.len();
-        same += exact.iter().filter(|(number, _)| found.iter().any(|(other, _)| other == number)).count();
-    }
-    let recall = same as f64 / all as f64;
-    println!("recall of 10 neighbours among {}: {recall:.4}", vectors.len());
-    assert!(recall >= 0.98, "{recall}");
-    assert!(Vector::new(vec![0.0; 3]).is_none() && Vector::new(vec![f32::NAN, 1.0]).is_none());
-    assert!(Nearest::new(Vec::new()).find(&vectors[0], 3, None, false).is_empty());
-}
-
-#[test]
-fn an_index_is_read_as_it_was_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("i");
-    let vector = |seed: f32| Vector::new(vec![1.0, seed, 0.5]).unwrap();
-    let track = |name: &str| Track { path: name.into(), stamp: (1, 2), seconds: 3.5 };
-    let mut index = Index {
-        model: ModelNote { name: "m".into(), place: b"m".to_vec(), sha256: "ff".into() },
-        library: b"/music".to_vec(),
-        tracks: vec![track("a.ogg"), track("b.ogg")],
-        nearest: Nearest::new(vec![vector(1.0), vector(2.0)]),
-        level: Level::None,
-    };
-    assert!(Index::load(&path).unwrap().is_none());
-    // Without a level, in the format that had none.
-    for (level, version) in [(Level::Track, 2), (Level::None, 1)] {
-        index.level = level;
-        index.save(&path).unwrap();
-        assert_eq!(fs::read(&path).unwrap()[8..12], u32::to_le_bytes(version));
-        let read = Index::load(&path).unwrap().unwrap();
-        assert_eq!((&read.model, &read.library, &read.tracks), (&index.model, &index.library, &index.tracks));
-        assert_eq!(read.nearest.vectors().unwrap(), [&vector(1.0), &vector(2.0)]);
-        assert_eq!(read.level, level);
-    }
-    assert_eq!(index.tracks[1].path, b"b.ogg");
-    // More tracks than vectors.
-    let broken = Index {
-        model: ModelNote { name: "m".into(), place: b"m".to_vec(), sha256: "ff".into() },
-        library: Vec::new(),
-        tracks: vec![track("a.ogg")],
-        nearest: Nearest::new(vec![vector(1.0), vector(2.0)]),
-        level: Level::None,
-    };
-    broken.save(&path).unwrap();
-    let error = format!("{:#}", Index::load(&path).err().unwrap());
-    assert!(error.contains("do not match"), "{error}");
+    let found = library.json("find", &["music/sky.ogg", "-n", "1"]);
+    assert!(found["tracks"][0]["uri"].as_str().unwrap().ends_with("/caf%E9.ogg"), "{found}");
 }

@@ -11,8 +11,14 @@ use crate::{Place, sleeve};
 const COMMANDS: &[&[&str]] = &[
     &["extract", "lib", "--model", "msd-musicnn-1"],
     &["mel", "lib/a.wav"],
-    &["similar", "index", "lib", "--index", "i"],
-    &["similar", "find", "lib/a.wav", "--index", "i"],
+    &["similar", "index", "i", "lib"],
+    &["similar", "find", "i", "lib/a.wav"],
+    &["similar", "find", "i", "lib/a.wav", "--json"],
+    &["similar", "playlist", "i", "lib/a.wav"],
+    &["similar", "path", "i", "lib/a.wav", "lib/b.wav", "-n", "2"],
+    &["similar", "sample", "i"],
+    &["similar", "duplicates", "i", "--duplicate-cosine", "-1", "--duplicate-seconds", "60"],
+    &["similar", "stats", "i"],
     &["stream", "--fast", "lib/a.wav"],
     &["models"],
     &["models", "msd-musicnn-1", "--classes"],
@@ -29,7 +35,7 @@ fn place() -> Place {
     place.song("lib/a.wav");
     place.put("lib/b.wav", &crate::wav(4.0));
     let mut command = sleeve("similar");
-    let output = command.args(["index", "lib", "--index", "i"]).current_dir(place.path()).output().unwrap();
+    let output = command.args(["index", "i", "lib"]).current_dir(place.path()).output().unwrap();
     assert!(output.status.success());
     place
 }

@@ -4,7 +4,7 @@
 pub(in crate::engine) mod buffer;
 pub(in crate::engine) mod float_state;
 pub(in crate::engine) mod kernel_set;
-pub(in crate::engine) mod simd;
+pub(crate) mod simd;
 pub(in crate::engine) mod team;
 #[cfg(test)]
 mod team_tests;

@@ -2,10 +2,10 @@
 
 use std::arch::x86_64::*;
 
-use super::{EXP2, MAX_EXPONENT, Vector};
+use super::{EXP2, Int8Sums, MAX_EXPONENT, Vector};
 
 #[derive(Clone, Copy)]
-pub(in crate::engine) struct Avx2(__m256);
+pub(crate) struct Avx2(__m256);
 
 impl Vector for Avx2 {
     const LANES: usize = 8;
@@ -102,6 +102,40 @@ impl Vector for Avx2 {
             let r = _mm256_rcp_ps(d);
             let r = _mm256_mul_ps(r, _mm256_fnmadd_ps(d, r, two));
             Self(r)
+        }
+    }
+}
+
+/// Eight sums of products.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2Int8(__m256i);
+
+impl Int8Sums for Avx2Int8 {
+    const LANES: usize = 16;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm256_setzero_si256() })
+    }
+
+    #[inline(always)]
+    unsafe fn add_products(self, narrow: *const i8, wide: *const i16) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let narrow = _mm256_cvtepi8_epi16(_mm_loadu_si128(narrow.cast()));
+            let products = _mm256_madd_epi16(narrow, _mm256_loadu_si256(wide.cast()));
+            Self(_mm256_add_epi32(self.0, products))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn total(self) -> i32 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let halves = _mm_add_epi32(_mm256_castsi256_si128(self.0), _mm256_extracti128_si256::<1>(self.0));
+            let pairs = _mm_add_epi32(halves, _mm_shuffle_epi32::<0b01_00_11_10>(halves));
+            _mm_cvtsi128_si32(_mm_add_epi32(pairs, _mm_shuffle_epi32::<0b10_11_00_01>(pairs)))
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::arch::x86_64::*;
 
-use super::{COARSE_EXP2_FROM_HALF, EXP2_FROM_HALF, MAX_EXPONENT, Vector};
+use super::{COARSE_EXP2_FROM_HALF, EXP2_FROM_HALF, Int8Sums, MAX_EXPONENT, Vector};
 
 #[derive(Clone, Copy)]
-pub(in crate::engine) struct Avx512(__m512);
+pub(crate) struct Avx512(__m512);
 
 impl Vector for Avx512 {
     const LANES: usize = 16;
@@ -107,7 +107,7 @@ impl Vector for Avx512 {
 
 /// The same with a sigmoid accurate to 2e-4, for the bfloat16 kernels: ten times as accurate as bfloat16.
 #[derive(Clone, Copy)]
-pub(in crate::engine) struct Avx512Fast(__m512);
+pub(crate) struct Avx512Fast(__m512);
 
 impl Avx512Fast {
     /// Rounds to bfloat16.
@@ -210,5 +210,35 @@ impl Vector for Avx512Fast {
             }
             Self(_mm512_rcp14_ps(_mm512_add_ps(_mm512_scalef_ps(p, t), _mm512_set1_ps(1.0))))
         }
+    }
+}
+
+/// Sixteen sums of products.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512Int8(__m512i);
+
+impl Int8Sums for Avx512Int8 {
+    const LANES: usize = 32;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm512_setzero_si512() })
+    }
+
+    #[inline(always)]
+    unsafe fn add_products(self, narrow: *const i8, wide: *const i16) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let narrow = _mm512_cvtepi8_epi16(_mm256_loadu_si256(narrow.cast()));
+            let products = _mm512_madd_epi16(narrow, _mm512_loadu_si512(wide.cast()));
+            Self(_mm512_add_epi32(self.0, products))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn total(self) -> i32 {
+        // SAFETY: the caller's promise.
+        unsafe { _mm512_reduce_add_epi32(self.0) }
     }
 }

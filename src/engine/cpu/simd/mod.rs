@@ -5,13 +5,13 @@
 //! slower, without any warning.
 
 #[cfg(target_arch = "x86_64")]
-pub(in crate::engine) mod avx2;
+pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
-pub(in crate::engine) mod avx512;
-pub(in crate::engine) mod portable;
+pub(crate) mod avx512;
+pub(crate) mod portable;
 
 /// A register of `LANES` 32-bit floats, and the tile shapes that its register file holds.
-pub(in crate::engine) trait Vector: Copy {
+pub(crate) trait Vector: Copy {
     /// Floats in a register. At most [`MAX_LANES`].
     const LANES: usize;
     /// Pixels in a register tile of 1, 2 and 3 vectors of output channels; 0 if that width does not fit the register
@@ -69,6 +69,24 @@ pub(in crate::engine) trait Vector: Copy {
     /// Prefetches a cache line that will be read soon. Any address is allowed.
     #[inline(always)]
     unsafe fn prefetch(_from: *const f32) {}
+    /// The sum of all lanes, added in pairs: the same bits whatever the order of the caller's work.
+    ///
+    /// # Safety
+    /// As for [`Self::splat`].
+    #[inline(always)]
+    unsafe fn total(self) -> f32 {
+        let mut lanes = [0.0; MAX_LANES];
+        // SAFETY: no implementation has more lanes.
+        unsafe { self.store(lanes.as_mut_ptr()) };
+        let mut width = Self::LANES / 2;
+        while width > 0 {
+            for lane in 0..width {
+                lanes[lane] += lanes[lane + width];
+            }
+            width /= 2;
+        }
+        lanes[0]
+    }
     /// `1 / (1 + exp(-x))`, within 3 units in the last place; NaN stays NaN.
     ///
     /// # Safety
@@ -85,11 +103,34 @@ pub(in crate::engine) trait Vector: Copy {
     }
 }
 
+/// A register of 32-bit sums of products of 8-bit and 16-bit integers.
+pub(crate) trait Int8Sums: Copy {
+    /// Products of one call of [`Self::add_products`]. At most [`MAX_INT8_LANES`].
+    const LANES: usize;
+
+    /// # Safety
+    /// The CPU has the instruction set (also for every method below).
+    unsafe fn zero() -> Self;
+    /// Adds the products of `LANES` integers. They must be so small that no sum of two products overflows 32 bits.
+    ///
+    /// # Safety
+    /// `LANES` integers can be read from both places.
+    unsafe fn add_products(self, narrow: *const i8, wide: *const i16) -> Self;
+    /// The sum of all lanes.
+    ///
+    /// # Safety
+    /// As for [`Self::zero`].
+    unsafe fn total(self) -> i32;
+}
+
+/// The most lanes of an implementation of [`Int8Sums`].
+pub(crate) const MAX_INT8_LANES: usize = 32;
+
 /// Pixels in the largest tile of a convolution.
-pub(in crate::engine) const MAX_PIXELS: usize = 14;
+pub(crate) const MAX_PIXELS: usize = 14;
 
 /// Lanes of the widest implementation: buffers are padded and aligned for it.
-pub(in crate::engine) const MAX_LANES: usize = 16;
+pub(crate) const MAX_LANES: usize = 16;
 
 // Some coefficients are close to ln 2 and the square root of 1/2, but are not meant to be these constants.
 /// 2^f on [-0.5, 0.5] is within 1e-7 (relative) of this polynomial (highest power first).

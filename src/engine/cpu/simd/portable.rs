@@ -1,9 +1,9 @@
 //! Plain Rust: four lanes, which compilers keep in one 128-bit register (SSE2, NEON) if there is one.
 
-use super::{EXP2, MAX_EXPONENT, Vector};
+use super::{EXP2, Int8Sums, MAX_EXPONENT, Vector};
 
 #[derive(Clone, Copy)]
-pub(in crate::engine) struct Portable([f32; 4]);
+pub(crate) struct Portable([f32; 4]);
 
 /// Fused only if every CPU of the target has the instruction; otherwise `f32::mul_add` would be a library call.
 #[inline(always)]
@@ -101,5 +101,31 @@ impl Vector for Portable {
             let e = f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23));
             1.0 / (1.0 + e)
         })
+    }
+}
+
+/// Eight sums of products.
+#[derive(Clone, Copy)]
+pub(crate) struct PortableInt8([i32; 8]);
+
+impl Int8Sums for PortableInt8 {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        Self([0; 8])
+    }
+
+    #[inline(always)]
+    unsafe fn add_products(self, narrow: *const i8, wide: *const i16) -> Self {
+        // SAFETY: the caller promises that the integers can be read.
+        let (narrow, wide) =
+            unsafe { (narrow.cast::<[i8; 8]>().read_unaligned(), wide.cast::<[i16; 8]>().read_unaligned()) };
+        Self(std::array::from_fn(|lane| self.0[lane] + i32::from(narrow[lane]) * i32::from(wide[lane])))
+    }
+
+    #[inline(always)]
+    unsafe fn total(self) -> i32 {
+        self.0.iter().sum()
     }
 }

@@ -1,16 +1,16 @@
-//! The tracks of a library.
+//! The tracks that are in the folders of a library now.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use sleeve::audio::Ffmpeg;
+use sleeve_files::Stamp;
 use sleeve_files::names::shown;
 
-use super::index::Stamp;
 use crate::inputs::{self, InputArgs};
 
 /// A library as it is now.
-pub struct Library {
+pub struct Walk {
     /// Its folder, absolute, or an empty path if it is not one folder.
     pub root: PathBuf,
     /// The paths of its tracks below that folder, sorted.
@@ -22,10 +22,12 @@ pub struct Library {
 }
 
 /// Searches a library. An argument that is missing or without tracks is an error: most likely a disk is not mounted, and
-/// its tracks would be dropped from the index.
-pub fn walk(args: &InputArgs, ffmpeg: &Ffmpeg) -> Result<Library> {
+/// its tracks would be dropped from the library.
+pub fn walk(args: &InputArgs, ffmpeg: &Ffmpeg) -> Result<Walk> {
     if args.paths.iter().any(|path| path.as_os_str() == "-") {
-        bail!("-: a track of an index must be a file; only `sleeve extract` reads audio from standard input");
+        bail!(
+            "-: a track of a library must be a file; only `sleeve extract` reads audio from standard input"
+        );
     }
     for path in args.paths.iter().chain(args.from_file.iter().filter(|path| path.as_os_str() != "-")) {
         path.metadata().with_context(|| shown(path))?;
@@ -36,7 +38,7 @@ pub fn walk(args: &InputArgs, ffmpeg: &Ffmpeg) -> Result<Library> {
     };
     let found = inputs::find(args, ffmpeg)?;
     let (passed_over, everything) = (found.passed_over_line(), found.everything_passed_over());
-    let mut library = Library { root, tracks: Vec::new(), complaints: found.complaints, passed_over };
+    let mut library = Walk { root, tracks: Vec::new(), complaints: found.complaints, passed_over };
     for path in args.paths.iter().filter(|path| path.is_dir()) {
         let folder = path.canonicalize().with_context(|| shown(path))?;
         if found.inputs.iter().any(|input| input.source.starts_with(&folder)) {
@@ -47,7 +49,7 @@ pub fn walk(args: &InputArgs, ffmpeg: &Ffmpeg) -> Result<Library> {
         bail!("{}: no audio files in it{why}", shown(path));
     }
     for input in found.inputs {
-        match stamp(&input.source) {
+        match Stamp::read(&input.source) {
             Ok(stamp) => {
                 let name = input.source.strip_prefix(&library.root).unwrap_or(&input.source).to_owned();
                 library.tracks.push((name, stamp));
@@ -59,13 +61,6 @@ pub fn walk(args: &InputArgs, ffmpeg: &Ffmpeg) -> Result<Library> {
         let why = library.complaints.first().map(|why| format!(": {why}")).unwrap_or_default();
         bail!("no audio files found{why}");
     }
-    library.tracks.sort();
+    library.tracks.sort_by(|one, other| one.0.cmp(&other.0));
     Ok(library)
-}
-
-/// Size and modification time.
-pub fn stamp(path: &Path) -> std::io::Result<Stamp> {
-    let stamp = sleeve_files::Stamp::read(path)?;
-    // Before 1970 it wraps around; without a time it is the lowest.
-    Ok((stamp.bytes, stamp.modified.unwrap_or(i64::MIN) as u64))
 }
