@@ -3,7 +3,6 @@
 
 mod evaluation {
     mod given;
-    mod map;
     mod published;
     mod report;
     mod retrieval;

@@ -83,12 +83,12 @@ fn write_track(
 }
 
 /// The folder that a playlist's paths are relative to.
-fn folder_of(out: &Path) -> Result<PathBuf> {
+pub fn folder_of(out: &Path) -> Result<PathBuf> {
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     folder.canonicalize().with_context(|| format!("cannot write {}", shown(out)))
 }
 
-fn write(out: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write(out: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = AtomicFile::create(out)?;
     file.write_all(bytes).with_context(|| format!("cannot write {}", shown(out)))?;
     file.commit()?;
@@ -123,12 +123,12 @@ pub fn uri(path: &Path) -> String {
     format!("file://{}", encoded(path))
 }
 
-fn encoded(path: &Path) -> String {
+pub fn encoded(path: &Path) -> String {
     percent_encode(&names::to_bytes(path), PATH).to_string()
 }
 
 /// The relative path from a folder to a file, both absolute.
-fn from(folder: &Path, file: &Path) -> PathBuf {
+pub fn from(folder: &Path, file: &Path) -> PathBuf {
     let (ours, theirs): (Vec<Component>, Vec<Component>) =
         (folder.components().collect(), file.components().collect());
     let shared = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();

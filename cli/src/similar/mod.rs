@@ -4,6 +4,7 @@ mod ask;
 mod embedder;
 mod index;
 mod lists;
+mod map;
 #[cfg(feature = "parquet")]
 mod parquet_table;
 mod show;
@@ -37,6 +38,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Command::Stats(args) => stats::run(args),
         Command::Export(args) => table::export(args),
         Command::Import(args) => table::import(args),
+        Command::Map(args) => map::run(args),
     }
 }
 

@@ -7,7 +7,6 @@ mod discogs;
 mod evaluate;
 mod export;
 mod features;
-mod map;
 mod matching;
 #[cfg(not(feature = "torch"))]
 mod missing;
@@ -40,9 +39,8 @@ use crate::error::{Error, Result};
 /// mel-spectrograms, `targets` computes what other models give for these, `train` trains (with the feature `torch`),
 /// `plot` draws the curves of runs, `export` makes a model of a trained network, and `evaluate` (with `torch`) and
 /// `retrieve` measure it, by tags and by neighbours. `adapt` adapts a trained model to a folder of music, in one command.
-/// `report` sets results beside the paper's, and `map` draws a collection. GUIDE.md leads
-/// from a dump and a folder of music to a model. Every table is Parquet, which DuckDB, Polars and pandas open;
-/// TABLES.md describes the columns.
+/// `report` sets results beside the paper's. GUIDE.md leads from a dump and a folder of music to a model. Every table is
+/// Parquet, which DuckDB, Polars and pandas open; TABLES.md describes the columns.
 #[derive(Parser)]
 #[command(name = "sleeve-train", version, max_term_width = 100)]
 struct Arguments {
@@ -74,7 +72,6 @@ enum Command {
     Retrieve(retrieve::Arguments),
     Adapt(adapt::Arguments),
     Report(report::Arguments),
-    Map(map::Arguments),
 }
 
 /// Runs the program: 0 on success, 1 on failure, 2 on wrong arguments, 130 if it was interrupted.
@@ -105,7 +102,6 @@ pub fn main() -> ExitCode {
         #[cfg(not(feature = "torch"))]
         Command::Train(arguments) => missing::run("train", &arguments),
         Command::Export(arguments) => export::run(&arguments),
-        Command::Map(arguments) => map::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         #[cfg(feature = "torch")]
         Command::Evaluate(arguments) => evaluate::run(&arguments),

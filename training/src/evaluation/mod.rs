@@ -3,13 +3,12 @@
 //! The modules, in the order in which data flows: [`recordings`] finds recordings and computes their spectrograms,
 //! [`encoders`] turns these into embeddings, and [`cache`] stores them. [`datasets`] reads the labels of recordings,
 //! [`downstream`] trains a small network to predict them, with the [`metrics`]; [`retrieval`] ranks neighbours, and
-//! [`results`] stores the figures. [`report`] sets them beside the paper's, and [`map`] draws a collection.
+//! [`results`] stores the figures. [`report`] sets them beside the paper's.
 
 pub mod cache;
 pub mod datasets;
 pub mod downstream;
 pub mod encoders;
-pub mod map;
 pub mod metrics;
 pub mod recordings;
 pub mod report;

@@ -1,16 +1,13 @@
-//! Pictures: curves of training runs (Figure 2 of the paper, accuracy over epochs, for any runs), bars with intervals,
-//! and points on a plane.
+//! Pictures: curves of training runs (Figure 2 of the paper, accuracy over epochs, for any runs), and bars with intervals.
 
 mod bars;
 mod chart;
-mod scatter;
 mod surface;
 
 use std::path::{Path, PathBuf};
 
 pub use bars::{Bar, Bars};
 pub use chart::{Chart, Curve};
-pub use scatter::{GROUPS, Group, Scatter};
 pub use sleeve_plot::canvas::{Anchor, Rgb};
 pub use surface::Surface;
 use surface::{Pixels, Svg};

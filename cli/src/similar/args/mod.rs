@@ -2,10 +2,12 @@
 
 mod asking;
 mod keeping;
+mod map;
 
 pub use asking::{
     DuplicateArgs, Duplicates, FilterArgs, Find, ListArgs, Path, Playlist, Sample, SearchArgs, SeedArgs,
 };
+pub use map::Map;
 pub use keeping::{Export, Import, Index, Stats};
 
 use clap::Subcommand;
@@ -28,6 +30,7 @@ pub enum Command {
     Path(Path),
     Sample(Sample),
     Duplicates(asking::DuplicateGroups),
+    Map(Map),
     Stats(Stats),
     Export(Export),
     Import(Import),

@@ -6,41 +6,25 @@
 //! amplifies small differences. So the layout runs on one thread, and the same embeddings, seed and machine give the
 //! same map.
 
+use anyhow::{Result, bail};
 use bhtsne::{Neighbor, tSNE};
 use ndarray::{Array2, ArrayView2, Axis};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 
-use crate::threads::pool;
+use super::Options;
 
-/// From this many recordings, forces are interpolated on a grid.
+/// From this many tracks, forces are interpolated on a grid.
 const MANY: usize = 20_000;
 /// Below this many, t-SNE's neighbourhoods are meaningless, and the first two components are the map.
 const FEW: usize = 12;
-
-/// The options of a map.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Seed of the random choices.
-    pub seed: u64,
-    /// Roughly how many neighbours of a recording count; from 2 to 200. Small collections use fewer.
-    pub perplexity: f64,
-    /// Steps of the layout.
-    pub steps: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options { seed: 0, perplexity: 30.0, steps: 1000 }
-    }
-}
 
 /// Positions `[n, 2]` for vectors `[n, k]`, n at least 3.
 ///
 /// # Errors
 /// If a position is not finite.
-pub fn project(vectors: ArrayView2<f64>, options: &Options) -> Result<Array2<f64>, String> {
+pub fn lay_out(vectors: ArrayView2<f64>, options: &Options) -> Result<Array2<f64>> {
     let n = vectors.nrows();
     let start = start(vectors, options.seed);
     if n < FEW {
@@ -50,7 +34,7 @@ pub fn project(vectors: ArrayView2<f64>, options: &Options) -> Result<Array2<f64
     let perplexity = options.perplexity.clamp(2.0, 200.0).min((n - 2) as f64 / 3.0);
     let count = ((3.0 * perplexity) as usize).clamp(1, n - 1);
     let neighbours = neighbours(vectors, count);
-    let pool = pool(1).map_err(|error| error.to_string())?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     let places = pool.install(|| {
         let points: Vec<usize> = (0..n).collect();
         let mut layout: tSNE<f64, usize> = tSNE::new(&points);
@@ -66,12 +50,12 @@ pub fn project(vectors: ArrayView2<f64>, options: &Options) -> Result<Array2<f64
         layout.embedding()
     });
     if places.iter().any(|place| !place.is_finite()) {
-        return Err("the layout diverged: a position is not finite".into());
+        bail!("the layout diverged: a position is not finite");
     }
-    Array2::from_shape_vec((n, 2), places).map_err(|error| error.to_string())
+    Ok(Array2::from_shape_vec((n, 2), places)?)
 }
 
-/// The first two components, scaled down, with small random offsets so that equal recordings can separate.
+/// The first two components, scaled down, with small random offsets so that equal tracks can separate.
 fn start(vectors: ArrayView2<f64>, seed: u64) -> Array2<f64> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let spread = vectors.column(0).mapv(|value| value * value).mean().unwrap_or_default().sqrt();

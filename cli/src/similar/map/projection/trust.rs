@@ -1,5 +1,5 @@
 //! Trustworthiness of a projection (Venna and Kaski, 2001): whether neighbours on the map are neighbours among the
-//! embeddings.
+//! vectors.
 
 use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
@@ -8,12 +8,12 @@ use super::products;
 
 /// The number of neighbours on the map that are checked.
 pub const NEIGHBOURS: usize = 12;
-/// The maximum number of recordings that are checked, evenly chosen; for larger collections the result is an estimate.
+/// The maximum number of tracks that are checked, evenly chosen; for larger collections the result is an estimate.
 const MOST: usize = 2000;
 
 /// The trustworthiness of positions `[n, 2]` for vectors `[n, d]` of length 1, whose nearness is their cosine. It is 1
 /// if the `k` neighbours of each on the map are its `k` nearest vectors, and decreases with their rank beyond that.
-/// `None` if there are too few recordings: it is defined for 2n > 3k + 1.
+/// `None` if there are too few tracks: it is defined for 2n > 3k + 1.
 pub fn trustworthiness(vectors: ArrayView2<f32>, places: ArrayView2<f64>, k: usize) -> Option<f64> {
     let n = vectors.nrows();
     let k = k.min(n.saturating_sub(2) / 2);
