@@ -19,6 +19,11 @@ pub fn fetch(packages: &[&str]) -> Result<PathBuf> {
 
 /// The same under `target/<name>`, for programs that only some commands need.
 pub fn programs(name: &str, wanted: &[&str]) -> Result<PathBuf> {
+    programs_of(name, wanted, "usr/bin")
+}
+
+/// The same for programs in another folder than `usr/bin`, whose scripts there have absolute paths in them.
+pub fn programs_of(name: &str, wanted: &[&str], folder: &str) -> Result<PathBuf> {
     let home = target().join(name);
     let stamp = home.join("unpacked.txt");
     let programs = home.join("bin");
@@ -30,7 +35,7 @@ pub fn programs(name: &str, wanted: &[&str]) -> Result<PathBuf> {
     }
     println!("Debian packages {} -> target/{name}", wanted.join(" "));
     let root = download(&home, wanted)?;
-    wrap_programs(&root, &programs)?;
+    wrap_programs(&root, folder, &programs)?;
     fs::write(stamp, wanted.join(" "))?;
     Ok(programs)
 }
@@ -112,16 +117,19 @@ fn apt(home: &Path) -> Command {
     command
 }
 
-/// Writes a script for each program, with its name, that sets the library path first.
-fn wrap_programs(root: &Path, programs: &Path) -> Result<()> {
+/// Writes a script for each program of a folder, with its name, that sets the library path first.
+fn wrap_programs(root: &Path, folder: &str, programs: &Path) -> Result<()> {
     fs::create_dir_all(programs)?;
     let mut libraries = Vec::new();
     for folder in ["usr/lib", "lib"] {
         library_folders(&root.join(folder), 0, &mut libraries)?;
     }
     let libraries: Vec<String> = libraries.iter().map(|folder| folder.display().to_string()).collect();
-    for entry in fs::read_dir(root.join("usr/bin")).context("the packages have no program")? {
+    for entry in fs::read_dir(root.join(folder)).context("the packages have no program")? {
         let entry = entry?;
+        if entry.metadata()?.permissions().mode() & 0o111 == 0 {
+            continue;
+        }
         let script = format!(
             "#!/bin/sh\nLD_LIBRARY_PATH=\"{}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\" exec \"{}\" \"$@\"\n",
             libraries.join(":"),

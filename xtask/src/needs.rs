@@ -31,6 +31,8 @@ pub enum Peer {
     PythonPackage,
     /// The environment with Ray, Spark and PyTorch.
     Cluster,
+    /// Chromium, and what drives it.
+    Browser,
     /// Packages that the test itself fetches.
     Network,
 }
@@ -65,6 +67,7 @@ const NEEDS: &[(&str, &[Peer])] = {
         ("sleeve-tests::memory::effnet", &[Python]),
         ("sleeve-cli::cli::extract::parquet", &[Python]),
         ("sleeve-cli::cli::ffmpeg", &[Programs]),
+        ("sleeve-cli::cli::similar_map::a_person", &[Browser]),
         ("sleeve-tests::c_abi::packages", &[CargoC, Programs]),
         ("sleeve-tests::c_abi::packages::torchscript", &[Libtorch, Python]),
         ("sleeve-tests::c_abi::programs", &[Python]),
@@ -142,6 +145,7 @@ impl Peer {
     fn prepare(self) -> Result<Option<PathBuf>> {
         match self {
             Peer::Programs => return peers::programs(),
+            Peer::Browser => return peers::browser(),
             Peer::Python => peers::python()?,
             Peer::Keras => peers::keras()?,
             Peer::EssentiaLibrary => essentia::library()?,
@@ -194,6 +198,11 @@ impl Peer {
                 "Ray, Spark and PyTorch",
                 "apt-get install python3 python3-venv, and a network",
                 &["no Python environment with"],
+            ),
+            Peer::Browser => (
+                "Chromium and Playwright",
+                "apt-get install chromium python3 python3-venv, and a network",
+                &["no browser"],
             ),
             Peer::Network => ("packages that tests fetch", "a network", &[]),
         }

@@ -77,6 +77,15 @@ pub fn cluster() -> Result<()> {
         .map(drop)
 }
 
+/// Playwright, which drives a browser, and Chromium where the machine has none. Returns the folder of Chromium.
+pub fn browser() -> Result<Option<PathBuf>> {
+    environment("browser", &repository().join("tests/peers/requirements-browser.txt"))?;
+    if ["chromium-headless-shell", "chromium"].iter().any(|name| have(name)) {
+        return Ok(None);
+    }
+    debian::programs_of("chromium", &["chromium-headless-shell"], "usr/lib/chromium").map(Some)
+}
+
 /// Creates the virtual environment `target/<name>` with the packages of `requirements`.
 pub fn environment(name: &str, requirements: &Path) -> Result<PathBuf> {
     let folder = target().join(name);

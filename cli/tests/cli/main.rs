@@ -6,6 +6,7 @@ mod inputs;
 mod names;
 mod runs;
 mod similar;
+mod similar_map;
 mod stream;
 mod terminal;
 

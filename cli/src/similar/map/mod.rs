@@ -62,11 +62,14 @@ fn page_of(args: &Map, library: &Library, tracks: &[usize], places: &Places) -> 
         let (index, place) = (tracks[at], places.places.row(at));
         let track = library.track(index);
         let file = lists::from(&folder, &library.file(index));
+        // Where the path cannot stand as it is in a line of a playlist, its URL does.
+        let plain = names::shown(&file);
+        let address = (file.to_str() != Some(&plain)).then(|| lists::encoded(&file));
         let inside = track.path();
         let text = |text: &str| text.to_owned();
         Ok(Track {
-            path: names::shown(&file).replace(std::path::MAIN_SEPARATOR, "/"),
-            address: file.to_str().is_none().then(|| lists::encoded(&file)),
+            path: plain.replace(std::path::MAIN_SEPARATOR, "/"),
+            address,
             title: text(track.title),
             artist: text(track.main_artist()),
             album: text(track.album),
@@ -114,7 +117,9 @@ fn about(library: &Library, shown: usize, places: &Places) -> String {
         false => format!("{shown} of {} tracks", library.len()),
     };
     let trust = match places.trust {
-        Some(trust) => format!(" Neighbours on the map are neighbours by sound to {trust:.2} (trustworthiness, at most 1)."),
+        Some(trust) => format!(
+            " Neighbours on the map are neighbours by sound to {trust:.2} (trustworthiness, at most 1)."
+        ),
         None => String::new(),
     };
     format!("{count}, compared by {}.{trust}", library.origin().model)

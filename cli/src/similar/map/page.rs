@@ -32,7 +32,7 @@ const NO_NEIGHBOUR: u32 = u32::MAX;
 pub struct Track {
     /// The path from the page's folder to the file, with `/`, as it is shown and written into playlists.
     pub path: String,
-    /// The relative URL, if the path is not UTF-8 and does not give it.
+    /// The relative URL, if the path has bytes or control characters that `path` shows otherwise.
     pub address: Option<String>,
     pub title: String,
     pub artist: String,
@@ -172,12 +172,18 @@ fn data(page: &Page) -> Result<String> {
             genre: Field::of(tracks, |track| &track.genre),
             folder: Field::of(tracks, |track| &track.folder),
         },
-        places: base64(tracks.iter().flat_map(|track| track.place).map(|value| (value * SPAN).round() as u16)),
+        places: base64(
+            tracks.iter().flat_map(|track| track.place).map(|value| (value * SPAN).round() as u16),
+        ),
         neighbours_per_track: per_track,
         neighbours: base64(near.iter().map(|near| near.0)),
         cosines: base64(near.iter().map(|near| near.1)),
         tags: page.tags.iter().map(|(name, _)| name.as_str()).collect(),
-        activations: page.tags.iter().map(|(_, values)| BASE64.encode(values.iter().map(byte).collect::<Vec<_>>())).collect(),
+        activations: page
+            .tags
+            .iter()
+            .map(|(_, values)| BASE64.encode(values.iter().map(byte).collect::<Vec<_>>()))
+            .collect(),
     };
     // `<` occurs only inside JSON's strings, where it may be written so; without it nothing in the data is markup.
     Ok(serde_json::to_string(&data)?.replace('<', "\\u003c"))
@@ -210,7 +216,8 @@ mod tests {
     #[test]
     fn text_of_tags_is_never_markup() {
         let evil = "</script><script>alert(1)</script><!--".to_owned();
-        let track = Track { path: evil.clone(), title: evil.clone(), artist: evil.clone(), ..Track::default() };
+        let track =
+            Track { path: evil.clone(), title: evil.clone(), artist: evil.clone(), ..Track::default() };
         let page = Page { title: evil, tracks: vec![track], ..Page::default() };
         let html = html(&page).unwrap();
         // The data and the script: two elements, each with one end.
@@ -229,7 +236,11 @@ mod tests {
             neighbours,
             ..Track::default()
         };
-        let tracks = vec![track("a < b", "Y", vec![(1, 0.5)]), track("c", "", vec![]), track("d", "X", vec![(0, 0.25)])];
+        let tracks = vec![
+            track("a < b", "Y", vec![(1, 0.5)]),
+            track("c", "", vec![]),
+            track("d", "X", vec![(0, 0.25)]),
+        ];
         let page = Page { tracks, tags: vec![("ambient".into(), vec![0.0, 1.0, 0.5])], ..Page::default() };
         let value: serde_json::Value = serde_json::from_str(&data(&page).unwrap()).unwrap();
         assert_eq!(value["titles"], serde_json::json!(["a < b", "c", "d"]));

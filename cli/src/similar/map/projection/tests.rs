@@ -48,7 +48,8 @@ fn a_seed_gives_one_map() {
 #[test]
 fn every_small_number_of_tracks_has_a_map() {
     for count in 0..40 {
-        let made = places(clusters(1, count, 1.0).view(), &Options { steps: 50, ..Options::default() }).unwrap();
+        let made =
+            places(clusters(1, count, 1.0).view(), &Options { steps: 50, ..Options::default() }).unwrap();
         assert_eq!(made.places.dim(), (count, 2));
         assert!(made.places.iter().all(|place| (0.0..=1.0).contains(place)), "{count}");
         assert!(made.trust.is_none_or(|trust| (0.0..=1.0).contains(&trust)), "{count}: {:?}", made.trust);
