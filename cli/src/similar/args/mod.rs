@@ -7,8 +7,8 @@ mod map;
 pub use asking::{
     DuplicateArgs, Duplicates, FilterArgs, Find, ListArgs, Path, Playlist, Sample, SearchArgs, SeedArgs,
 };
-pub use map::Map;
 pub use keeping::{Export, Import, Index, Stats};
+pub use map::Map;
 
 use clap::Subcommand;
 
