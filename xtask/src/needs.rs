@@ -96,6 +96,7 @@ const NEEDS: &[(&str, &[Peer])] = {
 
 /// The tests that take more than ten seconds of a core, by the beginning of their names. `--quick` leaves them out.
 const LONG: &[&str] = &[
+    "sleeve::similarity::tests::hostile::hostile_files",
     "sleeve-cli::cli::extract::an_interrupted_run",
     "sleeve-tests::library::extractor::batch::every_recording",
     "sleeve-tests::library::extractor::files::mean_tags",
