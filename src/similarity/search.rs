@@ -175,7 +175,6 @@ impl Library {
             }
         };
         on_threads(threads, rows.div_ceil(BLOCK), &work);
-        drop(blocks);
         if self.len() < rows {
             return (0..self.len()).map(|track| out[self.row(track)]).collect();
         }
