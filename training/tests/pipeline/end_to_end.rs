@@ -186,19 +186,25 @@ fn a_module_becomes_a_recording() {
 fn credits_name_every_recording() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("credits.tsv");
-    let arguments = ["corpus", "credits", "--subset", "extended", "--out", out.to_str().unwrap()];
-    let rows = subset(Subset::Extended);
+    for (name, wanted) in [("extended", Subset::Extended), ("wide", Subset::Wide)] {
+        credits_of(&out, name, &subset(wanted));
+    }
+}
+
+fn credits_of(out: &Path, name: &str, rows: &[Row]) {
+    let arguments = ["corpus", "credits", "--subset", name, "--out", out.to_str().unwrap()];
     assert!(run(&arguments).contains(&format!("{} tracks", rows.len())));
-    let text = std::fs::read_to_string(&out).unwrap();
-    assert_eq!(text, credits(&rows));
+    let text = std::fs::read_to_string(out).unwrap();
+    assert_eq!(text, credits(rows));
     let mut lines = text.lines();
     assert_eq!(lines.next(), Some("track\tauthor\tlicence\tsource"));
-    for (line, row) in lines.by_ref().zip(&rows) {
+    for (line, row) in lines.by_ref().zip(rows) {
         let cells: Vec<&str> = line.split('\t').collect();
         let &[track, author, licence, source] = cells.as_slice() else { panic!("{line}") };
         assert_eq!((track, licence), (row.title, row.licence));
         assert!(!author.is_empty() && row.artists.iter().all(|artist| author.contains(artist)), "{line}");
         assert!(source.contains(row.package) && source.contains(row.version) && source.ends_with(row.path));
+        assert!(source.starts_with(row.debian()), "{line}");
     }
     assert_eq!(lines.next(), None);
 }
