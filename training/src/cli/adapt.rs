@@ -15,6 +15,7 @@ use super::stop::watched;
 use crate::adaptation::graph::adapted;
 use crate::adaptation::{Embedded, Options, learn};
 use crate::atomic;
+use crate::corpus::fresh;
 use crate::error::{Error, Result};
 use crate::evaluation::cache::{Cache, Filling, Patches};
 use crate::evaluation::encoders::Encoder;
@@ -119,6 +120,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
     let stop = watched()?;
     let sources = Sources::open(arguments.audio.as_deref(), arguments.features.as_deref())?;
+    fresh::check(folder, &parts)?;
     let collection = Collection::read(folder, &parts)?;
     let found = recordings(&collection.tracks, arguments.audio.as_deref());
     let work: Vec<(Recording, Vec<Patches>)> =
