@@ -168,11 +168,14 @@ fn a_module_becomes_a_recording() {
     std::fs::remove_file(&recording).unwrap();
     assert_eq!(fetch().unwrap().tracks, 1);
     assert!(std::fs::read(&recording).unwrap() == first);
-    // A module that differs from the catalogue is neither rendered nor kept under its name.
+    // A module that differs from the catalogue is neither rendered nor kept under its name; nor is a version that the
+    // archive does not have replaced by another in silence.
     let mut other = pathogen.clone();
+    let has = std::mem::replace(&mut other[0].version, "0.1-1");
     other[0].sha256 = "0000000000000000000000000000000000000000000000000000000000000000";
     let error = fetch_rows(other, &corpus, |_, _, _| ()).unwrap_err().to_string();
-    assert!(error.contains("its content is not that of Debian 12"), "{error}");
+    assert!(error.contains("its content is not that of Debian 12's pathogen 0.1-1"), "{error}");
+    assert!(error.contains(&format!("the archive no longer has; it has {has}")), "{error}");
     assert!(!recording.exists());
     // Nor one that plays for another time than in the catalogue.
     let mut longer = pathogen.clone();
