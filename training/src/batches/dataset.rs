@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::copies::Copies;
 use super::crop::{Crop, read_frames};
+use crate::corpus::fresh;
 use crate::error::{Error, Result};
 use crate::features::{Content, Recording, Store};
 use crate::network::architecture::{BANDS, FRAMES};
@@ -27,8 +28,9 @@ impl Dataset {
     /// Opens the tables of `split` (and `pairs`) in `folder`, and the features in `features`.
     ///
     /// # Errors
-    /// If a table is missing or cannot be read.
+    /// If a table is missing or cannot be read, or the fresh test is in the training or validation part.
     pub fn open(folder: &Path, features: &Path) -> Result<Arc<Self>> {
+        fresh::check(folder, &[Part::Train, Part::Validation])?;
         let excluded = folder.join(NEVER);
         let split = Split::read(folder, excluded.exists().then_some(excluded.as_path()))?;
         let store = Store::new(features);

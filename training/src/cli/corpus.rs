@@ -18,7 +18,10 @@ use crate::table::TableReader;
 ///
 /// Subsets: small: 7 packages, 23 tracks, 19 MB; full: 87 packages, 755 tracks, 4 GB;
 /// free: those of full that may also be sold, 719 tracks; extended: free with larger packages and
-/// tracker modules, 148 packages, 1119 tracks, 52 hours, 9 GB to download.
+/// tracker modules, 148 packages, 1119 tracks, 52 hours, 9 GB to download; wide: what Debian 13 and later
+/// have beside that, 124 tracks, 6 hours, 1.4 GB to download; fresh: the tracks of wide by artists that are not in
+/// extended, 75 tracks, which no model may be trained or chosen on; trainable: extended and
+/// the rest of wide.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Arguments {
@@ -33,10 +36,12 @@ enum Command {
     Labels(Labels),
 }
 
-/// Fetches the recordings of Debian 12 and their catalogue.
+/// Fetches the recordings of Debian and their catalogue.
 ///
 /// Packages are downloaded by name with apt, with a state folder of their own and without root, and
-/// unpacked without being installed. Tracker modules are rendered once with libopenmpt's program and stored
+/// unpacked without being installed. Those of wide come from the suites of Debian 13 and later, from the
+/// mirror that the system has configured; the system's sources stay as they are. Every file is checked by
+/// its SHA-256. Tracker modules are rendered once with libopenmpt's program and stored
 /// as FLAC. The catalogue is written as a dump in Discogs' schema, so that discogs, scan, match, split and
 /// pairs can be run on it:
 ///

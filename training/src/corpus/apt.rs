@@ -1,4 +1,5 @@
-//! apt without root: it has its own state folder and installs nothing.
+//! apt without root: it has its own state folder and installs nothing. Suites that the system does not have configured
+//! are read from its own list of sources; the system's is left as it is.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -36,18 +37,35 @@ impl Program {
     }
 }
 
-/// apt with its own lists and caches; the package sources are those of the system.
+/// A package that was unpacked, not installed.
+pub struct Unpacked {
+    /// Its files.
+    pub folder: TempDir,
+    /// The version that the archive had.
+    pub version: String,
+}
+
+/// Debian's mirror for a suite if the system has none configured.
+const MIRROR: &str = "http://deb.debian.org/debian";
+/// The keys that Debian signs its suites with, by the package of that name.
+const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// apt with its own lists and caches; the package sources are those of the system, or one suite.
 pub struct Apt {
     folder: PathBuf,
+    /// The folder of the suite's source; `None` for the system's sources.
+    sources: Option<PathBuf>,
 }
 
 impl Apt {
-    /// Creates the state in `folder`, and downloads the lists of packages if there are none.
+    /// Creates the state in `folder`, and downloads the lists of packages if there are none. `suite` is one of Debian's
+    /// (`trixie`), read with main and contrib from the mirror that the system is configured for; if it is empty, the
+    /// sources are the system's.
     ///
     /// # Errors
     /// If apt or dpkg is not installed, or no list can be downloaded.
-    pub fn new(folder: &Path) -> Result<Self> {
-        for part in ["state/lists/partial", "cache/archives/partial"] {
+    pub fn new(folder: &Path, suite: &str) -> Result<Self> {
+        for part in ["state/lists/partial", "cache/archives/partial", "sources"] {
             let path = folder.join(part);
             std::fs::create_dir_all(&path).map_err(|error| Error::io(&path, error))?;
         }
@@ -55,7 +73,13 @@ impl Apt {
         let folder = folder.canonicalize().map_err(|error| Error::io(folder, error))?;
         let status = folder.join("state/status");
         std::fs::write(&status, "").map_err(|error| Error::io(&status, error))?;
-        let apt = Apt { folder };
+        let mut apt = Apt { folder, sources: None };
+        if !suite.is_empty() {
+            let sources = apt.folder.join("sources");
+            let path = sources.join("suite.sources");
+            std::fs::write(&path, source(&apt.mirror(), suite)).map_err(|error| Error::io(&path, error))?;
+            apt.sources = Some(sources);
+        }
         if !apt.has_lists() {
             // Some of the system's sources may be unreachable; it is enough that lists have arrived.
             let outcome = run(apt.command("apt-get").arg("update"));
@@ -68,6 +92,16 @@ impl Apt {
             }
         }
         Ok(apt)
+    }
+
+    /// The mirror of the system's first suite of Debian's main archive.
+    fn mirror(&self) -> String {
+        let mut targets = self.command("apt-get");
+        targets.args(["indextargets", "--format", "$(SITE)", "Created-By: Packages"]);
+        let found = output(&mut targets).unwrap_or_default();
+        let site =
+            found.lines().map(|line| line.trim_end_matches('/')).find(|line| line.ends_with("/debian"));
+        site.unwrap_or(MIRROR).to_owned()
     }
 
     fn has_lists(&self) -> bool {
@@ -91,6 +125,13 @@ impl Apt {
         }
         command.args(["-q", "-o", "Acquire::Languages=none", "-o", "Acquire::Retries=2"]);
         command.args(["-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"]);
+        if let Some(sources) = &self.sources {
+            // Neither the system's sources nor its preferences of versions.
+            command.arg("-o").arg(format!("Dir::Etc::sourceparts={}", sources.display()));
+            for name in ["sourcelist", "preferences", "preferencesparts"] {
+                command.arg("-o").arg(format!("Dir::Etc::{name}=/dev/null"));
+            }
+        }
         // As root, apt would otherwise switch to a user without write permission here.
         command.args(["-o", "APT::Sandbox::User=root"]);
         command
@@ -101,8 +142,10 @@ impl Apt {
     ///
     /// # Errors
     /// If it cannot be downloaded or unpacked.
-    pub fn download_and_unpack(&self, package: &str, version: &str) -> Result<TempDir> {
-        self.unpack(&[format!("{package}={version}")]).or_else(|_| self.unpack(&[package.to_owned()]))
+    pub fn download_and_unpack(&self, package: &str, version: &str) -> Result<Unpacked> {
+        let exactly = self.unpack(&[format!("{package}={version}")]);
+        let (folder, versions) = exactly.or_else(|_| self.unpack(&[package.to_owned()]))?;
+        Ok(Unpacked { folder, version: versions.join(" ") })
     }
 
     /// A program from the package of the same name. The package and those of its dependencies that the machine lacks
@@ -123,7 +166,7 @@ impl Apt {
                 .filter_map(|line| line.strip_prefix("Inst ")?.split_whitespace().next())
                 .map(str::to_owned)
                 .collect();
-            let unpacked = self.unpack(&packages)?;
+            let (unpacked, _) = self.unpack(&packages)?;
             let folder = root.parent().unwrap_or(&self.folder);
             std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
             std::fs::rename(unpacked.path(), &root).map_err(|error| Error::io(&root, error))?;
@@ -139,8 +182,8 @@ impl Apt {
         Ok(Program { path, libraries: folders.into_iter().collect() })
     }
 
-    /// Downloads packages and unpacks them into one temporary folder in the state folder.
-    fn unpack(&self, packages: &[String]) -> Result<TempDir> {
+    /// Downloads packages and unpacks them into one temporary folder in the state folder; also returns their versions.
+    fn unpack(&self, packages: &[String]) -> Result<(TempDir, Vec<String>)> {
         let temporary = || TempDir::new_in(&self.folder).map_err(|error| Error::io(&self.folder, error));
         let (downloaded, unpacked) = (temporary()?, temporary()?);
         run(self.command("apt-get").current_dir(&downloaded).arg("download").args(packages))?;
@@ -154,11 +197,19 @@ impl Apt {
                 reason: format!("it left no file of {}", packages.join(" ")),
             });
         }
+        let mut versions = Vec::new();
         for file in files {
+            let version = output(Command::new("dpkg-deb").arg("-f").arg(&file).arg("Version"))?;
+            versions.push(version.trim().to_owned());
             run(Command::new("dpkg-deb").arg("-x").arg(file).arg(unpacked.path()))?;
         }
-        Ok(unpacked)
+        Ok((unpacked, versions))
     }
+}
+
+/// The text of a source of one suite, in apt's format.
+fn source(mirror: &str, suite: &str) -> String {
+    format!("Types: deb\nURIs: {mirror}\nSuites: {suite}\nComponents: main contrib\nSigned-By: {KEYS}\n")
 }
 
 /// Runs a program to its end.

@@ -1,4 +1,4 @@
-//! The catalogue of free-licensed music in Debian 12, as rows and as a dump in Discogs' schema.
+//! The catalogue of free-licensed music in Debian, as rows and as a dump in Discogs' schema.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
@@ -8,47 +8,26 @@ use quick_xml::escape::escape;
 use crate::splits::Part;
 
 /// The tables, in order; the numbers of releases, artists and labels in the first must not change.
-const TABLES: [&str; 2] =
-    [include_str!("../../corpus/corpus.tsv"), include_str!("../../corpus/extended.tsv")];
+const TABLES: [&str; 3] = [
+    include_str!("../../corpus/corpus.tsv"),
+    include_str!("../../corpus/extended.tsv"),
+    include_str!("../../corpus/wide.tsv"),
+];
 const NEAR_DUPLICATES: &str = include_str!("../../corpus/near_duplicates.tsv");
 
-/// The packages of the small subset: 23 tracks, 19 MB to download.
-const SMALL: [&str; 7] = [
-    "a7xpg-data",
-    "angrydd",
-    "csmash-demosong",
-    "seahorse-adventures",
-    "tumiki-fighters-data",
-    "val-and-rick-data",
-    "vonsh",
-];
-
 /// Licences that forbid selling the music.
-const NOT_FOR_SALE: [&str; 3] = ["Battle-Tanks-License", "Drascula-License", "ETHYMONICS-FREE-MUSIC-LICENSE"];
+pub(super) const NOT_FOR_SALE: [&str; 3] =
+    ["Battle-Tanks-License", "Drascula-License", "ETHYMONICS-FREE-MUSIC-LICENSE"];
 
 /// File extensions of tracker modules, which are scores with their sounds and must be rendered.
 const MODULES: [&str; 5] = ["it", "mod", "s3m", "stm", "xm"];
-
-/// A choice of packages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Subset {
-    /// Seven small packages, 23 tracks.
-    Small,
-    /// All 87 packages of the first table, 755 tracks, 4 GB.
-    Full,
-    /// Those of `Full` that may also be sold: 85 packages, 719 tracks.
-    Free,
-    /// The tracks of both tables that may also be sold, with larger packages and tracker modules: 148 packages, 1119
-    /// tracks, 9 GB. The published models are trained on these.
-    Extended,
-}
 
 /// One track.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Debian package.
     pub package: &'static str,
-    /// Its version in Debian 12.
+    /// Its version.
     pub version: &'static str,
     /// Path in the package; `a.pk3!/b.ogg` is a member of a zip archive.
     pub path: &'static str,
@@ -74,8 +53,10 @@ pub struct Row {
     pub release_id: u32,
     /// Position in the tracklist of the release, from 1.
     pub number: u32,
-    /// Whether it is in the second table.
-    pub extended: bool,
+    /// The suite of Debian that has the package; empty for Debian 12.
+    pub suite: &'static str,
+    /// The table that has the row: 1, 2 or 3.
+    pub table: usize,
 }
 
 impl Row {
@@ -88,6 +69,17 @@ impl Row {
     pub fn source(&self) -> String {
         let folder = if self.is_module() { "modules" } else { "audio" };
         format!("{folder}/{}/{}", self.package, self.path.replace("!/", "/"))
+    }
+
+    /// The name of the release of Debian that has the package.
+    pub fn debian(&self) -> &'static str {
+        match self.suite {
+            "" => "Debian 12",
+            "trixie" => "Debian 13",
+            "trixie-backports" => "Debian 13 (backports)",
+            "forky" => "Debian 14 (testing)",
+            other => other,
+        }
     }
 
     /// Whether the package has a tracker module, from which the recording is rendered.
@@ -116,19 +108,19 @@ pub fn rows() -> Vec<Row> {
     let mut releases = HashMap::new();
     let mut rows = Vec::new();
     for (at, table) in TABLES.into_iter().enumerate() {
-        read(table, at > 0, &mut releases, &mut rows);
+        read(table, at + 1, &mut releases, &mut rows);
     }
     rows
 }
 
 /// Adds the rows of a table; `releases` are those numbered so far, with their numbers of tracks.
 fn read(
-    table: &'static str,
-    extended: bool,
+    text: &'static str,
+    table: usize,
     releases: &mut HashMap<(&'static str, &'static str), (u32, u32)>,
     rows: &mut Vec<Row>,
 ) {
-    let mut lines = table.lines();
+    let mut lines = text.lines();
     let header: Vec<&str> = lines.next().unwrap_or("").split('\t').collect();
     for line in lines {
         let cells: Vec<&'static str> = line.split('\t').collect();
@@ -155,21 +147,10 @@ fn read(
             date: cell("date"),
             release_id: *release_id,
             number: *number,
-            extended,
+            suite: cell("suite"),
+            table,
         });
     }
-}
-
-/// The rows of a subset.
-pub fn subset(subset: Subset) -> Vec<Row> {
-    let mut rows = rows();
-    rows.retain(|row| match subset {
-        Subset::Small => SMALL.contains(&row.package),
-        Subset::Full => !row.extended,
-        Subset::Free => !row.extended && row.is_free(),
-        Subset::Extended => row.is_free(),
-    });
-    rows
 }
 
 /// The kind of labels.
@@ -224,7 +205,7 @@ pub fn credits(rows: &[Row]) -> String {
             row.artists.join(", ")
         };
         let (title, licence) = (row.title, row.licence);
-        let source = format!("Debian 12, {} {}: {}", row.package, row.version, row.path);
+        let source = format!("{}, {} {}: {}", row.debian(), row.package, row.version, row.path);
         let _ = writeln!(text, "{title}\t{author}\t{licence}\t{source}");
     }
     text
@@ -335,6 +316,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
+    use crate::corpus::{Subset, subset};
     use crate::discogs::for_each_release;
 
     #[test]
@@ -344,7 +326,7 @@ mod tests {
             rows.iter().map(|row| (row.place(), Part::ALL[row.release_id as usize % 2 * 2])).collect();
         let origin = labelled(&rows, &parts, By::Origin);
         assert_eq!(origin.lines().count(), rows.len() + 1);
-        assert_eq!(origin.lines().filter(|line| line.ends_with(",\"module\"")).count(), 182);
+        assert_eq!(origin.lines().filter(|line| line.ends_with(",\"module\"")).count(), 188);
         let styles = labelled(&rows, &parts, By::Style);
         let count = styles.lines().count() - 1;
         assert!(count > 20 && count < rows.iter().filter(|row| !row.styles.is_empty()).count(), "{count}");
@@ -358,7 +340,7 @@ mod tests {
     #[test]
     fn the_catalogue_is_whole() {
         let rows = rows();
-        assert_eq!(rows.len(), 755 + 400);
+        assert_eq!(rows.len(), 755 + 400 + 124);
         for row in &rows {
             assert!(row.sha256.len() == 64 && row.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()));
             let filled = [row.package, row.version, row.path, row.title, row.release, row.licence];
@@ -368,35 +350,16 @@ mod tests {
         let unique = |of: fn(&Row) -> String| rows.iter().map(of).collect::<HashSet<_>>();
         let places = unique(Row::place);
         assert_eq!((places.len(), unique(Row::source).len()), (rows.len(), rows.len()));
-        // A package is unpacked once, so it must have one version.
-        let packages = |rows: &[Row]| rows.iter().map(|row| row.package).collect::<HashSet<_>>().len();
-        assert_eq!(unique(|row| format!("{} {}", row.package, row.version)).len(), packages(&rows));
+        // A package is unpacked once, so it must have one version in a suite.
+        let packages = unique(|row| format!("{} {}", row.suite, row.package));
+        assert_eq!(
+            unique(|row| format!("{} {} {}", row.suite, row.package, row.version)).len(),
+            packages.len()
+        );
         let near = near_duplicates();
         assert_eq!(near.len(), NEAR_DUPLICATES.lines().count() - 1);
-        assert_eq!(near.len(), 18);
+        assert_eq!(near.len(), 21);
         assert!(near.iter().all(|(a, b)| a != b && places.contains(a) && places.contains(b)));
-    }
-
-    #[test]
-    fn subsets_are_what_they_are_called() {
-        let count = |wanted: Subset| {
-            let rows = subset(wanted);
-            let packages: HashSet<&str> = rows.iter().map(|row| row.package).collect();
-            (packages.len(), rows.len())
-        };
-        assert_eq!(count(Subset::Small), (7, 23));
-        assert_eq!(count(Subset::Full), (87, 755));
-        assert_eq!(count(Subset::Free), (85, 719));
-        assert_eq!(count(Subset::Extended), (148, 719 + 400));
-        // The second table was added later, and only with music that may be sold; the first is unchanged.
-        let rows = rows();
-        assert!(rows[..755].iter().all(|row| !row.extended && !row.is_module()));
-        assert!(rows[755..].iter().all(|row| row.extended && row.is_free()));
-        assert!(rows[755..].iter().all(|row| rows[..755].iter().all(|old| old.sha256 != row.sha256)));
-        for licence in NOT_FOR_SALE {
-            assert!(rows.iter().any(|row| row.licence == licence), "no recording has the licence {licence}");
-            assert!(subset(Subset::Extended).iter().all(|row| row.licence != licence));
-        }
     }
 
     /// Releases, artists and labels of the first table must keep their numbers, for those who have trained on it.
@@ -411,7 +374,7 @@ mod tests {
     fn modules_become_recordings() {
         let rows = rows();
         let modules: Vec<&Row> = rows.iter().filter(|row| row.is_module()).collect();
-        assert_eq!(modules.len(), 182);
+        assert_eq!(modules.len(), 188);
         for row in modules {
             assert_eq!(row.place(), format!("{}/{}.flac", row.package, row.path));
             assert_eq!(row.source(), format!("modules/{}/{}", row.package, row.path));

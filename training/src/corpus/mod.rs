@@ -3,9 +3,12 @@
 
 mod apt;
 mod catalogue;
+pub mod fresh;
 mod modules;
+mod subset;
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,12 +16,13 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-pub use catalogue::{By, Row, Subset, credits, dump, labelled, near_duplicates, rows, subset};
+pub use catalogue::{By, Row, credits, dump, labelled, near_duplicates, rows};
+pub use subset::{Subset, subset};
 
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::scan::sha256_of;
-use apt::Apt;
+use apt::{Apt, Unpacked};
 use modules::Player;
 
 /// The outcome of fetching.
@@ -53,21 +57,28 @@ pub fn fetch_rows(
 ) -> Result<Report> {
     let audio = out.join("audio");
     std::fs::create_dir_all(&audio).map_err(|error| Error::io(&audio, error))?;
-    let mut packages: BTreeMap<(&str, &str), Vec<&Row>> = BTreeMap::new();
-    rows.iter().for_each(|row| packages.entry((row.package, row.version)).or_default().push(row));
+    let mut packages: BTreeMap<(&str, &str, &str), Vec<&Row>> = BTreeMap::new();
+    for row in &rows {
+        packages.entry((row.suite, row.package, row.version)).or_default().push(row);
+    }
     let modules: Vec<&Row> = rows.iter().filter(|row| row.is_module()).collect();
     let mut report = Report::default();
-    // Created only when needed: if all files exist, neither apt nor a network is necessary.
-    let mut apt = None;
+    let mut apts = Apts { folder: out, made: BTreeMap::new() };
+    // What the archive had in place of the catalogue's versions.
+    let mut others: HashMap<(&str, &str), String> = HashMap::new();
     let count = packages.len() + modules.len();
-    for (done, ((package, version), rows)) in packages.iter().enumerate() {
+    for (done, (&(suite, package, version), rows)) in packages.iter().enumerate() {
         progress(done, count, package);
-        if rows.iter().any(|row| !is_packaged(out, row))
-            && let Err(error) = unpack(at_need(&mut apt, out)?, package, version, rows, out)
-        {
-            rows.iter().filter(|row| !is_packaged(out, row)).for_each(|row| {
-                report.skipped.push((row.place(), error.to_string()));
-            });
+        if rows.iter().all(|row| is_packaged(out, row)) {
+            continue;
+        }
+        match apts.of(suite).and_then(|apt| unpack(apt, package, version, rows, out)) {
+            Ok(found) if found != version => drop(others.insert((suite, package), found)),
+            Ok(_) => {}
+            Err(error) => rows.iter().filter(|row| !is_packaged(out, row)).for_each(|row| {
+                let reason = format!("{package} {version} of {}: {error}", row.debian());
+                report.skipped.push((row.place(), reason));
+            }),
         }
     }
     let mut player = None;
@@ -76,8 +87,8 @@ pub fn fetch_rows(
         if is_there(out, row) || !is_packaged(out, row) {
             continue;
         }
-        let player = player
-            .get_or_insert_with(|| Player::new(|| at_need(&mut apt, out)).map_err(|error| error.to_string()));
+        let player =
+            player.get_or_insert_with(|| Player::new(|| apts.of("")).map_err(|error| error.to_string()));
         let recording = audio.join(row.place());
         let rendered = player.as_ref().map_err(String::clone).and_then(|player| {
             let rendered = player.render(&out.join(row.source()), &recording, row.seconds);
@@ -103,8 +114,13 @@ pub fn fetch_rows(
         }
         if !skipped.contains(&row.place()) {
             let other = exists || out.join(row.source()).exists();
-            let reason = if other { "its content is not that of Debian 12" } else { "not in the package" };
-            report.skipped.push((row.place(), reason.into()));
+            let (debian, Row { package, version, suite, .. }) = (row.debian(), &row);
+            let what = if other { "its content is not that of" } else { "it is not in" };
+            let mut reason = format!("{what} {debian}'s {package} {version}");
+            if let Some(found) = others.get(&(*suite, *package)) {
+                reason += &format!(", which the archive no longer has; it has {found}");
+            }
+            report.skipped.push((row.place(), reason));
         }
     }
     if present.is_empty() {
@@ -116,12 +132,22 @@ pub fn fetch_rows(
     Ok(report)
 }
 
-/// apt, created on first use.
-fn at_need<'a>(apt: &'a mut Option<Apt>, out: &Path) -> Result<&'a Apt> {
-    Ok(match apt {
-        Some(apt) => apt,
-        none => none.insert(Apt::new(&out.join("apt"))?),
-    })
+/// apt for each suite, created only when needed: if all files exist, neither apt nor a network is necessary.
+struct Apts<'a> {
+    folder: &'a Path,
+    made: BTreeMap<String, Apt>,
+}
+
+impl Apts<'_> {
+    /// That of a suite; the system's sources if it is empty.
+    fn of(&mut self, suite: &str) -> Result<&Apt> {
+        let name = if suite.is_empty() { "apt".to_owned() } else { format!("apt-{suite}") };
+        let folder = self.folder.join(&name);
+        Ok(match self.made.entry(name) {
+            Entry::Occupied(made) => made.into_mut(),
+            Entry::Vacant(place) => place.insert(Apt::new(&folder, suite)?),
+        })
+    }
 }
 
 /// Whether the package's file exists.
@@ -135,9 +161,9 @@ fn is_there(out: &Path, row: &Row) -> bool {
     is_packaged(out, row) && (!row.is_module() || rendered())
 }
 
-/// Downloads a package and copies the rows' files from it.
-fn unpack(apt: &Apt, package: &str, version: &str, rows: &[&Row], out: &Path) -> Result<()> {
-    let folder = apt.download_and_unpack(package, version)?;
+/// Downloads a package and copies the rows' files from it. Returns the version that the archive had.
+fn unpack(apt: &Apt, package: &str, version: &str, rows: &[&Row], out: &Path) -> Result<String> {
+    let Unpacked { folder, version } = apt.download_and_unpack(package, version)?;
     let mut archives: BTreeMap<&str, Vec<(&Row, &str)>> = BTreeMap::new();
     for row in rows {
         match row.path.split_once("!/") {
@@ -161,7 +187,7 @@ fn unpack(apt: &Apt, package: &str, version: &str, rows: &[&Row], out: &Path) ->
             file.commit()?;
         }
     }
-    Ok(())
+    Ok(version)
 }
 
 fn move_file(from: &Path, to: &Path) -> Result<()> {

@@ -215,11 +215,14 @@ fn a_module_becomes_a_recording() {
     std::fs::remove_file(&recording).unwrap();
     assert_eq!(fetch().unwrap().tracks, 1);
     assert!(std::fs::read(&recording).unwrap() == first);
-    // A module that differs from the catalogue is neither rendered nor kept under its name.
+    // A module that differs from the catalogue is neither rendered nor kept under its name; nor is a version that the
+    // archive does not have replaced by another in silence.
     let mut other = pathogen.clone();
+    let has = std::mem::replace(&mut other[0].version, "0.1-1");
     other[0].sha256 = "0000000000000000000000000000000000000000000000000000000000000000";
     let error = fetch_rows(other, &corpus, |_, _, _| ()).unwrap_err().to_string();
-    assert!(error.contains("its content is not that of Debian 12"), "{error}");
+    assert!(error.contains("its content is not that of Debian 12's pathogen 0.1-1"), "{error}");
+    assert!(error.contains(&format!("the archive no longer has; it has {has}")), "{error}");
     assert!(!recording.exists());
     // Nor one that plays for another time than in the catalogue.
     let mut longer = pathogen.clone();
@@ -233,19 +236,25 @@ fn a_module_becomes_a_recording() {
 fn credits_name_every_recording() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("credits.tsv");
-    let arguments = ["corpus", "credits", "--subset", "extended", "--out", out.to_str().unwrap()];
-    let rows = subset(Subset::Extended);
+    for (name, wanted) in [("extended", Subset::Extended), ("wide", Subset::Wide)] {
+        credits_of(&out, name, &subset(wanted));
+    }
+}
+
+fn credits_of(out: &Path, name: &str, rows: &[Row]) {
+    let arguments = ["corpus", "credits", "--subset", name, "--out", out.to_str().unwrap()];
     assert!(run(&arguments).contains(&format!("{} tracks", rows.len())));
-    let text = std::fs::read_to_string(&out).unwrap();
-    assert_eq!(text, credits(&rows));
+    let text = std::fs::read_to_string(out).unwrap();
+    assert_eq!(text, credits(rows));
     let mut lines = text.lines();
     assert_eq!(lines.next(), Some("track\tauthor\tlicence\tsource"));
-    for (line, row) in lines.by_ref().zip(&rows) {
+    for (line, row) in lines.by_ref().zip(rows) {
         let cells: Vec<&str> = line.split('\t').collect();
         let &[track, author, licence, source] = cells.as_slice() else { panic!("{line}") };
         assert_eq!((track, licence), (row.title, row.licence));
         assert!(!author.is_empty() && row.artists.iter().all(|artist| author.contains(artist)), "{line}");
         assert!(source.contains(row.package) && source.contains(row.version) && source.ends_with(row.path));
+        assert!(source.starts_with(row.debian()), "{line}");
     }
     assert_eq!(lines.next(), None);
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::stop::watched;
 use crate::adaptation::{Options, learn};
+use crate::corpus::fresh;
 use crate::error::{Error, Result};
 use crate::evaluation::cache::Cache;
 use crate::evaluation::recordings::Sources;
@@ -128,6 +129,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     parts.dedup();
     let audio = arguments.audio.as_deref();
     let sources = Sources::open(audio, arguments.features.as_deref())?;
+    fresh::check(folder, &parts)?;
     let listening = Listening { sources: &sources, audio, cache: &cache, threads, stop };
     let (collection, embedded) = base.embed(Collection::read(folder, &parts)?, &listening)?;
     let adaptation = learn(&collection, &embedded, &options)?;
