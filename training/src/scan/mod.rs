@@ -1,6 +1,5 @@
 //! Scans a folder of music into a table of its tracks.
 
-mod audio_hash;
 mod ids;
 mod kept;
 mod ogg;
@@ -15,9 +14,9 @@ use std::time::UNIX_EPOCH;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use sleeve_files::names;
 use walkdir::WalkDir;
 
-pub use audio_hash::audio_sha256;
 pub use ids::{DiscogsIds, MusicBrainzIds};
 pub use tags::{Tags, read as read_tags};
 
@@ -28,6 +27,14 @@ use crate::table::Type::{Float, Id, Ids, Int, Text, Word, Words};
 use crate::table::{Builder, Rows, Table, TableWriter, column, optional};
 use kept::{Journal, OldRows};
 use rows::Row;
+
+/// SHA-256 of the audio in a file, in hexadecimal: new tags leave it as it is (see [`sleeve::audio::content_hash`]).
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn audio_sha256(path: &Path) -> sleeve::Result<String> {
+    Ok(names::to_hex(&sleeve::audio::content_hash(path)?))
+}
 
 /// One row per readable file.
 pub static COLLECTION: Table = Table {

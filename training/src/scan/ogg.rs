@@ -1,11 +1,11 @@
-//! The packets of an Ogg file, as far as tags and hashes need them.
+//! The headers of FLAC in Ogg, which lofty does not read.
 
 use std::io::{Error, ErrorKind, Read, Result};
 
 use rustc_hash::FxHashMap;
 
 /// A part of a packet, as much as is in one page.
-pub(super) struct Piece<'a> {
+struct Piece<'a> {
     /// The stream that it belongs to.
     pub serial: u32,
     /// The packet's number in its stream, from 0.
@@ -13,7 +13,7 @@ pub(super) struct Piece<'a> {
     pub bytes: &'a [u8],
     /// Whether the packet ends here.
     pub ends: bool,
-    /// Whether the packet is a header without audio: comments, pictures, padding.
+    /// Whether the packet is one of FLAC's headers behind the first: comments, pictures, padding.
     pub is_comment: bool,
 }
 
@@ -24,22 +24,14 @@ struct Stream {
     /// Whether a packet has begun on an earlier page.
     is_open: bool,
     is_comment: bool,
-    codec: Codec,
-}
-
-#[derive(Clone, Copy, Default, PartialEq)]
-enum Codec {
-    #[default]
-    Other,
-    Speex,
-    Flac,
+    is_flac: bool,
 }
 
 /// Calls `each` with all pieces of packets in the order of pages. A last page that is cut ends the file.
 ///
 /// # Errors
 /// `InvalidData` if something else than a page stands where one should begin; those of reading.
-pub(super) fn each_piece(source: &mut impl Read, mut each: impl FnMut(&Piece)) -> Result<()> {
+fn each_piece(source: &mut impl Read, mut each: impl FnMut(&Piece)) -> Result<()> {
     let mut streams: FxHashMap<u32, Stream> = FxHashMap::default();
     let mut head = [0; 27];
     let mut body = Vec::new();
@@ -89,18 +81,10 @@ pub(super) fn each_piece(source: &mut impl Read, mut each: impl FnMut(&Piece)) -
 impl Stream {
     fn begin(&mut self, bytes: &[u8]) {
         if self.packet == 0 {
-            self.codec = match bytes {
-                [b'S', b'p', b'e', b'e', b'x', ..] => Codec::Speex,
-                [0x7f, b'F', b'L', b'A', b'C', ..] => Codec::Flac,
-                _ => Codec::Other,
-            };
+            self.is_flac = bytes.starts_with(b"\x7fFLAC");
         }
-        self.is_comment = match self.codec {
-            Codec::Speex => self.packet == 1,
-            // Frames begin with a synchronisation code, metadata blocks with their type.
-            Codec::Flac => self.packet > 0 && bytes.first().is_some_and(|&byte| byte != 0xff),
-            Codec::Other => bytes.starts_with(b"\x03vorbis") || bytes.starts_with(b"OpusTags"),
-        };
+        // Frames begin with a synchronisation code, metadata blocks with their type.
+        self.is_comment = self.is_flac && self.packet > 0 && bytes.first().is_some_and(|&byte| byte != 0xff);
     }
 }
 
@@ -117,7 +101,7 @@ fn fill(source: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
     Ok(read)
 }
 
-/// What a FLAC stream in Ogg says of itself: lofty does not read it.
+/// What a FLAC stream in Ogg says of itself.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct OggFlac {
     pub sample_rate: u32,
@@ -203,4 +187,21 @@ fn comments(mut block: &[u8]) -> Vec<(String, String)> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..4)) {
+            // A first page as it should be, and anything behind it.
+            let page = b"OggS\0\x02\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x01\x33\x7fFLAC\x01\0\0\x01fLaC";
+            let bytes: Vec<u8> = parts.iter().flat_map(|more| [&page[..], more].concat()).collect();
+            read_flac(&mut &bytes[..]).unwrap();
+        }
+    }
 }

@@ -79,7 +79,7 @@ fn page_of(args: &Map, library: &Library, tracks: &[usize], places: &Places) -> 
             folder: inside.parent().map(names::shown).unwrap_or_default(),
             seconds: track.seconds,
             place: [place[0], place[1]],
-            neighbours: neighbours(library, index, args.neighbours.into(), &number)?,
+            neighbours: neighbours(library, index, args.neighbours.into(), number)?,
         })
     });
     let on_page = on_page.collect::<Result<Vec<Track>>>()?;
