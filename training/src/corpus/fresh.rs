@@ -141,7 +141,7 @@ mod tests {
                 assert!(said.contains("1 recordings of the fresh test"), "{said}");
             }
         }
-        assert_eq!(refused(&place, row.sha256, Part::Test), Ok(()));
+        assert_eq!(refused(&place, hash, Part::Test), Ok(()));
         assert_eq!(refused(&format!("a{place}"), &other, Part::Train), Ok(()));
         let old = rows().into_iter().next().unwrap();
         assert_eq!(refused(&old.place(), old.sha256, Part::Train), Ok(()));
