@@ -224,7 +224,7 @@ pub struct FilterArgs {
 #[derive(clap::Args)]
 pub struct DuplicateArgs {
     /// The least cosine of near-duplicates
-    #[arg(long, value_name = "COSINE")]
+    #[arg(long, value_name = "COSINE", allow_negative_numbers = true)]
     pub duplicate_cosine: Option<f32>,
 
     /// The largest difference of their durations
