@@ -443,7 +443,7 @@ fn wrong_arguments_are_named() {
     assert!(with(&["--confounds"]).contains("--audio"));
     assert!(with(&["--threads", "0"]).contains("--threads"));
     let help = text(&train(&["retrieve", "--help"]).stdout);
-    for part in ["section 2.2", "--confounds", "near-duplicate", "bootstrap"] {
+    for part in ["section 3", "--confounds", "near-duplicate", "bootstrap"] {
         assert!(help.to_lowercase().contains(&part.to_lowercase()), "{part}: {help}");
     }
 }
