@@ -238,9 +238,11 @@ fn patches_come_from_copies_as_often_as_from_originals_and_targets_stay() {
         writer.finish().unwrap();
         let name = dataset::name(track).replace(".ogg", ".mp3");
         listed.push([
+            Cell::Text("copies"),
             Cell::Text(&name),
             Cell::Text(&sha),
             Cell::Int(Some(frames as i32)),
+            Cell::MaybeText(None),
             Cell::MaybeText(None),
         ]);
     }
