@@ -45,8 +45,6 @@ pub struct Unpacked {
     pub version: String,
 }
 
-/// Debian's mirror for a suite if the system has none configured.
-const MIRROR: &str = "http://deb.debian.org/debian";
 /// The keys that Debian signs its suites with, by the package of that name.
 const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -77,7 +75,7 @@ impl Apt {
         if !suite.is_empty() {
             let sources = apt.folder.join("sources");
             let path = sources.join("suite.sources");
-            std::fs::write(&path, source(&apt.mirror(), suite)).map_err(|error| Error::io(&path, error))?;
+            std::fs::write(&path, source(&apt.mirror()?, suite)).map_err(|error| Error::io(&path, error))?;
             apt.sources = Some(sources);
         }
         if !apt.has_lists() {
@@ -95,13 +93,18 @@ impl Apt {
     }
 
     /// The mirror of the system's first suite of Debian's main archive.
-    fn mirror(&self) -> String {
+    ///
+    /// # Errors
+    /// If the system has none configured.
+    fn mirror(&self) -> Result<String> {
         let mut targets = self.command("apt-get");
         targets.args(["indextargets", "--format", "$(SITE)", "Created-By: Packages"]);
-        let found = output(&mut targets).unwrap_or_default();
-        let site =
-            found.lines().map(|line| line.trim_end_matches('/')).find(|line| line.ends_with("/debian"));
-        site.unwrap_or(MIRROR).to_owned()
+        let found = output(&mut targets)?;
+        let mut sites = found.lines().map(|line| line.trim_end_matches('/'));
+        sites.find(|line| line.ends_with("/debian")).map(str::to_owned).ok_or_else(|| Error::Program {
+            program: "apt-get".into(),
+            reason: "no mirror of Debian is among the system's package sources".into(),
+        })
     }
 
     fn has_lists(&self) -> bool {
