@@ -974,8 +974,8 @@ void sleeve_track_free(sleeve_track *track);
 
 /* ---- Writers of libraries -------------------------------------------------- */
 
-// Creates a library file for what an extractor gives; an existing file is replaced. `root` is the library's folder,
-// absolute, or empty if the library is not one folder.
+// Creates a library file for what an extractor gives; an existing file is replaced by the first flush. `root` is the
+// library's folder, absolute, or empty if the library is not one folder.
 //
 // Errors: IO; LIBRARY if another process is writing it; INVALID_ARGUMENT if the extractor has no embeddings.
 sleeve_status sleeve_library_writer_create(const char *file,

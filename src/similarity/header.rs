@@ -65,7 +65,7 @@ impl Identity {
 }
 
 /// How much of a file is committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Commit {
     pub sequence: u64,
     pub length: u64,

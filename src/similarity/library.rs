@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapMut};
 use sleeve_files::names;
 
 use super::header::{self, Commit, Identity};
@@ -57,6 +57,25 @@ struct Inner {
     kernels: &'static Kernels,
     quantised: OnceLock<Quantised>,
     paths: OnceLock<HashMap<Vec<u8>, u32>>,
+}
+
+impl Inner {
+    /// Without segments.
+    fn new(path: &Path, map: Mmap, identity: Identity, root: PathBuf, commit: Commit) -> Self {
+        Inner {
+            path: path.to_owned(),
+            map,
+            identity,
+            root,
+            commit,
+            segments: Vec::new(),
+            scales: Vec::new(),
+            live: None,
+            kernels: Kernels::best(),
+            quantised: OnceLock::new(),
+            paths: OnceLock::new(),
+        }
+    }
 }
 
 /// Which rows are tracks.
@@ -123,21 +142,17 @@ impl Library {
         if (map.len() as u64) < commit.length {
             return Err("it is cut".to_owned());
         }
-        Ok(Library {
-            inner: Arc::new(Inner {
-                path: path.to_owned(),
-                map,
-                identity,
-                root,
-                commit,
-                segments,
-                scales,
-                live,
-                kernels: Kernels::best(),
-                quantised: OnceLock::new(),
-                paths: OnceLock::new(),
-            }),
-        })
+        let inner = Inner { segments, scales, live, ..Inner::new(path, map, identity, root, commit) };
+        Ok(Library { inner: Arc::new(inner) })
+    }
+
+    /// A library without tracks, which no file holds yet.
+    pub(super) fn empty(path: &Path, identity: Identity) -> std::io::Result<Self> {
+        let root = identity.root().unwrap_or_default();
+        let commit = Commit { length: header::length_of(&identity)?, ..Commit::default() };
+        // The least that can be mapped; without tracks nothing reads it.
+        let map = MmapMut::map_anon(1)?.make_read_only()?;
+        Ok(Library { inner: Arc::new(Inner::new(path, map, identity, root, commit)) })
     }
 
     /// The path that it was opened from.

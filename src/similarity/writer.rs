@@ -46,6 +46,8 @@ pub struct LibraryWriter {
     library: Library,
     /// How much is committed by now.
     commit: Commit,
+    /// Whether the file is there: a new one appears with its first tracks.
+    exists: bool,
     /// What waits for a flush.
     added: Added,
     removed: BTreeSet<u32>,
@@ -87,23 +89,27 @@ fn as_io(path: &Path, error: sleeve_files::Error) -> Error {
 }
 
 impl LibraryWriter {
-    /// Creates a library file; an existing one is replaced. `root` is the library's folder, absolute, or empty if the
-    /// library is not one folder.
+    /// Creates a library file; an existing one is replaced by the first [`flush`](Self::flush), and stays as it is if there
+    /// is none. `root` is the library's folder, absolute, or empty if the library is not one folder.
     ///
     /// # Errors
-    /// `Io` if it cannot be written; `Library` if another process is writing it; `InvalidArgument` for an origin of no
+    /// `Io` if its folder cannot be written to, or a folder has its name; `Library` if another process is writing it; `InvalidArgument` for an origin of no
     /// values.
     pub fn create(path: impl AsRef<Path>, root: impl AsRef<Path>, origin: &Origin) -> Result<Self> {
         let path = path.as_ref();
         origin.check().map_err(Error::InvalidArgument)?;
+        if path.is_dir() {
+            return Err(Error::io(path, io::ErrorKind::IsADirectory.into()));
+        }
         let lock = Lock::take(path)?;
         let identity = Identity::new(root.as_ref(), origin.clone());
         sleeve_files::atomic::sweep(path);
-        let empty = Added::default();
         // A library that is replaced while others have it open must not look unchanged.
-        let sequence = File::open(path).ok().and_then(|file| header::read_commit(&file).ok());
-        write_whole(path, &identity, sequence.map_or(0, |commit| commit.sequence) + 1, &empty)?;
-        Self::new(path, lock)
+        let before = File::open(path).ok().and_then(|file| header::read_commit(&file).ok());
+        let sequence = before.map_or(0, |commit| commit.sequence);
+        let library = Library::empty(path, identity).map_err(|error| Error::io(path, error))?;
+        let commit = Commit { sequence, ..library.commit() };
+        Ok(LibraryWriter { commit, exists: false, ..Self::of(path, library, lock) })
     }
 
     /// Opens a library file for writing.
@@ -117,23 +123,23 @@ impl LibraryWriter {
         }
         let lock = Lock::take(path)?;
         sleeve_files::atomic::sweep(path);
-        Self::new(path, lock)
+        Ok(Self::of(path, Library::open(path)?, lock))
     }
 
-    fn new(path: &Path, lock: Lock) -> Result<Self> {
-        let library = Library::open(path)?;
+    fn of(path: &Path, library: Library, lock: Lock) -> Self {
         let gone = (0..library.rows()).filter(|&row| library.track_of(row).is_none());
-        Ok(LibraryWriter {
+        LibraryWriter {
             path: path.to_owned(),
             identity: Identity::new(library.root(), library.origin().clone()),
             commit: library.commit(),
+            exists: true,
             added: Added::default(),
             removed: BTreeSet::new(),
             removed_before: gone.map(|row| row as u32).collect(),
             changed: BTreeMap::new(),
             library,
             _lock: lock,
-        })
+        }
     }
 
     /// The library as it was when the writer was made; [`replace`](Self::replace) and [`remove`](Self::remove) take its
@@ -232,11 +238,14 @@ impl LibraryWriter {
         }
         let removed: Vec<u32> =
             self.removed.iter().copied().filter(|row| !self.removed_before.contains(row)).collect();
-        if removed.is_empty() && self.added.rows() == 0 {
+        if !self.exists {
+            self.commit = write_whole(&self.path, &self.identity, self.commit.sequence + 1, &self.added)?;
+            self.exists = true;
+        } else if removed.is_empty() && self.added.rows() == 0 {
             return Ok(());
+        } else {
+            self.commit = self.append(&removed).map_err(|error| Error::io(&self.path, error))?;
         }
-        let commit = self.append(&removed).map_err(|error| Error::io(&self.path, error))?;
-        self.commit = commit;
         self.removed_before.extend(removed);
         self.removed.clear();
         self.added = Added::default();
@@ -287,7 +296,7 @@ impl LibraryWriter {
     pub fn rewrite(mut self) -> Result<()> {
         self.flush()?;
         let library = Library::open(&self.path)?;
-        write_whole(&self.path, &self.identity, self.commit.sequence + 1, &Sorted::new(&library))
+        write_whole(&self.path, &self.identity, self.commit.sequence + 1, &Sorted::new(&library)).map(drop)
     }
 }
 
@@ -295,7 +304,7 @@ const UNRECORDABLE: &str =
     "its path is empty, its duration is negative or not finite, or a text is longer than 64 KiB";
 
 /// Writes a file of one segment, or of none if there are no rows.
-fn write_whole(path: &Path, identity: &Identity, sequence: u64, rows: &dyn Rows) -> Result<()> {
+fn write_whole(path: &Path, identity: &Identity, sequence: u64, rows: &dyn Rows) -> Result<Commit> {
     let failed = |error| Error::io(path, error);
     let start = header::length_of(identity).map_err(failed)?;
     let mut out = AtomicFile::create(path).map_err(|error| as_io(path, error))?;
@@ -307,7 +316,8 @@ fn write_whole(path: &Path, identity: &Identity, sequence: u64, rows: &dyn Rows)
     let header = header::header(identity, commit).map_err(failed)?;
     io::Seek::seek(&mut out, io::SeekFrom::Start(0)).map_err(failed)?;
     out.write_all(&header).map_err(failed)?;
-    out.commit_synced().map_err(|error| as_io(path, error))
+    out.commit_synced().map_err(|error| as_io(path, error))?;
+    Ok(commit)
 }
 
 /// Rows in memory.

@@ -23,8 +23,8 @@ impl sleeve_library_writer {
     }
 }
 
-/// Creates a library file for what an extractor gives; an existing file is replaced. `root` is the library's folder,
-/// absolute, or empty if the library is not one folder.
+/// Creates a library file for what an extractor gives; an existing file is replaced by the first flush. `root` is the
+/// library's folder, absolute, or empty if the library is not one folder.
 ///
 /// Errors: IO; LIBRARY if another process is writing it; INVALID_ARGUMENT if the extractor has no embeddings.
 #[unsafe(no_mangle)]

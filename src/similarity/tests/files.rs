@@ -1,7 +1,7 @@
 //! Library files: what is written is read, whatever happens to them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::Error;
@@ -36,7 +36,7 @@ fn what_is_added_changed_and_removed_is_read_again() {
         embedding.patches = vec![number as f32; 7 * (number % 3)];
     }
     let mut writer = LibraryWriter::create(&path, "/music", &origin(7)).unwrap();
-    assert!(Library::open(&path).unwrap().is_empty());
+    assert!(!path.exists() && writer.library().is_empty());
     for (number, (track, embedding)) in all.iter().enumerate() {
         writer.add(track, embedding).unwrap();
         if number % 7 == 6 {
@@ -109,6 +109,29 @@ fn many_small_changes_end_in_one_piece() {
     assert_eq!(Library::open(&path).unwrap().len(), 40);
     let rewritten = fs::metadata(&path).unwrap().len();
     assert!(rewritten < 40 * 400, "{rewritten}");
+}
+
+#[test]
+fn a_new_library_takes_the_place_of_the_old_one_when_it_has_its_tracks() {
+    let (_folder, library) = library(5, 2, 3);
+    let other = origin(9);
+    drop(LibraryWriter::create(library.path(), "", &other).unwrap());
+    assert!(!library.has_changed());
+    let mut writer = LibraryWriter::create(library.path(), "/new", &other).unwrap();
+    assert!(writer.library().is_empty());
+    let all = tracks(6, 3, 9);
+    for (track, embedding) in &all[1..] {
+        writer.add(track, embedding).unwrap();
+    }
+    assert!(!library.has_changed());
+    writer.flush().unwrap();
+    assert!(library.has_changed());
+    let now = Library::open(library.path()).unwrap();
+    assert_eq!((now.len(), now.dim(), now.root()), (17, 9, Path::new("/new")));
+    writer.add(&all[0].0, &all[0].1).unwrap();
+    writer.finish().unwrap();
+    assert!(now.has_changed());
+    assert_eq!(Library::open(library.path()).unwrap().len(), 18);
 }
 
 #[test]
