@@ -10,9 +10,12 @@ use sleeve_tests::effnet::graph;
 use sleeve_tests::{native, once_a_run, output_of, recording, repository, skip, torch_engine};
 
 /// Compiles in a short time: these tests are about what is installed where, and how it links. The size is tested too,
-/// so what the workspace compiles without optimisation is optimised here.
-const PROFILE: [&str; 7] = [
+/// so what the workspace compiles without optimisation is optimised here, and there are no checks that a release
+/// does not have.
+const PROFILE: [&str; 9] = [
     "profile.dev.opt-level=1",
+    "profile.dev.debug-assertions=false",
+    "profile.dev.overflow-checks=false",
     "profile.dev.lto=false",
     "profile.dev.debug=false",
     "profile.dev.package.\"*\".debug=false",
