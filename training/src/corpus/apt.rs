@@ -98,7 +98,9 @@ impl Apt {
     /// If the system has none configured.
     fn mirror(&self) -> Result<String> {
         let mut targets = self.command("apt-get");
-        targets.args(["indextargets", "--format", "$(SITE)", "Created-By: Packages"]);
+        // Also of lists that were not downloaded: those of this state folder are another suite's.
+        let all = ["indextargets", "--no-release-info", "--format", "$(SITE)", "Created-By: Packages"];
+        targets.args(all);
         let found = output(&mut targets)?;
         let mut sites = found.lines().map(|line| line.trim_end_matches('/'));
         sites.find(|line| line.ends_with("/debian")).map(str::to_owned).ok_or_else(|| Error::Program {
