@@ -86,20 +86,6 @@ impl Canvas {
         }
     }
 
-    /// Draws a round dot.
-    pub fn dot(&mut self, (x, y): (f32, f32), radius: f32, colour: Rgb) {
-        let pixels = |middle: f32, most: usize| {
-            let first = (middle - radius - 1.0).max(0.0) as usize;
-            first..((middle + radius + 1.0).max(0.0) as usize + 1).min(most)
-        };
-        for row in pixels(y, self.height) {
-            for column in pixels(x, self.width) {
-                let distance = (column as f32 + 0.5 - x).hypot(row as f32 + 0.5 - y);
-                self.blend(column, row, colour, (radius + 0.5 - distance).clamp(0.0, 1.0));
-            }
-        }
-    }
-
     /// The width of a text in pixels.
     pub fn text_width(&self, text: &str, size: f32) -> f32 {
         let font = self.font.as_scaled(PxScale::from(size));

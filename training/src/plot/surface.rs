@@ -10,8 +10,6 @@ use sleeve_plot::canvas::{Anchor, Canvas, Rgb};
 pub trait Surface {
     /// A line through points.
     fn line(&mut self, points: &[(f64, f64)], width: f64, colour: Rgb);
-    /// Round dots.
-    fn dots(&mut self, points: &[(f64, f64)], radius: f64, colour: Rgb);
     /// A text whose vertical middle is at `y`.
     fn text(&mut self, text: &str, at: (f64, f64), size: f64, anchor: Anchor, colour: Rgb);
     /// A text, truncated to fit into the width.
@@ -58,23 +56,6 @@ impl Surface for Svg {
         );
     }
 
-    fn dots(&mut self, points: &[(f64, f64)], radius: f64, colour: Rgb) {
-        if points.is_empty() {
-            return;
-        }
-        // Very short lines with round ends: a tenth of the bytes of circles.
-        let mut path = String::new();
-        for (x, y) in points {
-            let _ = write!(path, "M{x:.1} {y:.1}h.01");
-        }
-        let _ = writeln!(
-            self.text,
-            "<path d=\"{path}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{:.1}\" stroke-linecap=\"round\"/>",
-            hex(colour),
-            2.0 * radius
-        );
-    }
-
     fn text(&mut self, text: &str, (x, y): (f64, f64), size: f64, anchor: Anchor, colour: Rgb) {
         // XML cannot contain most control characters.
         let text: String =
@@ -118,10 +99,6 @@ impl Surface for Pixels {
     fn line(&mut self, points: &[(f64, f64)], width: f64, colour: Rgb) {
         let points: Vec<(f32, f32)> = points.iter().map(|&(x, y)| (x as f32, y as f32)).collect();
         self.0.line(&points, width as f32, colour);
-    }
-
-    fn dots(&mut self, points: &[(f64, f64)], radius: f64, colour: Rgb) {
-        points.iter().for_each(|&(x, y)| self.0.dot((x as f32, y as f32), radius as f32, colour));
     }
 
     fn text(&mut self, text: &str, (x, y): (f64, f64), size: f64, anchor: Anchor, colour: Rgb) {
