@@ -119,19 +119,21 @@ impl<'a> Plan<'a> {
         if lints {
             step("format");
             checked(cargo().args(["fmt", "--all", "--check"]))?;
-            step("lints");
-            // If libtorch is still being fetched, use that time.
-            if libtorch.as_ref().is_none_or(|fetching| !fetching.is_finished()) {
-                lint(&libtorch::WITHOUT)?;
-            }
+        }
+        // What needs no libtorch, while it is fetched.
+        if is_whole {
+            step("dependencies and workflows");
+            deny::check()?;
+            workflows::check()?;
         }
         let with_torch = match libtorch {
             Some(fetching) => fetching.join().expect("fetching libtorch does not panic")?,
             None => false,
         };
         let workspace: &[&str] = if with_torch { &libtorch::WITH } else { &libtorch::WITHOUT };
-        if lints && with_torch {
-            step("lints of what needs libtorch");
+        if lints {
+            // Once: `--quick` is what lints it without libtorch.
+            step("lints");
             lint(workspace)?;
         }
         if is_whole {
@@ -139,9 +141,6 @@ impl<'a> Plan<'a> {
             let mut doc = cargo();
             doc.args(["doc", "--quiet", "--no-deps"]).args(workspace);
             checked(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
-            step("dependencies and workflows");
-            deny::check()?;
-            workflows::check()?;
         }
         if request.is_all {
             step("each package by itself");
