@@ -83,4 +83,10 @@ impl ValueInfo {
         let tensor_type = Some(TensorType { elem_type: Some(element::F32), shape: Some(shape) });
         ValueInfo { name: Some(name.into()), r#type: Some(Type { tensor_type, sequence_type: None }) }
     }
+
+    /// An input or output in f32 whose shape is not stated.
+    pub fn of_any_shape(name: &str) -> ValueInfo {
+        let tensor_type = Some(TensorType { elem_type: Some(element::F32), shape: None });
+        ValueInfo { name: Some(name.into()), r#type: Some(Type { tensor_type, sequence_type: None }) }
+    }
 }

@@ -2,7 +2,7 @@
 
 use half::f16;
 use ndarray::ArrayViewD;
-use sleeve::internal::onnx::{Model, Tensor};
+use sleeve::internal::onnx::{Model, Tensor, ValueInfo};
 
 use super::Adaptation;
 use crate::export::onnx::{DESCRIPTION, cast, dense, half};
@@ -21,9 +21,10 @@ const PLAIN: &str = "adaptation.input";
 pub fn adapted(bytes: &[u8], name: &str, adaptation: &Adaptation) -> Result<Vec<u8>, String> {
     let mut model = Model::read(bytes.to_vec())?;
     let graph = &mut model.graph;
-    if !graph.output.iter().any(|output| output.name() == name) {
+    let Some(output) = graph.output.iter_mut().find(|output| output.name() == name) else {
         return Err(format!("it has no output `{name}`"));
-    }
+    };
+    *output = ValueInfo::rows(name, &[adaptation.map.nrows()]);
     let mut known = graph.node.iter().flat_map(|node| node.output.iter().map(String::as_str));
     if known.any(|known| [WEIGHT, BIAS, PLAIN].contains(&known)) {
         return Err("it is adapted already; adapt the original model instead".into());

@@ -13,9 +13,15 @@
 //! directions for which there is little data would be amplified. Since the map is linear, the mean of adapted
 //! embeddings is the adapted mean.
 //!
-//! [`scatter`] measures the differences, and [`graph`] writes the map into the model's file.
+//! The embeddings may be another layer of the network than its own, such as the pooled features that its dense layer takes:
+//! their scales differ, so they are brought to a deviation of 1 first. Of their many directions those are kept in which
+//! the tracks differ most.
+//!
+//! [`prepare`] chooses the layer and the level, [`scatter`] measures the differences, and [`graph`] writes the map into the
+//! model's file.
 
 pub mod graph;
+pub mod prepare;
 pub mod scatter;
 
 use nalgebra::DMatrix;
@@ -33,6 +39,10 @@ pub struct Options {
     pub weights: Vec<(Association, f64)>,
     /// The share of the mean variance of an embedding's value that is added to the variances.
     pub shrinkage: f64,
+    /// Whether the values are brought to a deviation of 1 first.
+    pub standardise: bool,
+    /// The number of values of an adapted embedding, those in which tracks differ most; as many as before if `None`.
+    pub dimensions: Option<usize>,
 }
 
 impl Default for Options {
@@ -44,14 +54,14 @@ impl Default for Options {
             (Association::Artist, 0.6),
             (Association::Label, 0.15),
         ];
-        Options { weights: weights.to_vec(), shrinkage: 0.3 }
+        Options { weights: weights.to_vec(), shrinkage: 0.3, standardise: false, dimensions: None }
     }
 }
 
 /// A linear map of embeddings.
 #[derive(Clone, Debug)]
 pub struct Adaptation {
-    /// `[dimensions, dimensions]`: each row makes one value of the adapted embedding.
+    /// `[adapted values, values]`: each row makes one value of the adapted embedding.
     pub map: Array2<f64>,
     /// The mean embedding, which is subtracted first.
     pub mean: Array1<f64>,
@@ -73,7 +83,7 @@ pub struct Embedded {
 /// `InvalidArgument` for invalid weights or shrinkage, and for embeddings that are all the same or contain NaN;
 /// `Nothing` if no two tracks belong together by an association with a weight.
 pub fn learn(collection: &Collection, embedded: &Embedded, options: &Options) -> Result<Adaptation> {
-    let &Options { ref weights, shrinkage } = options;
+    let &Options { ref weights, shrinkage, standardise, dimensions: kept } = options;
     let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
     if weights.iter().any(|(_, weight)| !(0.0..=1e6).contains(weight)) || total <= 0.0 {
         return Err(Error::InvalidArgument("weights must be 0 or more, and one of them above 0".into()));
@@ -81,8 +91,17 @@ pub fn learn(collection: &Collection, embedded: &Embedded, options: &Options) ->
     if !(shrinkage > 0.0 && shrinkage <= 1e6) {
         return Err(Error::InvalidArgument("the shrinkage must be above 0".into()));
     }
+    if standardise {
+        let (scales, embedded) = standardised(embedded);
+        let adaptation = learn(collection, &embedded, &Options { standardise: false, ..options.clone() })?;
+        let map = adaptation.map / &scales;
+        return Ok(Adaptation { map, mean: adaptation.mean * &scales, ..adaptation });
+    }
     let Embedded { means, within } = embedded;
     let (tracks, dimensions) = means.dim();
+    if kept.is_some_and(|kept| !(1..=dimensions).contains(&kept)) {
+        return Err(Error::InvalidArgument(format!("dimensions must be from 1 to {dimensions}")));
+    }
     let mean = means.mean_axis(Axis(0)).ok_or_else(|| Error::InvalidArgument("there is no track".into()))?;
     let mut sum = Array2::zeros((dimensions, dimensions));
     let mut anchors = Vec::new();
@@ -107,8 +126,11 @@ pub fn learn(collection: &Collection, embedded: &Embedded, options: &Options) ->
         ));
     }
     sum.diag_mut().mapv_inplace(|value| value + shrinkage * variance);
-    let map = inverse_factor(&sum)
+    let mut map = inverse_factor(&sum)
         .ok_or_else(|| Error::InvalidArgument("the embeddings do not vary enough to learn from".into()))?;
+    if let Some(kept) = kept {
+        map = principal(&(means - &mean).dot(&map.t()), kept).dot(&map);
+    }
     Ok(Adaptation { map, mean, anchors })
 }
 
@@ -122,6 +144,33 @@ impl Adaptation {
     pub fn apply(&self, embedding: &Array1<f64>) -> Array1<f64> {
         self.map.dot(&(embedding - &self.mean))
     }
+}
+
+/// The deviation of each value over all patches, and the embeddings divided by it. A constant value stays as it is.
+fn standardised(embedded: &Embedded) -> (Array1<f64>, Embedded) {
+    let Embedded { means, within } = embedded;
+    let variances = means.var_axis(Axis(0), 0.0) + &within.diag();
+    let scales = variances.mapv(|variance| if variance > 1e-12 { variance.sqrt() } else { 1.0 });
+    let columns = scales.view().insert_axis(Axis(1));
+    let within = &(within / &scales) / &columns;
+    let means = means / &scales;
+    (scales, Embedded { means, within })
+}
+
+/// The directions `[kept, values]` in which rows of mean zero vary most, the first most of all. The largest component of
+/// each is positive, so that the result does not depend on how they were found.
+fn principal(rows: &Array2<f64>, kept: usize) -> Array2<f64> {
+    let covariance = rows.t().dot(rows);
+    let size = covariance.nrows();
+    let found = DMatrix::from_fn(size, size, |row, column| covariance[[row, column]]).symmetric_eigen();
+    let mut order: Vec<usize> = (0..size).collect();
+    order.sort_by(|&a, &b| found.eigenvalues[b].total_cmp(&found.eigenvalues[a]));
+    let sign = |direction: usize| {
+        let column = found.eigenvectors.column(direction);
+        column.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).map_or(1.0, f64::signum)
+    };
+    let signs: Vec<f64> = order.iter().map(|&direction| sign(direction)).collect();
+    Array2::from_shape_fn((kept, size), |(row, value)| signs[row] * found.eigenvectors[(value, order[row])])
 }
 
 /// `L^-1` of a symmetric positive definite matrix `L L^T`; `None` if the matrix is not positive definite or contains
@@ -206,7 +255,7 @@ mod tests {
     fn what_cannot_be_learnt_is_said() {
         let (collection, embedded) = collection();
         let with = |weights: &[(Association, f64)], shrinkage: f64| {
-            let options = Options { weights: weights.to_vec(), shrinkage };
+            let options = Options { weights: weights.to_vec(), shrinkage, ..Options::default() };
             learn(&collection, &embedded, &options).err().map(|error| error.to_string()).unwrap_or_default()
         };
         assert!(with(&[(Association::Release, 0.0)], 0.1).contains("weights"));

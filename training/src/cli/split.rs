@@ -15,7 +15,8 @@ use crate::splits::{Apart, Fold, Options, split};
 ///
 /// For small collections there are two deviations from the paper. `--apart releases` keeps releases together as well,
 /// so that no two parts have a release in common. `--fold 1/3` tests with one third of the collection: with the same
-/// seed, folds 1, 2 and 3 test every track once, each with models trained on the others.
+/// seed, folds 1, 2 and 3 test every track once, each with models trained on the others. `--parts` takes a split that
+/// was made before, or that others have published.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Folder of the data set, made by `match`; split.parquet and styles.parquet are written to it.
@@ -45,6 +46,10 @@ pub struct Arguments {
     /// Seed of the random choice.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// Takes the parts from a CSV file instead: columns path and part (train, validation or test); with --fold, fold_I
+    /// instead of part. Tracks that it lacks are dropped. What no two parts may have in common is checked.
+    #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["validation", "test", "seed"])]
+    parts: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -65,12 +70,13 @@ fn fold(text: &str) -> std::result::Result<Fold, String> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let &Arguments { ref folder, ref out, apart, fold, styles, validation, test, releases, seed } = arguments;
+    let &Arguments { ref folder, ref out, apart, fold, styles, validation, test, releases, seed, ref parts } =
+        arguments;
     let apart = match apart {
         Kind::Artists => Apart::Artists,
         Kind::Releases => Apart::Releases,
     };
-    let options = Options { apart, fold, styles, validation, test, releases, seed };
+    let options = Options { apart, fold, styles, validation, test, releases, seed, parts: parts.clone() };
     let bar = progress::counted("split", "tracks");
     let report = split(folder, out.as_deref().unwrap_or(folder), &options, |done, all| {
         bar.set_length(all);
@@ -82,6 +88,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         "{train} training, {in_validation} validation and {in_test} test tracks, {} styles",
         report.styles
     );
+    if let Some(table) = parts {
+        println!("dropped: {} tracks that {} has no part for", report.not_given, table.display());
+        return Ok(());
+    }
     println!(
         "dropped: {} tracks without such a style, {} with artists in different parts, {} to keep to the sizes",
         report.without_style, report.torn, report.surplus

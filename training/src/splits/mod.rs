@@ -1,10 +1,11 @@
 //! Splits matched tracks into training, validation and test without an artist in common (section 4.1 of the paper).
 //!
-//! This module reads and writes the tables; `division` assigns the tracks.
+//! This module reads and writes the tables; `division` assigns the tracks, and `given` takes their parts from a table.
 
 mod division;
+mod given;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -120,6 +121,9 @@ pub struct Options {
     pub releases: usize,
     /// Seed of the random choice.
     pub seed: u64,
+    /// A CSV file with the parts, instead of a choice: columns `path` and `part`, or `fold_I` for the I-th fold. Tracks
+    /// that it lacks are dropped; the sizes and the seed have no effect.
+    pub parts: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -132,6 +136,7 @@ impl Default for Options {
             test: 50_000,
             releases: 50,
             seed: 0,
+            parts: None,
         }
     }
 }
@@ -145,6 +150,8 @@ pub struct Report {
     pub without_style: u64,
     /// Tracks whose artists are in different parts, which are dropped.
     pub torn: u64,
+    /// Tracks that the table of parts lacks, which are dropped.
+    pub not_given: u64,
     /// Tracks of the last artists in validation and test beyond the requested size, which are dropped.
     pub surplus: u64,
     /// Tracks in each part.
@@ -189,10 +196,14 @@ pub fn split(
         without_style: data.tracks.iter().filter(|track| track.is_none()).count() as u64,
         ..Report::default()
     };
-    let (parts, surplus) = Division::new(&data, options).divide(options);
+    let (parts, surplus) = match &options.parts {
+        Some(table) => (given::read(table, options, &data, &paths(folder)?)?, 0),
+        None => Division::new(&data, options).divide(options),
+    };
     report.surplus = surplus as u64;
     let dropped = |(part, track): &(&Option<Part>, &Option<Track>)| part.is_none() && track.is_some();
-    report.torn = parts.iter().zip(&data.tracks).filter(dropped).count() as u64 - report.surplus;
+    let dropped = parts.iter().zip(&data.tracks).filter(dropped).count() as u64 - report.surplus;
+    (report.torn, report.not_given) = if options.parts.is_some() { (0, dropped) } else { (dropped, 0) };
     for part in parts.iter().flatten() {
         report.tracks[*part as usize] += 1;
     }
@@ -209,6 +220,16 @@ pub fn split(
     table.persist()?;
     write_table(&STYLES.path(out), &STYLES, &styles)?;
     Ok(report)
+}
+
+/// The paths of the matched tracks.
+fn paths(folder: &Path) -> Result<Vec<String>> {
+    let mut paths = Vec::new();
+    for rows in TableReader::open(&MATCHED.path(folder), &MATCHED, &["path"])? {
+        let rows = rows?;
+        paths.extend((0..rows.len()).map(|row| rows.texts("path").value(row).to_owned()));
+    }
+    Ok(paths)
 }
 
 /// The error if validation and test leave no track for training.

@@ -11,6 +11,7 @@ use sleeve::engine::{EngineOptions, Purpose};
 use sleeve::model::{Metadata, Model};
 
 use crate::adaptation::graph::adapted;
+use crate::adaptation::prepare::{Changes, prepared};
 use crate::adaptation::{Adaptation, Embedded};
 use crate::atomic;
 use crate::error::{Error, Result};
@@ -50,9 +51,9 @@ pub struct Listening<'a> {
 }
 
 impl Base {
-    /// Opens a file, or the bundled model.
-    pub fn open(path: Option<&Path>) -> Result<Self> {
-        let (model, bytes, place) = match path {
+    /// Opens a file, or the bundled model, and changes it.
+    pub fn open(path: Option<&Path>, changes: &Changes) -> Result<Self> {
+        let (mut model, mut bytes, place) = match path {
             None => {
                 let (name, bytes, json) = BUNDLED;
                 (Model::from_bytes(name, bytes, Some(json))?, bytes.to_vec(), PathBuf::from(name))
@@ -63,9 +64,18 @@ impl Base {
             }
             Some(path) => return Err(Error::format(path, "not an .onnx file")),
         };
+        if *changes != Changes::default() {
+            let output = embeddings(&model)?;
+            let (changed, values) =
+                prepared(&bytes, &output, changes).map_err(|reason| Error::format(&place, reason))?;
+            let mut document = model.metadata().document().clone();
+            set_values(&mut document, &output, values);
+            let json = Metadata::from_document(document)?.to_json();
+            model = Model::from_bytes(model.name(), changed.clone(), Some(&json))?;
+            bytes = changed;
+        }
         let encoder = ModelEncoder::of(&model, None, &EngineOptions::default().threads(1))?;
-        let index = model.output(Purpose::Embeddings).expect("the encoder has found it");
-        let output = model.outputs()[index].name.clone();
+        let output = embeddings(&model)?;
         Ok(Base { model, bytes, place, output, encoders: vec![Box::new(encoder)] })
     }
 
@@ -118,23 +128,40 @@ impl Base {
     }
 
     /// Its metadata with the adapted embeddings.
-    fn metadata(&self, name: &str, more: Map<String, Value>) -> Map<String, Value> {
+    fn metadata(&self, name: &str, values: usize, more: Map<String, Value>) -> Map<String, Value> {
         let mut document = self.model.metadata().document().clone();
         document.insert("name".into(), name.into());
         document.insert("model_types".into(), json!(["onnx"]));
-        let outputs = document
-            .get_mut("schema")
-            .and_then(|schema| schema.get_mut("outputs"))
-            .and_then(Value::as_array_mut);
-        for one in outputs.into_iter().flatten() {
-            if one["name"] == self.output {
-                one["description"] = json!(
-                    "embeddings behind a linear map that was learnt from editorial metadata; compared by cosine"
-                );
-            }
+        set_values(&mut document, &self.output, values);
+        if let Some(one) = described(&mut document, &self.output) {
+            one["description"] = json!(
+                "embeddings behind a linear map that was learnt from editorial metadata; compared by cosine"
+            );
         }
         document.extend(more);
         document
+    }
+}
+
+/// The name of the output with the embeddings.
+fn embeddings(model: &Model) -> Result<String> {
+    let index = model.output(Purpose::Embeddings);
+    let index =
+        index.ok_or_else(|| Error::format(model.name(), "none of its outputs is known to be embeddings"))?;
+    Ok(model.outputs()[index].name.clone())
+}
+
+/// What metadata say of an output.
+fn described<'a>(document: &'a mut Map<String, Value>, output: &str) -> Option<&'a mut Value> {
+    let outputs = document.get_mut("schema")?.get_mut("outputs")?.as_array_mut()?;
+    outputs.iter_mut().find(|one| one["name"] == output)
+}
+
+/// Sets the number of values of an output.
+fn set_values(document: &mut Map<String, Value>, output: &str, values: usize) {
+    let shape = described(document, output).and_then(|one| one["shape"].as_array_mut());
+    if let Some(last) = shape.and_then(|shape| shape.last_mut()) {
+        *last = values.into();
     }
 }
 
@@ -168,7 +195,8 @@ impl Target {
     ) -> Result<()> {
         let wrong = |reason| Error::format(&base.place, reason);
         let bytes = adapted(&base.bytes, &base.output, adaptation).map_err(wrong)?;
-        let json = Metadata::from_document(base.metadata(&self.name, more))?.to_json();
+        let json =
+            Metadata::from_document(base.metadata(&self.name, adaptation.map.nrows(), more))?.to_json();
         let engine = EngineOptions::default().threads(1);
         Model::from_bytes(&self.name, bytes.clone(), Some(&json))?.engine(&engine)?;
         atomic::write(&self.graph, &bytes)?;

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use serde_json::{Map, Value};
 
 use super::stop::watched;
+use crate::adaptation::prepare::Changes;
 use crate::adaptation::{Options, learn};
 use crate::corpus::fresh;
 use crate::error::{Error, Result};
@@ -31,7 +32,7 @@ use base::{Base, Listening, Target};
 ///
 /// For collections too small to train a network on. The map shrinks the directions in which tracks that belong together
 /// differ (relevant component analysis), with the associations of the paper weighted as in its multi-task model. The
-/// new embeddings have as many values as the old ones and are compared by their cosine. The model's tags, if it has
+/// new embeddings are compared by their cosine. The model's tags, if it has
 /// any, are unchanged. `retrieve` measures the result on held-out tracks.
 ///
 /// Once the collection is embedded, this takes about a minute on a CPU.
@@ -51,6 +52,17 @@ pub struct Arguments {
     /// the pairs and more on the model.
     #[arg(long, value_name = "SHARE", default_value_t = Options::default().shrinkage)]
     shrinkage: f64,
+    /// Learns the map on this tensor of the graph instead of its embeddings: a layer before them often knows more
+    /// (`features.pooled` of the MusiCNN networks). Its values are brought to a deviation of 1 first.
+    #[arg(long, value_name = "TENSOR")]
+    layer: Option<String>,
+    /// The number of values of the new embeddings, those in which tracks differ most. By default as many as before.
+    #[arg(long, value_name = "N")]
+    dimensions: Option<usize>,
+    /// The network brings every patch to one level, so that embeddings and tags do not depend on how loud a recording
+    /// is: the mean power of a mel band, in dB.
+    #[arg(long, value_name = "DB", num_args = 0..=1, default_missing_value = "-4.3", allow_negative_numbers = true)]
+    level: Option<f64>,
     /// Parts of a data set to learn from; by default `train`.
     #[arg(long, value_name = "PART", value_delimiter = ',', value_parser = part)]
     part: Vec<Part>,
@@ -99,12 +111,20 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let cores = || std::thread::available_parallelism().ok().map(usize::from);
     let threads = arguments.threads.or_else(cores).unwrap_or(1);
     let target = Target::new(out, name, arguments.replace)?;
-    let mut options = Options { shrinkage: arguments.shrinkage, ..Options::default() };
+    let mut options = Options {
+        shrinkage: arguments.shrinkage,
+        standardise: arguments.layer.is_some(),
+        dimensions: arguments.dimensions,
+        ..Options::default()
+    };
     if !arguments.weights.is_empty() {
         options.weights.clone_from(&arguments.weights);
     }
     let more = arguments.metadata.as_deref().map(document).transpose()?.unwrap_or_default();
-    let mut base = Base::open(arguments.model.as_deref())?;
+    let mut base = Base::open(
+        arguments.model.as_deref(),
+        &Changes { layer: arguments.layer.clone(), level: arguments.level },
+    )?;
     let work = out.join(format!("{name}.work"));
     let cache = Cache::new(arguments.cache.clone().unwrap_or_else(|| work.join("cache")));
     let stop = watched()?;
