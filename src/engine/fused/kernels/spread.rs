@@ -142,7 +142,32 @@ pub(super) unsafe fn tile<V: Vector, const F: usize, const C: usize>(args: &Spre
                     for c in 0..C {
                         near[c] = V::load(from.add(tap as usize + c * V::LANES));
                     }
-                    for f in 0..F {
+                    let mut first_single = 0;
+                    if V::BY_LANE && F >= 4 {
+                        first_single = F;
+                        let mut done = 0;
+                        while done < F {
+                            // The last four overlap those before them where there are not four left.
+                            let first = done.min(F - 4);
+                            let four = V::load(weights.add(first));
+                            macro_rules! add_filter {
+                                ($lane:literal) => {
+                                    if first + $lane >= done {
+                                        let sums = &mut sums[first + $lane];
+                                        for c in 0..C {
+                                            sums[c] = four.mul_add_lane::<$lane>(near[c], sums[c]);
+                                        }
+                                    }
+                                };
+                            }
+                            add_filter!(0);
+                            add_filter!(1);
+                            add_filter!(2);
+                            add_filter!(3);
+                            done = first + 4;
+                        }
+                    }
+                    for f in first_single..F {
                         let weight = V::splat(*weights.add(f));
                         for c in 0..C {
                             sums[f][c] = weight.mul_add(near[c], sums[f][c]);
