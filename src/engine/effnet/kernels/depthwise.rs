@@ -115,10 +115,6 @@ unsafe fn shared_map<V: Vector, const K: usize, const S: usize, const PIXEL: usi
         let mut sums = [V::load(args.sums.add(channel)), V::load(args.sums.add(channel + V::LANES))];
         for row in args.first_row..args.last_row {
             let mut column = 0;
-            while args.columns - column >= 6 {
-                shared_pixels::<V, K, S, 6, PIXEL>(args, channel, row, column, &mut sums);
-                column += 6;
-            }
             while args.columns - column >= 3 {
                 shared_pixels::<V, K, S, 3, PIXEL>(args, channel, row, column, &mut sums);
                 column += 3;
@@ -132,6 +128,9 @@ unsafe fn shared_map<V: Vector, const K: usize, const S: usize, const PIXEL: usi
         sums[1].store(args.sums.add(channel + V::LANES));
     }
 }
+
+/// Values of a row that the taps of three pixels read, at most: at stride 2 by a kernel of 5.
+const MOST_VALUES: usize = 9;
 
 /// `T` neighbouring pixels of a row by two vectors of channels. Each value is loaded once and multiplied by all taps of
 /// its row that meet it; the products of a pixel are added in the order of the taps all the same.
@@ -150,20 +149,23 @@ unsafe fn shared_pixels<V: Vector, const K: usize, const S: usize, const T: usiz
         let mut sums = [load(args.bias.add(channel)); T];
         let input = args.input.add(row * S * args.input_row + column * S * pixel + channel);
         let weights = args.weights.add(channel);
-        for y in 0..K {
+        // Not a constant for the compiler, or the compiler would unroll this loop and load the values of all
+        // rows, for which there are not enough registers.
+        for y in 0..std::hint::black_box(K) {
             let line = input.add(y * args.input_row);
             let mut weight = [[V::splat(0.0); 2]; K];
             for x in 0..K {
                 weight[x] = load(weights.add((y * K + x) * tap));
             }
+            let mut near = [[V::splat(0.0); 2]; MOST_VALUES];
             for at in 0..(T - 1) * S + K {
-                let value = load(line.add(at * pixel));
-                for x in 0..K {
-                    if at >= x && (at - x) % S == 0 && (at - x) / S < T {
-                        let sums = &mut sums[(at - x) / S];
-                        sums[0] = value[0].mul_add(weight[x][0], sums[0]);
-                        sums[1] = value[1].mul_add(weight[x][1], sums[1]);
-                    }
+                near[at] = load(line.add(at * pixel));
+            }
+            for x in 0..K {
+                for t in 0..T {
+                    let value = near[t * S + x];
+                    sums[t][0] = value[0].mul_add(weight[x][0], sums[t][0]);
+                    sums[t][1] = value[1].mul_add(weight[x][1], sums[t][1]);
                 }
             }
         }

@@ -136,12 +136,23 @@ unsafe fn tile<V: Vector, const P: usize, const C: usize, const PREFETCH: bool>(
         }
         let mut first_single = 0;
         if V::BY_LANE {
-            while args.inputs - first_single >= 4 {
-                let mut values = [V::splat(0.0); P];
-                for p in 0..P {
-                    values[p] = V::load(input.add(p * args.input_stride + first_single));
-                }
-                add_four(&values, weights, &mut sums);
+            macro_rules! add_four {
+                ($number:literal) => {{
+                    let mut values = [V::splat(0.0); P];
+                    for p in 0..P {
+                        values[p] = V::load(input.add(p * args.input_stride + first_single + 4 * $number));
+                    }
+                    add_four(&values, weights.add(4 * $number * C * V::LANES), &mut sums);
+                }};
+            }
+            while args.inputs - first_single >= 8 {
+                add_four!(0);
+                add_four!(1);
+                weights = weights.add(8 * C * V::LANES);
+                first_single += 8;
+            }
+            if args.inputs - first_single >= 4 {
+                add_four!(0);
                 weights = weights.add(4 * C * V::LANES);
                 first_single += 4;
             }

@@ -66,12 +66,23 @@ pub(super) unsafe fn tile<V: Vector, const P: usize, const C: usize>(
         for run in args.runs {
             let mut first_single = run.first;
             if V::BY_LANE {
-                while run.last - first_single >= 4 {
-                    let mut values = [V::splat(0.0); P];
-                    for p in 0..P {
-                        values[p] = V::load(inputs[p].add(first_single));
-                    }
-                    add_four(&values, weights, &mut sums);
+                macro_rules! add_four {
+                    ($number:literal) => {{
+                        let mut values = [V::splat(0.0); P];
+                        for p in 0..P {
+                            values[p] = V::load(inputs[p].add(first_single + 4 * $number));
+                        }
+                        add_four(&values, weights.add(4 * $number * C * V::LANES), &mut sums);
+                    }};
+                }
+                while run.last - first_single >= 8 {
+                    add_four!(0);
+                    add_four!(1);
+                    weights = weights.add(8 * C * V::LANES);
+                    first_single += 8;
+                }
+                if run.last - first_single >= 4 {
+                    add_four!(0);
                     weights = weights.add(4 * C * V::LANES);
                     first_single += 4;
                 }
