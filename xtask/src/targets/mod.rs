@@ -129,7 +129,7 @@ pub const TARGETS: [Target; 6] = [
             },
             Tests { package: &["--package", "sleeve", "--lib"], filters: &[], is_long: true },
         ],
-        status: Status::Emulated("the library's unit tests (qemu-user)"),
+        status: Status::Emulated("unit tests of kernels and front ends (qemu-user)"),
     },
     Target {
         triple: "x86_64-pc-windows-gnu",
