@@ -65,7 +65,9 @@ impl Toolchain {
         command.env("CARGO_ZIGBUILD_CACHE_DIR", &cache).env("ZIG_GLOBAL_CACHE_DIR", &cache);
         // The oldest system with libraries for both architectures.
         command.env("MACOSX_DEPLOYMENT_TARGET", "11.0");
-        command.env(variable(self.plain, "RUNNER"), self.runner());
+        if let Some(runner) = self.runner() {
+            command.env(variable(self.plain, "RUNNER"), runner);
+        }
         if !self.flags.is_empty() {
             command.env(variable(self.plain, "RUSTFLAGS"), self.flags);
         }
@@ -77,14 +79,15 @@ impl Toolchain {
         Ok(command)
     }
 
-    /// How a program of the target is run here: the emulator with all that it can emulate, on Debian's libraries.
-    pub fn runner(&self) -> OsString {
-        let Some(root) = &self.debian else { return OsString::new() };
-        let mut text =
-            root.join("usr/bin").join(format!("qemu-{}", self.plain.split('-').next().unwrap_or("")));
-        text.as_mut_os_string().push(" -cpu max -L ");
-        text.as_mut_os_string().push(root);
-        text.into_os_string()
+    /// How a program of the target is run here: the emulator with all that it can emulate, on Debian's libraries. Where
+    /// the compiler at hand has the target, that is the machine's affair.
+    fn runner(&self) -> Option<OsString> {
+        let root = self.debian.as_ref()?;
+        let architecture = self.plain.split('-').next()?;
+        let mut words = root.join("usr/bin").join(format!("qemu-{architecture}")).into_os_string();
+        words.push(" -cpu max -L ");
+        words.push(root);
+        Some(words)
     }
 
     /// The source of the standard library.
