@@ -69,6 +69,7 @@ pub mod internal {
     pub use sleeve_plugin_abi::panic_message;
 
     pub use crate::extractor::frames::each_piece;
+    pub use crate::front_end::kernel::batches;
     pub use crate::model::file::read_capped;
     pub use crate::model::torchscript::Module;
     pub use crate::similarity::header::mend as mend_library;

@@ -4,6 +4,8 @@ use super::FrontEnd;
 use super::compression::{Compress, Decibels, FlooredLog10, OffsetLn, ShiftedLog10, Unchanged};
 use super::fft::{Complex, spectrum};
 use super::input::load;
+#[cfg(target_arch = "aarch64")]
+use super::lanes::neon::{Neon, NeonDouble};
 use super::lanes::portable::{Portable, PortableDouble};
 #[cfg(target_arch = "x86_64")]
 use super::lanes::x86::{Avx2, Avx2Double, Avx512, Avx512Double};
@@ -54,6 +56,15 @@ pub(super) fn for_this_cpu(front_end: FrontEnd) -> Vec<Box<dyn Kernel>> {
     kernels
 }
 
+/// One kernel by itself, for the benchmark that counts instructions: the frames of a batch, and what computes a batch as
+/// [`Kernel::run`] does. The plain kernel, or the fastest; `None` if the front end has no bands.
+#[expect(clippy::type_complexity)]
+pub fn batches(front_end: FrontEnd, plain: bool) -> Option<(usize, Box<dyn FnMut(&[f32], &mut [f32])>)> {
+    let mut kernels = all(front_end).into_iter();
+    let mut kernel = if plain { kernels.next() } else { kernels.next_back() }?;
+    Some((kernel.batch(), Box::new(move |samples, mel| kernel.run(samples, mel))))
+}
+
 /// Every kernel for a front end that this CPU can run, the smallest batch first; none if it has no bands.
 fn all(front_end: FrontEnd) -> Vec<Box<dyn Kernel>> {
     let Some(mel) = front_end.mel() else { return Vec::new() };
@@ -71,13 +82,15 @@ fn all(front_end: FrontEnd) -> Vec<Box<dyn Kernel>> {
 }
 
 macro_rules! kernels {
-    ($($function:ident: $value:ty, $portable:ident, $avx2:ident, $avx512:ident;)*) => {$(
+    ($($function:ident: $value:ty, $portable:ident, $neon:ident, $avx2:ident, $avx512:ident;)*) => {$(
         fn $function<const POINTS: usize, const FRAME: usize, const HOP: usize>(
             tables: &'static Tables<$value>,
         ) -> Vec<Box<dyn Kernel>> {
-            #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut))]
+            #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(unused_mut))]
             let mut kernels: Vec<Box<dyn Kernel>> =
                 vec![Box::new(Batch::<$portable, POINTS, FRAME, HOP> { tables, scratch: Scratch::new() })];
+            #[cfg(target_arch = "aarch64")]
+            kernels.push(Box::new(Batch::<$neon, POINTS, FRAME, HOP> { tables, scratch: Scratch::new() }));
             #[cfg(target_arch = "x86_64")]
             {
                 if is_x86_feature_detected!("avx2") {
@@ -93,8 +106,8 @@ macro_rules! kernels {
 }
 
 kernels! {
-    single_kernels: f32, Portable, Avx2, Avx512;
-    double_kernels: f64, PortableDouble, Avx2Double, Avx512Double;
+    single_kernels: f32, Portable, Neon, Avx2, Avx512;
+    double_kernels: f64, PortableDouble, NeonDouble, Avx2Double, Avx512Double;
 }
 
 macro_rules! kernel {
@@ -117,6 +130,11 @@ macro_rules! kernel {
 kernel! {
     Portable: portable;
     PortableDouble: portable;
+}
+#[cfg(target_arch = "aarch64")]
+kernel! {
+    Neon: neon;
+    NeonDouble: neon;
 }
 #[cfg(target_arch = "x86_64")]
 kernel! {
@@ -147,6 +165,8 @@ macro_rules! entries {
 
 entries! {
     portable;
+    #[cfg(target_arch = "aarch64")]
+    neon;
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     avx2;

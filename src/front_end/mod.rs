@@ -47,7 +47,7 @@ mod bank;
 mod compression;
 mod fft;
 mod input;
-mod kernel;
+pub(crate) mod kernel;
 mod lanes;
 mod log;
 pub mod musicnn;

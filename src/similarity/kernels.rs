@@ -63,6 +63,8 @@ impl Kernels {
 
     fn of(set: KernelSet) -> &'static Kernels {
         match set {
+            #[cfg(target_arch = "aarch64")]
+            KernelSet::Neon => &NEON,
             #[cfg(target_arch = "x86_64")]
             KernelSet::Avx2 => &AVX2,
             #[cfg(target_arch = "x86_64")]
@@ -124,6 +126,8 @@ macro_rules! table {
 }
 
 table!(PORTABLE, Portable, PortableInt8);
+#[cfg(target_arch = "aarch64")]
+table!(NEON, crate::engine::cpu::simd::neon::Neon, crate::engine::cpu::simd::neon::NeonInt8);
 #[cfg(target_arch = "x86_64")]
 table!(AVX2, crate::engine::cpu::simd::avx2::Avx2, crate::engine::cpu::simd::avx2::Avx2Int8, "avx2,fma");
 #[cfg(target_arch = "x86_64")]

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::needs::Peer;
 use crate::run::{cargo, checked, repository};
-use crate::{essentia, libtorch, needs, peers, python_package};
+use crate::{essentia, libtorch, needs, peers, python_package, targets};
 
 /// Runs the named benchmark with the remaining arguments, or lists all.
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -35,6 +35,9 @@ pub fn run(arguments: &[String]) -> Result<()> {
             checked(cargo().args(bench).args(rest))?;
         }
         return Ok(());
+    }
+    if name == "instructions" {
+        return targets::instructions();
     }
     let path = needs::ensure(&[Peer::Programs, Peer::Python])?;
     let mut command_environment = None;

@@ -77,6 +77,34 @@ pub fn development(name: &str, packages: &[&str]) -> Result<PathBuf> {
     Ok(root)
 }
 
+/// Unpacks packages with their dependencies that the machine lacks, and others, without theirs, of another
+/// architecture, under `target/<name>`. Returns the folder that corresponds to `/`.
+pub fn foreign(name: &str, packages: &[&str], architecture: &str, others: &[&str]) -> Result<PathBuf> {
+    let home = target().join(name);
+    let (root, stamp) = (home.join("root"), home.join("unpacked.txt"));
+    let wanted = [packages, others].concat().join(" ");
+    if fs::read_to_string(&stamp).is_ok_and(|unpacked| unpacked == wanted) {
+        return Ok(root);
+    }
+    if !have("apt-get") || !have("dpkg") {
+        bail!("apt-get and dpkg are not on the path");
+    }
+    println!("Debian packages {wanted} -> target/{name}");
+    download(&home, packages)?;
+    let archives = home.join("archives");
+    fs::create_dir_all(&archives)?;
+    let with_architecture = || {
+        let mut command = apt(&home);
+        command.arg("-o").arg(format!("APT::Architectures::={architecture}"));
+        command
+    };
+    output(with_architecture().arg("update")).context("apt-get update")?;
+    output(with_architecture().arg("download").args(others).current_dir(&archives))?;
+    unpack(&archives, &root)?;
+    fs::write(stamp, wanted)?;
+    Ok(root)
+}
+
 /// The folder of the libraries of this machine's architecture under a root.
 pub fn libraries(root: &Path) -> PathBuf {
     root.join(format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH))
@@ -97,14 +125,19 @@ fn download(home: &Path, packages: &[&str]) -> Result<PathBuf> {
         bail!("apt-get would install nothing for {}", packages.join(" "));
     }
     output(apt(home).arg("download").args(&names).current_dir(&archives))?;
-    for entry in fs::read_dir(&archives)? {
+    unpack(&archives, &root)?;
+    Ok(root)
+}
+
+/// Unpacks the packages of a folder, and removes it.
+fn unpack(archives: &Path, root: &Path) -> Result<()> {
+    for entry in fs::read_dir(archives)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "deb") {
-            checked(Command::new("dpkg").arg("-x").arg(&path).arg(&root))?;
+            checked(Command::new("dpkg").arg("-x").arg(&path).arg(root))?;
         }
     }
-    fs::remove_dir_all(&archives)?;
-    Ok(root)
+    Ok(fs::remove_dir_all(archives)?)
 }
 
 /// An apt-get with its lists and caches under `home`, so that it does not need root.

@@ -13,6 +13,7 @@ mod needs;
 mod peers;
 mod python_package;
 mod run;
+mod targets;
 mod test;
 mod tools;
 mod workflows;
@@ -24,6 +25,7 @@ cargo xtask <command>
 
   test [--quick | --all] [FILTER...]
                       format, lints, documentation and all tests with their peers; see test --help
+  build [TARGET...]   library and program for these targets, or for all (xtask/src/targets); see build --help
   bench [NAME [...]]  benchmarks, compared with the peers in the same run; without a name, lists them
   coverage [OPTION...]
                       which lines the tests reach; takes the options of cargo llvm-cov (-p sleeve, --html)
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
     };
     let outcome = match command {
         "test" => test::run(rest),
+        "build" => targets::run(rest),
         "bench" => bench::run(rest),
         "coverage" => coverage::run(rest),
         "corpus" => corpus::prepare().map(|folder| println!("the corpus is in {}", folder.display())),

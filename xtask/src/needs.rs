@@ -273,7 +273,7 @@ pub fn prepare_all() -> Result<()> {
 }
 
 /// Whether pip, cargo or apt reports that the archive can be reached but does not have the package.
-fn is_gone(error: &str) -> bool {
+pub fn is_gone(error: &str) -> bool {
     let pip = error.contains("No matching distribution found") && !error.contains("(from versions: none)");
     pip || error.contains("in registry `crates-io` with version")
         || error.contains("E: Unable to locate package")

@@ -3,54 +3,89 @@
 
 /// Restores the caller's state when dropped.
 pub(in crate::engine) struct FlushDenormals {
-    #[cfg(target_arch = "x86_64")]
-    saved: u32,
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    saved: control::State,
 }
 
-/// Flush results to zero (bit 15), take denormal operands as zero (bit 6); all exceptions masked.
-#[cfg(target_arch = "x86_64")]
-const FLUSH: u32 = 1 << 15 | 1 << 6 | 0x1f80;
-
 impl FlushDenormals {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     pub fn new() -> Self {
-        let saved = read();
+        let saved = control::read();
         // Also sets the rounding mode, to nearest.
-        write(FLUSH);
+        control::write(control::FLUSH);
         Self { saved }
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     pub fn new() -> Self {
         Self {}
     }
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 impl Drop for FlushDenormals {
     fn drop(&mut self) {
-        write(self.saved);
+        control::write(self.saved);
     }
 }
 
+/// x86's register MXCSR.
 #[cfg(target_arch = "x86_64")]
-fn read() -> u32 {
-    let mut state = 0u32;
-    // SAFETY: writes the four bytes of `state`; every x86-64 CPU has the instruction.
-    unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut state, options(nostack, preserves_flags)) };
-    state
+mod control {
+    pub type State = u32;
+
+    /// Flush results to zero (bit 15), take denormal operands as zero (bit 6); all exceptions masked.
+    pub const FLUSH: State = 1 << 15 | 1 << 6 | 0x1f80;
+
+    /// The bits that record which exceptions occurred.
+    #[cfg(test)]
+    pub const RECORD: State = 0x3f;
+
+    pub fn read() -> State {
+        let mut state = 0u32;
+        // SAFETY: writes the four bytes of `state`; every x86-64 CPU has the instruction.
+        unsafe {
+            std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut state, options(nostack, preserves_flags));
+        }
+        state
+    }
+
+    pub fn write(state: State) {
+        // SAFETY: the value is one that `read` returned, or has only defined bits set.
+        unsafe {
+            std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const state, options(nostack, preserves_flags, readonly));
+        }
+    }
 }
 
-#[cfg(target_arch = "x86_64")]
-fn write(state: u32) {
-    // SAFETY: the value is one that `read` returned, or has only defined bits set.
-    unsafe {
-        std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const state, options(nostack, preserves_flags, readonly))
-    };
+/// ARM's register FPCR.
+#[cfg(target_arch = "aarch64")]
+mod control {
+    pub type State = u64;
+
+    /// Denormal operands and results count as zero (FZ, bit 24); no exception is trapped.
+    pub const FLUSH: State = 1 << 24;
+
+    /// Exceptions are recorded in another register.
+    #[cfg(test)]
+    pub const RECORD: State = 0;
+
+    pub fn read() -> State {
+        let state: u64;
+        // SAFETY: reads a register that every aarch64 CPU has.
+        unsafe { std::arch::asm!("mrs {}, fpcr", out(reg) state, options(nostack, preserves_flags)) };
+        state
+    }
+
+    pub fn write(state: State) {
+        // SAFETY: the value is one that `read` returned, or has only defined bits set.
+        unsafe { std::arch::asm!("msr fpcr, {}", in(reg) state, options(nostack, preserves_flags)) };
+    }
 }
 
-#[cfg(all(test, target_arch = "x86_64"))]
+#[cfg(all(test, any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod tests {
+    use super::control::{RECORD, read};
     use super::*;
 
     #[test]
@@ -61,8 +96,7 @@ mod tests {
             let tiny = std::hint::black_box(f32::MIN_POSITIVE);
             assert_eq!(std::hint::black_box(tiny * 0.5), 0.0);
         }
-        // The low six bits record exceptions that occurred in between.
-        assert_eq!(read() & !0x3f, before & !0x3f);
+        assert_eq!(read() & !RECORD, before & !RECORD);
         assert_ne!(std::hint::black_box(f32::MIN_POSITIVE) * 0.5, 0.0);
     }
 }

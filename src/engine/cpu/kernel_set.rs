@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+#[cfg(target_arch = "x86_64")]
 use super::tiles;
 use crate::engine::Precision;
 
@@ -10,6 +11,8 @@ use crate::engine::Precision;
 pub enum KernelSet {
     /// Plain Rust, for any CPU.
     Portable,
+    /// ARM, 64 bits: every such CPU has NEON.
+    Neon,
     /// x86-64 with AVX2 and FMA.
     Avx2,
     /// x86-64 with AVX-512 (F, DQ, BW, VL).
@@ -22,8 +25,14 @@ pub enum KernelSet {
 
 impl KernelSet {
     /// Every set; for each precision, the fastest is last.
-    pub const ALL: [KernelSet; 5] =
-        [KernelSet::Portable, KernelSet::Avx2, KernelSet::Avx512, KernelSet::Avx512Bf16, KernelSet::AmxBf16];
+    pub const ALL: [KernelSet; 6] = [
+        KernelSet::Portable,
+        KernelSet::Neon,
+        KernelSet::Avx2,
+        KernelSet::Avx512,
+        KernelSet::Avx512Bf16,
+        KernelSet::AmxBf16,
+    ];
 
     /// Whether this CPU can run it.
     pub fn is_available(self) -> bool {
@@ -45,6 +54,7 @@ impl KernelSet {
             }
             #[cfg(target_arch = "x86_64")]
             KernelSet::AmxBf16 => KernelSet::Avx512Bf16.is_available() && tiles::are_available(),
+            KernelSet::Neon => cfg!(target_arch = "aarch64"),
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,
         }
@@ -53,7 +63,7 @@ impl KernelSet {
     /// The precision of its computations.
     pub fn precision(self) -> Precision {
         match self {
-            KernelSet::Portable | KernelSet::Avx2 | KernelSet::Avx512 => Precision::F32,
+            KernelSet::Portable | KernelSet::Neon | KernelSet::Avx2 | KernelSet::Avx512 => Precision::F32,
             KernelSet::Avx512Bf16 | KernelSet::AmxBf16 => Precision::Bf16,
         }
     }
@@ -69,6 +79,7 @@ impl fmt::Display for KernelSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             KernelSet::Portable => "portable",
+            KernelSet::Neon => "NEON",
             KernelSet::Avx2 => "AVX2",
             KernelSet::Avx512 => "AVX-512",
             KernelSet::Avx512Bf16 => "AVX-512 BF16",

@@ -21,7 +21,7 @@ pub(in crate::engine) fn are_available() -> bool {
     })
 }
 
-#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
 pub(in crate::engine) fn are_available() -> bool {
     false
 }

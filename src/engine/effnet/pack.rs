@@ -104,6 +104,7 @@ pub(super) const SLACK: usize = 32;
 
 /// A linear layer's weights in bfloat16: for each 16 output channels and each pair of input channels, 16 pairs.
 /// Channels are padded with zeros: outputs to 16, inputs to 32.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 pub(super) struct Bf16Weights {
     /// Output channels / 16.
     pub lines: usize,
@@ -138,6 +139,7 @@ impl Bf16Weights {
     }
 
     /// The address of a line of 16 output channels.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     pub fn line(&self, line: usize) -> *const u16 {
         self.weights.as_ptr().cast::<u16>().wrapping_add(line * CHANNELS_A_LINE * self.input_stride())
     }

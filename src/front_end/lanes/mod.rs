@@ -10,6 +10,8 @@
 
 use std::ops::{Add, Mul, Sub};
 
+#[cfg(target_arch = "aarch64")]
+pub(super) mod neon;
 pub(super) mod portable;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86;

@@ -2,7 +2,7 @@
 
 mod alone;
 pub mod found;
-mod runner;
+pub mod runner;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 
 use crate::needs::{self, Peer};
 use crate::run::{cargo, checked, target};
-use crate::{deny, libtorch, workflows};
+use crate::{deny, libtorch, targets, workflows};
 use found::Program;
 use runner::{Case, Chosen, Outcome, Runner};
 
@@ -24,8 +24,8 @@ Without options: format, lints, documentation, then all tests of the workspace w
 documentation. What the tests need is fetched by package name into target/, once.
 
   --quick    for every commit: format, lints, and the tests that need no peers and are short. Only crates are fetched
-  --all      also compiles each package by itself and from its archive, and tests the Python package with Ray, Spark and
-             PyTorch, which takes too long for every change
+  --all      also compiles each package by itself and from its archive, tests the Python package with Ray, Spark and
+             PyTorch, and runs all tests of other targets: what takes too long for every change
   FILTER     only the tests whose names contain it; only what they need is fetched and compiled. Names are as printed:
              `front_end::parity`, `sleeve-tests::cli`, `sleeve-training`
   --help     this text
@@ -179,6 +179,10 @@ impl<'a> Plan<'a> {
             step("examples in the documentation");
             outcome.add(runner::doctests(workspace, &environment)?);
         }
+        if is_whole {
+            step("other targets");
+            outcome.add(targets::suite(request.is_all, &skips)?);
+        }
         drop(temporary);
         let skipped = std::fs::read_to_string(&skips).unwrap_or_default();
         if is_whole {
@@ -192,7 +196,7 @@ impl<'a> Plan<'a> {
         }
         if is_whole && !request.is_all {
             println!(
-                "left out without --all: the Python package's release, and it with Ray, Spark and PyTorch"
+                "left out without --all: the Python package's release, and it with Ray, Spark and PyTorch; all tests of other targets"
             );
         }
         if is_whole {

@@ -8,6 +8,8 @@
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
 pub(crate) mod portable;
 
 /// A register of `LANES` 32-bit floats, and the tile shapes that its register file holds.
@@ -25,6 +27,11 @@ pub(crate) trait Vector: Copy {
     const PIXELS: [usize; 3];
     /// Filters and vectors of places in the tile of a convolution whose lanes are places (`fused/kernels/spread.rs`).
     const SPREAD: [usize; 2];
+    /// Whether [`Self::mul_add_lane`] is one instruction. Kernels then load four values at once ([`LANES`] is 4), in place
+    /// of broadcasting each.
+    ///
+    /// [`LANES`]: Self::LANES
+    const BY_LANE: bool = false;
 
     /// # Safety
     /// The CPU has the instruction set (also for every method below).
@@ -46,6 +53,19 @@ pub(crate) trait Vector: Copy {
     /// # Safety
     /// As for [`Self::splat`].
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// [`Self::mul_add`] of one lane of `self`, broadcast.
+    ///
+    /// # Safety
+    /// As for [`Self::splat`], and there is such a lane.
+    #[inline(always)]
+    unsafe fn mul_add_lane<const LANE: i32>(self, factor: Self, addend: Self) -> Self {
+        let mut lanes = [0.0; MAX_LANES];
+        // SAFETY: the caller's promise; no implementation has more lanes.
+        unsafe {
+            self.store(lanes.as_mut_ptr());
+            Self::splat(lanes[LANE as usize]).mul_add(factor, addend)
+        }
+    }
     /// `self - other`.
     ///
     /// # Safety
@@ -100,6 +120,41 @@ pub(crate) trait Vector: Copy {
     unsafe fn silu(self) -> Self {
         // SAFETY: the caller's promise is ours.
         unsafe { self.mul(self.sigmoid()) }
+    }
+}
+
+/// For each of `P` pixels and four inputs, whose values it has loaded: adds their products with four lines of `C` vectors
+/// of weights, line after line.
+///
+/// # Safety
+/// As for [`Vector::splat`]; `V` has four lanes, and the lines can be read.
+// Indices, because iterators are not always inlined here.
+#[allow(clippy::needless_range_loop)]
+#[inline(always)]
+pub(crate) unsafe fn add_four<V: Vector, const P: usize, const C: usize>(
+    values: &[V; P],
+    weights: *const f32,
+    sums: &mut [[V; C]; P],
+) {
+    macro_rules! add_line {
+        ($lane:literal) => {{
+            let mut line = [V::splat(0.0); C];
+            for c in 0..C {
+                line[c] = V::load(weights.add(($lane * C + c) * V::LANES));
+            }
+            for p in 0..P {
+                for c in 0..C {
+                    sums[p][c] = values[p].mul_add_lane::<$lane>(line[c], sums[p][c]);
+                }
+            }
+        }};
+    }
+    // SAFETY: the caller's promise.
+    unsafe {
+        add_line!(0);
+        add_line!(1);
+        add_line!(2);
+        add_line!(3);
     }
 }
 

@@ -46,7 +46,24 @@ pub(super) unsafe fn depthwise<V: Vector>(args: &DepthwiseArgs) {
 
 #[inline(always)]
 unsafe fn maps<V: Vector, const K: usize, const S: usize>(args: &DepthwiseArgs) {
-    for vector in 0..args.vectors {
+    let mut first_vector = 0;
+    if V::BY_LANE {
+        // Most chunks have 48 channels. As a constant, that makes the addresses of all taps part of the loads.
+        let is_common = args.input_pixel == 48 && args.weights_tap == 48;
+        while args.vectors - first_vector >= 2 {
+            let channel = first_vector * V::LANES;
+            // SAFETY: the channels of these vectors are the arguments'.
+            unsafe {
+                if is_common {
+                    shared_map::<V, K, S, 48>(args, channel);
+                } else {
+                    shared_map::<V, K, S, 0>(args, channel);
+                }
+            }
+            first_vector += 2;
+        }
+    }
+    for vector in first_vector..args.vectors {
         let channel = vector * V::LANES;
         // SAFETY: the channels of this vector are the arguments'.
         unsafe {
@@ -82,6 +99,83 @@ unsafe fn maps<V: Vector, const K: usize, const S: usize>(args: &DepthwiseArgs) 
                 }
             }
             sum.store(args.sums.add(channel));
+        }
+    }
+}
+
+/// Two vectors of channels, where there are registers for two: their loads are one instruction. `PIXEL` is the distance
+/// of two pixels and of two taps, if it is known.
+#[inline(always)]
+unsafe fn shared_map<V: Vector, const K: usize, const S: usize, const PIXEL: usize>(
+    args: &DepthwiseArgs,
+    channel: usize,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sums = [V::load(args.sums.add(channel)), V::load(args.sums.add(channel + V::LANES))];
+        for row in args.first_row..args.last_row {
+            let mut column = 0;
+            while args.columns - column >= 3 {
+                shared_pixels::<V, K, S, 3, PIXEL>(args, channel, row, column, &mut sums);
+                column += 3;
+            }
+            while column < args.columns {
+                shared_pixels::<V, K, S, 1, PIXEL>(args, channel, row, column, &mut sums);
+                column += 1;
+            }
+        }
+        sums[0].store(args.sums.add(channel));
+        sums[1].store(args.sums.add(channel + V::LANES));
+    }
+}
+
+/// Values of a row that the taps of three pixels read, at most: at stride 2 by a kernel of 5.
+const MOST_VALUES: usize = 9;
+
+/// `T` neighbouring pixels of a row by two vectors of channels. Each value is loaded once and multiplied by all taps of
+/// its row that meet it; the products of a pixel are added in the order of the taps all the same.
+#[inline(always)]
+unsafe fn shared_pixels<V: Vector, const K: usize, const S: usize, const T: usize, const PIXEL: usize>(
+    args: &DepthwiseArgs,
+    channel: usize,
+    row: usize,
+    column: usize,
+    totals: &mut [V; 2],
+) {
+    let (pixel, tap) = if PIXEL > 0 { (PIXEL, PIXEL) } else { (args.input_pixel, args.weights_tap) };
+    // SAFETY: the pixels that the taps read are within the map and its border.
+    unsafe {
+        let load = |from: *const f32| [V::load(from), V::load(from.add(V::LANES))];
+        let mut sums = [load(args.bias.add(channel)); T];
+        let input = args.input.add(row * S * args.input_row + column * S * pixel + channel);
+        let weights = args.weights.add(channel);
+        // Not a constant for the compiler, or the compiler would unroll this loop and load the values of all
+        // rows, for which there are not enough registers.
+        for y in 0..std::hint::black_box(K) {
+            let line = input.add(y * args.input_row);
+            let mut weight = [[V::splat(0.0); 2]; K];
+            for x in 0..K {
+                weight[x] = load(weights.add((y * K + x) * tap));
+            }
+            let mut near = [[V::splat(0.0); 2]; MOST_VALUES];
+            for at in 0..(T - 1) * S + K {
+                near[at] = load(line.add(at * pixel));
+            }
+            for x in 0..K {
+                for t in 0..T {
+                    let value = near[t * S + x];
+                    sums[t][0] = value[0].mul_add(weight[x][0], sums[t][0]);
+                    sums[t][1] = value[1].mul_add(weight[x][1], sums[t][1]);
+                }
+            }
+        }
+        let output = args.output.add((row * args.columns + column) * args.output_pixel + channel);
+        for t in 0..T {
+            for c in 0..2 {
+                let value = sums[t][c].silu();
+                value.store(output.add(t * args.output_pixel + c * V::LANES));
+                totals[c] = totals[c].add(value);
+            }
         }
     }
 }

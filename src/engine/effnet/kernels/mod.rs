@@ -11,6 +11,8 @@
 pub(super) mod depthwise;
 pub(super) mod elementwise;
 pub(super) mod linear;
+// Only x86 has kernels with bfloat16 products.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 pub(super) mod linear_bf16;
 pub(super) mod stem;
 #[cfg(target_arch = "x86_64")]
@@ -79,6 +81,8 @@ macro_rules! table {
 }
 
 table!(PORTABLE, Portable);
+#[cfg(target_arch = "aarch64")]
+table!(NEON, crate::engine::cpu::simd::neon::Neon);
 #[cfg(target_arch = "x86_64")]
 table!(AVX2, crate::engine::cpu::simd::avx2::Avx2, "avx2,fma");
 #[cfg(target_arch = "x86_64")]

@@ -11,7 +11,7 @@
 //! products in the order of the window, whatever the tile: so results do not depend on the batch.
 
 use super::finish::{Cursor, Destination, Finish, FinishArgs, FinishStep, Quick, Tile, store};
-use crate::engine::cpu::simd::Vector;
+use crate::engine::cpu::simd::{Vector, add_four};
 use crate::engine::fused::pack::{Panel, Run};
 
 /// `output[pixel][channel] = finish(bias + sum over k of window(pixel)[k] * weights[k][channel])`
@@ -64,7 +64,30 @@ pub(super) unsafe fn tile<V: Vector, const P: usize, const C: usize>(
             }
         }
         for run in args.runs {
-            for k in run.first..run.last {
+            let mut first_single = run.first;
+            if V::BY_LANE {
+                macro_rules! add_four {
+                    ($number:literal) => {{
+                        let mut values = [V::splat(0.0); P];
+                        for p in 0..P {
+                            values[p] = V::load(inputs[p].add(first_single + 4 * $number));
+                        }
+                        add_four(&values, weights.add(4 * $number * C * V::LANES), &mut sums);
+                    }};
+                }
+                while run.last - first_single >= 8 {
+                    add_four!(0);
+                    add_four!(1);
+                    weights = weights.add(8 * C * V::LANES);
+                    first_single += 8;
+                }
+                if run.last - first_single >= 4 {
+                    add_four!(0);
+                    weights = weights.add(4 * C * V::LANES);
+                    first_single += 4;
+                }
+            }
+            for k in first_single..run.last {
                 let mut line = [V::splat(0.0); C];
                 for c in 0..C {
                     line[c] = V::load(weights.add(c * V::LANES));

@@ -174,6 +174,8 @@ macro_rules! table {
 }
 
 table!(PORTABLE, Portable);
+#[cfg(target_arch = "aarch64")]
+table!(NEON, crate::engine::cpu::simd::neon::Neon);
 #[cfg(target_arch = "x86_64")]
 table!(AVX2, crate::engine::cpu::simd::avx2::Avx2, "avx2,fma");
 #[cfg(target_arch = "x86_64")]
@@ -187,6 +189,8 @@ impl Kernels {
         }
         match set {
             KernelSet::Portable => Some(&PORTABLE),
+            #[cfg(target_arch = "aarch64")]
+            KernelSet::Neon => Some(&NEON),
             #[cfg(target_arch = "x86_64")]
             KernelSet::Avx2 => Some(&AVX2),
             #[cfg(target_arch = "x86_64")]

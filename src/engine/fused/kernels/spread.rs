@@ -137,18 +137,35 @@ pub(super) unsafe fn tile<V: Vector, const F: usize, const C: usize>(args: &Spre
                 let from = args.transformed.add(point * args.point + band * args.band);
                 let mut weights = args.weights.add(point * args.taps.len() * F);
                 let mut sums = [[V::splat(0.0); C]; F];
-                for &tap in args.taps {
-                    let mut near = [V::splat(0.0); C];
-                    for c in 0..C {
-                        near[c] = V::load(from.add(tap as usize + c * V::LANES));
-                    }
-                    for f in 0..F {
-                        let weight = V::splat(*weights.add(f));
+                macro_rules! add_tap {
+                    ($tap:expr) => {{
+                        let mut near = [V::splat(0.0); C];
                         for c in 0..C {
-                            sums[f][c] = weight.mul_add(near[c], sums[f][c]);
+                            near[c] = V::load(from.add($tap as usize + c * V::LANES));
                         }
+                        if V::BY_LANE && F >= 4 {
+                            add_filters(&near, weights, &mut sums);
+                        } else {
+                            for f in 0..F {
+                                let weight = V::splat(*weights.add(f));
+                                for c in 0..C {
+                                    sums[f][c] = weight.mul_add(near[c], sums[f][c]);
+                                }
+                            }
+                        }
+                        weights = weights.add(F);
+                    }};
+                }
+                let mut taps = args.taps;
+                if V::BY_LANE {
+                    while let [one, other, rest @ ..] = taps {
+                        add_tap!(*one);
+                        add_tap!(*other);
+                        taps = rest;
                     }
-                    weights = weights.add(F);
+                }
+                for &tap in taps {
+                    add_tap!(tap);
                 }
                 let to = args.sums.add(point * tile);
                 for f in 0..F {
@@ -160,6 +177,47 @@ pub(super) unsafe fn tile<V: Vector, const F: usize, const C: usize>(args: &Spre
             back::<V>(args, tile);
         }
         scatter::<V, F, C>(args);
+    }
+}
+
+/// Adds the products of `F` weights, at least four of them, with `C` vectors: weights are loaded by fours.
+///
+/// # Safety
+/// As for [`Vector::splat`]; `V` has four lanes, and the weights can be read.
+#[inline(always)]
+unsafe fn add_filters<V: Vector, const F: usize, const C: usize>(
+    near: &[V; C],
+    weights: *const f32,
+    sums: &mut [[V; C]; F],
+) {
+    // SAFETY: the caller's promise. The last four overlap those before them where there are not four left.
+    unsafe {
+        let last = F - 4;
+        let fours = [V::load(weights), V::load(weights.add(last))];
+        macro_rules! add_filter {
+            ($four:expr, $first:expr, $lane:literal) => {
+                for c in 0..C {
+                    sums[$first + $lane][c] =
+                        fours[$four].mul_add_lane::<$lane>(near[c], sums[$first + $lane][c]);
+                }
+            };
+        }
+        add_filter!(0, 0, 0);
+        add_filter!(0, 0, 1);
+        add_filter!(0, 0, 2);
+        add_filter!(0, 0, 3);
+        if last >= 4 {
+            add_filter!(1, last, 0);
+        }
+        if last >= 3 {
+            add_filter!(1, last, 1);
+        }
+        if last >= 2 {
+            add_filter!(1, last, 2);
+        }
+        if last >= 1 {
+            add_filter!(1, last, 3);
+        }
     }
 }
 
