@@ -5,6 +5,8 @@ use super::compression::{Compress, Decibels, FlooredLog10, OffsetLn, ShiftedLog1
 use super::fft::{Complex, spectrum};
 use super::input::load;
 use super::lanes::portable::{Portable, PortableDouble};
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use super::lanes::wasm::{Simd128, Simd128Double};
 #[cfg(target_arch = "x86_64")]
 use super::lanes::x86::{Avx2, Avx2Double, Avx512, Avx512Double};
 use super::lanes::{Block, Lanes, Single};
@@ -71,13 +73,15 @@ fn all(front_end: FrontEnd) -> Vec<Box<dyn Kernel>> {
 }
 
 macro_rules! kernels {
-    ($($function:ident: $value:ty, $portable:ident, $avx2:ident, $avx512:ident;)*) => {$(
+    ($($function:ident: $value:ty, $portable:ident, $simd128:ident, $avx2:ident, $avx512:ident;)*) => {$(
         fn $function<const POINTS: usize, const FRAME: usize, const HOP: usize>(
             tables: &'static Tables<$value>,
         ) -> Vec<Box<dyn Kernel>> {
-            #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut))]
+            #[allow(unused_mut, reason = "on some targets there is only one")]
             let mut kernels: Vec<Box<dyn Kernel>> =
                 vec![Box::new(Batch::<$portable, POINTS, FRAME, HOP> { tables, scratch: Scratch::new() })];
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            kernels.push(Box::new(Batch::<$simd128, POINTS, FRAME, HOP> { tables, scratch: Scratch::new() }));
             #[cfg(target_arch = "x86_64")]
             {
                 if is_x86_feature_detected!("avx2") {
@@ -93,8 +97,8 @@ macro_rules! kernels {
 }
 
 kernels! {
-    single_kernels: f32, Portable, Avx2, Avx512;
-    double_kernels: f64, PortableDouble, Avx2Double, Avx512Double;
+    single_kernels: f32, Portable, Simd128, Avx2, Avx512;
+    double_kernels: f64, PortableDouble, Simd128Double, Avx2Double, Avx512Double;
 }
 
 macro_rules! kernel {
@@ -117,6 +121,11 @@ macro_rules! kernel {
 kernel! {
     Portable: portable;
     PortableDouble: portable;
+}
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+kernel! {
+    Simd128: simd128;
+    Simd128Double: simd128;
 }
 #[cfg(target_arch = "x86_64")]
 kernel! {
@@ -147,6 +156,9 @@ macro_rules! entries {
 
 entries! {
     portable;
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    #[target_feature(enable = "simd128")]
+    simd128;
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     avx2;

@@ -10,6 +10,8 @@ use crate::engine::Precision;
 pub enum KernelSet {
     /// Plain Rust, for any CPU.
     Portable,
+    /// WebAssembly with 128-bit vectors, which the module was compiled for.
+    Simd128,
     /// x86-64 with AVX2 and FMA.
     Avx2,
     /// x86-64 with AVX-512 (F, DQ, BW, VL).
@@ -22,13 +24,20 @@ pub enum KernelSet {
 
 impl KernelSet {
     /// Every set; for each precision, the fastest is last.
-    pub const ALL: [KernelSet; 5] =
-        [KernelSet::Portable, KernelSet::Avx2, KernelSet::Avx512, KernelSet::Avx512Bf16, KernelSet::AmxBf16];
+    pub const ALL: [KernelSet; 6] = [
+        KernelSet::Portable,
+        KernelSet::Simd128,
+        KernelSet::Avx2,
+        KernelSet::Avx512,
+        KernelSet::Avx512Bf16,
+        KernelSet::AmxBf16,
+    ];
 
     /// Whether this CPU can run it.
     pub fn is_available(self) -> bool {
         match self {
             KernelSet::Portable => true,
+            KernelSet::Simd128 => cfg!(all(target_arch = "wasm32", target_feature = "simd128")),
             #[cfg(target_arch = "x86_64")]
             KernelSet::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             #[cfg(target_arch = "x86_64")]
@@ -53,7 +62,7 @@ impl KernelSet {
     /// The precision of its computations.
     pub fn precision(self) -> Precision {
         match self {
-            KernelSet::Portable | KernelSet::Avx2 | KernelSet::Avx512 => Precision::F32,
+            KernelSet::Portable | KernelSet::Simd128 | KernelSet::Avx2 | KernelSet::Avx512 => Precision::F32,
             KernelSet::Avx512Bf16 | KernelSet::AmxBf16 => Precision::Bf16,
         }
     }
@@ -69,6 +78,7 @@ impl fmt::Display for KernelSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             KernelSet::Portable => "portable",
+            KernelSet::Simd128 => "SIMD128",
             KernelSet::Avx2 => "AVX2",
             KernelSet::Avx512 => "AVX-512",
             KernelSet::Avx512Bf16 => "AVX-512 BF16",

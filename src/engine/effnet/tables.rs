@@ -19,6 +19,8 @@ impl Tables {
         let f32_only = |kernels| Tables { kernels, bf16: None };
         match set {
             KernelSet::Portable => Some(f32_only(&kernels::PORTABLE)),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            KernelSet::Simd128 => Some(f32_only(&kernels::SIMD128)),
             #[cfg(target_arch = "x86_64")]
             KernelSet::Avx2 => Some(f32_only(&kernels::AVX2)),
             #[cfg(target_arch = "x86_64")]
@@ -31,7 +33,6 @@ impl Tables {
             KernelSet::AmxBf16 => {
                 Some(Tables { kernels: &kernels::AVX512_COARSE, bf16: Some(&kernels::BF16_AMX) })
             }
-            #[cfg(not(target_arch = "x86_64"))]
             _ => None,
         }
     }
