@@ -25,7 +25,7 @@ documentation. What the tests need is fetched by package name into target/, once
 
   --quick    for every commit: format, lints, and the tests that need no peers and are short. Only crates are fetched
   --all      also compiles each package by itself and from its archive, and tests the Python package with Ray, Spark and
-             PyTorch, which takes too long for every change
+             PyTorch, and the npm package for release, which takes too long for every change
   FILTER     only the tests whose names contain it; only what they need is fetched and compiled. Names are as printed:
              `front_end::parity`, `sleeve-tests::cli`, `sleeve-training`
   --help     this text
@@ -193,7 +193,8 @@ impl<'a> Plan<'a> {
         }
         if is_whole && !request.is_all {
             println!(
-                "left out without --all: the Python package's release, and it with Ray, Spark and PyTorch"
+                "left out without --all: the Python package's release, and it with Ray, Spark and PyTorch; \
+                 the npm package's release"
             );
         }
         if is_whole {
