@@ -43,7 +43,10 @@ pub fn compare_bundled(package: &Path) {
     let mut reader = sleeve::audio::AudioReader::open(&file).unwrap();
     let mut samples = Vec::new();
     while reader.read(&mut samples).unwrap() > 0 {}
-    assert!(floats(folder.path(), "samples") == samples, "decoding gives other bits");
+    // The decoder's transforms are other code with x86's vectors.
+    let error = difference(&floats(folder.path(), "samples"), &samples);
+    println!("decoded samples within {error:.1e}");
+    assert!(error < 1e-6, "a decoded sample is off by {error:e}");
 }
 
 /// An EfficientNet-B0 whose files are given.
@@ -129,7 +132,7 @@ fn types_are_those_of_the_code() {
         fs::write(&path, text).unwrap();
         let mut command = Command::new("node");
         command.arg(&compiler).args(["--noEmit", "--strict", "--target", "esnext", "--module", "nodenext"]);
-        command.args(["--lib", "esnext,dom", "--types", ""]).arg(&path);
+        command.args(["--lib", "esnext,dom"]).arg(&path);
         command.output().unwrap()
     };
     let output = compile("right.mts", &source);
