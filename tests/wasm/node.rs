@@ -86,7 +86,9 @@ fn frames_of_every_front_end_are_the_native_ones() {
         let expected: Vec<f32> = expected.iter().copied().collect();
         let error = difference(&values, &expected);
         println!("{front_end}: within {error:.1e}");
-        assert!(error < 1e-5, "{front_end}: {error:e}");
+        // The tables of the others are in double precision, where cosines may differ in the last place.
+        let most = if front_end == FrontEnd::MusiCnn { 0.0 } else { 1e-6 };
+        assert!(error <= most, "{front_end}: {error:e}");
     }
 }
 

@@ -147,7 +147,7 @@ pub extern "C" fn sleeve_extractor(model: i32, patch_hop: usize) -> i32 {
         }
         let extractor = builder.build()?;
         put_text(describe::extractor(&extractor));
-        Ok(objects::add(Object::Extractor(extractor)))
+        Ok(objects::add(Object::Extractor(Box::new(extractor))))
     })
 }
 

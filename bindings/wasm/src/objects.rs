@@ -12,7 +12,7 @@ use sleeve::{Error, Result};
 
 pub enum Object {
     Model(Model),
-    Extractor(Extractor),
+    Extractor(Box<Extractor>),
     Stream(Box<Stream>),
     Mel(Box<Mel>),
 }
@@ -57,7 +57,7 @@ pub fn model(handle: i32) -> Result<Model> {
 
 pub fn extractor(handle: i32) -> Result<Extractor> {
     with(handle, |object| match object {
-        Object::Extractor(extractor) => Some(Ok(extractor.clone())),
+        Object::Extractor(extractor) => Some(Ok(Extractor::clone(extractor))),
         _ => None,
     })
 }
