@@ -141,7 +141,7 @@ impl BatchExtractor {
     /// thread, and all share the weights.
     ///
     /// # Errors
-    /// `InvalidArgument` for more than 1,024 workers.
+    /// `InvalidArgument` for more than 1,024 workers; `Unavailable` on WebAssembly without threads.
     pub fn new(extractor: &Extractor, options: &BatchOptions) -> Result<Self> {
         Self::together(&[extractor], options)
     }
@@ -151,6 +151,10 @@ impl BatchExtractor {
     /// # Errors
     /// As [`BatchExtractor::new`]; `InvalidArgument` if the list is empty, or audio options differ.
     pub fn together(extractors: &[&Extractor], options: &BatchOptions) -> Result<Self> {
+        if cfg!(all(target_family = "wasm", not(target_feature = "atomics"))) {
+            let why = "a batch needs threads, which this target does not have; extract one recording after the other";
+            return Err(Error::Unavailable(why.into()));
+        }
         let decodings = decodings(extractors.iter().copied())?;
         let workers = match options.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),

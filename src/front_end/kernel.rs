@@ -7,6 +7,8 @@ use super::input::load;
 #[cfg(target_arch = "aarch64")]
 use super::lanes::neon::{Neon, NeonDouble};
 use super::lanes::portable::{Portable, PortableDouble};
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use super::lanes::wasm::{Simd128, Simd128Double};
 #[cfg(target_arch = "x86_64")]
 use super::lanes::x86::{Avx2, Avx2Double, Avx512, Avx512Double};
 use super::lanes::{Block, Lanes, Single};
@@ -82,15 +84,17 @@ fn all(front_end: FrontEnd) -> Vec<Box<dyn Kernel>> {
 }
 
 macro_rules! kernels {
-    ($($function:ident: $value:ty, $portable:ident, $neon:ident, $avx2:ident, $avx512:ident;)*) => {$(
+    ($($function:ident: $value:ty, $portable:ident, $neon:ident, $simd128:ident, $avx2:ident, $avx512:ident;)*) => {$(
         fn $function<const POINTS: usize, const FRAME: usize, const HOP: usize>(
             tables: &'static Tables<$value>,
         ) -> Vec<Box<dyn Kernel>> {
-            #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(unused_mut))]
+            #[allow(unused_mut, reason = "on some targets there is only one")]
             let mut kernels: Vec<Box<dyn Kernel>> =
                 vec![Box::new(Batch::<$portable, POINTS, FRAME, HOP> { tables, scratch: Scratch::new() })];
             #[cfg(target_arch = "aarch64")]
             kernels.push(Box::new(Batch::<$neon, POINTS, FRAME, HOP> { tables, scratch: Scratch::new() }));
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            kernels.push(Box::new(Batch::<$simd128, POINTS, FRAME, HOP> { tables, scratch: Scratch::new() }));
             #[cfg(target_arch = "x86_64")]
             {
                 if is_x86_feature_detected!("avx2") {
@@ -106,8 +110,8 @@ macro_rules! kernels {
 }
 
 kernels! {
-    single_kernels: f32, Portable, Neon, Avx2, Avx512;
-    double_kernels: f64, PortableDouble, NeonDouble, Avx2Double, Avx512Double;
+    single_kernels: f32, Portable, Neon, Simd128, Avx2, Avx512;
+    double_kernels: f64, PortableDouble, NeonDouble, Simd128Double, Avx2Double, Avx512Double;
 }
 
 macro_rules! kernel {
@@ -135,6 +139,11 @@ kernel! {
 kernel! {
     Neon: neon;
     NeonDouble: neon;
+}
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+kernel! {
+    Simd128: simd128;
+    Simd128Double: simd128;
 }
 #[cfg(target_arch = "x86_64")]
 kernel! {
@@ -167,6 +176,9 @@ entries! {
     portable;
     #[cfg(target_arch = "aarch64")]
     neon;
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    #[target_feature(enable = "simd128")]
+    simd128;
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     avx2;

@@ -65,6 +65,8 @@ impl Kernels {
         match set {
             #[cfg(target_arch = "aarch64")]
             KernelSet::Neon => &NEON,
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            KernelSet::Simd128 => &SIMD128,
             #[cfg(target_arch = "x86_64")]
             KernelSet::Avx2 => &AVX2,
             #[cfg(target_arch = "x86_64")]
@@ -128,6 +130,13 @@ macro_rules! table {
 table!(PORTABLE, Portable, PortableInt8);
 #[cfg(target_arch = "aarch64")]
 table!(NEON, crate::engine::cpu::simd::neon::Neon, crate::engine::cpu::simd::neon::NeonInt8);
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+table!(
+    SIMD128,
+    crate::engine::cpu::simd::wasm::Simd128,
+    crate::engine::cpu::simd::wasm::Simd128Int8,
+    "simd128"
+);
 #[cfg(target_arch = "x86_64")]
 table!(AVX2, crate::engine::cpu::simd::avx2::Avx2, crate::engine::cpu::simd::avx2::Avx2Int8, "avx2,fma");
 #[cfg(target_arch = "x86_64")]

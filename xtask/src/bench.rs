@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::needs::Peer;
 use crate::run::{cargo, checked, repository};
-use crate::{essentia, libtorch, needs, peers, python_package, targets};
+use crate::{essentia, libtorch, needs, peers, python_package, targets, wasm};
 
 /// Runs the named benchmark with the remaining arguments, or lists all.
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -44,6 +44,10 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if name == "effnet" || name == "engine" {
         // Its peers are large: fetched for this benchmark only.
         peers::environment("bench-peers", &repository().join("benches/peers/requirements.txt"))?;
+    }
+    if name == "wasm" {
+        needs::ensure(&[Peer::Browser])?;
+        wasm::for_bench()?;
     }
     if name == "similar" {
         peers::environment("bench-faiss", &repository().join("benches/peers/requirements-faiss.txt"))?;

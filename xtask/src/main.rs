@@ -13,9 +13,11 @@ mod needs;
 mod peers;
 mod python_package;
 mod run;
+mod rust_src;
 mod targets;
 mod test;
 mod tools;
+mod wasm;
 mod workflows;
 
 use std::process::ExitCode;
@@ -38,6 +40,7 @@ cargo xtask <command>
                       and how fast; says that it is skipped elsewhere
   libtorch            fetches libtorch for the CPU into target/libtorch, to build what links it
   peers               fetches what the tests and benchmarks need
+  wasm                builds the npm package in target/wasm/package and the example page in target/wasm/page
   header [--check]    writes include/sleeve/sleeve.h from bindings/c/src/
   help                this text
 ";
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         "device-check" => device_check::run(rest),
         "workflows" => workflows::check(),
         "header" => header::run(rest),
+        "wasm" => wasm::run(rest),
         "libtorch" => libtorch::prepare().map(|folder| println!("libtorch is in {}", folder.display())),
         "peers" => needs::prepare_all(),
         "help" | "--help" | "-h" => {

@@ -8,7 +8,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 use anyhow::{Result, bail};
 
 use crate::run::tests_may_skip;
-use crate::{essentia, peers};
+use crate::{essentia, peers, wasm};
 
 /// A peer, or another thing that tests need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +33,12 @@ pub enum Peer {
     Cluster,
     /// Chromium, and what drives it.
     Browser,
+    /// The WebAssembly module with its package and page, compiled for tests, and Node.
+    Wasm,
+    /// The same for release.
+    WasmRelease,
+    /// The TypeScript compiler.
+    Typescript,
     /// Packages that the test itself fetches.
     Network,
 }
@@ -81,6 +87,10 @@ const NEEDS: &[(&str, &[Peer])] = {
         ("sleeve-tests::python::cluster", &[Cluster]),
         ("sleeve-tests::python::cluster::pytorch", &[Libtorch]),
         ("sleeve-tests::torch", &[Libtorch, Python]),
+        ("sleeve-tests::wasm", &[Wasm]),
+        ("sleeve-tests::wasm::browser", &[Browser]),
+        ("sleeve-tests::wasm::node::types", &[Typescript]),
+        ("sleeve-tests::wasm::release", &[Browser, WasmRelease]),
         ("sleeve-torch", &[Libtorch]),
         ("sleeve-training::tests::model::export", &[Python]),
         ("sleeve-training::tests::model::runlog", &[Python]),
@@ -116,6 +126,7 @@ const LONG: &[&str] = &[
 pub const LARGE: &[(&str, &str)] = &[
     ("sleeve-tests::python", "cluster::"),
     ("sleeve-tests::python", "release::"),
+    ("sleeve-tests::wasm", "release::"),
     ("sleeve-training::torch", "learning::every_other_objective"),
 ];
 
@@ -147,6 +158,9 @@ impl Peer {
         match self {
             Peer::Programs => return peers::programs(),
             Peer::Browser => return peers::browser(),
+            Peer::Wasm => return wasm::for_tests(),
+            Peer::WasmRelease => wasm::release()?,
+            Peer::Typescript => wasm::typescript()?,
             Peer::Python => peers::python()?,
             Peer::Keras => peers::keras()?,
             Peer::EssentiaLibrary => essentia::library()?,
@@ -205,6 +219,17 @@ impl Peer {
                 "apt-get install chromium python3 python3-venv, and a network",
                 &["no browser"],
             ),
+            Peer::Wasm => (
+                "the WebAssembly module",
+                "rustup target add wasm32-unknown-unknown, or a Debian archive; apt-get install nodejs",
+                &["no WebAssembly module"],
+            ),
+            Peer::WasmRelease => (
+                "the WebAssembly package for release",
+                "rustup target add wasm32-unknown-unknown, or a Debian archive",
+                &["no WebAssembly package"],
+            ),
+            Peer::Typescript => ("the TypeScript compiler", "npm, and a network", &["no TypeScript"]),
             Peer::Network => ("packages that tests fetch", "a network", &[]),
         }
     }
@@ -277,6 +302,7 @@ pub fn is_gone(error: &str) -> bool {
     let pip = error.contains("No matching distribution found") && !error.contains("(from versions: none)");
     pip || error.contains("in registry `crates-io` with version")
         || error.contains("E: Unable to locate package")
+        || error.contains("npm error code ETARGET")
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub enum KernelSet {
     Portable,
     /// ARM, 64 bits: every such CPU has NEON.
     Neon,
+    /// WebAssembly with 128-bit vectors, which the module was compiled for.
+    Simd128,
     /// x86-64 with AVX2 and FMA.
     Avx2,
     /// x86-64 with AVX-512 (F, DQ, BW, VL).
@@ -25,9 +27,10 @@ pub enum KernelSet {
 
 impl KernelSet {
     /// Every set; for each precision, the fastest is last.
-    pub const ALL: [KernelSet; 6] = [
+    pub const ALL: [KernelSet; 7] = [
         KernelSet::Portable,
         KernelSet::Neon,
+        KernelSet::Simd128,
         KernelSet::Avx2,
         KernelSet::Avx512,
         KernelSet::Avx512Bf16,
@@ -38,6 +41,7 @@ impl KernelSet {
     pub fn is_available(self) -> bool {
         match self {
             KernelSet::Portable => true,
+            KernelSet::Simd128 => cfg!(all(target_arch = "wasm32", target_feature = "simd128")),
             #[cfg(target_arch = "x86_64")]
             KernelSet::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             #[cfg(target_arch = "x86_64")]
@@ -63,7 +67,11 @@ impl KernelSet {
     /// The precision of its computations.
     pub fn precision(self) -> Precision {
         match self {
-            KernelSet::Portable | KernelSet::Neon | KernelSet::Avx2 | KernelSet::Avx512 => Precision::F32,
+            KernelSet::Portable
+            | KernelSet::Neon
+            | KernelSet::Simd128
+            | KernelSet::Avx2
+            | KernelSet::Avx512 => Precision::F32,
             KernelSet::Avx512Bf16 | KernelSet::AmxBf16 => Precision::Bf16,
         }
     }
@@ -80,6 +88,7 @@ impl fmt::Display for KernelSet {
         f.write_str(match self {
             KernelSet::Portable => "portable",
             KernelSet::Neon => "NEON",
+            KernelSet::Simd128 => "SIMD128",
             KernelSet::Avx2 => "AVX2",
             KernelSet::Avx512 => "AVX-512",
             KernelSet::Avx512Bf16 => "AVX-512 BF16",

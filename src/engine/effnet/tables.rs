@@ -21,6 +21,8 @@ impl Tables {
             KernelSet::Portable => Some(f32_only(&kernels::PORTABLE)),
             #[cfg(target_arch = "aarch64")]
             KernelSet::Neon => Some(f32_only(&kernels::NEON)),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            KernelSet::Simd128 => Some(f32_only(&kernels::SIMD128)),
             #[cfg(target_arch = "x86_64")]
             KernelSet::Avx2 => Some(f32_only(&kernels::AVX2)),
             #[cfg(target_arch = "x86_64")]

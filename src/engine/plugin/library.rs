@@ -5,9 +5,9 @@ use std::ffi::c_char;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::find;
+use super::{code, find};
 use crate::{Error, Result};
-use sleeve_plugin_abi::{self as abi, Entry, Host, Message, Plugin, Request, Status};
+use sleeve_plugin_abi::{self as abi, Host, Message, Plugin, Request, Status};
 
 /// The host interface that is passed to every plugin.
 static HOST: Host = Host { size: size_of::<Host>() as u32, version: abi::VERSION, log };
@@ -55,16 +55,11 @@ impl Library {
         if let Some(library) = loaded.get(name) {
             return Ok(*library);
         }
-        let code = open_code(name).map_err(|error| reason(&error))?;
-        // SAFETY: a function of this name has this type, as the interface defines.
-        let entry = unsafe { code.get::<Entry>(abi::ENTRY) };
-        let entry =
-            entry.map_err(|_| format!("not an engine plugin: it has no {}", abi::ENTRY.to_string_lossy()))?;
+        let entry = code::entry(name)?;
         // SAFETY: the entry takes the host, which is static.
         let plugin = unsafe { entry(&HOST) };
         // SAFETY: it returns a table that lives as long as the process, or NULL.
         let plugin = unsafe { checked(plugin) }?;
-        std::mem::forget(code);
         let path: &'static Path = Box::leak(name.to_path_buf().into_boxed_path());
         let library = Library { plugin, path };
         loaded.insert(name.to_owned(), library);
@@ -123,26 +118,6 @@ impl std::fmt::Debug for Library {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Library").field(&self.path).finish()
     }
-}
-
-/// Loads a shared library with all its dependencies, so that a missing one is an error here and not at the first call.
-fn open_code(name: &Path) -> Result<libloading::Library, libloading::Error> {
-    // SAFETY: the file is one that the user installed or named as an engine; its initialisers run.
-    #[cfg(unix)]
-    unsafe {
-        use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-        Library::open(Some(name), RTLD_NOW | RTLD_LOCAL).map(Into::into)
-    }
-    // SAFETY: as above.
-    #[cfg(not(unix))]
-    unsafe {
-        libloading::Library::new(name)
-    }
-}
-
-/// The loader's own message, which is the source of the error.
-fn reason(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), reason)
 }
 
 /// Checks that a table has this library's version and size.

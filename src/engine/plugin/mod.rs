@@ -4,6 +4,7 @@
 //! implements the interface of the crate `sleeve-plugin-abi`. [`Library`] is a loaded plugin, [`PluginEngine`] an
 //! engine of it with the trait [`Engine`](super::Engine).
 
+mod code;
 mod engine;
 mod find;
 mod library;

@@ -13,6 +13,8 @@ use std::ops::{Add, Mul, Sub};
 #[cfg(target_arch = "aarch64")]
 pub(super) mod neon;
 pub(super) mod portable;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub(super) mod wasm;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86;
 

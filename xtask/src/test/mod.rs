@@ -25,7 +25,8 @@ documentation. What the tests need is fetched by package name into target/, once
 
   --quick    for every commit: format, lints, and the tests that need no peers and are short. Only crates are fetched
   --all      also compiles each package by itself and from its archive, tests the Python package with Ray, Spark and
-             PyTorch, and runs all tests of other targets: what takes too long for every change
+             PyTorch, runs all tests of other targets, and tests the npm package for release: what takes too long for
+             every change
   FILTER     only the tests whose names contain it; only what they need is fetched and compiled. Names are as printed:
              `front_end::parity`, `sleeve-tests::cli`, `sleeve-training`
   --help     this text
@@ -196,7 +197,8 @@ impl<'a> Plan<'a> {
         }
         if is_whole && !request.is_all {
             println!(
-                "left out without --all: the Python package's release, and it with Ray, Spark and PyTorch; all tests of other targets"
+                "left out without --all: the Python package's release, and it with Ray, Spark and PyTorch; \
+                  all tests of other targets; the npm package's release"
             );
         }
         if is_whole {

@@ -11,6 +11,8 @@ pub(crate) mod avx512;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon;
 pub(crate) mod portable;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub(crate) mod wasm;
 
 /// A register of `LANES` 32-bit floats, and the tile shapes that its register file holds.
 pub(crate) trait Vector: Copy {

@@ -83,6 +83,8 @@ macro_rules! table {
 table!(PORTABLE, Portable);
 #[cfg(target_arch = "aarch64")]
 table!(NEON, crate::engine::cpu::simd::neon::Neon);
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+table!(SIMD128, crate::engine::cpu::simd::wasm::Simd128, "simd128");
 #[cfg(target_arch = "x86_64")]
 table!(AVX2, crate::engine::cpu::simd::avx2::Avx2, "avx2,fma");
 #[cfg(target_arch = "x86_64")]

@@ -176,6 +176,8 @@ macro_rules! table {
 table!(PORTABLE, Portable);
 #[cfg(target_arch = "aarch64")]
 table!(NEON, crate::engine::cpu::simd::neon::Neon);
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+table!(SIMD128, crate::engine::cpu::simd::wasm::Simd128, "simd128");
 #[cfg(target_arch = "x86_64")]
 table!(AVX2, crate::engine::cpu::simd::avx2::Avx2, "avx2,fma");
 #[cfg(target_arch = "x86_64")]
@@ -191,6 +193,8 @@ impl Kernels {
             KernelSet::Portable => Some(&PORTABLE),
             #[cfg(target_arch = "aarch64")]
             KernelSet::Neon => Some(&NEON),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            KernelSet::Simd128 => Some(&SIMD128),
             #[cfg(target_arch = "x86_64")]
             KernelSet::Avx2 => Some(&AVX2),
             #[cfg(target_arch = "x86_64")]
