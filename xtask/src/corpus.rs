@@ -27,11 +27,13 @@ pub fn prepare() -> Result<PathBuf> {
     train(&["scan", &at("audio"), "--out", &at("collection.parquet")])?;
     let names = ["--ids", &at("ids.tsv"), "--discogs", &at("tables"), "--out", &set];
     train(&[&["match", &at("collection.parquet")], &names[..]].concat())?;
+    let parts = repository().join("training/corpus/folds.csv").display().to_string();
     for fold in 1..=FOLDS {
         let (folder, number) = (at(&format!("folds/{fold}")), format!("{fold}/{FOLDS}"));
-        let sizes = ["--styles", "0", "--validation", "110", "--releases", "1"];
-        let parts = ["--apart", "releases", "--fold", &number, "--out", &folder];
-        train(&[&["split", &set], &sizes[..], &parts].concat())?;
+        // Recorded: drawn anew, they would change with whatever the program learns of the recordings.
+        let given = ["--parts", &parts, "--styles", "0", "--releases", "1"];
+        let folds = ["--apart", "releases", "--fold", &number, "--out", &folder];
+        train(&[&["split", &set], &given[..], &folds].concat())?;
         train(&["pairs", &folder, "--never", &at("never.tsv")])?;
     }
     let collection = at("dataset/matched.parquet");

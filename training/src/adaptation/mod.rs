@@ -149,7 +149,7 @@ impl Adaptation {
 /// The deviation of each value over all patches, and the embeddings divided by it. A constant value stays as it is.
 fn standardised(embedded: &Embedded) -> (Array1<f64>, Embedded) {
     let Embedded { means, within } = embedded;
-    let variances = means.var_axis(Axis(0), 0.0) + &within.diag();
+    let variances = means.var_axis(Axis(0), 0.0) + within.diag();
     let scales = variances.mapv(|variance| if variance > 1e-12 { variance.sqrt() } else { 1.0 });
     let columns = scales.view().insert_axis(Axis(1));
     let within = &(within / &scales) / &columns;
@@ -228,6 +228,38 @@ mod tests {
         normalise(&mut vectors);
         let outcomes = rank(collection, Association::Artist, vectors.view(), vectors.view());
         outcomes.iter().map(|one| one.figures.values[0]).sum::<f64>() / outcomes.len() as f64
+    }
+
+    /// The embeddings with each value multiplied by another factor.
+    fn scaled(embedded: &Embedded) -> Embedded {
+        let factors = Array1::from_shape_fn(VALUES, |value| 10f64.powi(value as i32 - 3));
+        let columns = factors.view().insert_axis(Axis(1));
+        Embedded { means: &embedded.means * &factors, within: &(&embedded.within * &factors) * &columns }
+    }
+
+    #[test]
+    fn standardised_values_have_no_scale_and_few_dimensions_keep_what_tracks_differ_in() {
+        let (collection, embedded) = collection();
+        let artists = |embedded: &Embedded, options: &Options| {
+            let adaptation = learn(&collection, embedded, options).unwrap();
+            assert_eq!(adaptation.map.dim(), (options.dimensions.unwrap_or(VALUES), VALUES));
+            let adapted = (&embedded.means - &adaptation.mean).dot(&adaptation.map.t());
+            assert!(adapted.mean_axis(Axis(0)).unwrap().iter().all(|mean| mean.abs() < 1e-9));
+            (same_artist(&collection, &adapted), adapted)
+        };
+        let options = Options { shrinkage: 0.01, standardise: true, ..Options::default() };
+        let (_, one) = artists(&embedded, &options);
+        let (found, other) = artists(&scaled(&embedded), &options);
+        assert!((one - other).iter().all(|difference| difference.abs() < 1e-9));
+        assert!(found > 0.95, "{found}");
+        // Six values depend on the artist: five of seven nearly suffice, and cosines stay with all.
+        let (few, _) = artists(&embedded, &Options { dimensions: Some(5), ..options.clone() });
+        let (one_alone, _) = artists(&embedded, &Options { dimensions: Some(1), ..options.clone() });
+        assert!(few > 0.9 && one_alone < few - 0.2, "{few}, {one_alone}");
+        for dimensions in [0, VALUES + 1] {
+            let wrong = Options { dimensions: Some(dimensions), ..options.clone() };
+            assert!(learn(&collection, &embedded, &wrong).is_err());
+        }
     }
 
     #[test]
