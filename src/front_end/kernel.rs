@@ -59,7 +59,7 @@ pub(super) fn for_this_cpu(front_end: FrontEnd) -> Vec<Box<dyn Kernel>> {
 }
 
 /// One kernel by itself, for the benchmark that counts instructions: the frames of a batch, and what computes a batch as
-/// [`Kernel::run`] does. The plain kernel, or the fastest; `None` if the front end has no bands.
+/// `Kernel::run` does. The plain kernel, or the fastest; `None` if the front end has no bands.
 #[expect(clippy::type_complexity)]
 pub fn batches(front_end: FrontEnd, plain: bool) -> Option<(usize, Box<dyn FnMut(&[f32], &mut [f32])>)> {
     let mut kernels = all(front_end).into_iter();
