@@ -16,15 +16,13 @@ use crate::engine::cpu::tiles::Tiles;
 use crate::engine::{Engine, EngineOptions, InputSpec, OutputSpec, Precision};
 use crate::{Error, Result, onnx};
 
-/// One plan for each f32 kernel set, and one for bfloat16.
-const PLANS: usize = 4;
-
 /// An EfficientNet-B0 read from an ONNX file, with folded constants. Engines share it; the weights are packed once for
 /// each kernel set in use.
 pub struct Network {
     weights: Weights,
     input_name: String,
-    plans: [OnceLock<Arc<Plan>>; PLANS],
+    /// By kernel set.
+    plans: [OnceLock<Arc<Plan>>; KernelSet::ALL.len()],
 }
 
 /// Why a file cannot be read as a [`Network`].
@@ -83,9 +81,11 @@ impl Network {
         &self.weights.outputs
     }
 
-    /// The bfloat16 sets use the same packing and share a plan.
-    fn plan(&self, set: KernelSet, tables: Tables) -> Arc<Plan> {
-        let plan = &self.plans[(set as usize).min(PLANS - 1)];
+    /// The plan for a kernel set. No other set may run it: its weights are packed, and its workspaces sized, for the
+    /// vectors of that one. The bfloat16 sets have the same packing, and share a plan.
+    pub(super) fn plan(&self, set: KernelSet, tables: Tables) -> Arc<Plan> {
+        let owner = if set == KernelSet::AmxBf16 { KernelSet::Avx512Bf16 } else { set };
+        let plan = &self.plans[owner as usize];
         let new = || Arc::new(Plan::new(&self.weights, tables.kernels, tables.bf16.is_some()));
         Arc::clone(plan.get_or_init(new))
     }

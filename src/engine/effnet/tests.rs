@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::engine::{EffnetEngine, Network};
 use super::network::{Block, Depthwise, Gate, Linear, Stem, Weights, Window};
 use super::reference;
-use super::tables::silu;
+use super::tables::{Tables, silu};
 use super::tail::{Step, Tail};
 use crate::engine::cpu::KernelSet;
 use crate::engine::{Engine, EngineOptions, OutputSpec, Precision, Purpose};
@@ -91,6 +91,20 @@ impl Random {
             Tail { steps: vec![Step::Pooled], dims: vec![outputs], outputs: vec![0], ..Tail::default() };
         let spec = OutputSpec { name: "pooled".into(), purpose: Purpose::Embeddings, dim: outputs };
         Weights { rows, columns, stem, blocks, head, tail, outputs: vec![spec] }
+    }
+}
+
+#[test]
+fn no_two_kernel_sets_share_a_plan_but_those_of_bfloat16() {
+    let network = Network::from_weights(Random(1).network());
+    let sets = KernelSet::ALL.into_iter().filter(|set| set.is_available());
+    let plans: Vec<_> =
+        sets.map(|set| (set, network.plan(set, Tables::of(set).expect("it is available")))).collect();
+    for (set, plan) in &plans {
+        for (other, of_other) in &plans {
+            let same = set == other || [set, other].iter().all(|set| set.precision() == Precision::Bf16);
+            assert_eq!(Arc::ptr_eq(plan, of_other), same, "{set} and {other}");
+        }
     }
 }
 
