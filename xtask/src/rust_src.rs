@@ -14,6 +14,12 @@ use crate::run::{checked, have, output, target};
 const SUITES: [&str; 3] = ["trixie-backports", "sid", "forky"];
 const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+/// Whether the compiler has a target's standard library, ready-made.
+pub fn has_target(triple: &str) -> Result<bool> {
+    let folder = output(Command::new("rustc").args(["--print", "target-libdir", "--target", triple]))?;
+    Ok(fs::read_dir(folder.trim()).is_ok_and(|mut files| files.next().is_some()))
+}
+
 /// The folder `library` of the compiler's source.
 pub fn library() -> Result<PathBuf> {
     let compiler = compiler()?;

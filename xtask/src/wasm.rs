@@ -132,19 +132,13 @@ fn build(features: &str, profile: &str) -> Result<PathBuf> {
     command.args(["--profile", profile]).arg("--target-dir").arg(&home);
     command.env("RUSTFLAGS", format!("-Ctarget-feature={features}")).env_remove("CARGO_ENCODED_RUSTFLAGS");
     command.env("CARGO_INCREMENTAL", "0");
-    if !has_target()? {
+    if !rust_src::has_target(TARGET)? {
         command.arg("-Zbuild-std=std,panic_abort").env("RUSTC_BOOTSTRAP", "1");
         command.env("__CARGO_TESTS_ONLY_SRC_ROOT", rust_src::library()?);
     }
     checked(&mut command)?;
     let folder = if profile == "dev" { "debug" } else { profile };
     Ok(home.join(TARGET).join(folder).join("sleeve_wasm.wasm"))
-}
-
-/// Whether the toolchain has the target's standard library.
-fn has_target() -> Result<bool> {
-    let folder = output(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]))?;
-    Ok(fs::read_dir(folder.trim()).is_ok_and(|mut files| files.next().is_some()))
 }
 
 fn compressed(file: &Path) -> Result<u64> {

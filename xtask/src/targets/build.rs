@@ -10,6 +10,9 @@ use crate::run::{checked, target};
 
 /// Builds what the table says. Optimised, unless `is_debug`.
 pub fn build(wanted: &Target, is_debug: bool) -> Result<()> {
+    if let Some(build) = wanted.built_by {
+        return build();
+    }
     let toolchain = Toolchain::of(wanted)?;
     for package in wanted.packages {
         let mut command = toolchain.cargo("zigbuild")?;

@@ -11,9 +11,9 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::needs;
 use crate::run::tests_may_skip;
 use crate::test::runner::Outcome;
+use crate::{needs, wasm};
 use toolchain::Toolchain;
 
 pub use instructions::run as instructions;
@@ -26,8 +26,8 @@ pub struct Target {
     /// GitHub's machine of that kind, for CI.
     pub runner: Option<&'static str>,
     pub packages: &'static [Package],
-    /// Compiler flags beyond the target's own.
-    flags: &'static str,
+    /// What builds it, if a package of its own kind comes of it.
+    built_by: Option<fn() -> Result<()>>,
     pub standard_library: StandardLibrary,
     /// What the suite runs of it on a Linux machine with x86-64, beside the tests of the workspace itself.
     tests: &'static [Tests],
@@ -50,9 +50,9 @@ pub struct Package {
 pub enum StandardLibrary {
     /// Debian has it ready-made, for its own compiler.
     Debian,
-    /// From its source, which Debian has for its own compiler; the second says how it panics. It needs an unstable
-    /// option: for tests and trials, not for releases.
-    Source(&'static str),
+    /// From its source, which Debian has for its own compiler. It needs an unstable option: for tests and trials, not for
+    /// releases.
+    Source,
 }
 
 /// Tests under emulation: of a package, whose names contain one of the filters (all, if there are none).
@@ -78,7 +78,7 @@ pub enum Status {
 impl Status {
     fn words(self) -> String {
         match self {
-            Status::Hardware => "run on hardware: the whole suite".into(),
+            Status::Hardware => "run on hardware: the whole suite, as built for the machine itself".into(),
             Status::Emulated(how) => format!("run under emulation: {how}"),
             Status::In(programs) => format!("run in {programs}"),
             Status::Untried => "not built yet".into(),
@@ -103,7 +103,7 @@ pub const TARGETS: [Target; 6] = [
         name: "Linux x86-64",
         runner: Some("ubuntu-24.04"),
         packages: &[LIBRARY, PROGRAM],
-        flags: "",
+        built_by: None,
         standard_library: StandardLibrary::Debian,
         // The suite itself.
         tests: &[],
@@ -114,7 +114,7 @@ pub const TARGETS: [Target; 6] = [
         name: "Linux aarch64",
         runner: Some("ubuntu-24.04-arm"),
         packages: &[LIBRARY, PROGRAM],
-        flags: "",
+        built_by: None,
         standard_library: StandardLibrary::Debian,
         tests: &[
             Tests {
@@ -141,8 +141,8 @@ pub const TARGETS: [Target; 6] = [
         name: "Windows x86-64",
         runner: Some("windows-2025"),
         packages: &[LIBRARY, PROGRAM],
-        flags: "",
-        standard_library: StandardLibrary::Source("panic_unwind"),
+        built_by: None,
+        standard_library: StandardLibrary::Source,
         tests: &[],
         status: Status::Untried,
     },
@@ -151,8 +151,8 @@ pub const TARGETS: [Target; 6] = [
         name: "macOS arm64",
         runner: Some("macos-15"),
         packages: &[LIBRARY],
-        flags: "",
-        standard_library: StandardLibrary::Source("panic_unwind"),
+        built_by: None,
+        standard_library: StandardLibrary::Source,
         tests: &[],
         status: Status::Untried,
     },
@@ -161,8 +161,8 @@ pub const TARGETS: [Target; 6] = [
         name: "macOS x86-64",
         runner: Some("macos-15-intel"),
         packages: &[LIBRARY],
-        flags: "",
-        standard_library: StandardLibrary::Source("panic_unwind"),
+        built_by: None,
+        standard_library: StandardLibrary::Source,
         tests: &[],
         status: Status::Untried,
     },
@@ -172,8 +172,8 @@ pub const TARGETS: [Target; 6] = [
         // No machine: browsers.
         runner: None,
         packages: &[MODULE],
-        flags: "-Ctarget-feature=+simd128",
-        standard_library: StandardLibrary::Source("panic_abort"),
+        built_by: Some(wasm::release),
+        standard_library: StandardLibrary::Source,
         tests: &[],
         status: Status::In("Node and Chromium: `cargo xtask test wasm`"),
     },

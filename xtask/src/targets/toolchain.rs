@@ -1,13 +1,14 @@
 //! Compilers, standard libraries, a linker and an emulator for other targets, by package name, under `target/`.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use super::{StandardLibrary, Target};
-use crate::run::{cargo, output, repository, target};
+use crate::run::{cargo, repository, target};
+use crate::rust_src::has_target;
 use crate::{debian, peers};
 
 /// Debian's compiler for web browsers, which it keeps recent in every release, and the emulator. They are of one
@@ -22,9 +23,9 @@ pub struct Toolchain {
     zig: PathBuf,
     /// Debian's packages, if the compiler at hand lacks the target.
     debian: Option<PathBuf>,
-    source: Option<&'static str>,
+    /// Whether the standard library is built from its source.
+    is_std_built: bool,
     plain: &'static str,
-    flags: &'static str,
 }
 
 impl Toolchain {
@@ -34,11 +35,8 @@ impl Toolchain {
         let zig = python.parent().context("an environment has a folder of programs")?.to_owned();
         let has_target = has_target(wanted.plain())?;
         let debian = if has_target { None } else { Some(packages()?) };
-        let source = match wanted.standard_library {
-            StandardLibrary::Source(panics) if !has_target => Some(panics),
-            _ => None,
-        };
-        Ok(Self { zig, debian, source, plain: wanted.plain(), flags: wanted.flags })
+        let is_std_built = wanted.standard_library == StandardLibrary::Source && !has_target;
+        Ok(Self { zig, debian, is_std_built, plain: wanted.plain() })
     }
 
     /// `cargo zigbuild`, or with another subcommand.
@@ -68,13 +66,10 @@ impl Toolchain {
         if let Some(runner) = self.runner() {
             command.env(variable(self.plain, "RUNNER"), runner);
         }
-        if !self.flags.is_empty() {
-            command.env(variable(self.plain, "RUSTFLAGS"), self.flags);
-        }
-        if let Some(panics) = self.source {
+        if self.is_std_built {
             command.env("RUSTC_BOOTSTRAP", "1");
             command.env("__CARGO_TESTS_ONLY_SRC_ROOT", self.library()?);
-            command.arg(format!("-Zbuild-std=std,{panics}"));
+            command.arg("-Zbuild-std=std,panic_unwind");
         }
         Ok(command)
     }
@@ -106,12 +101,6 @@ impl Toolchain {
 /// Cargo's variable for a target.
 fn variable(triple: &str, name: &str) -> String {
     format!("CARGO_TARGET_{}_{name}", triple.replace('-', "_").to_uppercase())
-}
-
-/// Whether the compiler that cargo uses has the target's standard library.
-fn has_target(triple: &str) -> Result<bool> {
-    let folder = output(Command::new("rustc").args(["--print", "target-libdir", "--target", triple]))?;
-    Ok(Path::new(folder.trim()).is_dir())
 }
 
 /// Debian's packages, unpacked. Says so and fails where its archive has none of them.
