@@ -99,6 +99,8 @@ fn wrong_calls_are_refused_in_words() {
     for (call, words) in [
         ("doubles", "TypeError: samples must be a Float32Array"),
         ("no rate", "TypeError: sampleRate"),
+        ("a rate beyond 32 bits", "TypeError: sampleRate"),
+        ("a fraction of a hop", "TypeError: patchHop"),
         ("low rate", "SleeveError: "),
         ("half a frame", "SleeveError: "),
         ("NaN", "sample 1234 is NaN"),

@@ -150,11 +150,15 @@ function bytes(file, what) {
   throw new TypeError(`${what} must be an ArrayBuffer or a view of one`);
 }
 
-/** The sample rate and the number of channels of an options object. */
+/** A number that the module can take: it would cut others to 32 bits without a word. */
+function whole(value, least, what) {
+  if (Number.isInteger(value) && value >= least && value < 2 ** 31) return value;
+  throw new TypeError(`${what} must be a whole number from ${least} to ${2 ** 31 - 1}`);
+}
+
+/** The number of channels and the sample rate of an options object. */
 function layout({ sampleRate, channels = 1 }) {
-  if (!Number.isInteger(sampleRate) || sampleRate <= 0) throw new TypeError("sampleRate must be a whole number of Hz");
-  if (!Number.isInteger(channels) || channels <= 0) throw new TypeError("channels must be a whole number from 1");
-  return [channels, sampleRate];
+  return [whole(channels, 1, "channels"), whole(sampleRate, 1, "sampleRate (Hz)")];
 }
 
 export class Sleeve {
@@ -216,8 +220,9 @@ export class Model extends Handle {
     Object.assign(this, instance.json());
   }
 
-  extractor({ patchHop = 0 } = {}) {
-    const handle = this.instance.call("sleeve_extractor", this.handle, patchHop);
+  extractor({ patchHop } = {}) {
+    const hop = patchHop === undefined ? 0 : whole(patchHop, 1, "patchHop");
+    const handle = this.instance.call("sleeve_extractor", this.handle, hop);
     return new Extractor(this.instance, handle);
   }
 }
