@@ -118,10 +118,11 @@ impl LibraryWriter {
     /// As [`Library::open`]; `Library` if another process is writing it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
+        // The lock first: a library that another process is making has no file yet.
+        let lock = Lock::take(path)?;
         if !path.exists() {
             return Err(Error::io(path, io::ErrorKind::NotFound.into()));
         }
-        let lock = Lock::take(path)?;
         sleeve_files::atomic::sweep(path);
         Ok(Self::of(path, Library::open(path)?, lock))
     }
