@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 /// A MusiCNN, and an EfficientNet-B0.
-const MODELS: [&str; 2] = ["msd-musicnn-1", "debian-tags-1"];
+const MODELS: [&str; 2] = ["msd-musicnn-1", "debian-multitask-1"];
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);

@@ -9,8 +9,9 @@ Rows are path, seconds, patches, embedding (the mean) and error, which is empty 
 import argparse
 
 import fsspec
-import pyarrow.dataset
+import pyarrow
 import pyarrow.fs
+import pyarrow.parquet
 import ray
 from sleeve.ray import Embed
 
@@ -28,9 +29,15 @@ arguments = parser.parse_args()
 system, root = fsspec.core.url_to_fs(arguments.music)
 found = {system.unstrip_protocol(path).removeprefix("file://") for path in system.find(root) if path.lower().endswith(ENDINGS)}
 output, folder = fsspec.core.url_to_fs(arguments.vectors)
-if output.exists(folder) and (files := [path for path in output.find(folder) if path.endswith(".parquet")]):
-    done = pyarrow.dataset.dataset(files, filesystem=output).to_table(columns=["path"])
-    found -= set(done["path"].to_pylist())
+for path in output.find(folder) if output.exists(folder) else []:
+    if path.endswith(".parquet"):
+        try:
+            with output.open(path) as file:
+                found -= set(pyarrow.parquet.read_table(file, columns=["path"])["path"].to_pylist())
+        except pyarrow.ArrowInvalid:
+            # A job was killed while it wrote this one.
+            print(f"{path} is not whole: its recordings are analysed again")
+            output.rm(path)
 print(f"{len(found)} recordings to analyse")
 
 if found:

@@ -249,7 +249,7 @@ fn it_is_chosen_where_it_fits_and_says_why_not_elsewhere() {
         assert_eq!(onnx.name(), "onnx");
     }
     // An EfficientNet-B0 has an engine of its own.
-    assert_eq!(open("debian-tags-1.onnx").engine(&options()).unwrap().name(), "effnet");
+    assert_eq!(open("debian-multitask-1.onnx").engine(&options()).unwrap().name(), "effnet");
     let bf16 =
         open("msd-musicnn-1.onnx").engine(&options().engine(EngineChoice::Fused).precision(Precision::Bf16));
     assert!(bf16.err().unwrap().to_string().contains("bf16"));

@@ -49,7 +49,7 @@ fn memory() {
 
 #[test]
 fn tables_and_types() {
-    if !passes(&["test_tables.py", "test_readme.py"]) {
+    if !passes(&["test_tables.py", "test_library.py", "test_readme.py"]) {
         skip!("no Python environment");
     }
 }

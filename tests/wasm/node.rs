@@ -52,7 +52,7 @@ pub fn compare_bundled(package: &Path) {
 /// An EfficientNet-B0 whose files are given.
 pub fn compare_efficientnet(package: &Path) {
     let folder = tempfile::tempdir().unwrap();
-    let stem = repository().join("models/debian-tags-1");
+    let stem = repository().join("models/debian-multitask-1");
     let extractor = native(Model::open(&stem).unwrap());
     let samples = music(16_000, 1, 5.0);
     let path = write_samples(folder.path(), &samples).display().to_string();

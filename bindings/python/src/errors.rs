@@ -54,6 +54,7 @@ fn kind(error: &Error) -> &'static str {
         Error::Unavailable(_) => "unavailable",
         Error::Cancelled => "cancelled",
         Error::Engine { .. } => "engine",
+        Error::Library { .. } => "library",
         Error::Panicked(_) => "panicked",
         Error::Stream(_) => "stream",
         _ => "other",

@@ -101,6 +101,10 @@ pub struct Core {
 }
 
 impl Core {
+    pub fn extractor(&self) -> &Extractor {
+        &self.extractor
+    }
+
     /// Runs a recording without the GIL.
     fn run<'py>(
         &self,

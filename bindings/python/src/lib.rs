@@ -7,6 +7,8 @@
 mod batch;
 mod errors;
 mod extractor;
+mod library;
+mod library_writer;
 mod mel;
 mod process;
 mod program;
@@ -24,6 +26,10 @@ mod _sleeve {
     use super::batch::Run;
     #[pymodule_export]
     use super::extractor::Core;
+    #[pymodule_export]
+    use super::library::Library;
+    #[pymodule_export]
+    use super::library_writer::LibraryWriter;
     #[pymodule_export]
     use super::mel::{mel_bytes, mel_file, mel_samples};
     #[pymodule_export]

@@ -58,6 +58,19 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Refuses what embeddings of so many values do not have.
+    ///
+    /// # Errors
+    /// If more values, or none, are to be kept.
+    pub fn check(&self, values: usize) -> Result<()> {
+        if self.dimensions.is_none_or(|kept| (1..=values).contains(&kept)) {
+            return Ok(());
+        }
+        Err(Error::InvalidArgument(format!("dimensions must be from 1 to {values}")))
+    }
+}
+
 /// A linear map of embeddings.
 #[derive(Clone, Debug)]
 pub struct Adaptation {
@@ -99,9 +112,7 @@ pub fn learn(collection: &Collection, embedded: &Embedded, options: &Options) ->
     }
     let Embedded { means, within } = embedded;
     let (tracks, dimensions) = means.dim();
-    if kept.is_some_and(|kept| !(1..=dimensions).contains(&kept)) {
-        return Err(Error::InvalidArgument(format!("dimensions must be from 1 to {dimensions}")));
-    }
+    options.check(dimensions)?;
     let mean = means.mean_axis(Axis(0)).ok_or_else(|| Error::InvalidArgument("there is no track".into()))?;
     let mut sum = Array2::zeros((dimensions, dimensions));
     let mut anchors = Vec::new();

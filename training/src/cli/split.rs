@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::progress;
 use crate::error::Result;
-use crate::splits::{Apart, Fold, Options, split};
+use crate::splits::{ALL, Apart, Fold, Options, split};
 
 /// Separates training, validation and test, with no artist in common.
 ///
@@ -37,8 +37,8 @@ pub struct Arguments {
     /// Validation tracks.
     #[arg(long, value_name = "N", default_value_t = Options::default().validation)]
     validation: usize,
-    /// Test tracks.
-    #[arg(long, value_name = "N", default_value_t = Options::default().test)]
+    /// Test tracks; `all` makes a test set alone, of every track.
+    #[arg(long, value_name = "N", default_value = "50000", value_parser = test)]
     test: usize,
     /// Minimum number of releases of every style in validation and in test.
     #[arg(long, value_name = "N", default_value_t = Options::default().releases)]
@@ -69,6 +69,13 @@ fn fold(text: &str) -> std::result::Result<Fold, String> {
     }
 }
 
+fn test(text: &str) -> std::result::Result<usize, String> {
+    match text {
+        "all" => Ok(ALL),
+        _ => text.parse().map_err(|_| "a number of tracks, or all".into()),
+    }
+}
+
 pub fn run(arguments: &Arguments) -> Result<()> {
     let &Arguments { ref folder, ref out, apart, fold, styles, validation, test, releases, seed, ref parts } =
         arguments;
@@ -96,6 +103,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         "dropped: {} tracks without such a style, {} with artists in different parts, {} to keep to the sizes",
         report.without_style, report.torn, report.surplus
     );
+    if test == ALL {
+        return Ok(());
+    }
     for (part, wanted, got) in [("validation", validation, in_validation), ("test", test, in_test)] {
         if got < wanted as u64 && (fold.is_none() || part == "validation") {
             println!("{part} has {got} tracks, not {wanted}: no more artists can be in this part alone");

@@ -103,6 +103,9 @@ pub struct Fold {
     pub count: usize,
 }
 
+/// Every track, as the number of test tracks.
+pub const ALL: usize = usize::MAX;
+
 /// The options of a split.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -115,7 +118,7 @@ pub struct Options {
     pub styles: usize,
     /// Validation tracks.
     pub validation: usize,
-    /// Test tracks.
+    /// Test tracks; [`ALL`] for a test set alone, without training and validation.
     pub test: usize,
     /// Releases of every chosen style in validation and in test, if the data allow.
     pub releases: usize,
@@ -198,6 +201,9 @@ pub fn split(
     };
     let (parts, surplus) = match &options.parts {
         Some(table) => (given::read(table, options, &data, &paths(folder)?)?, 0),
+        None if options.test == ALL => {
+            (data.tracks.iter().map(|track| track.as_ref().map(|_| Part::Test)).collect(), 0)
+        }
         None => Division::new(&data, options).divide(options),
     };
     report.surplus = surplus as u64;
@@ -207,7 +213,9 @@ pub fn split(
     for part in parts.iter().flatten() {
         report.tracks[*part as usize] += 1;
     }
-    if report.tracks[Part::Train as usize] == 0 {
+    // Unless that is what was asked for.
+    let is_test_set = options.test == ALL || options.parts.is_some();
+    if report.tracks[Part::Train as usize] == 0 && !is_test_set {
         return Err(nothing_to_learn(folder, &data, options, &report));
     }
     let counts = data.count_releases(&parts);

@@ -8,8 +8,8 @@
 [('electronic', 0.61), ('electro', 0.36)]
 
 :func:`extract` takes one recording, :class:`Extractor` any model and any number of recordings, :func:`mel` computes the
-front ends alone, and :func:`to_table` makes tables of results. ``sleeve.sklearn`` and ``sleeve.ray`` have what stands in
-pipelines of scikit-learn and Ray Data.
+front ends alone, :class:`Library` says what sounds alike, and :func:`to_table` makes tables of results. ``sleeve.sklearn``
+and ``sleeve.ray`` have what stands in pipelines of scikit-learn and Ray Data.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from . import _sleeve
 from ._audio import Audio
 from ._errors import Error, SleeveWarning
 from ._extractor import Extractor, Options, extract, find_torch, mel
+from ._library import Filter, Library, LibraryWriter, Match, Track
 from ._result import Failure, Level, Output, Outputs, Patch, Result, Tags
 from ._stream import Stream
 from ._table import to_table
@@ -29,7 +30,11 @@ __all__ = [
     "Error",
     "Extractor",
     "Failure",
+    "Filter",
     "Level",
+    "Library",
+    "LibraryWriter",
+    "Match",
     "Options",
     "Output",
     "Outputs",
@@ -38,6 +43,7 @@ __all__ = [
     "SleeveWarning",
     "Stream",
     "Tags",
+    "Track",
     "__version__",
     "devices",
     "extract",

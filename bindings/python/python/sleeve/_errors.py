@@ -13,6 +13,7 @@ class Error(Exception):
     ``non_finite``  a sample is NaN, infinite or beyond 1e15; the message says which
     ``model``       a graph or its metadata cannot be used
     ``no_output``   the model has no such output, or it was not selected
+    ``library``     a library file is damaged, of another model, or being written by another process
     ``unavailable`` this build or machine lacks the device, precision or engine
     ``engine``      the network failed
     ``stream``      a finished stream was pushed to

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow.dataset
+import pyarrow.parquet
 import pytest
 
 import sleeve
@@ -71,6 +72,13 @@ def actors() -> list[int]:
     return found
 
 
+def whole_rows(path: str) -> int:
+    try:
+        return int(pyarrow.parquet.read_metadata(path).num_rows)
+    except pyarrow.ArrowInvalid:
+        return 0
+
+
 def wait_for(what: str, condition: object) -> None:
     deadline = time.monotonic() + 120
     while not condition():  # type: ignore[operator]
@@ -123,8 +131,10 @@ def test_a_killed_job_goes_on_from_what_is_there(cluster: str, music: pathlib.Pa
     example.kill()
     example.communicate()
     wait_for("end of the job's actors", lambda: not actors())
-    before = pyarrow.dataset.dataset(parquet(vectors)).to_table().num_rows
-    assert 8 <= before < 33
+    # What was being written at that moment is not whole, and counts for nothing.
+    (vectors / "cut.parquet").write_bytes(pathlib.Path(parquet(vectors)[0]).read_bytes()[:-4])
+    before = sum(whole_rows(path) for path in parquet(vectors))
+    assert 4 <= before < 33
     again = start(cluster, music, vectors)
     out, _ = again.communicate(timeout=300)
     assert again.returncode == 0 and f"{33 - before} recordings" in out

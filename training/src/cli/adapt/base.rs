@@ -84,6 +84,11 @@ impl Base {
         self.model.name()
     }
 
+    /// The number of values of its embeddings.
+    pub fn values(&self) -> usize {
+        self.encoders[0].dimensions()
+    }
+
     /// Embeds a collection. Recordings that cannot be decoded are reported and left out.
     pub fn embed(&mut self, collection: Collection, listening: &Listening) -> Result<(Collection, Embedded)> {
         let found = recordings(&collection.tracks, listening.audio);

@@ -125,6 +125,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         arguments.model.as_deref(),
         &Changes { layer: arguments.layer.clone(), level: arguments.level },
     )?;
+    // Before the collection is embedded.
+    options.check(base.values())?;
     let work = out.join(format!("{name}.work"));
     let cache = Cache::new(arguments.cache.clone().unwrap_or_else(|| work.join("cache")));
     let stop = watched()?;

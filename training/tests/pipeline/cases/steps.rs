@@ -77,6 +77,9 @@ fn no_training_track_is_an_error_with_numbers() {
     assert!(said.contains("no track is left for training: of 72 matched tracks"), "{said}");
     assert!(said.contains("50000 for validation and 50000 for test were asked for"), "{said}");
     assert!(!place.at("set").join("split.parquet").exists());
+    // A test set alone must be asked for.
+    let said = train(&[&"split", &place.at("set"), &"--styles", &"0", &"--test", &"all"]);
+    assert!(said.contains("0 training, 0 validation and 72 test tracks"), "{said}");
 }
 
 #[test]
