@@ -26,7 +26,7 @@ const ENCODINGS: [(&str, &[&str]); 6] = [
     ("flac", &["-af", "volume=-4dB", "-ac", "1"]),
 ];
 
-const MODEL: &str = "msd-musicnn-debian-1";
+const MODEL: &str = "sleeve-musicnn-1";
 
 fn recordings(folder: &Path, music: Option<&Path>) -> Result<Vec<PathBuf>> {
     let Some(music) = music else {

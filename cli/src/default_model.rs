@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use sleeve::model::Model;
 
 /// The bundled model whose embeddings were adapted to find music of the same artist and release.
-const ADAPTED: &str = "msd-musicnn-debian-1";
+const ADAPTED: &str = "sleeve-musicnn-1";
 
 /// The model of tags: the library's default.
 pub fn of_tags() -> Result<&'static str> {

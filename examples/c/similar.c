@@ -24,7 +24,7 @@ static int complain(const char *what, sleeve_status status) {
 
 static sleeve_status load(sleeve_extractor **extractor) {
     sleeve_model *model = NULL;
-    sleeve_status status = sleeve_model_bundled("msd-musicnn-debian-1", &model);
+    sleeve_status status = sleeve_model_bundled("sleeve-musicnn-1", &model);
     if (status == SLEEVE_STATUS_OK) status = sleeve_extractor_new(model, NULL, extractor);
     sleeve_model_free(model);
     return status;

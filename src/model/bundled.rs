@@ -14,8 +14,8 @@ pub struct Bundled {
 ///
 /// The default is MusiCNN trained on the Million Song Dataset: its tags are those of Last.fm's users (genres, decades,
 /// moods), it was trained on ten times as many tracks as the other MusiCNN, and its file is smaller. The tags of the
-/// second, from MagnaTagATune, describe instruments and voices more. The third is the default with embeddings adapted
-/// to retrieving music of the same artist and release.
+/// second, from MagnaTagATune, describe instruments and voices more. The third is the default that hears every patch at
+/// one level, with embeddings adapted to finding music that sounds alike.
 pub static BUNDLED: &[Bundled] = &[
     #[cfg(feature = "bundled-model")]
     Bundled {
@@ -31,8 +31,8 @@ pub static BUNDLED: &[Bundled] = &[
     },
     #[cfg(feature = "bundled-model")]
     Bundled {
-        name: "msd-musicnn-debian-1",
-        onnx: include_bytes!("../../models/msd-musicnn-debian-1.onnx"),
-        json: include_str!("../../models/msd-musicnn-debian-1.json"),
+        name: "sleeve-musicnn-1",
+        onnx: include_bytes!("../../models/sleeve-musicnn-1.onnx"),
+        json: include_str!("../../models/sleeve-musicnn-1.json"),
     },
 ];

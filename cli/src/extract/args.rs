@@ -27,7 +27,7 @@ pub struct Args {
     pub inputs: InputArgs,
 
     /// Model: an .onnx file, its name without the extension, or a bundled model (see `sleeve models`). May be given
-    /// several times. Default: msd-musicnn-1 (tags and embeddings) and msd-musicnn-debian-1 (embeddings)
+    /// several times. Default: msd-musicnn-1 (tags and embeddings) and sleeve-musicnn-1 (embeddings)
     #[arg(short, long = "model", value_name = "MODEL")]
     pub models: Vec<String>,
 

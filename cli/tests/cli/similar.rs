@@ -137,7 +137,7 @@ fn what_sounds_alike_is_found() {
     assert_eq!(groups.lines().count(), 2, "{groups}");
     // What `extract` wrote is a seed, too.
     let mut extract = sleeve("extract");
-    extract.args(["--model", "msd-musicnn-debian-1", "-o", "v"]).arg(recording("sky.ogg"));
+    extract.args(["--model", "sleeve-musicnn-1", "-o", "v"]).arg(recording("sky.ogg"));
     said(extract.current_dir(library.0.path()).output().unwrap());
     let npy = fs::read_dir(library.at("v")).unwrap().map(|entry| entry.unwrap().path());
     let npy = npy.into_iter().find(|path| path.to_str().unwrap().ends_with(".embeddings.npy")).unwrap();
@@ -283,7 +283,7 @@ fn every_command_speaks_json_and_answers() {
     );
     assert_eq!(stats["activations"].as_array().unwrap().len(), 50);
     let stats = said(library.command("stats").output().unwrap());
-    assert!(stats.contains("tracks       4 (2:05)") && stats.contains("msd-musicnn-debian-1"), "{stats}");
+    assert!(stats.contains("tracks       4 (2:05)") && stats.contains("sleeve-musicnn-1"), "{stats}");
     // Filters by activations: one side or the other.
     let class = &opened.classes()[0];
     let count = |bound: &str| {
@@ -337,7 +337,7 @@ fn another_model_is_refused() {
     assert!(said(library.index(&[])).contains("2 processed"));
     let text = complaint(library.index(&["--model", "mtt-musicnn-1"]));
     assert!(
-        text.contains("music.library: made with msd-musicnn-debian-1") && text.contains("mtt-musicnn-1"),
+        text.contains("music.library: made with sleeve-musicnn-1") && text.contains("mtt-musicnn-1"),
         "{text}"
     );
     let sky = library.folder().join("sky.ogg");

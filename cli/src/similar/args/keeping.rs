@@ -25,7 +25,7 @@ pub struct Index {
     pub inputs: InputArgs,
 
     /// Model: an .onnx file, its name without the extension, or a bundled model. Default: the model of the library, or
-    /// msd-musicnn-debian-1
+    /// sleeve-musicnn-1
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
 

@@ -48,6 +48,31 @@ impl<'a> Writer<'a> {
         Ok(Value { code, kind: Kind::F32, rank: a.rank.max(b.rank) })
     }
 
+    /// The larger or the smaller of two values.
+    pub(super) fn extreme(&mut self, function: &str, node: &'a Node) -> Result<Value, String> {
+        known(node, &[])?;
+        if node.input.len() != 2 {
+            return Err("it has not two inputs".into());
+        }
+        let (a, b) = (argument(node, 0)?, argument(node, 1)?);
+        let constant = match (self.scalar(a)?, self.scalar(b)?) {
+            (_, Some(number)) => Some((a, number)),
+            (Some(number), None) => Some((b, number)),
+            (None, None) => None,
+        };
+        if let Some((other, number)) = constant {
+            let value = self.exactly(other)?;
+            let limits = match function {
+                "maximum" => format!("{}, None", literal(number)),
+                _ => format!("None, {}", literal(number)),
+            };
+            return Ok(Value { code: format!("torch.clamp({}, {limits})", value.code), ..value });
+        }
+        let (a, b) = (self.exactly(a)?, self.exactly(b)?);
+        let code = format!("torch.{function}({}, {})", a.code, b.code);
+        Ok(Value { code, kind: Kind::F32, rank: a.rank.max(b.rank) })
+    }
+
     pub(super) fn relu(&mut self, node: &'a Node) -> Result<Value, String> {
         known(node, &[])?;
         let value = self.first(node)?;

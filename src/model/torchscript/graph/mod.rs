@@ -217,6 +217,8 @@ impl<'a> Writer<'a> {
             "Mul" => self.binary("mul", node)?,
             "Div" => self.binary("div", node)?,
             "Pow" => self.binary("pow", node)?,
+            "Max" => self.extreme("maximum", node)?,
+            "Min" => self.extreme("minimum", node)?,
             "Sigmoid" => self.unary("sigmoid", node)?,
             "Tanh" => self.unary("tanh", node)?,
             "Erf" => self.unary("erf", node)?,

@@ -189,6 +189,9 @@ fn numbers_are_written_exactly() {
     assert!(with("Add", ["x", "c"]).contains("torch.add(torch.to(x, 6), 9.999999974752427e-7)"));
     assert!(with("Sub", ["c", "x"]).contains("torch.rsub(torch.to(x, 6), 9.999999974752427e-7)"));
     assert!(with("Div", ["c", "x"]).contains("torch.mul(torch.reciprocal(torch.to(x, 6)), "));
+    assert!(with("Max", ["c", "x"]).contains("torch.clamp(torch.to(x, 6), 9.999999974752427e-7, None)"));
+    assert!(with("Min", ["x", "c"]).contains("torch.clamp(torch.to(x, 6), None, 9.999999974752427e-7)"));
+    assert!(with("Max", ["x", "x"]).contains("torch.maximum(torch.to(x, 6), torch.to(x, 6))"));
 }
 
 #[test]
