@@ -16,6 +16,11 @@
 #include <thread>
 #include <vector>
 
+#ifdef _WIN32
+#include <fcntl.h>
+#include <io.h>
+#endif
+
 namespace {
 
 constexpr std::size_t FRAMES = 512;
@@ -65,6 +70,10 @@ int main(int argc, char **argv) try {
         std::fprintf(stderr, "usage: %s RATE [CHANNELS] < raw 16-bit little-endian PCM\n", argv[0]);
         return 2;
     }
+#ifdef _WIN32
+    // Bytes, not lines.
+    _setmode(_fileno(stdin), _O_BINARY);
+#endif
     const sleeve::Extractor extractor(sleeve::Model::bundled());
     const std::vector<sleeve::Output> outputs = extractor.outputs();
     const auto predictions = std::find_if(outputs.begin(), outputs.end(), [](const sleeve::Output &output) {

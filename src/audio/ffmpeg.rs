@@ -116,6 +116,14 @@ impl Process {
             use std::os::unix::process::CommandExt;
             command.process_group(0);
         }
+        #[cfg(windows)]
+        {
+            // As above; and a program without a console does not show one for it.
+            use std::os::windows::process::CommandExt;
+            const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+            const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+            command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
+        }
         let cannot = |error: io::Error| {
             Failure::Damage(format!("is {format}, and {} cannot be started: {error}", program.display()))
         };

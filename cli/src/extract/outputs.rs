@@ -1,7 +1,7 @@
 //! The names of output files, and temporary files that a killed run left of them.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -17,16 +17,49 @@ use crate::inputs::Input;
 /// How the outputs of an input are named: its own name, and one of these behind it.
 pub struct Names {
     suffixes: Vec<String>,
+    rules: Rules,
+}
+
+/// What a system makes of file names.
+#[derive(Clone, Copy)]
+struct Rules {
+    /// `A.npy` and `a.npy` are one file.
+    ignores_case: bool,
+    /// Some names are devices, whatever is behind their first dot.
+    has_devices: bool,
+}
+
+impl Rules {
+    /// Those of the system that this runs on, as its file systems usually are.
+    const HERE: Rules =
+        Rules { ignores_case: cfg!(any(windows, target_vendor = "apple")), has_devices: cfg!(windows) };
+}
+
+/// Whether Windows takes a name for a device: `aux.mp3`, `COM1`.
+fn is_device(name: &str) -> bool {
+    let name = name.split('.').next().unwrap_or_default().trim_end().to_uppercase();
+    let is_port = |digit: &str| matches!(digit, "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9");
+    let port = name.strip_prefix("COM").or_else(|| name.strip_prefix("LPT"));
+    matches!(name.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$")
+        || port.is_some_and(|rest| is_port(rest) || matches!(rest, "¹" | "²" | "³"))
+}
+
+/// A name in place of a device's, different for different names.
+fn beside_device(name: &OsStr, limit: usize) -> OsString {
+    let mut beside = OsString::from("_");
+    beside.push(names::hashed(name, limit.saturating_sub(1)));
+    beside
 }
 
 impl Names {
     pub fn new(extractors: &[Extractor], format: Format) -> Self {
         let several = extractors.len() > 1;
         let suffixes = |extractor| Target::new(PathBuf::new(), extractor, several).suffixes(format);
-        Names { suffixes: extractors.iter().flat_map(suffixes).collect() }
+        Names { suffixes: extractors.iter().flat_map(suffixes).collect(), rules: Rules::HERE }
     }
 
-    /// What the outputs of `name` begin with: the name, unless it would be too long with a suffix, or that of an index.
+    /// What the outputs of `name` begin with: the name, unless it would be too long with a suffix, that of an index, or
+    /// that of a device.
     pub fn stem(&self, name: &Path) -> PathBuf {
         let longest = self.suffixes.iter().map(String::len).max().unwrap_or_default();
         let limit = names::MAX_NAME.saturating_sub(longest);
@@ -44,6 +77,11 @@ impl Names {
         };
         if let Some(first) = parts.first_mut().filter(|_| reserved) {
             *first = names::hashed(first, limit);
+        }
+        for part in
+            parts.iter_mut().filter(|part| self.rules.has_devices && is_device(&part.to_string_lossy()))
+        {
+            *part = beside_device(part, limit);
         }
         parts.into_iter().collect()
     }
@@ -77,7 +115,11 @@ impl Names {
                         input.shown()
                     );
                 }
-                let Some(other) = seen.insert(file.clone(), input) else { continue };
+                // What differs by case alone is one file to some systems.
+                let folded = self.rules.ignores_case.then(|| file.to_string_lossy().to_lowercase().into());
+                let Some(other) = seen.insert(folded.unwrap_or_else(|| file.clone()), input) else {
+                    continue;
+                };
                 bail!(
                     "{} and {} would both write {}; run them into different directories, or name the directory \
                      above them both",
@@ -112,7 +154,42 @@ mod tests {
     use super::*;
 
     fn names(suffixes: &[&str]) -> Names {
-        Names { suffixes: suffixes.iter().map(|&suffix| suffix.to_owned()).collect() }
+        let rules = Rules { ignores_case: false, has_devices: false };
+        Names { suffixes: suffixes.iter().map(|&suffix| suffix.to_owned()).collect(), rules }
+    }
+
+    #[test]
+    fn no_output_is_a_device() {
+        let mut names = names(&[".embeddings.npy"]);
+        for device in ["aux.mp3", "CON", "nul.tar.gz", "Com1.ogg", "lpt9", "prn .wav", "com².flac"] {
+            let path = Path::new("a").join(device);
+            assert_eq!(names.stem(&path), path);
+            names.rules.has_devices = true;
+            for name in [path.clone(), Path::new(device).join("b.ogg")] {
+                let stem = names.stem(&name);
+                assert!(
+                    stem != name && stem.iter().all(|part| !is_device(part.to_str().unwrap())),
+                    "{stem:?}"
+                );
+            }
+            names.rules.has_devices = false;
+        }
+        names.rules.has_devices = true;
+        for name in ["auxiliary.mp3", "COM.ogg", "com10.ogg", "null", "a aux.mp3", ".nul"] {
+            assert_eq!(names.stem(Path::new(name)), Path::new(name));
+        }
+    }
+
+    #[test]
+    fn outputs_that_differ_by_case_clash_where_case_is_ignored() {
+        let mut names = names(&[".npy"]);
+        let inputs = ["/a/Song.ogg", "/b/song.OGG"].map(|path| Input::named(path.as_ref()));
+        let stems = ["Song.ogg", "song.OGG"].map(PathBuf::from);
+        let clash = |names: &Names| names.refuse_clashes(&inputs, &stems, Path::new("out"), |_, _| None);
+        assert!(clash(&names).is_ok());
+        names.rules.ignores_case = true;
+        let error = clash(&names).unwrap_err().to_string();
+        assert!(error.contains("Song.ogg") && error.contains("song.OGG"), "{error}");
     }
 
     #[test]

@@ -46,6 +46,11 @@ impl Input {
         Input { path, name, source, spool: None }
     }
 
+    #[cfg(test)]
+    pub fn named(path: &Path) -> Self {
+        Self::file(path.to_owned(), path.file_name().unwrap_or_default().into(), path.to_owned())
+    }
+
     /// Whether it comes from standard input.
     pub fn is_stdin(&self) -> bool {
         self.spool.is_some()

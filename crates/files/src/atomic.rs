@@ -124,7 +124,7 @@ impl AtomicFile {
         let renamed = writer
             .flush()
             .and_then(|()| sync(writer.get_ref()))
-            .and_then(|()| fs::rename(&self.temporary, &self.path));
+            .and_then(|()| replace(&self.temporary, &self.path));
         drop(writer);
         renamed.map_err(|error| {
             let _ = fs::remove_file(&self.temporary);
@@ -135,6 +135,26 @@ impl AtomicFile {
     fn writer(&mut self) -> &mut BufWriter<File> {
         self.writer.as_mut().expect("present until commit or drop")
     }
+}
+
+/// Renames a file, and replaces what has the name.
+fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(windows)]
+    {
+        // Virus scanners and indexers hold a new file open for a moment, and Windows replaces none that is open.
+        const IN_USE: [i32; 3] = [5, 32, 33];
+        for pause in [1, 10, 50, 200, 700] {
+            match fs::rename(from, to) {
+                Err(error)
+                    if error.raw_os_error().is_some_and(|code| IN_USE.contains(&code)) && !to.is_dir() =>
+                {
+                    std::thread::sleep(std::time::Duration::from_millis(pause));
+                }
+                done => return done,
+            }
+        }
+    }
+    fs::rename(from, to)
 }
 
 /// The prefix of temporary names.

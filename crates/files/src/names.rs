@@ -27,16 +27,68 @@ pub fn from_bytes(bytes: &[u8]) -> PathBuf {
     OsStr::from_bytes(bytes).into()
 }
 
-/// A path in UTF-8. What is not Unicode is replaced.
+/// The path in UTF-8. Windows' paths are sequences of 16-bit units, which need not be Unicode: half of a pair of
+/// surrogates becomes three bytes that no UTF-8 has, as if it were a character.
 #[cfg(not(unix))]
 pub fn to_bytes(path: &Path) -> Vec<u8> {
+    #[cfg(windows)]
+    {
+        use std::os::windows::ffi::OsStrExt;
+        wide::to_bytes(path.as_os_str().encode_wide())
+    }
+    #[cfg(not(windows))]
     path.to_string_lossy().into_owned().into_bytes()
 }
 
-/// The path of [`to_bytes`].
+/// The path of [`to_bytes`]. What no path gives is replaced.
 #[cfg(not(unix))]
 pub fn from_bytes(bytes: &[u8]) -> PathBuf {
+    #[cfg(windows)]
+    {
+        use std::os::windows::ffi::OsStringExt;
+        OsString::from_wide(&wide::from_bytes(bytes)).into()
+    }
+    #[cfg(not(windows))]
     String::from_utf8_lossy(bytes).into_owned().into()
+}
+
+/// 16-bit units as bytes, and back.
+#[cfg(any(windows, test))]
+mod wide {
+    pub fn to_bytes(units: impl Iterator<Item = u16>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for letter in char::decode_utf16(units) {
+            match letter {
+                Ok(letter) => bytes.extend(letter.encode_utf8(&mut [0; 4]).bytes()),
+                Err(half) => {
+                    let unit = half.unpaired_surrogate();
+                    bytes.extend([0xED, 0x80 | (unit >> 6 & 0x3F) as u8, 0x80 | (unit & 0x3F) as u8]);
+                }
+            }
+        }
+        bytes
+    }
+
+    pub fn from_bytes(mut bytes: &[u8]) -> Vec<u16> {
+        let mut units = Vec::new();
+        while !bytes.is_empty() {
+            // Half of a pair.
+            if let [0xED, middle @ 0xA0..=0xBF, last @ 0x80..=0xBF, rest @ ..] = bytes {
+                units.push(0xD000 | u16::from(middle & 0x3F) << 6 | u16::from(last & 0x3F));
+                bytes = rest;
+                continue;
+            }
+            let Some(chunk) = bytes.utf8_chunks().next() else { break };
+            units.extend(chunk.valid().encode_utf16());
+            bytes = &bytes[chunk.valid().len()..];
+            let is_half = matches!(bytes, [0xED, 0xA0..=0xBF, 0x80..=0xBF, ..]);
+            if !chunk.invalid().is_empty() && !is_half {
+                units.push(char::REPLACEMENT_CHARACTER as u16);
+                bytes = &bytes[chunk.invalid().len()..];
+            }
+        }
+        units
+    }
 }
 
 /// Bytes as hexadecimal digits.
@@ -124,6 +176,20 @@ mod tests {
         let sentence = format!("No. {}", "x".repeat(300));
         assert!(of(&sentence, 200).starts_with("No. xxx") && of(&sentence, 200).len() == 200);
         assert!(hashed(OsStr::new("index"), 200).to_str().unwrap().starts_with("index~"));
+    }
+
+    #[test]
+    fn any_units_are_kept() {
+        let cases: [&[u16]; 5] =
+            [&[], &[0x61, 0xD83C, 0xDFB5, 0xE9], &[0xD83C], &[0x61, 0xDFB5, 0xD83C, 0x62], &[0xDFB5; 3]];
+        for units in cases {
+            assert_eq!(wide::from_bytes(&wide::to_bytes(units.iter().copied())), units, "{units:x?}");
+        }
+        assert_eq!(wide::to_bytes("é日🎵".encode_utf16()), "é日🎵".as_bytes());
+        assert_eq!(
+            wide::from_bytes(b"a\xffb\xed\xa0"),
+            "a\u{fffd}b\u{fffd}\u{fffd}".encode_utf16().collect::<Vec<_>>()
+        );
     }
 
     #[cfg(unix)]

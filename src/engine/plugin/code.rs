@@ -35,10 +35,14 @@ fn open(name: &Path) -> Result<libloading::Library, libloading::Error> {
         use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
         Library::open(Some(name), RTLD_NOW | RTLD_LOCAL).map(Into::into)
     }
-    // SAFETY: as above.
+    // SAFETY: as above. What it needs is looked for beside it, but neither in the working directory nor in the PATH.
     #[cfg(windows)]
     unsafe {
-        libloading::Library::new(name)
+        use libloading::os::windows::{
+            LOAD_LIBRARY_SEARCH_DEFAULT_DIRS, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR, Library,
+        };
+        let beside = if name.is_absolute() { LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR } else { 0 };
+        Library::load_with_flags(name, LOAD_LIBRARY_SEARCH_DEFAULT_DIRS | beside).map(Into::into)
     }
 }
 

@@ -14,7 +14,13 @@ use crate::{Error, Result};
 /// The environment variable with the path of the libtorch plugin.
 const VARIABLE: &str = "SLEEVE_TORCH_ENGINE";
 /// The search path of the system's loader; see [`from_library_path`].
-const LIBRARY_PATH: &str = if cfg!(target_os = "macos") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
+const LIBRARY_PATH: &str = if cfg!(target_os = "macos") {
+    "DYLD_LIBRARY_PATH"
+} else if cfg!(windows) {
+    "PATH"
+} else {
+    "LD_LIBRARY_PATH"
+};
 
 /// The libtorch plugin. Once found it is kept; if it is not found, the next call searches again.
 pub(super) fn torch() -> Result<Library> {
@@ -105,10 +111,10 @@ fn from_library_path(
             }
         }
     }
-    // To the loader, an empty or relative entry means the working directory.
-    if entries.iter().any(|entry| !entry.is_absolute()) {
-        let why = "not searched: LD_LIBRARY_PATH has an empty or relative entry";
-        tried.push(("the system's library path".into(), why.into()));
+    // To the loader, an empty or relative entry means the working directory. That of Windows is told not to use the path.
+    if !cfg!(windows) && entries.iter().any(|entry| !entry.is_absolute()) {
+        let why = format!("not searched: {LIBRARY_PATH} has an empty or relative entry");
+        tried.push(("the system's library path".into(), why));
         return None;
     }
     match Library::load_named(Path::new(file)) {
@@ -155,7 +161,41 @@ fn own_file() -> Option<PathBuf> {
             return Some(path);
         }
     }
+    #[cfg(windows)]
+    if let Some(path) = own_module() {
+        return Some(path);
+    }
     std::env::current_exe().ok()
+}
+
+/// The module, sleeve.dll or a program, that this function is in.
+#[cfg(windows)]
+fn own_module() -> Option<PathBuf> {
+    use std::ffi::c_void;
+    use std::os::windows::ffi::OsStringExt;
+
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn GetModuleHandleExW(flags: u32, address: *const c_void, module: *mut *mut c_void) -> i32;
+        fn GetModuleFileNameW(module: *mut c_void, name: *mut u16, size: u32) -> u32;
+    }
+    const FROM_ADDRESS: u32 = 4;
+    const UNCHANGED_REFCOUNT: u32 = 2;
+    /// No path of Windows is longer.
+    const MAX_PATH: usize = 1 << 15;
+
+    let mut module = std::ptr::null_mut();
+    let mut name = vec![0_u16; MAX_PATH];
+    // SAFETY: the address is one of our own functions; the handle is that of the module that is running, and is not kept.
+    // At most as many units are written as the buffer has.
+    let length = unsafe {
+        let flags = FROM_ADDRESS | UNCHANGED_REFCOUNT;
+        if GetModuleHandleExW(flags, own_module as *const c_void, &mut module) == 0 {
+            return None;
+        }
+        GetModuleFileNameW(module, name.as_mut_ptr(), name.len() as u32) as usize
+    };
+    (length > 0 && length < name.len()).then(|| OsString::from_wide(&name[..length]).into())
 }
 
 #[cfg(test)]

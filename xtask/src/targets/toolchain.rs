@@ -1,7 +1,7 @@
 //! Compilers, standard libraries, a linker and an emulator for other targets, by package name, under `target/`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -36,6 +36,9 @@ impl Toolchain {
         let has_target = has_target(wanted.plain())?;
         let debian = if has_target { None } else { Some(packages()?) };
         let is_std_built = wanted.standard_library == StandardLibrary::Source && !has_target;
+        if wanted.plain().ends_with("windows-gnu") && debian.is_some() {
+            without_stack_protector(&zig)?;
+        }
         Ok(Self { zig, debian, is_std_built, plain: wanted.plain() })
     }
 
@@ -96,6 +99,19 @@ impl Toolchain {
         }
         bail!("rust-web-src has no library")
     }
+}
+
+/// Debian's compiler links Windows programs with GCC's libraries of a stack protector. Zig has none, and nothing asks for
+/// their functions: it gets two that are empty.
+fn without_stack_protector(zig: &Path) -> Result<()> {
+    for python in std::fs::read_dir(zig.with_file_name("lib"))? {
+        let definitions = python?.path().join("site-packages/ziglang/lib/libc/mingw/lib-common");
+        for name in ["ssp", "ssp_nonshared"].iter().filter(|_| definitions.is_dir()) {
+            let text = format!("LIBRARY \"{name}.dll\"\nEXPORTS\n");
+            std::fs::write(definitions.join(format!("{name}.def")), text)?;
+        }
+    }
+    Ok(())
 }
 
 /// Cargo's variable for a target.
