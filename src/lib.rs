@@ -68,6 +68,7 @@ pub use error::{Error, Result};
 pub mod internal {
     pub use sleeve_plugin_abi::panic_message;
 
+    pub use crate::engine::cpu::float_state::PlainFloats;
     pub use crate::extractor::frames::each_piece;
     pub use crate::front_end::kernel::batches;
     pub use crate::model::file::read_capped;

@@ -1,5 +1,6 @@
 //! The C ABI: its record, C and C++ programs that link the library, and what is installed for them.
 
+mod hosts;
 mod packages;
 mod programs;
 mod record;

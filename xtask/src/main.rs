@@ -7,6 +7,7 @@ mod debian;
 mod deny;
 mod device_check;
 mod essentia;
+mod fuzz;
 mod header;
 mod libtorch;
 mod needs;
@@ -17,6 +18,8 @@ mod rust_src;
 mod targets;
 mod test;
 mod tools;
+mod torture;
+mod unsafe_code;
 mod wasm;
 mod workflows;
 
@@ -38,6 +41,11 @@ cargo xtask <command>
   device-check [--seconds S]
                       on a machine with CUDA: whether networks, the engine and training give what they give on the CPU,
                       and how fast; says that it is skipped elsewhere
+  fuzz [--minutes N] [TARGET...]
+                      runs the fuzz targets of tests/fuzz, built on the stable toolchain
+  unsafe              how much unsafe each package has
+  torture [--runs N] [NAME...]
+                      kills, starves and disturbs commands, starts them again, and compares their outputs
   libtorch            fetches libtorch for the CPU into target/libtorch, to build what links it
   peers               fetches what the tests and benchmarks need
   wasm                builds the npm package in target/wasm/package and the example page in target/wasm/page
@@ -61,6 +69,9 @@ fn main() -> ExitCode {
         "deny" => deny::run(rest),
         "device-check" => device_check::run(rest),
         "workflows" => workflows::check(),
+        "fuzz" => fuzz::run(rest),
+        "unsafe" => unsafe_code::print(),
+        "torture" => torture::run(rest),
         "header" => header::run(rest),
         "wasm" => wasm::run(rest),
         "libtorch" => libtorch::prepare().map(|folder| println!("libtorch is in {}", folder.display())),

@@ -2,30 +2,59 @@
 //! zero. Afterwards the caller's floating-point state is restored.
 
 /// Restores the caller's state when dropped.
-pub(in crate::engine) struct FlushDenormals {
+pub struct FlushDenormals(#[allow(dead_code)] Saved);
+
+/// The state that Rust's arithmetic assumes: to nearest, with denormals, without traps. For calls from hosts, whose own state,
+/// restored when this is dropped, may be another. Threads inherit the state of the one that starts them.
+pub struct PlainFloats(#[allow(dead_code)] Saved);
+
+struct Saved {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    saved: control::State,
+    state: control::State,
 }
 
 impl FlushDenormals {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     pub fn new() -> Self {
-        let saved = control::read();
         // Also sets the rounding mode, to nearest.
-        control::write(control::FLUSH);
-        Self { saved }
+        Self(Saved::replace(control::FLUSH))
     }
 
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     pub fn new() -> Self {
-        Self {}
+        Self(Saved {})
+    }
+}
+
+impl PlainFloats {
+    /// Sets the plain state.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Self(Saved::replace(control::PLAIN))
+    }
+
+    /// Sets the plain state.
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Self(Saved {})
     }
 }
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-impl Drop for FlushDenormals {
+impl Saved {
+    fn replace(new: control::State) -> Self {
+        let state = control::read();
+        control::write(new);
+        Self { state }
+    }
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+impl Drop for Saved {
     fn drop(&mut self) {
-        control::write(self.saved);
+        control::write(self.state);
     }
 }
 
@@ -35,7 +64,9 @@ mod control {
     pub type State = u32;
 
     /// Flush results to zero (bit 15), take denormal operands as zero (bit 6); all exceptions masked.
-    pub const FLUSH: State = 1 << 15 | 1 << 6 | 0x1f80;
+    pub const FLUSH: State = 1 << 15 | 1 << 6 | PLAIN;
+    /// To nearest, all exceptions masked.
+    pub const PLAIN: State = 0x1f80;
 
     /// The bits that record which exceptions occurred.
     #[cfg(test)]
@@ -65,6 +96,8 @@ mod control {
 
     /// Denormal operands and results count as zero (FZ, bit 24); no exception is trapped.
     pub const FLUSH: State = 1 << 24;
+    /// To nearest.
+    pub const PLAIN: State = 0;
 
     /// Exceptions are recorded in another register.
     #[cfg(test)]
@@ -98,5 +131,17 @@ mod tests {
         }
         assert_eq!(read() & !RECORD, before & !RECORD);
         assert_ne!(std::hint::black_box(f32::MIN_POSITIVE) * 0.5, 0.0);
+    }
+
+    #[test]
+    fn within_a_host_that_flushes_denormals_they_count() {
+        let _host = FlushDenormals::new();
+        let tiny = || std::hint::black_box(f32::MIN_POSITIVE) * std::hint::black_box(0.5);
+        assert_eq!(tiny(), 0.0);
+        {
+            let _ours = PlainFloats::new();
+            assert_ne!(tiny(), 0.0);
+        }
+        assert_eq!(tiny(), 0.0);
     }
 }

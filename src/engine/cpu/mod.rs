@@ -2,7 +2,7 @@
 //! state.
 
 pub(in crate::engine) mod buffer;
-pub(in crate::engine) mod float_state;
+pub(crate) mod float_state;
 pub(in crate::engine) mod kernel_set;
 pub(crate) mod simd;
 pub(in crate::engine) mod team;

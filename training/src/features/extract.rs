@@ -32,6 +32,8 @@ struct Row {
 /// The work to do, before it is started.
 pub struct Work {
     music: PathBuf,
+    /// Its name in the table.
+    folder: String,
     store: Store,
     shard: Option<(usize, usize)>,
     rows: Vec<Row>,
@@ -80,6 +82,8 @@ impl Work {
     /// If the table cannot be read, or `music` is not a folder.
     pub fn list(music: &Path, collection: &Path, out: &Path, shard: Option<(usize, usize)>) -> Result<Self> {
         std::fs::read_dir(music).map_err(|error| Error::io(music, error))?;
+        // Now, for at the end the folder may be gone, and its rows would stand under another name for good.
+        let folder = music.canonicalize().map_err(|error| Error::io(music, error))?.display().to_string();
         let mut rows = Vec::new();
         let columns = ["path", "size", "modified_ns", "sha256", "duration_s"];
         for batch in TableReader::open(collection, &COLLECTION, &columns)? {
@@ -104,7 +108,7 @@ impl Work {
         // A damaged file is made again.
         let frames = |row: &Row| store.open(row.content).ok().map(|recording| recording.frames());
         let present = rows.iter().map(frames).collect();
-        Ok(Work { music: music.to_owned(), store, shard, rows, present })
+        Ok(Work { music: music.to_owned(), folder, store, shard, rows, present })
     }
 
     /// The amount of work.
@@ -201,10 +205,9 @@ impl Work {
     fn write_table(self, outcomes: &[Result<Made, String>]) -> Result<Report> {
         let table = self.store.table(self.shard);
         let mut report = Report { table: table.clone(), ..Report::default() };
-        let music = self.music.canonicalize().unwrap_or_else(|_| self.music.clone()).display().to_string();
         let mut listed = merge::read(&table)?;
         for ((row, outcome), present) in self.rows.iter().zip(outcomes).zip(&self.present) {
-            let place = (music.clone(), row.path.clone());
+            let place = (self.folder.clone(), row.path.clone());
             let line = match outcome {
                 Ok(made) => {
                     report.recordings += 1;
