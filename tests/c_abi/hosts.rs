@@ -1,5 +1,5 @@
-//! A host that does what a library must survive, built against the ABI's header as it was first recorded: it never changes, so
-//! that this is also a program of that day that runs with the library of today.
+//! A host that does what a library must survive, built against a frozen header of the ABI (`tests/abi/first`): it
+//! never changes, so that this is also a program of that day that runs with the library of today.
 
 use std::fs;
 use std::process::Command;
