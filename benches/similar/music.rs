@@ -75,8 +75,8 @@ pub fn duplicates(folder: &Path, music: Option<&Path>) -> Result<()> {
     let source = |track: usize| sources[track];
     println!("\nnear-duplicates: {} tracks, of which each recording has a re-encoded copy", library.len());
     println!("{:<10}{:>10}{:>12}{:>10}", "cosine", "seconds", "precision", "recall");
-    let usual = DuplicateRule::default();
-    let others = [0.999, 0.995, 0.99, 0.98, 0.97, 0.95, 0.9].map(|cosine| DuplicateRule { cosine, ..usual });
+    let usual = library.duplicate_rule();
+    let others = [0.99, 0.97, 0.95, 0.93, 0.88, 0.85, 0.8].map(|cosine| DuplicateRule { cosine, ..usual });
     let pairs = |rule: &DuplicateRule| {
         let (mut right, mut wrong, mut all) = (0, 0, 0);
         for one in 0..library.len() {

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use sleeve::model::Model;
 
-/// The bundled model whose embeddings were adapted to find music of the same artist and release.
+/// The bundled model whose embeddings were adapted to find music that sounds alike.
 const ADAPTED: &str = "sleeve-musicnn-1";
 
 /// The model of tags: the library's default.

@@ -66,7 +66,7 @@ impl<'a> Chosen<'a> {
             _ => query
                 .seed_tracks(true)
                 .chain(self.matches.iter().map(|found| found.track))
-                .find(|&other| library.are_duplicates(track, other, &query.rule)),
+                .find(|&other| library.are_duplicates(track, other, &query.rule(library))),
         };
         match duplicate_of {
             Some(_) if query.duplicates == Duplicates::LeaveOut => return,

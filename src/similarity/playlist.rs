@@ -109,8 +109,8 @@ impl Library {
 
     /// Whether a track is a recording that is there already. Playlists never repeat one, whatever the query's policy.
     fn repeats<'a>(&self, track: usize, mut others: impl Iterator<Item = &'a usize>, query: &Query) -> bool {
-        let rule = if query.duplicates == Duplicates::Keep { &SAME } else { &query.rule };
-        others.any(|&other| self.are_duplicates(track, other, rule))
+        let rule = if query.duplicates == Duplicates::Keep { SAME } else { query.rule(self) };
+        others.any(|&other| self.are_duplicates(track, other, &rule))
     }
 
     /// Puts tracks in an order in which each is near the next: reverses parts as long as that makes the sum of squared
@@ -193,6 +193,7 @@ impl Library {
         let filter = options.filter.ready(self)?;
         let (first, last) = (self.unit_vector(from), self.unit_vector(to));
         let how = How { precision: options.precision, threads: options.threads };
+        let rule = options.rule.unwrap_or_else(|| self.duplicate_rule());
         // The candidates of each place are near the point of the straight way that belongs to it, and of no other place.
         // First each place gets one, then each gets more.
         let mut places = vec![Vec::new(); steps - 2];
@@ -201,7 +202,7 @@ impl Library {
             for (step, place) in places.iter_mut().enumerate() {
                 let target = between(&first, &last, (step + 1) as f64 / (steps - 1) as f64);
                 let repeats = |track: usize, taken: &[usize]| {
-                    taken.iter().any(|&other| self.are_duplicates(track, other, &options.rule))
+                    taken.iter().any(|&other| self.are_duplicates(track, other, &rule))
                 };
                 let accept =
                     |track: usize| !taken.contains(&track) && filter.takes(track) && !repeats(track, &taken);
@@ -260,8 +261,8 @@ const SAME: DuplicateRule = DuplicateRule { cosine: 0.99999, seconds: 0.5 };
 pub struct PathOptions {
     /// Which tracks may be on it.
     pub filter: Filter,
-    /// What counts as the same recording.
-    pub rule: DuplicateRule,
+    /// What counts as the same recording, in place of the library's own rule.
+    pub rule: Option<DuplicateRule>,
     /// The rows that are searched.
     pub precision: Precision,
     /// The number of threads; 0 means all cores. The path does not depend on it.

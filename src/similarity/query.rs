@@ -37,7 +37,7 @@ pub struct Query {
     pub(super) max_per_artist: Option<usize>,
     pub(super) max_per_album: Option<usize>,
     pub(super) duplicates: Duplicates,
-    pub(super) rule: DuplicateRule,
+    rule: Option<DuplicateRule>,
     pub(super) precision: Precision,
     pub(super) threads: usize,
 }
@@ -90,7 +90,7 @@ impl Default for Query {
             max_per_artist: None,
             max_per_album: None,
             duplicates: Duplicates::default(),
-            rule: DuplicateRule::default(),
+            rule: None,
             precision: Precision::default(),
             threads: 0,
         }
@@ -155,9 +155,9 @@ impl Query {
         self
     }
 
-    /// Sets what counts as a near-duplicate.
+    /// Sets what counts as a near-duplicate, in place of the library's own [`duplicate_rule`](Library::duplicate_rule).
     pub fn duplicate_rule(mut self, rule: DuplicateRule) -> Self {
-        self.rule = rule;
+        self.rule = Some(rule);
         self
     }
 
@@ -171,6 +171,10 @@ impl Query {
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
+    }
+
+    pub(super) fn rule(&self, library: &Library) -> DuplicateRule {
+        self.rule.unwrap_or_else(|| library.duplicate_rule())
     }
 
     pub(super) fn how(&self) -> How {

@@ -411,7 +411,7 @@ pub unsafe extern "C" fn sleeve_library_duplicates(
     // SAFETY: the caller's promises are this function's.
     unsafe {
         ask(library, query, tracks, |library, query| {
-            let groups = library.duplicates(&query.rule(), query.threads());
+            let groups = library.duplicates(&query.rule(library), query.threads());
             Ok(sleeve_tracks::of_groups(library, &groups))
         })
     }

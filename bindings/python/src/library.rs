@@ -81,20 +81,20 @@ struct Search<'py> {
     max_per_artist: usize,
     max_per_album: usize,
     duplicates: String,
-    rule: (f32, f64),
+    rule: Rule,
     precision: String,
     threads: usize,
 }
 
 impl Search<'_> {
     /// The words were checked in Python.
-    fn build(self) -> PyResult<Query> {
+    fn build(self, library: &similarity::Library) -> PyResult<Query> {
         let mut query = Query::new()
+            .duplicate_rule(rule(library, self.rule))
             .count(self.count)
             .filter(self.filter.build())
             .max_per_artist(self.max_per_artist)
             .max_per_album(self.max_per_album)
-            .duplicate_rule(rule(self.rule))
             .precision(if self.precision == "int8" { Precision::Int8 } else { Precision::F32 })
             .threads(self.threads)
             .duplicates(match &*self.duplicates {
@@ -112,8 +112,12 @@ impl Search<'_> {
     }
 }
 
-fn rule((cosine, seconds): (f32, f64)) -> DuplicateRule {
-    DuplicateRule { cosine, seconds }
+/// The least cosine and the most seconds, where they are not the library's own.
+type Rule = (Option<f32>, Option<f64>);
+
+fn rule(library: &similarity::Library, (cosine, seconds): Rule) -> DuplicateRule {
+    let own = library.duplicate_rule();
+    DuplicateRule { cosine: cosine.unwrap_or(own.cosine), seconds: seconds.unwrap_or(own.seconds) }
 }
 
 fn found(matches: Vec<Match>) -> Vec<Found> {
@@ -179,7 +183,7 @@ impl Library {
     }
 
     fn find(&self, py: Python<'_>, search: Search<'_>) -> PyResult<Vec<Found>> {
-        let query = search.build()?;
+        let query = search.build(&self.library)?;
         detached(py, || self.library.find(&query)).map(found)
     }
 
@@ -190,7 +194,7 @@ impl Library {
         search: Search<'_>,
         how: (f32, f32, u64, usize, bool),
     ) -> PyResult<Vec<Found>> {
-        let query = search.build()?;
+        let query = search.build(&self.library)?;
         let (drift, variety, seed, artist_gap, begin_with_seed) = how;
         let options = PlaylistOptions { drift, variety, seed, artist_gap, begin_with_seed };
         detached(py, || self.library.playlist(&query, &options)).map(found)
@@ -220,8 +224,8 @@ impl Library {
         detached(py, || self.library.sample(count, &options)).map(found)
     }
 
-    fn duplicates(&self, py: Python<'_>, given: (f32, f64), threads: usize) -> PyResult<Vec<Vec<usize>>> {
-        let groups = detached(py, || Ok(self.library.duplicates(&rule(given), threads)))?;
+    fn duplicates(&self, py: Python<'_>, given: Rule, threads: usize) -> PyResult<Vec<Vec<usize>>> {
+        let groups = detached(py, || Ok(self.library.duplicates(&rule(&self.library, given), threads)))?;
         Ok(groups.into_iter().map(|group| group.tracks).collect())
     }
 

@@ -53,7 +53,7 @@ pub fn path(args: &args::Path) -> Result<ExitCode> {
     };
     let options = PathOptions {
         filter: filter(&args.filter)?,
-        rule: rule(&args.rule)?,
+        rule: Some(rule(&library, &args.rule)?),
         threads: args.threads,
         ..PathOptions::default()
     };
@@ -70,7 +70,7 @@ pub fn sample(args: &args::Sample) -> Result<ExitCode> {
 
 pub fn duplicates(args: &args::DuplicateGroups) -> Result<ExitCode> {
     let library = open(&args.library)?;
-    let groups = library.duplicates(&rule(&args.rule)?, args.threads);
+    let groups = library.duplicates(&rule(&library, &args.rule)?, args.threads);
     show::groups(&library, &groups, args.json)
 }
 
@@ -125,13 +125,13 @@ fn query(
     }
     Ok(query
         .filter(filter(&search.filter)?)
-        .duplicate_rule(rule(&search.rule)?)
+        .duplicate_rule(rule(library, &search.rule)?)
         .max_per_artist(search.per_artist)
         .max_per_album(search.per_album))
 }
 
-fn rule(args: &args::DuplicateArgs) -> Result<DuplicateRule> {
-    let usual = DuplicateRule::default();
+fn rule(library: &Library, args: &args::DuplicateArgs) -> Result<DuplicateRule> {
+    let usual = library.duplicate_rule();
     let rule = DuplicateRule {
         cosine: args.duplicate_cosine.unwrap_or(usual.cosine),
         seconds: args.duplicate_seconds.unwrap_or(usual.seconds),

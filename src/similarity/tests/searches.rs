@@ -157,6 +157,7 @@ fn near_duplicates_are_kept_left_out_or_listed() {
     }
     writer.finish().unwrap();
     let library = Library::open(&path).unwrap();
+    assert_eq!(library.duplicate_rule(), DuplicateRule::default());
     let rule = DuplicateRule { cosine: 0.99, seconds: 2.0 };
     let groups = library.duplicates(&rule, 0);
     let expected: Vec<Vec<usize>> = (0..10).filter(|&n| n != 3).map(|n| vec![2 * n, 20 + n]).collect();

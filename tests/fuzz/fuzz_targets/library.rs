@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use sleeve::similarity::{DuplicateRule, Library, PlaylistOptions, Query, SampleOptions};
+use sleeve::similarity::{Library, PlaylistOptions, Query, SampleOptions};
 
 /// Where inputs become files, because a library is mapped from one.
 fn place() -> &'static PathBuf {
@@ -36,6 +36,6 @@ fuzz_target!(|data: &[u8]| {
     let found = library.find(&query).expect("a track has a direction");
     assert!(found.iter().all(|found| found.cosine.abs() <= 1.0));
     let _ = library.playlist(&query, &PlaylistOptions::default());
-    let _ = library.duplicates(&DuplicateRule::default(), 1);
+    let _ = library.duplicates(&library.duplicate_rule(), 1);
     let _ = library.sample(2, &SampleOptions::default());
 });

@@ -276,8 +276,8 @@ class Library:
         max_per_artist: int = 0,
         max_per_album: int = 0,
         duplicates: Literal["keep", "skip", "list"] = "keep",
-        duplicate_cosine: float = 0.97,
-        duplicate_seconds: float = 2.0,
+        duplicate_cosine: float | None = None,
+        duplicate_seconds: float | None = None,
         precision: Literal["f32", "int8"] = "f32",
         threads: int = 0,
     ) -> list[Match]:
@@ -293,8 +293,8 @@ class Library:
             max_per_album: At most so many tracks of an album; 0 means no limit.
             duplicates: What becomes of near-duplicates of seeds and better matches: ``keep``, ``skip``, or ``list``, which
                 finds them beside the others and names in ``duplicate_of`` what they are like.
-            duplicate_cosine: The least cosine of near-duplicates.
-            duplicate_seconds: The largest difference of their durations.
+            duplicate_cosine: The least cosine of near-duplicates; by default 0.9 for ``sleeve-musicnn-1``, 0.97 for others.
+            duplicate_seconds: The largest difference of their durations; by default 2.
             precision: ``int8`` searches 8-bit rows, a quarter of the memory to read, and computes the best 200 again.
             threads: 0 means every core. Results do not depend on it.
 
@@ -322,8 +322,8 @@ class Library:
         filter: Filter | None = None,
         max_per_artist: int = 0,
         max_per_album: int = 0,
-        duplicate_cosine: float = 0.97,
-        duplicate_seconds: float = 2.0,
+        duplicate_cosine: float | None = None,
+        duplicate_seconds: float | None = None,
         threads: int = 0,
     ) -> list[Match]:
         """A playlist that goes on from track to track without jumping. No recording comes twice.
@@ -373,12 +373,14 @@ class Library:
         found = self._library.sample(_count("count", count), parts, _count("seed", seed), _count("threads", threads))
         return self._matches(found)
 
-    def duplicates(self, *, cosine: float = 0.97, seconds: float = 2.0, threads: int = 0) -> list[list[Track]]:
+    def duplicates(
+        self, *, cosine: float | None = None, seconds: float | None = None, threads: int = 0
+    ) -> list[list[Track]]:
         """Groups of tracks that are the same recording, in another encoding or from another release.
 
         Args:
-            cosine: The least cosine of their vectors. By default few others are found, and two thirds of the copies.
-            seconds: The largest difference of their durations.
+            cosine: The least cosine of their vectors; by default 0.9 for ``sleeve-musicnn-1``, 0.97 for others.
+            seconds: The largest difference of their durations; by default 2.
             threads: 0 means every core.
         """
         groups = self._library.duplicates(_rule(cosine, seconds), _count("threads", threads))
@@ -510,8 +512,8 @@ class Library:
         max_per_artist: int,
         max_per_album: int,
         duplicates: str,
-        duplicate_cosine: float,
-        duplicate_seconds: float,
+        duplicate_cosine: float | None,
+        duplicate_seconds: float | None,
         precision: str,
         threads: int,
     ) -> dict[str, Any]:
@@ -684,7 +686,7 @@ class LibraryWriter:
             self._writer.abandon()
 
 
-def _rule(cosine: float, seconds: float) -> tuple[float, float]:
-    if not -1 <= cosine <= 1 or not seconds >= 0:
+def _rule(cosine: float | None, seconds: float | None) -> tuple[float | None, float | None]:
+    if (cosine is not None and not -1 <= cosine <= 1) or (seconds is not None and not seconds >= 0):
         raise ValueError("near-duplicates: the cosine must be between -1 and 1, and the seconds not negative")
-    return (float(cosine), float(seconds))
+    return (None if cosine is None else float(cosine), None if seconds is None else float(seconds))

@@ -28,7 +28,7 @@ def mel_samples(
 
 _Track: TypeAlias = tuple[str, float, Any, str, str, str, str, str, str, int | None]
 _Found: TypeAlias = list[tuple[int, float, int | None]]
-_Rule: TypeAlias = tuple[float, float]
+_Rule: TypeAlias = tuple[float | None, float | None]
 
 class Library:
     def __new__(cls, path: str) -> Library: ...

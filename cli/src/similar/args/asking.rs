@@ -223,11 +223,11 @@ pub struct FilterArgs {
 /// What counts as a near-duplicate.
 #[derive(clap::Args)]
 pub struct DuplicateArgs {
-    /// The least cosine of near-duplicates
+    /// The least cosine of near-duplicates. Default: 0.9 for sleeve-musicnn-1, 0.97 for other models
     #[arg(long, value_name = "COSINE", allow_negative_numbers = true)]
     pub duplicate_cosine: Option<f32>,
 
-    /// The largest difference of their durations
+    /// The largest difference of their durations. Default: 2
     #[arg(long, value_name = "SECONDS")]
     pub duplicate_seconds: Option<f64>,
 }
