@@ -879,7 +879,8 @@ sleeve_status sleeve_query_set_max_per_album(sleeve_query *query, size_t count);
 sleeve_status sleeve_query_set_duplicates(sleeve_query *query,
                                           const char *policy);
 
-// Sets what counts as a near-duplicate: the least cosine, and the largest difference of the durations in seconds.
+// Sets what counts as a near-duplicate: the least cosine, and the largest difference of the durations in seconds. By
+// default the library's model decides: 0.9 for `sleeve-musicnn-1`, 0.97 for others, and 2 seconds.
 sleeve_status sleeve_query_set_duplicate_rule(sleeve_query *query,
                                               float cosine,
                                               double seconds);
