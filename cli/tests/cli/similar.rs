@@ -360,6 +360,11 @@ fn another_level_is_refused() {
     fs::remove_file(library.file()).unwrap();
     assert!(said(library.index(&[])).contains("2 processed"));
     assert!(complaint(library.index(&["--level", "track"])).contains("made with level none, not track"));
+    // The default model hears every patch at one level. Others do not.
+    let found = said(library.find(library.at("quieter.wav"), &["-n", "1"]));
+    assert!(found.starts_with("1.000"), "{found}");
+    fs::remove_file(library.file()).unwrap();
+    assert!(said(library.index(&["--model", "msd-musicnn-1"])).contains("2 processed"));
     let found = said(library.find(library.at("quieter.wav"), &["-n", "1"]));
     assert!(!found.starts_with("1.000"), "{found}");
 }
