@@ -41,7 +41,7 @@ fn main() -> Result<()> {
             );
         }
         println!("  mel-spectrogram of both    {:7.1} ms", 1e3 * median(&result["mel"])?);
-        println!("  largest difference of a tag {:.1e}", result["difference"].as_f64().unwrap_or(f64::NAN));
+        println!("  largest difference {:.1e}", result["difference"].as_f64().unwrap_or(f64::NAN));
     }
     Ok(())
 }

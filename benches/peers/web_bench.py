@@ -74,9 +74,10 @@ MEASURE = """async ([stem, seconds, rounds]) => {
   const layout = { sampleRate: rate };
   const [frames, hop] = [extractor.patchSeconds, extractor.hopSeconds].map((time) => Math.round(time * rate / 256));
   const name = session.inputNames[0];
-  const output = extractor.outputs.find(({ purpose }) => purpose === "predictions");
+  const of = (wanted) => extractor.outputs.find(({ purpose }) => purpose === wanted);
+  const output = of("predictions") ?? of("embeddings");
 
-  const ours = () => extractor.extract(samples, layout).predictions.values;
+  const ours = () => extractor.extract(samples, layout).output(output.purpose).values;
   const theirs = async (batch) => {
     const mel = sleeve.mel(samples, layout);
     const count = Math.floor((mel.frames - frames) / hop) + 1;
