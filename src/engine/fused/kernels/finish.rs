@@ -3,6 +3,7 @@
 //! A kernel stores its sums in a [`Tile`] first. Activations in the loop that holds the sums in registers would need
 //! some of these registers, and the compiler would keep sums on the stack for the whole loop.
 
+use super::transcendental;
 use crate::engine::cpu::simd::{MAX_LANES, MAX_PIXELS, Vector};
 use crate::engine::fused::ir::{Arithmetic, Function};
 
@@ -320,14 +321,19 @@ pub(super) unsafe fn in_place<V: Vector>(values: *mut f32, count: usize, functio
             Function::Silu => vectors::<V>(values, count, |x| x.silu()),
             Function::Square => vectors::<V>(values, count, |x| x.mul(x)),
             Function::Abs => vectors::<V>(values, count, |x| zero.sub(x).max(x)),
+            Function::Exp => numbers(values, count * V::LANES, transcendental::exp),
+            Function::Log => numbers(values, count * V::LANES, transcendental::ln),
             // Rare ones, value by value.
-            other => {
-                for i in 0..count * V::LANES {
-                    *values.add(i) = other.of(*values.add(i));
-                }
-            }
+            other => numbers(values, count * V::LANES, |x| other.of(x)),
         }
     }
+}
+
+#[inline(always)]
+unsafe fn numbers(values: *mut f32, count: usize, function: impl Fn(f32) -> f32) {
+    // SAFETY: the caller's promise.
+    let values = unsafe { std::slice::from_raw_parts_mut(values, count) };
+    values.iter_mut().for_each(|value| *value = function(*value));
 }
 
 #[inline(always)]
