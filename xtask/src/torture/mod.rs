@@ -24,7 +24,8 @@ disturbed. Without a NAME: all of extract, similar, discogs, features and adapt.
 
   --runs N   random moments to kill each command at, 10 by default; a quarter of them to fill the disk
   --seed S   the random moments; printed, so that a run can be repeated as far as time can
-  --release  the programs as they are released, rather than with overflow ";
+  --release  the programs as they are released, rather than with overflow checks
+";
 
 struct Request {
     runs: usize,
