@@ -48,6 +48,7 @@
 //! included.
 #![deny(missing_docs)]
 
+mod contained;
 mod error;
 
 pub mod audio;
@@ -68,6 +69,7 @@ pub use error::{Error, Result};
 pub mod internal {
     pub use sleeve_plugin_abi::panic_message;
 
+    pub use crate::contained::{contained, is_contained, silence_contained_panics};
     pub use crate::engine::cpu::float_state::PlainFloats;
     pub use crate::extractor::frames::each_piece;
     pub use crate::front_end::kernel::batches;

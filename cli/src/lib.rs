@@ -25,6 +25,13 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 use sleeve_files::names::escaped;
 
+/// For the fuzz targets and tests of this workspace alone.
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub mod internal {
+    pub use crate::inputs::playlist::{Entry, is_playlist, read as read_playlist};
+}
+
 /// Music tags and embeddings: what recordings sound like, as names and as vectors.
 #[derive(Parser)]
 #[command(name = "sleeve", version, max_term_width = 100, arg_required_else_help = true)]
@@ -50,6 +57,7 @@ enum Command {
 ///
 /// It installs a logger and a Ctrl-C handler: call it once per process.
 pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    sleeve::internal::silence_contained_panics();
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return answer(&error),

@@ -1,11 +1,8 @@
 //! The boundary between third-party decoders and the rest of the library.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use sleeve_plugin_abi::panic_message;
 
 use super::container::Container;
 use super::elementary::Stream;
@@ -15,6 +12,7 @@ use super::peaks::Peaks;
 use super::probe::{self, Found};
 use super::source::{Block, Decoded, Failure, Lack, Source, Warnings};
 use super::{AudioInfo, Ffmpeg, demux, ffmpeg, wav};
+use crate::contained::contained;
 use crate::{Error, Result};
 
 /// Decodes one recording, chunk by chunk, at its own rate and with its own channels.
@@ -290,9 +288,7 @@ fn better(
 
 /// Runs third-party code. A panic becomes an error, and the object that panicked is only dropped afterwards.
 pub(super) fn contain<T>(work: impl FnOnce() -> Decoded<T>) -> Decoded<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        Err(Failure::Damage(format!("the decoder failed ({})", panic_message(&*panic))))
-    })
+    contained(work).unwrap_or_else(|message| Err(Failure::Damage(format!("the decoder failed ({message})"))))
 }
 
 fn error(path: &Path, failure: Failure) -> Error {

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use sleeve::Error;
-use sleeve::internal::{PlainFloats, panic_message};
+use sleeve::internal::{PlainFloats, panic_message, silence_contained_panics};
 use sleeve::stream::WriteError;
 
 use super::status::sleeve_status;
@@ -86,6 +86,7 @@ pub(super) fn call(body: impl FnOnce() -> Result<(), Failure>) -> sleeve_status 
 
 /// [`call`] for bodies with more statuses than OK.
 pub(super) fn call_for_status(body: impl FnOnce() -> Result<sleeve_status, Failure>) -> sleeve_status {
+    silence_contained_panics();
     // A host may round otherwise, flush denormals, or trap what is inexact.
     let _floats = PlainFloats::new();
     match catch_unwind(AssertUnwindSafe(body)) {

@@ -41,6 +41,12 @@ mod _sleeve {
 
     use pyo3::prelude::*;
 
+    #[pymodule_init]
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        sleeve::internal::silence_contained_panics();
+        Ok(())
+    }
+
     /// The version of the package.
     #[pymodule_export]
     #[allow(non_upper_case_globals)]

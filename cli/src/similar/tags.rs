@@ -17,7 +17,7 @@ pub fn read(path: &Path) -> Tags {
     let options = ParseOptions::new().read_cover_art(false).read_properties(false);
     // A third-party parser may panic on a damaged file.
     let read = || Probe::open(path).ok()?.options(options).guess_file_type().ok()?.read().ok();
-    let Ok(Some(file)) = std::panic::catch_unwind(read) else { return Tags::default() };
+    let Ok(Some(file)) = sleeve::internal::contained(read) else { return Tags::default() };
     let mut tags = Tags::default();
     // The format's own kind of tag has priority over others.
     let own = file.primary_tag_type();

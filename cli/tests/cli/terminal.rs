@@ -82,3 +82,17 @@ fn messages_that_cannot_be_written_do_no_harm() {
     let mut command = place.extract(&["--nonsense"]);
     assert_eq!(command.stderr(full()).status().unwrap().code(), Some(2));
 }
+
+/// With overflow checks, as in tests, these inputs make a decoder panic, which is a failure of the recording alone.
+#[test]
+fn a_panic_in_a_decoder_is_told_as_an_error_and_prints_no_backtrace() {
+    let place = Place::new();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/fuzz/decode");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut extract = place.extract(&files.collect::<Vec<_>>());
+    extract.args(["-o", "v", "-v"]);
+    let output = extract.env("RUST_BACKTRACE", "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("the decoder failed ("), "{said}");
+    assert!(!said.contains("panicked") && !said.contains("backtrace"), "{said}");
+}

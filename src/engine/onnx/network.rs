@@ -1,14 +1,12 @@
 //! One graph, loaded by rten: weights and execution plan.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueView};
 use rten_tensor::TensorView;
-use sleeve_plugin_abi::panic_message;
 
 use super::{operators, rows};
-use crate::onnx;
+use crate::{contained, onnx};
 
 /// Rows per batch, if neither the graph nor the caller sets it.
 pub const DEFAULT_BATCH: usize = 1;
@@ -45,7 +43,7 @@ impl Network {
         // caller's.
         let pool = ThreadPool::with_num_threads(1);
         let load = || ModelOptions::with_ops(operators::registry()).load(file.to_bytes());
-        let model = contained(|| pool.run(load))?;
+        let model = run_contained(|| pool.run(load))?;
         let model = model.map_err(|error| error.to_string())?;
         let node = |name: &str| model.find_node(name).ok_or_else(|| format!("tensor {name} is missing"));
         let onnx::Signature { inputs, outputs } = file.signature();
@@ -82,7 +80,7 @@ impl Network {
         let outputs: Vec<NodeId> = wanted.iter().map(|&index| self.outputs[index]).collect();
         let options = RunOptions::default().with_thread_pool(Some(pool.clone()));
         let inputs = vec![(self.input, ValueView::FloatTensor(input).into())];
-        let values = contained(|| pool.run(|| self.model.run(inputs, &outputs, Some(options))))?;
+        let values = run_contained(|| pool.run(|| self.model.run(inputs, &outputs, Some(options))))?;
         values.map_err(|error| error.to_string())?.into_iter().map(floats).collect()
     }
 
@@ -113,7 +111,6 @@ fn floats(value: Value) -> Result<Vec<f32>, String> {
 
 /// Turns a panic in the runtime, for example because of a damaged network, into an error. What the runtime works on is
 /// dropped or read-only, so no half-changed state is visible afterwards.
-fn contained<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work))
-        .map_err(|panic| format!("the onnx runtime panicked: {}", panic_message(&*panic)))
+fn run_contained<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    contained::contained(work).map_err(|message| format!("the onnx runtime panicked: {message}"))
 }

@@ -76,6 +76,7 @@ enum Command {
 
 /// Runs the program: 0 on success, 1 on failure, 2 on wrong arguments, 130 if it was interrupted.
 pub fn main() -> ExitCode {
+    sleeve::internal::silence_contained_panics();
     let command = Arguments::parse().command;
     // Restores SIGPIPE's default so that `| head` ends the program quietly. Not for training: a closed socket would end
     // it without a message.

@@ -59,6 +59,12 @@ pub struct Tags {
 /// # Errors
 /// The reason, in words, why the file cannot be read as audio.
 pub fn read(path: &Path) -> Result<Tags, String> {
+    // A third-party parser may panic on a damaged file.
+    sleeve::internal::contained(|| parse(path))
+        .unwrap_or_else(|message| Err(format!("its tags cannot be read ({message})")))
+}
+
+fn parse(path: &Path) -> Result<Tags, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let mut reader = BufReader::with_capacity(1 << 16, file);
     if let Some(flac) = ogg::read_flac(&mut reader).map_err(|error| error.to_string())? {
