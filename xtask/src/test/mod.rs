@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 
 use crate::needs::{self, Peer};
 use crate::run::{cargo, checked, target};
-use crate::{deny, libtorch, targets, workflows};
+use crate::{deny, libtorch, targets, torture, workflows};
 use found::Program;
 use runner::{Case, Chosen, Outcome, Runner};
 
@@ -179,6 +179,10 @@ impl<'a> Plan<'a> {
         if is_whole || request.is_quick {
             step("examples in the documentation");
             outcome.add(runner::doctests(workspace, &environment)?);
+        }
+        if is_whole && cfg!(target_os = "linux") {
+            step("torture");
+            torture::quick()?;
         }
         if request.is_all {
             step("other targets");

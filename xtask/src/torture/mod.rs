@@ -13,17 +13,18 @@ use anyhow::{Result, bail};
 
 use crate::run::{cargo, checked, target};
 use random::Random;
-use scene::Scene;
-use torment::Tally;
+use scene::{Scene, Work};
+use torment::{Plan, Tally};
 
 const HELP: &str = "\
-cargo xtask torture [--runs N] [--seed S] [--release | --programs DIR] [NAME...]
+cargo xtask torture [--runs N] [--seed S] [--quick] [--release | --programs DIR] [NAME...]
 
 Disturbs commands while they work, starts them again, and compares what they have written with a run that nothing
 disturbed. Without a NAME: all of extract, similar, discogs, features and adapt.
 
   --runs N   random moments to kill each command at, 10 by default; a quarter of them to fill the disk
   --seed S   the random moments; printed, so that a run can be repeated as far as time can
+  --quick    less to do and fewer limits: what the suite runs of extract and similar, in a minute
   --release  the programs as they are released, rather than with overflow checks
 ";
 
@@ -31,6 +32,7 @@ struct Request {
     runs: usize,
     seed: u64,
     is_release: bool,
+    is_quick: bool,
     programs: Option<PathBuf>,
     names: Vec<String>,
 }
@@ -56,11 +58,16 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let mut faults = Vec::new();
     for name in &request.names {
         let start = Instant::now();
-        let scene = Scene::prepare(name, &programs, &folder.join(name))?;
+        let work = if request.is_quick { Work::QUICK } else { Work::WHOLE };
+        let scene = Scene::prepare(name, &programs, &folder.join(name), work)?;
+        let mut report = |what: &str, tally: &Tally| {
+            println!("{}", tally.row(name, what));
+            faults.extend(tally.faults.iter().map(|fault| format!("{name}, {what}: {fault}")));
+        };
+        let (plan, tally) = Plan::new(&scene, request.runs, request.is_quick)?;
+        report("nothing", &tally);
         for torment in torment::ALL {
-            let tally = torment.apply(&scene, request.runs, &mut random)?;
-            println!("{}", tally.row(name, torment.name));
-            faults.extend(tally.faults.iter().map(|fault| format!("{name}, {}: {fault}", torment.name)));
+            report(torment.name, &torment.apply(&scene, &plan, &mut random)?);
         }
         println!("{name:<9} {:.0} s", start.elapsed().as_secs_f64());
     }
@@ -71,6 +78,12 @@ pub fn run(arguments: &[String]) -> Result<()> {
     std::fs::remove_dir_all(&folder)?;
     println!("nothing was lost");
     Ok(())
+}
+
+/// What the suite runs: a few moments of `extract` and `similar`, with the program that its tests have built.
+pub fn quick() -> Result<()> {
+    let programs = target().join("debug").to_string_lossy().into_owned();
+    run(&["--quick", "--runs", "3", "--programs", &programs, "extract", "similar"].map(str::to_owned))
 }
 
 /// Builds the programs that are needed, and returns their folder.
@@ -88,7 +101,8 @@ fn build(request: &Request) -> Result<PathBuf> {
 }
 
 fn parse(arguments: &[String]) -> Result<Request> {
-    let mut request = Request { runs: 10, seed: 1, is_release: false, programs: None, names: Vec::new() };
+    let mut request =
+        Request { runs: 10, seed: 1, is_release: false, is_quick: false, programs: None, names: Vec::new() };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         let number = |rest: &mut std::slice::Iter<String>| match rest.next().map(|text| text.parse()) {
@@ -102,6 +116,7 @@ fn parse(arguments: &[String]) -> Result<Request> {
                 Some(folder) => request.programs = Some(std::path::absolute(folder)?),
                 None => bail!("{argument} takes a folder\n\n{HELP}"),
             },
+            "--quick" => request.is_quick = true,
             "--release" => request.is_release = true,
             name if scene::NAMES.contains(&name) => request.names.push(name.to_owned()),
             other => bail!("unknown command `{other}`\n\n{HELP}"),

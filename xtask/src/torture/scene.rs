@@ -17,31 +17,42 @@ pub fn package(name: &str) -> &'static str {
     if matches!(name, "extract" | "similar") { "sleeve-cli" } else { "sleeve-training" }
 }
 
-/// Recordings, enough that a run is interrupted between any two.
-const RECORDINGS: usize = 16;
-const SECONDS: usize = 8;
 const RATE: usize = 16_000;
+
+/// How much a command has to do.
+#[derive(Clone, Copy)]
+pub struct Work {
+    /// Recordings, enough that a run is interrupted between any two.
+    pub recordings: usize,
+    pub seconds: usize,
+}
+
+impl Work {
+    pub const WHOLE: Work = Work { recordings: 16, seconds: 8 };
+    pub const QUICK: Work = Work { recordings: 5, seconds: 4 };
+}
 
 /// A command in a folder of its own. It reads `music` or `dump.xml` and writes `out`.
 pub struct Scene {
     name: String,
     program: PathBuf,
     folder: PathBuf,
+    work: Work,
 }
 
 /// The bytes of all files, by their paths.
 pub type Outputs = BTreeMap<PathBuf, Vec<u8>>;
 
 impl Scene {
-    pub fn prepare(name: &str, programs: &Path, folder: &Path) -> Result<Self> {
+    pub fn prepare(name: &str, programs: &Path, folder: &Path, work: Work) -> Result<Self> {
         let program =
             programs.join(if matches!(name, "extract" | "similar") { "sleeve" } else { "sleeve-train" });
-        let scene = Scene { name: name.to_owned(), program, folder: folder.to_owned() };
+        let scene = Scene { name: name.to_owned(), program, folder: folder.to_owned(), work };
         fs::create_dir_all(folder)?;
         if name == "discogs" {
             dump(&scene.input())?;
         } else {
-            music(&scene.input())?;
+            music(&scene.input(), work)?;
         }
         if name == "features" {
             let mut scan = Command::new(&scene.program);
@@ -53,6 +64,27 @@ impl Scene {
     /// What it reads.
     pub fn input(&self) -> PathBuf {
         self.folder.join(if self.name == "discogs" { "dump.xml" } else { "music" })
+    }
+
+    /// The recording that is changed, or what there is instead.
+    pub fn last_input(&self) -> PathBuf {
+        match self.input() {
+            folder if folder.is_dir() => folder.join(format!("{:02}.wav", self.work.recordings - 1)),
+            file => file,
+        }
+    }
+
+    /// Whether the program comes as far as its own code behind a wrapper.
+    pub fn starts(&self, wrapper: &[String]) -> bool {
+        let (first, options) = wrapper.split_first().expect("a program");
+        let mut version = Command::new(first);
+        version.args(options).arg(&self.program).arg("--version");
+        output(&mut version).is_ok()
+    }
+
+    /// Whether the loader has to map libtorch.
+    pub fn needs_libtorch(&self) -> Result<bool> {
+        Ok(output(Command::new("ldd").arg(&self.program))?.contains("libtorch"))
     }
 
     /// Where it writes.
@@ -124,7 +156,7 @@ impl Scene {
     /// tracks by their likeness to each.
     fn answers(&self) -> Result<Outputs> {
         let mut outputs = Outputs::new();
-        for track in 0..RECORDINGS {
+        for track in 0..self.work.recordings {
             let track = PathBuf::from(format!("music/{track:02}.wav"));
             let mut find = Command::new(&self.program);
             find.current_dir(&self.folder).args(["similar", "find", "out/of.library", "--json", "-n", "99"]);
@@ -161,17 +193,17 @@ fn read(root: &Path, folder: &Path, outputs: &mut Outputs) -> Result<()> {
 }
 
 /// Recordings that differ, of four artists with two releases each.
-pub fn music(folder: &Path) -> Result<()> {
+pub fn music(folder: &Path, work: Work) -> Result<()> {
     fs::create_dir_all(folder)?;
-    for at in 0..RECORDINGS {
-        fs::write(folder.join(format!("{at:02}.wav")), wav(at))?;
+    for at in 0..work.recordings {
+        fs::write(folder.join(format!("{at:02}.wav")), wav(at, work.seconds))?;
     }
     Ok(())
 }
 
-fn wav(at: usize) -> Vec<u8> {
+fn wav(at: usize, seconds: usize) -> Vec<u8> {
     let mut noise = at as u32 + 1;
-    let samples = (0..SECONDS * RATE).flat_map(|time| {
+    let samples = (0..seconds * RATE).flat_map(|time| {
         noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let seconds = time as f64 / RATE as f64;
         let tone = (seconds * 110.0 * (at + 1) as f64 * std::f64::consts::TAU).sin();

@@ -16,7 +16,42 @@ use crate::run::{have, output};
 /// A kind of disturbance.
 pub struct Torment {
     pub name: &'static str,
-    apply: fn(&Scene, usize, &mut Random, &mut Tally) -> Result<()>,
+    apply: fn(&Scene, &Plan, &mut Random, &mut Tally) -> Result<()>,
+}
+
+/// How often, and what an undisturbed run gives.
+pub struct Plan {
+    pub runs: usize,
+    /// The limits of memory, in megabytes.
+    pub memory: &'static [u64],
+    /// The limits of file descriptors.
+    pub files: &'static [u64],
+    pub expected: Outputs,
+    /// How long an undisturbed run takes.
+    pub time: Duration,
+    /// The sizes of the files that it writes.
+    pub sizes: Vec<usize>,
+}
+
+impl Plan {
+    /// The outputs of a run that nothing disturbs, and how long it takes. Two such runs must not differ: nothing
+    /// could be said otherwise.
+    pub fn new(scene: &Scene, runs: usize, is_quick: bool) -> Result<(Plan, Tally)> {
+        let mut tally = Tally::default();
+        let expected = scene.undisturbed()?;
+        scene.clear()?;
+        let start = Instant::now();
+        tally.note(scene.end(&[])?);
+        let time = start.elapsed();
+        tally.resume(scene, &expected, "nothing");
+        let sizes = sizes(&scene.out())?;
+        let (memory, files): (&[u64], &[u64]) = if is_quick {
+            (&[64, 1024], &[16, 32])
+        } else {
+            (&[64, 96, 128, 192, 256, 384, 512, 1024, 2048], &[8, 16, 32])
+        };
+        Ok((Plan { runs, memory, files, expected, time, sizes }, tally))
+    }
 }
 
 pub const ALL: &[Torment] = &[
@@ -27,14 +62,15 @@ pub const ALL: &[Torment] = &[
     Torment { name: "32 files", apply: few_files },
     Torment { name: "two at once", apply: two },
     Torment { name: "clock jumps", apply: clock },
-    Torment { name: "input changes", apply: changing },
     Torment { name: "output vanishes", apply: vanishing },
+    // Last: the recording has another time of its last change afterwards, which is in what some commands write.
+    Torment { name: "input changes", apply: changing },
 ];
 
 impl Torment {
-    pub fn apply(&self, scene: &Scene, runs: usize, random: &mut Random) -> Result<Tally> {
+    pub fn apply(&self, scene: &Scene, plan: &Plan, random: &mut Random) -> Result<Tally> {
         let mut tally = Tally::default();
-        (self.apply)(scene, runs, random, &mut tally)?;
+        (self.apply)(scene, plan, random, &mut tally)?;
         Ok(tally)
     }
 }
@@ -47,6 +83,8 @@ pub struct Tally {
     refused: usize,
     killed: usize,
     no_memory: usize,
+    /// Limits of memory below which libtorch cannot be mapped.
+    unmapped: usize,
     compared: usize,
     skipped: Option<&'static str>,
     pub faults: Vec<String>,
@@ -60,7 +98,7 @@ impl Tally {
         if let Some(reason) = self.skipped {
             return format!("{scene:<9} {torment:<15} not run: {reason}");
         }
-        format!(
+        let mut row = format!(
             "{scene:<9} {torment:<15} {:>5} {:>5} {:>7} {:>6} {:>9} {:>17} {:>7}",
             self.runs,
             self.done,
@@ -69,7 +107,11 @@ impl Tally {
             self.no_memory,
             self.compared,
             self.faults.len()
-        )
+        );
+        if self.unmapped > 0 {
+            row += &format!("  and {} limits too small for the loader: needs libtorch", self.unmapped);
+        }
+        row
     }
 
     fn note(&mut self, ending: Ending) {
@@ -112,53 +154,40 @@ fn kill_after(scene: &Scene, moment: Duration) -> Result<Ending> {
     wait(child)
 }
 
-/// The outputs of a run that nothing disturbs, and how long it takes. Two such runs must not differ: nothing
-/// could be said otherwise.
-fn reference(scene: &Scene, tally: &mut Tally) -> Result<(Outputs, Duration)> {
-    let expected = scene.undisturbed()?;
-    scene.clear()?;
-    let start = Instant::now();
-    scene.end(&[])?;
-    let time = start.elapsed();
-    tally.resume(scene, &expected, "nothing");
-    Ok((expected, time))
-}
-
-fn killed(scene: &Scene, runs: usize, random: &mut Random, tally: &mut Tally) -> Result<()> {
-    let (expected, time) = reference(scene, tally)?;
-    for run in 0..runs {
+fn killed(scene: &Scene, plan: &Plan, random: &mut Random, tally: &mut Tally) -> Result<()> {
+    for run in 0..plan.runs {
         scene.clear()?;
         let mut after = String::from("SIGKILL");
         // Every third is killed again when it has gone on.
         for _ in 0..if run % 3 == 2 { 2 } else { 1 } {
-            let moment = time.mul_f64(random.share());
+            let moment = plan.time.mul_f64(random.share());
             tally.note(kill_after(scene, moment)?);
             after += &format!(" at {} ms", moment.as_millis());
         }
-        tally.resume(scene, &expected, &after);
+        tally.resume(scene, &plan.expected, &after);
     }
     Ok(())
 }
 
 /// A disk that fills at a random moment, and has room again later.
-fn full(scene: &Scene, runs: usize, random: &mut Random, tally: &mut Tally) -> Result<()> {
-    let (expected, _) = reference(scene, tally)?;
-    let bytes: usize = size(&scene.out())?;
+fn full(scene: &Scene, plan: &Plan, random: &mut Random, tally: &mut Tally) -> Result<()> {
     let mount = |options: &str| {
         let mut mount = Command::new("mount");
         output(mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(scene.out())).is_ok()
     };
-    for _ in 0..runs.div_ceil(4) {
+    for _ in 0..plan.runs.div_ceil(4) {
         scene.clear()?;
         // In pages: a smaller size would mean no limit.
-        let room = ((bytes as f64 * random.share()) as usize).div_ceil(4096).max(1) * 4096;
+        let room =
+            ((plan.sizes.iter().sum::<usize>() as f64 * random.share()) as usize).div_ceil(4096).max(1)
+                * 4096;
         if !mount(&format!("size={room}")) {
             tally.skipped = Some("a tmpfs cannot be mounted here");
             return Ok(());
         }
         tally.note(scene.end(&[])?);
         if mount("remount,size=1g") {
-            tally.resume(scene, &expected, &format!("a disk of {room} bytes"));
+            tally.resume(scene, &plan.expected, &format!("a disk of {room} bytes"));
         } else {
             tally.faults.push("the tmpfs cannot be made larger".into());
         }
@@ -167,14 +196,18 @@ fn full(scene: &Scene, runs: usize, random: &mut Random, tally: &mut Tally) -> R
     Ok(())
 }
 
-fn size(folder: &Path) -> Result<usize> {
-    let mut bytes = 0;
+fn sizes(folder: &Path) -> Result<Vec<usize>> {
+    let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let metadata = entry.metadata()?;
-        bytes += if metadata.is_dir() { size(&entry.path())? } else { metadata.len() as usize };
+        if metadata.is_dir() {
+            found.extend(sizes(&entry.path())?);
+        } else {
+            found.push(metadata.len() as usize);
+        }
     }
-    Ok(bytes)
+    Ok(found)
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -182,48 +215,49 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// Writes that fail at a size: without SIGXFSZ they end with an error, as on a full disk.
-fn file_size(scene: &Scene, runs: usize, random: &mut Random, tally: &mut Tally) -> Result<()> {
-    let (expected, _) = reference(scene, tally)?;
-    let largest = expected.values().map(Vec::len).max().unwrap_or(0) as f64;
-    for _ in 0..runs.div_ceil(4) {
+fn file_size(scene: &Scene, plan: &Plan, random: &mut Random, tally: &mut Tally) -> Result<()> {
+    let largest = plan.sizes.iter().copied().max().unwrap_or(0) as f64;
+    for _ in 0..plan.runs.div_ceil(4) {
         scene.clear()?;
         let limit = (largest * random.share()) as usize;
         let mut wrapper = words("sh -c");
         wrapper.push(format!("trap '' XFSZ; exec prlimit --fsize={limit} -- \"$0\" \"$@\""));
         tally.note(scene.end(&wrapper)?);
-        tally.resume(scene, &expected, &format!("files of at most {limit} bytes"));
+        tally.resume(scene, &plan.expected, &format!("files of at most {limit} bytes"));
     }
     Ok(())
 }
 
-fn memory(scene: &Scene, _: usize, _: &mut Random, tally: &mut Tally) -> Result<()> {
-    let (expected, _) = reference(scene, tally)?;
-    for megabytes in [64, 96, 128, 192, 256, 384, 512, 1024, 2048] {
+fn memory(scene: &Scene, plan: &Plan, _: &mut Random, tally: &mut Tally) -> Result<()> {
+    for megabytes in plan.memory {
         scene.clear()?;
-        let bytes = megabytes << 20;
-        tally.note(scene.end(&words(&format!("prlimit --as={bytes} --")))?);
-        tally.resume(scene, &expected, &format!("{megabytes} MB of memory"));
+        let wrapper = words(&format!("prlimit --as={} --", megabytes << 20));
+        // What the loader cannot map ends before any code of ours, without words.
+        if !scene.starts(&wrapper) && scene.needs_libtorch()? {
+            tally.unmapped += 1;
+            continue;
+        }
+        tally.note(scene.end(&wrapper)?);
+        tally.resume(scene, &plan.expected, &format!("{megabytes} MB of memory"));
     }
     Ok(())
 }
 
-fn few_files(scene: &Scene, _: usize, _: &mut Random, tally: &mut Tally) -> Result<()> {
-    let (expected, _) = reference(scene, tally)?;
-    for count in [8, 16, 32] {
+fn few_files(scene: &Scene, plan: &Plan, _: &mut Random, tally: &mut Tally) -> Result<()> {
+    for &count in plan.files {
         scene.clear()?;
         let ending = scene.end(&words(&format!("prlimit --nofile={count} --")))?;
         if count == 32 && ending != Ending::Done {
             tally.faults.push(format!("32 files do not suffice: {ending:?}"));
         }
         tally.note(ending);
-        tally.resume(scene, &expected, &format!("{count} files"));
+        tally.resume(scene, &plan.expected, &format!("{count} files"));
     }
     Ok(())
 }
 
-fn two(scene: &Scene, runs: usize, _: &mut Random, tally: &mut Tally) -> Result<()> {
-    let (expected, _) = reference(scene, tally)?;
-    for _ in 0..runs.div_ceil(4) {
+fn two(scene: &Scene, plan: &Plan, _: &mut Random, tally: &mut Tally) -> Result<()> {
+    for _ in 0..plan.runs.div_ceil(4) {
         scene.clear()?;
         let both = [scene.command(&[]).spawn()?, scene.command(&[]).spawn()?];
         let endings = both.map(wait);
@@ -236,35 +270,33 @@ fn two(scene: &Scene, runs: usize, _: &mut Random, tally: &mut Tally) -> Result<
         if !has_done {
             tally.faults.push("neither of two did the work".into());
         }
-        tally.resume(scene, &expected, "two at once");
+        tally.resume(scene, &plan.expected, "two at once");
     }
     Ok(())
 }
 
 /// Ten years ahead, then back, and days that pass in seconds.
-fn clock(scene: &Scene, _: usize, _: &mut Random, tally: &mut Tally) -> Result<()> {
+fn clock(scene: &Scene, plan: &Plan, _: &mut Random, tally: &mut Tally) -> Result<()> {
     if !have("faketime") {
         tally.skipped = Some("no faketime (apt-get install faketime)");
         return Ok(());
     }
-    let (expected, time) = reference(scene, tally)?;
     for jump in ["+3650d", "-3650d", "+0d x5000"] {
         scene.clear()?;
         let wrapper = ["faketime", "-f", jump].map(str::to_owned);
         let mut child = scene.command(&wrapper).spawn()?;
-        std::thread::sleep(time / 2);
+        std::thread::sleep(plan.time / 2);
         child.kill()?;
         tally.note(wait(child)?);
-        tally.resume(scene, &expected, &format!("a clock at {jump}"));
+        tally.resume(scene, &plan.expected, &format!("a clock at {jump}"));
     }
     Ok(())
 }
 
 /// Inputs that grow, shrink, are replaced and are taken away while they are read; then they are as they were.
-fn changing(scene: &Scene, _: usize, random: &mut Random, tally: &mut Tally) -> Result<()> {
-    let (_, time) = reference(scene, tally)?;
+fn changing(scene: &Scene, plan: &Plan, random: &mut Random, tally: &mut Tally) -> Result<()> {
     let input = scene.input();
-    let file = if input.is_dir() { input.join("15.wav") } else { input.clone() };
+    let file = scene.last_input();
     let original = fs::read(&file)?;
     let away = input.with_extension("away");
     let changes: [(&str, &dyn Fn() -> std::io::Result<()>); 4] = [
@@ -279,7 +311,7 @@ fn changing(scene: &Scene, _: usize, random: &mut Random, tally: &mut Tally) -> 
     for (what, change) in changes {
         scene.clear()?;
         let child = scene.command(&[]).spawn()?;
-        std::thread::sleep(time.mul_f64(random.share()));
+        std::thread::sleep(plan.time.mul_f64(random.share()));
         change()?;
         tally.note(wait(child)?);
         if away.exists() {
@@ -301,12 +333,11 @@ fn changing(scene: &Scene, _: usize, random: &mut Random, tally: &mut Tally) -> 
     Ok(())
 }
 
-fn vanishing(scene: &Scene, runs: usize, random: &mut Random, tally: &mut Tally) -> Result<()> {
-    let (expected, time) = reference(scene, tally)?;
-    for _ in 0..runs.div_ceil(4) {
+fn vanishing(scene: &Scene, plan: &Plan, random: &mut Random, tally: &mut Tally) -> Result<()> {
+    for _ in 0..plan.runs.div_ceil(4) {
         scene.clear()?;
         let child = scene.command(&[]).spawn()?;
-        std::thread::sleep(time.mul_f64(random.share()));
+        std::thread::sleep(plan.time.mul_f64(random.share()));
         let away = scene.out().with_extension("away");
         fs::rename(scene.out(), &away)?;
         tally.note(wait(child)?);
@@ -314,7 +345,7 @@ fn vanishing(scene: &Scene, runs: usize, random: &mut Random, tally: &mut Tally)
         if !scene.out().exists() {
             fs::create_dir(scene.out())?;
         }
-        tally.resume(scene, &expected, "a folder that vanished");
+        tally.resume(scene, &plan.expected, "a folder that vanished");
     }
     Ok(())
 }
