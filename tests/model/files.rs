@@ -12,6 +12,7 @@ use sleeve::Error;
 use sleeve::engine::{Device, EngineChoice, EngineOptions, Precision, Purpose};
 use sleeve::extractor::Extractor;
 use sleeve::model::{Metadata, Model};
+use sleeve_files::npy::{NpyReader, read_npy};
 use sleeve_tests::{data, repository};
 
 fn graph(name: &str) -> PathBuf {
@@ -425,6 +426,27 @@ fn inputs_that_fuzzing_found_are_survived() {
             buffers.iter_mut().map(Vec::as_mut_slice).enumerate().collect();
         let _ = engine.run(&vec![1.0; 2 * width], 2, &mut wanted);
     }
+}
+
+/// What the fuzz target `npy` checks.
+#[test]
+fn arrays_that_fuzzing_found_are_refused_or_read() {
+    let mut read = 0;
+    for file in files("fuzz/npy") {
+        let Ok(mut reader) = NpyReader::open(&file) else {
+            assert!(read_npy(&file).is_err(), "{}", file.display());
+            continue;
+        };
+        let whole = read_npy(&file).unwrap();
+        assert_eq!(whole.dim(), (reader.rows(), reader.cols()), "{}", file.display());
+        let mut row = vec![0.0; reader.cols()];
+        for at in 0..reader.rows().min(64) {
+            reader.read_rows(at, &mut row).unwrap();
+            assert!(row.iter().zip(whole.row(at)).all(|(a, b)| a.to_bits() == b.to_bits()));
+        }
+        read += 1;
+    }
+    assert!(read > 0);
 }
 
 fn files(folder: &str) -> Vec<PathBuf> {

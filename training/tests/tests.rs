@@ -18,6 +18,7 @@ mod pipeline {
     mod discogs;
     mod end_to_end;
     mod features;
+    mod fuzzed;
     mod matching;
     mod scan;
     mod synthetic;

@@ -6,7 +6,7 @@
 
 mod args;
 mod exclude;
-mod playlist;
+pub(crate) mod playlist;
 mod stdin;
 
 use std::collections::HashSet;

@@ -172,3 +172,22 @@ fn a_library_of_similar_tracks_takes_the_same() {
         assert!(fails(&mut similar(&["index", "i", "l.m3u8", missing])).contains(missing));
     }
 }
+
+/// What the fuzz target `playlist` checks, of a seed of each kind and of what it has found. The first byte is that of the
+/// kind.
+#[test]
+fn playlists_that_fuzzing_found_are_refused_or_read() {
+    let place = Place::new();
+    let mut read = 0;
+    for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/fuzz/playlist")).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        let (kind, bytes) = bytes.split_first().unwrap();
+        let extension = ["m3u", "m3u8", "pls", "xspf"][usize::from(kind % 4)];
+        let path = place.put(format!("list.{extension}"), bytes);
+        if let Ok(entries) = sleeve_cli::internal::read_playlist(&path) {
+            assert!(entries.len() <= bytes.len() && entries.iter().all(|entry| !entry.place.is_empty()));
+            read += 1;
+        }
+    }
+    assert!(read >= 4, "{read}");
+}

@@ -11,6 +11,9 @@ use libfuzzer_sys::{arbitrary, fuzz_target};
 #[path = "../../../bindings/c/src/lib.rs"]
 mod capi;
 
+#[path = "shared/panics.rs"]
+mod panics;
+
 type Handle = *mut c_void;
 
 unsafe extern "C" {
@@ -234,7 +237,7 @@ fn run(world: &mut World, call: Call) {
     }
 }
 
-fuzz_target!(|calls: Vec<Call>| {
+fuzz_target!(init: panics::note_contained(), |calls: Vec<Call>| {
     let mut world = World::default();
     for call in calls {
         run(&mut world, call);

@@ -5,13 +5,14 @@
 use libfuzzer_sys::fuzz_target;
 use sleeve::audio::{AudioOptions, AudioReader, Level, MonoReader, Resampler};
 
+#[path = "shared/panics.rs"]
+mod panics;
+
 /// Enough to reach every state of a decoder. The limit is needed because a few bytes of FLAC can mean a minute of
 /// silence.
 const MAX_SAMPLES: usize = 1 << 22;
 
-fuzz_target!(|bytes: &[u8]| {
-    // The reader catches panics of decoders, but libFuzzer's hook would abort before that.
-    std::panic::set_hook(Box::new(|_| {}));
+fuzz_target!(init: panics::note_contained(), |bytes: &[u8]| {
     let Ok(reader) = AudioReader::from_bytes("fuzz", bytes) else { return };
     let claimed = reader.info().clone();
     assert!(claimed.channels > 0 && claimed.sample_rate > 0);

@@ -4,10 +4,13 @@
 use libfuzzer_sys::fuzz_target;
 use sleeve::model::{Metadata, Model};
 
+#[path = "shared/panics.rs"]
+mod panics;
+
 /// A graph with two outputs and a dynamic batch, so that every kind of disagreement is possible.
 const GRAPH: &[u8] = include_bytes!("../../data/graphs/channel_last.onnx");
 
-fuzz_target!(|data: &[u8]| {
+fuzz_target!(init: panics::note_contained(), |data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(metadata) = Metadata::from_json(text) else { return };
     let written = metadata.to_json();

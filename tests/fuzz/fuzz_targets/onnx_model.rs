@@ -7,19 +7,10 @@ use libfuzzer_sys::fuzz_target;
 use sleeve::engine::{EngineChoice, EngineOptions};
 use sleeve::model::Model;
 
-fuzz_target!(
-    init: {
-        let abort = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            let runtime = panic.location().is_some_and(|place| place.file().contains("/rten"));
-            let library = std::thread::current().name().is_some_and(|name| name.starts_with("rten-"));
-            if !runtime && !library {
-                abort(panic);
-            }
-        }));
-    },
-    |data: &[u8]| open_and_run(data)
-);
+#[path = "shared/panics.rs"]
+mod panics;
+
+fuzz_target!(init: panics::note_contained(), |data: &[u8]| open_and_run(data));
 
 fn open_and_run(data: &[u8]) {
     let Ok(model) = Model::from_bytes("fuzz", data, None) else { return };

@@ -6,8 +6,10 @@ use sleeve_training::scan::read_tags;
 
 #[path = "shared/place.rs"]
 mod place;
+#[path = "shared/panics.rs"]
+mod panics;
 
-fuzz_target!(|data: &[u8]| {
+fuzz_target!(init: panics::note_contained(), |data: &[u8]| {
     match read_tags(&place::put("audio", data)) {
         Ok(_) => {}
         Err(reason) => assert!(!reason.is_empty()),
