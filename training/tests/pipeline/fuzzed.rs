@@ -65,15 +65,19 @@ fn a_configuration_is_refused_or_the_same_when_it_was_written_and_read() {
     assert!(read >= 6, "{read}");
 }
 
+/// lofty divides by the rate of a Speex stream, which may be 0.
 #[test]
 fn tags_are_read_or_there_is_a_reason() {
     let folder = tempfile::tempdir().unwrap();
-    let mut read = 0;
+    let (mut read, mut contained) = (0, 0);
     for path in inputs("tags", folder.path()) {
         match read_tags(&path) {
             Ok(_) => read += 1,
-            Err(reason) => assert!(!reason.is_empty(), "{}", path.display()),
+            Err(reason) => {
+                assert!(!reason.is_empty(), "{}", path.display());
+                contained += usize::from(reason.contains("attempt to divide by zero"));
+            }
         }
     }
-    assert!(read > 0);
+    assert!(read > 0 && contained > 0, "{read} read, {contained} contained");
 }
