@@ -19,6 +19,7 @@ fuzz_target!(init: panics::note_contained(), |data: &[u8]| {
         let classes = model.classes().len();
         let predictions = model.output(sleeve::engine::Purpose::Predictions);
         assert!(classes == 0 || predictions.is_none_or(|index| model.outputs()[index].dim == classes));
-        assert!(model.patching().is_some_and(|patching| patching.hop() > 0));
+        // None for a graph that takes something else than audio.
+        assert!(model.patching().is_none_or(|patching| patching.hop() > 0));
     }
 });
