@@ -15,6 +15,7 @@ mod peers;
 mod python_package;
 mod run;
 mod rust_src;
+mod sbom;
 mod targets;
 mod test;
 mod tools;
@@ -43,6 +44,7 @@ cargo xtask <command>
                       and how fast; says that it is skipped elsewhere
   fuzz [--minutes N] [TARGET...]
                       runs the fuzz targets of tests/fuzz, built on the stable toolchain
+  sbom                writes what the C library and the Python wheel are built from as CycloneDX to target/sbom
   unsafe              how much unsafe each package has
   torture [--runs N] [NAME...]
                       kills, starves and disturbs commands, starts them again, and compares their outputs
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         "device-check" => device_check::run(rest),
         "workflows" => workflows::check(),
         "fuzz" => fuzz::run(rest),
+        "sbom" => sbom::run(),
         "unsafe" => unsafe_code::print(),
         "torture" => torture::run(rest),
         "header" => header::run(rest),
