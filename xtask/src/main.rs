@@ -15,6 +15,7 @@ mod peers;
 mod python_package;
 mod run;
 mod rust_src;
+mod sanitize;
 mod sbom;
 mod targets;
 mod test;
@@ -44,6 +45,8 @@ cargo xtask <command>
                       and how fast; says that it is skipped elsewhere
   fuzz [--minutes N] [TARGET...]
                       runs the fuzz targets of tests/fuzz, built on the stable toolchain
+  sanitize [thread | address] [FILTER...]
+                      the library's unit tests, built with a sanitizer and run
   sbom                writes what the C library and the Python wheel are built from as CycloneDX to target/sbom
   unsafe              how much unsafe each package has
   torture [--runs N] [NAME...]
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         "device-check" => device_check::run(rest),
         "workflows" => workflows::check(),
         "fuzz" => fuzz::run(rest),
+        "sanitize" => sanitize::run(rest),
         "sbom" => sbom::run(),
         "unsafe" => unsafe_code::print(),
         "torture" => torture::run(rest),
