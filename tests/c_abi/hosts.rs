@@ -4,7 +4,8 @@
 use std::fs;
 use std::process::Command;
 
-use sleeve_tests::{have, native, output_of, repository, skip};
+use sleeve_tests::native::{self, Linking};
+use sleeve_tests::{have, output_of, repository, skip};
 
 #[test]
 fn a_host_of_the_first_header_gets_the_same_bits_whatever_it_does() {
@@ -34,6 +35,18 @@ fn a_host_of_the_first_header_gets_the_same_bits_whatever_it_does() {
     let commas = if said.contains("decimal commas: not tried") { 1 } else { 0 };
     assert_eq!(said.matches("the same bits").count() + commas, 6, "{said}");
     assert!(said.contains("none called"), "{said}");
+}
+
+#[test]
+fn threads_may_do_at_once_what_the_header_says() {
+    if let Some(tool) = native::missing(&["gcc"]) {
+        skip!("no {tool}");
+    }
+    let program = native::build(&repository().join("tests/c/threads.c"), Linking::Shared, &[]);
+    let mut threads = Command::new(program);
+    threads.arg(native::folder()).arg("1").env(native::PLUGIN, native::NO_PLUGIN);
+    let said = String::from_utf8(output_of(&mut threads)).unwrap();
+    assert!(said.contains("the same bits"), "{said}");
 }
 
 /// A folder with a locale that writes 0,5, if there is what makes one.
