@@ -4,4 +4,5 @@ mod hosts;
 mod packages;
 mod programs;
 mod record;
+mod release;
 mod zoo;

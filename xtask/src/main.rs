@@ -13,6 +13,7 @@ mod libtorch;
 mod needs;
 mod peers;
 mod python_package;
+mod release;
 mod run;
 mod rust_src;
 mod sanitize;
@@ -54,6 +55,7 @@ cargo xtask <command>
   libtorch            fetches libtorch for the CPU into target/libtorch, to build what links it
   peers               fetches what the tests and benchmarks need
   wasm                builds the npm package in target/wasm/package and the example page in target/wasm/page
+  release [TARGET...] archives for a release, of this machine's target or of others, in target/dist; see release --help
   header [--check]    writes include/sleeve/sleeve.h from bindings/c/src/
   help                this text
 ";
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         "torture" => torture::run(rest),
         "header" => header::run(rest),
         "wasm" => wasm::run(rest),
+        "release" => release::run(rest),
         "libtorch" => libtorch::prepare().map(|folder| println!("libtorch is in {}", folder.display())),
         "peers" => needs::prepare_all(),
         "help" | "--help" | "-h" => {

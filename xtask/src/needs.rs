@@ -78,6 +78,7 @@ const NEEDS: &[(&str, &[Peer])] = {
         ("sleeve-tests::c_abi::packages::torchscript", &[Libtorch, Python]),
         ("sleeve-tests::c_abi::programs", &[Python]),
         ("sleeve-tests::c_abi::record", &[Programs]),
+        ("sleeve-tests::c_abi::release", &[Network, Programs]),
         ("sleeve-tests::c_abi::zoo", &[Python]),
         (
             "sleeve-tests::essentia",
@@ -124,6 +125,7 @@ const LONG: &[&str] = &[
 /// The tests that only `--all` and filters run, by program and the beginnings of their names: what they need is too large
 /// to fetch for every change, or they compute for minutes what shorter tests of the same code show in one case.
 pub const LARGE: &[(&str, &str)] = &[
+    ("sleeve-tests::c_abi", "release::"),
     ("sleeve-tests::python", "cluster::"),
     ("sleeve-tests::python", "release::"),
     ("sleeve-tests::wasm", "release::"),

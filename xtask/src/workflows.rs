@@ -71,4 +71,17 @@ mod tests {
             assert!(text.contains(&toolchain), "{} does not set {toolchain}", path.display());
         }
     }
+
+    #[test]
+    fn releases_have_the_targets_of_the_table() {
+        let text = fs::read_to_string(repository().join(".github/workflows/release.yml")).unwrap();
+        let found: Vec<&str> = text
+            .lines()
+            .skip_while(|line| line.trim() != "target:")
+            .skip(1)
+            .map_while(|line| line.trim().strip_prefix("- "))
+            .collect();
+        let known = crate::targets::TARGETS.iter().map(|target| target.plain()).chain(["source"]);
+        assert_eq!(found, known.collect::<Vec<_>>());
+    }
 }
