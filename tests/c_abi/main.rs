@@ -3,6 +3,7 @@
 mod hosts;
 mod packages;
 mod programs;
+mod recipes;
 mod record;
 mod release;
 mod zoo;

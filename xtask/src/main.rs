@@ -56,6 +56,7 @@ cargo xtask <command>
   peers               fetches what the tests and benchmarks need
   wasm                builds the npm package in target/wasm/package and the example page in target/wasm/page
   release [TARGET...] archives for a release, of this machine's target or of others, in target/dist; see release --help
+  debian              Debian's packages, by packaging/debian and dpkg-buildpackage, in target/debian-packages
   header [--check]    writes include/sleeve/sleeve.h from bindings/c/src/
   help                this text
 ";
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
         "header" => header::run(rest),
         "wasm" => wasm::run(rest),
         "release" => release::run(rest),
+        "debian" => release::source::debian(),
         "libtorch" => libtorch::prepare().map(|folder| println!("libtorch is in {}", folder.display())),
         "peers" => needs::prepare_all(),
         "help" | "--help" | "-h" => {

@@ -27,6 +27,8 @@ pub enum Peer {
     EssentiaTensorflow,
     /// cargo-c, compiled from its source.
     CargoC,
+    /// Conan, for the recipe in `packaging/conan`.
+    Conan,
     /// The environment that the Python package is built and tested in.
     PythonPackage,
     /// The environment with Ray, Spark and PyTorch.
@@ -77,6 +79,7 @@ const NEEDS: &[(&str, &[Peer])] = {
         ("sleeve-tests::c_abi::packages", &[CargoC, Programs]),
         ("sleeve-tests::c_abi::packages::torchscript", &[Libtorch, Python]),
         ("sleeve-tests::c_abi::programs", &[Python]),
+        ("sleeve-tests::c_abi::recipes::built", &[CargoC, Conan, Network, Programs]),
         ("sleeve-tests::c_abi::record", &[Programs]),
         ("sleeve-tests::c_abi::release", &[Network, Programs]),
         ("sleeve-tests::c_abi::zoo", &[Python]),
@@ -125,6 +128,7 @@ const LONG: &[&str] = &[
 /// The tests that only `--all` and filters run, by program and the beginnings of their names: what they need is too large
 /// to fetch for every change, or they compute for minutes what shorter tests of the same code show in one case.
 pub const LARGE: &[(&str, &str)] = &[
+    ("sleeve-tests::c_abi", "recipes::built::"),
     ("sleeve-tests::c_abi", "release::"),
     ("sleeve-tests::python", "cluster::"),
     ("sleeve-tests::python", "release::"),
@@ -168,6 +172,7 @@ impl Peer {
             Peer::EssentiaLibrary => essentia::library()?,
             Peer::EssentiaTensorflow => essentia::tensorflow()?,
             Peer::CargoC => peers::cargo_c()?,
+            Peer::Conan => peers::conan()?,
             Peer::PythonPackage => peers::python_package()?,
             Peer::Cluster => peers::cluster()?,
             // libtorch is prepared before compiling, and tests fetch their packages themselves.
@@ -205,6 +210,7 @@ impl Peer {
                 &["no essentia-tensorflow"],
             ),
             Peer::CargoC => ("cargo-c", "a network", &["no cargo-c"]),
+            Peer::Conan => ("Conan", "apt-get install python3-venv, and a network", &["no Conan"]),
             Peer::Libtorch => ("libtorch", "cargo xtask libtorch", &["no libtorch"]),
             Peer::PythonPackage => (
                 "the Python package's environment",

@@ -66,6 +66,11 @@ pub fn keras() -> Result<()> {
     environment("keras", &repository().join("tests/peers/requirements-keras.txt")).map(drop)
 }
 
+/// Conan, which builds and tries its recipe.
+pub fn conan() -> Result<()> {
+    environment("conan", &repository().join("tests/peers/requirements-conan.txt")).map(drop)
+}
+
 /// What the Python package is built and tested with.
 pub fn python_package() -> Result<()> {
     environment("python", &repository().join("bindings/python/tests/requirements.txt")).map(drop)
