@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sleeve::audio::{AudioOptions, MonoReader};
 use sleeve::model::Model;
 use sleeve_tests::effnet::graph;
 use sleeve_tests::{native, once_a_run, output_of, recording, repository, skip, torch_engine};
@@ -189,6 +190,55 @@ fn cmake_finds_the_package() {
     let output = configure.arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.display())).output().unwrap();
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("sleeve"), "{output:?}");
+}
+
+/// Audio through a source of JUCE's gives the tags that it gives through a thread of our own.
+#[test]
+fn juce_source_gives_the_tags_of_the_live_example() {
+    let Some(prefix) = &prefix() else { skip!("no cargo-c; run `cargo xtask test`") };
+    let user = repository().join("target/juce/root/usr");
+    let modules = user.join("share/juce/modules");
+    if !modules.is_dir() {
+        skip!("no JUCE; run `cargo xtask test juce`");
+    }
+    if let Some(tool) = native::missing(&["cmake", "g++"]) {
+        skip!("no {tool}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let build = native::folder().join("juce");
+    let mut configure = Command::new("cmake");
+    configure.arg("-S").arg(repository().join("examples/juce")).arg("-B").arg(&build);
+    configure.arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.display()));
+    configure.arg(format!("-DJUCE_MODULES={}", modules.display()));
+    // zlib beside them, which Debian has in two folders of headers.
+    let machine = format!("{}-linux-gnu", std::env::consts::ARCH);
+    configure.arg(format!("-DZLIB_LIBRARY={}", user.join("lib").join(&machine).join("libz.a").display()));
+    configure.arg(format!("-DZLIB_INCLUDE_DIR={}", user.join("include").display()));
+    configure.arg(format!("-DCMAKE_CXX_FLAGS=-isystem {}", user.join("include").join(&machine).display()));
+    output_of(&mut configure);
+    output_of(Command::new("cmake").arg("--build").arg(&build));
+    let live = folder.path().join("live");
+    let mut compile = Command::new("g++");
+    compile.args(["-std=c++17", "-pthread"]).arg(repository().join("examples/cpp/live.cpp"));
+    output_of(compile.args(pkg_config(prefix, &["--cflags", "--libs"])).arg("-o").arg(&live));
+    // A recording as raw samples: half a minute, mono.
+    let mut reader = MonoReader::open(recording("ground.ogg"), 16_000, AudioOptions::default()).unwrap();
+    let mut samples = Vec::new();
+    while reader.read(&mut samples).unwrap() > 0 {}
+    let bytes: Vec<u8> =
+        samples.iter().flat_map(|sample| ((sample * 32_767.0).round() as i16).to_le_bytes()).collect();
+    let file = folder.path().join("ground.pcm");
+    fs::write(&file, bytes).unwrap();
+    let mut ours = Command::new(live);
+    ours.args(["16000", "1"]).stdin(fs::File::open(&file).unwrap());
+    let mut juce = Command::new(build.join("tagged"));
+    juce.arg(&file).args(["16000", "1"]);
+    let said = [ours, juce].map(|mut command| {
+        command.env("LD_LIBRARY_PATH", libraries(prefix));
+        String::from_utf8(output_of(&mut command)).unwrap()
+    });
+    assert_eq!(said[0], said[1]);
+    assert!(said[0].contains("electronic") && said[0].lines().count() > 2, "{}", said[0]);
 }
 
 /// A CMake project that builds the library itself, with FetchContent, linked shared and static.

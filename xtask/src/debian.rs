@@ -105,6 +105,28 @@ pub fn foreign(name: &str, packages: &[&str], architecture: &str, others: &[&str
     Ok(root)
 }
 
+/// Unpacks packages without their dependencies under `target/<name>`. Returns the folder that corresponds to `/`.
+pub fn alone(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let home = target().join(name);
+    let (root, stamp) = (home.join("root"), home.join("unpacked.txt"));
+    if fs::read_to_string(&stamp).is_ok_and(|unpacked| unpacked == packages.join(" ")) {
+        return Ok(root);
+    }
+    if !have("apt-get") || !have("dpkg") {
+        bail!("apt-get and dpkg are not on the path");
+    }
+    println!("Debian packages {} -> target/{name}", packages.join(" "));
+    let archives = home.join("archives");
+    for folder in ["lists/partial", "cache/archives/partial", "archives"] {
+        fs::create_dir_all(home.join(folder))?;
+    }
+    output(apt(&home).arg("update")).context("apt-get update")?;
+    output(apt(&home).arg("download").args(packages).current_dir(&archives))?;
+    unpack(&archives, &root)?;
+    fs::write(stamp, packages.join(" "))?;
+    Ok(root)
+}
+
 /// The folder of the libraries of this machine's architecture under a root.
 pub fn libraries(root: &Path) -> PathBuf {
     root.join(format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH))

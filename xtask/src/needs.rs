@@ -29,6 +29,8 @@ pub enum Peer {
     CargoC,
     /// Conan, for the recipe in `packaging/conan`.
     Conan,
+    /// The source of JUCE's modules.
+    Juce,
     /// The environment that the Python package is built and tested in.
     PythonPackage,
     /// The environment with Ray, Spark and PyTorch.
@@ -77,6 +79,7 @@ const NEEDS: &[(&str, &[Peer])] = {
         ("sleeve-cli::cli::ffmpeg", &[Programs]),
         ("sleeve-cli::cli::similar_map::a_person", &[Browser]),
         ("sleeve-tests::c_abi::packages", &[CargoC, Programs]),
+        ("sleeve-tests::c_abi::packages::juce", &[Juce]),
         ("sleeve-tests::c_abi::packages::torchscript", &[Libtorch, Python]),
         ("sleeve-tests::c_abi::programs", &[Python]),
         ("sleeve-tests::c_abi::recipes::built", &[CargoC, Conan, Network, Programs]),
@@ -128,6 +131,7 @@ const LONG: &[&str] = &[
 /// The tests that only `--all` and filters run, by program and the beginnings of their names: what they need is too large
 /// to fetch for every change, or they compute for minutes what shorter tests of the same code show in one case.
 pub const LARGE: &[(&str, &str)] = &[
+    ("sleeve-tests::c_abi", "packages::juce"),
     ("sleeve-tests::c_abi", "recipes::built::"),
     ("sleeve-tests::c_abi", "release::"),
     ("sleeve-tests::python", "cluster::"),
@@ -173,6 +177,7 @@ impl Peer {
             Peer::EssentiaTensorflow => essentia::tensorflow()?,
             Peer::CargoC => peers::cargo_c()?,
             Peer::Conan => peers::conan()?,
+            Peer::Juce => peers::juce()?,
             Peer::PythonPackage => peers::python_package()?,
             Peer::Cluster => peers::cluster()?,
             // libtorch is prepared before compiling, and tests fetch their packages themselves.
@@ -211,6 +216,7 @@ impl Peer {
             ),
             Peer::CargoC => ("cargo-c", "a network", &["no cargo-c"]),
             Peer::Conan => ("Conan", "apt-get install python3-venv, and a network", &["no Conan"]),
+            Peer::Juce => ("JUCE", "a Debian archive", &["no JUCE"]),
             Peer::Libtorch => ("libtorch", "cargo xtask libtorch", &["no libtorch"]),
             Peer::PythonPackage => (
                 "the Python package's environment",

@@ -71,6 +71,11 @@ pub fn conan() -> Result<()> {
     environment("conan", &repository().join("tests/peers/requirements-conan.txt")).map(drop)
 }
 
+/// The source of JUCE's modules, and zlib, in `target/juce`.
+pub fn juce() -> Result<()> {
+    debian::alone("juce", &["juce-modules-source-data", "zlib1g-dev"]).map(drop)
+}
+
 /// What the Python package is built and tested with.
 pub fn python_package() -> Result<()> {
     environment("python", &repository().join("bindings/python/tests/requirements.txt")).map(drop)
