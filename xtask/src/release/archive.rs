@@ -1,7 +1,7 @@
 //! Archives that are the same bytes whenever and wherever they are made of the same files.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Seek, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -83,7 +83,6 @@ fn whole(file: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) ->
     let mut to = BufWriter::new(File::create(&unfinished)?);
     write(&mut to).with_context(|| format!("cannot write {}", file.display()))?;
     to.flush()?;
-    to.stream_position()?;
     Ok(fs::rename(unfinished, file)?)
 }
 

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 
 use super::{VERSION, archive, folder, licences, time};
 use crate::debian::programs;
+use crate::peers;
 use crate::run::{checked, have, output, repository, target};
 
 /// The archive of the source, as the working tree has it.
@@ -64,7 +65,11 @@ pub fn debian() -> Result<()> {
     let mut build = Command::new("dpkg-buildpackage");
     // Unsigned. Debian's own packages of Rust are older than what Sleeve needs: the toolchain at hand is taken.
     build.args(["--no-sign", "--no-check-builddeps"]).current_dir(&tree);
-    let mut path = vec![target().join("cargo-c/bin")];
+    let mut path = Vec::new();
+    if !have("cargo-capi") {
+        peers::cargo_c()?;
+        path.push(target().join("cargo-c/bin"));
+    }
     if !have("dh") {
         path.push(programs("debhelper", &["debhelper", "lintian"])?);
         build.envs(perl(&target().join("debhelper/root")));
