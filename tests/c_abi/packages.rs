@@ -25,17 +25,26 @@ const PROFILE: [&str; 9] = [
     "profile.dev.package.symphonia-metadata.opt-level=1",
 ];
 
-/// [`PROFILE`] as arguments of cargo.
-fn profile() -> Vec<&'static str> {
-    PROFILE.iter().flat_map(|setting| ["--config", setting]).collect()
+/// Compiles in the shortest time, where nothing depends on what comes out but that it links and runs.
+const UNOPTIMISED: [&str; 4] = [
+    "profile.dev.opt-level=0",
+    "profile.dev.lto=false",
+    "profile.dev.debug=false",
+    "profile.dev.package.\"*\".debug=false",
+];
+
+/// Settings as arguments of cargo.
+fn arguments(settings: &[&'static str]) -> Vec<&'static str> {
+    settings.iter().flat_map(|&setting| ["--config", setting]).collect()
 }
 
-/// The target folder for [`PROFILE`].
+/// The folder that cargo-c builds in. Nobody else does: its own version of cargo and that of the toolchain write files of
+/// the same names, and each takes those of the other for stale, so that both would compile everything at every run.
 fn target() -> PathBuf {
     repository().join("target/cinstall")
 }
 
-/// This machine's target triple. cargo-c names it to cargo, so whoever shares its target folder does too.
+/// This machine's target triple.
 fn host() -> String {
     let said = String::from_utf8(output_of(Command::new("rustc").arg("-vV"))).unwrap();
     said.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc prints its host").to_owned()
@@ -53,7 +62,7 @@ fn prefix() -> Option<PathBuf> {
         let mut command = Command::new(tool);
         command.current_dir(repository().join("bindings/c"));
         command.args(["cinstall", "--locked", "--profile", "dev"]);
-        command.args(profile());
+        command.args(arguments(&PROFILE));
         output_of(command.arg("--target-dir").arg(target()).arg("--prefix").arg(&prefix));
     });
     Some(prefix)
@@ -255,9 +264,10 @@ fn cmake_builds_it_as_a_part_of_a_project() {
         // This working tree instead of a clone.
         configure.arg(format!("-DFETCHCONTENT_SOURCE_DIR_SLEEVE={}", repository().display()));
         configure.arg(format!("-DSLEEVE_USE_STATIC_LIBS={is_static}")).arg("-DSLEEVE_CARGO_PROFILE=dev");
-        configure.arg(format!("-DSLEEVE_CARGO_TARGET_DIR={}", target().display()));
+        let target = repository().join("target/cmake-fetch");
+        configure.arg(format!("-DSLEEVE_CARGO_TARGET_DIR={}", target.display()));
         configure.arg(format!("-DSLEEVE_CARGO_TARGET={}", host()));
-        output_of(configure.arg(format!("-DSLEEVE_CARGO_ARGS={}", profile().join(";"))));
+        output_of(configure.arg(format!("-DSLEEVE_CARGO_ARGS={}", arguments(&UNOPTIMISED).join(";"))));
         output_of(Command::new("cmake").arg("--build").arg(&build));
         let text = output_of(Command::new(build.join("player")).arg(recording("ground.ogg")));
         let text = String::from_utf8(text).unwrap();
