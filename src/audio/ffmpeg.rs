@@ -2,7 +2,8 @@
 //!
 //! A child process reads the file and writes samples into a pipe, in memory that does not grow. It ends with its
 //! reader. It sees the file by its absolute path behind `file:`, which no name can escape from, and opens no other
-//! file and no network: playlists and scripts are not among the formats that it may recognise.
+//! file and no network: playlists and scripts are not among the formats that it may recognise. If it gives nothing for a
+//! minute, as on a network folder that is gone, it is killed and the recording fails.
 
 use std::env;
 use std::ffi::OsString;
@@ -12,6 +13,7 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use tempfile::NamedTempFile;
 
 use super::input::Input;
@@ -20,6 +22,8 @@ use super::{AudioInfo, Ffmpeg};
 
 /// Bytes read at a time.
 const CHUNK: usize = 64 * 1024;
+/// How long samples are waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How long its version is waited for. It cannot go on before its samples are read.
 const VERSION_PAUSE: Duration = Duration::from_millis(500);
 /// The number of ffmpeg's messages that are kept.
@@ -73,14 +77,14 @@ pub(super) fn open(ffmpeg: &Ffmpeg, format: &str, path: &Path, input: Input) -> 
         };
         return Err(Failure::Damage(format!("is {format}, which no embedded decoder reads; {why}")));
     };
-    Ok(Box::new(Process::start(&program, format, path, input)?))
+    Ok(Box::new(Process::start(&program, format, path, input, PATIENCE)?))
 }
 
 /// A running ffmpeg.
 struct Process {
     child: Child,
     /// Closed as soon as the child is to end.
-    output: Option<ChildStdout>,
+    output: Option<Pipe>,
     /// Reads its messages, and returns the last ones.
     messages: Option<JoinHandle<Messages>>,
     format: String,
@@ -95,7 +99,13 @@ struct Process {
 }
 
 impl Process {
-    fn start(program: &Path, format: &str, path: &Path, mut input: Input) -> Decoded<Self> {
+    fn start(
+        program: &Path,
+        format: &str,
+        path: &Path,
+        mut input: Input,
+        patience: Duration,
+    ) -> Decoded<Self> {
         let file = if input.is_in_memory() { Some(spooled(&mut input).map_err(Failure::Io)?) } else { None };
         let path = file.as_ref().map_or(path, |file| file.path());
         let mut source = OsString::from("file:");
@@ -138,7 +148,7 @@ impl Process {
             .map_err(cannot);
         let mut process = Self {
             child,
-            output: Some(output),
+            output: None,
             messages: None,
             format: String::new(),
             frames: 0,
@@ -149,6 +159,7 @@ impl Process {
             _file: file,
         };
         process.messages = Some(messages?);
+        process.output = Some(Pipe::new(output, patience).map_err(cannot)?);
         if !process.read_header().map_err(Failure::Io)? {
             let messages = process.end();
             let reason = messages.errors.last().map_or("it gave no reason", String::as_str);
@@ -246,6 +257,59 @@ impl Drop for Process {
     fn drop(&mut self) {
         // Without its messages: whatever holds that pipe open would be waited for.
         self.stop();
+    }
+}
+
+/// What the child writes, read by a thread of its own, so that a child that hangs is not waited for without end.
+struct Pipe {
+    chunks: Receiver<io::Result<Vec<u8>>>,
+    chunk: Vec<u8>,
+    /// How much of the chunk was read.
+    at: usize,
+    patience: Duration,
+}
+
+impl Pipe {
+    fn new(mut output: ChildStdout, patience: Duration) -> io::Result<Self> {
+        let (sender, chunks) = crossbeam_channel::bounded(1);
+        std::thread::Builder::new().name("sleeve ffmpeg samples".to_owned()).spawn(move || {
+            loop {
+                let mut chunk = vec![0; CHUNK];
+                let read = match output.read(&mut chunk) {
+                    Ok(0) => return,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Ok(count) => {
+                        chunk.truncate(count);
+                        Ok(chunk)
+                    }
+                    Err(error) => Err(error),
+                };
+                // Nobody reads any more: the pipe closes.
+                if sender.send(read).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { chunks, chunk: Vec::new(), at: 0, patience })
+    }
+}
+
+impl Read for Pipe {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.chunk.len() {
+            self.chunk = match self.chunks.recv_timeout(self.patience) {
+                Ok(chunk) => chunk?,
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+                Err(RecvTimeoutError::Timeout) => {
+                    let why = format!("ffmpeg gave nothing for {:?}", self.patience);
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+                }
+            };
+            self.at = 0;
+        }
+        let count = (&self.chunk[self.at..]).read(to)?;
+        self.at += count;
+        Ok(count)
     }
 }
 
@@ -348,5 +412,29 @@ mod tests {
         let missing = Ffmpeg::Path("/no/such/ffmpeg".into());
         assert!(!missing.is_available());
         assert!(reason(&missing).contains("/no/such/ffmpeg is not a program"));
+    }
+    /// One that hangs from the beginning, and one that hangs after its header: both fail in time, and are killed.
+    #[cfg(unix)]
+    #[test]
+    fn a_program_that_hangs_is_killed() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let header = ".snd\\0\\0\\0\\030\\0\\0\\0\\0\\0\\0\\0\\006\\0\\0\\037\\100\\0\\0\\0\\001";
+        for (name, script) in [("early", "exec sleep 600"), ("late", "printf '{}'; exec sleep 600")] {
+            let program = folder.path().join(name);
+            std::fs::write(&program, format!("#!/bin/sh\n{}\n", script.replace("{}", header))).unwrap();
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+            let input = Input::from_bytes(vec![1, 2, 3].into());
+            let patience = Duration::from_millis(300);
+            let error = match Process::start(&program, "WavPack", Path::new("a.wv"), input, patience) {
+                Err(Failure::Io(error)) => error,
+                Err(_) => panic!("{name} is not damage"),
+                Ok(mut process) => match process.advance(&mut Warnings::default()) {
+                    Err(Failure::Io(error)) => error,
+                    _ => panic!("{name} goes on"),
+                },
+            };
+            assert!(error.to_string().contains("ffmpeg gave nothing for 300ms"), "{error}");
+        }
     }
 }
