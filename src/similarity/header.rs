@@ -56,11 +56,11 @@ pub(super) struct Identity {
 
 impl Identity {
     pub fn new(root: &Path, origin: Origin) -> Self {
-        Identity { root: names::to_hex(&names::to_bytes(root)), origin }
+        Identity { root: names::to_hex(&names::to_portable(root)), origin }
     }
 
     pub fn root(&self) -> Option<PathBuf> {
-        names::from_hex(&self.root).map(|bytes| names::from_bytes(&bytes))
+        names::from_hex(&self.root).map(|bytes| names::from_portable(&bytes))
     }
 }
 

@@ -284,7 +284,7 @@ impl Library {
             let paths = self.tracks().enumerate();
             paths.map(|(number, track)| (track.path_bytes().to_vec(), number as u32)).collect()
         });
-        paths.get(&names::to_bytes(inside)).map(|&track| track as usize)
+        paths.get(&names::to_portable(inside)).map(|&track| track as usize)
     }
 
     /// The cosine of two tracks' vectors, from -1 to 1.

@@ -327,7 +327,7 @@ impl Filter {
             })
         });
         let inside = |folder: &PathBuf| {
-            names::to_bytes(folder.strip_prefix(library.root()).unwrap_or(folder).components().as_path())
+            names::to_portable(folder.strip_prefix(library.root()).unwrap_or(folder).components().as_path())
         };
         Ok(Ready {
             library,
@@ -372,7 +372,7 @@ impl Ready<'_> {
         let years = years.as_ref().is_none_or(|years| track.year.is_some_and(|year| years.contains(&year)));
         let genre: Vec<&str> = track.genre.split(';').map(str::trim).collect();
         let path = Path::new("").join(track.path());
-        let folder = |folder: &Vec<u8>| path.starts_with(names::from_bytes(folder));
+        let folder = |folder: &Vec<u8>| path.starts_with(names::from_portable(folder));
         years
             && one_of(artists, &[track.artist, track.album_artist])
             && one_of(albums, &[track.album])

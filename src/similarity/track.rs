@@ -76,10 +76,10 @@ const UNKNOWN_YEAR: i32 = i32::MIN;
 impl<'a> TrackRef<'a> {
     /// The path of its file, as in [`Track::path`].
     pub fn path(&self) -> PathBuf {
-        names::from_bytes(self.path)
+        names::from_portable(self.path)
     }
 
-    /// The path's bytes. On Unix they are the path's own; elsewhere it is UTF-8.
+    /// The path's bytes, with slashes between its parts. On Unix they are the path's own; elsewhere it is UTF-8.
     pub fn path_bytes(&self) -> &'a [u8] {
         self.path
     }
@@ -192,7 +192,7 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 /// that is not one).
 pub(super) fn record(track: &Track) -> Option<Vec<u8>> {
     const MAX_TEXT: usize = 1 << 16;
-    let path = names::to_bytes(&track.path);
+    let path = names::to_portable(&track.path);
     let Tags { artist, album_artist, album, title, label, genre, year } = &track.tags;
     let mut out = Vec::with_capacity(128 + path.len());
     out.extend(track.seconds.to_bits().to_le_bytes());

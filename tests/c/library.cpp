@@ -53,7 +53,13 @@ void ask(const std::string &file) {
     CHECK(library.model_sha256() == "0123" && library.classes().empty() && !library.has_changed());
     const std::size_t seed = library.find_path("/music/0/0.ogg").value();
     CHECK(library.find_path("0/0.ogg") == seed && !library.find_path("0/99.ogg"));
-    CHECK(library.file(seed) == "/music/0/0.ogg" && library.text(seed, "path") == "/music/0/0.ogg");
+    // As the system writes it.
+#ifdef _WIN32
+    CHECK(library.file(seed) == "\\music\\0\\0.ogg" && library.find_path("\\music\\0\\0.ogg").value() == seed);
+#else
+    CHECK(library.file(seed) == "/music/0/0.ogg");
+#endif
+    CHECK(library.text(seed, "path") == library.file(seed));
     CHECK(library.text(seed, "artist") == "Artist 0" && library.text(seed, "label").empty());
     CHECK(library.year(seed) == 1970 && std::fabs(library.seconds(seed) - 100) < 1e-9);
     CHECK(library.vector(seed).size() == 6 && library.vector(99).empty());

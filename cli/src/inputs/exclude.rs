@@ -1,6 +1,6 @@
 //! `--exclude`.
 
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 
 use glob::{MatchOptions, Pattern};
 use sleeve_files::names;
@@ -50,9 +50,10 @@ impl Exclude {
             let plain: PathBuf = pattern.components().filter(|part| part.as_os_str() != ".").collect();
             let bytes = names::to_bytes(pattern);
             // A slash at the end says that a folder is meant, and a name all the same.
-            if bytes.split_last().is_some_and(|(_, rest)| rest.contains(&b'/')) {
+            if bytes.split_last().is_some_and(|(_, rest)| rest.iter().any(|&byte| is_separator(byte.into())))
+            {
                 exclude.paths.push(Glob::new(&plain));
-                exclude.places.extend(pattern.canonicalize());
+                exclude.places.extend(dunce::canonicalize(pattern));
             } else {
                 exclude.names.push(Glob::new(&plain));
             }
@@ -87,7 +88,7 @@ mod tests {
     #[test]
     fn names_match_anywhere_and_paths_below_the_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
+        let root = dunce::canonicalize(folder.path()).unwrap();
         std::fs::create_dir_all(root.join("b/Pod[casts")).unwrap();
         let matches = |pattern: &Path, inside: &str| {
             Exclude::new(&[pattern.to_owned()]).matches(&root, Path::new(inside))

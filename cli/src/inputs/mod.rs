@@ -266,10 +266,10 @@ fn is_playlist(path: &Path) -> bool {
 /// The same path however it was written: absolute, and without links in the folders above a file.
 fn identity(path: &Path) -> PathBuf {
     let canonical = if path.is_dir() {
-        path.canonicalize().ok()
+        dunce::canonicalize(path).ok()
     } else {
         let absolute = std::path::absolute(path).ok();
-        absolute.and_then(|path| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?)))
+        absolute.and_then(|path| Some(dunce::canonicalize(path.parent()?).ok()?.join(path.file_name()?)))
     };
     canonical.or_else(|| std::path::absolute(path).ok()).unwrap_or_else(|| path.to_owned())
 }

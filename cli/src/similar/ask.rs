@@ -77,7 +77,7 @@ pub fn duplicates(args: &args::DuplicateGroups) -> Result<ExitCode> {
 /// The track of the library that a path names, if it is one and its file was not changed since.
 fn known(library: &Library, path: &Path) -> Option<usize> {
     // As it was given, for libraries whose files are elsewhere now; and as it exists.
-    let real = path.canonicalize().ok();
+    let real = dunce::canonicalize(path).ok();
     let track =
         real.as_deref().and_then(|path| library.find_path(path)).or_else(|| library.find_path(path))?;
     let stamp = real.and_then(|path| sleeve_files::Stamp::read(path).ok());
@@ -146,7 +146,7 @@ fn filter(args: &args::FilterArgs) -> Result<Filter> {
     let mut filter = Filter::new();
     for folder in &args.folder {
         // A folder that exists, or else one below that of the library.
-        filter = filter.folder(folder.canonicalize().unwrap_or_else(|_| folder.clone()));
+        filter = filter.folder(dunce::canonicalize(folder).unwrap_or_else(|_| folder.clone()));
     }
     filter = args.artist.iter().fold(filter, Filter::artist);
     filter = args.album.iter().fold(filter, Filter::album);

@@ -15,6 +15,8 @@ pub type Write = fn(&Path, &Library, &[usize], bool) -> Result<()>;
 
 /// What stays as it is in the path of a URI.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// Of the letter of a drive.
+const COLON: &AsciiSet = &PATH.remove(b':');
 
 /// Writes an extended M3U in one step: a line `#EXTINF:SECONDS,NAME` before each path.
 pub fn write_m3u(out: &Path, library: &Library, tracks: &[usize], relative: bool) -> Result<()> {
@@ -85,7 +87,7 @@ fn write_track(
 /// The folder that a playlist's paths are relative to.
 pub fn folder_of(out: &Path) -> Result<PathBuf> {
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    folder.canonicalize().with_context(|| format!("cannot write {}", shown(out)))
+    dunce::canonicalize(folder).with_context(|| format!("cannot write {}", shown(out)))
 }
 
 pub fn write(out: &Path, bytes: &[u8]) -> Result<()> {
@@ -108,11 +110,11 @@ fn name(track: &TrackRef<'_>) -> String {
 /// A path as a line. A path that cannot be a line of UTF-8 (it has line breaks or other bytes) becomes a `file://` URI
 /// with percent-encoding.
 fn line(path: &Path, absolute: &Path) -> Vec<u8> {
-    match path.to_str() {
-        Some(text) if !text.contains(char::is_control) => match text.starts_with('#') {
+    match String::from_utf8(names::to_portable(path)) {
+        Ok(text) if !text.contains(char::is_control) => match text.starts_with('#') {
             // A line that begins with # is a comment.
             true => format!("./{text}").into_bytes(),
-            false => text.to_owned().into_bytes(),
+            false => text.into_bytes(),
         },
         _ => uri(absolute).into_bytes(),
     }
@@ -120,11 +122,18 @@ fn line(path: &Path, absolute: &Path) -> Vec<u8> {
 
 /// The `file:` URI of an absolute path.
 pub fn uri(path: &Path) -> String {
-    format!("file://{}", encoded(path))
+    let path = encoded(path);
+    // Windows' have a drive, or a server with two slashes before it.
+    match (path.starts_with("//"), path.starts_with('/')) {
+        (true, _) if cfg!(windows) => format!("file:{path}"),
+        (_, true) => format!("file://{path}"),
+        _ => format!("file:///{path}"),
+    }
 }
 
 pub fn encoded(path: &Path) -> String {
-    percent_encode(&names::to_bytes(path), PATH).to_string()
+    let safe = if cfg!(windows) { COLON } else { PATH };
+    percent_encode(&names::to_portable(path), safe).to_string()
 }
 
 /// The relative path from a folder to a file, both absolute.

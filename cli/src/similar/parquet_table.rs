@@ -59,7 +59,7 @@ pub fn write(library: &Library, out: &Path) -> Result<()> {
     let cannot = || format!("cannot write {}", shown(out));
     let about = vec![
         KeyValue::new("sleeve.origin".to_owned(), serde_json::to_string(library.origin())?),
-        KeyValue::new("sleeve.root".to_owned(), names::to_hex(&names::to_bytes(library.root()))),
+        KeyValue::new("sleeve.root".to_owned(), names::to_hex(&names::to_portable(library.root()))),
         KeyValue::new("sleeve.classes".to_owned(), serde_json::to_string(library.classes())?),
     ];
     let properties = WriterProperties::builder()
@@ -86,7 +86,7 @@ fn write_group(
     let path = |track: usize| library.track(track).path();
     column::<ByteArrayType>(
         &mut group,
-        &all(&|track| path(track).to_string_lossy().as_bytes().to_vec().into()),
+        &all(&|track| String::from_utf8_lossy(library.track(track).path_bytes()).as_bytes().to_vec().into()),
         None,
     )?;
     let odd: Vec<usize> = tracks.iter().copied().filter(|&track| path(track).to_str().is_none()).collect();
@@ -169,7 +169,7 @@ pub fn read(table: &Path, library: &Path) -> Result<usize> {
     };
     let origin: Origin = serde_json::from_str(&value("sleeve.origin")?).with_context(cannot)?;
     let root = names::from_hex(&value("sleeve.root")?).with_context(cannot)?;
-    let mut writer = LibraryWriter::create(library, names::from_bytes(&root), &origin)?;
+    let mut writer = LibraryWriter::create(library, names::from_portable(&root), &origin)?;
     let mut count = 0;
     let added = (|| {
         for row in reader.get_row_iter(None)? {
@@ -215,8 +215,8 @@ fn track(row: &Row) -> Result<(Track, Embedding)> {
         _ => bail!("it has no seconds"),
     };
     let path = match bytes("path_bytes")? {
-        Some(path) => names::from_bytes(&path),
-        None => text("path")?.into(),
+        Some(path) => names::from_portable(&path),
+        None => names::from_portable(text("path")?.as_bytes()),
     };
     let sha256 = bytes("audio_sha256")?.unwrap_or_else(|| vec![0; 32]);
     let tags = Tags {

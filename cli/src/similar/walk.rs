@@ -33,14 +33,14 @@ pub fn walk(args: &InputArgs, ffmpeg: &Ffmpeg) -> Result<Walk> {
         path.metadata().with_context(|| shown(path))?;
     }
     let root = match (args.paths.as_slice(), args.from_file.as_slice()) {
-        ([folder], []) if folder.is_dir() => folder.canonicalize().with_context(|| shown(folder))?,
+        ([folder], []) if folder.is_dir() => dunce::canonicalize(folder).with_context(|| shown(folder))?,
         _ => PathBuf::new(),
     };
     let found = inputs::find(args, ffmpeg)?;
     let (passed_over, everything) = (found.passed_over_line(), found.everything_passed_over());
     let mut library = Walk { root, tracks: Vec::new(), complaints: found.complaints, passed_over };
     for path in args.paths.iter().filter(|path| path.is_dir()) {
-        let folder = path.canonicalize().with_context(|| shown(path))?;
+        let folder = dunce::canonicalize(path).with_context(|| shown(path))?;
         if found.inputs.iter().any(|input| input.source.starts_with(&folder)) {
             continue;
         }

@@ -52,6 +52,25 @@ pub fn from_bytes(bytes: &[u8]) -> PathBuf {
     String::from_utf8_lossy(bytes).into_owned().into()
 }
 
+/// A path as [`to_bytes`] has it, with slashes between its parts on every system: for files that other systems read.
+/// Windows' verbatim paths (`\\\\?\\...`) are left as they are, for nothing else stands for them.
+pub fn to_portable(path: &Path) -> Vec<u8> {
+    let bytes = to_bytes(path);
+    if cfg!(windows) { separated(bytes, b'\\', b'/') } else { bytes }
+}
+
+/// The path of [`to_portable`], with the separators of this system.
+pub fn from_portable(bytes: &[u8]) -> PathBuf {
+    if cfg!(windows) { from_bytes(&separated(bytes.to_vec(), b'/', b'\\')) } else { from_bytes(bytes) }
+}
+
+fn separated(mut bytes: Vec<u8>, from: u8, to: u8) -> Vec<u8> {
+    if !bytes.starts_with(br"\\?\") {
+        bytes.iter_mut().filter(|byte| **byte == from).for_each(|byte| *byte = to);
+    }
+    bytes
+}
+
 /// 16-bit units as bytes, and back.
 #[cfg(any(windows, test))]
 mod wide {
@@ -190,6 +209,24 @@ mod tests {
             wide::from_bytes(b"a\xffb\xed\xa0"),
             "a\u{fffd}b\u{fffd}\u{fffd}".encode_utf16().collect::<Vec<_>>()
         );
+    }
+
+    #[test]
+    fn separators_change_but_not_in_verbatim_paths() {
+        let portable = |path: &[u8]| separated(path.to_vec(), b'\\', b'/');
+        let native = |path: &[u8]| separated(path.to_vec(), b'/', b'\\');
+        for (path, expected) in [
+            (&br"Z:\music\a.ogg"[..], &b"Z:/music/a.ogg"[..]),
+            (br"\\server\share\a.ogg", b"//server/share/a.ogg"),
+        ] {
+            assert_eq!(portable(path), expected);
+            assert_eq!(native(expected), path);
+        }
+        assert_eq!(portable(br"\\?\Z:\music"), br"\\?\Z:\music");
+        #[cfg(unix)]
+        assert_eq!(from_portable(&to_portable(Path::new(r"a\b/c"))), Path::new(r"a\b/c"));
+        #[cfg(windows)]
+        assert_eq!(from_portable(b"a/b"), Path::new(r"a\b"));
     }
 
     #[cfg(unix)]
