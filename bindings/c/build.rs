@@ -7,8 +7,8 @@
 fn main() {
     println!("cargo::rerun-if-env-changed=SLEEVE_SONAME");
     println!("cargo::rerun-if-changed=build.rs");
-    let Ok(name) = std::env::var("SLEEVE_SONAME") else { return };
-    if name.is_empty() || name.contains(',') {
+    let Some(name) = std::env::var("SLEEVE_SONAME").ok().filter(|name| !name.is_empty()) else { return };
+    if name.contains(',') {
         println!("cargo::error=SLEEVE_SONAME is `{name}`: a name without commas is expected");
         return;
     }

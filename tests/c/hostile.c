@@ -577,7 +577,12 @@ static void libraries(const sleeve_extractor *extractor, const sleeve_extractor 
     NULL_POINTER(sleeve_library_find_path(NULL, "a", &count));
     NULL_POINTER(sleeve_library_find_path(library, NULL, &count));
     NULL_POINTER(sleeve_library_find_path(library, "a", NULL));
+#ifdef _WIN32
+    /* Paths are UTF-8 there, and nothing else. */
+    INVALID(sleeve_library_find_path(library, "\xff", &count));
+#else
     EXPECT(SLEEVE_STATUS_NOT_FOUND, sleeve_library_find_path(library, "\xff", &count));
+#endif
     float cosine;
     NULL_POINTER(sleeve_library_cosine(NULL, 0, 0, &cosine));
     NULL_POINTER(sleeve_library_cosine(library, 0, 0, NULL));

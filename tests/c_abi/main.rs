@@ -6,4 +6,5 @@ mod programs;
 mod recipes;
 mod record;
 mod release;
+mod windows;
 mod zoo;

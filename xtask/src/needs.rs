@@ -8,7 +8,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 use anyhow::{Result, bail};
 
 use crate::run::tests_may_skip;
-use crate::{essentia, peers, wasm};
+use crate::{essentia, peers, targets, wasm};
 
 /// A peer, or another thing that tests need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +43,8 @@ pub enum Peer {
     WasmRelease,
     /// The TypeScript compiler.
     Typescript,
+    /// The C library and the program for Windows, compiled for tests, and Wine.
+    Windows,
     /// Packages that the test itself fetches.
     Network,
 }
@@ -85,6 +87,7 @@ const NEEDS: &[(&str, &[Peer])] = {
         ("sleeve-tests::c_abi::recipes::built", &[CargoC, Conan, Network, Programs]),
         ("sleeve-tests::c_abi::record", &[Programs]),
         ("sleeve-tests::c_abi::release", &[Network, Programs]),
+        ("sleeve-tests::c_abi::windows", &[Python, Windows]),
         ("sleeve-tests::c_abi::zoo", &[Python]),
         (
             "sleeve-tests::essentia",
@@ -134,6 +137,7 @@ pub const LARGE: &[(&str, &str)] = &[
     ("sleeve-tests::c_abi", "packages::juce"),
     ("sleeve-tests::c_abi", "recipes::built::"),
     ("sleeve-tests::c_abi", "release::"),
+    ("sleeve-tests::c_abi", "windows::"),
     ("sleeve-tests::python", "cluster::"),
     ("sleeve-tests::python", "release::"),
     ("sleeve-tests::wasm", "release::"),
@@ -171,6 +175,7 @@ impl Peer {
             Peer::Wasm => return wasm::for_tests(),
             Peer::WasmRelease => wasm::release()?,
             Peer::Typescript => wasm::typescript()?,
+            Peer::Windows => targets::windows_for_tests()?,
             Peer::Python => peers::python()?,
             Peer::Keras => peers::keras()?,
             Peer::EssentiaLibrary => essentia::library()?,
@@ -244,6 +249,11 @@ impl Peer {
                 &["no WebAssembly package"],
             ),
             Peer::Typescript => ("the TypeScript compiler", "npm, and a network", &["no TypeScript"]),
+            Peer::Windows => (
+                "the library for Windows, and Wine",
+                "a Debian archive, and a network",
+                &["no library for Windows"],
+            ),
             Peer::Network => ("packages that tests fetch", "a network", &[]),
         }
     }

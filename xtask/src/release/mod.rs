@@ -88,14 +88,11 @@ fn of(target: &Target, is_host: bool, time: u64) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// Builds a target with a name for programs to ask for, without symbols that nobody needs, and without this machine's
+/// Builds a target without symbols that nobody needs, and without this machine's
 /// paths in messages.
 fn build(target: &Target) -> Result<()> {
     let mut build = Command::new(std::env::current_exe()?);
     build.args(["build", target.plain()]).current_dir(repository());
-    if let Some(name) = stage::run_time_name(target.plain()) {
-        build.env("SLEEVE_SONAME", name);
-    }
     build.env("CARGO_PROFILE_RELEASE_STRIP", "symbols").env("CARGO_INCREMENTAL", "0");
     let variable = target.plain().replace('-', "_").to_uppercase();
     build.env(format!("CARGO_TARGET_{variable}_RUSTFLAGS"), without_paths()?.join(" "));

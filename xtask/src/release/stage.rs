@@ -9,31 +9,12 @@ use anyhow::{Context, Result};
 
 use super::{VERSION, licences};
 use crate::run::{cargo, output, repository, target};
-use crate::targets::Target;
+use crate::targets::{Target, abi_version};
 
 /// The libraries that `libsleeve.a` needs: what rustc's `--print native-static-libs` says.
 const LINUX: &str = "-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc";
 const MACOS: &str = "-lSystem -lc -lm";
 const WINDOWS: &str = "-lkernel32 -lntdll -luserenv -lws2_32 -ldbghelp";
-
-/// By which name programs ask for the shared library, if it is not that of its file.
-pub fn run_time_name(triple: &str) -> Option<String> {
-    let abi = abi_version();
-    if triple.contains("apple") {
-        Some(format!("@rpath/libsleeve.{abi}.dylib"))
-    } else if triple.contains("linux") {
-        Some(format!("libsleeve.so.{abi}"))
-    } else {
-        None
-    }
-}
-
-/// The number in the library's name: the ABI version.
-pub fn abi_version() -> &'static str {
-    let source = include_str!("../../../bindings/c/src/version.rs");
-    let line = source.lines().find_map(|line| line.strip_prefix("pub const SLEEVE_ABI_VERSION: u32 = "));
-    line.and_then(|rest| rest.strip_suffix(';')).expect("bindings/c/src/version.rs has the ABI version")
-}
 
 /// Fills a fresh folder with what was built for a target. The pages come from its program if that runs here.
 pub fn fill(wanted: &Target, is_host: bool, folder: &Path) -> Result<()> {
@@ -171,12 +152,9 @@ mod tests {
         let manifest = include_str!("../../../bindings/c/Cargo.toml");
         let (_, section) = manifest.split_once("[package.metadata.capi.library]").unwrap();
         assert!(section.trim_start().starts_with(&format!("version = \"{}.0.0\"", abi_version())));
-        assert_eq!(
-            run_time_name("x86_64-unknown-linux-gnu").unwrap(),
-            format!("libsleeve.so.{}", abi_version())
-        );
-        let config = include_str!("../../../bindings/cmake/sleeve-config.cmake");
-        assert!(config.contains(&run_time_name("x86_64-unknown-linux-gnu").unwrap()));
+        let linux = crate::targets::TARGETS[0].run_time_name().unwrap();
+        assert_eq!(linux, format!("libsleeve.so.{}", abi_version()));
+        assert!(include_str!("../../../bindings/cmake/sleeve-config.cmake").contains(&linux));
     }
 
     #[test]

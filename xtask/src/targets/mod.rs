@@ -3,13 +3,15 @@
 
 mod build;
 mod instructions;
+mod macos;
 mod toolchain;
+mod wine;
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::run::tests_may_skip;
 use crate::test::runner::Outcome;
@@ -39,8 +41,6 @@ pub struct Package {
     pub name: &'static str,
     /// `--lib` or `--bin NAME`.
     pub part: &'static [&'static str],
-    /// Cargo's features, or none for those by default.
-    features: Option<&'static str>,
     /// Its crate types.
     crate_types: &'static [&'static str],
 }
@@ -71,8 +71,8 @@ pub enum Status {
     Emulated(&'static str),
     /// Built, and run in these programs, with their tests.
     In(&'static str),
-    /// Meant to be built; not even that has been done.
-    Untried,
+    /// Built, and its files read; never run.
+    Linked,
 }
 
 impl Status {
@@ -81,21 +81,16 @@ impl Status {
             Status::Hardware => "run on hardware: the whole suite, as built for the machine itself".into(),
             Status::Emulated(how) => format!("run under emulation: {how}"),
             Status::In(programs) => format!("run in {programs}"),
-            Status::Untried => "not built yet".into(),
+            Status::Linked => "built, and its names, versions and symbols checked; **never run**".into(),
         }
     }
 }
 
-const LIBRARY: Package = Package {
-    name: "sleeve-capi",
-    part: &["--lib"],
-    features: None,
-    crate_types: &["shared library", "static library"],
-};
+const LIBRARY: Package =
+    Package { name: "sleeve-capi", part: &["--lib"], crate_types: &["shared library", "static library"] };
 const PROGRAM: Package =
-    Package { name: "sleeve-cli", part: &["--bin", "sleeve"], features: None, crate_types: &["program"] };
-const MODULE: Package =
-    Package { name: "sleeve-wasm", part: &["--lib"], features: None, crate_types: &["npm package"] };
+    Package { name: "sleeve-cli", part: &["--bin", "sleeve"], crate_types: &["program"] };
+const MODULE: Package = Package { name: "sleeve-wasm", part: &["--lib"], crate_types: &["npm package"] };
 
 pub const TARGETS: [Target; 6] = [
     Target {
@@ -144,27 +139,29 @@ pub const TARGETS: [Target; 6] = [
         built_by: None,
         standard_library: StandardLibrary::Source,
         tests: &[],
-        status: Status::Untried,
+        status: Status::Emulated(
+            "the C ABI's tests in C and C++, the examples, and the program beside that of Linux (Wine)",
+        ),
     },
     Target {
         triple: "aarch64-apple-darwin",
         name: "macOS arm64",
         runner: Some("macos-15"),
-        packages: &[LIBRARY],
+        packages: &[LIBRARY, PROGRAM],
         built_by: None,
         standard_library: StandardLibrary::Source,
         tests: &[],
-        status: Status::Untried,
+        status: Status::Linked,
     },
     Target {
         triple: "x86_64-apple-darwin",
         name: "macOS x86-64",
         runner: Some("macos-15-intel"),
-        packages: &[LIBRARY],
+        packages: &[LIBRARY, PROGRAM],
         built_by: None,
         standard_library: StandardLibrary::Source,
         tests: &[],
-        status: Status::Untried,
+        status: Status::Linked,
     },
     Target {
         triple: "wasm32-unknown-unknown",
@@ -185,10 +182,34 @@ impl Target {
         self.triple.split('.').next().unwrap_or(self.triple)
     }
 
+    /// By which name programs ask for the shared library, if it is not that of its file.
+    pub fn run_time_name(&self) -> Option<String> {
+        let abi = abi_version();
+        if self.triple.contains("apple") {
+            Some(format!("@rpath/libsleeve.{abi}.dylib"))
+        } else if self.triple.contains("linux") {
+            Some(format!("libsleeve.so.{abi}"))
+        } else {
+            None
+        }
+    }
+
+    /// Whether it is neither the machine's own kind nor built by a command of its own.
+    fn is_foreign(&self) -> bool {
+        self.built_by.is_none() && !matches!(self.status, Status::Hardware)
+    }
+
     /// The oldest glibc that its programs run with.
     fn glibc(&self) -> Option<&'static str> {
         self.triple.split_once('.').map(|(_, version)| version)
     }
+}
+
+/// The number in the library's name: the ABI version.
+pub fn abi_version() -> &'static str {
+    let source = include_str!("../../../bindings/c/src/version.rs");
+    let line = source.lines().find_map(|line| line.strip_prefix("pub const SLEEVE_ABI_VERSION: u32 = "));
+    line.and_then(|rest| rest.strip_suffix(';')).expect("bindings/c/src/version.rs has the ABI version")
 }
 
 /// `cargo xtask build [TARGET...]`: these, or every row of the table.
@@ -218,7 +239,11 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let mut failed = Vec::new();
     for target in wanted {
         let outcome = if has("--test") || has("--test-all") {
-            Toolchain::of(target).and_then(|toolchain| build::test(target, &toolchain, has("--test-all")))
+            if target.tests.is_empty() {
+                Err(anyhow!("no tests are run for it by this command"))
+            } else {
+                Toolchain::of(target).and_then(|toolchain| build::test(target, &toolchain, has("--test-all")))
+            }
         } else {
             build::build(target, has("--debug"))
         };
@@ -236,11 +261,20 @@ pub fn run(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The tests of other targets, and clippy for them. Counts one for each target; one whose tests cannot run here is a skip,
-/// which is written to a file.
+/// What the tests of `tests/c_abi/windows.rs` run: the library and the program for Windows, not optimised, and Wine.
+pub fn windows_for_tests() -> Result<()> {
+    let windows = TARGETS.iter().find(|target| target.plain().ends_with("windows-gnu"));
+    let windows = windows.expect("Windows is in the table");
+    build::build(windows, true)?;
+    Toolchain::of(windows)?.cargo("test").map(drop)
+}
+
+/// The tests of other targets, clippy for them, and the build of those that cannot be run here. Counts one for each target;
+/// one whose toolchain cannot be had is a skip, which is written to a file. Windows' tests are those of
+/// `tests/c_abi/windows.rs`; WebAssembly has a test program of its own.
 pub fn suite(skips: &Path) -> Result<Outcome> {
     let mut outcome = Outcome { is_success: true, ..Outcome::default() };
-    for target in TARGETS.iter().filter(|target| !target.tests.is_empty()) {
+    for target in TARGETS.iter().filter(|target| target.is_foreign()) {
         let toolchain = match Toolchain::of(target) {
             Ok(toolchain) => toolchain,
             Err(error) => {
@@ -258,7 +292,11 @@ pub fn suite(skips: &Path) -> Result<Outcome> {
         };
         let run = build::test(target, &toolchain, false)
             .and_then(|()| build::lint(target, &toolchain))
-            .and_then(|()| build::test(target, &toolchain, true));
+            .and_then(|()| build::test(target, &toolchain, true))
+            .and_then(|()| match target.status {
+                Status::Linked => build::build(target, true),
+                _ => Ok(()),
+            });
         match run {
             Ok(()) => outcome.passed += 1,
             Err(error) => {

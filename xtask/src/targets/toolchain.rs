@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::{StandardLibrary, Target};
+use super::{StandardLibrary, Target, macos, wine};
 use crate::run::{cargo, repository, target};
 use crate::rust_src::has_target;
 use crate::{debian, peers};
@@ -65,8 +65,11 @@ impl Toolchain {
         let cache = target().join("zig-cache");
         command.env("CARGO_ZIGBUILD_CACHE_DIR", &cache).env("ZIG_GLOBAL_CACHE_DIR", &cache);
         // The oldest system with libraries for both architectures.
-        command.env("MACOSX_DEPLOYMENT_TARGET", "11.0");
-        if let Some(runner) = self.runner() {
+        command.env("MACOSX_DEPLOYMENT_TARGET", macos::OLDEST);
+        // A build needs none.
+        if subcommand == "test"
+            && let Some(runner) = self.runner()?
+        {
             command.env(variable(self.plain, "RUNNER"), runner);
         }
         if self.is_std_built {
@@ -77,15 +80,20 @@ impl Toolchain {
         Ok(command)
     }
 
-    /// How a program of the target is run here: the emulator with all that it can emulate, on Debian's libraries. Where
-    /// the compiler at hand has the target, that is the machine's affair.
-    fn runner(&self) -> Option<OsString> {
-        let root = self.debian.as_ref()?;
-        let architecture = self.plain.split('-').next()?;
+    /// How a program of the target is run here: Windows' by Wine; others by the emulator, with all that it can emulate, on
+    /// Debian's libraries. Where the compiler at hand has the target, that is the machine's affair.
+    fn runner(&self) -> Result<Option<OsString>> {
+        let Some(root) = &self.debian else { return Ok(None) };
+        if self.plain.ends_with("windows-gnu") {
+            return wine::ready(&self.zig).map(|script| Some(script.into_os_string()));
+        }
+        let Some(architecture) = self.plain.split('-').next().filter(|_| self.plain.contains("linux")) else {
+            return Ok(None);
+        };
         let mut words = root.join("usr/bin").join(format!("qemu-{architecture}")).into_os_string();
         words.push(" -cpu max -L ");
         words.push(root);
-        Some(words)
+        Ok(Some(words))
     }
 
     /// The source of the standard library.
