@@ -59,6 +59,9 @@ impl Toolchain {
             let architecture = std::env::consts::ARCH;
             command.env("RUSTC", root.join("usr/bin/rustc"));
             command.env("LD_LIBRARY_PATH", root.join(format!("usr/lib/{architecture}-linux-gnu")));
+            if self.plain.ends_with("apple-darwin") {
+                path.insert(0, macos::strip()?);
+            }
         }
         path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
         command.env("PATH", std::env::join_paths(path)?);
