@@ -131,7 +131,7 @@ pub const TARGETS: [Target; 6] = [
             Tests { package: &["--package", "sleeve", "--lib"], filters: &[], is_long: true },
         ],
         status: Status::Emulated(
-            "unit tests of kernels and front ends (qemu-user); library and program are not built yet",
+            "unit tests of kernels and front ends, the shared library from a C program, the program (qemu-user)",
         ),
     },
     Target {
