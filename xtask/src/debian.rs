@@ -27,13 +27,9 @@ pub fn programs_of(name: &str, wanted: &[&str], folder: &str) -> Result<PathBuf>
     let home = target().join(name);
     let stamp = home.join("unpacked.txt");
     let programs = home.join("bin");
-    if fs::read_to_string(&stamp).is_ok_and(|unpacked| unpacked == wanted.join(" ")) {
+    if is_unpacked(name, &wanted.join(" "))? {
         return Ok(programs);
     }
-    if !have("apt-get") || !have("dpkg") {
-        bail!("apt-get and dpkg are not on the path");
-    }
-    println!("Debian packages {} -> target/{name}", wanted.join(" "));
     let root = download(&home, wanted)?;
     wrap_programs(&root, folder, &programs)?;
     fs::write(stamp, wanted.join(" "))?;
@@ -45,13 +41,9 @@ pub fn programs_of(name: &str, wanted: &[&str], folder: &str) -> Result<PathBuf>
 pub fn development(name: &str, packages: &[&str]) -> Result<PathBuf> {
     let home = target().join(name);
     let (root, stamp) = (home.join("root"), home.join("unpacked.txt"));
-    if fs::read_to_string(&stamp).is_ok_and(|unpacked| unpacked == packages.join(" ")) {
+    if is_unpacked(name, &packages.join(" "))? {
         return Ok(root);
     }
-    if !have("apt-get") || !have("dpkg") {
-        bail!("apt-get and dpkg are not on the path");
-    }
-    println!("Debian packages {} -> target/{name}", packages.join(" "));
     let root = download(&home, packages)?;
     let libraries = libraries(&root);
     for folder in [libraries.join("pkgconfig"), root.join("usr/share/pkgconfig")] {
@@ -83,13 +75,9 @@ pub fn foreign(name: &str, packages: &[&str], architecture: &str, others: &[&str
     let home = target().join(name);
     let (root, stamp) = (home.join("root"), home.join("unpacked.txt"));
     let wanted = [packages, others].concat().join(" ");
-    if fs::read_to_string(&stamp).is_ok_and(|unpacked| unpacked == wanted) {
+    if is_unpacked(name, &wanted)? {
         return Ok(root);
     }
-    if !have("apt-get") || !have("dpkg") {
-        bail!("apt-get and dpkg are not on the path");
-    }
-    println!("Debian packages {wanted} -> target/{name}");
     download(&home, packages)?;
     let archives = home.join("archives");
     fs::create_dir_all(&archives)?;
@@ -109,13 +97,9 @@ pub fn foreign(name: &str, packages: &[&str], architecture: &str, others: &[&str
 pub fn alone(name: &str, packages: &[&str]) -> Result<PathBuf> {
     let home = target().join(name);
     let (root, stamp) = (home.join("root"), home.join("unpacked.txt"));
-    if fs::read_to_string(&stamp).is_ok_and(|unpacked| unpacked == packages.join(" ")) {
+    if is_unpacked(name, &packages.join(" "))? {
         return Ok(root);
     }
-    if !have("apt-get") || !have("dpkg") {
-        bail!("apt-get and dpkg are not on the path");
-    }
-    println!("Debian packages {} -> target/{name}", packages.join(" "));
     let archives = home.join("archives");
     for folder in ["lists/partial", "cache/archives/partial", "archives"] {
         fs::create_dir_all(home.join(folder))?;
@@ -125,6 +109,19 @@ pub fn alone(name: &str, packages: &[&str]) -> Result<PathBuf> {
     unpack(&archives, &root)?;
     fs::write(stamp, packages.join(" "))?;
     Ok(root)
+}
+
+/// Whether `target/<name>` has these packages. If not, they can be fetched, and that is said.
+fn is_unpacked(name: &str, packages: &str) -> Result<bool> {
+    let stamp = target().join(name).join("unpacked.txt");
+    if fs::read_to_string(stamp).is_ok_and(|unpacked| unpacked == packages) {
+        return Ok(true);
+    }
+    if !have("apt-get") || !have("dpkg") {
+        bail!("apt-get and dpkg are not on the path");
+    }
+    println!("Debian packages {packages} -> target/{name}");
+    Ok(false)
 }
 
 /// The folder of the libraries of this machine's architecture under a root.
