@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use sleeve::audio::content_hash;
@@ -77,27 +77,34 @@ impl Plan {
             let file = walk.root.join(path);
             match library.find_path(path) {
                 Some(track) if is_same(library, track, *stamp) => plan.counts.unchanged += 1,
-                Some(track) => match content_hash(&file) {
-                    Ok(hash) if hash == *library.track(track).sha256 => {
-                        plan.counts.retagged += 1;
-                        plan.replaced.push((
-                            track,
-                            described(path, &file, *stamp, hash, library.track(track).seconds),
-                        ));
+                Some(track) => {
+                    let known = library.track(track);
+                    let is_same = content_hash(&file).is_ok_and(|hash| hash == *known.sha256);
+                    let now = is_same.then(|| described(path, &file, *stamp, *known.sha256, known.seconds));
+                    match now {
+                        Some(Ok(now)) => {
+                            plan.counts.retagged += 1;
+                            plan.replaced.push((track, now));
+                        }
+                        // What cannot be read now is an error when it is decoded.
+                        _ => plan.todo.push((path.clone(), *stamp, Some(track))),
                     }
-                    _ => plan.todo.push((path.clone(), *stamp, Some(track))),
-                },
+                }
                 None if gone.is_empty() => plan.todo.push((path.clone(), *stamp, None)),
                 None => {
                     let hash = content_hash(&file).ok();
-                    match hash.and_then(|hash| gone.get_mut(&hash)).and_then(Vec::pop) {
-                        Some(track) => {
-                            let (hash, seconds) =
-                                (*library.track(track).sha256, library.track(track).seconds);
+                    let was = hash.and_then(|hash| gone.get(&hash)?.last().copied());
+                    let now = was.map(|track| {
+                        let known = library.track(track);
+                        described(path, &file, *stamp, *known.sha256, known.seconds)
+                    });
+                    match (hash, was, now) {
+                        (Some(hash), Some(track), Some(Ok(now))) => {
+                            gone.entry(hash).and_modify(|tracks| _ = tracks.pop());
                             plan.counts.moved += 1;
-                            plan.replaced.push((track, described(path, &file, *stamp, hash, seconds)));
+                            plan.replaced.push((track, now));
                         }
-                        None => {
+                        _ => {
                             plan.hashes.extend(hash.map(|hash| (path.clone(), hash)));
                             plan.todo.push((path.clone(), *stamp, None));
                         }
@@ -118,15 +125,16 @@ fn is_same(library: &Library, track: usize, stamp: Stamp) -> bool {
 }
 
 /// A track with its tags as they are now.
-fn described(path: &Path, file: &Path, stamp: Stamp, sha256: [u8; 32], seconds: f64) -> Track {
-    Track {
-        path: path.to_owned(),
-        seconds,
-        sha256,
-        bytes: stamp.bytes,
-        modified: stamp.modified,
-        tags: tags::read(file),
+///
+/// # Errors
+/// If its file cannot be read, or is not as it was when it was found: what was read before may be of another recording.
+fn described(path: &Path, file: &Path, stamp: Stamp, sha256: [u8; 32], seconds: f64) -> Result<Track> {
+    let tags = tags::read(file)?;
+    if Stamp::read(file)? != stamp {
+        bail!("it has changed while it was read");
     }
+    let (bytes, modified) = (stamp.bytes, stamp.modified);
+    Ok(Track { path: path.to_owned(), seconds, sha256, bytes, modified, tags })
 }
 
 /// Brings a library file up to date. What fails is printed and left out.
@@ -158,7 +166,7 @@ pub fn update(
         }
         let added = outcome.and_then(|(seconds, embedding)| {
             let hash = hashes.remove(path).map_or_else(|| content_hash(&files[at]), Ok)?;
-            writer.add(&described(path, &files[at], *stamp, hash, seconds), &embedding)?;
+            writer.add(&described(path, &files[at], *stamp, hash, seconds)?, &embedding)?;
             Ok(seconds)
         });
         match added {
@@ -200,4 +208,24 @@ pub fn update(
     writer.finish()?;
     counts.seconds = start.elapsed().as_secs_f64();
     Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_changed_since_it_was_found_is_not_described() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.wav");
+        std::fs::write(&file, b"one recording").unwrap();
+        let stamp = Stamp::read(&file).unwrap();
+        let described = || described(Path::new("a.wav"), &file, stamp, [0; 32], 1.0);
+        assert_eq!(described().unwrap().bytes, 13);
+        std::fs::write(&file, b"another recording").unwrap();
+        assert!(described().unwrap_err().to_string().contains("changed"));
+        // Its tags cannot be read, which is not the same as that there are none.
+        std::fs::remove_file(&file).unwrap();
+        assert!(described().is_err());
+    }
 }

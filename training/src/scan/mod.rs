@@ -184,15 +184,16 @@ pub fn scan(
             .zip(known)
             .map(|(file, known)| {
                 let unchanged = known.is_some();
-                let row = known.map_or_else(|| Row::read(folder, file), Ok).map(|mut row| {
+                let row = known.map_or_else(|| Row::read(folder, file), Ok).and_then(|mut row| {
                     let verifies = options.verify && row.damage.is_none();
                     if verifies {
                         row.damage = Some(damage(&folder.join(&file.path)));
                     }
                     if verifies || !unchanged {
+                        file.is_still(folder)?;
                         journal.add(&row);
                     }
-                    row
+                    Ok(row)
                 });
                 show(file);
                 (unchanged, row)
@@ -237,6 +238,17 @@ struct Found {
     path: String,
     size: i64,
     modified: i64,
+}
+
+impl Found {
+    /// Checks that a file which was read is the one that was found: a row is kept as long as the file does not change.
+    fn is_still(&self, folder: &Path) -> Result<(), String> {
+        let data = folder.join(&self.path).metadata().map_err(|error| error.to_string())?;
+        if Stamp::of(&data) != (Stamp { size: self.size, modified_ns: self.modified }) {
+            return Err("it has changed while it was read".into());
+        }
+        Ok(())
+    }
 }
 
 fn list(folder: &Path, report: &mut Report) -> Result<Vec<Found>> {

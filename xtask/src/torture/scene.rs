@@ -165,6 +165,16 @@ impl Scene {
         Ok(outputs)
     }
 
+    /// Keeps outputs beside the scene, to be looked at after a fault.
+    pub fn keep(&self, outputs: &Outputs, folder: &str) -> Result<()> {
+        for (path, bytes) in outputs {
+            let path = self.folder.join(folder).join(path);
+            fs::create_dir_all(path.parent().expect("a file has a folder"))?;
+            fs::write(path, bytes)?;
+        }
+        Ok(())
+    }
+
     /// Which outputs are missing, surplus or different.
     pub fn differences(expected: &Outputs, found: &Outputs) -> Vec<String> {
         let mut names: Vec<&PathBuf> = expected.keys().chain(found.keys()).collect();

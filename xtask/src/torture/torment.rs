@@ -128,14 +128,22 @@ impl Tally {
     /// Starts the command again, undisturbed, and compares.
     fn resume(&mut self, scene: &Scene, expected: &Outputs, after: &str) {
         match scene.finish() {
-            Ok(found) => {
-                self.compared += expected.len();
-                let differences = Scene::differences(expected, &found);
-                if !differences.is_empty() {
-                    self.faults.push(format!("after {after}: {}", differences.join(", ")));
-                }
-            }
+            Ok(found) => self.compare(scene, expected, &found, after),
             Err(error) => self.faults.push(format!("after {after} it did not go on: {error:#}")),
+        }
+    }
+
+    fn compare(&mut self, scene: &Scene, expected: &Outputs, found: &Outputs, after: &str) {
+        self.compared += expected.len();
+        let differences = Scene::differences(expected, found);
+        if differences.is_empty() {
+            return;
+        }
+        self.faults.push(format!("after {after}: {}", differences.join(", ")));
+        let number = self.faults.len();
+        let kept = scene.keep(expected, &format!("expected-{number}"));
+        if let Err(error) = kept.and_then(|()| scene.keep(found, &format!("found-{number}"))) {
+            self.faults.push(format!("the outputs cannot be kept: {error:#}"));
         }
     }
 }
@@ -321,11 +329,7 @@ fn changing(scene: &Scene, plan: &Plan, random: &mut Random, tally: &mut Tally) 
         match scene.finish() {
             Ok(found) => {
                 let expected = scene.undisturbed()?;
-                tally.compared += expected.len();
-                let differences = Scene::differences(&expected, &found);
-                if !differences.is_empty() {
-                    tally.faults.push(format!("after an input {what}: {}", differences.join(", ")));
-                }
+                tally.compare(scene, &expected, &found, &format!("an input {what}"));
             }
             Err(error) => tally.faults.push(format!("after an input {what} it did not go on: {error:#}")),
         }
