@@ -1,6 +1,7 @@
 //! A pass through the operations that have no inner loop worth a kernel: they take a few thousandths of the time.
 
 use super::ir::{Function, Pooling};
+use super::kernels::transcendental;
 use super::pass::Pass;
 use super::plan::{Kind, PlanOp, StepPlan};
 
@@ -83,13 +84,22 @@ impl Pass<'_> {
     }
 }
 
+/// A function of one value, with the bits that vectors give.
+fn of(function: &Function, x: f32) -> f32 {
+    match function {
+        Function::Exp => transcendental::exp(x),
+        Function::Log => transcendental::ln(x),
+        other => other.of(x),
+    }
+}
+
 /// A step on values of the one channel.
 fn thin(values: &mut [f32], step: &StepPlan) {
     match step {
         StepPlan::Function(Function::Relu) => {
             values.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x });
         }
-        StepPlan::Function(function) => values.iter_mut().for_each(|x| *x = function.of(*x)),
+        StepPlan::Function(function) => values.iter_mut().for_each(|x| *x = of(function, *x)),
         StepPlan::Affine(scale, shift) => {
             let (scale, shift) = (scale.as_slice()[0], shift.as_slice()[0]);
             values.iter_mut().for_each(|x| *x = *x * scale + shift);
@@ -103,7 +113,7 @@ fn softmax(x: &[f32], out: &mut [f32]) {
     // NaN must be propagated: f32::max would drop it.
     let top = x.iter().fold(f32::NEG_INFINITY, |top, &x| if x > top || x.is_nan() { x } else { top });
     for (out, &x) in out.iter_mut().zip(x) {
-        *out = (x - top).exp();
+        *out = transcendental::exp(x - top);
     }
     let sum: f32 = out.iter().sum();
     out.iter_mut().for_each(|out| *out /= sum);

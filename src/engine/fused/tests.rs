@@ -438,6 +438,29 @@ fn nan_passes_every_step() {
     }
 }
 
+/// A map of one channel has no vectors: the level of a patch is one logarithm.
+#[test]
+fn exp_and_ln_have_the_same_bits_with_and_without_vectors() {
+    let mut random = Random(8);
+    let values: Vec<f32> = random.values(12, 40.0);
+    for function in [Function::Exp, Function::Log] {
+        let mut ir = Ir::default();
+        let x = ir.push(Op::Input, Size { rows: 1, columns: 1, channels: 1 }).unwrap();
+        let y = ir.function(x, function).unwrap();
+        ir.outputs.push(y);
+        let mut wide = Ir::default();
+        let x = wide.push(Op::Input, Size { rows: 1, columns: 1, channels: 12 }).unwrap();
+        let y = wide.function(x, function).unwrap();
+        wide.outputs.push(y);
+        for set in f32_sets() {
+            let thin = run(&engine(&ir, set, 1), &values, values.len());
+            let wide = run(&engine(&wide, set, 1), &values, 1);
+            let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&thin[0]), bits(&wide[0]), "{set}");
+        }
+    }
+}
+
 #[test]
 fn steps_move_behind_a_pool_with_their_signs() {
     let mut random = Random(5);

@@ -12,7 +12,7 @@ pub(super) mod element;
 pub(super) mod finish;
 pub(super) mod pool;
 pub(super) mod spread;
-mod transcendental;
+pub(super) mod transcendental;
 pub(super) mod winograd;
 
 use crate::engine::cpu::KernelSet;

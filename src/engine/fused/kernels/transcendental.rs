@@ -1,5 +1,5 @@
 //! `exp` and `ln` without branches and calls, so that the compiler makes vectors of a loop over them. The same bits in
-//! every kernel set. The polynomials are those of Cephes, for single precision.
+//! every kernel set and on every system, where the standard library's are those of the system's C library. The polynomials are those of Cephes, for single precision.
 
 use std::f32::consts::LOG2_E;
 
@@ -8,7 +8,7 @@ const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 
 /// `e^x`, within two units in the last place.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub(in crate::engine::fused) fn exp(x: f32) -> f32 {
     /// Added and taken away again, it rounds to a whole number.
     const ROUND: f32 = 12_582_912.0;
     const P: [f32; 6] = [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5e-1];
@@ -31,7 +31,7 @@ pub(super) fn exp(x: f32) -> f32 {
 
 /// The natural logarithm, within two units in the last place; of a denormal number it is that of 0.
 #[inline(always)]
-pub(super) fn ln(x: f32) -> f32 {
+pub(in crate::engine::fused) fn ln(x: f32) -> f32 {
     const P: [f32; 9] = [
         7.037_683_6e-2,
         -1.151_461e-1,
