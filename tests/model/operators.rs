@@ -30,6 +30,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("MaxPool: dilated", "dilations"),
     ("AveragePool: dilated", "dilations"),
     ("MaxPool: indices", "indices"),
+    ("AveragePool: SAME stride 3", "larger than its kernel"),
     ("LpPool", "not have the operators"),
     ("GlobalLpPool", "not have the operators"),
     ("MatMul: integers", "expected tensor"),
@@ -255,4 +256,65 @@ fn external_data(folder: &Path) {
     fs::write(&data, bytes).unwrap();
     let other = Model::open(folder.join("model.onnx")).unwrap();
     assert_ne!(model.sha256(), other.sha256());
+}
+
+/// Why a drawn case may be refused, by operator.
+const DRAWN_REFUSED: &[(&str, &str)] = &[
+    ("AveragePool", "larger than its kernel"),
+    ("AveragePool", "too small for kernel"),
+    ("AveragePool", "Output size is <= 0"),
+    ("MaxPool", "too small for kernel"),
+    ("MaxPool", "Output size is <= 0"),
+    ("ConvTranspose", "larger than its kernel"),
+    ("ConvTranspose", "Input is too small"),
+    ("Pad", "non-constant padding"),
+    ("IsInf", "detects nothing"),
+];
+
+/// Operators with attributes, sizes and values by chance. `SLEEVE_OPERATORS="SEED COUNT"` draws others, or more.
+#[test]
+fn drawn_operators_give_onnxruntimes_values_or_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut command) = peer("operators") else { skip!("no peers: run `cargo xtask peers`") };
+    let draw = std::env::var("SLEEVE_OPERATORS").unwrap_or_else(|_| "1 2000".into());
+    output_of(command.arg(folder.path()).args(draw.split(' ')));
+    let bytes = fs::read(folder.path().join("cases.bin")).unwrap();
+    let list = fs::read_to_string(folder.path().join("cases.json")).unwrap();
+    let Cases { cases, not_run } = serde_json::from_str(&list).unwrap();
+    assert!(not_run.len() * 50 < cases.len(), "{} of {}", not_run.len(), cases.len());
+    let (mut equal_ones, mut refused, mut fused, mut wrong) = (0, 0, 0, Vec::new());
+    for case in &cases {
+        for graph in [case.model, case.open] {
+            let (graph, input) = (&bytes[range(graph)], floats(&bytes[range(case.input)]));
+            let mut compare = |outputs: &[Vec<f32>], is_equal: &dyn Fn(&[f32], &[f32]) -> bool| {
+                for (found, &expected) in outputs.iter().zip(&case.outputs) {
+                    let expected = floats(&bytes[range(expected)]);
+                    if !is_equal(found, &expected) {
+                        wrong.push(format!("{}\n   found {found:?}\nexpected {expected:?}", case.name));
+                    }
+                }
+            };
+            if let Ok(outputs) = run_fused(case, graph, &input) {
+                fused += 1;
+                compare(&outputs, &|a, b| equal_fused(a, b, &input, case.tolerance));
+            }
+            match run(case, graph, &input) {
+                Ok(outputs) => {
+                    equal_ones += 1;
+                    compare(&outputs, &|a, b| equal(a, b, case.tolerance));
+                }
+                Err(reason) => {
+                    refused += 1;
+                    let fits =
+                        |&(operator, why): &(&str, &str)| case.operator == operator && reason.contains(why);
+                    if !DRAWN_REFUSED.iter().any(fits) {
+                        wrong.push(format!("{}: {reason}", case.name));
+                    }
+                }
+            }
+        }
+    }
+    println!("{equal_ones} equal, {refused} refused, {fused} also on the fused engine");
+    assert!(equal_ones > 20 * refused && fused > 0, "{equal_ones} equal, {refused} refused, {fused} fused");
+    assert!(wrong.is_empty(), "{} of them:\n{}", wrong.len(), wrong.join("\n"));
 }

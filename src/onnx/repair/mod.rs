@@ -26,10 +26,13 @@
 //! | `sequence_lens` | ignored | [`recurrent`]: cut and padded if all rows have one length; refused otherwise |
 //! | `ArgMax`, `ArgMin` of equal values | the last | [`reductions`]: the first, or as `select_last_index` says |
 //! | `ReduceMean` over no axes (`noop_with_empty_axes`) | over all | over none |
+//! | `ReduceL2` over no axes | the value | its size |
 //! | `QuantizeLinear` | multiplies by the scale's inverse | [`quantised`]: divides |
 //! | `QuantizeLinear` without zero point | refused | `uint8` from 0 |
 //! | `DynamicQuantizeLinear` of zeros | scale 0 | scale 1 |
 //! | `Slice` without axes, `Pad` with axes | refused | [`moves`]: all are stated |
+//! | `Slice` backwards from before the first value, or to the largest number | panics; nothing | the first value; to the first |
+//! | `AveragePool` with `SAME` and strides beyond the kernel by 2 and more | no padding | refused: onnxruntime shifts its windows |
 //! | `Dropout` | random | nothing, as in inference; refused in training |
 //! | cubic `Resize` | linear | refused |
 //! | a batch of size 0, which is any | refused when it runs | any |
@@ -108,7 +111,8 @@ fn rewrite(node: Node, draft: &mut Draft) -> Result<(), String> {
         "AveragePool" | "MaxPool" => windows::pool(node, draft),
         "GRU" | "LSTM" => recurrent::recurrent(node, draft),
         "ArgMax" | "ArgMin" => reductions::arg(node, draft),
-        "ReduceMean" => reductions::mean(node, draft),
+        "ReduceMean" => reductions::over_none(node, "Identity", draft),
+        "ReduceL2" => reductions::over_none(node, "Abs", draft),
         "MatMulInteger" => integers::mat_mul_integer(node, draft),
         "ReduceL1" => reductions::l1(node, draft),
         "GlobalMaxPool" => windows::global_max(node, draft),

@@ -6,7 +6,8 @@ use crate::onnx::{Attribute, Node, element};
 /// The largest scale of a resize. Larger ones would need too much memory.
 const MAX_SCALE: f32 = 64.0;
 
-/// Without axes, a slice is of the first ones.
+/// Without axes, a slice is of the first ones. Backwards, rten wants a start within the axis, and an end that is not the
+/// largest number.
 pub(super) fn slice(mut node: Node, draft: &mut Draft) -> Result<(), String> {
     if let Some(starts) = node.ints("starts") {
         if node.attribute("axes").is_none() {
@@ -24,7 +25,35 @@ pub(super) fn slice(mut node: Node, draft: &mut Draft) -> Result<(), String> {
         node.input.resize(node.input.len().max(4), String::new());
         node.input[3] = axes;
     }
+    if let Some(steps) = node.input_at(4) {
+        let steps = draft.integers(steps).ok_or("its steps are not constant")?;
+        if steps.iter().any(|&step| step < 0) {
+            backwards(&mut node, &steps, draft)?;
+        }
+    }
     draft.keep(node);
+    Ok(())
+}
+
+fn backwards(node: &mut Node, steps: &[i64], draft: &mut Draft) -> Result<(), String> {
+    let starts = draft.integers(input(node, 1)?);
+    if starts.is_none_or(|starts| starts.iter().any(|&start| start < -1)) {
+        // At least minus the size: the first value of the axis.
+        let [x, axes] = [0, 3].map(|index| input(node, index).map(str::to_owned));
+        let shape = draft.op("Shape", &[&x?], Vec::new());
+        let sizes = draft.op("Gather", &[&shape, &axes?], Vec::new());
+        let least = draft.op("Neg", &[&sizes], Vec::new());
+        node.input[1] = draft.op("Max", &[&node.input[1], &least], Vec::new());
+    }
+    let ends = draft.integers(input(node, 2)?).ok_or("its ends are not constant, backwards")?;
+    if ends.len() != steps.len() {
+        return Err(format!("{} ends for {} steps", ends.len(), steps.len()));
+    }
+    // For onnxruntime, the largest number is the end in either direction.
+    let is_last = |&(&end, &step): &(&i64, &i64)| step < 0 && (end == i64::MAX || end == i64::from(i32::MAX));
+    let ends: Vec<i64> =
+        ends.iter().zip(steps).map(|pair| if is_last(&pair) { i32::MIN.into() } else { *pair.0 }).collect();
+    node.input[2] = draft.i64s(&ends);
     Ok(())
 }
 

@@ -37,8 +37,8 @@ pub(super) fn l1(node: Node, draft: &mut Draft) -> Result<(), String> {
     Ok(())
 }
 
-/// Over no axes, if none are stated and that is what they mean then.
-pub(super) fn mean(node: Node, draft: &mut Draft) -> Result<(), String> {
+/// Over no axes, if none are stated and that is what they mean then: `alone` is what that makes of each value.
+pub(super) fn over_none(node: Node, alone: &str, draft: &mut Draft) -> Result<(), String> {
     let noop = node.int("noop_with_empty_axes").unwrap_or(0) != 0;
     if !noop {
         draft.keep(node);
@@ -51,7 +51,7 @@ pub(super) fn mean(node: Node, draft: &mut Draft) -> Result<(), String> {
         (None, axes) => axes.is_none_or(<[i64]>::is_empty),
     };
     if is_empty {
-        draft.finish("Identity", &[input(&node, 0)?], output(&node)?, Vec::new());
+        draft.finish(alone, &[input(&node, 0)?], output(&node)?, Vec::new());
     } else {
         draft.keep(node);
     }

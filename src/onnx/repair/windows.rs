@@ -43,6 +43,10 @@ fn is_lower(node: &Node) -> bool {
     node.string("auto_pad") == Some(b"SAME_LOWER")
 }
 
+fn is_same(node: &Node) -> bool {
+    matches!(node.string("auto_pad"), Some(b"SAME_LOWER" | b"SAME_UPPER"))
+}
+
 fn without(node: &mut Node, names: &[&str]) {
     node.attribute.retain(|attribute| !names.contains(&attribute.name()));
 }
@@ -168,6 +172,12 @@ pub(super) fn pool(mut node: Node, draft: &mut Draft) -> Result<(), String> {
         return Err("its second output, the indices, is not supported".into());
     }
     node.output.truncate(1);
+    if node.op_type() == "AveragePool" && is_same(&node) {
+        let mut axes = window.strides.iter().zip(&window.kernel);
+        if axes.any(|(stride, kernel)| stride - kernel >= 2) {
+            return Err("its strides are larger than its kernel, with SAME padding".into());
+        }
+    }
     if node.attribute("strides").is_none() {
         node.attribute.push(Attribute::of_ints("strides", window.strides.clone()));
     }

@@ -83,6 +83,7 @@ def binary(s):
     for op in ("Max", "Min", "Sum", "Mean"):
         s.add(op, "three", lambda g, x: g.node(op, x, g.const(other), g.const(1)), ODD)
         s.add(op, "one input", lambda g, x: g.node(op, x), ODD)
+        s.add(op, "NaN", lambda g, x: g.node(op, x, g.const(NAN)), ODD)
     s.add("Div", "by 0", lambda g, x: g.node("Div", x, g.const(0)), ODD)
     s.add("Div", "by a denormal", lambda g, x: g.node("Div", x, g.const(1e-40)), ODD)
     s.add("Div", "by much", lambda g, x: g.node("Div", x, g.const(1e38)), ODD)

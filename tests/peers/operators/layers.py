@@ -88,6 +88,8 @@ def pools(s):
             s.add("AveragePool", f"padding counts, ceil {ceil} opset {opset}", lambda g, x: g.node("AveragePool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], count_include_pad=1, ceil_mode=ceil), x2, opset)
     for pad in PADDINGS[2:]:
         s.add("AveragePool", f"padding counts {pad}", lambda g, x: g.node("AveragePool", x, kernel_shape=[4, 3], strides=[2, 2], auto_pad=pad, count_include_pad=1), x2)
+        for stride in (2, 3):
+            s.add("AveragePool", f"SAME stride {stride} kernel 1 {pad}", lambda g, x: g.node("AveragePool", x, kernel_shape=[1, 1], strides=[stride, 1], auto_pad=pad), x2, 19)
     s.add("MaxPool", "all -inf", lambda g, x: g.node("MaxPool", x, kernel_shape=[2, 2]), np.full([1, 1, 4, 4], -INF))
     s.add("MaxPool", "indices", lambda g, x: g.node("MaxPool", x, kernel_shape=[2, 2], outputs=2), x2)
     for op in ("GlobalMaxPool", "GlobalAveragePool", "GlobalLpPool"):

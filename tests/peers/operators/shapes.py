@@ -16,6 +16,8 @@ def reductions(s):
                 s.add(op, f"axes {axes} keep {keep} opset 11", lambda g, x: g.node(op, x, **settings), x, 11)
                 s.add(op, f"axes {axes} keep {keep} opset 18", lambda g, x: g.node(op, x, *([] if axes is None else [g.ints(*axes)]), keepdims=keep), x, 18)
         s.add(op, "no axes, nothing to do", lambda g, x: g.node(op, x, g.ints(), noop_with_empty_axes=1), x, 18)
+        if op != "ReduceLogSum":
+            s.add(op, "axes left out, nothing to do", lambda g, x: g.node(op, x, noop_with_empty_axes=1), normal(3, 4), 18)
         s.add(op, "empty axes", lambda g, x: g.node(op, x, g.ints(), keepdims=0), x, 18)
         s.add(op, "odd", lambda g, x: g.node(op, x, axes=[1]), ODD, 11)
         if op not in ("ReduceMax", "ReduceMin"):
@@ -73,6 +75,9 @@ def moves(s):
         ("plain", ([1], [3], [1])), ("negative", ([-3], [-1], [2])), ("step 2", ([0], [4], [2], [2])), ("backwards", ([3], [-5], [2], [-1])),
         ("to the end", ([1], [9223372036854775807], [1])), ("two axes", ([0, 1], [2, 3], [1, 2])), ("no axes", ([0, 1], [1, 3])), ("beyond", ([1], [100], [1])),
         ("backwards from the end", ([-1], [-9223372036854775808], [2], [-1])), ("backwards by 2", ([3], [0], [2], [-2])), ("empty", ([2], [2], [1])), ("negative axes", ([1], [3], [-1])),
+        ("backwards from beyond the end", ([9], [-9], [2], [-1])), ("backwards from before the first", ([-9], [-9], [2], [-2])),
+        ("backwards to the largest end", ([-1], [9223372036854775807], [2], [-1])), ("backwards to the largest end of 32 bits", ([3], [2147483647], [2], [-2])),
+        ("one of two axes backwards", ([-9, 3], [2, -9], [1, -1], [1, -1])),
     ):
         s.add("Slice", what, lambda g, x: g.node("Slice", x, *[g.ints(*part) for part in inputs]), x)
     s.add("Slice", "opset 9", lambda g, x: g.node("Slice", x, starts=[1], ends=[3], axes=[1]), x, 9)

@@ -276,6 +276,10 @@ impl Trace<'_> {
             _ => Pooling::MeanWithPads,
         };
         let Window { kernel, stride, pads, .. } = window;
+        let is_same = matches!(node.string("auto_pad"), Some(b"SAME_LOWER" | b"SAME_UPPER"));
+        if is_same && (0..2).any(|axis| stride[axis] >= kernel[axis] + 2) {
+            return Err("a pool with padding less than none".into());
+        }
         let id = self.window(Pool { x: id, pooling, kernel, stride, pads })?;
         Ok(self.map_value(id, dimensions))
     }

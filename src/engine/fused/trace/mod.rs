@@ -273,6 +273,9 @@ impl<'a> Trace<'a> {
                     }
                     Max | Min => {
                         let [limit] = values[..] else { return Err("a limit for each channel".into()) };
+                        if limit.is_nan() {
+                            return Err("a limit that is not a number".into());
+                        }
                         let infinite = f32::INFINITY;
                         let (from, to) =
                             if operation == Max { (limit, infinite) } else { (-infinite, limit) };
