@@ -1,19 +1,13 @@
 //! Walks a graph's nodes and turns what each computes into expressions.
 
-use std::collections::{HashMap, HashSet};
-
 use super::expression::{Arena, Function, Id, Operation};
 use crate::engine::graph::constant::{BATCH, Constant};
-use crate::engine::graph::fold;
 use crate::engine::graph::view::{Axis, View, axis_index};
-use crate::onnx::{Graph, Node, Tensor, ValueInfo, element};
+use crate::engine::graph::walk::{Values, folded, needed_nodes, only_input, optional_ints};
+pub(super) use crate::engine::graph::walk::{floats, weights_of};
+use crate::onnx::{Graph, Node, element};
 
-/// What a tensor's name stands for.
-#[derive(Clone)]
-pub(super) enum Value {
-    Constant(Constant),
-    Tensor { id: Id, view: View },
-}
+pub(super) type Value = crate::engine::graph::walk::Value<Id>;
 
 /// An output of the graph: its name, and the expression for its vector per patch.
 pub(super) struct TracedOutput {
@@ -27,14 +21,13 @@ pub(super) struct Trace<'a> {
     pub rows: usize,
     pub columns: usize,
     batch: Option<i64>,
-    values: HashMap<&'a str, Value>,
+    values: Values<'a, Id>,
 }
 
 /// The graph as expressions, or why it cannot be read.
 pub(super) fn trace(graph: &Graph) -> Result<(Trace<'_>, Vec<TracedOutput>), String> {
-    let needed = needed_nodes(graph)?;
     let mut trace = Trace::start(graph)?;
-    for (node, _) in graph.node.iter().zip(needed).filter(|(_, needed)| *needed) {
+    for node in needed_nodes(graph)? {
         trace.step(node).map_err(|reason| {
             let name = node.output.first().map_or(node.name(), String::as_str);
             format!("{} `{name}`: {reason}", node.op_type())
@@ -60,39 +53,9 @@ pub(super) fn trace(graph: &Graph) -> Result<(Trace<'_>, Vec<TracedOutput>), Str
     Ok((trace, outputs))
 }
 
-/// Which nodes the outputs depend on: the others are ignored.
-fn needed_nodes(graph: &Graph) -> Result<Vec<bool>, String> {
-    let mut producer = HashMap::new();
-    for (index, node) in graph.node.iter().enumerate() {
-        for output in node.output.iter().filter(|name| !name.is_empty()) {
-            if producer.insert(output.as_str(), index).is_some() {
-                return Err(format!("two nodes compute `{output}`"));
-            }
-        }
-    }
-    let mut needed = vec![false; graph.node.len()];
-    let mut names: Vec<&str> = graph.output.iter().map(ValueInfo::name).collect();
-    while let Some(name) = names.pop() {
-        if let Some(&index) = producer.get(name)
-            && !std::mem::replace(&mut needed[index], true)
-        {
-            names.extend(graph.node[index].input.iter().map(String::as_str));
-        }
-    }
-    Ok(needed)
-}
-
 impl<'a> Trace<'a> {
     fn start(graph: &'a Graph) -> Result<Self, String> {
-        let initialisers: HashSet<&str> = graph.initializer.iter().map(Tensor::name).collect();
-        let mut inputs = graph.input.iter().filter(|input| !initialisers.contains(input.name()));
-        let (Some(input), None) = (inputs.next(), inputs.next()) else {
-            return Err("not exactly one input".into());
-        };
-        if input.element() != element::F32 {
-            return Err("the input is not 32-bit float".into());
-        }
-        let dims = input.declared().dims.ok_or("the input's shape is missing")?;
+        let (input, dims) = only_input(graph)?;
         let (batch, rest) = dims.split_first().ok_or("the input is a scalar")?;
         let batch = batch.map(|batch| batch as i64);
         let fixed: Option<Vec<usize>> = rest.iter().copied().collect();
@@ -111,40 +74,15 @@ impl<'a> Trace<'a> {
         let id = arena.input(rows, columns);
         let mut view = vec![Axis::Batch];
         view.extend(axes);
-        let mut values = HashMap::new();
-        for tensor in &graph.initializer {
-            // A tensor that cannot be read is an error only if a node uses it.
-            if let Ok(constant) = Constant::read(tensor) {
-                values.insert(tensor.name(), Value::Constant(constant));
-            }
-        }
+        let mut values = Values::of_initializers(graph);
         values.insert(input.name(), Value::Tensor { id, view: View(view) });
         Ok(Self { arena, input_name: input.name().to_owned(), rows, columns, batch, values })
     }
 
     fn step(&mut self, node: &'a Node) -> Result<(), String> {
-        if !matches!(node.domain(), "" | "ai.onnx") {
-            return Err(format!("an operator of domain {}", node.domain()));
-        }
-        let inputs: Vec<Option<Value>> = node
-            .input
-            .iter()
-            .map(|name| match (name.as_str(), self.values.get(name.as_str())) {
-                ("", _) => Ok(None),
-                (_, Some(value)) => Ok(Some(value.clone())),
-                (name, None) => Err(format!("its input `{name}` is unknown")),
-            })
-            .collect::<Result<_, _>>()?;
-        let constants: Option<Vec<Option<&Constant>>> = inputs
-            .iter()
-            .map(|input| match input {
-                None => Some(None),
-                Some(Value::Constant(constant)) => Some(Some(constant)),
-                Some(Value::Tensor { .. }) => None,
-            })
-            .collect();
-        let value = match constants {
-            Some(constants) => Value::Constant(fold::fold(node, &constants)?),
+        let inputs = self.values.inputs_of(node)?;
+        let value = match folded(node, &inputs)? {
+            Some(constant) => Value::Constant(constant),
             None => self.apply(node, &inputs)?,
         };
         let output = node.output.first().ok_or("it has no output")?;
@@ -454,25 +392,4 @@ fn arithmetic(op: &str) -> Option<Operation> {
         "Div" => Operation::Div,
         _ => return None,
     })
-}
-
-/// The constant at a position of a node's inputs.
-pub(super) fn weights_of(inputs: &[Option<Value>], position: usize) -> Result<Constant, String> {
-    match inputs.get(position).and_then(Option::as_ref) {
-        Some(Value::Constant(constant)) => Ok(constant.clone()),
-        Some(Value::Tensor { .. }) => Err(format!("its operand {position} is not constant")),
-        None => Err(format!("its operand {position} is missing")),
-    }
-}
-
-pub(super) fn floats(inputs: &[Option<Value>], position: usize) -> Result<Vec<f32>, String> {
-    Ok(weights_of(inputs, position)?.as_floats()?.to_vec())
-}
-
-/// A list that is an attribute in older operator sets and the second input in newer ones.
-fn optional_ints(node: &Node, inputs: &[Option<Value>], name: &str) -> Result<Option<Vec<i64>>, String> {
-    if inputs.get(1).is_some_and(Option::is_some) {
-        return Ok(Some(weights_of(inputs, 1)?.as_ints()?.to_vec()));
-    }
-    Ok(node.ints(name).map(<[i64]>::to_vec))
 }
