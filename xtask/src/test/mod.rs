@@ -2,6 +2,7 @@
 
 mod alone;
 pub mod found;
+mod lint;
 pub mod runner;
 
 use std::collections::BTreeSet;
@@ -132,10 +133,15 @@ impl<'a> Plan<'a> {
             None => false,
         };
         let workspace: &[&str] = if with_torch { &libtorch::WITH } else { &libtorch::WITHOUT };
-        if lints {
+        let mut driver = Vec::new();
+        if lints && request.is_quick {
+            step("lints, compile");
+            driver = lint::driver()?;
+            lint::while_compiling(workspace, &driver)?;
+        } else if lints {
             // Once: `--quick` is what lints it without libtorch.
             step("lints");
-            lint(workspace)?;
+            lint::alone(workspace)?;
         }
         if is_whole {
             step("documentation");
@@ -154,9 +160,13 @@ impl<'a> Plan<'a> {
 
         step("compile");
         let left_out = if request.is_all { &[] } else { needs::LARGE };
-        let runner =
-            Runner::new(if is_whole { Some(workspace) } else { None }, left_out, &self.chosen, with_torch);
-        runner.compile()?;
+        let is_every_package = request.filters.is_empty();
+        let mut runner =
+            Runner::new(is_every_package.then_some(workspace), left_out, &self.chosen, with_torch);
+        if request.is_quick {
+            runner = runner.only(&self.chosen);
+        }
+        runner.compile(&driver)?;
         step("peers");
         let prepared = preparation.finish()?;
         step("tests");
@@ -171,6 +181,8 @@ impl<'a> Plan<'a> {
         ];
         // For tests that build something themselves, with the same features.
         environment.push(("SLEEVE_TEST_FEATURES", workspace[workspace.len() - 1].into()));
+        // Otherwise cargo compiles once more, for another compiler.
+        environment.extend(driver);
         if request.is_quick {
             // Peers are not used even if they are there, so that the same tests run everywhere.
             environment.extend([("SLEEVE_TEST_PEERS", "0".into()), ("SLEEVE_TEST_ALL", "0".into())]);
@@ -262,12 +274,6 @@ fn conclude(outcome: &Outcome, skipped: &[&str]) -> Result<()> {
         bail!("no test ran");
     }
     Ok(())
-}
-
-fn lint(workspace: &[&str]) -> Result<()> {
-    let mut clippy = cargo();
-    clippy.args(["clippy", "--quiet"]).args(workspace);
-    checked(clippy.args(["--all-targets", "--", "-D", "warnings"]))
 }
 
 /// Prints the name of the next step and the time since the start.

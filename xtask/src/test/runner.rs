@@ -79,12 +79,19 @@ impl<'a> Runner<'a> {
         Runner { has_nextest, what, chosen: Some(chosen), left_out: &[] }
     }
 
-    /// Compiles the tests.
-    pub fn compile(&self) -> Result<()> {
+    /// Of the packages that are compiled, only these tests.
+    pub fn only(mut self, chosen: &'a [Chosen<'a>]) -> Self {
+        self.chosen = Some(chosen);
+        self
+    }
+
+    /// Compiles the tests with these environment variables.
+    pub fn compile(&self, environment: &[(&str, OsString)]) -> Result<()> {
         let by_nextest = ["nextest", "run", "--no-run", "--cargo-quiet"];
         let by_cargo = ["test", "--no-run", "--quiet"];
         let command = if self.has_nextest { &by_nextest[..] } else { &by_cargo };
-        checked(cargo().args(command).args(&self.what))
+        let environment = environment.iter().map(|(name, value)| (name, value));
+        checked(cargo().args(command).args(&self.what).envs(environment))
     }
 
     /// Runs the tests with these environment variables.
