@@ -29,6 +29,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod config;
 pub mod corpus;
+mod csv_file;
 pub mod discogs;
 mod error;
 pub mod evaluation;

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::division::Data;
 use super::{Apart, Options, Part};
+use crate::csv_file::CsvFile;
 use crate::error::{Error, Result};
 
 /// The parts of all tracks from a CSV file with the columns `path` and `part`, or `fold_I` for the I-th fold. A track that
@@ -35,16 +36,11 @@ pub(super) fn read(
 }
 
 fn rows(table: &Path, column: &str) -> Result<FxHashMap<String, Option<Part>>> {
-    let mut reader = csv::Reader::from_path(table).map_err(|error| Error::format(table, error))?;
-    let header = reader.headers().map_err(|error| Error::format(table, error))?.clone();
-    let place = |name: &str| {
-        let place = header.iter().position(|found| found.trim_start_matches('\u{feff}').trim() == name);
-        place.ok_or_else(|| Error::format(table, format!("no column `{name}`")))
-    };
-    let (path, part) = (place("path")?, place(column)?);
+    let mut file = CsvFile::open(table)?;
+    let (path, part) = (file.column("path")?, file.column(column)?);
     let mut found = FxHashMap::default();
-    for row in reader.records() {
-        let row = row.map_err(|error| Error::format(table, error))?;
+    for row in file.rows() {
+        let row = row?;
         let (path, part) = (row.get(path).unwrap_or_default(), row.get(part).unwrap_or_default().trim());
         let part = match (part, Part::from_name(part)) {
             ("", _) => None,

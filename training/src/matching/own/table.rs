@@ -1,4 +1,4 @@
-//! Editorial metadata from anybody's table: CSV with a header, or Parquet.
+//! Editorial metadata from anybody's table: Parquet, or CSV with a header, its columns between commas, semicolons or tabs.
 //!
 //! Columns: `path` (as in the scanned folder), and of `artists`, `releases`, `labels` and `styles` those that are known;
 //! others are ignored. In CSV, lists are separated by `|`; in Parquet, they are lists or such texts. A path may have
@@ -18,6 +18,7 @@ use rustc_hash::FxHashMap;
 use super::super::listed::Listed;
 use super::super::wanted::Index;
 use super::{Report, Styles, Track, name_key, number, write};
+use crate::csv_file::CsvFile;
 use crate::discogs::{is_no_label, is_nobodys_name};
 use crate::error::{Error, Result};
 
@@ -92,10 +93,11 @@ pub fn from_table(collection: &Path, table: &Path, out: &Path) -> Result<Report>
 type Cells = [Vec<Option<String>>; 5];
 
 fn for_each_row(table: &Path, each: impl FnMut(Cells) -> Result<()>) -> Result<()> {
-    match table.extension().and_then(|ending| ending.to_str()) {
-        Some("parquet") => for_each_of_parquet(table, each),
-        Some("csv") => for_each_of_csv(table, each),
-        _ => Err(Error::format(table, "neither .csv nor .parquet")),
+    let ending = table.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    match ending.to_ascii_lowercase().as_str() {
+        "parquet" => for_each_of_parquet(table, each),
+        "csv" | "tsv" => for_each_of_csv(table, each),
+        _ => Err(Error::format(table, "neither .csv, .tsv nor .parquet")),
     }
 }
 
@@ -110,14 +112,12 @@ fn check(table: &Path, has: impl Fn(&str) -> bool) -> Result<()> {
 }
 
 fn for_each_of_csv(table: &Path, mut each: impl FnMut(Cells) -> Result<()>) -> Result<()> {
-    let mut reader = csv::Reader::from_path(table).map_err(|error| Error::format(table, error))?;
-    let header = reader.headers().map_err(|error| Error::format(table, error))?.clone();
-    let place =
-        |name: &str| header.iter().position(|column| column.trim_start_matches('\u{feff}').trim() == name);
-    check(table, |name| place(name).is_some())?;
-    let places = COLUMNS.map(place);
-    for row in reader.records() {
-        let row = row.map_err(|error| Error::format(table, error))?;
+    let mut file = CsvFile::open(table)?;
+    file.column("path")?;
+    check(table, |name| file.find(name).is_some())?;
+    let places = COLUMNS.map(|name| file.find(name));
+    for row in file.rows() {
+        let row = row?;
         let cell = |place: Option<usize>| place.and_then(|place| row.get(place)).unwrap_or("");
         let mut cells: Cells =
             places.map(|place| cell(place).split('|').map(|text| Some(text.to_owned())).collect());
