@@ -320,10 +320,16 @@ fn passed(passed_over: &PassedOver) -> Vec<Passed> {
             Reason::NoDecoder => "no decoder",
             Reason::AppleDouble => "its name begins with ._",
             Reason::System => "a folder of the system",
+            Reason::NotAFile => "not a regular file",
             Reason::Excluded => "excluded",
         };
         let name = (!group.name.is_empty()).then(|| group.name.clone());
-        let (extension, folder) = if group.folders { (None, name) } else { (name, None) };
+        let (extension, folder) = match (group.folders, group.reason) {
+            (true, _) => (None, name),
+            // What it is in place of a file is no extension.
+            (false, Reason::NotAFile) => (None, None),
+            (false, _) => (name, None),
+        };
         let (files, folders) = if group.folders { (0, count) } else { (count, 0) };
         Passed { reason: reason.to_owned(), extension, folder, files, folders }
     });

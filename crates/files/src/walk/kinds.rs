@@ -49,6 +49,22 @@ const SYSTEM: &[&str] = &[
     "system volume information",
 ];
 
+/// What an entry is that is neither a file nor a folder.
+pub(super) fn special(kind: std::fs::FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if kind.is_fifo() {
+            return "pipe";
+        }
+        if kind.is_socket() {
+            return "socket";
+        }
+    }
+    let _ = kind;
+    "device"
+}
+
 /// Who reads a file, by its extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

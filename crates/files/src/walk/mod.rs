@@ -44,6 +44,8 @@ pub enum Reason {
     AppleDouble,
     /// A folder of the system.
     System,
+    /// A pipe, a socket or a device: it has no end, or its reading waits for somebody who writes.
+    NotAFile,
     /// It was excluded.
     Excluded,
 }
@@ -53,7 +55,8 @@ pub enum Reason {
 pub struct Group {
     /// Why.
     pub reason: Reason,
-    /// The extension of files in lower case or the name of folders, where the reason is about that; else empty.
+    /// The extension of files in lower case, the name of folders, or `pipe`, `socket` or `device`, where the reason is
+    /// about that; else empty.
     pub name: String,
     /// Whether they are folders.
     pub folders: bool,
@@ -106,6 +109,7 @@ impl PassedOver {
             Reason::AppleDouble if count == 1 => "1 file whose name begins with ._".to_owned(),
             Reason::AppleDouble => format!("{count} files whose names begin with ._"),
             Reason::System => format!("{} {name}", plural(count, "folder")),
+            Reason::NotAFile => format!("{}: not a regular file", plural(count, name)),
             Reason::Excluded => {
                 format!("{} excluded", plural(count, if *folders { "folder" } else { "file" }))
             }
@@ -141,12 +145,12 @@ pub fn walk(root: &Path, options: Walk<'_>) -> Found {
             () if is_folder && kinds::is_system_folder(&name) => Some((Reason::System, name.into_owned())),
             () if (options.exclude)(inside) => Some((Reason::Excluded, String::new())),
             () if is_folder => continue,
+            // Before its name: it must not be opened, whatever it is called.
+            () if !entry.file_type().is_file() => {
+                Some((Reason::NotAFile, kinds::special(entry.file_type()).to_owned()))
+            }
             () if kinds::is_apple_double(&name) => Some((Reason::AppleDouble, String::new())),
             () => match Kind::of(inside) {
-                _ if !entry.file_type().is_file() => {
-                    found.passed_over.others += 1;
-                    continue;
-                }
                 (Kind::Other, _) => {
                     found.passed_over.others += 1;
                     continue;
@@ -250,6 +254,24 @@ mod tests {
         assert_eq!(trash.files, [Path::new("files/old.ogg")]);
         let nowhere = walk(&root.path().join("none"), Walk { no_ffmpeg: None, exclude: &exclude });
         assert!(nowhere.unreadable[0].contains("none") && nowhere.files.is_empty());
+    }
+
+    /// A pipe would wait for a writer, and a device may have no end: neither is taken for a file, whatever its name.
+    #[cfg(unix)]
+    #[test]
+    fn what_is_not_a_file_is_counted_and_not_opened() {
+        let root = library(&["a.ogg"]);
+        let made = std::process::Command::new("mkfifo").arg(root.path().join("b.ogg")).status().unwrap();
+        assert!(made.success());
+        std::os::unix::fs::symlink(root.path().join("b.ogg"), root.path().join("link.flac")).unwrap();
+        let _listening = std::os::unix::net::UnixListener::bind(root.path().join("c.mp3")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", root.path().join("d.wav")).unwrap();
+        let found = walk(root.path(), Walk { no_ffmpeg: None, exclude: &|_| false });
+        assert_eq!(found.files, [Path::new("a.ogg")]);
+        assert_eq!(
+            found.passed_over.phrases(),
+            ["1 device: not a regular file", "2 pipes: not a regular file", "1 socket: not a regular file"]
+        );
     }
 
     #[test]
