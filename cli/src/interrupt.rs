@@ -1,4 +1,5 @@
-//! Ctrl-C, and SIGTERM and SIGHUP where there are signals: the first stops the run cleanly, the second at once.
+//! Ctrl-C, and SIGTERM and SIGHUP where there are signals: the first stops the run cleanly, the second at once. Under
+//! nohup, SIGHUP stays ignored.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -20,12 +21,24 @@ fn install(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::flag;
 
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    // nohup starts a program that ignores SIGHUP, so that the run outlives its terminal. A handler would end that.
+    let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
         // In this order: the first signal finds the flag unset.
         flag::register_conditional_shutdown(signal, CODE.into(), Arc::clone(stop))?;
         flag::register(signal, Arc::clone(stop))?;
     }
     Ok(())
+}
+
+/// Whether a signal was ignored when the program started.
+#[cfg(unix)]
+fn is_ignored(signal: libc::c_int) -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: with a null pointer for the new action, the call only writes the present one, which `action` has room for.
+    let asked = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
+    // SAFETY: all bytes of it were zeroed, and are valid in each of its fields; the call may have written them.
+    asked == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
 }
 
 /// Ctrl-C, Ctrl-Break, and the end of the console or the session.
