@@ -3,7 +3,8 @@
 //! A child process reads the file and writes samples into a pipe, in memory that does not grow. It ends with its
 //! reader. It sees the file by its absolute path behind `file:`, which no name can escape from, and opens no other
 //! file and no network: playlists and scripts are not among the formats that it may recognise. If it gives nothing for a
-//! minute, as on a network folder that is gone, it is killed and the recording fails.
+//! minute, as on a network folder that is gone, it is killed and the recording fails. On Linux, it also dies if this
+//! process does, however that ends.
 
 use std::env;
 use std::ffi::OsString;
@@ -13,7 +14,7 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use tempfile::NamedTempFile;
 
 use super::input::Input;
@@ -137,8 +138,8 @@ impl Process {
         let cannot = |error: io::Error| {
             Failure::Damage(format!("is {format}, and {} cannot be started: {error}", program.display()))
         };
-        let mut child = command.spawn().map_err(cannot)?;
-        let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
+        let (mut child, output) = Pipe::spawn(command, patience).map_err(cannot)?;
+        let Some(errors) = child.stderr.take() else {
             return Err(Failure::Damage("ffmpeg has no output".to_owned()));
         };
         let (version_sender, version) = crossbeam_channel::bounded(1);
@@ -158,8 +159,8 @@ impl Process {
             samples: Vec::new(),
             _file: file,
         };
+        process.output = Some(output);
         process.messages = Some(messages?);
-        process.output = Some(Pipe::new(output, patience).map_err(cannot)?);
         if !process.read_header().map_err(Failure::Io)? {
             let messages = process.end();
             let reason = messages.errors.last().map_or("it gave no reason", String::as_str);
@@ -189,9 +190,9 @@ impl Process {
 
     /// Ends the child. A script that starts ffmpeg dies at once, and its ffmpeg when it writes to the closed pipe.
     fn stop(&mut self) {
-        self.output = None;
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.output = None;
     }
 
     /// Ends the child, and returns its last messages.
@@ -267,32 +268,75 @@ struct Pipe {
     /// How much of the chunk was read.
     at: usize,
     patience: Duration,
+    /// Dropped with the pipe, when the child has ended: the thread waits for that.
+    _held: Sender<()>,
 }
 
 impl Pipe {
-    fn new(mut output: ChildStdout, patience: Duration) -> io::Result<Self> {
+    /// Starts the child, and the thread that reads what it writes.
+    ///
+    /// The thread starts the child as well: on Linux, a child is told to die with the thread that started it, and others
+    /// may end earlier. So this one stays until the child has ended.
+    fn spawn(mut command: Command, patience: Duration) -> io::Result<(Child, Self)> {
+        die_with_the_parent(&mut command);
+        let (started, child) = crossbeam_channel::bounded(1);
         let (sender, chunks) = crossbeam_channel::bounded(1);
+        let (held, released) = crossbeam_channel::bounded::<()>(0);
         std::thread::Builder::new().name("sleeve ffmpeg samples".to_owned()).spawn(move || {
-            loop {
-                let mut chunk = vec![0; CHUNK];
-                let read = match output.read(&mut chunk) {
-                    Ok(0) => return,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Ok(count) => {
-                        chunk.truncate(count);
-                        Ok(chunk)
-                    }
-                    Err(error) => Err(error),
-                };
-                // Nobody reads any more: the pipe closes.
-                if sender.send(read).is_err() {
-                    return;
-                }
+            let mut child = command.spawn();
+            let output = child.as_mut().ok().and_then(|child| child.stdout.take());
+            let _ = started.send(child);
+            if let Some(output) = output {
+                read_chunks(output, &sender);
             }
+            drop(sender);
+            let _ = released.recv();
         })?;
-        Ok(Self { chunks, chunk: Vec::new(), at: 0, patience })
+        let child = child.recv().map_err(io::Error::other)??;
+        Ok((child, Self { chunks, chunk: Vec::new(), at: 0, patience, _held: held }))
     }
 }
+
+/// Sends what is read, to the end or until the receiver is gone.
+fn read_chunks(mut output: ChildStdout, sender: &Sender<io::Result<Vec<u8>>>) {
+    loop {
+        let mut chunk = vec![0; CHUNK];
+        let read = match output.read(&mut chunk) {
+            Ok(0) => return,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Ok(count) => {
+                chunk.truncate(count);
+                Ok(chunk)
+            }
+            Err(error) => Err(error),
+        };
+        // Nobody reads any more: the pipe closes.
+        if sender.send(read).is_err() {
+            return;
+        }
+    }
+}
+
+/// A child that hangs would outlive a process that is killed, or that ends at the second Ctrl-C.
+#[cfg(target_os = "linux")]
+fn die_with_the_parent(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    let parent = std::process::id();
+    let ask = move || {
+        // SAFETY: both calls take no pointers, and may be made between fork and exec.
+        let (asked, now) = unsafe { (libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL), libc::getppid()) };
+        // It may have died before it was asked.
+        if asked != 0 || now.unsigned_abs() != parent {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+        Ok(())
+    };
+    // SAFETY: the function makes two system calls that are safe after a fork, and allocates nothing.
+    unsafe { command.pre_exec(ask) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn die_with_the_parent(_: &mut Command) {}
 
 impl Read for Pipe {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {

@@ -5,6 +5,8 @@ mod ffmpeg;
 mod inputs;
 mod names;
 mod runs;
+#[cfg(unix)]
+mod signals;
 mod similar;
 mod similar_map;
 mod stream;
