@@ -2,7 +2,9 @@
 //! One program with a folder for each part, because every program is linked separately.
 
 mod audio {
+    mod appended;
     mod bad_input;
+    mod damage;
     mod ffmpeg;
     mod formats;
     mod level;

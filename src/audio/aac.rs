@@ -109,6 +109,13 @@ pub(super) fn unsupported_adts(bytes: &[u8]) -> Option<String> {
     config.unsupported().or(several)
 }
 
+/// The delay of the encoder that made a stream, by its first packet: faac writes its name into a fill element, and nothing
+/// of its delay elsewhere. It is dropped as by ffmpeg.
+pub(super) fn encoder_delay(first: &[u8]) -> u64 {
+    let is_faac = first.get(4..).is_some_and(|text| text.starts_with(b"libfaac "));
+    if is_faac { 1024 } else { 0 }
+}
+
 /// Whether a packet of one or two channels has an SBR extension.
 ///
 /// It stands in a fill element (identifier 6, length, type 13 or 14), which follows the channels, and only decoding the
@@ -271,6 +278,12 @@ mod tests {
         assert!(!packet_has_sbr(&packet(&[0x21], &[(0, 40)])));
         assert!(!packet_has_sbr(&packet(&[0x21, 0x34], &[])));
         assert!(!packet_has_sbr(&[]) && !packet_has_sbr(&[0, 0]) && !packet_has_sbr(&[7]));
+    }
+
+    #[test]
+    fn faac_is_known_by_its_name() {
+        assert_eq!(encoder_delay(b"\xde\x04\0\0libfaac 1.30\0\0"), 1024);
+        assert_eq!((encoder_delay(&[0x21; 40]), encoder_delay(&[])), (0, 0));
     }
 
     #[test]

@@ -10,12 +10,14 @@ use super::view::Repair;
 /// The largest number of chunks before the samples.
 const MAX_CHUNKS: usize = 4096;
 
-/// Reads the chunks of a file that lies in `range`, up to its samples.
+/// Reads the chunks of a file that lies in `range`. Returns what is wrong, and where the file ends: another that was
+/// appended looks like a chunk.
 ///
 /// A recorder that writes to a pipe, or is cut off, states -1: the samples then end with the file (Core Audio Format
 /// Specification, "Audio Data Chunk").
-pub(super) fn read(input: &mut Input, range: &Range<u64>) -> io::Result<Repair> {
+pub(super) fn read(input: &mut Input, range: &Range<u64>) -> io::Result<(Repair, u64)> {
     let mut position = range.start + 8;
+    let mut has_data = false;
     for _ in 0..MAX_CHUNKS {
         if position + 12 > range.end {
             break;
@@ -23,21 +25,28 @@ pub(super) fn read(input: &mut Input, range: &Range<u64>) -> io::Result<Repair> 
         let head: [u8; 12] = read_at(input, position)?;
         let stated = i64::from_be_bytes(head[4..].try_into().expect("eight bytes"));
         let there = range.end - position - 12;
-        if &head[..4] != b"data" {
-            let Ok(len) = u64::try_from(stated) else { break };
-            position = position.saturating_add(12).saturating_add(len);
-            continue;
+        if &head[..4] == b"caff" {
+            let note = Some("another file follows, and is left out".to_owned());
+            return Ok((Repair { patches: Vec::new(), note }, position));
         }
-        let is_open = stated == -1;
-        if !is_open && u64::try_from(stated).is_ok_and(|stated| stated <= there) {
-            break;
+        let fits = u64::try_from(stated).ok().filter(|stated| *stated <= there);
+        match fits {
+            Some(len) => {
+                has_data |= &head[..4] == b"data";
+                position += 12 + len;
+            }
+            None if &head[..4] != b"data" => break,
+            None => {
+                let patch = (position + 4, there.to_be_bytes().to_vec());
+                let note = (stated != -1).then(|| {
+                    format!("truncated: the header states {stated} bytes of samples, the file has {there}")
+                });
+                return Ok((Repair { patches: vec![patch], note }, range.end));
+            }
         }
-        let patch = (position + 4, there.to_be_bytes().to_vec());
-        let note = (!is_open)
-            .then(|| format!("truncated: the header states {stated} bytes of samples, the file has {there}"));
-        return Ok(Repair { patches: vec![patch], note });
     }
-    Ok(Repair::default())
+    // What is no chunk behind the samples does not matter to them.
+    Ok((Repair::default(), if has_data { position.min(range.end) } else { range.end }))
 }
 
 #[cfg(test)]
@@ -55,7 +64,7 @@ mod tests {
         let repair = |len: i64| {
             let bytes = file(len);
             let range = 0..bytes.len() as u64;
-            read(&mut Input::from_bytes(bytes.into()), &range).unwrap()
+            read(&mut Input::from_bytes(bytes.into()), &range).unwrap().0
         };
         let to_20 = vec![(26, 20_u64.to_be_bytes().to_vec())];
         assert_eq!(repair(20), Repair::default());
@@ -67,6 +76,16 @@ mod tests {
         let mut bytes = file(20);
         bytes[12..20].fill(0xff);
         let end = bytes.len() as u64;
-        assert_eq!(read(&mut Input::from_bytes(bytes.into()), &(0..end)).unwrap(), Repair::default());
+        let (repair, _) = read(&mut Input::from_bytes(bytes.into()), &(0..end)).unwrap();
+        assert_eq!(repair, Repair::default());
+        let junk = [file(20).as_slice(), &[0xc8; 500]].concat();
+        assert_eq!(
+            read(&mut Input::from_bytes(junk.into()), &(0..end + 500)).unwrap(),
+            (Repair::default(), end)
+        );
+        let both = [file(20), file(20)].concat();
+        let (repair, end) = read(&mut Input::from_bytes(both.into()), &(0..2 * end)).unwrap();
+        assert_eq!(end, file(20).len() as u64);
+        assert!(repair.note.unwrap().contains("another file follows"));
     }
 }

@@ -11,7 +11,9 @@ use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDe
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::packet::Packet;
 
+use super::alac::{Check, Verdict, mean_step};
 use super::demux::failure;
+use super::flac;
 use super::layout::Layout;
 #[cfg(feature = "opus")]
 use super::opus;
@@ -39,6 +41,11 @@ pub(super) struct Packets {
     converted: Vec<Vec<f32>>,
     /// Whether the last packet is in `converted`, or in the decoder.
     is_converted: bool,
+    /// For ALAC, which has no checksum.
+    alac: Option<Check>,
+    is_noise: bool,
+    /// For FLAC in containers whose demuxers do not compare its checksums.
+    checksum: bool,
 }
 
 impl Decoder {
@@ -61,7 +68,15 @@ impl Decoder {
         match symphonia::default::get_codecs().make_audio_decoder(&track.params, &options) {
             Ok(decoder) => {
                 let clip = matches!(track.params.codec, CODEC_ID_MP1 | CODEC_ID_MP2 | CODEC_ID_MP3);
-                Ok(Decoder::Symphonia(Packets { decoder, clip, converted: Vec::new(), is_converted: false }))
+                Ok(Decoder::Symphonia(Packets {
+                    decoder,
+                    clip,
+                    converted: Vec::new(),
+                    is_converted: false,
+                    alac: (track.params.codec == CODEC_ID_ALAC).then(Check::default),
+                    is_noise: false,
+                    checksum: track.params.codec == CODEC_ID_FLAC && track.is_unchecked,
+                }))
             }
             Err(SymphoniaError::Unsupported(_)) => Err(Failure::NeedsFfmpeg(track.codec.clone())),
             Err(error) => Err(failure(error)),
@@ -79,6 +94,20 @@ impl Decoder {
                 Ok((decoder.rate(), frames))
             }
             Decoder::Symphonia(packets) => packets.decode(packet),
+        }
+    }
+
+    /// Whether the last packet is noise unlike what was before it.
+    pub(super) fn is_noise(&self) -> bool {
+        matches!(self, Decoder::Symphonia(packets) if packets.is_noise)
+    }
+
+    /// Whether such noise is music, by the packet that follows it.
+    pub(super) fn accept_noise(&mut self, noise: &Packet, next: &Packet) -> Result<bool, String> {
+        match self {
+            Decoder::Symphonia(packets) => packets.accept_noise(noise, next),
+            #[cfg(any(feature = "opus", feature = "vorbis"))]
+            _ => Ok(true),
         }
     }
 
@@ -122,6 +151,9 @@ impl Decoder {
 
 impl Packets {
     fn decode(&mut self, packet: &Packet) -> Result<(u32, usize), String> {
+        if self.checksum && !flac::is_intact(&packet.data) {
+            return Err("FLAC: the checksum of a frame is wrong".to_owned());
+        }
         let buffer = self.decoder.decode(packet).map_err(|error| error.to_string())?;
         self.is_converted = match &buffer {
             GenericAudioBufferRef::F32(buffer) if self.clip => {
@@ -142,7 +174,35 @@ impl Packets {
                 true
             }
         };
-        Ok((buffer.spec().rate(), if buffer.num_planes() == 0 { 0 } else { buffer.frames() }))
+        let decoded = (buffer.spec().rate(), if buffer.num_planes() == 0 { 0 } else { buffer.frames() });
+        if let Some(check) = &mut self.alac {
+            let decode = |part: &[u8]| {
+                let part = Packet::new(packet.track_id, packet.pts, packet.dur, part.to_vec());
+                self.decoder.decode(&part).is_ok_and(|buffer| buffer.frames() > 0)
+            };
+            let verdict = check.judge(&packet.data, &self.converted, decode);
+            self.is_noise = verdict == Verdict::Noise;
+            if verdict == Verdict::Damaged {
+                return Err("ALAC: a packet does not end with its samples".to_owned());
+            }
+        }
+        Ok(decoded)
+    }
+
+    /// Decides about noise, by the packet that follows it. The noise is decoded once more if it goes on.
+    fn accept_noise(&mut self, noise: &Packet, next: &Packet) -> Result<bool, String> {
+        let Some(check) = &mut self.alac else { return Ok(true) };
+        // What cannot be decoded says nothing.
+        if let Ok(buffer) = self.decoder.decode(next) {
+            buffer.copy_to_vecs_planar(&mut self.converted);
+            if !check.is_unlike(mean_step(&self.converted)) {
+                return Ok(false);
+            }
+        }
+        let buffer = self.decoder.decode(noise).map_err(|error| error.to_string())?;
+        buffer.copy_to_vecs_planar(&mut self.converted);
+        check.accept(mean_step(&self.converted));
+        Ok(true)
     }
 
     fn layout(&self) -> Layout {
@@ -165,6 +225,12 @@ impl Packets {
 /// Whether there are more than two channels.
 pub(super) fn surround(params: &AudioCodecParameters) -> bool {
     params.channels.as_ref().is_some_and(|channels| channels.count() > 2)
+}
+
+/// Whether samples are stored as they are.
+pub(super) fn is_pcm(codec: AudioCodecId) -> bool {
+    let known = symphonia::default::get_codecs().get_audio_decoder(codec);
+    known.is_some_and(|known| known.codec.info.short_name.starts_with("pcm_"))
 }
 
 /// The format's usual name.

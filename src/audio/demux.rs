@@ -10,10 +10,12 @@ use symphonia::core::formats::{FormatOptions, FormatReader};
 use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
 
 use super::aac;
-use super::elementary::{Kind, Stream};
+use super::elementary::{self, Kind, Skipped, Stream};
 use super::input::Input;
 use super::probe::Container;
+use super::resume::Resume;
 use super::source::{Decoded, Failure};
+use super::tags::read_at;
 use super::view::{Repair, View};
 use super::{caf, flac, matroska, mp4, ogg};
 
@@ -23,6 +25,8 @@ pub(super) struct Opened {
     pub facts: Facts,
     /// What is worth a warning.
     pub note: Option<String>,
+    /// How it goes on behind damage, if it can.
+    pub resume: Option<Resume>,
 }
 
 /// What is known of a container beyond what its demuxer tells.
@@ -30,10 +34,18 @@ pub(super) enum Facts {
     Mp4(mp4::Info),
     Matroska(matroska::Info),
     Ogg(ogg::Info),
-    /// MPEG audio or ADTS, with an estimated number of sample frames, and the bytes between frames so far.
+    /// FLAC, and where another file of it follows.
+    Flac {
+        next: Option<u64>,
+    },
+    /// MPEG audio or ADTS, with an estimated number of sample frames.
     Elementary {
+        kind: Kind,
         frames: u64,
-        between: Arc<AtomicU64>,
+        /// Bytes that were not audio so far.
+        skipped: Arc<Skipped>,
+        /// Where frames of another kind begin, at which it ended.
+        change: Arc<AtomicU64>,
     },
     Other {
         container: &'static str,
@@ -58,12 +70,14 @@ macro_rules! opener {
 
 /// Opens a container that begins at the start of `range`.
 pub(super) fn open(container: Container, mut input: Input, range: Range<u64>) -> Decoded<Opened> {
+    let note;
     let (facts, view, opener) = match container {
-        Container::Flac => (
-            Facts::Other { container: "FLAC" },
-            flac::view(input, range)?,
-            opener!("flac", FlacReader, "FLAC"),
-        ),
+        Container::Flac => {
+            let resume = Resume::new(&input, &range)?;
+            let flac::Seen { view, next, note } = flac::view(input, range)?;
+            let opened = open_view(Facts::Flac { next }, view, opener!("flac", FlacReader, "FLAC"), note)?;
+            return Ok(Opened { resume: Some(resume), ..opened });
+        }
         Container::Mp4 => {
             let info = mp4::read(&mut input, range.start);
             if !info.has_moov {
@@ -72,6 +86,7 @@ pub(super) fn open(container: Container, mut input: Input, range: Range<u64>) ->
                 ));
             }
             let view = info.view(input, range.start);
+            note = info.is_followed.then(|| "another file follows, and is left out".to_owned());
             // The demuxer expects that the size of the first box has been read.
             let opener: Opener = |mut stream| {
                 stream.read_exact(&mut [0; 4])?;
@@ -81,25 +96,43 @@ pub(super) fn open(container: Container, mut input: Input, range: Range<u64>) ->
         }
         Container::Matroska => {
             let info = matroska::read(&mut input, range.start);
-            (Facts::Matroska(info), View::of(input, range), opener!("mkv", MkvReader, "Matroska"))
+            let resume = Resume::new(&input, &range)?;
+            let opened = open_matroska(info.view(input, range), info)?;
+            return Ok(Opened { resume: Some(resume), ..opened });
         }
         Container::Ogg => {
             let info = ogg::read(&mut input, range.start).map_err(Failure::from_io)?;
+            let resume = Resume::new(&input, &range)?;
             let view = View::patched(input, range, &info.patches);
-            (Facts::Ogg(info), view, opener!("ogg", OggReader, "Ogg"))
+            let note = info.is_damaged.then(|| "damaged pages at the beginning were skipped".to_owned());
+            let opened = open_view(Facts::Ogg(info), view, opener!("ogg", OggReader, "Ogg"), note)?;
+            return Ok(Opened { resume: Some(resume), ..opened });
         }
         Container::Aiff => {
+            let head: [u8; 8] = read_at(&mut input, range.start).map_err(Failure::from_io)?;
+            let len = u64::from(u32::from_be_bytes([head[4], head[5], head[6], head[7]]));
+            let behind: [u8; 12] =
+                read_at(&mut input, range.start + 8 + len + (len & 1)).map_err(Failure::from_io)?;
+            note = (behind.starts_with(b"FORM") && behind[8..].starts_with(b"AIF"))
+                .then(|| "another file follows, and is left out".to_owned());
             (Facts::Other { container: "AIFF" }, View::of(input, range), opener!("aiff", AiffReader, "AIFF"))
         }
         Container::Caf => {
-            let Repair { patches, note } = caf::read(&mut input, &range).map_err(Failure::from_io)?;
-            let view = View::patched(input, range, &patches);
+            let (Repair { patches, note }, end) = caf::read(&mut input, &range).map_err(Failure::from_io)?;
+            let view = View::patched(input, range.start..end, &patches);
             let facts = Facts::Other { container: "CAF" };
             return open_view(facts, view, opener!("caf", CafReader, "CAF"), note);
         }
         Container::Wav => return open_wav(input, range, Repair::default()),
     };
-    open_view(facts, view, opener, None)
+    open_view(facts, view, opener, note)
+}
+
+/// Opens Matroska of which the view shows what can be read.
+pub(super) fn open_matroska(view: View, info: matroska::Info) -> Decoded<Opened> {
+    let note =
+        info.is_damaged().then(|| "damaged between clusters: what cannot be read was skipped".to_owned());
+    open_view(Facts::Matroska(info), view, opener!("mkv", MkvReader, "Matroska"), note)
 }
 
 /// Opens a WAV file that is not plain PCM, with its header put right.
@@ -123,7 +156,7 @@ fn open_view(facts: Facts, view: View, opener: Opener, note: Option<String>) -> 
             opener(stream(again)).map_err(|_| facts.refusal(error))?
         }
     };
-    Ok(Opened { format, facts, note })
+    Ok(Opened { format, facts, note, resume: None })
 }
 
 /// Opens a stream of frames.
@@ -137,12 +170,20 @@ pub(super) fn open_elementary(mut source: Stream, kind: Kind) -> Decoded<Opened>
     {
         return Err(Failure::NeedsFfmpeg(profile));
     }
-    let facts =
-        Facts::Elementary { frames: source.estimate().map_err(Failure::from_io)?, between: source.between() };
+    if kind == Kind::Mpeg && elementary::is_excluded(&source.first_bytes().map_err(Failure::from_io)?) {
+        return Err(Failure::NeedsFfmpeg("MP2 with a bit rate that its standard excludes".to_owned()));
+    }
+    let resume = Some(source.resume()?);
+    let facts = Facts::Elementary {
+        kind,
+        frames: source.estimate().map_err(Failure::from_io)?,
+        skipped: source.skipped(),
+        change: source.change(),
+    };
     let junk = source.junk();
     let note = (junk > 0).then(|| format!("the first {junk} bytes are not audio, and were skipped"));
     let format = opener(stream(source)).map_err(failure)?;
-    Ok(Opened { format, facts, note })
+    Ok(Opened { format, facts, note, resume })
 }
 
 fn stream(source: impl MediaSource + 'static) -> MediaSourceStream<'static> {
@@ -163,6 +204,9 @@ impl Facts {
                 if !reason.contains("build") =>
             {
                 Failure::NeedsFfmpeg(format!("an unusual codec in {container}"))
+            }
+            (Facts::Flac { .. }, SymphoniaError::Unsupported(reason)) if !reason.contains("build") => {
+                Failure::NeedsFfmpeg("an unusual kind of FLAC".to_owned())
             }
             // PCM with more than two channels, and whatever else its demuxer has no rule for.
             (Facts::Mp4(_), SymphoniaError::Unsupported(reason) | SymphoniaError::DecodeError(reason))

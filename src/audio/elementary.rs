@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use symphonia::core::io::MediaSource;
 
 use super::input::Input;
+use super::resume::Resume;
+use super::source::Decoded;
 use super::tags;
 
 /// Frames in a row that are believed.
@@ -19,6 +21,8 @@ const CHAIN: usize = 4;
 const CHUNK: usize = 1 << 16;
 /// The longest frame of both kinds.
 const LONGEST: usize = 8192;
+/// Bytes behind the last frame that are not worth a warning: tags that are damaged, or unknown.
+const MAX_TAIL: u64 = 4096;
 /// Bytes that are searched for the first frame.
 const MAX_JUNK: u64 = 32 << 20;
 
@@ -104,14 +108,38 @@ fn adts(bytes: &[u8]) -> Option<Header> {
     (len > header_len).then_some(Header { len, samples: 1024 * blocks, fixed })
 }
 
+/// Bytes that are neither in frames nor in tags.
+#[derive(Debug, Default)]
+pub(super) struct Skipped {
+    /// Between frames: damage, mostly.
+    between: AtomicU64,
+    /// Behind the last frame, without zeros.
+    after: AtomicU64,
+}
+
+impl Skipped {
+    pub(super) fn warning(&self) -> Option<String> {
+        let (between, after) = (self.between.load(Ordering::Relaxed), self.after.load(Ordering::Relaxed));
+        match (between, after) {
+            (0, 0..=MAX_TAIL) => None,
+            (0, _) => {
+                Some(format!("{after} bytes behind the last frame are not of its format, and are left out"))
+            }
+            _ => Some(format!("{between} bytes between frames are not audio, and were skipped")),
+        }
+    }
+}
+
 /// A stream of frames, as a source for a demuxer: frames alone, one after another.
 pub(super) struct Stream {
     window: Window,
     kind: Kind,
     /// Bytes before the first frame that are no tag.
     junk: u64,
-    /// The same between frames, for who reads the frames.
-    between: Arc<AtomicU64>,
+    /// The same behind the first frame, for who reads the frames.
+    skipped: Arc<Skipped>,
+    /// Where frames of another kind begin; 0 if they do not.
+    change: Arc<AtomicU64>,
     /// [`Header::fixed`] of the last believed frame.
     fixed: Option<u32>,
     /// What is to be given next, as an offset in the window and a length.
@@ -135,7 +163,17 @@ impl Stream {
         }
         let Some(header) = header else { return Ok(Err(window.input)) };
         let junk = window.position() - start;
-        Ok(Ok(Self { window, kind, junk, between: Arc::default(), fixed: None, given: 0, left: 0, header }))
+        Ok(Ok(Self {
+            window,
+            kind,
+            junk,
+            skipped: Arc::default(),
+            change: Arc::default(),
+            fixed: None,
+            given: 0,
+            left: 0,
+            header,
+        }))
     }
 
     /// Bytes before the first frame that are not in a tag.
@@ -143,9 +181,19 @@ impl Stream {
         self.junk
     }
 
-    /// The number of bytes between frames that are not in a tag, so far: damage, mostly.
-    pub(super) fn between(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.between)
+    /// The number of bytes that are not audio, so far.
+    pub(super) fn skipped(&self) -> Arc<Skipped> {
+        Arc::clone(&self.skipped)
+    }
+
+    /// Where frames of another kind begin, as soon as the stream has ended there.
+    pub(super) fn change(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.change)
+    }
+
+    /// How frames of another kind are read.
+    pub(super) fn resume(&self) -> Decoded<Resume> {
+        Resume::new(&self.window.input, &(self.position()..self.window.end))
     }
 
     /// The offset of the next frame in the input.
@@ -181,10 +229,11 @@ impl Stream {
     fn advance(&mut self) -> io::Result<bool> {
         self.window.consume(self.given + self.left);
         (self.given, self.left) = (0, 0);
-        let (mut in_step, mut skipped) = (true, 0);
+        let (mut in_step, mut skipped, mut other) = (true, 0, 0);
         loop {
             let count = self.window.fill(LONGEST)?;
             if count == 0 {
+                self.skipped.after.fetch_add(other, Ordering::Relaxed);
                 return Ok(false);
             }
             let next = self.kind.header(&self.window.bytes()[..count]);
@@ -192,6 +241,13 @@ impl Stream {
                 // The frame where the last one ended. The last of a truncated file is given as far as it goes.
                 Some(next) if in_step && self.fixed == Some(next.fixed) => self.left = next.len.min(count),
                 _ => match chain(self.kind, &mut self.window, self.fixed)? {
+                    // A decoder is for one rate and, of AAC, for one number of channels.
+                    Some(next) if self.fixed.is_some_and(|fixed| fixed != next.fixed) => {
+                        self.change.store(self.window.position(), Ordering::Relaxed);
+                        self.window.end = self.window.position();
+                        self.window.skip(0)?;
+                        return Ok(false);
+                    }
                     Some(next) => {
                         self.fixed = Some(next.fixed);
                         self.left = next.len;
@@ -201,7 +257,7 @@ impl Stream {
                             Some(len) => self.window.skip(len)?,
                             None => {
                                 let start = self.window.position();
-                                self.window.skip_to_next_sync()?;
+                                other += self.window.skip_to_next_sync()?;
                                 skipped += self.window.position() - start;
                             }
                         }
@@ -211,7 +267,7 @@ impl Stream {
                 },
             }
             // What follows the last frame is not between frames.
-            self.between.fetch_add(skipped, Ordering::Relaxed);
+            self.skipped.between.fetch_add(skipped, Ordering::Relaxed);
             return Ok(true);
         }
     }
@@ -333,14 +389,23 @@ impl Window {
         Ok(())
     }
 
-    /// Skips at least a byte, up to the next one that may begin a frame or a tag.
-    fn skip_to_next_sync(&mut self) -> io::Result<()> {
+    /// Skips at least a byte, up to the next one that may begin a frame or a tag. Returns how many of them are not zero.
+    fn skip_to_next_sync(&mut self) -> io::Result<u64> {
         let bytes = self.bytes();
         let next = bytes.iter().skip(1).position(|byte| matches!(byte, 0xff | b'I' | b'A'));
         let count = next.map_or(bytes.len(), |next| next + 1);
+        let other = bytes[..count].iter().filter(|byte| **byte != 0).count() as u64;
         self.consume(count);
-        Ok(())
+        Ok(other)
     }
+}
+
+/// Whether a frame is of layer II and has a bit rate that the standard excludes for its number of channels. Encoders
+/// write it nevertheless.
+pub(super) fn is_excluded(bytes: &[u8]) -> bool {
+    let [0xff, second, third, fourth, ..] = *bytes else { return false };
+    let is_mono = fourth >> 6 == 3;
+    second >> 1 & 0xf == 0xe && if is_mono { third >> 4 > 10 } else { matches!(third >> 4, 1..=3 | 5) }
 }
 
 /// Whether frames without a stated length follow each other: free format, of layer III mostly.
@@ -409,6 +474,43 @@ mod tests {
         }
         let header = adts(&[0xff, 0xf1, 0x50, 0x80, 0x2e, 0x7f, 0xfc]).unwrap();
         assert_eq!((header.len, header.samples), (371, 1024));
+    }
+
+    #[test]
+    fn excluded_bit_rates_are_told() {
+        assert!(is_excluded(&[0xff, 0xfd, 0xe4, 0xc0]), "384 kbit/s, mono");
+        assert!(is_excluded(&[0xff, 0xfd, 0x14, 0x00]), "32 kbit/s, stereo");
+        for usual in
+            [[0xff, 0xfd, 0xa4, 0xc0], [0xff, 0xfd, 0x44, 0], [0xff, 0xf5, 0x14, 0], [0xff, 0xfb, 0xe4, 0xc0]]
+        {
+            assert!(!is_excluded(&usual), "{usual:x?}");
+        }
+    }
+
+    /// At frames of another rate, the stream ends and says where they begin.
+    #[test]
+    fn it_ends_at_frames_of_another_kind() {
+        let music = frames(20);
+        let mut other = frames(20);
+        for frame in 0..20 {
+            // 48 kHz: 384 bytes, without padding.
+            other[frame * 384..frame * 384 + 4].copy_from_slice(&[0xff, 0xfb, 0x94, 0x44]);
+        }
+        other.truncate(20 * 384);
+        let both = [music.as_slice(), &other].concat();
+        let len = both.len() as u64;
+        let mut stream =
+            Stream::find(Input::from_bytes(both.into()), Kind::Mpeg, 0..len).unwrap().ok().unwrap();
+        let (change, mut seen) = (stream.change(), Vec::new());
+        stream.read_to_end(&mut seen).unwrap();
+        assert_eq!((seen.len(), change.load(Ordering::Relaxed)), (music.len(), music.len() as u64));
+        // What is no audio behind the last frame is counted, but for zeros.
+        let tail = [music.as_slice(), &[7; 5000], &[0; 5000]].concat();
+        let len = tail.len() as u64;
+        let mut stream =
+            Stream::find(Input::from_bytes(tail.into()), Kind::Mpeg, 0..len).unwrap().ok().unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        assert!(stream.skipped().warning().unwrap().starts_with("5000 bytes behind the last frame"));
     }
 
     #[test]

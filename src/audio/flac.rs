@@ -1,10 +1,14 @@
 //! FLAC files as the demuxer should see them: the stream information and the frames, and nothing else.
 //!
 //! Tags, pictures and seek tables do not matter to decoding, and are often damaged: they are left out. What follows the
-//! last frame is left out too, for the demuxer takes a frame to last until the next one or the end of the file.
+//! last frame is left out too, for the demuxer takes a frame to last until the next one or the end of the file. Where
+//! another FLAC file was appended, it is found, for the demuxer would take its frames for damaged ones.
 
 use std::io::{Seek, SeekFrom};
 use std::ops::Range;
+
+use symphonia::core::checksum::Crc16Ansi;
+use symphonia::core::io::Monitor;
 
 use super::input::Input;
 use super::source::{Decoded, Failure};
@@ -24,11 +28,24 @@ const MAX_TAIL: u64 = 4 << 20;
 const MAX_FRAME: usize = 1 << 20;
 /// The length of usual junk after the last frame.
 const SHORT_JUNK: usize = 4096;
+/// Bytes behind the last frame that are not worth a warning.
+const MAX_REST: u64 = 4096;
+/// Bytes in the middle that are searched for a frame.
+const MAX_PROBE: u64 = 1 << 16;
 /// The longest frame header.
 const HEADER: usize = 16;
 
+/// How a file is to be read.
+pub(super) struct Seen {
+    pub view: View,
+    /// Where another FLAC file begins.
+    pub next: Option<u64>,
+    /// What is worth a warning.
+    pub note: Option<String>,
+}
+
 /// The file in `range`, which begins with `fLaC`.
-pub(super) fn view(mut input: Input, range: Range<u64>) -> Decoded<View> {
+pub(super) fn view(mut input: Input, range: Range<u64>) -> Decoded<Seen> {
     let (mut info, blocks_end) = stream_info(&mut input, &range)?;
     let header: [u8; HEADER] = read_at(&mut input, blocks_end).map_err(Failure::from_io)?;
     let first = match Header::parse(&header) {
@@ -40,11 +57,98 @@ pub(super) fn view(mut input: Input, range: Range<u64>) -> Decoded<View> {
         return Err(Failure::Damage("FLAC: no frame follows the metadata".to_owned()));
     };
     mend(&mut info, &first);
-    let end = end_of_last_frame(&mut input, &info, start..range.end)?;
+    let mut last = last_frame(&mut input, &info, start..range.end)?;
+    let mut next = None;
+    if !is_all(&mut input, &info, &first, start..range.end, last.as_ref())? {
+        next = appended(&mut input, start..range.end)?;
+        if let Some(next) = next {
+            last = last_frame(&mut input, &info, start..next)?;
+        }
+    }
+    let limit = next.unwrap_or(range.end);
+    let end = last.as_ref().map_or(limit, |(end, _)| *end);
+    let rest = limit - end;
+    // Of a truncated file, it is a part of the next frame.
+    let is_last = last
+        .as_ref()
+        .is_some_and(|(_, last)| first.sample_of(last) + u64::from(last.block_size) == stated(&info));
+    let note = (is_last && rest > MAX_REST && has_other_than_zeros(&mut input, end..limit)?)
+        .then(|| format!("{rest} bytes behind the last frame are not of its format, and are left out"));
     let mut prefix = b"fLaC\x80\0\0".to_vec();
     prefix.push(INFO as u8);
     prefix.extend(info);
-    Ok(View::with_prefix(input, prefix, start..end))
+    Ok(Seen { view: View::with_prefix(input, prefix, start..end), next, note })
+}
+
+/// Whether the last frame is that of the first file: it ends where the stream information says, and a frame from the
+/// middle lies about where it should. If not, the file is damaged or cut, or another follows; to know that, it is read.
+fn is_all(
+    input: &mut Input,
+    info: &[u8; INFO],
+    first: &Header,
+    range: Range<u64>,
+    last: Option<&(u64, Header)>,
+) -> Decoded<bool> {
+    let stated = stated(info);
+    let Some((end, last)) = last else { return Ok(false) };
+    if first.sample_of(last) + u64::from(last.block_size) != stated || range.end - end > MAX_REST {
+        return Ok(false);
+    }
+    if appended(input, *end..range.end)?.is_some() {
+        return Ok(false);
+    }
+    // Two or three files of one length end as one does.
+    let len = range.end - range.start;
+    let probe = len * 3 / 8;
+    let mut bytes = vec![0; MAX_PROBE.min(len) as usize];
+    input.seek(SeekFrom::Start(range.start + probe)).map_err(Failure::from_io)?;
+    let count = input.read_up_to(&mut bytes).map_err(Failure::from_io)?;
+    let found = (0..count).find_map(|at| {
+        let header = Header::parse(&bytes[at..count]).filter(|header| header.fits(info))?;
+        Some((at, header))
+    });
+    // A file of a few frames says nothing about its middle.
+    let Some((at, header)) = found.filter(|_| stated >= 16 * u64::from(first.block_size)) else {
+        return Ok(stated < 16 * u64::from(first.block_size)
+            && !bytes[..count].windows(4).any(|four| four == b"fLaC"));
+    };
+    let expected = (probe + at as u64) as f64 / len as f64;
+    Ok((first.sample_of(&header) as f64 / stated as f64 - expected).abs() < 0.2)
+}
+
+/// The number of sample frames that the stream information states; 0 if it is not known.
+fn stated(info: &[u8; INFO]) -> u64 {
+    u64::from_be_bytes(info[10..18].try_into().expect("eight bytes")) & 0xf_ffff_ffff
+}
+
+/// Where another FLAC file begins in `range`.
+fn appended(input: &mut Input, range: Range<u64>) -> Decoded<Option<u64>> {
+    let mut start = range.start;
+    let mut bytes = vec![0; 1 << 18];
+    while start + 8 < range.end {
+        input.seek(SeekFrom::Start(start)).map_err(Failure::from_io)?;
+        let wanted = bytes.len().min((range.end - start) as usize);
+        let count = input.read_up_to(&mut bytes[..wanted]).map_err(Failure::from_io)?;
+        // The mark, and the first block: the stream information.
+        let is_start = |at: &[u8]| {
+            at[0] == b'f' && at.starts_with(b"fLaC") && at[4] & 0x7f == 0 && at[5..] == [0, 0, INFO as u8]
+        };
+        if let Some(at) = bytes[..count].windows(8).position(is_start) {
+            return Ok(Some(start + at as u64));
+        }
+        if count < 8 {
+            break;
+        }
+        start += count as u64 - 7;
+    }
+    Ok(None)
+}
+
+fn has_other_than_zeros(input: &mut Input, range: Range<u64>) -> Decoded<bool> {
+    let mut bytes = vec![0; MAX_PROBE.min(range.end - range.start) as usize];
+    input.seek(SeekFrom::Start(range.start)).map_err(Failure::from_io)?;
+    let count = input.read_up_to(&mut bytes).map_err(Failure::from_io)?;
+    Ok(bytes[..count].iter().any(|byte| *byte != 0))
 }
 
 /// The stream information, and the end of the last metadata block.
@@ -109,9 +213,9 @@ fn first_frame(input: &mut Input, info: &[u8; INFO], range: &Range<u64>) -> Deco
     Ok(None)
 }
 
-/// The end of the last frame: junk after it would be taken for a part of it. If no frame is intact there, the end of
-/// the range.
-fn end_of_last_frame(input: &mut Input, info: &[u8; INFO], range: Range<u64>) -> Decoded<u64> {
+/// The end of the last frame, and its header: junk after it would be taken for a part of it. `None` if no frame is
+/// intact there.
+fn last_frame(input: &mut Input, info: &[u8; INFO], range: Range<u64>) -> Decoded<Option<(u64, Header)>> {
     let start = range.start.max(range.end.saturating_sub(MAX_TAIL));
     // A small part first: the last frame of music has some kilobytes.
     for len in [1 << 16, range.end - start] {
@@ -120,15 +224,15 @@ fn end_of_last_frame(input: &mut Input, info: &[u8; INFO], range: Range<u64>) ->
         input.seek(SeekFrom::Start(start)).map_err(Failure::from_io)?;
         let count = input.read_up_to(&mut tail).map_err(Failure::from_io)?;
         tail.truncate(count);
-        if let Some(end) = last_intact(&tail, info) {
-            return Ok(start + end as u64);
+        if let Some((end, header)) = last_intact(&tail, info) {
+            return Ok(Some((start + end as u64, header)));
         }
     }
-    Ok(range.end)
+    Ok(None)
 }
 
-/// The end of the last frame in `tail` whose checksum is right.
-fn last_intact(tail: &[u8], info: &[u8; INFO]) -> Option<usize> {
+/// The end of the last frame in `tail` whose checksum is right, and its header.
+fn last_intact(tail: &[u8], info: &[u8; INFO]) -> Option<(usize, Header)> {
     let largest = info[7..10].iter().fold(0, |len, byte| len << 8 | usize::from(*byte));
     let largest = if largest == 0 { MAX_FRAME } else { largest };
     let starts = (0..tail.len()).rev();
@@ -146,8 +250,8 @@ fn last_intact(tail: &[u8], info: &[u8; INFO]) -> Option<usize> {
         }
         // What is left is mostly nothing or short; of long junk, nothing is known.
         let end = ends.last().filter(|end| tail.len() - **end <= SHORT_JUNK).or(ends.first());
-        if end.is_some() {
-            return end.copied();
+        if let (Some(end), Some(header)) = (end, Header::parse(&tail[start..])) {
+            return Some((*end, header));
         }
     }
     None
@@ -222,6 +326,12 @@ impl Header {
         is_intact.then_some(Self { is_fixed: second & 1 == 0, block_size, rate, channels, bits, number })
     }
 
+    /// The number of another frame's first sample, if this is the first one. Numbers have 36 bits.
+    fn sample_of(&self, other: &Header) -> u64 {
+        let unit = if other.is_fixed { u64::from(self.block_size) } else { 1 };
+        other.number * unit
+    }
+
     /// Whether it agrees with the stream information.
     fn fits(&self, info: &[u8; INFO]) -> bool {
         let packed = u64::from_be_bytes(info[10..18].try_into().expect("eight bytes"));
@@ -230,6 +340,13 @@ impl Header {
             && self.rate.is_none_or(|stated| u64::from(stated) == rate)
             && self.bits.is_none_or(|stated| u64::from(stated) == bits)
     }
+}
+
+/// Whether the checksum of a whole frame is right: over the frame with its checksum, it is 0.
+pub(super) fn is_intact(frame: &[u8]) -> bool {
+    let mut crc = Crc16Ansi::new(0);
+    crc.process_buf_bytes(frame);
+    crc.crc() == 0
 }
 
 /// A number of up to 36 bits, coded as UTF-8 codes characters, and the offset after it.
@@ -312,8 +429,8 @@ mod tests {
     fn seen(bytes: Vec<u8>) -> Vec<u8> {
         let len = bytes.len() as u64;
         let mut seen = Vec::new();
-        std::io::Read::read_to_end(&mut view(Input::from_bytes(bytes.into()), 0..len).unwrap(), &mut seen)
-            .unwrap();
+        let mut view = view(Input::from_bytes(bytes.into()), 0..len).unwrap().view;
+        std::io::Read::read_to_end(&mut view, &mut seen).unwrap();
         seen
     }
 
@@ -330,6 +447,7 @@ mod tests {
         };
         assert_eq!(header, expected);
         assert!(header.fits(&info()));
+        assert!(is_intact(&frame(7, 300)) && !is_intact(&frame(7, 300)[1..]));
         let mut damaged = frame(0, 20);
         damaged[4] = 1;
         assert_eq!(Header::parse(&damaged), None, "the checksum is wrong");
@@ -350,6 +468,32 @@ mod tests {
         let picture = vec![3; 100_000];
         let wrong = [(0, 34, info.as_slice()), (0x86, 5, &picture)];
         assert_eq!(seen(file(&wrong, &frames, b"")), plain);
+    }
+
+    #[test]
+    fn another_file_behind_it_is_found() {
+        // 3 frames of 4,096, as the information says; then the same again, or a file of another kind.
+        let mut info = info();
+        info[14..18].copy_from_slice(&(3 * 4096_u32).to_be_bytes());
+        let frames = [frame(0, 300), frame(1, 200), frame(2, 250)];
+        let one = file(&[(0, 34, &info), (0x84, 4, b"tags")], &frames, b"");
+        let mut mono = info;
+        mono[12] &= 0xf0;
+        let other = file(&[(0x80, 34, &mono)], &[vec![0x5a; 3000]], b"");
+        for second in [&one, &other] {
+            let both = [one.as_slice(), second].concat();
+            let len = both.len() as u64;
+            let found = view(Input::from_bytes(both.clone().into()), 0..len).unwrap();
+            assert_eq!((found.next, found.note), (Some(one.len() as u64), None));
+            assert_eq!(seen(both), seen(one.clone()));
+        }
+        // Half a frame behind the last whole one is no junk.
+        let cut = [&one[..one.len() - 258], &frame(2, 5000)[..4800]].concat();
+        let len = cut.len() as u64;
+        assert_eq!(view(Input::from_bytes(cut.into()), 0..len).unwrap().note, None);
+        let junk = [one.as_slice(), &[7; 100_000]].concat();
+        let found = view(Input::from_bytes(junk.into()), 0..one.len() as u64 + 100_000).unwrap();
+        assert!(found.note.unwrap().starts_with("100000 bytes behind the last frame"));
     }
 
     #[test]

@@ -21,6 +21,7 @@
 //! ```
 
 mod aac;
+mod alac;
 mod caf;
 mod container;
 mod content;
@@ -30,6 +31,7 @@ mod downmix;
 mod elementary;
 mod ffmpeg;
 mod flac;
+mod gaps;
 mod input;
 mod layout;
 mod leveller;
@@ -45,6 +47,7 @@ mod peaks;
 mod probe;
 mod reader;
 mod resample;
+mod resume;
 mod source;
 mod tags;
 mod track;

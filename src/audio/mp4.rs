@@ -23,6 +23,8 @@ pub(super) struct Info {
     /// Encoder delay by iTunSMPB, in units of the track's time base, for tracks without an edit list.
     pub delay: Option<u64>,
     pub has_moov: bool,
+    /// Whether another file was appended.
+    pub is_followed: bool,
     /// Units of a second in which edit lists state how long they are.
     timescale: u32,
     /// Sizes to be put right, as offsets and bytes.
@@ -183,6 +185,12 @@ impl Walk {
     ) -> Option<()> {
         use Level::{Edits, Entries, Entry, File, Item, Items, Media, Movie, Track as InTrack, UserData};
         match (level, &kind) {
+            (File, b"ftyp") => {
+                self.info.is_followed |= self.info.has_moov;
+                Some(())
+            }
+            // Tracks of another file are not of this one.
+            (File, b"moov") if self.info.is_followed => Some(()),
             (File, b"moov") => {
                 self.info.has_moov = true;
                 self.boxes(input, inside, Movie)
@@ -447,5 +455,7 @@ mod tests {
         }
         let tail = [whole.as_slice(), b"TAG\0\0\0\0\0\0\0\0"].concat();
         assert_eq!(info(&tail).end, whole.len() as u64, "an ID3v1 tag behind it");
+        let both = info(&[whole.as_slice(), &whole].concat());
+        assert_eq!((both.tracks.len(), both.is_followed, info(&whole).is_followed), (1, true, false));
     }
 }

@@ -16,7 +16,7 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
 
 use super::aac;
-use super::decoder::{Decoder, surround};
+use super::decoder::{Decoder, is_pcm, surround};
 use super::demux::Facts;
 #[cfg(feature = "opus")]
 use super::layout::Layout;
@@ -36,17 +36,21 @@ pub(super) struct Chosen {
     pub trim: Trim,
     /// Nanoseconds of the last packet that are padding.
     pub padding: u64,
-    /// Seconds of audio after which an edit list ends the recording, if that is well before its last packet.
-    pub seconds: Option<f64>,
+    /// Where an edit list ends the recording, in units of the time base.
+    pub end: Option<i64>,
+    /// Whether it may end within a packet: PCM has packets of any length.
+    pub ends_within: bool,
     /// Whether an edit list has several parts, which are not obeyed.
     pub is_intricate: bool,
+    /// Whether the container has FLAC whose checksums nobody compares.
+    pub is_unchecked: bool,
     /// Whether there is SBR, the upper half of the bandwidth of HE-AAC.
     pub sbr: bool,
     /// What is worth a warning.
     pub note: Option<String>,
     /// Where the audio begins, in units of the time base, by an edit list or iTunSMPB.
     start: Option<u64>,
-    time_base: Option<TimeBase>,
+    pub time_base: Option<TimeBase>,
     /// Whether its numbers are big-endian in the header of Opus.
     #[cfg(feature = "opus")]
     big_endian: bool,
@@ -70,8 +74,7 @@ pub(super) enum Trim {
 /// Chooses among the audio tracks of a container: the first one that it calls its default (MP4: enabled) and that can
 /// be decoded, else the first one that can be.
 pub(super) fn choose(format: &dyn FormatReader, facts: &Facts) -> Decoded<(Chosen, Decoder)> {
-    let audio =
-        format.tracks().iter().filter(|track| matches!(track.codec_params, Some(CodecParameters::Audio(_))));
+    let audio = format.tracks().iter().filter(|track| parameters(track, facts).is_some());
     let mut tracks: Vec<&Track> = audio.collect();
     tracks.sort_by_key(|track| !facts.is_preferred(track.id));
     let mut refused = None;
@@ -94,20 +97,35 @@ pub(super) fn choose(format: &dyn FormatReader, facts: &Facts) -> Decoded<(Chose
     Err(refused.unwrap_or_else(|| facts.without_audio()))
 }
 
+/// What the decoder of an audio track needs. The demuxer does not know QuickTime's name of MPEG audio layer II.
+fn parameters(track: &Track, facts: &Facts) -> Option<AudioCodecParameters> {
+    match (&track.codec_params, facts) {
+        (Some(CodecParameters::Audio(params)), _) => Some(params.clone()),
+        (None, Facts::Mp4(info)) if info.track(track.id)?.entry == *b".mp2" => {
+            let mut params = AudioCodecParameters::new();
+            params.for_codec(CODEC_ID_MP2);
+            // The time base of audio is its sample rate.
+            params.with_sample_rate(track.time_base?.denom.get());
+            Some(params)
+        }
+        _ => None,
+    }
+}
+
 impl Chosen {
     fn of(track: &Track, facts: &Facts) -> Decoded<Self> {
-        let Some(CodecParameters::Audio(params)) = &track.codec_params else {
-            return Err(facts.without_audio());
-        };
+        let Some(params) = parameters(track, facts) else { return Err(facts.without_audio()) };
         let mut chosen = Self {
             id: track.id,
-            params: params.clone(),
+            params,
             codec: facts.codec(track.id),
             frames: track.num_frames,
             trim: Trim::Decoder,
             padding: 0,
-            seconds: None,
+            end: None,
+            ends_within: false,
             is_intricate: false,
+            is_unchecked: matches!(facts, Facts::Matroska(_) | Facts::Mp4(_)),
             sbr: false,
             note: None,
             start: None,
@@ -115,7 +133,7 @@ impl Chosen {
             #[cfg(feature = "opus")]
             big_endian: matches!(facts, Facts::Mp4(_)),
             #[cfg(feature = "opus")]
-            is_discrete: matches!(facts, Facts::Ogg(info) if !info.patches.is_empty()),
+            is_discrete: matches!(facts, Facts::Ogg(info) if info.is_discrete),
         };
         match facts {
             Facts::Mp4(info) => {
@@ -169,7 +187,16 @@ impl Chosen {
             self.params.codec = CODEC_ID_ALAC;
             self.params.extra_data = Some(cookie.clone().into_boxed_slice());
         }
-        (self.seconds, self.is_intricate) = (track.seconds, track.is_intricate);
+        self.is_intricate = track.is_intricate;
+        self.end = track.seconds.zip(self.time_base).map(|(seconds, base)| {
+            let units = seconds * f64::from(base.denom.get()) / f64::from(base.numer.get());
+            (track.start.unwrap_or(0) as f64 + units.round()) as i64
+        });
+        self.ends_within = is_pcm(self.params.codec);
+        if self.ends_within {
+            // ffmpeg's packets have 1,024 sample frames, and the last one is played whole.
+            self.end = self.end.map(|end| end.saturating_add(1023) / 1024 * 1024);
+        }
         self.start = match (track.start, info.delay) {
             (Some(time @ 1..), _) => Some(time),
             (_, delay) if self.params.codec == CODEC_ID_AAC => delay,
@@ -290,6 +317,7 @@ impl Facts {
             }
             Facts::Ogg(info) => format!("{} in Ogg", info.codecs.first().unwrap_or(&"an unknown codec")),
             Facts::Elementary { .. } => "MPEG audio of an unusual kind".to_owned(),
+            Facts::Flac { .. } => "FLAC of an unusual kind".to_owned(),
             Facts::Other { container } => format!("an unusual codec in {container}"),
         }
     }

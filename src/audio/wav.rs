@@ -23,6 +23,8 @@ const CHUNK: usize = 64 * 1024;
 const MAX_FORMAT: u32 = 4096;
 /// Bytes of samples that are searched for the marks of compressed audio.
 const MARKS_WITHIN: usize = 64 * 1024;
+/// Bytes behind the last chunk that are not worth a warning.
+const MAX_REST: u64 = 4096;
 /// The largest number of chunks before the samples.
 const MAX_CHUNKS: usize = 4096;
 
@@ -119,13 +121,16 @@ fn parse(input: &mut Input, range: &Range<u64>) -> Result<Header, Other> {
             b"data" => {
                 let format = format.ok_or_else(|| damage("has no fmt chunk before its data"))?;
                 let there = range.end - position;
-                let length = Length::of(len, long_data, riff_len, there, range.end - range.start);
+                let mut length = Length::of(len, long_data, riff_len, there, range.end - range.start);
                 let data = position..position + length.left;
                 other_codec(&format, data.clone())?;
                 if let Some(ADPCM_MICROSOFT | ADPCM_IMA) = tag(&format) {
                     return Err(Other::Demuxer(length.repair(range, position, fact), None));
                 }
-                disguised(input, data)?;
+                disguised(input, data.clone())?;
+                if length.note.is_none() {
+                    length.note = behind(input, data.end, range.end).map_err(io)?;
+                }
                 input.seek(SeekFrom::Start(position)).map_err(io)?;
                 return header(format, &length, there)
                     .map_err(|reason| Other::Demuxer(length.repair(range, position, fact), Some(reason)));
@@ -136,6 +141,28 @@ fn parse(input: &mut Input, range: &Range<u64>) -> Result<Header, Other> {
         position += u64::from(len) + u64::from(len & 1);
     }
     Err(damage("has no data chunk among its first chunks"))
+}
+
+/// What follows the samples and the chunks behind them, if it is another file or in no chunk.
+fn behind(input: &mut Input, mut position: u64, end: u64) -> std::io::Result<Option<String>> {
+    for _ in 0..MAX_CHUNKS {
+        position += position & 1;
+        if position + 12 > end {
+            break;
+        }
+        let head: [u8; 12] = read_at(input, position)?;
+        let rest = end - position;
+        if matches!(&head[..4], b"RIFF" | b"RF64") && &head[8..] == b"WAVE" {
+            return Ok(Some("another file follows, and is left out".to_owned()));
+        }
+        if !head[..4].iter().all(|byte| matches!(byte, b' '..=b'~')) {
+            let is_other = rest > MAX_REST && head.iter().any(|byte| *byte != 0);
+            return Ok(is_other
+                .then(|| format!("{rest} bytes behind the samples are in no chunk, and are left out")));
+        }
+        position += 8 + u64::from(u32::from_le_bytes([head[4], head[5], head[6], head[7]]));
+    }
+    Ok(None)
 }
 
 /// The format tag of a `fmt ` chunk, which in its extensible form stands in its last part.

@@ -1,13 +1,18 @@
 //! What Matroska and WebM files say that the demuxer does not read: which track is the default, padding at the end, and
-//! whether the file was written without its length.
+//! whether the file was written without its length. And where it goes on behind damage.
+
+mod damage;
 
 use std::io::{Seek, SeekFrom};
 use std::ops::Range;
 
 use super::input::Input;
+use super::view::View;
 
 /// The largest number of elements that are read: of several clusters, if lengths are unknown.
 const MAX_ELEMENTS: usize = 4_000_000;
+/// Damaged places that are mended.
+const MAX_PATCHES: usize = 1000;
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 14;
 /// The longest identifier with the longest length.
@@ -29,13 +34,20 @@ const BLOCK: u64 = 0xa1;
 const DISCARD_PADDING: u64 = 0x75a2;
 
 /// What is known of a file.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Info {
     pub tracks: Vec<Track>,
     /// Whether the length of the segment is not stated, as in what was written to a pipe.
     pub is_unbounded: bool,
     /// Whether the last element ends with the file.
     pub is_whole: bool,
+    /// Where another file begins that was appended.
+    pub next: Option<u64>,
+    /// Where the first cluster begins, and where the segment ends.
+    first_cluster: Option<u64>,
+    end: u64,
+    /// Wrong sizes put right, and what cannot be read covered, as offsets and bytes.
+    patches: Vec<(u64, Vec<u8>)>,
 }
 
 /// One track.
@@ -52,18 +64,38 @@ pub(super) struct Track {
     pub padding: u64,
 }
 
-/// Reads the elements of a file that begins at `start`. After damage, what was found so far stays.
+/// Reads the elements of a file that begins at `start`. Behind damage, it goes on at the next cluster.
 pub(super) fn read(input: &mut Input, start: u64) -> Info {
-    let mut walk = Walk {
-        len: input.len(),
-        input,
-        buffer: Vec::new(),
-        buffer_start: 0,
-        info: Info::default(),
-        elements: MAX_ELEMENTS,
-    };
+    let mut walk = Walk::new(input);
     let _ = walk.file(start);
+    walk.info.patches.sort();
     walk.info
+}
+
+impl Info {
+    /// Whether something was damaged between clusters.
+    pub(super) fn is_damaged(&self) -> bool {
+        !self.patches.is_empty()
+    }
+
+    /// The file with what can be read of it.
+    pub(super) fn view(&self, input: Input, range: Range<u64>) -> View {
+        View::patched(input, range.start..self.next.unwrap_or(range.end), &self.patches)
+    }
+
+    /// The first cluster that begins at `from` or later.
+    pub(super) fn cluster_after(&self, input: &mut Input, from: u64) -> Option<u64> {
+        Walk::new(input).next_cluster(from, self.end)
+    }
+
+    /// The file without the clusters before the one that begins at `cluster`.
+    pub(super) fn view_from(&self, input: Input, range: Range<u64>, cluster: u64) -> View {
+        let first = self.first_cluster.unwrap_or(cluster);
+        let mut patches: Vec<_> = damage::void(first..cluster).into_iter().collect();
+        patches.extend(self.patches.iter().filter(|(at, _)| *at < first || *at >= cluster).cloned());
+        patches.sort();
+        View::patched(input, range.start..self.next.unwrap_or(range.end), &patches)
+    }
 }
 
 /// The usual name of a codec.
@@ -102,38 +134,102 @@ struct Element {
     end: Option<u64>,
 }
 
+impl<'a> Walk<'a> {
+    fn new(input: &'a mut Input) -> Self {
+        Walk {
+            len: input.len(),
+            input,
+            buffer: Vec::new(),
+            buffer_start: 0,
+            info: Info::default(),
+            elements: MAX_ELEMENTS,
+        }
+    }
+}
+
 impl Walk<'_> {
     fn file(&mut self, start: u64) -> Option<()> {
         let header = self.element(start).filter(|header| header.id == EBML)?;
         let segment = self.element(header.end?).filter(|segment| segment.id == SEGMENT)?;
         self.info.is_unbounded = segment.end.is_none();
         let end = segment.end.unwrap_or(self.len).min(self.len);
-        let mut position = segment.start;
-        let mut last_cluster = None;
-        while position < end {
-            let element = self.element(position)?;
-            position = match element.id {
-                TRACKS => {
-                    self.tracks(element.start..element.end?)?;
-                    element.end?
-                }
-                CLUSTER => {
-                    last_cluster = Some(element.start..element.end.unwrap_or(end).min(end));
-                    // If its length is unknown, the next cluster is found by what its elements are.
-                    match element.end {
-                        Some(end) => end,
-                        None => self.blocks(element.start..end)?,
-                    }
-                }
-                _ => element.end?,
-            };
-        }
-        self.info.is_whole = position == end;
-        if let Some(cluster) = last_cluster {
-            self.info.tracks.iter_mut().for_each(|track| track.padding = 0);
-            self.blocks(cluster)?;
+        self.segment(segment.start, end);
+        // Where bytes were inserted, the end is not where the segment says, and the last cluster is beyond it.
+        if self.info.is_damaged() && end < self.len && self.info.next.is_none() {
+            self.info = Info { is_unbounded: self.info.is_unbounded, ..Info::default() };
+            self.resize(header.end?, self.len);
+            self.segment(segment.start, self.len);
         }
         Some(())
+    }
+
+    /// Reads the parts of the segment.
+    fn segment(&mut self, start: u64, end: u64) {
+        self.info.end = end;
+        let mut position = start;
+        let mut last_cluster = None;
+        while position < end {
+            let next = match self.element(position) {
+                Some(another) if another.id == EBML && self.info.is_unbounded => {
+                    (self.info.end, self.info.is_whole) = (position, true);
+                    break;
+                }
+                Some(cluster) if cluster.id == CLUSTER => {
+                    self.info.first_cluster.get_or_insert(position);
+                    last_cluster = Some(cluster.start..cluster.end.unwrap_or(end).min(end));
+                    match cluster.end {
+                        Some(cluster_end) => self.after_cluster(position, cluster.start, cluster_end, end),
+                        // Its length is unknown: the next cluster is found by what its elements are.
+                        None => match self.blocks(cluster.start..end) {
+                            Ok(next) => Some(next),
+                            Err(damage) => self.pass_over(damage, end),
+                        },
+                    }
+                }
+                Some(Element { id, start, end: Some(next) })
+                    if next <= end
+                        && (id == TRACKS || self.is_part(position, end) || self.is_part(next, end)) =>
+                {
+                    if id == TRACKS {
+                        let _ = self.tracks(start..next);
+                    }
+                    Some(next)
+                }
+                _ => self.pass_over(position, end),
+            };
+            match next {
+                Some(next) if next > position && self.info.patches.len() < MAX_PATCHES => position = next,
+                _ => break,
+            }
+        }
+        self.info.is_whole |= position == end;
+        let ended = self.info.end;
+        if self.element(ended).is_some_and(|another| another.id == EBML) {
+            self.info.next = Some(ended);
+        }
+        if let Some(cluster) = last_cluster {
+            self.info.tracks.iter_mut().for_each(|track| track.padding = 0);
+            let _ = self.blocks(cluster);
+        }
+    }
+
+    /// Where a cluster at `position` is followed by something: its end, unless that is wrong.
+    fn after_cluster(&mut self, position: u64, start: u64, cluster_end: u64, end: u64) -> Option<u64> {
+        if cluster_end <= end && self.is_part(cluster_end, end) {
+            return Some(cluster_end);
+        }
+        match self.next_cluster(start, end) {
+            Some(next) if next < cluster_end => {
+                self.resize(position, next);
+                Some(next)
+            }
+            Some(next) => {
+                self.info.patches.extend(damage::void(cluster_end..next));
+                Some(next)
+            }
+            // The last one of a truncated file.
+            None => Some(cluster_end),
+        }
     }
 
     fn tracks(&mut self, range: Range<u64>) -> Option<()> {
@@ -181,22 +277,27 @@ impl Walk<'_> {
         Some(track)
     }
 
-    /// Reads the blocks of a cluster, and returns its end: that of the range, or the next element that is not in it.
-    fn blocks(&mut self, range: Range<u64>) -> Option<u64> {
+    /// Reads the blocks of a cluster, and returns its end: that of the range, or the next element that is not in it. The
+    /// error is where something begins that does not fit.
+    fn blocks(&mut self, range: Range<u64>) -> Result<u64, u64> {
         let mut position = range.start;
         while position < range.end {
-            let element = self.element(position)?;
-            let Some(end) = element.end else { return Some(position) };
-            match element.id {
-                SIMPLE_BLOCK => self.block(element.start, 0)?,
-                BLOCK_GROUP => self.group(element.start..end)?,
-                // Identifiers of four bytes are those of the segment's own elements.
-                id if id > 0xff_ffff => return Some(position),
-                _ => {}
+            let Some(element) = self.element(position) else { return Err(position) };
+            // Identifiers of four bytes are those of the segment's own elements.
+            if element.id > 0xff_ffff {
+                return Ok(position);
             }
+            let fits = element.end.filter(|end| *end <= range.end && damage::is_of_cluster(element.id));
+            let Some(end) = fits else { return Err(position) };
+            let read = match element.id {
+                SIMPLE_BLOCK => self.block(element.start, 0),
+                BLOCK_GROUP => self.group(element.start..end),
+                _ => Some(()),
+            };
+            read.ok_or(position)?;
             position = end;
         }
-        Some(position)
+        Ok(position)
     }
 
     fn group(&mut self, range: Range<u64>) -> Option<()> {
@@ -344,6 +445,65 @@ mod tests {
         let piped = info(unknown(SEGMENT, &[tracks(), clusters(unknown)].concat()));
         assert_eq!(piped.tracks, known.tracks);
         assert!(piped.is_unbounded && piped.is_whole);
+    }
+
+    fn seen(bytes: &[u8]) -> Vec<u8> {
+        let info = read(&mut Input::from_bytes(bytes.to_vec().into()), 0);
+        let mut seen = Vec::new();
+        let mut view = info.view(Input::from_bytes(bytes.to_vec().into()), 0..bytes.len() as u64);
+        std::io::Read::read_to_end(&mut view, &mut seen).unwrap();
+        seen
+    }
+
+    /// What cannot be read is covered up to the next cluster, and wrong sizes of clusters are put right.
+    #[test]
+    fn the_next_cluster_is_found_behind_damage() {
+        for make in [element, unknown] {
+            let start = [element(EBML, b"webm"), unknown(SEGMENT, &tracks())].concat();
+            let one = make(CLUSTER, &[element(0xe7, &[0]), element(SIMPLE_BLOCK, &[0x82; 40])].concat());
+            let last = clusters(make);
+            let junk = [0x08; 30];
+            let damaged = [start.as_slice(), &one, &junk, &last].concat();
+            let at = start.len() + one.len();
+            let mut expected = damaged.clone();
+            expected[at..at + 9].copy_from_slice(&[0xec, 1, 0, 0, 0, 0, 0, 0, 21]);
+            assert_eq!(seen(&damaged), expected);
+            let info = read(&mut Input::from_bytes(damaged.clone().into()), 0);
+            assert_eq!((info.tracks[1].padding, info.is_whole, info.is_damaged()), (13_558_552, true, true));
+            let mut input = Input::from_bytes(damaged.into());
+            assert_eq!(info.cluster_after(&mut input, start.len() as u64 + 1), Some((at + 30) as u64));
+            // The end is too early by what was inserted.
+            let sized = [
+                element(EBML, b"webm").as_slice(),
+                &element(SEGMENT, &[tracks(), one.clone(), last.clone()].concat()),
+            ]
+            .concat();
+            let at = sized.len() - last.len();
+            let inserted = [&sized[..at], &junk, &sized[at..]].concat();
+            let info = read(&mut Input::from_bytes(inserted.clone().into()), 0);
+            assert_eq!((info.tracks[1].padding, info.is_whole), (13_558_552, true));
+            let header = element(EBML, b"webm").len();
+            let size = u32::from_be_bytes(seen(&inserted)[header + 4..header + 8].try_into().unwrap());
+            assert_eq!((size & 0xfff_ffff) as usize, inserted.len() - header - 8);
+            // Nothing is wrong in this one, and another follows.
+            let whole = [start, one, last].concat();
+            assert_eq!(seen(&whole), whole);
+            let len = whole.len();
+            let both = [whole.as_slice(), &whole].concat();
+            let info = read(&mut Input::from_bytes(both.clone().into()), 0);
+            assert_eq!((info.next, info.is_whole, seen(&both).len()), (Some(len as u64), true, len));
+        }
+        let start = [element(EBML, b"webm"), unknown(SEGMENT, &tracks())].concat();
+        let whole = [start.clone(), clusters(element)].concat();
+        for wrong in [0x1000_0030_u32, 0x1fff_0000, 0x1000_0002] {
+            let mut damaged = whole.clone();
+            damaged[start.len() + 4..start.len() + 8].copy_from_slice(&wrong.to_be_bytes());
+            let info = read(&mut Input::from_bytes(damaged.clone().into()), 0);
+            assert_eq!((info.tracks[1].padding, info.is_whole), (13_558_552, true), "{wrong:x}");
+            if wrong > 0x1000_0002 {
+                assert_eq!(seen(&damaged), whole, "{wrong:x}");
+            }
+        }
     }
 
     #[test]
