@@ -306,6 +306,8 @@ fn copy(target: &Target, place: &Path, is_deep: bool, folder: &Path) -> Result<(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -321,6 +323,35 @@ mod tests {
         for seeds in TARGETS.iter().flat_map(|target| target.seeds) {
             assert!(repository().join(seeds).is_dir(), "there is no {seeds}");
         }
+    }
+
+    /// The lock file of the fuzz targets is no part of the workspace's, so nothing else says that it is out of date.
+    #[test]
+    fn the_lock_file_has_what_the_packages_need() {
+        let mut metadata = cargo();
+        metadata.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+        let metadata: Value = serde_json::from_str(&crate::run::output(&mut metadata).unwrap()).unwrap();
+        let lock = fs::read_to_string(repository().join("tests/fuzz/Cargo.lock")).unwrap();
+        let mut compared = 0;
+        for package in metadata["packages"].as_array().unwrap() {
+            let name = package["name"].as_str().unwrap();
+            let entry = |entry: &&str| entry.starts_with(&format!("name = \"{name}\"\n"));
+            let Some(entry) = lock.split("[[package]]\n").find(entry) else { continue };
+            for dependency in package["dependencies"].as_array().unwrap() {
+                let needed = dependency["name"].as_str().unwrap();
+                if dependency["kind"] != "dev" && dependency["optional"] == false {
+                    // A version follows where there are several.
+                    let is_there =
+                        entry.contains(&format!("\"{needed}\"")) || entry.contains(&format!("\"{needed} "));
+                    assert!(
+                        is_there,
+                        "{name} needs {needed}: cargo metadata --manifest-path tests/fuzz/Cargo.toml"
+                    );
+                    compared += 1;
+                }
+            }
+        }
+        assert!(compared > 50, "{compared}");
     }
 
     #[test]
