@@ -8,9 +8,9 @@ use sleeve::audio::{AudioOptions, AudioReader, Level, MonoReader, Resampler};
 #[path = "shared/panics.rs"]
 mod panics;
 
-/// Enough to reach every state of a decoder. The limit is needed because a few bytes of FLAC can mean a minute of
-/// silence.
-const MAX_SAMPLES: usize = 1 << 22;
+/// A quarter of a minute: enough to reach every state of a decoder. The limit is needed because a few bytes of FLAC can
+/// mean a minute of silence.
+const MAX_SAMPLES: usize = 1 << 18;
 
 fuzz_target!(init: panics::note_contained(), |bytes: &[u8]| {
     let Ok(reader) = AudioReader::from_bytes("fuzz", bytes) else { return };

@@ -14,8 +14,8 @@ fuzz_target!(init: panics::note_contained(), |data: &[u8]| open_and_run(data));
 
 fn open_and_run(data: &[u8]) {
     let Ok(model) = Model::from_bytes("fuzz", data, None) else { return };
-    for engine in [EngineChoice::Auto, EngineChoice::Onnx] {
-        let options = EngineOptions::default().engine(engine).threads(1);
+    for choice in [EngineChoice::Auto, EngineChoice::Onnx] {
+        let options = EngineOptions::default().engine(choice).threads(1);
         let Ok(engine) = model.engine(&options) else { continue };
         let width = engine.input().len();
         if width > 1 << 16 || engine.outputs().iter().any(|output| output.dim > 1 << 16) {
@@ -28,5 +28,9 @@ fn open_and_run(data: &[u8]) {
         let mut wanted: Vec<(usize, &mut [f32])> =
             buffers.iter_mut().map(Vec::as_mut_slice).enumerate().collect();
         let _ = engine.run(&input, rows, &mut wanted);
+        // Where no engine of ours was chosen, the second would be the same one.
+        if engine.name() == "onnx" {
+            break;
+        }
     }
 }

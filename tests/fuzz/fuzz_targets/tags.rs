@@ -4,10 +4,10 @@
 use libfuzzer_sys::fuzz_target;
 use sleeve_training::scan::read_tags;
 
-#[path = "shared/place.rs"]
-mod place;
 #[path = "shared/panics.rs"]
 mod panics;
+#[path = "shared/place.rs"]
+mod place;
 
 fuzz_target!(init: panics::note_contained(), |data: &[u8]| {
     match read_tags(&place::put("audio", data)) {
