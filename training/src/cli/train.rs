@@ -71,7 +71,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         true => Some(RunLog::open(&arguments.out, run.started().into(), run.steps())?),
         false => None,
     };
-    run.go(&mut Printer { log, config, last: (0, 0) })
+    // A run whose epochs are all there has only the average to log.
+    let last = (run.started().into(), run.steps());
+    run.go(&mut Printer { log, config, last })
 }
 
 /// Prints a line per epoch and logs its figures.

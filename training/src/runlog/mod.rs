@@ -28,6 +28,8 @@ use crate::error::{Error, Result};
 
 /// The name of the log in a run's folder.
 pub const LOG: &str = "log.jsonl";
+/// How the names of the averaged weights' figures begin.
+const AVERAGE: &str = "average/";
 /// The name of the folder of event files in a run's folder.
 pub const EVENTS: &str = "tensorboard";
 
@@ -40,8 +42,8 @@ pub struct RunLog {
 
 impl RunLog {
     /// Continues the logs in a run's folder, which is created if it does not exist. Entries of epochs after `last` are
-    /// removed, because these epochs are run again; so is an incomplete line of a killed run. `last` is 0 for a new
-    /// run; `step` is the next step.
+    /// removed, because these epochs are run again; so are the figures of averaged weights, which are computed at every
+    /// end of a run, and an incomplete line of a killed run. `last` is 0 for a new run; `step` is the next step.
     ///
     /// # Errors
     /// If the folder cannot be written, or its log is invalid.
@@ -86,7 +88,7 @@ fn keep(path: &Path, bytes: &[u8], last: u64) -> Result<u64> {
         }
         let entry = Entry::from_json(line)
             .map_err(|reason| Error::format(path, format!("line {}: {reason}", number + 1)))?;
-        if entry.epoch > last {
+        if entry.epoch > last || entry.values.keys().any(|name| name.starts_with(AVERAGE)) {
             break;
         }
         kept += line.len() as u64;
@@ -135,10 +137,15 @@ mod tests {
         let again = entry(3, 0.5);
         log.write(&again).unwrap();
         assert_eq!(read(&run).unwrap(), [all[0].clone(), all[1].clone(), again]);
+        // The average of a run that has ended is computed once more.
+        log.write(&Entry::new(3, 30).with("average/artist/loss", 0.25)).unwrap();
+        drop(RunLog::open(&run, 3, 30).unwrap());
+        let epochs: Vec<u64> = read(&run).unwrap().iter().map(|entry| entry.epoch).collect();
+        assert_eq!(epochs, [1, 2, 3]);
         // A new run in the same folder starts with an empty log.
         drop(RunLog::open(&run, 0, 0).unwrap());
         assert!(read(&run).unwrap().is_empty());
-        assert_eq!(std::fs::read_dir(run.join(EVENTS)).unwrap().count(), 3);
+        assert_eq!(std::fs::read_dir(run.join(EVENTS)).unwrap().count(), 4);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A run: epochs of training and validation, a schedule, an average of the last weights, and files after every epoch.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,6 +83,33 @@ pub struct Run<'a> {
     average: Average,
     progress: Progress,
     started: u32,
+    /// Until the run is dropped, no other process may train in its folder.
+    _lock: Option<Lock>,
+}
+
+/// A lock on a run's folder. The file is removed with it; it stays behind a process that was killed, and locks nothing.
+struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    fn new(files: &Files) -> Result<Self> {
+        let folder = files.folder();
+        std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
+        let path = files.lock();
+        match sleeve_files::lock::open(&path)? {
+            Some(file) => Ok(Lock { path, _file: file }),
+            None => Err(Error::format(folder, "another process is training in this folder")),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // While it is locked.
+        let _ = std::fs::remove_file(&self.path);
+    }
 }
 
 impl<'a> Run<'a> {
@@ -114,6 +142,7 @@ impl<'a> Run<'a> {
             Some(place) => Processes::meet(place, computation.device)?,
             None => Processes::alone(),
         };
+        let lock = processes.is_first().then(|| Lock::new(&files)).transpose()?;
         let saved = match processes.is_first() {
             true => start::state(&files, &config, options.resume)?,
             false => None,
@@ -151,10 +180,10 @@ impl<'a> Run<'a> {
             learner,
             average,
             progress,
+            _lock: lock,
         };
         run.agree()?;
         if run.processes.is_first() {
-            std::fs::create_dir_all(run.options.out).map_err(|error| Error::io(run.options.out, error))?;
             atomic::write(run.files.config(), run.progress.config.to_toml()?.as_bytes())?;
         }
         Ok(run)

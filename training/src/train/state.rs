@@ -4,7 +4,7 @@
 //! the configuration and the progress of the run. Files for resuming also have the optimizer's running means and the
 //! average of weights, under names that begin with `run.`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -90,6 +90,11 @@ impl Files {
         self.folder.join(format!("epochs/{epoch:04}.safetensors"))
     }
 
+    /// What the process that trains here has locked.
+    pub fn lock(&self) -> PathBuf {
+        self.folder.join(".lock")
+    }
+
     /// The tracks of the batch with which a run failed.
     pub fn broken(&self) -> PathBuf {
         self.folder.join("broken-batch.txt")
@@ -166,7 +171,7 @@ fn network(learner: &Learner) -> Vec<Stored> {
 
 fn write(path: &Path, tensors: Vec<Stored>, description: &Description, progress: &Progress) -> Result<()> {
     let json = |value: serde_json::Result<String>| value.map_err(|error| Error::format(path, error));
-    let header = HashMap::from([
+    let header = BTreeMap::from([
         (crate::checkpoint::KEY.to_owned(), json(serde_json::to_string(description))?),
         (KEY.to_owned(), json(serde_json::to_string(progress))?),
     ]);
@@ -175,8 +180,26 @@ fn write(path: &Path, tensors: Vec<Stored>, description: &Description, progress:
         Ok((stored.name.as_str(), view.map_err(|error| Error::format(path, error))?))
     });
     let views: Vec<_> = views.collect::<Result<_>>()?;
-    let file = safetensors::serialize(views, Some(header)).map_err(|error| Error::format(path, error))?;
+    let hashed = header.clone().into_iter().collect();
+    let mut file = safetensors::serialize(views, Some(hashed)).map_err(|error| Error::format(path, error))?;
+    sort_header(&mut file, &header).map_err(|reason| Error::format(path, reason))?;
     atomic::write(path, &file)
+}
+
+/// The crate writes the header's texts in the order of a hash map, which is another each time: the same run would not
+/// give the same bytes.
+fn sort_header(file: &mut [u8], header: &BTreeMap<String, String>) -> Result<(), String> {
+    const BEGINNING: &[u8] = br#"{"__metadata__":"#;
+    let sorted = serde_json::to_string(header).map_err(|error| error.to_string())?;
+    // Behind the header's length.
+    let start = 8 + BEGINNING.len();
+    let begins = file.get(8..start).is_some_and(|there| there == BEGINNING);
+    let texts = file.get_mut(start..start + sorted.len()).filter(|texts| {
+        let there = serde_json::from_slice::<BTreeMap<String, String>>(texts);
+        begins && there.is_ok_and(|there| there == *header)
+    });
+    texts.ok_or("the header is not where it was expected")?.copy_from_slice(sorted.as_bytes());
+    Ok(())
 }
 
 /// A state file that has been read.
@@ -253,5 +276,31 @@ impl Saved {
         }
         tch::no_grad(|| view.copy_(&values.view(dims.as_slice())));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_s_order_is_always_the_same() {
+        let header: BTreeMap<String, String> =
+            (0..8).map(|at| (format!("key {at}"), format!("\"{at}\" é"))).collect();
+        let written = || {
+            let view = TensorView::new(Dtype::F32, vec![1], &[1, 2, 3, 4]).unwrap();
+            let hashed = header.clone().into_iter().collect();
+            let mut file = safetensors::serialize([("a", view)], Some(hashed)).unwrap();
+            sort_header(&mut file, &header).unwrap();
+            file
+        };
+        let first = written();
+        (0..8).for_each(|_| assert_eq!(written(), first));
+        let read = SafeTensors::read_metadata(&first).unwrap().1;
+        assert_eq!(*read.metadata(), Some(header.clone().into_iter().collect()));
+        assert_eq!(SafeTensors::deserialize(&first).unwrap().tensor("a").unwrap().data(), [1, 2, 3, 4]);
+        for mut other in [first[..40].to_vec(), Vec::new(), first[1..].to_vec()] {
+            assert!(sort_header(&mut other, &header).is_err());
+        }
     }
 }

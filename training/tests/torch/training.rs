@@ -88,9 +88,13 @@ fn until(command: &mut Command, line: &str) -> (Child, BufReader<std::process::C
     (child, output)
 }
 
-fn interrupt(child: &Child) {
-    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
     assert!(status.success());
+}
+
+fn interrupt(child: &Child) {
+    signal(child, "-INT");
 }
 
 /// Whether two runs have the same bits in all their files, the state of the optimizer included.
@@ -154,8 +158,35 @@ fn a_run_that_was_ended_goes_on_bit_for_bit() {
             && log[2].values.contains_key("validation/artist/loss")
     );
     // A finished run is left unchanged.
+    let files = |run: &str| {
+        ["last", "best", "swa"]
+            .map(|file| std::fs::read(place.run(run).join(format!("{file}.safetensors"))).unwrap())
+    };
+    let before = files("broken");
     let again = succeeds(&mut place.train("artist", "broken", &more));
     assert!(!again.contains("epoch   3/3"), "{again}");
+    assert!(files("broken") == before, "other bytes");
+    let log = sleeve_training::runlog::read(&place.run("broken")).unwrap();
+    assert_eq!((log.len(), log[3].step), (4, log[2].step));
+    assert!(!place.run("broken").join(".lock").exists());
+}
+
+/// Two would write the same files, and the log's lines would be of both.
+#[test]
+fn one_process_at_a_time_trains_in_a_folder() {
+    let place = Place::small();
+    let mut more = ARTIST.to_vec();
+    more.push("--resume");
+    let (mut child, _output) = until(&mut place.train("artist", "shared", &more), "epoch   1/3");
+    // It must not end in between.
+    signal(&child, "-STOP");
+    let reason = place.fails("artist", "shared", &more);
+    assert!(reason.contains("shared: another process is training in this folder"), "{reason}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What a killed process leaves locks nothing.
+    let rest = succeeds(&mut place.train("artist", "shared", &more));
+    assert!(rest.contains("continuing after epoch 1"), "{rest}");
 }
 
 #[test]
