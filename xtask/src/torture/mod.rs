@@ -2,6 +2,7 @@
 //! started again, to the same bytes as a run that nothing disturbed.
 
 mod ending;
+mod inputs;
 mod random;
 mod scene;
 mod torment;
@@ -11,6 +12,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
+use crate::libtorch;
 use crate::run::{cargo, checked, target};
 use random::Random;
 use scene::{Scene, Work};
@@ -20,7 +22,7 @@ const HELP: &str = "\
 cargo xtask torture [--runs N] [--seed S] [--quick] [--release | --programs DIR] [NAME...]
 
 Disturbs commands while they work, starts them again, and compares what they have written with a run that nothing
-disturbed. Without a NAME: all of extract, similar, discogs, features and adapt.
+disturbed. Without a NAME: all of extract, similar, discogs, features, adapt and train.
 
   --runs N   random moments to kill each command at, 10 by default; a quarter of them to fill the disk
   --seed S   the random moments; printed, so that a run can be repeated as far as time can
@@ -59,6 +61,10 @@ pub fn run(arguments: &[String]) -> Result<()> {
     for name in &request.names {
         let start = Instant::now();
         let work = if request.is_quick { Work::QUICK } else { Work::WHOLE };
+        if !scene::has(name, &programs)? {
+            println!("{name:<9} {:<15} not run: {}", "", scene::WITHOUT_LIBTORCH);
+            continue;
+        }
         let scene = Scene::prepare(name, &programs, &folder.join(name), work)?;
         let mut report = |what: &str, tally: &Tally| {
             println!("{}", tally.row(name, what));
@@ -93,6 +99,10 @@ fn build(request: &Request) -> Result<PathBuf> {
     let mut packages: Vec<&str> = request.names.iter().map(|name| scene::package(name)).collect();
     packages.dedup();
     build.args(packages.into_iter().flat_map(|package| ["--package", package]));
+    // Without libtorch there is still what needs none.
+    if request.names.iter().any(|name| name == "train") && libtorch::available()? {
+        build.args(["--features", libtorch::FEATURES]);
+    }
     if request.is_release {
         build.arg("--release");
     }

@@ -8,16 +8,33 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use super::ending::Ending;
+use super::inputs;
 use crate::run::{output, repository};
 
-pub const NAMES: [&str; 5] = ["extract", "similar", "discogs", "features", "adapt"];
+pub const NAMES: [&str; 6] = ["extract", "similar", "discogs", "features", "adapt", "train"];
+
+/// The network is trained with libtorch alone.
+pub const WITHOUT_LIBTORCH: &str =
+    "this sleeve-train was built without libtorch (cargo xtask libtorch, --features sleeve-training/torch)";
 
 /// The package of the program that has this command.
 pub fn package(name: &str) -> &'static str {
     if matches!(name, "extract" | "similar") { "sleeve-cli" } else { "sleeve-training" }
 }
 
-const RATE: usize = 16_000;
+fn program(name: &str, programs: &Path) -> PathBuf {
+    programs.join(if package(name) == "sleeve-cli" { "sleeve" } else { "sleeve-train" })
+}
+
+/// Whether the program's loader has to map libtorch.
+pub fn needs_libtorch(program: &Path) -> Result<bool> {
+    Ok(output(Command::new("ldd").arg(program))?.contains("libtorch"))
+}
+
+/// Whether the programs in this folder have the command.
+pub fn has(name: &str, programs: &Path) -> Result<bool> {
+    Ok(name != "train" || needs_libtorch(&program(name, programs))?)
+}
 
 /// How much a command has to do.
 #[derive(Clone, Copy)]
@@ -45,33 +62,51 @@ pub type Outputs = BTreeMap<PathBuf, Vec<u8>>;
 
 impl Scene {
     pub fn prepare(name: &str, programs: &Path, folder: &Path, work: Work) -> Result<Self> {
-        let program =
-            programs.join(if matches!(name, "extract" | "similar") { "sleeve" } else { "sleeve-train" });
+        let program = program(name, programs);
         let scene = Scene { name: name.to_owned(), program, folder: folder.to_owned(), work };
         fs::create_dir_all(folder)?;
         if name == "discogs" {
-            dump(&scene.input())?;
+            inputs::dump(&scene.input())?;
         } else {
-            music(&scene.input(), work)?;
+            inputs::music(&folder.join("music"), work)?;
         }
-        if name == "features" {
-            let mut scan = Command::new(&scene.program);
-            output(scan.current_dir(folder).args(["scan", "music", "--out", "collection.parquet"]))?;
+        let before: &[&str] = match name {
+            "features" => &["scan music --out collection.parquet"],
+            "train" => &[
+                "scan music --out collection.parquet",
+                "match collection.parquet --source tags --out set",
+                "split set --styles 0 --validation 4 --test 0 --releases 1",
+                "pairs set --association artist",
+                "features music --collection collection.parquet --out features",
+            ],
+            _ => &[],
+        };
+        for command in before {
+            let mut program = Command::new(&scene.program);
+            output(program.current_dir(folder).args(command.split(' ')))?;
         }
         Ok(scene)
     }
 
     /// What it reads.
     pub fn input(&self) -> PathBuf {
-        self.folder.join(if self.name == "discogs" { "dump.xml" } else { "music" })
+        self.folder.join(match self.name.as_str() {
+            "discogs" => "dump.xml",
+            "train" => "features",
+            _ => "music",
+        })
     }
 
-    /// The recording that is changed, or what there is instead.
-    pub fn last_input(&self) -> PathBuf {
-        match self.input() {
-            folder if folder.is_dir() => folder.join(format!("{:02}.wav", self.work.recordings - 1)),
-            file => file,
+    /// The file that is changed.
+    pub fn last_input(&self) -> Result<PathBuf> {
+        let input = self.input();
+        if !input.is_dir() {
+            return Ok(input);
         }
+        let mut files = Outputs::new();
+        read(&input, &input, &mut files)?;
+        let is_read = |path: &&PathBuf| path.extension().is_some_and(|it| it == "wav" || it == "npy");
+        Ok(input.join(files.keys().rfind(is_read).context("there is no recording")?))
     }
 
     /// Whether the program comes as far as its own code behind a wrapper.
@@ -82,9 +117,8 @@ impl Scene {
         output(&mut version).is_ok()
     }
 
-    /// Whether the loader has to map libtorch.
-    pub fn needs_libtorch(&self) -> Result<bool> {
-        Ok(output(Command::new("ldd").arg(&self.program))?.contains("libtorch"))
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Where it writes.
@@ -102,11 +136,17 @@ impl Scene {
 
     /// The command, which goes on if it finds the beginnings of its work. A wrapper, such as `prlimit`, stands before it.
     pub fn command(&self, wrapper: &[String]) -> Command {
+        let config = repository().join("training/configs/artist.toml").to_string_lossy().into_owned();
         let arguments = match self.name.as_str() {
             "extract" => "extract music -o out --resume --threads 2 --quiet",
             "similar" => "similar index out/of.library music --threads 2 --quiet",
             "discogs" => "discogs dump.xml --out out --threads 2",
             "features" => "features music --collection collection.parquet --out out --threads 2",
+            "train" => {
+                "train - --data set --features features --out out --resume --set run.device=cpu --set run.epochs=3 \
+                 --set swa.epochs=2 --set run.groups=1 --set objective.associations.artist.pairs=2 \
+                 --set data.loader_threads=1 --keep 2"
+            }
             _ => "adapt music --out out --name it --replace --threads 2",
         };
         let mut command = match wrapper.split_first() {
@@ -117,7 +157,11 @@ impl Scene {
             }
             None => Command::new(&self.program),
         };
-        command.args(arguments.split(' ')).current_dir(&self.folder).stdin(Stdio::null());
+        // libtorch's bits depend on the number of threads.
+        command.env("OMP_NUM_THREADS", "1");
+        let arguments =
+            arguments.split_whitespace().map(|one| if one == "-" { config.as_str() } else { one });
+        command.args(arguments).current_dir(&self.folder).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         command
     }
@@ -148,6 +192,12 @@ impl Scene {
         if self.name == "adapt" {
             // What it keeps for the next time is named by content, and checked when it is read.
             outputs.retain(|path, _| !path.starts_with("it.work"));
+        }
+        if self.name == "train" {
+            // TensorBoard's files are named by the time at which they were begun.
+            outputs.retain(|path, _| !path.starts_with("tensorboard"));
+            let log = outputs.get_mut(Path::new("log.jsonl")).context("the run has no log.jsonl")?;
+            *log = without_times(log)?;
         }
         Ok(outputs)
     }
@@ -190,6 +240,19 @@ impl Scene {
     }
 }
 
+/// A log of training without what is another each time: when, and how fast.
+fn without_times(log: &[u8]) -> Result<Vec<u8>> {
+    let mut all = String::new();
+    for line in std::str::from_utf8(log)?.lines() {
+        let mut entry: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line)?;
+        for name in ["time", "seconds", "patches_per_second", "waiting_share"] {
+            entry.remove(name);
+        }
+        all += &format!("{}\n", serde_json::to_string(&entry)?);
+    }
+    Ok(all.into_bytes())
+}
+
 fn read(root: &Path, folder: &Path, outputs: &mut Outputs) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -202,62 +265,20 @@ fn read(root: &Path, folder: &Path, outputs: &mut Outputs) -> Result<()> {
     Ok(())
 }
 
-/// Recordings that differ, of four artists with two releases each.
-pub fn music(folder: &Path, work: Work) -> Result<()> {
-    fs::create_dir_all(folder)?;
-    for at in 0..work.recordings {
-        fs::write(folder.join(format!("{at:02}.wav")), wav(at, work.seconds))?;
-    }
-    Ok(())
-}
-
-fn wav(at: usize, seconds: usize) -> Vec<u8> {
-    let mut noise = at as u32 + 1;
-    let samples = (0..seconds * RATE).flat_map(|time| {
-        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let seconds = time as f64 / RATE as f64;
-        let tone = (seconds * 110.0 * (at + 1) as f64 * std::f64::consts::TAU).sin();
-        let beat = (seconds * (1.0 + at as f64 / 4.0)).fract();
-        let value = (tone * 0.4 + f64::from(noise >> 16) / 65_536.0 * 0.3) * (1.0 - beat);
-        ((value * 32_000.0) as i16).to_le_bytes()
-    });
-    let samples: Vec<u8> = samples.collect();
-    let chunk = |name: &[u8; 4], bytes: &[u8]| {
-        let mut chunk = name.to_vec();
-        chunk.extend((bytes.len() as u32).to_le_bytes());
-        chunk.extend(bytes);
-        chunk.extend(&[0][..bytes.len() % 2]);
-        chunk
-    };
-    let mut format = vec![1, 0, 1, 0];
-    format.extend((RATE as u32).to_le_bytes());
-    format.extend((2 * RATE as u32).to_le_bytes());
-    format.extend([2, 0, 16, 0]);
-    let mut tags = b"INFO".to_vec();
-    tags.extend(chunk(b"IART", format!("Artist {}", at / 4).as_bytes()));
-    tags.extend(chunk(b"IPRD", format!("Release {}", at / 2).as_bytes()));
-    tags.extend(chunk(b"INAM", format!("Track {at}").as_bytes()));
-    let mut whole = b"WAVE".to_vec();
-    whole.extend(chunk(b"fmt ", &format));
-    whole.extend(chunk(b"LIST", &tags));
-    whole.extend(chunk(b"data", &samples));
-    chunk(b"RIFF", &whole)
-}
-
-/// A dump of the releases that the tests have, many times over.
-fn dump(path: &Path) -> Result<()> {
-    let folder = repository().join("training/tests/data/discogs");
-    let releases =
-        output(Command::new("gzip").arg("-dc").arg(folder.join("discogs_20200806_releases.xml.gz")))?;
-    let first = releases.find("<release ").context("the dump has releases")?;
-    let end = releases.rfind("</releases>").context("the dump has an end")?;
-    let text = format!("{}{}{}", &releases[..first], releases[first..end].repeat(4), &releases[end..]);
-    Ok(fs::write(path, text)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_is_compared_without_its_times() {
+        let line = |time: f64, loss: f64| {
+            format!("{{\"time\":{time},\"epoch\":1,\"seconds\":{time},\"train/artist/loss\":{loss}}}\n")
+        };
+        let plain = |text: &str| without_times(text.as_bytes()).unwrap();
+        assert_eq!(plain(&line(1.0, 0.5)), plain(&line(2.5, 0.5)));
+        assert_ne!(plain(&line(1.0, 0.5)), plain(&line(1.0, 0.25)));
+        assert!(without_times(&line(1.0, 0.5).as_bytes()[..9]).is_err());
+    }
 
     #[test]
     fn what_is_lost_is_named() {

@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use super::ending::Ending;
 use super::random::Random;
-use super::scene::{Outputs, Scene};
+use super::scene::{Outputs, Scene, needs_libtorch};
 use crate::run::{have, output};
 
 /// A kind of disturbance.
@@ -241,7 +241,7 @@ fn memory(scene: &Scene, plan: &Plan, _: &mut Random, tally: &mut Tally) -> Resu
         scene.clear()?;
         let wrapper = words(&format!("prlimit --as={} --", megabytes << 20));
         // What the loader cannot map ends before any code of ours, without words.
-        if !scene.starts(&wrapper) && scene.needs_libtorch()? {
+        if !scene.starts(&wrapper) && needs_libtorch(scene.program())? {
             tally.unmapped += 1;
             continue;
         }
@@ -304,7 +304,7 @@ fn clock(scene: &Scene, plan: &Plan, _: &mut Random, tally: &mut Tally) -> Resul
 /// Inputs that grow, shrink, are replaced and are taken away while they are read; then they are as they were.
 fn changing(scene: &Scene, plan: &Plan, random: &mut Random, tally: &mut Tally) -> Result<()> {
     let input = scene.input();
-    let file = scene.last_input();
+    let file = scene.last_input()?;
     let original = fs::read(&file)?;
     let away = input.with_extension("away");
     let changes: [(&str, &dyn Fn() -> std::io::Result<()>); 4] = [
