@@ -40,6 +40,16 @@ pub fn program() -> PathBuf {
     std::env::current_exe().expect("the benchmark knows its own path").with_file_name("sleeve")
 }
 
+/// What a process has used.
+#[derive(Clone, Copy, Debug)]
+pub struct Used {
+    pub status: ExitStatus,
+    /// Peak memory in bytes, files that are mapped included.
+    pub peak: u64,
+    /// Seconds of cores.
+    pub cpu: f64,
+}
+
 /// Runs a command and waits for it. Returns its exit status and peak memory in bytes.
 ///
 /// # Errors
@@ -54,6 +64,15 @@ pub fn peak_memory(command: &mut Command) -> Result<(ExitStatus, u64)> {
 /// # Errors
 /// If it cannot be waited for.
 pub fn wait(child: &Child) -> Result<(ExitStatus, u64)> {
+    let used = wait_used(child)?;
+    Ok((used.status, used.peak))
+}
+
+/// Waits for a process, and returns what it has used. Nothing else may wait for it.
+///
+/// # Errors
+/// If it cannot be waited for.
+pub fn wait_used(child: &Child) -> Result<Used> {
     use std::os::unix::process::ExitStatusExt;
     let mut status = 0;
     // SAFETY: all zeroes is a valid rusage, and both pointers are to live local values.
@@ -65,6 +84,11 @@ pub fn wait(child: &Child) -> Result<(ExitStatus, u64)> {
     if waited < 0 {
         return Err(std::io::Error::last_os_error()).context("cannot wait for the command");
     }
-    // Linux counts in KiB.
-    Ok((ExitStatus::from_raw(status), usage.ru_maxrss as u64 * 1024))
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    Ok(Used {
+        status: ExitStatus::from_raw(status),
+        // Linux counts in KiB.
+        peak: usage.ru_maxrss as u64 * 1024,
+        cpu: seconds(usage.ru_utime) + seconds(usage.ru_stime),
+    })
 }

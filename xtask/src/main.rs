@@ -14,10 +14,12 @@ mod needs;
 mod peers;
 mod python_package;
 mod release;
+mod reproduce;
 mod run;
 mod rust_src;
 mod sanitize;
 mod sbom;
+mod size;
 mod targets;
 mod test;
 mod tools;
@@ -49,9 +51,12 @@ cargo xtask <command>
   sanitize [thread | address] [FILTER...]
                       the library's unit tests, built with a sanitizer and run
   sbom                writes what the C library and the Python wheel are built from as CycloneDX to target/sbom
+  reproduce           builds the C library twice in different folders, and compares the bytes
   unsafe              how much unsafe each package has
   torture [--runs N] [NAME...]
                       kills, starves and disturbs commands, starts them again, and compares their outputs
+  size [--whole] [NAME...]
+                      many files, a long one, a large library and a large dump: peak memory and time, for a tenth and all
   libtorch            fetches libtorch for the CPU into target/libtorch, to build what links it
   peers               fetches what the tests and benchmarks need
   wasm                builds the npm package in target/wasm/package and the example page in target/wasm/page
@@ -79,7 +84,9 @@ fn main() -> ExitCode {
         "workflows" => workflows::check(),
         "fuzz" => fuzz::run(rest),
         "sanitize" => sanitize::run(rest),
+        "reproduce" => reproduce::run(rest),
         "sbom" => sbom::run(),
+        "size" => size::run(rest),
         "unsafe" => unsafe_code::print(),
         "torture" => torture::run(rest),
         "header" => header::run(rest),

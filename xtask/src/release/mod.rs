@@ -95,12 +95,12 @@ fn build(target: &Target) -> Result<()> {
     build.args(["build", target.plain()]).current_dir(repository());
     build.env("CARGO_PROFILE_RELEASE_STRIP", "symbols").env("CARGO_INCREMENTAL", "0");
     let variable = target.plain().replace('-', "_").to_uppercase();
-    build.env(format!("CARGO_TARGET_{variable}_RUSTFLAGS"), without_paths()?.join(" "));
+    build.env(format!("CARGO_TARGET_{variable}_RUSTFLAGS"), without_paths(&repository())?.join(" "));
     checked(&mut build)
 }
 
-/// rustc's options that replace the folders of this machine. The last that fits counts.
-fn without_paths() -> Result<Vec<String>> {
+/// rustc's options that replace the folders of this machine, and that of the source. The last that fits counts.
+pub fn without_paths(source: &Path) -> Result<Vec<String>> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = match home {
         Some(home) => home,
@@ -115,7 +115,7 @@ fn without_paths() -> Result<Vec<String>> {
         .collect();
     registries.sort();
     folders.extend(registries.into_iter().map(|registry| (registry, "/crates")));
-    folders.push((repository(), "/sleeve"));
+    folders.push((source.to_owned(), "/sleeve"));
     let mut options = Vec::new();
     for (folder, name) in folders {
         let folder = folder.to_str().context("the path of cargo's home or of the repository is not UTF-8")?;

@@ -23,7 +23,7 @@ pub fn archive(time: u64) -> Result<PathBuf> {
 }
 
 /// Copies the files that git tracks or would track to a fresh folder.
-fn copy_to(tree: &Path) -> Result<()> {
+pub fn copy_to(tree: &Path) -> Result<()> {
     let _ = fs::remove_dir_all(tree);
     let mut list = Command::new("git");
     list.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(repository());
