@@ -408,13 +408,21 @@ fn every_truncation_and_many_alterations_are_survived() {
 /// Inputs with which fuzzing found a fault, which their names describe.
 #[test]
 fn inputs_that_fuzzing_found_are_survived() {
+    let mut read = 0;
     for file in files("fuzz/metadata_json") {
         if let Ok(text) = fs::read_to_string(&file)
             && let Ok(metadata) = Metadata::from_json(&text)
         {
-            assert_eq!(Metadata::from_json(&metadata.to_json()).unwrap(), metadata, "{}", file.display());
+            // What was written is plain JSON: no warning of commas too many, and the rest is the same.
+            let again = Metadata::from_json(&metadata.to_json()).unwrap();
+            assert_eq!(again.document(), metadata.document(), "{}", file.display());
+            assert_eq!((again.inputs(), again.outputs()), (metadata.inputs(), metadata.outputs()));
+            assert_eq!((again.classes(), again.sample_rate()), (metadata.classes(), metadata.sample_rate()));
+            assert_eq!(Metadata::from_json(&again.to_json()).unwrap(), again, "{}", file.display());
+            read += 1;
         }
     }
+    assert!(read > 0);
     for file in files("fuzz/onnx_model") {
         let Ok(model) = Model::open(&file) else { continue };
         let options = EngineOptions::default().engine(EngineChoice::Onnx).threads(1);

@@ -14,7 +14,12 @@ fuzz_target!(init: panics::note_contained(), |data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(metadata) = Metadata::from_json(text) else { return };
     let written = metadata.to_json();
-    assert_eq!(Metadata::from_json(&written).expect("what was written can be read"), metadata);
+    let again = Metadata::from_json(&written).expect("what was written can be read");
+    // What was written has no commas too many, and so no warning of them; the rest is the same.
+    assert_eq!(again.document(), metadata.document());
+    assert_eq!((again.inputs(), again.outputs()), (metadata.inputs(), metadata.outputs()));
+    assert_eq!((again.classes(), again.sample_rate()), (metadata.classes(), metadata.sample_rate()));
+    assert_eq!(Metadata::from_json(&again.to_json()).expect("it was read before"), again);
     if let Ok(model) = Model::from_bytes("fuzz", GRAPH, Some(text)) {
         let classes = model.classes().len();
         let predictions = model.output(sleeve::engine::Purpose::Predictions);
