@@ -83,6 +83,7 @@ pub struct Row {
     unit: &'static str,
     tenth: Option<Measured>,
     whole: Measured,
+    slack: f64,
 }
 
 impl Row {
@@ -90,12 +91,17 @@ impl Row {
         "command                     work           own MB  peak MB  seconds  ms of a core for each";
 
     pub fn new(what: &str, unit: &'static str, tenth: Measured, whole: Measured) -> Self {
-        Row { what: what.to_owned(), unit, tenth: Some(tenth), whole }
+        Row { what: what.to_owned(), unit, tenth: Some(tenth), whole, slack: SLACK }
     }
 
     /// Work that is not compared.
     pub fn alone(what: &str, unit: &'static str, whole: Measured) -> Self {
-        Row { what: what.to_owned(), unit, tenth: None, whole }
+        Row { what: what.to_owned(), unit, tenth: None, whole, slack: SLACK }
+    }
+
+    /// Bytes that are reached late, however much more there is.
+    pub fn with_slack(self, slack: f64) -> Self {
+        Row { slack, ..self }
     }
 
     /// Bytes of its own memory that each further item adds.
@@ -108,7 +114,7 @@ impl Row {
     pub fn fault(&self) -> Option<String> {
         let tenth = self.tenth?;
         let grown = self.whole.own - tenth.own;
-        let may = SLACK + MAX_ADDED * (self.whole.items - tenth.items);
+        let may = self.slack + MAX_ADDED * (self.whole.items - tenth.items);
         (grown > may).then(|| format!("{}: {:.0} MB more for all than for a tenth", self.what, grown / 1e6))
     }
 }
