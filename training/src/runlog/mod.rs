@@ -70,11 +70,16 @@ impl RunLog {
     /// Appends an entry to both. It is in the files when this returns.
     ///
     /// # Errors
-    /// If they cannot be written.
+    /// If they cannot be written, or the log is not in its place any more.
     pub fn write(&mut self, entry: &Entry) -> Result<()> {
         let mut line = entry.to_json();
         line.push('\n');
-        self.log.write_all(line.as_bytes()).map_err(|error| Error::io(&self.path, error))?;
+        let written = self.log.write_all(line.as_bytes()).and_then(|()| self.log.stream_position());
+        let written = written.map_err(|error| Error::io(&self.path, error))?;
+        // A folder that was taken away takes the open log along, and the other files would appear in a new one.
+        if !std::fs::metadata(&self.path).is_ok_and(|there| there.len() == written) {
+            return Err(Error::format(&self.path, "removed or replaced while the run was writing to it"));
+        }
         self.events.write(entry)
     }
 }
@@ -146,6 +151,20 @@ mod tests {
         drop(RunLog::open(&run, 0, 0).unwrap());
         assert!(read(&run).unwrap().is_empty());
         assert_eq!(std::fs::read_dir(run.join(EVENTS)).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn a_log_that_was_taken_away_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run");
+        let mut log = RunLog::open(&run, 0, 0).unwrap();
+        log.write(&entry(1, 1.0)).unwrap();
+        std::fs::rename(&run, folder.path().join("away")).unwrap();
+        let reason = log.write(&entry(2, 1.0)).unwrap_err().to_string();
+        assert!(reason.contains(LOG) && reason.contains("removed or replaced"), "{reason}");
+        std::fs::create_dir(&run).unwrap();
+        std::fs::write(run.join(LOG), "another").unwrap();
+        assert!(log.write(&entry(3, 1.0)).is_err());
     }
 
     #[test]
