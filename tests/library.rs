@@ -8,6 +8,7 @@ mod audio {
     mod ffmpeg;
     mod formats;
     mod level;
+    mod mp4;
     mod odd_files;
     mod parity;
     mod streams;

@@ -55,10 +55,13 @@ pub enum Peer {
 const NEEDS: &[(&str, &[Peer])] = {
     use Peer::*;
     &[
+        ("sleeve-tests::library::audio::appended", &[Programs]),
         ("sleeve-tests::library::audio::bad_input", &[Programs]),
+        ("sleeve-tests::library::audio::damage", &[Programs]),
         ("sleeve-tests::library::audio::ffmpeg", &[Programs]),
         ("sleeve-tests::library::audio::formats", &[Programs]),
         ("sleeve-tests::library::audio::level", &[Programs]),
+        ("sleeve-tests::library::audio::mp4", &[Programs]),
         ("sleeve-tests::library::audio::odd_files", &[Programs]),
         ("sleeve-tests::library::audio::parity", &[Programs, Python]),
         ("sleeve-tests::library::engine::effnet", &[Python]),
@@ -79,6 +82,7 @@ const NEEDS: &[(&str, &[Peer])] = {
         ("sleeve-tests::memory::effnet", &[Python]),
         ("sleeve-cli::cli::extract::parquet", &[Python]),
         ("sleeve-cli::cli::ffmpeg", &[Programs]),
+        ("sleeve-cli::cli::signals", &[Programs]),
         ("sleeve-cli::cli::similar_map::a_person", &[Browser]),
         ("sleeve-tests::c_abi::packages", &[CargoC, Programs]),
         ("sleeve-tests::c_abi::packages::juce", &[Juce]),
